@@ -1,0 +1,29 @@
+"""`lossbench` and `python -m lossbench`: run a command, turn a user's mistake into one sentence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    from .cli import app
+    from .cli._output import say
+    from .errors import LossbenchError
+
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="lossbench")
+    except LossbenchError as error:
+        say(f"lossbench: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("lossbench: interrupted.")
+        return 130
+    except SystemExit as stop:  # how Typer ends: the code of a command, or of wrong usage
+        return stop.code if isinstance(stop.code, int) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""The options that commands share: one spelling and one help text each.
+
+A command takes `request: Request` and is decorated with `run_options`; Typer then sees every shared
+option in its signature, as a single value or (for sweeps) as a list or range.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from .. import catalog
+from ..config import PRECISIONS, SAMPLERS, SHORTCUTS
+from ..contracts import Value
+from ..errors import UsageError
+from ..sweeping import parse_values
+
+DEFAULT_RESULTS = Path("results")
+
+Results = Annotated[
+    Path,
+    typer.Option("--results", help="Folder for runs, figures and tables.", rich_help_panel="Output"),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel="Output")
+]
+Seeds = Annotated[str, typer.Option("--seeds", help="Seeds: 0-4 or 0,3,5-7.", rich_help_panel="Training")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Start anew, forgetting what is stored.", rich_help_panel="Output")
+]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        min=0,
+        help="Runs trained at the same time, each on its share of the cores; 0: one per core.",
+        rich_help_panel="Machine",
+    ),
+]
+LossName = Annotated[
+    str,
+    typer.Option(
+        "--loss",
+        help="A loss, or a weighted sum such as 'softmax + 0.003*center'; `lossbench losses` lists them.",
+        rich_help_panel="Loss",
+    ),
+]
+
+
+class _Shared(NamedTuple):
+    """An option of a run: its flag, type, help and panel; `listed` when a sweep may vary it."""
+
+    flag: str
+    type: type
+    help: str
+    panel: str
+    listed: bool = False
+
+
+def _names(kind: Any) -> str:
+    return ", ".join(catalog.names(kind))
+
+
+_SHARED: Mapping[str, _Shared] = {
+    "lam": _Shared("--lambda", float, "Weight of the auxiliary term.", "Loss", True),
+    "alpha": _Shared("--alpha", float, "Rate of the centre updates; in (0, 1].", "Loss", True),
+    "margin": _Shared("--margin", float, "Margin m (radians when an angle).", "Loss", True),
+    "scale": _Shared("--scale", float, "Scale s.", "Loss", True),
+    "settings": _Shared(
+        "--set", list, "Any other setting as name=value or loss.name=value; repeatable.", "Loss", True
+    ),
+    "network": _Shared("--network", str, f"Network: {_names('networks')}.", "Training"),
+    "feature_dim": _Shared("--feature-dim", int, "Feature dimension D [default: 2].", "Training", True),
+    "epochs": _Shared("--epochs", int, "Epochs [default: the data set's].", "Training", True),
+    "batch_size": _Shared("--batch-size", int, "Samples per step.", "Training", True),
+    "lr": _Shared("--lr", float, "Peak learning rate.", "Training", True),
+    "weight_decay": _Shared("--weight-decay", float, "Weight decay of AdamW.", "Training", True),
+    "sampler": _Shared("--sampler", str, f"Batches: {', '.join(SAMPLERS)}.", "Training"),
+    "classes_per_batch": _Shared("--classes-per-batch", int, "P of balanced batches.", "Training"),
+    "samples_per_class": _Shared("--samples-per-class", int, "K of balanced batches.", "Training"),
+    "dataset": _Shared("--dataset", str, f"Data set: {_names('datasets')} [default: mnist].", "Data"),
+    "data_dir": _Shared(
+        "--data-dir", Path, "Data folder [default: $LOSSBENCH_DATA, else the user's cache].", "Data"
+    ),
+    "val_size": _Shared("--val-size", int, "Validation images held out; 0 trains on all.", "Data"),
+    "device": _Shared("--device", str, "auto, cpu, cuda, cuda:0 ... or mps.", "Machine"),
+    "precision": _Shared(
+        "--precision", str, f"Type of the convolutions: {', '.join(PRECISIONS)}.", "Machine"
+    ),
+}
+_PLACES = ("data_dir", "device")
+_AXIS_NAMES = {"lam": "lambda"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the shared options say: where to run, and the values of everything that was set."""
+
+    device: str
+    data_dir: Path | None
+    axes: dict[str, tuple[Value, ...]]
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any]) -> Request:
+        """The request of parsed options. Raises UsageError for a list that is none."""
+        axes: dict[str, tuple[Value, ...]] = {}
+        for name, value in given.items():
+            if value is None or name in _PLACES or name == "settings":
+                continue
+            listed = _SHARED[name].listed and isinstance(value, str)
+            axes[_AXIS_NAMES.get(name, name)] = (
+                parse_values(_SHARED[name].flag, value) if listed else (value,)
+            )
+        for text in given.get("settings") or ():
+            name, equals, value = text.partition("=")
+            if not equals or not name.strip() or not value.strip():
+                raise UsageError(f"--set {text}: write it as name=value, for example --set alpha=0.3.")
+            if name.strip() in SHORTCUTS and name.strip() in axes:
+                raise UsageError(f"--set {text}: --{name.strip()} is given as well.")
+            axes[name.strip()] = parse_values("--set " + name.strip(), value)
+        return cls(given.get("device") or "auto", given.get("data_dir"), axes)
+
+    def with_default(self, name: str, values: tuple[Value, ...]) -> Request:
+        """The same request, with an axis set where it was not."""
+        return Request(self.device, self.data_dir, {name: values, **self.axes})
+
+
+def run_options(*, lists: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command all shared options; it receives them as its keyword argument `request`."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        hints = typing.get_type_hints(command, include_extras=True)
+        own = [
+            p.replace(annotation=hints[name], kind=p.KEYWORD_ONLY)
+            for name, p in inspect.signature(command).parameters.items()
+            if name != "request"
+        ]
+        shared = [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(option, lists)
+            )
+            for name, option in _SHARED.items()
+        ]
+
+        @functools.wraps(command)
+        def wrapper(**given: Any) -> Any:
+            request = Request.from_options({name: given.pop(name) for name in _SHARED})
+            return command(request=request, **given)
+
+        wrapper.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
+        return wrapper
+
+    return decorate
+
+
+def _annotation(option: _Shared, lists: bool) -> Any:
+    kind: Any = option.type
+    help_text = option.help
+    if kind is list:
+        kind = list[str]
+    elif lists and option.listed:
+        kind = str
+        help_text += " A value, a list 0,0.1 or a range 1e-4:1e-1:log:7."
+    metavar = "TEXT" if kind is str else None
+    return Annotated[
+        kind | None, typer.Option(option.flag, help=help_text, rich_help_panel=option.panel, metavar=metavar)
+    ]

@@ -1,0 +1,134 @@
+"""The only consoles: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
+
+from ..contracts import EpochRecord
+
+if TYPE_CHECKING:
+    from ..reporting import Table
+
+_PIPE_WIDTH = 200  # a file or pipe has no width: wide enough that no cell is broken
+results = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+messages = Console(stderr=True, highlight=False)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_table(table: Table, title: str = "") -> None:
+    """A table on stdout; numbers to the right."""
+    shown = RichTable(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+    for number, heading in enumerate(table.header):
+        numeric = all(_is_number(row[number]) for row in table.rows)
+        shown.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*row)
+    results.print(shown)
+
+
+def print_pairs(pairs: Sequence[tuple[str, str]], title: str) -> None:
+    """Names and values, two columns, on stdout."""
+    shown = RichTable(title=title, title_justify="left", title_style="bold", show_header=False)
+    shown.add_column(style="bold")
+    shown.add_column(overflow="fold")
+    for name, value in pairs:
+        shown.add_row(name, value)
+    results.print(shown)
+
+
+def say(text: str) -> None:
+    """A message for people, on stderr."""
+    messages.print(text, markup=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """A warning, on stderr."""
+    messages.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+
+
+def command_line() -> str:
+    """The command as it was typed, for tables that say how they were made."""
+    return shlex.join(["lossbench", *sys.argv[1:]])
+
+
+class RunDisplay:
+    """Live bars for the runs in progress on a terminal, else one line per finished epoch; an Observer."""
+
+    def __init__(self, total_runs: int = 1) -> None:
+        self.live = messages.is_terminal
+        self.progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=messages,
+            disable=not self.live,
+        )
+        self.tasks: dict[str, TaskID] = {}
+        self.epochs: dict[str, int] = {}
+        self.overall: TaskID | None = None
+        if total_runs > 1:
+            self.overall = self.progress.add_task("runs", total=total_runs, state="")
+
+    def __enter__(self) -> RunDisplay:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def started(self, run: str, epochs: int, steps: int, done: int) -> None:
+        """A run begins, or continues after `done` steps."""
+        self.epochs[run] = epochs
+        self._close(run)
+        self.tasks[run] = self.progress.add_task(run, total=epochs * steps, completed=done, state="")
+
+    def stepped(self, run: str, steps: int) -> None:
+        """So many steps of the run are done."""
+        if self.live:
+            self.progress.update(self.tasks[run], completed=steps)
+
+    def finished_epoch(self, run: str, record: EpochRecord) -> None:
+        """An epoch is over."""
+        accuracy = "–" if record.val_accuracy != record.val_accuracy else f"{100 * record.val_accuracy:.2f} %"
+        state = (
+            f"epoch {record.epoch}/{self.epochs[run]}  loss {record.loss:.4f}  val {accuracy}  "
+            f"{record.images_per_second:,.0f} images/s"
+        )
+        if self.live:
+            self.progress.update(self.tasks[run], state=state)
+        else:
+            say(f"{run}: {state}")
+
+    def finished_run(self, run: str, text: str) -> None:
+        """A run is over; its bar goes, a line stays."""
+        self._close(run)
+        if self.overall is not None:
+            self.progress.advance(self.overall)
+        say(f"{run}: {text}")
+
+    def _close(self, run: str) -> None:
+        if run in self.tasks:
+            self.progress.remove_task(self.tasks.pop(run))
+
+
+def _is_number(text: str) -> bool:
+    return text[:1].isdigit() or text[:1] in "-–" or not text
+
+
+def result_document(result: dict[str, Any], path: str) -> dict[str, Any]:
+    """A run's stored result with the place of its files, as `--json` prints it."""
+    return {"run": result["run"], "path": path, **result}

@@ -1,0 +1,66 @@
+"""`lossbench runs`: what is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import LossbenchError
+from ._options import DEFAULT_RESULTS, Json, Results
+from ._output import print_json, print_table, say, warn
+
+if TYPE_CHECKING:
+    from ..store import RunFolder
+
+
+def runs(
+    loss: Annotated[str | None, typer.Option("--loss", help="Only runs of this loss.")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Only runs on this data set.")] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="Only done, diverged or incomplete runs.")
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+    json: Json = False,
+) -> None:
+    """List stored runs, oldest first."""
+    from ..reporting import Table
+    from ..store import Store
+
+    folders, problems = Store(results).all()
+    for problem in problems:
+        warn(problem)
+    documents = []
+    for run in folders:
+        if loss not in (None, run.config.loss) or dataset not in (None, run.config.dataset):
+            continue
+        document = _document(run)
+        if status in (None, document["status"]):
+            documents.append(document)
+    if json:
+        print_json(documents)
+    elif not documents:
+        say(f"No such run in {results}; `lossbench train` makes one.")
+    else:
+        header = ["run", "settings", "data", "network", "epochs", "seed", "status", "test (%)", "val (%)"]
+        print_table(Table(header, [_line(document) for document in documents]))
+
+
+def _document(run: RunFolder) -> dict[str, Any]:
+    try:
+        result = run.result()
+    except LossbenchError as error:
+        warn(str(error))
+        result = {"status": "broken"}
+    result = result or {"status": "incomplete"}
+    return {"run": run.name, "path": str(run.path), **result, "config": run.config.to_dict()}
+
+
+def _line(document: dict[str, Any]) -> list[str]:
+    from ..config import RunConfig
+
+    config = RunConfig.from_dict(document["config"])
+    percent = [document.get(f"{split}_accuracy") for split in ("test", "val")]
+    shown = ["–" if value is None else f"{100 * value:.2f}" for value in percent]
+    fields = [config.dataset, config.network, str(config.epochs), str(config.seed), document["status"]]
+    return [document["run"], config.subtitle, *fields, *shown]

@@ -1,0 +1,79 @@
+"""`lossbench sweep`: a grid of settings over seeds, in parallel, resumable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..config import RunConfig, dataset_spec
+from ..contracts import Value
+from ._options import DEFAULT_RESULTS, Force, Jobs, Json, LossName, Request, Results, Seeds, run_options
+from ._output import command_line, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+
+@run_options(lists=True)
+def sweep(
+    request: Request,
+    loss: LossName = "center",
+    seeds: Seeds = "0",
+    jobs: Jobs = 0,
+    results: Results = DEFAULT_RESULTS,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Train a grid: any numeric option takes a list or a range. Finished runs are skipped."""
+    from ..reporting import comparison, conditions, write_tables
+    from ..store import Store
+    from ..sweeping import expand, parse_seeds, summarize, swept
+    from ._many import fail_if_any, run_configs
+
+    axes: dict[str, tuple[Value, ...]] = {**request.axes, "seed": parse_seeds(seeds)}
+    configs = expand(loss, axes)
+    varied = swept(configs, axes)
+    store = Store(results)
+    outcomes = run_configs(configs, store, request, jobs=jobs, force=force)
+    rows = summarize(outcomes)
+    done = [outcome for outcome in outcomes if outcome.status == "done"]
+    name = "-".join(
+        ["sweep", configs[0].loss, *(axis.replace(".", "-") for axis in varied), configs[0].dataset]
+    )
+    figures: list[str] = []
+    if done:
+        figures = _draw(store, name, done, varied)
+        over = ", ".join(varied) or "seeds"
+        title = f"{dataset_spec(configs[0].dataset).title}: {configs[0].title} over {over}"
+        write_tables(
+            store,
+            name,
+            rows,
+            swept=varied,
+            title=title,
+            command=command_line(),
+            stated=conditions([o.config for o in done], [o.result for o in done]),
+        )
+    if json:
+        print_json({"runs": [o.result for o in outcomes], "figures": figures})
+    else:
+        print_table(comparison(rows))
+        say("   ".join([f"Table: {store.tables / name}.md, .csv", *(f"Figure: {path}" for path in figures)]))
+    fail_if_any(outcomes)
+
+
+def _draw(store: Store, name: str, done: list[Any], varied: dict[str, list[Value]]) -> list[str]:
+    """A row of curves per numeric axis, and the features of the first seed at each setting."""
+    from ..rendering import draw_curves, draw_grid
+
+    folders = [store.run(outcome.config) for outcome in done]
+    by_config: dict[RunConfig, dict[str, Any]] = {outcome.config: outcome.result for outcome in done}
+    figures = []
+    for axis, values in varied.items():
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+            path = store.figures / f"{name}-curves{'' if len(varied) == 1 else '-' + axis}.png"
+            figures.append(str(draw_curves(by_config, axis, values, path, runs=folders)))
+    seed = min(outcome.config.seed for outcome in done)
+    shown = [store.run(outcome.config) for outcome in done if outcome.config.seed == seed]
+    if 1 < len(shown) <= 40:
+        figures.append(str(draw_grid(shown, store.figures / f"{name}-grid.png")))
+    return figures

@@ -1,0 +1,259 @@
+"""The interfaces of the house and the records that describe a variant (no torch at run time).
+
+Letters everywhere: B batch, D feature dimension, C classes, P classes per balanced batch, K samples
+per class, W class weights (C, D), c class centres (C, D), s scale, m margin (radians when an angle),
+lambda the weight of a term, alpha the rate of centre updates.
+
+A variant file holds one public class or function and one `SPEC`. SPEC is an expression over this
+module and `feasibility` alone, so that it can be read without importing torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+Value = float | int | bool | str
+ByShape = Callable[[int, int], float]
+"""A number that depends on (classes, feature dimension)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HyperParameter:
+    """One setting of a loss: default, bounds, unit, sweep range and the paper's value.
+
+    `default` may depend on (C, D); its constructor argument is then None by default. `largest` and
+    `smallest` are the feasible limits for (C, D): beyond them the command line warns, it does not refuse.
+    """
+
+    default: Value | ByShape
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    sweep: str = ""
+    paper: str = ""
+    largest: ByShape | None = None
+    smallest: ByShape | None = None
+
+    @property
+    def type(self) -> type:
+        """bool, int, float or str; a default that depends on the shape is a float."""
+        return float if callable(self.default) else type(self.default)
+
+    def default_for(self, classes: int, dim: int) -> Value:
+        """The default for C classes in D dimensions."""
+        return self.default(classes, dim) if callable(self.default) else self.default
+
+    @property
+    def bounds(self) -> str:
+        """The allowed values in mathematical notation, for listings and messages."""
+        if self.choices:
+            return "{" + ", ".join(self.choices) + "}"
+        if self.type is bool:
+            return "{true, false}"
+        if math.isinf(self.low) and math.isinf(self.high):
+            return "any"
+        left = "(" if self.low_open or math.isinf(self.low) else "["
+        right = ")" if self.high_open or math.isinf(self.high) else "]"
+        ends = [f"{end:g}".replace("inf", "∞") for end in (self.low, self.high)]
+        return f"{left}{ends[0]}, {ends[1]}{right}"
+
+    def check(self, name: str, value: Value) -> Value:
+        """`value` converted to this setting's type; UsageError when it is no such value or out of bounds."""
+        converted = self._convert(name, value)
+        if isinstance(converted, str):
+            if self.choices and converted not in self.choices:
+                raise UsageError(f"{name} = {value} is none of {self.bounds}.")
+            return converted
+        low = converted > self.low if self.low_open else converted >= self.low
+        high = converted < self.high if self.high_open else converted <= self.high
+        if not (low and high and math.isfinite(converted)):
+            raise UsageError(f"{name} = {value} is outside {self.bounds}.")
+        return converted
+
+    def _convert(self, name: str, value: Value) -> Value:
+        text = str(value).strip()
+        if self.type is str:
+            return text
+        if self.type is bool:
+            if text.lower() in ("true", "false", "1", "0", "yes", "no"):
+                return text.lower() in ("true", "1", "yes")
+            raise UsageError(f"{name} = {value} is neither true nor false.")
+        try:
+            number = float(text)
+        except ValueError:
+            raise UsageError(f"{name} = {value} is not a number.") from None
+        if self.type is int:
+            if not number.is_integer():
+                raise UsageError(f"{name} = {value} is not a whole number.")
+            return int(number)
+        return number
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSpec:
+    """What a loss is: where it comes from, what it needs, what can be set.
+
+    kind: `classifier` has class scores; `auxiliary` joins softmax and has a weight lambda; `pairs`
+    compares samples of one batch and has no classes of its own.
+    sampler: `balanced` batches hold K samples of each of P classes, `shuffled` any.
+    weight: the lambda with which the term joins a sum (auxiliary terms only).
+    tags: `angular` when only directions count in `logits`; free words otherwise.
+    exceptions: checks of the shared test battery that do not apply, each with the reason.
+    """
+
+    title: str
+    summary: str
+    paper: str
+    equation: str
+    kind: Literal["classifier", "auxiliary", "pairs"]
+    settings: Mapping[str, HyperParameter] = field(default_factory=dict)
+    weight: HyperParameter | None = None
+    sampler: Literal["shuffled", "balanced"] = "shuffled"
+    tags: tuple[str, ...] = ()
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+
+    def resolve(self, num_classes: int, feature_dim: int, **given: Value | None) -> dict[str, Value]:
+        """All settings for (C, D): the given ones checked, None replaced by the default.
+
+        Raises UsageError (a ValueError) for an unknown setting or a value out of bounds.
+        """
+        if num_classes < 1 or feature_dim < 1:
+            raise UsageError("num_classes and feature_dim are at least 1.")
+        for name in given:
+            if name not in self.settings:
+                known = ", ".join(self.settings) or "none"
+                raise UsageError(f"{self.title} has no setting '{name}'; it has: {known}.")
+        return {
+            name: setting.default_for(num_classes, feature_dim)
+            if given.get(name) is None
+            else setting.check(name, given[name])  # type: ignore[arg-type]
+            for name, setting in self.settings.items()
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """What a network is and where it comes from."""
+
+    title: str
+    summary: str
+    paper: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """What a data set is; `val_size` and `epochs` are the defaults that suit its size."""
+
+    title: str
+    summary: str
+    source: str
+    classes: tuple[str, ...]
+    val_size: int
+    epochs: int
+    needs_files: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec:
+    """What a metric measures, in which unit, and whether more is better (None: neither)."""
+
+    title: str
+    summary: str
+    unit: str = ""
+    higher_is_better: bool | None = None
+    source: str = ""
+    cheap: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureSpec:
+    """What a figure shows and which published figure it follows."""
+
+    title: str
+    summary: str
+    after: str = ""
+
+
+class Loss(Protocol):
+    """A loss: `weight` (C, D), `bias` (C,), `centers` (C, D) and `progress` () exist where they apply.
+
+    `progress` is a buffer that the training loop moves from 0 to 1; its initial 1 means "the paper's
+    loss", so a loss used on its own never softens.
+    """
+
+    def __call__(self, features: Tensor, labels: Tensor) -> Tensor:
+        """(B, D) and (B,) to a scalar, the mean over the batch."""
+        ...
+
+
+class LabelledImages(NamedTuple):
+    """uint8 images (N, H, W) and int64 labels (N,)."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class Embedding(NamedTuple):
+    """Features (N, D) float32, labels (N,) int64 and predictions (N,) int64 of one split, as arrays."""
+
+    features: np.ndarray
+    labels: np.ndarray
+    predictions: np.ndarray
+
+
+class Measured(NamedTuple):
+    """What a metric sees: the training features as reference, the features under test, C classes."""
+
+    reference: Embedding
+    tested: Embedding
+    classes: int
+
+
+class Panel(NamedTuple):
+    """What the figures know of one run: titles, features by split, directions and centres (or None)."""
+
+    title: str
+    subtitle: str
+    splits: Mapping[str, Embedding]
+    class_names: tuple[str, ...]
+    weight: np.ndarray | None
+    centers: np.ndarray | None
+    run: str
+
+
+class EpochRecord(NamedTuple):
+    """One line of epochs.csv. Losses are means over the epoch; accuracy is a fraction, NaN without val."""
+
+    epoch: int
+    learning_rate: float
+    loss: float
+    terms: Mapping[str, float]
+    val_accuracy: float
+    seconds: float
+    images_per_second: float
+
+
+class Observer(Protocol):
+    """Who watches a training: the progress display, or a queue to it."""
+
+    def started(self, run: str, epochs: int, steps: int, done: int) -> None:
+        """A run begins: so many epochs of so many steps, `done` steps of it already taken."""
+
+    def stepped(self, run: str, steps: int) -> None:
+        """So many steps of the run are done, counted from its very beginning."""
+
+    def finished_epoch(self, run: str, record: EpochRecord) -> None:
+        """An epoch is over and saved."""

@@ -1,0 +1,56 @@
+"""The failures a user can cause, as a small tree; each knows its exit code.
+
+LossbenchError            1   something asked for could not be done
+├── UsageError            2   a name, value or option that makes no sense (also a ValueError)
+├── DataError             1   a data set that is missing, cut short or altered
+├── RunError              1   a stored run that cannot be read, written or continued
+├── Diverged              3   a loss that became NaN or infinite
+└── Interrupted         130   stopped on request, state saved
+
+The message is one sentence for the user. A traceback is for our own mistakes only.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LossbenchError(Exception):
+    """Base of everything the command line answers with one sentence."""
+
+    exit_code = 1
+
+
+class UsageError(LossbenchError, ValueError):
+    """A name, value or option that makes no sense."""
+
+    exit_code = 2
+
+
+class DataError(LossbenchError):
+    """A data set that is missing, cut short or altered."""
+
+
+class RunError(LossbenchError):
+    """A stored run that cannot be read, written or continued."""
+
+
+class Diverged(LossbenchError):
+    """A loss that became NaN or infinite."""
+
+    exit_code = 3
+
+
+class Interrupted(LossbenchError):
+    """Training stopped on request after its state was saved."""
+
+    exit_code = 130
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for a `name` that is none of the `known` ones, with near matches."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}."
+    return UsageError(f"Unknown {kind} '{name}'; {hint}")

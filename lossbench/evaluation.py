@@ -1,0 +1,108 @@
+"""From a trained network and loss to features, predictions and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import catalog
+from .contracts import Embedding, LabelledImages, Measured
+from .geometry import normalize
+from .losses._weighted_sum import WeightedSum
+from .runtime import autocast
+from .splits import Splits, normalized
+
+_BATCH = 1000
+_QUICK_REFERENCE = 5000
+"""Training samples whose class means judge the validation set after an epoch (all of them at the end)."""
+
+
+@torch.inference_mode()
+def embed(network: nn.Module, images: Tensor, precision: torch.dtype) -> Tensor:
+    """Features (N, D) float32 of uint8 images (N, 1, H, W), by the network in evaluation mode."""
+    was_training = network.training
+    network.eval()
+    with autocast(images.device, precision):
+        parts = [network(normalized(images[i : i + _BATCH])) for i in range(0, len(images), _BATCH)]
+    network.train(was_training)
+    return torch.cat(parts)
+
+
+@torch.inference_mode()
+def predict(loss: WeightedSum, features: Tensor, means: Tensor | None, rule: str) -> Tensor:
+    """Predicted classes (N,) by `rule`: the loss's margin-free scores, or the nearest class mean (C, D)."""
+    classifier = loss.classifier()
+    if means is None and classifier is not None:
+        scores: Tensor = classifier.logits(features)  # type: ignore[operator]
+        return scores.argmax(1)
+    assert means is not None, "a loss without classes is judged by class means"
+    if "cosine" in rule:
+        return (normalize(features) @ normalize(means).T).argmax(1)
+    return torch.cdist(features, means, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
+
+
+def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Mean feature of each class (C, D); infinitely far for a class without samples."""
+    means = torch.full((classes, features.shape[1]), torch.inf, device=features.device)
+    for label in labels.unique():
+        means[label] = features[labels == label].mean(0)
+    return means
+
+
+def quick_accuracy(
+    network: nn.Module,
+    loss: WeightedSum,
+    splits: Splits,
+    *,
+    classes: int,
+    rule: str,
+    precision: torch.dtype,
+) -> float:
+    """Validation accuracy after an epoch, as a fraction; NaN without a validation split."""
+    if len(splits.val.labels) == 0:
+        return float("nan")
+    means = None
+    if loss.classifier() is None:
+        reference = LabelledImages(*(part[:_QUICK_REFERENCE] for part in splits.train))
+        means = class_means(embed(network, reference.images, precision), reference.labels, classes)
+    predictions = predict(loss, embed(network, splits.val.images, precision), means, rule)
+    return float((predictions == splits.val.labels).float().mean())
+
+
+def evaluate(
+    network: nn.Module,
+    loss: WeightedSum,
+    splits: Splits,
+    *,
+    classes: int,
+    rule: str,
+    precision: torch.dtype,
+) -> dict[str, Embedding]:
+    """Features, labels and predictions of all splits (val absent when empty)."""
+    parts = {name: part for name, part in splits._asdict().items() if len(part.labels)}
+    features = {name: embed(network, part.images, precision) for name, part in parts.items()}
+    means = None
+    if loss.classifier() is None:
+        means = class_means(features["train"], parts["train"].labels, classes)
+    return {
+        name: Embedding(
+            features[name].cpu().numpy(),
+            part.labels.cpu().numpy(),
+            predict(loss, features[name], means, rule).cpu().numpy(),
+        )
+        for name, part in parts.items()
+    }
+
+
+def measure(embeddings: Mapping[str, Embedding], classes: int) -> dict[str, float]:
+    """All cheap metrics of the test split, with the training split as reference, by metric name.
+
+    Raises ValueError for features that are not finite: their distances would be meaningless.
+    """
+    measured = Measured(embeddings["train"], embeddings["test"], classes)
+    if not np.isfinite(measured.reference.features).all() or not np.isfinite(measured.tested.features).all():
+        raise ValueError("features are not finite")
+    return {name: float(catalog.load("metrics", name)(measured)) for name in catalog.names("metrics")}

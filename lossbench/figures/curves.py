@@ -1,0 +1,69 @@
+"""A metric against a swept setting: mean over seeds, its 95 % band, and every seed as a point.
+
+Follows Wen et al. 2016, Fig. 5 (accuracy against lambda and alpha).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..contracts import FigureSpec
+from ._style import PALETTE
+
+SPEC = FigureSpec(
+    title="curves",
+    summary="a metric against a swept setting, with a band over seeds",
+    after="Wen et al. 2016, Fig. 5",
+)
+
+
+class Curve(NamedTuple):
+    """One line: positions (n,), means (n,), half widths (n,) and the values of all seeds at each position."""
+
+    label: str
+    x: np.ndarray
+    mean: np.ndarray
+    half_width: np.ndarray
+    seeds: Sequence[Sequence[float]]
+
+
+def draw(axes: Axes, curves: Sequence[Curve], *, xlabel: str, ylabel: str) -> None:
+    """Draw curves over one axis: logarithmic where the positions span two decades, zero then set apart."""
+    for number, curve in enumerate(curves):
+        tint = PALETTE[number % len(PALETTE)]
+        axes.plot(curve.x, curve.mean, color=tint, marker="o", markersize=4, label=curve.label, zorder=3)
+        band = np.nan_to_num(curve.half_width)
+        axes.fill_between(
+            curve.x, curve.mean - band, curve.mean + band, color=tint, alpha=0.18, linewidth=0, zorder=1
+        )
+        for position, values in zip(curve.x, curve.seeds, strict=True):
+            axes.scatter(
+                [position] * len(values), values, s=9, color=tint, alpha=0.55, linewidths=0, zorder=2
+            )
+    positions = np.unique(np.concatenate([curve.x for curve in curves]))
+    _scale_x(axes, positions)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(axis="y", linewidth=0.4, alpha=0.5)
+    axes.margins(x=0.04)
+    if len(curves) > 1:
+        axes.legend(fontsize=8)
+
+
+def _scale_x(axes: Axes, positions: np.ndarray) -> None:
+    positive = positions[positions > 0]
+    if len(positive) < 2 or positions.min() < 0 or positive.max() / positive.min() < 100:
+        if len(positions) <= 9:
+            axes.set_xticks(positions, [f"{value:g}" for value in positions])
+        return
+    if len(positive) < len(positions):
+        axes.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.6)
+    else:
+        axes.set_xscale("log")
+    shown = positions if len(positions) <= 9 else positions[:: -(-len(positions) // 9)]
+    axes.set_xticks(shown, [f"{value:g}" for value in shown])
+    axes.minorticks_off()

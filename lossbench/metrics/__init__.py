@@ -1,0 +1,1 @@
+"""What is measured of features, one metric per file: `compute(Measured)` gives a float."""

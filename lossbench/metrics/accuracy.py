@@ -1,0 +1,16 @@
+"""Accuracy: the fraction of samples whose predicted class is their own, by the rule of the loss."""
+
+from __future__ import annotations
+
+from ..contracts import Measured, MetricSpec
+
+SPEC = MetricSpec(
+    title="accuracy",
+    summary="fraction classified right, by the loss's own margin-free scores or nearest class mean",
+    higher_is_better=True,
+)
+
+
+def compute(measured: Measured) -> float:
+    """Fraction in [0, 1]."""
+    return float((measured.tested.predictions == measured.tested.labels).mean())

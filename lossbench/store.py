@@ -1,0 +1,303 @@
+"""The results folder: the only module that knows paths below it.
+
+    results/runs/<loss>-<id>/  config.json · epochs.csv · result.json · model.safetensors · resume.pt ·
+                               features.npz · log.txt
+    results/figures/  tables/  README.md  LOG.md
+
+config.json is written first and result.json last: a run with a result is complete, one without can be
+resumed. Every file is written beside its place, synced and renamed, so none is ever half there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from .config import FORMAT, RunConfig
+from .contracts import Embedding, EpochRecord
+from .errors import LossbenchError, RunError, UsageError, unknown_name
+
+_RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
+_SPLITS = ("train", "val", "test")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a reader sees all of it or the old file. Raises RunError."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's files are private, results are for sharing
+        os.replace(temporary, path)
+        temporary = None
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # some file systems cannot sync a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def to_json(data: object) -> str:
+    """JSON for people: indented, keys in the given order; NaN and infinity become null."""
+    return json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(data: object) -> object:
+    if isinstance(data, float) and not np.isfinite(data):
+        return None
+    if isinstance(data, Mapping):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return data
+
+
+class RunFolder:
+    """One run on disk, by its config; the folder need not exist yet."""
+
+    def __init__(self, path: Path, config: RunConfig) -> None:
+        self.path, self.config = path, config
+
+    @property
+    def name(self) -> str:
+        """The folder's name: short loss name and id."""
+        return self.path.name
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other process out of this run. Raises RunError when one is in it.
+
+        The operating system holds the lock and frees it when its owner dies, however it dies: there is
+        no stale lock to recognise, and no clock is involved.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise RunError(f"Another process is training {self.name} right now.") from None
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written: {error.strerror or error}.") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def begin(self) -> None:
+        """Write config.json: from now on the folder is a run."""
+        data = {"format": FORMAT, **self.config.to_dict()}
+        write_atomically(self.path / "config.json", to_json(data).encode())
+
+    def clear(self) -> None:
+        """Forget all that an earlier training left; the result goes first, so it never lies."""
+        for name in (
+            "result.json",
+            "resume.pt",
+            "epochs.csv",
+            "model.safetensors",
+            "features.npz",
+            "log.txt",
+        ):
+            with contextlib.suppress(FileNotFoundError):
+                (self.path / name).unlink()
+
+    def result(self) -> dict[str, Any] | None:
+        """The stored result, None while the run is not complete. Raises RunError for a broken file."""
+        data = _read_json(self.path / "result.json")
+        if data is not None and (not isinstance(data, dict) or data.get("run") != self.name):
+            raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains anew.")
+        return data
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write result.json, the last file of a run, and drop the resume state that it makes useless."""
+        write_atomically(self.path / "result.json", to_json(result).encode())
+        with contextlib.suppress(OSError):
+            (self.path / "resume.pt").unlink()
+
+    def write_epochs(self, records: Sequence[EpochRecord]) -> None:
+        """Write epochs.csv, one line per finished epoch."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        terms = list(records[0].terms) if records else []
+        writer.writerow([*EpochRecord._fields[:3], *terms, *EpochRecord._fields[4:]])
+        for record in records:
+            writer.writerow([*record[:3], *record.terms.values(), *record[4:]])
+        write_atomically(self.path / "epochs.csv", text.getvalue().encode())
+
+    def write_features(
+        self, embeddings: Mapping[str, Embedding], directions: Mapping[str, np.ndarray | None]
+    ) -> None:
+        """Write features.npz: features, labels and predictions of each split, and weight, bias, centers."""
+        arrays = {
+            f"{split}_{field}": array
+            for split, embedding in embeddings.items()
+            for field, array in embedding._asdict().items()
+        }
+        arrays |= {name: array for name, array in directions.items() if array is not None}
+        content = io.BytesIO()
+        np.savez(content, **arrays)
+        write_atomically(self.path / "features.npz", content.getvalue())
+
+    def features(self) -> tuple[dict[str, Embedding], dict[str, np.ndarray]]:
+        """Embeddings by split, and weight, bias and centers where they exist. Raises RunError."""
+        path = self.path / "features.npz"
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+            splits = {
+                split: Embedding(*(found.pop(f"{split}_{field}") for field in Embedding._fields))
+                for split in _SPLITS
+                if f"{split}_features" in found
+            }
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise RunError(f"{path} cannot be read ({error}); train the run again with --force.") from None
+        except Exception as error:  # zipfile and zlib have errors of their own
+            raise RunError(f"{path} is damaged ({error}); train the run again with --force.") from None
+        return splits, found
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """A file of this run, None when there is none. Raises RunError when it cannot be read."""
+        try:
+            return (self.path / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RunError(f"{self.path / name} cannot be read: {error.strerror or error}.") from None
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a file of this run atomically."""
+        write_atomically(self.path / name, content)
+
+    def log(self, text: str) -> None:
+        """Append a dated line to log.txt; a full disk must not hide the error that is being logged."""
+        with contextlib.suppress(OSError):
+            self.path.mkdir(parents=True, exist_ok=True)
+            moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            with (self.path / "log.txt").open("a", encoding="utf-8") as file:
+                file.write(f"{moment} {text.rstrip()}\n")
+
+
+class Store:
+    """A results folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+        self.figures = root / "figures"
+        self.tables = root / "tables"
+
+    def run(self, config: RunConfig) -> RunFolder:
+        """The folder of a config, whether it exists or not."""
+        return RunFolder(self.runs / config.run_name, config)
+
+    def find(self, name: str) -> RunFolder:
+        """A stored run by its folder name, its id, or the beginning of either. Raises UsageError."""
+        names = self._names()
+        hits = [n for n in names if n == name] or [
+            n for n in names if n.startswith(name) or n.rpartition("-")[2].startswith(name)
+        ]
+        if not hits or not name:
+            raise (
+                unknown_name("run", name, names)
+                if names
+                else UsageError(f"There is no run in {self.runs}; `lossbench train` makes one.")
+            )
+        if len(hits) > 1:
+            raise UsageError(f"'{name}' can be any of {', '.join(hits)}; give more of the name.")
+        return self._open(hits[0])
+
+    def all(self) -> tuple[list[RunFolder], list[str]]:
+        """All readable runs, oldest result first, and a sentence for each that is not."""
+        runs, problems = [], []
+        for name in self._names():
+            try:
+                runs.append(self._open(name))
+            except LossbenchError as error:
+                problems.append(str(error))
+        return sorted(runs, key=lambda run: (_age(run.path), run.name)), problems
+
+    def check_writable(self) -> None:
+        """Raise RunError unless files can be made below the results folder."""
+        try:
+            self.runs.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.runs) as file:
+                file.write(bytes(4096))
+        except OSError as error:
+            raise RunError(f"The results folder {self.root} is not writable: {error.strerror}.") from None
+
+    def free_bytes(self) -> int:
+        """Free space on the results folder's disk."""
+        return shutil.disk_usage(self.root).free
+
+    def _names(self) -> list[str]:
+        if not self.runs.is_dir():
+            return []
+        entries = sorted(entry.name for entry in os.scandir(self.runs) if entry.is_dir(follow_symlinks=False))
+        return [name for name in entries if _RUN_NAME.fullmatch(name)]
+
+    def _open(self, name: str) -> RunFolder:
+        path = self.runs / name
+        data = _read_json(path / "config.json")
+        if not isinstance(data, dict):
+            raise RunError(f"{path} has no config.json; it is no run, or its training never began.")
+        data = dict(data)
+        if data.pop("format", None) != FORMAT:
+            raise RunError(f"{path / 'config.json'} has another format than this version reads ({FORMAT}).")
+        try:
+            config = RunConfig.from_dict(data)
+        except UsageError as error:
+            raise RunError(f"{path / 'config.json'} was changed by hand: {error}") from None
+        if config.run_name != name:
+            raise RunError(
+                f"{path / 'config.json'} was changed by hand: its settings belong to {config.run_name}."
+            )
+        return RunFolder(path, config)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read ({error}).") from None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise RunError(f"{path} is not valid JSON; it was cut short or changed by hand.") from None
+
+
+def _age(path: Path) -> float:
+    """When the run was completed (its result written), else begun."""
+    for name in ("result.json", "config.json"):
+        with contextlib.suppress(OSError):
+            return (path / name).stat().st_mtime
+    return 0.0

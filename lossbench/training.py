@@ -1,0 +1,314 @@
+"""The training loop, read top to bottom.
+
+One run is one call of `train`: it shows a stored result, continues an interrupted run or starts a new
+one. Under one seed every loss starts from the same network, sees the same batches in the same order and
+takes the same number of steps. A step touches no file and waits for nothing: losses are read once an epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import __version__
+from .batches import epoch_batches
+from .checkpoints import build, load_state, model_bytes, state_bytes, tensors_to
+from .config import RunConfig
+from .contracts import EpochRecord, Observer
+from .errors import Diverged, Interrupted, UsageError
+from .evaluation import evaluate, measure, quick_accuracy
+from .runtime import (
+    Placement,
+    autocast,
+    describe_machine,
+    prepare_process,
+    resolve_device,
+    resolve_precision,
+    seeded,
+)
+from .splits import SPLIT_SEED, load_splits, normalized
+from .store import RunFolder, Store
+
+WARM_UP = 0.2
+"""Fraction of the steps during which the learning rate rises."""
+BETAS = (0.9, 0.99)
+
+
+def train(
+    config: RunConfig,
+    store: Store,
+    *,
+    placement: Placement,
+    observer: Observer,
+    stop: Callable[[], bool],
+    force: bool = False,
+) -> dict[str, Any]:
+    """The result of a run: the stored one, or that of training it now (from its last state, if any).
+
+    `stop` is asked after every step. Raises Interrupted (state saved), Diverged (result stored), or
+    another LossbenchError; a run being trained by another process is a RunError.
+    """
+    run = store.run(config)
+    stored = None if force else run.result()
+    if stored is None:
+        prepare_process(placement.threads)
+        training = _Training(run, placement, observer, stop)  # a device or data set that is not there: no trace
+        store.check_writable()
+        with run.lock():
+            if force:
+                run.clear()
+            stored = run.result()
+            if stored is None:
+                run.begin()
+                stored = training.complete()
+    if stored["status"] == "diverged":
+        raise Diverged(f"{run.name} diverged in epoch {stored['epoch']}: its loss became NaN or infinite.")
+    return stored
+
+
+def learning_rate(progress: float, peak: float) -> float:
+    """The rate at `progress` in [0, 1): a linear rise to `peak` during WARM_UP, then linear to zero."""
+    rise = (progress + 1e-3) / WARM_UP
+    return peak * min(rise, (1 - progress) / (1 - WARM_UP))
+
+
+class _Training:
+    """One training: its modules, its optimiser, and where in the epochs it stands."""
+
+    def __init__(
+        self, run: RunFolder, placement: Placement, observer: Observer, stop: Callable[[], bool]
+    ) -> None:
+        self.run, self.config, self.observer, self.stop = run, run.config, observer, stop
+        self.device = resolve_device(placement.device)
+        self.precision = resolve_precision(self.config.precision, self.device)
+        self.splits = load_splits(self.config.dataset, self.config.val_size, placement.data_dir, self.device)
+        if not self.steps:
+            raise UsageError(
+                f"--batch-size {self.config.batch_size} is more than the "
+                f"{len(self.splits.train.labels)} training images there are."
+            )
+        network, loss = build(self.config)
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loss = loss.to(self.device)
+        parameters = [*self.network.parameters(), *self.loss.parameters()]
+        self.optimizer = torch.optim.AdamW(
+            parameters,
+            lr=self.config.lr,
+            betas=BETAS,
+            weight_decay=self.config.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+        self.clocks = [b for name, b in self.loss.named_buffers() if name.rpartition(".")[2] == "progress"]
+        self.epoch = self.step = 0
+        self.sums = self._no_sums()
+        self.seconds = self.epoch_seconds = 0.0
+        self.records: list[EpochRecord] = []
+
+    def complete(self) -> dict[str, Any]:
+        """Train to the end, evaluate, store. Raises Interrupted or Diverged."""
+        with seeded(self.config.seed, "training"):
+            self._resume()
+            self.observer.started(
+                self.run.name, self.config.epochs, self.steps, self.epoch * self.steps + self.step
+            )
+            while self.epoch < self.config.epochs:
+                self._train_epoch()
+                record = self._record()
+                if not math.isfinite(record.loss):
+                    return self._diverged(record)
+                self.records.append(record)
+                self.epoch, self.step, self.epoch_seconds = self.epoch + 1, 0, 0.0
+                self.sums = self._no_sums()
+                self._save()
+                self.observer.finished_epoch(self.run.name, record)
+                self._log_epoch(record)
+            return self._finish()
+
+    @property
+    def steps(self) -> int:
+        """Steps of one epoch."""
+        return len(self.splits.train.labels) // self.config.batch_size
+
+    def _train_epoch(self) -> None:
+        order = epoch_batches(
+            self.splits.train.labels,
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            epoch=self.epoch,
+            classes_per_batch=self.config.classes_per_batch,
+            samples_per_class=self.config.samples_per_class,
+        ).to(self.device)
+        total = self.steps * self.config.epochs
+        self.network.train()
+        self.loss.train()
+        began = time.perf_counter()
+        while self.step < self.steps:
+            progress = (self.epoch * self.steps + self.step) / total
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(progress, self.config.lr)
+            for clock in self.clocks:
+                clock.fill_(progress)
+            self._train_batch(order[self.step])
+            self.step += 1
+            self.observer.stepped(self.run.name, self.epoch * self.steps + self.step)
+            if self.stop() and self.step < self.steps:
+                self.epoch_seconds += time.perf_counter() - began
+                self._save()
+                raise Interrupted(f"{self.run.name} was interrupted; the same command continues it.")
+        self.epoch_seconds += time.perf_counter() - began
+
+    def _train_batch(self, index: Tensor) -> None:
+        images = normalized(self.splits.train.images[index])
+        labels = self.splits.train.labels[index]
+        with autocast(self.device, self.precision):
+            features = self.network(images)
+        values = self.loss.terms(features, labels)
+        total = self.loss.total(values)
+        total.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.sums += torch.stack([total.detach(), *(value.detach() for value in values)])
+
+    def _record(self) -> EpochRecord:
+        began = time.perf_counter()
+        means = (self.sums / self.steps).tolist()
+        accuracy = quick_accuracy(
+            self.network,
+            self.loss,
+            self.splits,
+            classes=self.config.classes,
+            rule=self.config.rule,
+            precision=self.precision,
+        )
+        self.seconds += self.epoch_seconds + time.perf_counter() - began
+        return EpochRecord(
+            epoch=self.epoch + 1,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            loss=means[0],
+            terms=dict(zip(self.loss.names, means[1:], strict=True)),
+            val_accuracy=accuracy,
+            seconds=self.epoch_seconds,
+            images_per_second=self.steps * self.config.batch_size / self.epoch_seconds,
+        )
+
+    def _finish(self) -> dict[str, Any]:
+        for clock in self.clocks:
+            clock.fill_(1)
+        embeddings = evaluate(
+            self.network,
+            self.loss,
+            self.splits,
+            classes=self.config.classes,
+            rule=self.config.rule,
+            precision=self.precision,
+        )
+        accuracy = {name: float((e.predictions == e.labels).mean()) for name, e in embeddings.items()}
+        self.run.write_features(
+            embeddings, {name: _array(self.loss, name) for name in ("weight", "bias", "centers")}
+        )
+        self.run.write_bytes("model.safetensors", model_bytes(self.network, self.loss, self.config))
+        last = self.records[-1]
+        result = self._result("done") | {
+            "test_accuracy": accuracy["test"],
+            "val_accuracy": accuracy.get("val"),
+            "train_accuracy": accuracy["train"],
+            "metrics": measure(embeddings, self.config.classes),
+            "loss": last.loss,
+            "terms": dict(last.terms),
+        }
+        self.run.write_result(result)
+        return result
+
+    def _diverged(self, record: EpochRecord) -> dict[str, Any]:
+        """Store how far it came; the weights before this epoch are kept where there are any."""
+        content = self.run.read_bytes("resume.pt")
+        if content is not None:
+            self._restore(load_state(content, str(self.run.path)))
+            self.run.write_bytes("model.safetensors", model_bytes(self.network, self.loss, self.config))
+        last = self.records[-1] if self.records else None
+        result = self._result("diverged") | {
+            "epoch": record.epoch,
+            "test_accuracy": None,
+            "val_accuracy": last.val_accuracy if last else None,
+            "loss": last.loss if last else None,
+            "terms": dict(last.terms) if last else {},
+        }
+        self.run.write_result(result)
+        self.run.log(f"diverged in epoch {record.epoch}")
+        return result
+
+    def _result(self, status: str) -> dict[str, Any]:
+        trained = sum(record.seconds for record in self.records) or math.nan
+        images = len(self.records) * self.steps * self.config.batch_size
+        return {
+            "run": self.run.name,
+            "status": status,
+            "rule": self.config.rule,
+            "epochs": len(self.records),
+            "seconds": self.seconds,
+            "images_per_second": images / trained,
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "precision": str(self.precision).removeprefix("torch."),
+            "split_seed": SPLIT_SEED,
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "lossbench": __version__,
+            "machine": describe_machine(self.device),
+        }
+
+    def _save(self) -> None:
+        state = {
+            "network": self.network.state_dict(),
+            "loss": self.loss.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "sums": self.sums,
+            "seconds": self.seconds,
+            "epoch_seconds": self.epoch_seconds,
+            "records": [[*record[:3], dict(record.terms), *record[4:]] for record in self.records],
+            "threads": torch.get_num_threads(),
+            "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+        }
+        self.run.write_bytes("resume.pt", state_bytes(state))
+        self.run.write_epochs(self.records)
+
+    def _resume(self) -> None:
+        content = self.run.read_bytes("resume.pt")
+        if content is None:
+            return self.run.log(f"starts: {self.config.to_dict()}")
+        self._restore(load_state(content, str(self.run.path)))
+        return self.run.log(f"continues in epoch {self.epoch + 1} after {self.step} of {self.steps} steps")
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.loss.load_state_dict(state["loss"])
+        self.optimizer.load_state_dict(tensors_to(self.device, state["optimizer"]))
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.sums = state["sums"].to(self.device)
+        self.seconds, self.epoch_seconds = state["seconds"], state["epoch_seconds"]
+        self.records = [EpochRecord(*record) for record in state["records"]]
+        torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
+        torch.set_rng_state(state["random"])
+        if state["cuda_random"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_random"])
+
+    def _no_sums(self) -> Tensor:
+        return torch.zeros(1 + len(self.config.terms), device=self.device)
+
+    def _log_epoch(self, record: EpochRecord) -> None:
+        self.run.log(
+            f"epoch {record.epoch}: loss {record.loss:.5f}, val accuracy {record.val_accuracy:.4f}, "
+            f"{record.images_per_second:.0f} images/s"
+        )
+
+
+def _array(loss: nn.Module, name: str) -> Any:
+    value = loss.directions(name)  # type: ignore[operator]
+    return None if value is None else value.float().cpu().numpy()

@@ -1,0 +1,274 @@
+"""The commands as a user types them, in one process; exit codes, sentences, JSON, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lossbench.__main__ import main
+
+QUICK = ["--dataset", "digits", "--epochs", "2", "--batch-size", "100", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A results folder with the default comparison, trained for two epochs."""
+    folder = tmp_path_factory.mktemp("stored") / "results"
+    assert main(["compare", *QUICK, "--results", str(folder)]) == 0
+    return folder
+
+
+def call(capsys, *arguments):
+    capsys.readouterr()
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return code, captured.out, captured.err
+
+
+def test_train_prints_one_json_document_and_nothing_else(capsys, tmp_path):
+    code, out, _ = call(
+        capsys, "train", "--loss", "center", "--lambda", "0.003", *QUICK, "--json", "--results", tmp_path
+    )
+    document = json.loads(out)
+    assert code == 0
+    assert {"run", "path", "status", "test_accuracy", "val_accuracy", "seconds", "images_per_second"} <= set(
+        document
+    )
+    assert document["status"] == "done"
+    assert 0 <= document["test_accuracy"] <= 1
+    assert (tmp_path / "runs" / document["run"] / "result.json").exists()
+
+
+def test_train_again_trains_nothing_and_shows_the_same(capsys, stored):
+    before = {path: path.stat().st_mtime_ns for path in stored.rglob("*") if path.is_file()}
+    code, out, err = call(capsys, "train", "--loss", "center", *QUICK, "--results", stored)
+    assert code == 0
+    assert "epoch" not in err
+    assert "test accuracy" in out
+    assert "class scores" in out
+    assert before == {path: path.stat().st_mtime_ns for path in stored.rglob("*") if path.is_file()}
+
+
+def test_a_stored_run_is_shown_without_importing_torch(stored):
+    script = (
+        "import sys; from lossbench.__main__ import main; "
+        f"code = main(['train', '--loss', 'center', *{QUICK!r}, '--results', {str(stored)!r}]); "
+        "assert code == 0; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["losses"], ["losses", "arcface"]])
+def test_help_and_listings_do_not_import_torch(arguments):
+    script = (
+        "import sys; from lossbench.__main__ import main; "
+        f"code = main({arguments!r}); assert code == 0; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_compare_leaves_table_figure_and_index(stored):
+    name = "compare-softmax-center-arcface-digits"
+    table = (stored / "tables" / f"{name}.csv").read_text().splitlines()
+    assert len(table) == 4
+    assert table[0].startswith("loss,settings,done,diverged,failed,test_accuracy")
+    assert (stored / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    index = (stored / "README.md").read_text()
+    assert f"figures/{name}.png" in index
+    assert "95 %" in index
+
+
+def test_plot_draws_stored_runs_in_every_format_and_view(capsys, stored, tmp_path):
+    for form, magic in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")):
+        target = tmp_path / f"figure.{form}"
+        code, _, _ = call(
+            capsys, "plot", "--view", "normalized", "--format", form, "--output", target, "--results", stored
+        )
+        assert code == 0
+        assert target.read_bytes().startswith(magic)
+        assert b"arcface-" in target.read_bytes(), "the run's id is in the file"
+
+
+def test_plot_is_the_same_file_twice(capsys, stored, tmp_path):
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    for target in files:
+        assert call(capsys, "plot", "--output", target, "--results", stored)[0] == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_plot_of_chosen_runs(capsys, stored, tmp_path):
+    _, out, _ = call(capsys, "runs", "--results", stored, "--json")
+    name = next(document["run"] for document in json.loads(out) if document["run"].startswith("arcface"))
+    code, out, _ = call(
+        capsys, "plot", "--run", name.rpartition("-")[2], "--split", "test", "--json", "--results", stored
+    )
+    assert code == 0
+    assert json.loads(out)["runs"] == [name]
+
+
+def test_runs_lists_and_filters(capsys, stored):
+    _, out, _ = call(capsys, "runs", "--results", stored, "--json")
+    assert {document["status"] for document in json.loads(out)} == {"done"}
+    _, out, _ = call(capsys, "runs", "--loss", "center", "--results", stored)
+    assert "center-" in out
+    assert "arcface-" not in out
+
+
+def test_sweep_trains_a_grid_and_skips_it_the_second_time(capsys, tmp_path):
+    arguments = ["sweep", "--loss", "center", "--lambda", "0,0.01", "--alpha", "0.5", "--seeds", "0-1"]
+    code, out, err = call(capsys, *arguments, *QUICK, "--jobs", "2", "--results", tmp_path)
+    assert code == 0
+    assert "λ = 0.01" in out
+    assert "±" in out
+    assert err.count("test in") == 4
+    table = (tmp_path / "tables/sweep-center-lambda-digits.csv").read_text().splitlines()
+    assert [line.split(",")[2] for line in table] == ["lambda", "0.0", "0.01"] or len(table) == 3
+    for figure in ("curves", "grid"):
+        assert (tmp_path / f"figures/sweep-center-lambda-digits-{figure}.png").exists()
+    code, _, err = call(capsys, *arguments, *QUICK, "--jobs", "2", "--results", tmp_path)
+    assert code == 0
+    assert err.count("(stored)") == 4
+
+
+def test_sweep_goes_on_after_a_failure_and_ends_with_1(capsys, tmp_path):
+    grid = ["--batch-size", "100,5000", "--dataset", "digits", "--epochs", "1", "--device", "cpu"]
+    code, out, err = call(capsys, "sweep", "--loss", "softmax", *grid, "--results", tmp_path)
+    assert code == 1
+    assert "1 of 2 runs failed" in err
+    assert "0 / 1" in out
+
+
+def test_diverged_training_exits_with_3(capsys, tmp_path):
+    options = ["--dataset", "digits", "--network", "lenet", "--lr", "1e9", "--epochs", "2", "--device", "cpu"]
+    code, out, err = call(capsys, "train", *options, "--json", "--results", tmp_path)
+    assert code == 3
+    assert json.loads(out)["status"] == "diverged"
+    assert "diverged" in err
+
+
+WRONG = [
+    (["train", "--loss", "centre"], "did you mean center"),
+    (["train", "--loss", "softmax + "], "character"),
+    (["train", "--network", "lennet"], "did you mean lenet"),
+    (["train", "--dataset", "mnits"], "did you mean"),
+    (["train", "--loss", "softmax", "--alpha", "0.5"], "no setting 'alpha'"),
+    (["train", "--loss", "softmax", "--lambda", "0.1"], "--lambda is the weight of one auxiliary term"),
+    (["train", "--loss", "center", "--lambda", "-1"], "at least 0"),
+    (["train", "--loss", "center", "--alpha", "0"], "outside (0, 1]"),
+    (["train", "--loss", "center", "--alpha", "1.5"], "outside (0, 1]"),
+    (["train", "--loss", "center", "--set", "alpha"], "name=value"),
+    (["train", "--loss", "center", "--set", "beta=1"], "no setting 'beta'"),
+    (["train", "--epochs", "0"], "too small"),
+    (["train", "--lr", "nan"], "not a number"),
+    (["train", "--feature-dim", "0"], "too small"),
+    (["train", "--precision", "fp8"], "none of"),
+    (["train", "--device", "tpu"], "Unknown device"),
+    (["sweep", "--seeds", "3-1"], "3 is above 1"),
+    (["sweep", "--lambda", "1:0.1:log:3"], "rises"),
+    (["sweep", "--lambda", "0:1:log:3"], "above 0"),
+    (["sweep", "--lambda", "0,,1"], "empty value"),
+    (["compare", "--losses", "softmax,nothing"], "Unknown loss"),
+    (["compare", "--set", "nothing=1"], "nothing"),
+    (["plot", "--split", "all"], "none of train, test, both"),
+    (["plot", "--run", "nothing"], "Unknown run"),
+    (["losses", "nothing"], "Unknown loss"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), WRONG)
+def test_wrong_usage_is_one_sentence_and_exit_code_2(capsys, stored, arguments, sentence):
+    place = [] if arguments[0] == "losses" else ["--results", stored]
+    before = sorted(stored.rglob("*"))
+    extra = ["--dataset", "digits"] if arguments[0] != "plot" and "--dataset" not in arguments else []
+    code, out, err = call(capsys, *arguments, *(extra if arguments[0] != "losses" else []), *place)
+    assert code == 2
+    assert sentence in err
+    assert len(err.strip().splitlines()) <= 3
+    assert out == ""
+    assert sorted(stored.rglob("*")) == before
+
+
+def test_plot_without_runs_says_what_makes_one(capsys, tmp_path):
+    code, _, err = call(capsys, "plot", "--results", tmp_path)
+    assert code == 1
+    assert "lossbench compare" in err
+
+
+def test_a_margin_that_cannot_hold_is_warned_of(capsys, tmp_path):
+    options = ["--margin", "0.7", "--scale", "5", *QUICK, "--results", tmp_path]
+    code, _, err = call(capsys, "train", "--loss", "arcface", *options)
+    assert code == 0
+    assert "0.628" in err
+    assert "15.1" in err
+
+
+def test_results_folder_that_is_a_file(capsys, tmp_path):
+    (tmp_path / "results").write_text("not a folder")
+    code, _, err = call(capsys, "train", *QUICK, "--results", tmp_path / "results")
+    assert code == 1
+    assert "not writable" in err
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root to mount a small file system")
+def test_full_disk_is_one_sentence_and_nothing_half_written(capsys, tmp_path):
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", tmp_path], check=False).returncode:
+        pytest.skip("this machine does not let tests mount a file system")
+    try:
+        code, _, err = call(capsys, "train", *QUICK, "--results", tmp_path)
+        assert code == 1
+        assert "No space left" in err
+        assert not list(tmp_path.rglob("*.tmp"))
+        assert not list(tmp_path.rglob("result.json"))
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_cuda_asked_for_where_there_is_none(capsys, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    code, _, err = call(capsys, "train", "--dataset", "digits", "--device", "cuda", "--results", tmp_path)
+    assert code == 2
+    assert "no usable CUDA" in err
+
+
+def test_a_config_edited_by_hand_is_named_and_the_rest_goes_on(capsys, tmp_path):
+    for seed in ("0", "1"):
+        assert main(["train", *QUICK, "--seed", seed, "--results", str(tmp_path)]) == 0
+    victim = sorted((tmp_path / "runs").iterdir())[0]
+    text = (victim / "config.json").read_text()
+    (victim / "config.json").write_text(text.replace('"lr": 0.008', '"lr": 0.5'))
+    code, out, err = call(capsys, "runs", "--results", tmp_path)
+    assert code == 0
+    assert "changed by hand" in err
+    assert "softmax-" in out
+
+
+def test_interrupted_by_ctrl_c_saves_and_exits_130(tmp_path):
+    """A real process, a real SIGINT in the middle of training; the same command then finishes the run."""
+    import signal
+
+    command = [sys.executable, "-m", "lossbench", "train", "--dataset", "digits", "--epochs", "60"]
+    command += ["--device", "cpu", "--results", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
+    for line in process.stderr:
+        if "epoch 2/" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=20) == 130
+    assert "the same command continues it" in rest
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert (folder / "resume.pt").exists()
+    assert not (folder / "result.json").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "epoch 1/" not in done.stderr
+    assert np.isfinite(json.loads((folder / "result.json").read_text())["test_accuracy"])

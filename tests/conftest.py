@@ -1,0 +1,34 @@
+"""Shared by all tests: a fixed seed, a wide colourless terminal, and the real MNIST where it lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("COLUMNS", "200")
+os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
+os.environ["NO_COLOR"] = "1"
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+import torch
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip `mnist` tests only where nobody said that the data is here: a set LOSSBENCH_DATA must work."""
+    if "LOSSBENCH_DATA" in os.environ:
+        return
+    skip = pytest.mark.skip(reason="needs MNIST: set LOSSBENCH_DATA to a torchvision data folder")
+    for item in items:
+        if item.get_closest_marker("mnist"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    return Path(os.environ["LOSSBENCH_DATA"])

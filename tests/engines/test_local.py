@@ -1,0 +1,130 @@
+"""The local engine: parallel equals serial, a failure stops nobody, a killed worker's run is not lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from lossbench.engines import local
+from lossbench.runtime import Placement
+from lossbench.store import Store
+
+from ..running import ONE_THREAD, Recorder, small
+
+
+def outcomes(configs, folder, workers, observer=None, **options):
+    observer = observer or Recorder()
+    made = local.run_all(
+        configs,
+        Store(folder),
+        placement=ONE_THREAD,
+        workers=workers,
+        observer=observer,
+        stop=options.pop("stop", observer.stop),
+        **options,
+    )
+    return {outcome.config: outcome for outcome in made}
+
+
+def test_parallel_equals_serial_and_stored_runs_are_skipped(tmp_path):
+    configs = [small("center", lam=lam) for lam in (0.0, 0.01)] + [small("arcface")]
+    serial = outcomes(configs, tmp_path / "serial", 1)
+    parallel = outcomes(configs, tmp_path / "parallel", 2)
+    for config in configs:
+        assert serial[config].status == parallel[config].status == "done"
+        for key in ("test_accuracy", "val_accuracy", "metrics", "loss", "terms"):
+            assert serial[config].result[key] == parallel[config].result[key]
+    again = Recorder()
+    stored = outcomes(configs, tmp_path / "parallel", 2, again)
+    assert {outcome.message for outcome in stored.values()} == {"stored"}
+    assert again.steps == 0
+
+
+def test_one_failure_does_not_stop_the_others(tmp_path):
+    """A batch larger than the data set fails one run; a huge rate diverges another; the third is done."""
+    configs = [small("softmax", batch_size=5000), small("softmax", lr=1e9, network="lenet"), small("softmax")]
+    made = outcomes(configs, tmp_path, 2)
+    assert [made[config].status for config in configs] == ["failed", "diverged", "done"]
+    assert "batch-size" in made[configs[0]].message
+    assert "failed" in (Store(tmp_path).run(configs[0]).path / "log.txt").read_text()
+
+
+def test_an_unexpected_error_leaves_its_traceback_in_the_log(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(local, "train", broken)
+    config = small("softmax")
+    Store(tmp_path).run(config).path.mkdir(parents=True)
+    made = outcomes([config], tmp_path, 1)
+    assert made[config].status == "failed"
+    log = (Store(tmp_path).run(config).path / "log.txt").read_text()
+    assert "Traceback" in log
+    assert "a fault of ours" in log
+
+
+class Killer(Recorder):
+    """Kills every worker of the pool once, as soon as a run has begun."""
+
+    def __init__(self, pool):
+        super().__init__()
+        self.pool, self.killed = pool, []
+
+    def started(self, run, epochs, steps, done):
+        if len(self.killed) < 1:
+            for worker in self.pool()[:1]:
+                os.kill(worker.pid, signal.SIGKILL)
+                self.killed.append(worker.pid)
+
+
+def test_the_run_of_a_killed_worker_is_tried_again(tmp_path):
+    import multiprocessing
+
+    configs = [small("softmax", epochs=8, seed=seed) for seed in (0, 1)]
+    killer = Killer(multiprocessing.active_children)
+    made = outcomes(configs, tmp_path / "killed", 2, killer, stop=lambda: False)
+    assert killer.killed
+    assert {outcome.status for outcome in made.values()} == {"done"}
+    undisturbed = outcomes(configs, tmp_path / "whole", 1)
+    for config in configs:
+        assert made[config].result["metrics"] == undisturbed[config].result["metrics"]
+    assert not multiprocessing.active_children()
+
+
+def test_a_request_to_stop_saves_and_the_next_call_continues(tmp_path):
+    configs = [small("softmax", epochs=40, seed=seed) for seed in (0, 1, 2)]
+
+    class Once(Recorder):
+        seen = 0
+
+        def finished_epoch(self, run, record):
+            Once.seen += 1
+
+    watching = Once()
+    made = outcomes(configs, tmp_path, 2, watching, stop=lambda: Once.seen >= 2)
+    assert all(outcome.status == "interrupted" for outcome in made.values())
+    folders = [Store(tmp_path).run(config) for config in configs[:2]]
+    assert all((folder.path / "resume.pt").exists() and folder.result() is None for folder in folders)
+
+
+def test_missing_data_is_one_error_before_anything_starts(tmp_path):
+    from lossbench.config import make_config
+    from lossbench.errors import DataError
+
+    config = make_config(loss="softmax", dataset="mnist")
+    (tmp_path / "data/MNIST/raw").mkdir(parents=True)
+    (tmp_path / "data/MNIST/raw/train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
+    for name in ("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        (tmp_path / "data/MNIST/raw" / name).write_bytes(b"")
+    run_all = local.run_all(
+        [config],
+        Store(tmp_path / "results"),
+        placement=Placement("cpu", tmp_path / "data", 1),
+        workers=2,
+        observer=Recorder(),
+        stop=lambda: False,
+    )
+    with pytest.raises(DataError, match="train-images-idx3-ubyte"):
+        list(run_all)

@@ -1,0 +1,121 @@
+"""The feature figure, asked through its artists: positions, colours, limits, glyphs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from lossbench.contracts import Embedding, Panel
+from lossbench.figures import features
+from lossbench.figures._style import PALETTE
+
+
+def panel(count: int = 200, centers: bool = True) -> Panel:
+    random = np.random.RandomState(0)
+    labels = np.arange(count) % 10
+    angles = 2 * np.pi * labels / 10
+    means = 5 * np.column_stack([np.cos(angles), np.sin(angles)])
+    points = (means + 0.1 * random.randn(count, 2)).astype(np.float32)
+    own = np.array([points[labels == j].mean(axis=0) for j in range(10)])
+    split = Embedding(points, labels, labels)
+    names = tuple("0123456789")
+    return Panel("T", "s", {"train": split, "test": split}, names, own, own if centers else None, "t-0123456789")
+
+
+def axes_of(**options):
+    axes = Figure().subplots()
+    shown = panel(**{k: options.pop(k) for k in ("count", "centers") if k in options})
+    features.draw(axes, shown, "test", **options)
+    return axes, shown
+
+
+def artists(axes, gid):
+    return [artist for artist in axes.get_children() if artist.get_gid() == gid]
+
+
+def test_every_point_is_drawn_in_the_colour_of_its_class():
+    axes, shown = axes_of()
+    (cloud,) = artists(axes, "features")
+    offsets = np.asarray(cloud.get_offsets())
+    assert len(offsets) == 200
+    colors = cloud.get_facecolors()[:, :3]
+    points, labels, _ = shown.splits["test"]
+    for point, label in zip(points[::17], labels[::17], strict=True):
+        place = np.abs(offsets - point).sum(axis=1).argmin()
+        np.testing.assert_allclose(offsets[place], point, atol=1e-6)
+        np.testing.assert_allclose(colors[place], to_rgb(PALETTE[label]), atol=1e-6)
+    assert cloud.get_rasterized()
+
+
+def test_axes_are_equal_and_hold_everything():
+    axes, shown = axes_of()
+    assert axes.get_aspect() == 1
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    assert right - left == pytest.approx(high - low)
+    assert np.abs(shown.splits["test"].features).max() < right * 1.2
+    assert np.abs(shown.centers).max() < right
+
+
+def test_each_class_has_its_glyph_near_its_mean():
+    axes, shown = axes_of()
+    glyphs = {artist.get_text(): artist.get_position() for artist in artists(axes, "class-glyph")}
+    assert sorted(glyphs) == list("0123456789")
+    points, labels, _ = shown.splits["test"]
+    for label in range(10):
+        distance = np.linalg.norm(points[labels == label].mean(axis=0) - glyphs[str(label)])
+        assert distance < 1.0
+
+
+def test_centers_are_white_dots_and_weights_are_rays():
+    axes, shown = axes_of()
+    (dots,) = artists(axes, "centers")
+    np.testing.assert_allclose(np.asarray(dots.get_offsets()), shown.centers, atol=1e-6)
+    np.testing.assert_allclose(dots.get_facecolors()[0, :3], 1.0)
+    for label in range(10):
+        (ray,) = artists(axes, f"weight-{label}")
+        end = ray.get_xydata()[1]
+        cosine = end @ shown.weight[label] / np.linalg.norm(end) / np.linalg.norm(shown.weight[label])
+        assert cosine == pytest.approx(1)
+
+
+def test_normalized_view_is_a_ring_of_directions():
+    axes, shown = axes_of(view="normalized")
+    (cloud,) = artists(axes, "features")
+    radius = np.linalg.norm(np.asarray(cloud.get_offsets()), axis=1)
+    assert radius.min() > 0.85
+    assert radius.max() < 1.15
+    assert len(artists(axes, "class-glyph")) == 10
+    assert len([a for a in axes.get_children() if str(a.get_gid()).startswith("weight-")]) == 10
+
+
+@pytest.mark.parametrize("count", [10, 50, 60_000])
+def test_few_and_many_points_stay_readable(count):
+    axes, _ = axes_of(count=count)
+    (cloud,) = artists(axes, "features")
+    size, opacity = cloud.get_sizes()[0], cloud.get_alpha()
+    assert 0.2 <= opacity <= 0.9
+    assert (size >= 10) if count <= 50 else (size <= 1)
+
+
+def test_palette_stays_apart_for_colour_blind_readers_and_in_print():
+    """Machado et al. 2009, deuteranopia of severity 1 (linear RGB); distances in CIELAB."""
+    deuteranopia = np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    )
+    srgb = np.array([to_rgb(color) for color in PALETTE])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    for seen, floor in ((linear, 15), ((linear @ deuteranopia.T).clip(0, 1), 6)):
+        lab = _lab(seen)
+        distances = np.linalg.norm(lab[:, None] - lab[None], axis=-1)[np.triu_indices(10, 1)]
+        assert distances.min() > floor
+
+
+def _lab(linear):
+    xyz = linear @ np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    ).T
+    xyz = xyz / np.array([0.95047, 1.0, 1.08883])
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)

@@ -1,0 +1,310 @@
+"""The battery that every loss of the catalogue must pass; a loss file without SPEC or reference fails here.
+
+A check that cannot hold for a loss is named in its SPEC's `exceptions` with the reason.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import math
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lossbench import catalog
+from lossbench.contracts import LossSpec
+
+from .oracle import CLASSES, build, circle_points, state_of
+
+LOSSES = catalog.names("losses")
+pytestmark = pytest.mark.parametrize("name", LOSSES)
+
+
+def spec_of(name: str, check: str = "") -> LossSpec:
+    spec: LossSpec = catalog.spec("losses", name)
+    if check in spec.exceptions:
+        pytest.skip(f"{name}: {spec.exceptions[check]}")
+    return spec
+
+
+def value_and_gradients(loss: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+    leaf = x.detach().clone().requires_grad_()
+    value = loss(leaf, y)
+    parameters = list(loss.parameters())
+    gradients = torch.autograd.grad(value, [leaf, *parameters], allow_unused=True)
+    return value.detach(), [g for g in gradients if g is not None]
+
+
+def test_has_a_test_file_with_a_reference(name):
+    stem = Path(inspect.getfile(catalog.load("losses", name))).stem
+    module = importlib.import_module(f"tests.losses.test_{stem}")
+    assert callable(module.reference), "write `reference` from the equation, in plain loops"
+
+
+def test_signature_equals_spec(name):
+    """Settings are keyword-only, in the order and with the defaults of SPEC (None: depends on C and D)."""
+    spec = spec_of(name)
+    parameters = inspect.signature(catalog.load("losses", name).__init__).parameters
+    keywords = {k: p.default for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    defaults = {k: None if callable(s.default) else s.default for k, s in spec.settings.items()}
+    assert keywords == defaults and list(keywords) == list(defaults)
+    assert list(parameters)[1:3] == ["num_classes", "feature_dim"]
+
+
+def test_spec_is_complete(name):
+    spec = spec_of(name)
+    assert spec.title and spec.summary and spec.paper and spec.equation
+    assert (spec.weight is not None) == (spec.kind == "auxiliary")
+    assert hasattr(build(name), "logits") == (spec.kind == "classifier")
+    for key, setting in spec.settings.items():
+        assert setting.help, key
+        for classes, dim in ((10, 2), (10, 64), (3, 3), (2, 1)):
+            setting.check(key, setting.default_for(classes, dim))
+
+
+def test_module_explains_itself(name):
+    loss = catalog.load("losses", name)
+    module = inspect.getmodule(loss)
+    assert module is not None and module.__doc__ and " = " in module.__doc__, "the equation belongs on top"
+    assert loss.__doc__ and loss.forward.__doc__
+    assert len(inspect.getsource(module).splitlines()) <= 150, "a variant is at most 150 lines"
+
+
+def test_values_outside_the_bounds_are_refused(name):
+    for key, setting in spec_of(name).settings.items():
+        wrong: list[object] = ["surely-not"] if setting.type is str and setting.choices else []
+        if setting.type in (int, float):
+            wrong += [math.nan, math.inf, "x"]
+            if math.isfinite(setting.low):
+                wrong.append(setting.low if setting.low_open else setting.low - 1)
+            if math.isfinite(setting.high):
+                wrong.append(setting.high if setting.high_open else setting.high + 1)
+        for value in wrong:
+            with pytest.raises(ValueError, match=key):
+                build(name, **{key: value})
+
+
+@pytest.mark.parametrize("classes,dim", [(10, 2), (10, 1), (3, 7), (2, 2), (10, 64)])
+def test_finite_scalar_whose_gradient_reaches_the_features(name, classes, dim):
+    x, y = circle_points(classes=classes, dim=dim)
+    loss = build(name, classes, dim).double()
+    value, gradients = value_and_gradients(loss, x, y)
+    assert value.shape == () and torch.isfinite(value)
+    assert all(torch.isfinite(g).all() for g in gradients)
+    assert gradients[0].abs().sum() > 0
+
+
+def test_same_seed_same_value(name):
+    x, y = circle_points()
+    first, second = (value_and_gradients(build(name), x.float(), y) for _ in range(2))
+    assert torch.equal(first[0], second[0])
+    assert all(torch.equal(a, b) for a, b in zip(first[1], second[1], strict=True))
+
+
+def test_order_of_the_batch_does_not_matter(name):
+    spec_of(name, "order")
+    x, y = circle_points()
+    order = torch.randperm(len(y))
+    loss, other = build(name).double(), build(name).double()
+    torch.testing.assert_close(loss(x, y), other(x[order], y[order]), rtol=0, atol=1e-10)
+
+
+def test_rotating_features_and_state_changes_nothing(name):
+    spec_of(name, "rotation")
+    x, y = circle_points(dim=3)
+    rotation = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))[0]
+    loss = build(name, dim=3).double()
+    rotated = copy.deepcopy(loss)
+    for tensor in [*rotated.parameters(), *rotated.buffers()]:
+        if tensor.ndim >= 2 and tensor.shape[-1] == 3:
+            tensor.data = tensor.data @ rotation
+    torch.testing.assert_close(loss(x, y), rotated(x @ rotation, y), rtol=0, atol=1e-9)
+
+
+def test_class_scores_of_angular_losses_depend_on_directions_only(name):
+    """Doubling the class weights changes neither scores nor loss; a no-op normalisation fails here."""
+    if "angular" not in spec_of(name, "angular").tags:
+        return
+    x, y = circle_points()
+    loss = build(name).double()
+    doubled = copy.deepcopy(loss)
+    with torch.no_grad():
+        doubled.weight *= 2
+    torch.testing.assert_close(loss.logits(x), doubled.logits(x), rtol=0, atol=1e-10)
+    torch.testing.assert_close(loss(x, y), doubled(x, y), rtol=0, atol=1e-10)
+    assert torch.equal(loss.logits(3 * x).argmax(1), loss.logits(x).argmax(1))
+
+
+def test_gradcheck(name):
+    spec_of(name, "gradcheck")
+    x, y = circle_points(12, classes=4)
+    loss = build(name, classes=4).double()
+    state = {key: value.clone() for key, value in loss.state_dict().items()}
+
+    def value(features: Tensor, *parameters: Tensor) -> Tensor:
+        with torch.no_grad():
+            for key, buffer in loss.named_buffers():
+                buffer.copy_(state[key])  # a training step moves it; every probe starts from the same
+        given = dict(zip(dict(loss.named_parameters()), parameters, strict=True))
+        torch.manual_seed(0)
+        result: Tensor = torch.func.functional_call(loss, given, (features, y))
+        return result
+
+    inputs = [x.clone().requires_grad_(), *(p.detach().clone().requires_grad_() for p in loss.parameters())]
+    assert torch.autograd.gradcheck(value, inputs, eps=1e-6, atol=1e-6)
+
+
+def edge_batches() -> dict[str, tuple[Tensor, Tensor]]:
+    """Features by a recipe on W (10, 2); the loss's own W is put in by `on_weights`."""
+    y = torch.arange(20) % CLASSES
+    spread = circle_points(20)[0].float()
+    return {
+        "zero vector": (torch.zeros(20, 2), y),
+        "one zero vector": (torch.cat([torch.zeros(1, 2), spread[1:]]), y),
+        "identical points": (torch.ones(20, 2), y),
+        "one class only": (spread, torch.full((20,), 3)),
+        "batch of one": (spread[:1], y[:1]),
+        "no positive pair": (spread[:10], y[:10]),
+        "absent classes": (spread, y % 4),
+        "identical pairs": (spread[:10].repeat(2, 1), y),
+        "huge": (1e4 * spread, y),
+        "tiny": (1e-8 * spread, y),
+    }
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("training", [True, False])
+def test_finite_on_the_edges(name, dtype, training):
+    batches = edge_batches()
+    weight = state_of(build(name)).get("weight")
+    if weight is not None and weight.shape == (CLASSES, 2):
+        y = batches["huge"][1]
+        batches["parallel to W"] = (weight[y].detach(), y)
+        batches["opposite to W"] = (-weight[y].detach(), y)
+        batches["very long, parallel to W"] = (1e4 * weight[y].detach(), y)
+    for edge, (x, y) in batches.items():
+        loss = build(name).train(training)
+        value, gradients = value_and_gradients(loss, x.to(dtype), y)
+        assert torch.isfinite(value), edge
+        assert all(torch.isfinite(g).all() for g in gradients), edge
+        assert value.dtype == torch.float32, f"{edge}: computed in {value.dtype}"
+        for key, tensor in state_of(loss).items():
+            assert torch.isfinite(tensor).all(), f"{edge}: {key}"
+
+
+def test_computes_in_float32_under_autocast(name):
+    x, y = circle_points()
+    plain = build(name)(x.float(), y)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(build(name)(x.float(), y), plain)
+
+
+def test_evaluation_moves_no_state(name):
+    x, y = circle_points()
+    loss = build(name).eval()
+    before = copy.deepcopy(loss.state_dict())
+    loss(x.float(), y)
+    if hasattr(loss, "logits"):
+        loss.train().logits(x.float())
+    after = loss.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_state_survives_round_trips(name):
+    """After some steps: state dict, deep copy and pickle give the same value and the same next state."""
+    x, y = circle_points()
+    x = x.float()
+    loss = build(name)
+    for _ in range(3):
+        loss(x, y)
+    restored = build(name, seed=99)
+    restored.load_state_dict(loss.state_dict())
+    copies = [restored, copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))]
+    torch.manual_seed(5)
+    expected = loss(x, y)
+    for other in copies:
+        torch.manual_seed(5)
+        assert torch.equal(other(x, y), expected)
+        for key, tensor in loss.state_dict().items():
+            assert torch.equal(other.state_dict()[key], tensor)
+
+
+def test_moves_between_dtypes(name):
+    x, y = circle_points()
+    loss = build(name)
+    there_and_back = copy.deepcopy(loss).double().float()
+    assert torch.equal(there_and_back(x.float(), y), build(name)(x.float(), y))
+    assert loss.double()(x, y).dtype == torch.float64
+
+
+def test_compiles_as_one_graph(name):
+    spec_of(name, "compile")
+    x, y = circle_points()
+    x = x.float()
+    loss, compiled = build(name), build(name)
+    expected = loss(x, y)
+    torch._dynamo.reset()
+    program = torch.compile(compiled, fullgraph=True, backend="eager")
+    torch.testing.assert_close(program(x, y), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_runs_under_vmap(name):
+    """Two losses with stacked state give, in one call, what they give apart: value, gradient and new state."""
+    spec_of(name, "vmap")
+    x, y = circle_points()
+    x = x.float()
+    batches = torch.stack([x, 1.3 * x.flip(1)])
+    losses = [build(name, seed=1), build(name, seed=2)]
+    params, buffers = torch.func.stack_module_state(losses)  # type: ignore[arg-type]
+
+    def one(params: dict[str, Tensor], buffers: dict[str, Tensor], features: Tensor) -> Tensor:
+        result: Tensor = torch.func.functional_call(losses[0], (params, buffers), (features, y))
+        return result
+
+    gradient = torch.func.grad_and_value(one, argnums=2)
+    grads, values = torch.vmap(gradient, randomness="same")(params, buffers, batches)
+    for k, loss in enumerate(losses):
+        leaf = batches[k].clone().requires_grad_()
+        value = loss(leaf, y)
+        (grad,) = torch.autograd.grad(value, leaf)
+        torch.testing.assert_close(values[k], value.detach(), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(grads[k], grad, rtol=1e-4, atol=1e-6)
+        for key, buffer in loss.named_buffers():
+            torch.testing.assert_close(buffers[key][k], buffer, rtol=1e-5, atol=1e-6)
+
+
+def test_separated_clusters_score_lower_than_a_mixed_cloud(name):
+    spec_of(name, "separation")
+    generator = torch.Generator().manual_seed(1)
+    y = torch.arange(60) % CLASSES
+    loss = build(name)
+    directions = torch.stack([torch.cos(y * 0.628318), torch.sin(y * 0.628318)], 1)
+    with torch.no_grad():
+        for key, tensor in [*loss.named_parameters(), *loss.named_buffers()]:
+            if tensor.shape == (CLASSES, 2) and key in ("weight", "centers"):
+                tensor.copy_(6 * directions[:CLASSES])
+    loss.eval()
+    tight = 6 * directions + 0.01 * torch.randn(60, 2, generator=generator)
+    mixed = tight[torch.randperm(60, generator=generator)]
+    assert loss(tight, y) < loss(mixed, y)
+
+
+def test_steps_on_free_points_reduce_it(name):
+    spec_of(name, "descent")
+    x, y = circle_points()
+    points = nn.Parameter(x.float())
+    loss = build(name)
+    optimizer = torch.optim.Adam([points, *loss.parameters()], lr=0.02)
+    values = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        value = loss(points, y)
+        value.backward()
+        optimizer.step()
+        values.append(value.item())
+    assert sum(values[-5:]) < sum(values[:5])
