@@ -32,16 +32,26 @@ def epoch_batches(
 
 def _balanced(labels: Tensor, steps: int, p: int, k: int, generator: torch.Generator) -> Tensor:
     members = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
-    turns = _turns(len(members), steps * p, generator).view(steps, p)
+    turns = _in_turn(len(members), steps, p, generator)
     columns = torch.empty(steps, p, k, dtype=torch.int64)
     for number, own in enumerate(members):
         places = turns == number
-        wanted = int(places.sum()) * k
-        columns[places] = own[_turns(len(own), wanted, generator)].view(-1, k)
+        columns[places] = own[_in_turn(len(own), int(places.sum()), k, generator)]
     return columns.view(steps, p * k)
 
 
-def _turns(count: int, wanted: int, generator: torch.Generator) -> Tensor:
-    """`wanted` indices below `count`: everyone once in random order, then again."""
-    rounds = -(-wanted // count)
-    return torch.cat([torch.randperm(count, generator=generator) for _ in range(rounds)])[:wanted]
+def _in_turn(count: int, groups: int, size: int, generator: torch.Generator) -> Tensor:
+    """Groups (groups, size) of indices below `count`: everyone once in random order, then again.
+
+    No group holds an index twice when count >= size: a round that begins inside a group starts with
+    those that the group does not have yet.
+    """
+    rounds: list[Tensor] = []
+    while len(rounds) * count < groups * size:
+        order = torch.randperm(count, generator=generator)
+        begun = len(rounds) * count % size
+        if begun and count >= size:
+            taken = torch.isin(order, rounds[-1][-begun:])
+            order = torch.cat([order[~taken], order[taken]])
+        rounds.append(order)
+    return torch.cat([*rounds, torch.empty(0, dtype=torch.int64)])[: groups * size].view(groups, size)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
-import inspect
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +25,7 @@ _NOUN = {
     "metrics": "metric",
     "figures": "figure",
 }
+_FUNCTION = {"datasets": "load", "metrics": "compute", "figures": "draw"}  # the others are a class each
 _SPEC_MODULES = {"contracts", "feasibility"}  # what a SPEC may be made of: nothing that imports torch
 
 
@@ -48,20 +48,13 @@ def spec(kind: Kind, name: str) -> Any:
 
 @functools.lru_cache
 def load(kind: Kind, name: str) -> Any:
-    """The one public class of an entry, or its one public function. Raises UsageError for an unknown name."""
-    module = importlib.import_module(f"lossbench.{kind}.{_file(kind, name).stem}")
-    public = [
-        value
-        for key, value in vars(module).items()
-        if not key.startswith("_")
-        and getattr(value, "__module__", None) == module.__name__
-        and (inspect.isclass(value) or inspect.isfunction(value))
-    ]
-    if len(public) != 1:
-        raise TypeError(f"{module.__name__} must have exactly one public class or function")
-    return public[0]
+    """The class or function that an entry is. Raises UsageError for an unknown name."""
+    file = _file(kind, name)
+    module = importlib.import_module(f"lossbench.{kind}.{file.stem}")
+    return getattr(module, _FUNCTION.get(kind) or _class_name(file))
 
 
+@functools.lru_cache
 def by_class_name(kind: Kind) -> dict[str, str]:
     """Class name to entry name, e.g. ArcFace to arcface, read without importing the entries."""
     return {_class_name(_file(kind, name)): name for name in names(kind)}
@@ -88,5 +81,8 @@ def _is_spec_import(node: ast.stmt) -> bool:
 
 
 def _class_name(file: Path) -> str:
-    classes = (node for node in ast.parse(file.read_text(encoding="utf-8")).body)
-    return next(node.name for node in classes if isinstance(node, ast.ClassDef) and node.name[0] != "_")
+    nodes = ast.parse(file.read_text(encoding="utf-8")).body
+    classes = [node.name for node in nodes if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
+    if len(classes) != 1:
+        raise TypeError(f"{file} must have exactly one public class")
+    return classes[0]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
@@ -44,7 +43,8 @@ def model_bytes(network: nn.Module, loss: nn.Module, config: RunConfig) -> bytes
     tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
     tensors |= {f"loss.{key}": value for key, value in loss.state_dict().items()}
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    return save(plain, {"format": str(FORMAT), "config": json.dumps(config.to_dict())})
+    # one entry only: safetensors writes several in no fixed order, and the same run is the same file
+    return save(plain, {"lossbench": json.dumps({"format": FORMAT, "config": config.to_dict()})})
 
 
 def load_model(content: bytes | None, config: RunConfig, where: str) -> tuple[nn.Module, WeightedSum]:
@@ -54,10 +54,14 @@ def load_model(content: bytes | None, config: RunConfig, where: str) -> tuple[nn
     network, loss = build(config)
     try:
         tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        stored = json.loads(header["__metadata__"]["lossbench"])
+        if stored != {"format": FORMAT, "config": config.to_dict()}:
+            raise ValueError("it belongs to another run")
         for part, module in (("network.", network), ("loss.", loss)):
             own = {key[len(part) :]: value for key, value in tensors.items() if key.startswith(part)}
             module.load_state_dict(own)
-    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged bytes fail in many ways, in three libraries
         raise RunError(
             f"{where}/model.safetensors is cut short or of another format ({_first_line(error)})."
         ) from None
@@ -74,8 +78,10 @@ def state_bytes(state: Mapping[str, Any]) -> bytes:
 def load_state(content: bytes, where: str) -> dict[str, Any]:
     """The resume state. Raises RunError for bytes that are cut short, of another format, or hold code."""
     try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        with warnings.catch_warnings():  # torch warns of strange bytes before it refuses them
+            warnings.simplefilter("ignore")
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged bytes fail in many ways, and this is where they are refused
         raise RunError(
             f"{where}/resume.pt is cut short or of another format ({_first_line(error)}); "
             "--force starts anew."

@@ -93,7 +93,7 @@ class HyperParameter:
             raise UsageError(f"{name} = {value} is neither true nor false.")
         try:
             number = float(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise UsageError(f"{name} = {value} is not a number.") from None
         if self.type is int:
             if not number.is_integer():
@@ -137,10 +137,11 @@ class LossSpec:
                 known = ", ".join(self.settings) or "none"
                 raise UsageError(f"{self.title} has no setting '{name}'; it has: {known}.")
         return {
-            name: setting.default_for(num_classes, feature_dim)
-            if given.get(name) is None
-            else setting.check(name, given[name])  # type: ignore[arg-type]
+            name: setting.check(
+                name, setting.default_for(num_classes, feature_dim) if value is None else value
+            )
             for name, setting in self.settings.items()
+            for value in (given.get(name),)
         }
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from . import catalog
+from .config import RunConfig
 from .contracts import Embedding, LabelledImages, Measured
 from .geometry import normalize
 from .losses._weighted_sum import WeightedSum
@@ -53,13 +54,7 @@ def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
 
 
 def quick_accuracy(
-    network: nn.Module,
-    loss: WeightedSum,
-    splits: Splits,
-    *,
-    classes: int,
-    rule: str,
-    precision: torch.dtype,
+    network: nn.Module, loss: WeightedSum, splits: Splits, config: RunConfig, precision: torch.dtype
 ) -> float:
     """Validation accuracy after an epoch, as a fraction; NaN without a validation split."""
     if len(splits.val.labels) == 0:
@@ -67,31 +62,25 @@ def quick_accuracy(
     means = None
     if loss.classifier() is None:
         reference = LabelledImages(*(part[:_QUICK_REFERENCE] for part in splits.train))
-        means = class_means(embed(network, reference.images, precision), reference.labels, classes)
-    predictions = predict(loss, embed(network, splits.val.images, precision), means, rule)
+        means = class_means(embed(network, reference.images, precision), reference.labels, config.classes)
+    predictions = predict(loss, embed(network, splits.val.images, precision), means, config.rule)
     return float((predictions == splits.val.labels).float().mean())
 
 
 def evaluate(
-    network: nn.Module,
-    loss: WeightedSum,
-    splits: Splits,
-    *,
-    classes: int,
-    rule: str,
-    precision: torch.dtype,
+    network: nn.Module, loss: WeightedSum, splits: Splits, config: RunConfig, precision: torch.dtype
 ) -> dict[str, Embedding]:
     """Features, labels and predictions of all splits (val absent when empty)."""
     parts = {name: part for name, part in splits._asdict().items() if len(part.labels)}
     features = {name: embed(network, part.images, precision) for name, part in parts.items()}
     means = None
     if loss.classifier() is None:
-        means = class_means(features["train"], parts["train"].labels, classes)
+        means = class_means(features["train"], parts["train"].labels, config.classes)
     return {
         name: Embedding(
             features[name].cpu().numpy(),
             part.labels.cpu().numpy(),
-            predict(loss, features[name], means, rule).cpu().numpy(),
+            predict(loss, features[name], means, config.rule).cpu().numpy(),
         )
         for name, part in parts.items()
     }

@@ -18,7 +18,7 @@ _SEARCHABLE = 50_000  # C * C * D of a search that still takes well under a seco
 
 @functools.lru_cache(maxsize=64)
 def spread_directions(classes: int, dim: int) -> np.ndarray:
-    """C unit vectors in D dimensions, as far apart as they can stand: array (C, D).
+    """C unit vectors in D dimensions, as far apart as they can stand: array (C, D), for small C and D.
 
     Exact for D = 1, D = 2, C <= D + 1 (simplex) and C <= 2D (axes). Otherwise the best of a few
     deterministic descents on the energy of the closest pairs: a spread that can be reached, within
@@ -45,9 +45,17 @@ def neighbour_angle(classes: int, dim: int) -> float:
 
     Beyond a size that can be searched: the angle at which C caps would fill the sphere, an upper bound.
     """
-    if classes < 2:
+    if classes < 2 or (dim == 1 and classes == 2):
         return math.pi
-    if dim > 2 and classes > 2 * dim and classes**2 * dim > _SEARCHABLE:
+    if dim == 1:
+        return 0.0
+    if dim == 2:
+        return 2 * math.pi / classes
+    if classes <= dim + 1:
+        return math.acos(-1 / (classes - 1))
+    if classes <= 2 * dim:
+        return math.pi / 2
+    if not _searchable(classes, dim):
         return _cap_packing_angle(classes, dim)
     return _smallest_angle(spread_directions(classes, dim))
 
@@ -68,11 +76,31 @@ def best_probability(classes: int, dim: int, scale: float, target: float = 1.0) 
     `target` is the sample's own logit divided by the scale: 1 without margin, cos(m) for ArcFace,
     1 - m for CosFace. The other logits are scale * cosine. The mean over classes is returned.
     """
+    cosines = _cosines(classes, dim)
+    others = scale * (cosines - target)
+    largest = np.maximum(others.max(axis=1, initial=0.0), 0.0)
+    rest = np.exp(others - largest[:, None]).sum(axis=1)
+    own = np.exp(-largest)
+    return float(np.mean(own / (own + rest)))
+
+
+@functools.lru_cache(maxsize=64)
+def _cosines(classes: int, dim: int) -> np.ndarray:
+    """Cosines of a class to each other class (rows, C - 1): one row where every class sees the same.
+
+    Too large to search: all at the mean that spread directions have, -1/(C-1), as CosFace eq. 6 assumes.
+    """
+    if dim == 2:
+        return np.cos(2 * math.pi * np.arange(1, classes) / classes)[None]
+    if classes <= dim + 1 or not (classes <= 2 * dim or _searchable(classes, dim)):
+        return np.full((1, classes - 1), -1 / max(classes - 1, 1))
     directions = spread_directions(classes, dim)
-    others = scale * (directions @ directions.T - target)
-    np.fill_diagonal(others, 0.0)
-    largest = others.max(axis=1, keepdims=True)
-    return float(np.mean(np.exp(-largest[:, 0]) / np.exp(others - largest).sum(axis=1)))
+    cosines: np.ndarray = (directions @ directions.T)[~np.eye(classes, dtype=bool)]
+    return cosines.reshape(classes, classes - 1)
+
+
+def _searchable(classes: int, dim: int) -> bool:
+    return dim == 1 or classes**2 * dim <= _SEARCHABLE
 
 
 def smallest_useful_scale(classes: int, dim: int, probability: float = USEFUL_PROBABILITY) -> float:

@@ -12,19 +12,20 @@ import hashlib
 import math
 import struct
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock
+from torch import Tensor
 
 from .contracts import LabelledImages
 from .errors import DataError
 
-_BYTES_PER_ITEM = {0x08: 1, 0x09: 1, 0x0B: 2, 0x0C: 4, 0x0D: 4, 0x0E: 8}
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 STANDARD_FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -44,24 +45,21 @@ def load_official(
 ) -> tuple[LabelledImages, LabelledImages]:
     """The (train, test) images of a torchvision data set, verified before they are used.
 
-    `files` maps the unpacked files below `<folder>/<class>/raw` to their MD5 ('' where none is
-    published); `train` and `test` are the arguments with which torchvision's class gives each split.
-    Raises DataError that names a missing, cut or altered file.
+    `files` maps the unpacked files below `<folder>/<class>/raw`, in the order train images, train labels,
+    test images, test labels, to their MD5 ('' where none is published); `train` and `test` are the
+    arguments with which torchvision's class fetches each split. Only the verified files are read: not
+    torchvision's own cache beside them. Raises DataError that names a missing, cut or altered file.
     """
-    from torchvision import datasets  # slow to import, and `digits` does without it
-
-    dataset = getattr(datasets, torchvision_class)
     raw = folder / torchvision_class / "raw"
-    splits = [partial(dataset, str(folder), **arguments) for arguments in (train, test)]
     if not all((raw / name).exists() for name in files):
-        _fetch(splits, raw, files, download, torchvision_class)
+        _fetch(torchvision_class, folder, files, (train, test) if download else ())
     for name, digest in files.items():
         check_file(raw / name, digest)
-    loaded = [_read(split(download=False)) for split in splits]
-    for images, labels in loaded:
+    arrays = [_read(raw / name, images=number % 2 == 0) for number, name in enumerate(files)]
+    for images, labels in (arrays[:2], arrays[2:]):
         if len(images) != len(labels):
             raise DataError(f"{raw} has {len(images)} images but {len(labels)} labels.")
-    return loaded[0], loaded[1]
+    return LabelledImages(arrays[0], arrays[1]), LabelledImages(arrays[2], arrays[3])
 
 
 def check_file(path: Path, digest: str = "") -> None:
@@ -93,44 +91,49 @@ def check_file(path: Path, digest: str = "") -> None:
 
 def _expected_size(head: bytes) -> int | None:
     """The size that an IDX header promises, None when it is no such header."""
-    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _BYTES_PER_ITEM:
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or len(head) < 4 + 4 * head[3]:
         return None
-    dimensions = head[3]
-    if not 1 <= dimensions <= 8 or len(head) < 4 + 4 * dimensions:
-        return None
-    sizes: tuple[int, ...] = struct.unpack(f">{dimensions}I", head[4 : 4 + 4 * dimensions])
-    return 4 + 4 * dimensions + math.prod(sizes) * _BYTES_PER_ITEM[head[2]]
+    items = math.prod(_dimensions(head)) if head[3] else 0
+    return 4 + 4 * head[3] + items * np.dtype(_TYPES[head[2]]).itemsize
+
+
+def _dimensions(head: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{head[3]}I", head[4 : 4 + 4 * head[3]])
+
+
+def _read(path: Path, *, images: bool) -> Tensor:
+    """A checked file as bytes (N, 28, 28), or as classes (N,) int64, the first column of several."""
+    content = path.read_bytes()
+    shape = _dimensions(content)
+    expected = content[2] == 0x08 and len(shape) == 3 and shape[1:] == (28, 28) if images else len(shape) <= 2
+    if not expected or 0 in shape:
+        what = "bytes (N, 28, 28)" if images else "one label per image"
+        raise DataError(f"{path} holds values of shape {shape}; {what} are needed.")
+    array = np.frombuffer(content, _TYPES[content[2]], offset=4 + 4 * len(shape)).reshape(shape)
+    if images:
+        return torch.from_numpy(array.copy())
+    return torch.from_numpy(array.reshape(shape[0], -1)[:, 0].astype(np.int64))
 
 
 def _fetch(
-    splits: Sequence[Callable[..., Any]], raw: Path, files: Mapping[str, str], download: bool, title: str
+    torchvision_class: str, folder: Path, files: Mapping[str, str], splits: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Unpack `.gz` files that lie there already, download what is missing; torchvision does both."""
+    """Unpack archives that lie there already, download what is missing: torchvision does both."""
+    raw = folder / torchvision_class / "raw"
     advice = (
-        f"put {', '.join(files)} (or the same with .gz) into {raw}, "
+        f"put {', '.join(files)} (or torchvision's archives of them) into {raw}, "
         "or use --dataset digits, which needs no files"
     )
-    if not download:
-        raise DataError(f"{title} is not in {raw}; {advice}.")
+    if not splits:
+        raise DataError(f"{torchvision_class} is not in {raw}; {advice}.")
+    from torchvision import datasets  # slow to import, and needed only here
+
     try:
         raw.mkdir(parents=True, exist_ok=True)
         # one process fetches, the others of a sweep wait; stdout is kept for results
         with FileLock(raw / ".lock"), contextlib.redirect_stdout(sys.stderr):
-            for split in splits:
-                split(download=True)
-    except (
-        Exception
-    ) as error:  # torchvision raises RuntimeError, URLError, HTTPError, BadGzipFile, EOFError ...
+            for arguments in splits:
+                getattr(datasets, torchvision_class)(str(folder), download=True, **arguments)
+    except Exception as error:  # RuntimeError, URLError, HTTPError, BadGzipFile, EOFError ...
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{title} could not be fetched ({reason}); {advice}.") from None
-
-
-def _read(dataset: Any) -> LabelledImages:
-    images, labels = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets).long()
-    if images.ndim != 3 or images.dtype != torch.uint8:
-        raise DataError(
-            f"{type(dataset).__name__} has images of shape {tuple(images.shape)}; bytes (N, H, W) are needed."
-        )
-    return LabelledImages(
-        images.contiguous(), labels[:, 0] if labels.ndim == 2 else labels
-    )  # QMNIST: class first
+        raise DataError(f"{torchvision_class} could not be fetched ({reason}); {advice}.") from None

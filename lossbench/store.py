@@ -16,7 +16,6 @@ import io
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -29,6 +28,7 @@ from filelock import FileLock, Timeout
 from .config import FORMAT, RunConfig
 from .contracts import Embedding, EpochRecord
 from .errors import LossbenchError, RunError, UsageError, unknown_name
+from .resolving import config_from_dict
 
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
 _SPLITS = ("train", "val", "test")
@@ -88,7 +88,7 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The folder's name: short loss name and id."""
+        """The folder's name."""
         return self.path.name
 
     @contextlib.contextmanager
@@ -170,17 +170,15 @@ class RunFolder:
         """Embeddings by split, and weight, bias and centers where they exist. Raises RunError."""
         path = self.path / "features.npz"
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
             splits = {
                 split: Embedding(*(found.pop(f"{split}_{field}") for field in Embedding._fields))
                 for split in _SPLITS
                 if f"{split}_features" in found
             }
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except Exception as error:  # a damaged archive fails in many ways, in numpy, zipfile and zlib
             raise RunError(f"{path} cannot be read ({error}); train the run again with --force.") from None
-        except Exception as error:  # zipfile and zlib have errors of their own
-            raise RunError(f"{path} is damaged ({error}); train the run again with --force.") from None
         return splits, found
 
     def read_bytes(self, name: str) -> bytes | None:
@@ -253,10 +251,6 @@ class Store:
         except OSError as error:
             raise RunError(f"The results folder {self.root} is not writable: {error.strerror}.") from None
 
-    def free_bytes(self) -> int:
-        """Free space on the results folder's disk."""
-        return shutil.disk_usage(self.root).free
-
     def _names(self) -> list[str]:
         if not self.runs.is_dir():
             return []
@@ -272,7 +266,7 @@ class Store:
         if data.pop("format", None) != FORMAT:
             raise RunError(f"{path / 'config.json'} has another format than this version reads ({FORMAT}).")
         try:
-            config = RunConfig.from_dict(data)
+            config = config_from_dict(data)
         except UsageError as error:
             raise RunError(f"{path / 'config.json'} was changed by hand: {error}") from None
         if config.run_name != name:
@@ -290,9 +284,12 @@ def _read_json(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path} cannot be read ({error}).") from None
     try:
-        return json.loads(text)
+        data = json.loads(text)
     except (ValueError, RecursionError):
-        raise RunError(f"{path} is not valid JSON; it was cut short or changed by hand.") from None
+        data = None
+    if data is None:  # also a file that says null: None means that there is no file
+        raise RunError(f"{path} is not valid JSON; it was cut short or changed by hand.")
+    return data
 
 
 def _age(path: Path) -> float:

@@ -9,16 +9,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .config import RunConfig, loss_spec, make_config
+from .config import RunConfig, loss_spec
 from .contracts import Value
 from .errors import UsageError
 from .expressions import parse_sum
+from .resolving import lambda_target, make_config
 from .statistics import Interval, mean_interval
 
 MAX_RUNS = 10_000
-_RANGE = re.compile(r"(?P<low>[^:]+):(?P<high>[^:]+):(?P<kind>lin|log):(?P<count>\d+)")
-_INTEGERS = re.compile(r"(\d+)-(\d+)")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_RANGE = re.compile(r"(?P<low>[^:]+):(?P<high>[^:]+):(?P<kind>lin|log):(?P<count>\d{1,9})")
+_INTEGERS = re.compile(r"(\d{1,12})-(\d{1,12})")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,60}")
+_NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,3})?")
 
 
 def parse_values(option: str, text: str) -> tuple[Value, ...]:
@@ -31,8 +33,10 @@ def parse_values(option: str, text: str) -> tuple[Value, ...]:
         item = item.strip()
         if match := _RANGE.fullmatch(item):
             values += _range(option, item, match)
-        elif item:
+        elif _NUMBER.fullmatch(item) or _WORD.fullmatch(item):
             values.append(_value(item))
+        elif item:
+            raise UsageError(f"{option} {item[:40]} is neither a number, a range nor a word.")
         else:
             raise UsageError(f"{option} {text}: there is an empty value in the list.")
     return _distinct(option, text, values)
@@ -50,7 +54,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             if high - low >= MAX_RUNS:
                 raise UsageError(f"--seeds {text}: at most {MAX_RUNS} seeds.")
             seeds += range(low, high + 1)
-        elif item.isdecimal() and item.isascii():
+        elif re.fullmatch(r"[0-9]{1,12}", item):
             seeds.append(int(item))
         else:
             raise UsageError(f"--seeds {text}: '{item}' is neither a seed nor a range like 0-4.")
@@ -113,13 +117,13 @@ def applicable(
     losses: Sequence[str], axes: Mapping[str, Sequence[Value]]
 ) -> list[dict[str, Sequence[Value]]]:
     """For each loss the axes that it has. Raises UsageError for an axis that none of them has."""
-    fields = {field.name for field in dataclasses.fields(RunConfig)}
+    fields = {field.name for field in dataclasses.fields(RunConfig)} - {"terms"}
     chosen: list[dict[str, Sequence[Value]]] = []
     for loss in losses:
         parsed = parse_sum(loss)
         specs = {name: loss_spec(name) for name, _ in parsed}
         has = {key for name, spec in specs.items() for s in spec.settings for key in (s, f"{name}.{s}")}
-        if any(specs[name].weight is not None and weight is None for name, weight in parsed):
+        if lambda_target(parsed) is not None:
             has.add("lambda")
         chosen.append({key: values for key, values in axes.items() if key in fields or key in has})
     unused = set(axes) - set().union(*chosen)
@@ -148,7 +152,7 @@ def summarize(outcomes: Iterable[Any]) -> list[Row]:
         results = [outcome.result for outcome in group if outcome.status == "done"]
         names = ["test_accuracy", "val_accuracy", "seconds", "images_per_second"]
         values = {name: [r[name] for r in results if r.get(name) is not None] for name in names}
-        for name in results[0]["metrics"] if results else ():
+        for name in dict.fromkeys(name for result in results for name in result["metrics"]):
             values[name] = [r["metrics"][name] for r in results if r["metrics"].get(name) is not None]
         rows.append(
             Row(

@@ -23,6 +23,7 @@ from .config import RunConfig
 from .contracts import EpochRecord, Observer
 from .errors import Diverged, Interrupted, UsageError
 from .evaluation import evaluate, measure, quick_accuracy
+from .losses._weighted_sum import WeightedSum
 from .runtime import (
     Placement,
     autocast,
@@ -32,7 +33,7 @@ from .runtime import (
     resolve_precision,
     seeded,
 )
-from .splits import SPLIT_SEED, load_splits, normalized
+from .splits import SPLIT_SEED, Splits, load_splits, normalized
 from .store import RunFolder, Store
 
 WARM_UP = 0.2
@@ -58,7 +59,9 @@ def train(
     stored = None if force else run.result()
     if stored is None:
         prepare_process(placement.threads)
-        training = _Training(run, placement, observer, stop)  # a device or data set that is not there: no trace
+        training = _Training(
+            run, placement, observer, stop
+        )  # a device or data set that is not there: no trace
         store.check_writable()
         with run.lock():
             if force:
@@ -127,7 +130,7 @@ class _Training:
                 self.sums = self._no_sums()
                 self._save()
                 self.observer.finished_epoch(self.run.name, record)
-                self._log_epoch(record)
+                self.run.log(f"epoch {record.epoch}: loss {record.loss:.5f}, val {record.val_accuracy:.4f}")
             return self._finish()
 
     @property
@@ -178,14 +181,7 @@ class _Training:
     def _record(self) -> EpochRecord:
         began = time.perf_counter()
         means = (self.sums / self.steps).tolist()
-        accuracy = quick_accuracy(
-            self.network,
-            self.loss,
-            self.splits,
-            classes=self.config.classes,
-            rule=self.config.rule,
-            precision=self.precision,
-        )
+        accuracy = quick_accuracy(*self._judged())
         self.seconds += self.epoch_seconds + time.perf_counter() - began
         return EpochRecord(
             epoch=self.epoch + 1,
@@ -200,14 +196,7 @@ class _Training:
     def _finish(self) -> dict[str, Any]:
         for clock in self.clocks:
             clock.fill_(1)
-        embeddings = evaluate(
-            self.network,
-            self.loss,
-            self.splits,
-            classes=self.config.classes,
-            rule=self.config.rule,
-            precision=self.precision,
-        )
+        embeddings = evaluate(*self._judged())
         accuracy = {name: float((e.predictions == e.labels).mean()) for name, e in embeddings.items()}
         self.run.write_features(
             embeddings, {name: _array(self.loss, name) for name in ("weight", "bias", "centers")}
@@ -269,8 +258,7 @@ class _Training:
             "epoch": self.epoch,
             "step": self.step,
             "sums": self.sums,
-            "seconds": self.seconds,
-            "epoch_seconds": self.epoch_seconds,
+            "seconds": [self.seconds, self.epoch_seconds],
             "records": [[*record[:3], dict(record.terms), *record[4:]] for record in self.records],
             "threads": torch.get_num_threads(),
             "random": torch.get_rng_state(),
@@ -292,21 +280,18 @@ class _Training:
         self.optimizer.load_state_dict(tensors_to(self.device, state["optimizer"]))
         self.epoch, self.step = state["epoch"], state["step"]
         self.sums = state["sums"].to(self.device)
-        self.seconds, self.epoch_seconds = state["seconds"], state["epoch_seconds"]
+        self.seconds, self.epoch_seconds = state["seconds"]
         self.records = [EpochRecord(*record) for record in state["records"]]
         torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
         torch.set_rng_state(state["random"])
         if state["cuda_random"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_random"])
 
+    def _judged(self) -> tuple[nn.Module, WeightedSum, Splits, RunConfig, torch.dtype]:
+        return self.network, self.loss, self.splits, self.config, self.precision
+
     def _no_sums(self) -> Tensor:
         return torch.zeros(1 + len(self.config.terms), device=self.device)
-
-    def _log_epoch(self, record: EpochRecord) -> None:
-        self.run.log(
-            f"epoch {record.epoch}: loss {record.loss:.5f}, val accuracy {record.val_accuracy:.4f}, "
-            f"{record.images_per_second:.0f} images/s"
-        )
 
 
 def _array(loss: nn.Module, name: str) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lossbench.config import RunConfig, make_config
+from lossbench.config import RunConfig
 from lossbench.contracts import EpochRecord
+from lossbench.resolving import make_config
 from lossbench.runtime import Placement
 from lossbench.store import Store
 from lossbench.training import train

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from lossbench import catalog
-from lossbench.config import make_config
 from lossbench.errors import Diverged, Interrupted, RunError
+from lossbench.resolving import make_config
 from lossbench.store import Store
 from lossbench.training import learning_rate
 
@@ -125,9 +125,14 @@ def test_files_of_a_finished_run(tmp_path):
         "log.txt",
     }
     with np.load(folder.path / "features.npz") as arrays:
-        assert {"train_features", "train_labels", "val_features", "test_features", "weight", "centers"} <= set(
-            arrays
-        )
+        assert {
+            "train_features",
+            "train_labels",
+            "val_features",
+            "test_features",
+            "weight",
+            "centers",
+        } <= set(arrays)
         assert arrays["test_features"].dtype == np.float32
         predicted = (arrays["test_features"] @ arrays["weight"].T).argmax(1)
         assert (predicted == arrays["test_labels"]).mean() == pytest.approx(result["test_accuracy"], abs=1e-9)

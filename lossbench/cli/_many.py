@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..config import RunConfig, feasibility_warnings
+from ..config import RunConfig
 from ..errors import Interrupted, LossbenchError
+from ..resolving import feasibility_warnings
 from ..store import Store
 from ._options import Request
 from ._output import RunDisplay, warn

@@ -57,9 +57,9 @@ def _document(run: RunFolder) -> dict[str, Any]:
 
 
 def _line(document: dict[str, Any]) -> list[str]:
-    from ..config import RunConfig
+    from ..resolving import config_from_dict
 
-    config = RunConfig.from_dict(document["config"])
+    config = config_from_dict(document["config"])
     percent = [document.get(f"{split}_accuracy") for split in ("test", "val")]
     shown = ["–" if value is None else f"{100 * value:.2f}" for value in percent]
     fields = [config.dataset, config.network, str(config.epochs), str(config.seed), document["status"]]

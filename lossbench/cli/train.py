@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..config import RunConfig, feasibility_warnings
+from ..config import RunConfig
 from ..errors import Diverged
+from ..resolving import feasibility_warnings
 from ._options import DEFAULT_RESULTS, Force, Json, LossName, Request, Results, run_options
 from ._output import RunDisplay, print_json, print_pairs, result_document, warn
 

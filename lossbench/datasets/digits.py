@@ -31,7 +31,7 @@ _EVERY = 5
 
 
 def load(folder: Path, download: bool = True) -> tuple[LabelledImages, LabelledImages]:  # noqa: ARG001
-    """The 1,434 training and 363 test images; neither folder nor network is used."""
+    """The 1,433 training and 364 test images; neither folder nor network is used."""
     from sklearn.datasets import load_digits
 
     scans, labels = load_digits(return_X_y=True)

@@ -29,11 +29,12 @@ _FILES = (
 
 def load(folder: Path, download: bool = True) -> tuple[LabelledImages, LabelledImages]:
     """The 60,000 training and the first 10,000 test images. Raises DataError."""
-    return load_official(
+    train, test = load_official(
         "QMNIST",
         folder,
         dict.fromkeys(_FILES, ""),
         download=download,
         train={"what": "train"},
-        test={"what": "test10k"},
+        test={"what": "test"},
     )
+    return train, LabelledImages(test.images[:10_000], test.labels[:10_000])

@@ -15,6 +15,7 @@ PALETTE = (
 )  # fmt: skip
 INK = "#1a1a1a"
 FAINT = "#8a8a8a"
+RAY = "#b4b4b4"
 
 RC: Any = {  # Any: Matplotlib's stubs list its keys one by one
     "font.family": "sans-serif",

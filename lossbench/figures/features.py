@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..contracts import FigureSpec, Panel
-from ._style import FAINT, INK, color, glyph, point_style
+from ._style import INK, RAY, color, glyph, point_style
 
 SPEC = FigureSpec(
     title="features",
@@ -32,8 +32,8 @@ def draw(axes: Axes, panel: Panel, split: str, *, view: str = "raw", limit: floa
 
 
 def plane_limit(panel: Panel) -> float:
-    """Half width that shows all but the farthest 0.5 % of the points of every split, and all centres."""
-    reach = [np.quantile(np.abs(e.features).max(axis=1), 0.995) for e in panel.splits.values()]
+    """Half width that shows all but the farthest 0.1 % of the points of every split, and all centres."""
+    reach = [np.quantile(np.abs(e.features).max(axis=1), 0.999) for e in panel.splits.values()]
     if panel.centers is not None:
         reach.append(np.abs(panel.centers).max())
     largest = float(max(reach))
@@ -48,12 +48,11 @@ def _draw_plane(axes: Axes, panel: Panel, split: str, limit: float) -> None:
     if panel.centers is not None:
         x, y = panel.centers.T
         axes.scatter(x, y, s=16, c="white", edgecolors=INK, linewidths=0.8, zorder=5, gid="centers")
-    offset = 0.085 * limit if panel.centers is not None else 0.0
     for label in np.unique(labels):
-        x, y = (
-            np.median(features[labels == label], axis=0) if offset else features[labels == label].mean(axis=0)
-        )
-        glyph(axes, float(x), float(y) + offset, panel.class_names[label])
+        x, y = features[labels == label].mean(axis=0)
+        if panel.centers is not None:  # above the dot, which marks nearly the same place
+            x, y = panel.centers[label] + (0, 0.1 * limit)
+        glyph(axes, float(x), float(y), panel.class_names[label])
     axes.set_xlim(-limit, limit)
     axes.set_ylim(-limit, limit)
     ticks = _ticks(limit)
@@ -99,7 +98,7 @@ def _scatter(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
 def _draw_rays(axes: Axes, weight: np.ndarray, length: float) -> None:
     ends = length * weight / np.maximum(np.linalg.norm(weight, axis=1, keepdims=True), 1e-12)
     for label, (x, y) in enumerate(ends):
-        axes.plot([0, x], [0, y], color=FAINT, linewidth=0.6, zorder=1, gid=f"weight-{label}")
+        axes.plot([0, x], [0, y], color=RAY, linewidth=0.6, zorder=1, gid=f"weight-{label}")
 
 
 def _ticks(limit: float) -> list[float]:

@@ -257,7 +257,9 @@ def test_interrupted_by_ctrl_c_saves_and_exits_130(tmp_path):
 
     command = [sys.executable, "-m", "lossbench", "train", "--dataset", "digits", "--epochs", "60"]
     command += ["--device", "cpu", "--results", str(tmp_path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}
+    )
     for line in process.stderr:
         if "epoch 2/" in line:
             process.send_signal(signal.SIGINT)

@@ -110,8 +110,8 @@ def test_a_request_to_stop_saves_and_the_next_call_continues(tmp_path):
 
 
 def test_missing_data_is_one_error_before_anything_starts(tmp_path):
-    from lossbench.config import make_config
     from lossbench.errors import DataError
+    from lossbench.resolving import make_config
 
     config = make_config(loss="softmax", dataset="mnist")
     (tmp_path / "data/MNIST/raw").mkdir(parents=True)

@@ -21,7 +21,9 @@ def panel(count: int = 200, centers: bool = True) -> Panel:
     own = np.array([points[labels == j].mean(axis=0) for j in range(10)])
     split = Embedding(points, labels, labels)
     names = tuple("0123456789")
-    return Panel("T", "s", {"train": split, "test": split}, names, own, own if centers else None, "t-0123456789")
+    return Panel(
+        "T", "s", {"train": split, "test": split}, names, own, own if centers else None, "t-0123456789"
+    )
 
 
 def axes_of(**options):
@@ -113,9 +115,16 @@ def test_palette_stays_apart_for_colour_blind_readers_and_in_print():
 
 
 def _lab(linear):
-    xyz = linear @ np.array(
-        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-    ).T
+    xyz = (
+        linear
+        @ np.array(
+            [
+                [0.4124564, 0.3575761, 0.1804375],
+                [0.2126729, 0.7151522, 0.0721750],
+                [0.0193339, 0.1191920, 0.9503041],
+            ]
+        ).T
+    )
     xyz = xyz / np.array([0.95047, 1.0, 1.08883])
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)

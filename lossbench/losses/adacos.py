@@ -1,0 +1,97 @@
+"""AdaCos: normalised softmax whose scale follows the batch, so that there is none to choose.
+
+    L = CE(f, y),  f_j = s cos(theta_j)                                    (Zhang et al. 2019, section 4)
+    s <- ln(B_avg) / cos(min(pi/4, theta_med)),  B_avg = 1/B sum_i sum_(j != y_i) exp(s cos(theta_ij))
+
+with theta_med the median angle to the own class and s = sqrt(2) ln(C - 1) at the start, or for good
+if `dynamic` is off. In the plane: ten rays at even angles and a soft loss, because the rule holds a
+perfect sample at p = 1/2, which ten directions in a plane reach with s = 4.3 already.
+
+Departures from the paper: s stays within 1 ... 64, because the rule gives 0 or less for two classes
+that are far apart, and in a plane grows without end while theta_med is above 45 degrees. Of an even
+batch the larger middle angle is the median. Evaluation uses the last s. `soft_start` is a schedule of
+ours that frees clusters stuck on the circle (see geometry.soft_start); s rests in its first part; it acts
+only while the buffer `progress` is below 1, which only lossbench's training loop sets. Public code
+(4uiiurz1) takes the median over all C angles and adds a margin; pytorch-metric-learning has no AdaCos.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
+
+SPEC = LossSpec(
+    title="AdaCos",
+    summary="Scaled cosines whose scale follows the batch: no setting to choose.",
+    paper="Zhang et al., AdaCos: Adaptively Scaling Cosine Logits, CVPR 2019, arXiv 1905.00292",
+    equation="L = CE(f, y),  f_j = s cos(theta_j),  s <- ln(B_avg) / cos(min(pi/4, theta_med))",
+    kind="classifier",
+    tags=("angular",),
+    settings={
+        "dynamic": HyperParameter(
+            default=True, help="let the scale follow the batch (off: sqrt(2) ln(C-1))", paper="true"
+        ),
+        "soft_start": HyperParameter(
+            default=0.3,
+            low=0,
+            high=0.5,
+            help="fraction of training without normalisation of the features (0: the paper's)",
+            paper="0",
+        ),
+    },
+    exceptions={
+        "gradcheck": "the scale is computed from the batch, but the paper lets no gradient through it"
+    },
+)
+
+SMALLEST, LARGEST = 1.0, 64.0
+
+
+class AdaCos(nn.Module):
+    """AdaCos with class directions `weight` (C, D) and the buffer `scale` ()."""
+
+    scale: Tensor
+    progress: Tensor
+
+    def __init__(
+        self, num_classes: int, feature_dim: int, *, dynamic: bool = True, soft_start: float = 0.3
+    ) -> None:
+        super().__init__()
+        chosen = SPEC.resolve(num_classes, feature_dim, dynamic=dynamic, soft_start=soft_start)
+        self.dynamic, self.soft_start = bool(chosen["dynamic"]), float(chosen["soft_start"])
+        self.weight = class_weight(num_classes, feature_dim)
+        start = math.sqrt(2) * math.log(max(num_classes - 1, 1))
+        self.register_buffer("scale", torch.tensor(max(SMALLEST, min(LARGEST, start))))
+        self.register_buffer("progress", torch.ones(()))
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to the mean cross-entropy at the scale of this batch."""
+        scores = cosines(features, self.weight)
+        moves = self.training and self.dynamic
+        scale = self._scale_of(scores.detach(), labels) if moves else self.scale
+        radius, _ = soft_start(features, scale, self.progress, self.soft_start)
+        value = F.cross_entropy(radius * scores, labels)
+        if moves:
+            with torch.no_grad():
+                self.scale.copy_(torch.where(self.progress < self.soft_start, self.scale, scale))
+        return value
+
+    @full_precision
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores (B, C): s cos(theta) at the last scale."""
+        return self.scale * cosines(features, self.weight)
+
+    def _scale_of(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """The next scale from the cosines (B, C) of a batch."""
+        others = (self.scale * scores).masked_fill(is_target(scores, labels), -math.inf)
+        log_sum = torch.logsumexp(others.flatten(), 0) - math.log(len(labels))
+        # cos(min(pi/4, median angle)) without leaving cosines; median() takes the lower middle one
+        typical = scores.gather(1, labels.unsqueeze(1)).flatten().median().clamp(min=math.sqrt(0.5))
+        return (log_sum / typical).clamp(SMALLEST, LARGEST)

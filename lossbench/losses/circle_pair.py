@@ -1,0 +1,114 @@
+"""Circle loss on pairs: each similarity is weighted by how far it is from where it should be.
+
+    L = 1/B sum_i log[1 + sum_n exp(g a_n (s_n - D_n)) sum_p exp(-g a_p (s_p - D_p))]
+    a_p = [1 + m - s_p]_+,  a_n = [s_n + m]_+,  D_p = 1 - m,  D_n = m
+                                                    (Sun et al. 2020, arXiv 2002.10857, eqs. 4 and 6)
+
+s are cosines between the anchor i and the others of its class (p) and of other classes (n), g is gamma;
+the weights a count as constants in the gradient, as in the paper. In the plane: ten narrow rays.
+
+Departures from the paper: the boundary s_n^2 + (1 - s_p)^2 = 2 m^2 must leave room for neighbours, whose
+cosine is 0.81 in the plane: the margin is 5 % above cosine / sqrt(2), 0.25 at least; with less every
+perfect anchor stays wrong and the value high, which is no fault. Gamma suits the plane too. Anchors
+without a positive or a negative are left out of the mean (pytorch-metric-learning counts them as 0).
+`soft_start` is a
+schedule of ours (see geometry.soft_start): first gamma is the anchor's own length, a = 1 and D = 0, the
+paper's unified loss; then the weights move to the paper's. It acts only while the buffer `progress` is
+below 1, which only lossbench's training loop sets; `soft_start=0` switches it off there too.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..feasibility import largest_cosine_margin
+from ..geometry import (
+    full_precision,
+    masked_logsumexp,
+    masked_mean,
+    normalize,
+    other_class,
+    same_class,
+    soft_start,
+)
+
+SPEC = LossSpec(
+    title="Circle (pairs)",
+    summary="Cosines of pairs, each pulled as far as it needs: rays.",
+    paper="Sun et al., Circle Loss, CVPR 2020, arXiv 2002.10857, eqs. 4 and 6",
+    equation="L = log(1 + sum exp(g a_n (s_n - m)) sum exp(-g a_p (s_p - 1 + m)))",
+    kind="pairs",
+    sampler="balanced",
+    tags=("margin",),
+    exceptions={"gradcheck": "the weights a are constants in the gradient, by definition"},
+    settings={
+        "gamma": HyperParameter(
+            default=32.0,
+            low=0,
+            low_open=True,
+            help="scale of the similarities",
+            sweep="8:128:log:5",
+            paper="256 (faces), 128 (persons), 80 (retrieval)",
+        ),
+        "margin": HyperParameter(
+            default=lambda classes, dim: round(
+                max(0.25, 1.05 * (1 - largest_cosine_margin(classes, dim)) / 2**0.5), 2
+            ),
+            low=-1,
+            high=1,
+            help="relaxation m",
+            sweep="0.25:0.75:lin:5",
+            paper="0.25",
+            smallest=lambda classes, dim: (1 - largest_cosine_margin(classes, dim)) / 2**0.5,
+        ),
+        "soft_start": HyperParameter(
+            default=0.3,
+            low=0,
+            high=0.5,
+            help="fraction of training without weights and normalisation (0: the paper's)",
+            paper="0",
+        ),
+    },
+)
+
+
+class CirclePair(nn.Module):
+    """Circle loss per anchor on cosines of pairs; margin None for the default of (C, D)."""
+
+    progress: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        feature_dim: int,
+        *,
+        gamma: float = 32.0,
+        margin: float | None = None,
+        soft_start: float = 0.3,
+    ) -> None:
+        super().__init__()
+        chosen = SPEC.resolve(num_classes, feature_dim, gamma=gamma, margin=margin, soft_start=soft_start)
+        self.gamma, self.margin = float(chosen["gamma"]), float(chosen["margin"])
+        self.soft_start = float(chosen["soft_start"])
+        self.register_buffer("progress", torch.ones(()))
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to the mean over the anchors that have both kinds of pair."""
+        radius, ramp = soft_start(features, self.gamma, self.progress, self.soft_start)
+        directions = normalize(features)
+        similarity = directions @ directions.T
+        positive, negative = same_class(labels), other_class(labels)
+        # with the sign of a pair both kinds read alike: the weight is [sign * s + m + (1 if positive)]_+
+        sign = torch.where(positive, -1.0, 1.0).to(similarity.dtype)
+        wrong = sign * similarity
+        offset = positive.to(similarity.dtype)
+        weight = 1 + ramp * (F.relu(wrong.detach() + offset + self.margin) - 1)
+        scores = radius * weight * (wrong + ramp * (offset - self.margin))
+        pushes, pulls = masked_logsumexp(scores, negative), masked_logsumexp(scores, positive)
+        # -logsigmoid(-x) is log(1 + e^x) for every x; softplus drops digits beyond its threshold
+        values = -F.logsigmoid(-(pushes + pulls))
+        return masked_mean(values, positive.any(1) & negative.any(1))

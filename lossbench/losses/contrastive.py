@@ -1,0 +1,60 @@
+"""Contrastive loss: pairs of one class attract each other, pairs of two classes keep a distance.
+
+    L = 1/N sum_(i<j) [ t D_ij^2 / 2 + (1 - t) [m - D_ij]_+^2 / 2 ],  t = 1 where y_i = y_j
+                                            (Hadsell, Chopra, LeCun, CVPR 2006, eq. 4, whose Y is 1 - t)
+
+The pairs are all N = B (B - 1) / 2 of the batch; their mixture (one pair in ten is of one class where
+ten classes are balanced) is part of the loss. D is the Euclidean distance of the features as they are, so
+the margin only sets the size of the picture: ten blobs in the plane, neighbours about a margin apart.
+
+Departures from the paper: the mean over the pairs in place of the sum, pairs from one batch in place of
+a list. pytorch-metric-learning's ContrastiveLoss is another one: linear in D, and positive and negative
+pairs are averaged apart.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..geometry import full_precision, other_class, pair_distances
+
+SPEC = LossSpec(
+    title="Contrastive",
+    summary="Pairs attract or keep a distance: small blobs a margin apart.",
+    paper="Hadsell et al., Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006, eq. 4",
+    equation="L = mean over pairs of t D^2 / 2 + (1 - t) [m - D]_+^2 / 2",
+    kind="pairs",
+    sampler="balanced",
+    tags=("distance", "margin"),
+    settings={
+        "margin": HyperParameter(
+            default=1.0,
+            low=0,
+            low_open=True,
+            help="distance m that pairs of two classes keep",
+            sweep="0.5:8:log:5",
+            paper="1",
+        ),
+    },
+)
+
+
+class Contrastive(nn.Module):
+    """Contrastive loss over all pairs of the batch, without state."""
+
+    def __init__(self, num_classes: int, feature_dim: int, *, margin: float = 1.0) -> None:
+        super().__init__()
+        chosen = SPEC.resolve(num_classes, feature_dim, margin=margin)
+        self.margin = float(chosen["margin"])
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to the mean over all pairs."""
+        distance = pair_distances(features)
+        gap = torch.where(other_class(labels), F.relu(self.margin - distance), distance)
+        # both (i, j) and (j, i) are summed, and the diagonal is 0: twice the sum over pairs
+        size = len(labels)
+        return gap.square().sum() / max(2 * size * (size - 1), 1)

@@ -1,0 +1,65 @@
+"""Contrastive-center loss: near to the own centre, measured against the distance to all others.
+
+    L = 1/(2B) sum_i |x_i - c_{y_i}|^2 / (sum_{j != y_i} |x_i - c_j|^2 + delta)          (Qi & Su 2017)
+
+Used as softmax + lambda * contrastive-center. The centres are the parameter `centers` (C, D), trained by
+the gradient of this loss like any weight. In the plane: compact blobs that keep their distance.
+
+Departures from the paper: the mean over the batch where the paper writes a sum. The centres start uniform
+in +-sqrt(3/D), as lossbench's center loss does. The value is a ratio, so it does not change with the size
+of the feature space (delta aside) and is about 1/(2C - 2) for features that know nothing: lambda is
+larger than that of the center loss by orders of magnitude.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..geometry import full_precision, is_target, squared_distances
+
+SPEC = LossSpec(
+    title="Contrastive-Center",
+    summary="Distance to the own centre over the distances to all others: compact blobs.",
+    paper="Qi and Su, Contrastive-Center Loss for Deep Neural Networks, ICIP 2017, arXiv 1707.07391",
+    equation="L = 1/2 |x - c_y|^2 / (sum_(j != y) |x - c_j|^2 + delta)",
+    kind="auxiliary",
+    tags=("centers",),
+    weight=HyperParameter(
+        default=1.0,
+        low=0,
+        help="weight of the contrastive-center term beside softmax",
+        sweep="0.1:100:log:4",
+    ),
+    settings={
+        "delta": HyperParameter(
+            default=1.0,
+            low=0,
+            low_open=True,
+            help="keeps the denominator from zero",
+            sweep="0.01:100:log:5",
+            paper="1",
+        ),
+    },
+)
+
+
+class ContrastiveCenter(nn.Module):
+    """Contrastive-center term; its centres are the parameter `centers` (C, D)."""
+
+    def __init__(self, num_classes: int, feature_dim: int, *, delta: float = 1.0) -> None:
+        super().__init__()
+        chosen = SPEC.resolve(num_classes, feature_dim, delta=delta)
+        self.delta = float(chosen["delta"])
+        bound = (3 / feature_dim) ** 0.5
+        self.centers = nn.Parameter(torch.empty(num_classes, feature_dim).uniform_(-bound, bound))
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to half the mean ratio of squared distances."""
+        squared = squared_distances(features, self.centers)
+        own = is_target(squared, labels)
+        near = squared.masked_fill(~own, 0).sum(1)
+        far = squared.masked_fill(own, 0).sum(1)
+        return (near / (far + self.delta)).mean() / 2

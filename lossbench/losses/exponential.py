@@ -1,0 +1,89 @@
+"""Exponential loss of boosting: wrong scores cost exponentially.
+
+    m2:     L = 1/B sum_i sum_{j != y} exp(f_ij - f_iy) = 1/B sum_i (exp(CE_i) - 1)    (AdaBoost.M2)
+    samme:  L = 1/B sum_i exp(-1/C (f_iy - 1/(C-1) sum_{j != y} f_ij))                 (Zhu et al. 2009)
+
+with f = W x + b. SAMME asks for sum_j f_j = 0, which needs no act here: its exponent does not change when
+all scores are shifted. In the plane (m2): ten rays, the stragglers between them pulled hardest.
+
+Departure from the papers: above the exponent `limit` the exponential continues as its tangent, so one
+mislabelled sample cannot rule the batch or overflow; limit = 0 makes m2 the softmax loss. m2 is the
+default (our choice): SAMME only asks a score to beat the mean of the others, which two classes at one
+place can satisfy together, so it need not separate them. pytorch-metric-learning has no counterpart.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..geometry import class_weight, full_precision
+
+SPEC = LossSpec(
+    title="Exponential",
+    summary="Boosting's exponential cost of wrong scores.",
+    paper="Mukherjee & Schapire, JMLR 14 (2013); Zhu et al., Multi-class AdaBoost, Stat. Interface 2 (2009)",
+    equation="L = exp(CE) - 1  or  exp(-1/C (f_y - mean_(j != y) f_j))",
+    kind="classifier",
+    settings={
+        "form": HyperParameter(
+            default="m2",
+            choices=("m2", "samme"),
+            help="against every other score, or against their mean",
+        ),
+        "limit": HyperParameter(
+            default=1.0,
+            low=0,
+            high=60,
+            help="exponent above which it goes on linearly",
+            sweep="0:4:lin:5",
+            paper="none",
+        ),
+        "bias": HyperParameter(default=False, help="add a bias to the class scores"),
+    },
+)
+
+
+class Exponential(nn.Module):
+    """Multi-class exponential loss with class weights `weight` (C, D) and, if asked for, `bias` (C,)."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        feature_dim: int,
+        *,
+        form: str = "m2",
+        limit: float = 1.0,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        chosen = SPEC.resolve(num_classes, feature_dim, form=form, limit=limit, bias=bias)
+        self.form, self.limit = chosen["form"], float(chosen["limit"])
+        self.weight = class_weight(num_classes, feature_dim)
+        self.bias = nn.Parameter(torch.zeros(num_classes)) if chosen["bias"] else None
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to the mean exponential loss."""
+        scores = self.logits(features)
+        if self.form == "m2":
+            exponent = F.cross_entropy(scores, labels, reduction="none")
+            curve = torch.expm1
+        else:
+            own = scores.gather(1, labels.unsqueeze(-1)).squeeze(-1)
+            classes = scores.shape[-1]
+            rivals = (scores.sum(-1) - own) / max(classes - 1, 1)
+            exponent = (rivals - own) / classes
+            curve = torch.exp
+        # relu, not exponent - clamped: below the limit the huge slope must not enter the gradient at all
+        tangent = math.exp(self.limit) * F.relu(exponent - self.limit)
+        return (curve(exponent.clamp(max=self.limit)) + tangent).mean()
+
+    @full_precision
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores (B, C)."""
+        return F.linear(features, self.weight, self.bias)

@@ -1,0 +1,59 @@
+"""Focal loss: cross-entropy in which well classified samples count less.
+
+    L = 1/B sum_i -alpha (1 - p_i)^gamma log p_i,  p_i = softmax(W x_i)_{y_i}    (Lin et al. 2017, eqs. 4-5)
+
+In the plane: the ten rays of softmax, shorter, because a sample that is right hardly pulls any more.
+
+Departures from the paper: p is the softmax probability of the own class, where the paper has a sigmoid
+for each class; alpha is one factor (1: MNIST is balanced), not a weight of positives. The factor belongs
+to each sample and carries gradient (some public codes apply it to the batch mean, or detach it).
+gamma = 0, alpha = 1 is softmax without bias. pytorch-metric-learning has no counterpart.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..geometry import class_weight, full_precision
+
+SPEC = LossSpec(
+    title="Focal",
+    summary="Cross-entropy that fades out for easy samples.",
+    paper="Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, arXiv 1708.02002, eqs. 4-5",
+    equation="L = -alpha (1 - p_y)^gamma log p_y,  p = softmax(W x)",
+    kind="classifier",
+    settings={
+        "gamma": HyperParameter(
+            default=2.0, low=0, help="how strongly easy samples fade", sweep="0:4:lin:5", paper="2"
+        ),
+        "alpha": HyperParameter(
+            default=1.0, low=0, low_open=True, help="factor of the whole loss", paper="0.25 (positives)"
+        ),
+    },
+)
+
+
+class Focal(nn.Module):
+    """Focal loss on softmax probabilities, with class weights `weight` (C, D)."""
+
+    def __init__(self, num_classes: int, feature_dim: int, *, gamma: float = 2.0, alpha: float = 1.0) -> None:
+        super().__init__()
+        chosen = SPEC.resolve(num_classes, feature_dim, gamma=gamma, alpha=alpha)
+        self.gamma, self.alpha = float(chosen["gamma"]), float(chosen["alpha"])
+        self.weight = class_weight(num_classes, feature_dim)
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to the mean focal loss."""
+        cross_entropy = F.cross_entropy(self.logits(features), labels, reduction="none")
+        # 1 - p without cancellation; the floor, because p = 1 has an infinite slope where gamma < 1
+        missing = -torch.expm1(-cross_entropy).clamp(max=-torch.finfo(cross_entropy.dtype).tiny)
+        return self.alpha * (missing**self.gamma * cross_entropy).mean()
+
+    @full_precision
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores (B, C)."""
+        return F.linear(features, self.weight)

@@ -1,0 +1,47 @@
+"""Modified softmax: cross-entropy of linear class scores whose class weights have length one.
+
+    L = CE(f, y),  f_j = ||x|| cos(theta_j) = x . w_j / ||w_j||        (Liu et al. 2017, section 3.1)
+
+No class can win by a long weight vector: the direction of x alone decides, its length says how surely.
+In the plane: ten rays from the origin, of more even width than softmax gives.
+
+Departures from the paper: none. The weights are normalised in the forward pass, where the authors'
+layer overwrites them. pytorch-metric-learning's NormalizedSoftmaxLoss gives the same with temperature 1
+and an unnormalised dot product.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import LossSpec
+from ..geometry import class_weight, full_precision, normalize
+
+SPEC = LossSpec(
+    title="Modified softmax",
+    summary="Softmax with class weights of length one: rays decided by direction alone.",
+    paper="Liu et al., SphereFace: Deep Hypersphere Embedding, CVPR 2017, arXiv 1704.08063, section 3.1",
+    equation="L = CE(f, y),  f_j = ||x|| cos(theta_j)",
+    kind="classifier",
+    tags=("angular",),
+)
+
+
+class ModifiedSoftmax(nn.Module):
+    """Modified softmax with class directions `weight` (C, D)."""
+
+    def __init__(self, num_classes: int, feature_dim: int) -> None:
+        super().__init__()
+        SPEC.resolve(num_classes, feature_dim)
+        self.weight = class_weight(num_classes, feature_dim)
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to the mean cross-entropy."""
+        return F.cross_entropy(self.logits(features), labels)
+
+    @full_precision
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores (B, C): ||x|| cos(theta)."""
+        return features @ normalize(self.weight).T

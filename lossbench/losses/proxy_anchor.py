@@ -1,0 +1,110 @@
+"""Proxy-Anchor: every class proxy is an anchor that weighs the samples of the batch by their hardness.
+
+    L = 1/|P+| sum_{p in P+} log(1 + sum_{x in X_p+} exp(-s (cos(x, p) - m)))
+      + 1/|P|  sum_{p in P}  log(1 + sum_{x in X_p-} exp( s (cos(x, p) + m)))      (Kim et al. 2020, eq. 4)
+
+P+ are the proxies whose class is in the batch; X_p+ its samples of that class, X_p- all others. The
+paper's alpha is `scale`, its delta `margin`. In the plane: ten narrow rays at even angles.
+
+Departures from the paper: scale and margin defaults suit (C, D). In a plane the neighbouring proxies have
+a cosine of 0.81, and with the paper's margin of 0.1 a sample half-way to them is not pulled any more; the
+margin is that cosine there, and the paper's where directions can be orthogonal. The exponentials are
+shifted by their largest (the authors' code takes them raw); value and gradients equal
+pytorch-metric-learning's ProxyAnchorLoss. `soft_start` is a schedule of ours: first the modified softmax
+(see geometry.soft_start), which then fades into this loss.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..feasibility import largest_cosine_margin, smallest_useful_scale
+from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
+
+SPEC = LossSpec(
+    title="Proxy-Anchor",
+    summary="Class proxies as anchors that look at the hardest samples: narrow rays.",
+    paper="Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020, arXiv 2003.13911, eq. 4",
+    equation="L = mean_P+ log(1 + sum_X+ exp(-s (cos - m))) + mean_P log(1 + sum_X- exp(s (cos + m)))",
+    kind="classifier",
+    tags=("angular", "margin", "proxy"),
+    settings={
+        "scale": HyperParameter(
+            default=lambda classes, dim: max(16.0, min(32.0, 8.0 * dim)),
+            low=0,
+            low_open=True,
+            help="sharpness with which hard samples outweigh easy ones",
+            sweep="8:64:log:4",
+            paper="32",
+            smallest=smallest_useful_scale,
+        ),
+        "margin": HyperParameter(
+            default=lambda classes, dim: round(max(0.1, 1 - largest_cosine_margin(classes, dim)), 3),
+            low=0,
+            high=1,
+            help="cosine margin around 0 that both sides must pass",
+            sweep="0.1:0.9:lin:5",
+            paper="0.1",
+        ),
+        "soft_start": HyperParameter(
+            default=0.3,
+            low=0,
+            high=0.5,
+            help="fraction of training with the modified softmax (0: the paper's)",
+            paper="0",
+        ),
+    },
+)
+
+
+class ProxyAnchor(nn.Module):
+    """Proxy-Anchor with the proxies `weight` (C, D); None: the default of (C, D)."""
+
+    progress: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        feature_dim: int,
+        *,
+        scale: float | None = None,
+        margin: float | None = None,
+        soft_start: float = 0.3,
+    ) -> None:
+        super().__init__()
+        chosen = SPEC.resolve(num_classes, feature_dim, scale=scale, margin=margin, soft_start=soft_start)
+        self.scale, self.margin = float(chosen["scale"]), float(chosen["margin"])
+        self.soft_start = float(chosen["soft_start"])
+        self.weight = class_weight(num_classes, feature_dim)
+        self.register_buffer("progress", torch.ones(()))
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to a mean over proxies, the paper's normalisation."""
+        cosine = cosines(features, self.weight)
+        own = is_target(cosine, labels)
+        signed = torch.where(own, -cosine, cosine)
+        exponents = self.scale * (signed + self.margin)
+        attract = _log_one_plus_sum(exponents, own)
+        repel = _log_one_plus_sum(exponents, ~own)
+        value = attract.sum() / own.any(0).sum().clamp(min=1) + repel.mean()
+        if self.soft_start == 0:
+            return value
+        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
+        return (1 - ramp) * F.cross_entropy(radius * cosine, labels) + ramp * value
+
+    @full_precision
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores (B, C): s cos(theta)."""
+        return self.scale * cosines(features, self.weight)
+
+
+def _log_one_plus_sum(exponents: Tensor, mask: Tensor) -> Tensor:
+    """log(1 + sum_i exp(e_ij)) over the chosen i of each column j; 0 where none is chosen."""
+    top = exponents.detach().masked_fill(~mask, 0).amax(0).clamp(min=0)
+    # not logsumexp, because exp is 40 times slower where it underflows; e^-80 beside a sum >= 1 is nothing
+    terms = (exponents - top).masked_fill(~mask, -80).clamp(min=-80).exp()
+    return top + (torch.exp(-top) + terms.sum(0)).log()

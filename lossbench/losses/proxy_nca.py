@@ -1,0 +1,103 @@
+"""Proxy-NCA: one learned proxy per class; each sample goes to its own and away from all others.
+
+    L = -log(exp(-d(x, p_y)) / sum_{j != y} exp(-d(x, p_j))),  d = s |x - p|^2,  |x| = |p| = 1
+                                                     (Movshovitz-Attias et al. 2017, eq. 4, there s = 1)
+
+The own proxy is not in the sum, so the value may be negative and a sample is pulled however close it is.
+With `positive_included` it is in the sum, and the loss is the normalised softmax of scale 2s, because
+|x - p|^2 = 2 - 2 cos(theta): this is the form of pytorch-metric-learning's ProxyNCALoss (softmax_scale = s)
+and of most public code. In the plane: ten narrow rays.
+
+Departures from the paper: the scale, without which ten proxies in a plane cannot be told apart, and the
+mean over the batch. `soft_start` is a schedule of ours (see geometry.soft_start): it begins with the
+modified softmax, because without the own proxy in the sum free lengths would grow without bound, and then
+takes the own proxy out of the sum step by step.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..feasibility import smallest_useful_scale
+from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
+
+SPEC = LossSpec(
+    title="Proxy-NCA",
+    summary="A proxy per class, the own one outside the softmax sum: narrow rays.",
+    paper="Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017, "
+    "arXiv 1703.07464, eq. 4",
+    equation="L = s d(x, p_y) + log sum_(j != y) exp(-s d(x, p_j)),  d = |x - p|^2 of unit vectors",
+    kind="classifier",
+    tags=("angular", "proxy"),
+    settings={
+        "scale": HyperParameter(
+            default=12.0,
+            low=0,
+            low_open=True,
+            help="factor s of the squared distances",
+            sweep="4:32:log:4",
+            paper="1",
+            smallest=lambda classes, dim: smallest_useful_scale(classes, dim) / 2,
+        ),
+        "positive_included": HyperParameter(
+            default=False, help="let the own proxy count in the sum, as public code does", paper="false"
+        ),
+        "soft_start": HyperParameter(
+            default=0.3,
+            low=0,
+            high=0.5,
+            help="fraction of training with free lengths and the own proxy in the sum (0: the paper's)",
+            paper="0",
+        ),
+    },
+)
+
+
+class ProxyNCA(nn.Module):
+    """Proxy-NCA with the proxies `weight` (C, D)."""
+
+    progress: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        feature_dim: int,
+        *,
+        scale: float = 12.0,
+        positive_included: bool = False,
+        soft_start: float = 0.3,
+    ) -> None:
+        super().__init__()
+        chosen = SPEC.resolve(
+            num_classes,
+            feature_dim,
+            scale=scale,
+            positive_included=positive_included,
+            soft_start=soft_start,
+        )
+        self.scale, self.positive_included = float(chosen["scale"]), bool(chosen["positive_included"])
+        self.soft_start = float(chosen["soft_start"])
+        self.weight = class_weight(num_classes, feature_dim)
+        self.register_buffer("progress", torch.ones(()))
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to the mean over the batch."""
+        # -s |x - p|^2 = 2s cos(theta) - 2s, and the constant cancels between numerator and sum
+        radius, ramp = soft_start(features, 2 * self.scale, self.progress, self.soft_start)
+        scores = radius * cosines(features, self.weight)
+        if self.positive_included:
+            return F.cross_entropy(scores, labels)
+        own = is_target(scores, labels)
+        # finite, because -inf would make NaN gradients; exp(-1e9) is 0 all the same
+        removal = torch.log1p(-ramp).clamp(min=-1e9)
+        rivals = torch.logsumexp(scores + own * removal, dim=1)
+        return (rivals - scores.masked_fill(~own, 0).sum(1)).mean()
+
+    @full_precision
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores (B, C): 2s cos(theta), which is -s |x - p|^2 up to a constant."""
+        return 2 * self.scale * cosines(features, self.weight)

@@ -1,0 +1,117 @@
+"""Sub-center ArcFace: ArcFace with K directions per class, of which the nearest counts.
+
+    L = CE(f, y),  f_j = s cos(theta_j) for j != y,  f_y = s cos(theta_y + m),
+    cos(theta_j) = max_k cos(theta_jk)                                     (Deng et al. 2020, section 3)
+
+Noisy or unusual samples can gather at a direction of their own and no longer bend the class. In the
+plane: narrow rays, of which a class may have more than one.
+
+Departures from the paper: scale and margin defaults suit (C, D). Past theta + m = pi the target is
+s (cos(theta) - m sin(m)), as in ArcFace's released code. `soft_start` is a schedule of ours that frees
+clusters stuck on the circle (see geometry.soft_start); it acts only while the buffer `progress` is
+below 1, which only lossbench's training loop sets. None from pytorch-metric-learning's
+SubCenterArcFaceLoss, whose margin is in degrees; like it, `weight` holds the K rows of a class together.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..feasibility import largest_angular_margin, smallest_useful_scale
+from ..geometry import (
+    class_weight,
+    cosines,
+    falling_add_angle,
+    full_precision,
+    replace_target,
+    soft_start,
+    target_cosine_and_sine,
+)
+
+SPEC = LossSpec(
+    title="Sub-center ArcFace",
+    summary="ArcFace with several directions per class, of which the nearest counts.",
+    paper="Deng et al., Sub-center ArcFace: Boosting Face Recognition by Noisy Web Faces, ECCV 2020",
+    equation="L = CE(f, y),  f_j = s max_k cos(theta_jk),  f_y = s cos(theta_y + m)",
+    kind="classifier",
+    tags=("angular", "margin"),
+    settings={
+        "scale": HyperParameter(
+            default=lambda _, dim: max(16.0, min(64.0, 8.0 * dim)),
+            low=0,
+            low_open=True,
+            help="length s given to the features",
+            sweep="8:64:log:4",
+            paper="64",
+            smallest=smallest_useful_scale,
+        ),
+        "margin": HyperParameter(
+            default=lambda classes, dim: round(min(0.5, 0.478 * largest_angular_margin(classes, dim)), 3),
+            low=0,
+            high=3.141592653589793,
+            unit="rad",
+            help="angle m added to the own class",
+            sweep="0:0.5:lin:6",
+            paper="0.5",
+            largest=largest_angular_margin,
+        ),
+        "subcenters": HyperParameter(
+            default=3, low=1, help="directions K per class", sweep="1:5:lin:5", paper="3"
+        ),
+        "soft_start": HyperParameter(
+            default=0.3,
+            low=0,
+            high=0.5,
+            help="fraction of training without margin and normalisation (0: the paper's)",
+            paper="0",
+        ),
+    },
+)
+
+
+class SubcenterArcFace(nn.Module):
+    """Sub-center ArcFace with directions `weight` (C*K, D), row j*K + k being direction k of class j."""
+
+    progress: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        feature_dim: int,
+        *,
+        scale: float | None = None,
+        margin: float | None = None,
+        subcenters: int = 3,
+        soft_start: float = 0.3,
+    ) -> None:
+        super().__init__()
+        chosen = SPEC.resolve(
+            num_classes, feature_dim, scale=scale, margin=margin, subcenters=subcenters, soft_start=soft_start
+        )
+        self.scale, self.margin = float(chosen["scale"]), float(chosen["margin"])
+        self.subcenters, self.soft_start = int(chosen["subcenters"]), float(chosen["soft_start"])
+        self.weight = class_weight(num_classes * self.subcenters, feature_dim)
+        self.register_buffer("progress", torch.ones(()))
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
+        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
+        scores, nearest = self._nearest(features)
+        row = labels * self.subcenters + nearest.gather(1, labels.unsqueeze(1)).squeeze(1)
+        cosine, sine = target_cosine_and_sine(features, self.weight, row)
+        target = cosine + ramp * (falling_add_angle(cosine, sine, self.margin) - cosine)
+        return F.cross_entropy(radius * replace_target(scores, labels, target), labels)
+
+    @full_precision
+    def logits(self, features: Tensor) -> Tensor:
+        """Margin-free class scores (B, C): s cos(theta) with the nearest direction of each class."""
+        return self.scale * self._nearest(features)[0]
+
+    def _nearest(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine to, and number k of, the nearest direction of each class: (B, C), (B, C)."""
+        nearest = cosines(features, self.weight).view(len(features), -1, self.subcenters).max(-1)
+        return nearest.values, nearest.indices

@@ -1,0 +1,94 @@
+"""Supervised contrastive loss: the others of the own class are told from all others of the batch.
+
+    L = 1/B sum_i -1/|P(i)| sum_(p in P(i)) log( exp(z_i z_p / t) / sum_(a != i) exp(z_i z_a / t) )
+                                                        (Khosla et al. 2020, arXiv 2004.11362, eq. 2)
+
+z are unit vectors, P(i) the others of i's class, t the temperature. In the plane: ten narrow rays. With K
+samples of a class the value cannot fall below log(K - 1), since the positives compete with one another.
+
+Departures from the paper: one view of each image; the temperature lets a perfect sample among C
+directions in D dimensions still reach probability 0.9 (0.1 at most); anchors without a positive are left
+out of the mean (the authors' code counts them as 0; pytorch-metric-learning drops all whose loss is 0).
+`soft_start` is a schedule of ours (see geometry.soft_start): first 1/t is the anchor's own length. It acts
+only while the buffer `progress` is below 1, which only lossbench's training loop sets; `soft_start=0`
+switches it off there too.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..feasibility import smallest_useful_scale
+from ..geometry import (
+    full_precision,
+    masked_logsumexp,
+    masked_mean,
+    normalize,
+    other_class,
+    same_class,
+    soft_start,
+)
+
+SPEC = LossSpec(
+    title="SupCon",
+    summary="Own class against the rest of the batch, by cosine: rays.",
+    paper="Khosla et al., Supervised Contrastive Learning, NeurIPS 2020, arXiv 2004.11362, eq. 2",
+    equation="L = -mean over p of log(exp(z_i z_p / t) / sum_(a != i) exp(z_i z_a / t))",
+    kind="pairs",
+    sampler="balanced",
+    settings={
+        "temperature": HyperParameter(
+            default=lambda classes, dim: round(
+                max(0.02, min(0.1, 1 / smallest_useful_scale(classes, dim))), 3
+            ),
+            low=0,
+            low_open=True,
+            help="temperature t of the cosines",
+            sweep="0.03:0.3:log:5",
+            paper="0.1 (0.07 in the code)",
+            largest=lambda classes, dim: 1 / smallest_useful_scale(classes, dim),
+        ),
+        "soft_start": HyperParameter(
+            default=0.3,
+            low=0,
+            high=0.5,
+            help="fraction of training without normalisation of the anchor (0: the paper's)",
+            paper="0",
+        ),
+    },
+)
+
+
+class SupCon(nn.Module):
+    """Supervised contrastive loss; temperature None for the default of (C, D)."""
+
+    progress: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        feature_dim: int,
+        *,
+        temperature: float | None = None,
+        soft_start: float = 0.3,
+    ) -> None:
+        super().__init__()
+        chosen = SPEC.resolve(num_classes, feature_dim, temperature=temperature, soft_start=soft_start)
+        self.temperature = float(chosen["temperature"])
+        self.soft_start = float(chosen["soft_start"])
+        self.register_buffer("progress", torch.ones(()))
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to the mean over the anchors that have a positive."""
+        radius, _ = soft_start(features, 1 / self.temperature, self.progress, self.soft_start)
+        directions = normalize(features)
+        scores = radius * (directions @ directions.T)
+        positive = same_class(labels)
+        partners = positive.sum(1)
+        # a product with the mask, not masked_fill: its gradient is a product too, and scores are finite
+        own = (scores * positive).sum(1) / partners.clamp(min=1)
+        everyone = masked_logsumexp(scores, positive | other_class(labels))
+        return masked_mean(everyone - own, partners > 0)

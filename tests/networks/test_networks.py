@@ -1,0 +1,127 @@
+"""Every network gives float32 features of any dimension; LeNet++ is the published one, layer by layer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from lossbench import catalog
+
+NETWORKS = catalog.names("networks")
+
+
+def build(name: str, dim: int = 2) -> nn.Module:
+    network: nn.Module = catalog.load("networks", name)(dim)
+    return network.eval()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_images_become_features(name: str, dim: int) -> None:
+    network = build(name, dim)
+    images = torch.rand(3, 1, 28, 28) * 2 - 1
+    features = network(images)
+    assert features.shape == (3, dim)
+    assert features.dtype == torch.float32
+    torch.testing.assert_close(network(images[1:2]), features[1:2], rtol=1e-4, atol=1e-5)
+    last = network(images.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(last, features, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_features_stay_float32_under_bf16_autocast(name: str) -> None:
+    network = build(name)
+    images = torch.rand(64, 1, 28, 28) * 2 - 1
+    with torch.inference_mode():
+        exact = network(images)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            features = network(images)
+            hidden = network.get_submodule("trunk")(images)
+    assert features.dtype == torch.float32
+    assert hidden.dtype == torch.bfloat16  # so the convolutions really ran in it
+    assert not torch.equal(features, features.bfloat16().float())  # not rounded to bf16's grid
+    assert (features - exact).abs().max() < 0.1 * exact.abs().max() + 0.02
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_features_lie_on_both_sides_of_zero_and_every_parameter_learns(name: str) -> None:
+    network = build(name, 2).train()
+    images = torch.rand(32, 1, 28, 28) * 2 - 1
+    features = network(images)
+    torch.nn.functional.cross_entropy(features, torch.arange(32) % 2).backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+        assert parameter.grad.abs().sum() > 0, key
+    signs = torch.cat([build(name, 5)(images) for _ in range(4)], 1).sign()
+    assert (signs > 0).any()
+    assert (signs < 0).any()  # no activation after the feature layer
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_are_the_generator_s(name: str) -> None:
+    torch.manual_seed(1)
+    first = build(name).state_dict()
+    torch.manual_seed(1)
+    again = build(name).state_dict()
+    other = build(name).state_dict()
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["feature.weight"], other["feature.weight"])
+
+
+def test_lenet_plus_plus_has_the_published_number_of_parameters() -> None:
+    network = build("lenet++", 2)
+    # per convolution 25 * in * out + out, with one slope per channel; 1152 * 2 + 2 of the feature
+    widths = (1, 32, 32, 64, 64, 128, 128)
+    by_hand = sum(25 * a * b + b + b for a, b in zip(widths, widths[1:], strict=False)) + 1152 * 2 + 2
+    count = sum(parameter.numel() for parameter in network.parameters())
+    # the released network: also a slope for each of the two features and a head of 2 -> 10 without bias
+    assert count == by_hand == 797_624 - 2 - 20 == 797_602
+    assert sum(p.numel() for p in build("lenet++", 5).parameters()) == count + 3 * 1153
+
+
+def test_lenet_plus_plus_has_the_published_shapes() -> None:
+    network = build("lenet++")
+    shapes: list[tuple[str, tuple[int, ...]]] = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.PReLU | nn.MaxPool2d):
+            module.register_forward_hook(
+                lambda module, _, output: shapes.append((type(module).__name__, tuple(output.shape[1:])))
+            )
+    network(torch.zeros(1, 1, 28, 28))
+    stages = [((32, 28, 28), (32, 14, 14)), ((64, 14, 14), (64, 7, 7)), ((128, 7, 7), (128, 3, 3))]
+    assert shapes == [
+        step
+        for full, pooled in stages
+        for step in [("Conv2d", full), ("PReLU", full)] * 2 + [("MaxPool2d", pooled)]
+    ]
+    assert network.get_submodule("trunk")(torch.zeros(1, 1, 28, 28)).flatten(1).shape == (1, 1152)
+
+
+def test_the_last_pool_of_lenet_plus_plus_sees_the_last_row_and_column() -> None:
+    pool = next(m for m in reversed(list(build("lenet++").modules())) if isinstance(m, nn.MaxPool2d))
+    hidden = torch.zeros(1, 1, 7, 7)
+    hidden[..., 6, 6] = 1
+    assert pool(hidden)[0, 0, 2, 2] == 1  # a 2 x 2 pool with floor, as many ports have it, does not
+
+
+def test_lenet_plus_plus_starts_inside_caffe_s_xavier_bound() -> None:
+    network = build("lenet++")
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    assert [layer.weight[0].numel() for layer in layers] == [25, 800, 800, 1600, 1600, 3200, 1152]
+    for layer in layers:
+        bound = (3 / layer.weight[0].numel()) ** 0.5
+        assert layer.weight.abs().max() <= bound
+        assert layer.weight.abs().max() > 0.98 * bound
+        assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.1)  # uniform
+        assert layer.bias is not None
+        assert (layer.bias == 0).all()
+    slopes = [module.weight for module in network.modules() if isinstance(module, nn.PReLU)]
+    assert [len(slope) for slope in slopes] == [32, 32, 64, 64, 128, 128]
+    assert all((slope == 0.25).all() for slope in slopes)
+
+
+def test_lenet_is_caffe_s_with_slopes() -> None:
+    count = sum(parameter.numel() for parameter in build("lenet", 2).parameters())
+    assert count == (25 * 20 + 20) + 20 + (25 * 20 * 50 + 50) + 50 + (800 * 500 + 500) + 500 + (500 * 2 + 2)
