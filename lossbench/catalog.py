@@ -13,6 +13,7 @@ import importlib
 from pathlib import Path
 from typing import Any, Literal
 
+from . import external
 from .errors import unknown_name
 
 Kind = Literal["losses", "networks", "datasets", "metrics", "figures"]
@@ -31,14 +32,21 @@ _SPEC_MODULES = {"contracts", "feasibility"}  # what a SPEC may be made of: noth
 
 @functools.lru_cache
 def names(kind: Kind) -> tuple[str, ...]:
-    """All names of one kind, sorted."""
+    """All names of this package's entries of one kind, sorted."""
     files = (_PACKAGE / kind).glob("*.py")
     return tuple(sorted(_name(file.stem) for file in files if not file.stem.startswith("_")))
+
+
+def is_external(name: str) -> bool:
+    """Whether a loss's code lies outside this package: reading its SPEC then runs that code."""
+    return ":" in name or (name not in names("losses") and name in external.offered())
 
 
 @functools.lru_cache
 def spec(kind: Kind, name: str) -> Any:
     """The SPEC of an entry, read without importing its module. Raises UsageError for an unknown name."""
+    if kind == "losses" and is_external(name):
+        return external.find(name)[1]
     tree = ast.parse(_file(kind, name).read_text(encoding="utf-8"))
     wanted = [node for node in tree.body if _is_spec_import(node) or _is_spec(node)]
     scope: dict[str, Any] = {"__name__": f"lossbench.{kind}._spec", "__package__": f"lossbench.{kind}"}
@@ -49,6 +57,8 @@ def spec(kind: Kind, name: str) -> Any:
 @functools.lru_cache
 def load(kind: Kind, name: str) -> Any:
     """The class or function that an entry is. Raises UsageError for an unknown name."""
+    if kind == "losses" and is_external(name):
+        return external.find(name)[0]
     file = _file(kind, name)
     module = importlib.import_module(f"lossbench.{kind}.{file.stem}")
     return getattr(module, _FUNCTION.get(kind) or _class_name(file))
@@ -62,7 +72,8 @@ def by_class_name(kind: Kind) -> dict[str, str]:
 
 def _file(kind: Kind, name: str) -> Path:
     if name not in names(kind):
-        raise unknown_name(_NOUN[kind], name, names(kind))
+        offered = external.offered() if kind == "losses" else ()
+        raise unknown_name(_NOUN[kind], name, [*names(kind), *offered])
     stem = name.replace("-", "_").replace("+", "_plus")
     return _PACKAGE / kind / f"{stem}.py"
 

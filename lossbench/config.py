@@ -45,6 +45,27 @@ class Term:
         spec: LossSpec = catalog.spec("losses", self.name)
         return spec
 
+    @property
+    def external(self) -> bool:
+        """Whether the loss's code lies outside this package; its SPEC is then read only to train."""
+        return catalog.is_external(self.name)
+
+    @property
+    def title(self) -> str:
+        """What people call the loss."""
+        return self.name.rpartition(":")[2] if self.external else self.spec.title
+
+    @property
+    def has_weight(self) -> bool:
+        """Whether the loss is an auxiliary term, whose weight lambda is worth showing."""
+        return not self.external and self.spec.weight is not None
+
+    def is_default(self, key: str, classes: int, dim: int) -> bool:
+        """Whether a setting has the value that (C, D) gives it."""
+        return not self.external and dict(self.settings)[key] == self.spec.settings[key].default_for(
+            classes, dim
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
@@ -79,7 +100,7 @@ class RunConfig:
     def loss(self) -> str:
         """The short name: the loss, the auxiliary that joins softmax, or the terms joined by '+'."""
         names = [term.name for term in self.terms]
-        if len(names) == 2 and names[0] == BASE_LOSS and self.terms[1].spec.kind == "auxiliary":
+        if len(names) == 2 and names[0] == BASE_LOSS and self.terms[1].has_weight:
             names = names[1:]
         return "+".join(names)
 
@@ -93,18 +114,17 @@ class RunConfig:
     def title(self) -> str:
         """The loss as people call it, e.g. 'Center'."""
         named = self.loss.split("+")
-        return " + ".join(term.spec.title for term in self.terms if term.name in named)
+        return " + ".join(term.title for term in self.terms if term.name in named)
 
     @property
     def subtitle(self) -> str:
         """Weights and numeric settings in the papers' letters, e.g. 'λ = 0.003, α = 0.5'."""
         parts = []
         for term in self.terms:
-            if term.spec.weight is not None or term.weight != 1:
+            if term.has_weight or term.weight != 1:
                 parts.append(f"{_SYMBOLS['lambda']} = {term.weight:g}")
             for key, value in term.settings:
-                default = term.spec.settings[key].default_for(self.classes, self.feature_dim)
-                if key in _SYMBOLS or value != default:
+                if key in _SYMBOLS or not term.is_default(key, self.classes, self.feature_dim):
                     shown = f"{value:g}" if isinstance(value, float) else str(value).lower()
                     parts.append(f"{_SYMBOLS.get(key, key)} = {shown}")
         return ", ".join(parts)
@@ -125,7 +145,7 @@ class RunConfig:
     def value_of(self, name: str) -> Value:
         """What `name` is here: a field, lambda, or a setting of the only term that has it."""
         if name == "lambda":
-            named = [t for t in self.terms if t.by_lambda] or [t for t in self.terms if t.spec.weight]
+            named = [t for t in self.terms if t.by_lambda] or [t for t in self.terms if t.has_weight]
             return (named or self.terms)[0].weight
         if "." in name:
             term_name, _, key = name.partition(".")

@@ -73,6 +73,8 @@ def draw_features(runs: Sequence[RunFolder], path: Path, *, split: str = "both",
 def draw_grid(runs: Sequence[RunFolder], path: Path, *, split: str = "test", columns: int = 4) -> Path:
     """Small multiples of stored runs in the given order (Wen et al. 2016, Fig. 3)."""
     panels = [load_panel(run) for run in runs]
+    several = len({panel.title for panel in panels}) > 1
+    columns = 6 if len(panels) > 16 else columns
     width = min(columns, len(panels))
     height = math.ceil(len(panels) / width)
 
@@ -83,7 +85,8 @@ def draw_grid(runs: Sequence[RunFolder], path: Path, *, split: str = "test", col
                 axes.set_visible(False)
                 continue
             features.draw(axes, panels[number], split)
-            axes.set_title(panels[number].subtitle.replace(" · ", "\n"), fontsize=9)
+            above = [panels[number].title] if several else []
+            axes.set_title("\n".join([*above, *panels[number].subtitle.split(" · ")]), fontsize=9)
 
     return _write(paint, (_PANEL * width + 0.2, (_PANEL + 0.25) * height + 0.1), path, runs)
 

@@ -52,9 +52,7 @@ def make_config(
             name=name,
             weight=weight,
             by_lambda=name == target,
-            settings=tuple(
-                sorted(loss_spec(name).resolve(classes, chosen.feature_dim, **grouped[name]).items())
-            ),
+            settings=_settings(name, grouped[name], (classes, chosen.feature_dim), as_written),
         )
         for name, weight in terms
     )
@@ -160,7 +158,8 @@ def _terms(expression: str, lam: float | None, as_written: bool) -> list[tuple[s
     parsed = parse_sum(expression)
     names = [name for name, _ in parsed]
     for name in names:
-        loss_spec(name)  # refuses an unknown one, with near matches
+        if not (as_written and catalog.is_external(name)):
+            loss_spec(name)  # refuses an unknown one, with near matches
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"Each loss can stand in a sum once; {', '.join(sorted(repeated))} is repeated.")
     if lam is not None:
@@ -171,12 +170,12 @@ def _terms(expression: str, lam: float | None, as_written: bool) -> list[tuple[s
                 f"'{expression}' has {'several' if len(parsed) > 2 else 'none'}."
             )
         parsed = [(name, lam if name == target else weight) for name, weight in parsed]
-    alone = len(parsed) == 1 and loss_spec(names[0]).kind == "auxiliary" and not as_written
+    alone = len(parsed) == 1 and not as_written and loss_spec(names[0]).kind == "auxiliary"
     terms = []
     for name, weight in parsed:
-        spec = loss_spec(name)
         if weight is None:
-            weight = float(spec.weight.default) if alone and spec.weight else 1.0  # type: ignore[arg-type]
+            own = loss_spec(name).weight
+            weight = float(own.default) if alone and own else 1.0  # type: ignore[arg-type]
         if not 0 <= weight < 1.7e308:  # also an int beyond any float
             raise UsageError(f"The weight of {name} is {str(weight)[:20]}; a weight (lambda) is at least 0.")
         terms.append((name, float(weight)))
@@ -198,6 +197,18 @@ def _grouped_settings(names: list[str], settings: Mapping[str, Value]) -> dict[s
             )
         grouped[owners[0]][setting] = value
     return grouped
+
+
+def _settings(
+    name: str, given: Mapping[str, Value], shape: tuple[int, int], as_written: bool
+) -> tuple[tuple[str, Value], ...]:
+    """The settings of a term, defaults filled in; those of a stored external loss as they are."""
+    if as_written and catalog.is_external(name):
+        if not all(isinstance(value, bool | int | float | str) for value in given.values()):
+            raise UsageError(f"The settings of {name} are not numbers, switches or words.")
+        return tuple(sorted(given.items()))
+    classes, dim = shape
+    return tuple(sorted(loss_spec(name).resolve(classes, dim, **given).items()))
 
 
 def _sampling(chosen: _Options, terms: tuple[Term, ...], classes: int) -> tuple[int, str, int, int]:

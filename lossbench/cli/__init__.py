@@ -8,6 +8,7 @@ import typer
 
 from .. import __version__
 from .compare import compare
+from .explain import explain
 from .losses import losses
 from .plot import plot
 from .runs import runs
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, compare, plot, sweep, runs, losses):
+for command in (train, compare, plot, sweep, runs, losses, explain):
     app.command()(command)
 
 

@@ -42,7 +42,7 @@ SPEC = LossSpec(
     equation="L = log(1 + sum exp(g a_n (s_n - m)) sum exp(-g a_p (s_p - 1 + m)))",
     kind="pairs",
     sampler="balanced",
-    tags=("margin",),
+    tags=("angular", "margin"),
     exceptions={"gradcheck": "the weights a are constants in the gradient, by definition"},
     settings={
         "gamma": HyperParameter(

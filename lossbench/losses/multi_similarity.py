@@ -31,6 +31,7 @@ SPEC = LossSpec(
     equation="L = 1/a log(1 + sum exp(-a (S_p - l))) + 1/b log(1 + sum exp(b (S_n - l)))",
     kind="pairs",
     sampler="balanced",
+    tags=("angular",),
     settings={
         "alpha": HyperParameter(
             default=2.0, low=0, low_open=True, help="scale of the positives", sweep="1:16:log:5", paper="2"

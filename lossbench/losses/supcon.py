@@ -38,6 +38,7 @@ SPEC = LossSpec(
     equation="L = -mean over p of log(exp(z_i z_p / t) / sum_(a != i) exp(z_i z_a / t))",
     kind="pairs",
     sampler="balanced",
+    tags=("angular",),
     settings={
         "temperature": HyperParameter(
             default=lambda classes, dim: round(

@@ -1,0 +1,110 @@
+"""Any loss of pytorch-metric-learning, with any of its miners, under the contract of this package."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from pytorch_metric_learning import losses, miners
+from torch import Tensor, nn
+
+from ..contracts import HyperParameter, LossSpec
+from ..errors import unknown_name
+from ..geometry import full_precision
+
+_NO_MINER = "none"
+_WRAPPED = {"loss", "losses", "mat_based_loss"}  # arguments of wrappers around another loss
+_REQUIRED: dict[str, dict[str, float]] = {"RankedListLoss": {"margin": 0.4, "Tn": 10.0}}
+
+
+def find(name: str) -> tuple[Callable[..., nn.Module], LossSpec]:
+    """Constructor and SPEC of the library's loss `name`. Raises UsageError for an unknown one."""
+    known = _classes(losses)
+    if name not in known:
+        raise unknown_name("loss of pytorch-metric-learning", name, known)
+    made = known[name]
+    parameters = _parameters(made)
+    defaults = {key: p.default for key, p in parameters.items()} | _REQUIRED.get(name, {})
+    settings = {
+        # a whole default says nothing about the type: alpha=2 may well become 2.5
+        key: HyperParameter(
+            default=float(default) if type(default) is int else default, help="see pytorch-metric-learning"
+        )
+        for key, default in defaults.items()
+        if isinstance(default, bool | int | float | str)
+    }
+    settings["miner"] = HyperParameter(
+        default=_NO_MINER, choices=(_NO_MINER, *_classes(miners)), help="which tuples of the batch count"
+    )
+    classifies = hasattr(made, "get_logits")
+    spec = LossSpec(
+        title=f"PML {name.removesuffix('Loss')}",
+        summary=(inspect.getdoc(made) or name).strip().splitlines()[0],
+        paper="pytorch-metric-learning",
+        equation=f"pytorch_metric_learning.losses.{name}",
+        kind="classifier" if classifies else "pairs",
+        sampler="shuffled" if "num_classes" in parameters else "balanced",
+        tags=("angular",),  # its distances normalise by default
+        settings=settings,
+    )
+    return functools.partial(_Classifying if classifies else _Wrapped, made), spec
+
+
+class _Wrapped(nn.Module):
+    """A loss of the library; `num_classes` and `embedding_size` are given to those that take them."""
+
+    def __init__(
+        self,
+        made: type[nn.Module],
+        num_classes: int,
+        feature_dim: int,
+        *,
+        miner: str = _NO_MINER,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        shape = {"num_classes": num_classes} | dict.fromkeys(
+            ("embedding_size", "descriptors_dim", "l"), feature_dim
+        )
+        whole = {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in settings.items()}
+        self.loss = made(**{k: v for k, v in shape.items() if k in _parameters(made)}, **whole)
+        self.miner = None if miner == _NO_MINER else _classes(miners)[miner]()
+
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Features (B, D) and labels (B,) to the library's value."""
+        tuples = None if self.miner is None else self.miner(features, labels)
+        value: Tensor = self.loss(features, labels, tuples)
+        return value
+
+
+class _Classifying(_Wrapped):
+    """One that has class scores."""
+
+    @full_precision
+    def logits(self, features: Tensor) -> Tensor:
+        """The library's margin-free class scores (B, C)."""
+        scores: Tensor = self.loss.get_logits(features)  # type: ignore[operator]
+        return scores
+
+
+def _parameters(made: type) -> dict[str, inspect.Parameter]:
+    """What the constructor takes, also through `*args` and `**kwargs` of its parents."""
+    found: dict[str, inspect.Parameter] = {}
+    for parent in made.__mro__:
+        if parent.__module__.startswith("pytorch_metric_learning.losses") and "__init__" in vars(parent):
+            found = dict(inspect.signature(parent).parameters) | found
+    return {key: p for key, p in found.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+
+
+def _classes(module: Any) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isclass(value)
+        and name.endswith(("Loss", "Miner"))
+        and not _WRAPPED & set(inspect.signature(value).parameters)
+        and not name.startswith("Base")
+    }
