@@ -25,7 +25,7 @@ FORMATS = ("png", "pdf", "svg")
 VIEWS = ("raw", "normalized")
 SPLITS = ("train", "test", "both")
 _DPI = 200
-_PANEL = 2.25  # inches: three panels shrunk to 400 px still have readable digits
+_PANEL = 2.0  # inches: three panels shrunk to 400 px still have readable digits
 CURVE_METRICS = ("test_accuracy", "nn-accuracy", "spread-gap")
 
 
@@ -54,6 +54,7 @@ def draw_features(runs: Sequence[RunFolder], path: Path, *, split: str = "both",
     """The panel figure: one column per run, train above test. Returns the path written."""
     panels = [load_panel(run) for run in runs]
     rows = ("train", "test") if split == "both" else (split,)
+    most = max(len(panel.subtitle.split(" · ")) for panel in panels)
 
     def paint(figure: Figure) -> None:
         grid = figure.subplots(len(rows), len(panels), squeeze=False)
@@ -62,21 +63,30 @@ def draw_features(runs: Sequence[RunFolder], path: Path, *, split: str = "both",
                 axes = grid[row][column]
                 features.draw(axes, panel, name, view=view)
                 if row == 0:
-                    axes.set_title(f"{panel.title}\n", fontweight="bold")
-                    axes.text(0.5, 1.03, panel.subtitle, transform=axes.transAxes, ha="center", fontsize=8)
+                    lines = panel.subtitle.split(" · ")
+                    axes.set_title(panel.title, fontweight="bold", pad=4 + 12 * most)
+                    for height, line in enumerate(reversed(lines)):
+                        axes.annotate(
+                            line,
+                            (0.5, 1),
+                            (0, 4 + 12 * height),
+                            xycoords="axes fraction",
+                            textcoords="offset points",
+                            ha="center",
+                            fontsize=9,
+                        )
                 if column == 0:
                     axes.set_ylabel(f"{name} features")
 
-    return _write(paint, (_PANEL * len(panels) + 0.4, _PANEL * len(rows) + 0.55), path, runs)
+    return _write(paint, (_PANEL * len(panels) + 0.4, _PANEL * len(rows) + 0.7), path, runs)
 
 
-def draw_grid(runs: Sequence[RunFolder], path: Path, *, split: str = "test", columns: int = 4) -> Path:
+def draw_grid(runs: Sequence[RunFolder], path: Path, *, split: str = "test") -> Path:
     """Small multiples of stored runs in the given order (Wen et al. 2016, Fig. 3)."""
     panels = [load_panel(run) for run in runs]
     several = len({panel.title for panel in panels}) > 1
-    columns = 6 if len(panels) > 16 else columns
-    width = min(columns, len(panels))
-    height = math.ceil(len(panels) / width)
+    height = math.ceil(len(panels) / (5 if len(panels) <= 20 else 6))
+    width = math.ceil(len(panels) / height)  # rows of nearly equal length
 
     def paint(figure: Figure) -> None:
         grid = figure.subplots(height, width, squeeze=False)

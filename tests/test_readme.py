@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+from lossbench import catalog
 from lossbench.__main__ import main
 from lossbench.cli import app
+from lossbench.reporting import Table, to_markdown
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def blocks(name: str) -> list[str]:
+    found = re.findall(rf"<!-- {name} -->\n```\w*\n(.*?)```", README, re.DOTALL)
+    assert found, f"README has no block '{name}'"
+    return found
+
+
 def block(name: str) -> list[str]:
-    match = re.search(rf"<!-- {name} -->\n```\w*\n(.*?)```", README, re.DOTALL)
-    assert match, f"README has no block '{name}'"
-    return match[1].strip().splitlines()
+    return [line for text in blocks(name) for line in text.strip().splitlines()]
+
+
+def generated(name: str, expected: str) -> None:
+    """The text between the marks is what the program says; UPDATE_README=1 writes it."""
+    pattern = rf"(<!-- {name} -->\n)(.*?)(<!-- end -->)"
+    match = re.search(pattern, README, re.DOTALL)
+    assert match, f"README has no generated part '{name}'"
+    if os.environ.get("UPDATE_README"):
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        fresh = re.sub(pattern, lambda m: f"{m[1]}{expected}\n{m[3]}", text, flags=re.DOTALL)
+        (ROOT / "README.md").write_text(fresh, encoding="utf-8")
+        return
+    assert match[2].strip() == expected.strip(), "run the tests with UPDATE_README=1"
+
+
+def test_the_list_of_losses_is_fresh():
+    rows = []
+    for name in catalog.names("losses"):
+        spec = catalog.spec("losses", name)
+        rows.append([f"`{name}`", spec.kind, spec.summary, spec.paper])
+    generated("losses", to_markdown(Table(["loss", "kind", "what it does", "source"], rows)))
+
+
+def test_the_measured_table_is_the_stored_one():
+    stored = ROOT / "results" / "tables" / "compare-softmax-center-arcface-mnist.md"
+    _, shown = stored.read_text(encoding="utf-8").strip().split("\n\n", 1)
+    generated("measured", shown)
+
+
+def test_python_in_the_readme_runs():
+    for source in blocks("python"):
+        exec(compile(source, "README.md", "exec"), {})
 
 
 def test_the_start_line_is_one_line_that_sets_up_and_compares():
@@ -40,13 +79,15 @@ def test_the_test_line_is_what_ci_runs():
     assert "-m pytest" not in script
 
 
-EXAMPLES = [line.partition("#")[0].strip() for line in block("examples") if line.strip()]
+EXAMPLES = [line.partition("#")[0].strip() for name in ("examples", "own examples") for line in block(name)]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_run(example, tmp_path, monkeypatch):
     """Each command of the README, on the embedded data for one epoch and in a folder of its own."""
+    (tmp_path / "mine.py").write_text("\n".join(block("mine")))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     words = shlex.split(example)
     assert words[0] == "lossbench"
     quick = ["--dataset", "digits", "--epochs", "1", "--device", "cpu"]
