@@ -59,9 +59,8 @@ def train(
     stored = None if force else run.result()
     if stored is None:
         prepare_process(placement.threads)
-        training = _Training(
-            run, placement, observer, stop
-        )  # a device or data set that is not there: no trace
+        # before anything is written: a device or data set that is not there leaves no trace
+        training = _Training(run, placement, observer, stop)
         store.check_writable()
         with run.lock():
             if force:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("COLUMNS", "200")
+os.environ["OMP_NUM_THREADS"] = "1"  # two test processes share the cores
 os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
 os.environ["NO_COLOR"] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")

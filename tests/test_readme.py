@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -68,15 +69,21 @@ def test_the_start_line_is_one_line_that_sets_up_and_compares():
     assert steps[2] == ".venv/bin/lossbench compare --dataset digits"
 
 
-def test_the_test_line_is_what_ci_runs():
-    """CI takes the line out of this very block; it must not have a copy of its own."""
+def test_both_lines_are_what_ci_runs():
+    """CI takes the lines out of these very blocks; it must not have a copy of its own."""
     (line,) = block("test line")
     assert line.startswith("python3 -m venv .venv && ")
     assert line.endswith(".venv/bin/python -m pytest")
     script = (ROOT / ".ci" / "run").read_text()
-    assert "<!-- test line -->" in script
-    assert 'bash -euo pipefail -c "$test_line"' in script
+    assert "for name in start test" in script
+    assert 'bash -euo pipefail -c "$line"' in script
     assert "-m pytest" not in script
+    reader = re.search(r"readme_line\(\) \{\n(.*?)\n\}", script, re.DOTALL)[1]
+    for name in ("start", "test"):
+        done = subprocess.run(
+            ["bash", "-c", reader, "ci", name], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == block(f"{name} line")[0]
 
 
 EXAMPLES = [line.partition("#")[0].strip() for name in ("examples", "own examples") for line in block(name)]
