@@ -102,6 +102,16 @@ class HyperParameter:
         return number
 
 
+SOFT_START = HyperParameter(
+    default=0.3,
+    low=0,
+    high=0.5,
+    help="fraction of training with free feature lengths and without margin (0: the paper's)",
+    paper="0",
+)
+"""The setting of every loss that lives on the circle."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LossSpec:
     """What a loss is: where it comes from, what it needs, what can be set.

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
 
 SPEC = LossSpec(
@@ -37,13 +37,7 @@ SPEC = LossSpec(
         "dynamic": HyperParameter(
             default=True, help="let the scale follow the batch (off: sqrt(2) ln(C-1))", paper="true"
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without normalisation of the features (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
     exceptions={
         "gradcheck": "the scale is computed from the batch, but the paper lets no gradient through it"

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_cosine_margin, smallest_useful_scale
 from ..geometry import (
     angle,
@@ -68,13 +68,7 @@ SPEC = LossSpec(
         "rate": HyperParameter(
             default=0.01, low=0, high=1, help="rate at which mu and sigma follow the batch", paper="0.01"
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without margin and normalisation (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
     exceptions={
         "gradcheck": "the margin depends on the length of x, but the paper lets no gradient through it"

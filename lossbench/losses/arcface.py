@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_angular_margin, smallest_useful_scale
 from ..geometry import (
     add_angle,
@@ -63,13 +63,7 @@ SPEC = LossSpec(
         "monotone": HyperParameter(
             default=True, help="keep falling where theta + m passes pi", paper="true (released code)"
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without margin and normalisation (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

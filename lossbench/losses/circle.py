@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_cosine_margin, smallest_useful_scale
 from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
 
@@ -51,13 +51,7 @@ SPEC = LossSpec(
             paper="0.25",
             smallest=lambda classes, dim: max(0.0, (1 - largest_cosine_margin(classes, dim)) / 2**0.5),
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without margin and normalisation (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
     exceptions={"gradcheck": "the weights a_p and a_n are constants in backward, as the paper has it"},
 )

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_cosine_margin
 from ..geometry import (
     full_precision,
@@ -64,13 +64,7 @@ SPEC = LossSpec(
             paper="0.25",
             smallest=lambda classes, dim: (1 - largest_cosine_margin(classes, dim)) / 2**0.5,
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without weights and normalisation (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

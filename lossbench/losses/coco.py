@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import smallest_useful_scale
 from ..geometry import class_weight, cosines, full_precision, soft_start
 
@@ -41,13 +41,7 @@ SPEC = LossSpec(
             paper="ln((C-1)/eps)/2 + 3: 8.7 for C = 10, eps = 1e-4",
             smallest=smallest_useful_scale,
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without normalisation of the features (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_cosine_margin, smallest_useful_scale
 from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
 
@@ -47,13 +47,7 @@ SPEC = LossSpec(
             paper="0.35",
             largest=largest_cosine_margin,
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without margin and normalisation (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

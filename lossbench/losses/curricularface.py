@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_angular_margin, smallest_useful_scale
 from ..geometry import (
     add_angle,
@@ -65,13 +65,7 @@ SPEC = LossSpec(
         "rate": HyperParameter(
             default=0.01, low=0, high=1, help="rate a at which t follows the batch", paper="0.01"
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without margin and normalisation (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..geometry import class_weight, full_precision, normalize, soft_start
 
 SPEC = LossSpec(
@@ -42,13 +42,7 @@ SPEC = LossSpec(
         ),
         "learnable": HyperParameter(default=False, help="learn the length (as log s)", paper="both"),
         "bias": HyperParameter(default=False, help="add a bias to the class scores", paper="true"),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without normalisation of the features (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
     exceptions={"angular": "only the features are normalised; the class weights keep their free lengths"},
 )

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..errors import UsageError
 from ..feasibility import largest_angular_margin, smallest_useful_scale
 from ..geometry import (
@@ -85,9 +85,7 @@ SPEC = LossSpec(
             sweep="1:35:log:4",
             paper="35",
         ),
-        "soft_start": HyperParameter(
-            default=0.3, low=0, high=0.5, help="fraction of training without margin (0: paper's)", paper="0"
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import smallest_useful_scale
 from ..geometry import class_weight, cosines, full_precision, soft_start
 
@@ -43,13 +43,7 @@ SPEC = LossSpec(
             smallest=smallest_useful_scale,
         ),
         "learnable": HyperParameter(default=False, help="learn the scale (as log s)", paper="true"),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without normalisation of the features (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

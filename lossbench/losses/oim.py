@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import smallest_useful_scale
 from ..geometry import class_sums, cosines, full_precision, normalize, soft_start
 
@@ -64,13 +64,7 @@ SPEC = LossSpec(
             help="start the table at zero, not at random directions",
             paper="true (public code)",
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without feature normalisation (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_cosine_margin, smallest_useful_scale
 from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
 
@@ -49,13 +49,7 @@ SPEC = LossSpec(
             sweep="0.1:0.9:lin:5",
             paper="0.1",
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training with the modified softmax (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

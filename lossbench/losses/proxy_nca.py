@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import smallest_useful_scale
 from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
 
@@ -45,13 +45,7 @@ SPEC = LossSpec(
         "positive_included": HyperParameter(
             default=False, help="let the own proxy count in the sum, as public code does", paper="false"
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training with free lengths and the own proxy in the sum (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import smallest_useful_scale
 from ..geometry import (
     angle,
@@ -68,7 +68,7 @@ SPEC = LossSpec(
             paper="30",
             smallest=smallest_useful_scale,
         ),
-        "soft_start": HyperParameter(default=0.3, low=0, high=0.5, help="v1, v2: as for arcface", paper="0"),
+        "soft_start": SOFT_START,
     },
 )
 _ITERATIONS = 20_000  # length of the training that `progress` 0 ... 1 stands for

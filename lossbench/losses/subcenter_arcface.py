@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_angular_margin, smallest_useful_scale
 from ..geometry import (
     class_weight,
@@ -61,13 +61,7 @@ SPEC = LossSpec(
         "subcenters": HyperParameter(
             default=3, low=1, help="directions K per class", sweep="1:5:lin:5", paper="3"
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without margin and normalisation (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import smallest_useful_scale
 from ..geometry import (
     full_precision,
@@ -51,13 +51,7 @@ SPEC = LossSpec(
             paper="0.1 (0.07 in the code)",
             largest=lambda classes, dim: 1 / smallest_useful_scale(classes, dim),
         ),
-        "soft_start": HyperParameter(
-            default=0.3,
-            low=0,
-            high=0.5,
-            help="fraction of training without normalisation of the anchor (0: the paper's)",
-            paper="0",
-        ),
+        "soft_start": SOFT_START,
     },
 )
 
