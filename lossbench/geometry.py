@@ -143,13 +143,6 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     return (left.unsqueeze(1) - right.unsqueeze(0)).square().sum(-1)
 
 
-def distances(left: Tensor, right: Tensor) -> Tensor:
-    """||x_i - y_j|| as (N, M); the gradient at distance 0 is 0, not NaN."""
-    squared = squared_distances(left, right)
-    zero = squared == 0
-    return torch.where(zero, torch.ones_like(squared), squared).sqrt().masked_fill(zero, 0)
-
-
 def pair_distances(features: Tensor) -> Tensor:
     """||x_i - x_j|| within a batch as (B, B), without a (B, B, D) temporary; gradient 0 at distance 0."""
     return torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")

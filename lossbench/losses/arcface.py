@@ -14,8 +14,6 @@ training loop sets; `soft_start=0` switches it off there too.
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,6 +24,7 @@ from ..geometry import (
     add_angle,
     class_weight,
     cosines,
+    falling_add_angle,
     full_precision,
     replace_target,
     soft_start,
@@ -115,10 +114,7 @@ class ArcFace(nn.Module):
         return self.scale * cosines(features, self.weight)
 
     def _with_margin(self, cosine: Tensor, sine: Tensor) -> Tensor:
+        if self.monotone and not self.easy_margin:
+            return falling_add_angle(cosine, sine, self.margin)
         shifted = add_angle(cosine, sine, self.margin)
-        if self.easy_margin:
-            return torch.where(cosine > 0, shifted, cosine)
-        if not self.monotone:
-            return shifted
-        fallback = cosine - self.margin * math.sin(self.margin)
-        return torch.where(cosine > math.cos(math.pi - self.margin), shifted, fallback)
+        return torch.where(cosine > 0, shifted, cosine) if self.easy_margin else shifted

@@ -12,9 +12,9 @@ cosine is 0.81 in the plane: the margin is 5 % above cosine / sqrt(2), 0.25 at l
 perfect anchor stays wrong and the value high, which is no fault. Gamma suits the plane too. Anchors
 without a positive or a negative are left out of the mean (pytorch-metric-learning counts them as 0).
 `soft_start` is a
-schedule of ours (see geometry.soft_start): first gamma is the anchor's own length, a = 1 and D = 0, the
-paper's unified loss; then the weights move to the paper's. It acts only while the buffer `progress` is
-below 1, which only lossbench's training loop sets; `soft_start=0` switches it off there too.
+schedule of ours: first the mean over positives of their log-probability among all pairs, with the anchor's
+own length as scale (see geometry.soft_start), which then fades into this loss. It acts only while the buffer
+`progress` is below 1, which only lossbench's training loop sets.
 """
 
 from __future__ import annotations
@@ -92,17 +92,22 @@ class CirclePair(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over the anchors that have both kinds of pair."""
-        radius, ramp = soft_start(features, self.gamma, self.progress, self.soft_start)
         directions = normalize(features)
         similarity = directions @ directions.T
         positive, negative = same_class(labels), other_class(labels)
+        usable = positive.any(1) & negative.any(1)
         # with the sign of a pair both kinds read alike: the weight is [sign * s + m + (1 if positive)]_+
-        sign = torch.where(positive, -1.0, 1.0).to(similarity.dtype)
-        wrong = sign * similarity
+        wrong = torch.where(positive, -1.0, 1.0).to(similarity.dtype) * similarity
         offset = positive.to(similarity.dtype)
-        weight = 1 + ramp * (F.relu(wrong.detach() + offset + self.margin) - 1)
-        scores = radius * weight * (wrong + ramp * (offset - self.margin))
+        weight = F.relu(wrong.detach() + offset + self.margin)
+        scores = self.gamma * weight * (wrong + offset - self.margin)
         pushes, pulls = masked_logsumexp(scores, negative), masked_logsumexp(scores, positive)
         # -logsigmoid(-x) is log(1 + e^x) for every x; softplus drops digits beyond its threshold
-        values = -F.logsigmoid(-(pushes + pulls))
-        return masked_mean(values, positive.any(1) & negative.any(1))
+        value = masked_mean(-F.logsigmoid(-(pushes + pulls)), usable)
+        if self.soft_start == 0:
+            return value
+        radius, ramp = soft_start(features, self.gamma, self.progress, self.soft_start)
+        free = radius * similarity
+        own = (free * positive).sum(1) / positive.sum(1).clamp(min=1)
+        gentle = masked_mean(masked_logsumexp(free, positive | negative) - own, usable)
+        return (1 - ramp) * gentle + ramp * value

@@ -92,8 +92,8 @@ def test_length_does_not_matter():
     torch.testing.assert_close(loss(7 * x, y), loss(x, y), rtol=0, atol=1e-10)
 
 
-def test_soft_start_is_the_unified_loss_first_and_circle_in_the_end():
-    """First log(1 + sum exp(|x_i| (s_n - s_p))): weights 1, no margin, the anchor's own length."""
+def test_soft_start_is_a_log_probability_first_and_circle_in_the_end():
+    """First the mean over positives p of -log(exp(|x_i| s_p) / sum over all others), then the paper's loss."""
     loss = build("circle-pair").double()
     x, y = circle_points()
     final = loss(x, y)
@@ -101,9 +101,9 @@ def test_soft_start_is_the_unified_loss_first_and_circle_in_the_end():
     scores = x @ (x / x.norm(dim=1, keepdim=True)).T
     rows = []
     for i in range(len(y)):
+        everyone = torch.log(sum(torch.exp(scores[i, j]) for j in range(len(y)) if j != i))
         own = [p for p in range(len(y)) if p != i and y[p] == y[i]]
-        gaps = torch.stack([scores[i, n] - scores[i, p] for p in own for n in range(len(y)) if y[n] != y[i]])
-        rows.append(torch.log1p(gaps.exp().sum()))
+        rows.append(sum(everyone - scores[i, p] for p in own) / len(own))
     torch.testing.assert_close(loss(x, y), torch.stack(rows).mean(), rtol=0, atol=1e-10)
     loss.progress.fill_(0.6)
     torch.testing.assert_close(loss(x, y), final, rtol=0, atol=1e-10)
