@@ -102,14 +102,18 @@ class HyperParameter:
         return number
 
 
-SOFT_START = HyperParameter(
-    default=0.3,
-    low=0,
-    high=0.5,
-    help="fraction of training with free feature lengths and without margin (0: the paper's)",
-    paper="0",
-)
-"""The setting of every loss that lives on the circle."""
+def soft_start_setting(default: float) -> HyperParameter:
+    """The setting of every loss that lives on the circle, see geometry.soft_start."""
+    return HyperParameter(
+        default=default,
+        low=0,
+        high=0.5,
+        help="fraction of training with free feature lengths and without margin (0: the paper's)",
+        paper="0",
+    )
+
+
+SOFT_START = soft_start_setting(0.3)
 
 
 @dataclass(frozen=True, kw_only=True)

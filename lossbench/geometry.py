@@ -162,6 +162,20 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
 
 
+def pair_log_probability(scores: Tensor, labels: Tensor) -> Tensor:
+    """Mean over anchors with a positive of -log softmax over all others, averaged over their positives.
+
+    scores (B, B) are similarities times a scale. The supervised contrastive loss, and the gentle first
+    part of other losses on pairs.
+    """
+    positive = same_class(labels)
+    partners = positive.sum(1)
+    # a product with the mask, not masked_fill: its gradient is a product too, and scores are finite
+    own = (scores * positive).sum(1) / partners.clamp(min=1)
+    everyone = masked_logsumexp(scores, positive | other_class(labels))
+    return masked_mean(everyone - own, partners > 0)
+
+
 def class_weight(num_classes: int, feature_dim: int) -> torch.nn.Parameter:
     """A new W (C, D), uniform in +-1/sqrt(D) as a linear layer starts."""
     bound = feature_dim**-0.5

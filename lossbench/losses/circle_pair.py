@@ -31,6 +31,7 @@ from ..geometry import (
     masked_mean,
     normalize,
     other_class,
+    pair_log_probability,
     same_class,
     soft_start,
 )
@@ -107,7 +108,4 @@ class CirclePair(nn.Module):
         if self.soft_start == 0:
             return value
         radius, ramp = soft_start(features, self.gamma, self.progress, self.soft_start)
-        free = radius * similarity
-        own = (free * positive).sum(1) / positive.sum(1).clamp(min=1)
-        gentle = masked_mean(masked_logsumexp(free, positive | negative) - own, usable)
-        return (1 - ramp) * gentle + ramp * value
+        return (1 - ramp) * pair_log_probability(radius * similarity, labels) + ramp * value

@@ -11,7 +11,8 @@ remains. In the plane: ten narrow rays.
 Departures from the paper: base lies halfway between 1 and the cosine of neighbouring classes, spread as
 far as C directions in D dimensions can be (0.905 for ten in a plane, where 0.5 would ask for what
 cannot be), 0.5 at least, the value of the authors' code. Their code also drops positives with S > 1 - 1e-5;
-this and pytorch-metric-learning do not.
+this and pytorch-metric-learning do not. `soft_start` is a schedule of ours: first the mean log-probability
+of the positives, with the anchor's own length as scale (see geometry.soft_start), which fades into this loss.
 """
 
 from __future__ import annotations
@@ -20,9 +21,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
+from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_cosine_margin
-from ..geometry import full_precision, masked_logsumexp, normalize, other_class, same_class
+from ..geometry import (
+    full_precision,
+    masked_logsumexp,
+    normalize,
+    other_class,
+    pair_log_probability,
+    same_class,
+    soft_start,
+)
 
 SPEC = LossSpec(
     title="Multi-similarity",
@@ -58,12 +67,15 @@ SPEC = LossSpec(
         "epsilon": HyperParameter(
             default=0.1, low=0, high=2, help="tolerance of the mining", sweep="0:0.4:lin:5", paper="0.1"
         ),
+        "soft_start": SOFT_START,
     },
 )
 
 
 class MultiSimilarity(nn.Module):
-    """Multi-similarity loss on cosines, without state; base None for the default of (C, D)."""
+    """Multi-similarity loss on cosines; base None for the default of (C, D)."""
+
+    progress: Tensor
 
     def __init__(
         self,
@@ -75,12 +87,15 @@ class MultiSimilarity(nn.Module):
         base: float | None = None,
         mining: bool = True,
         epsilon: float = 0.1,
+        soft_start: float = 0.3,
     ) -> None:
         super().__init__()
         given = {"alpha": alpha, "beta": beta, "base": base, "mining": mining, "epsilon": epsilon}
-        chosen = SPEC.resolve(num_classes, feature_dim, **given)
+        chosen = SPEC.resolve(num_classes, feature_dim, **given, soft_start=soft_start)
         self.alpha, self.beta, self.base = (float(chosen[key]) for key in ("alpha", "beta", "base"))
         self.mining, self.epsilon = bool(chosen["mining"]), float(chosen["epsilon"])
+        self.soft_start = float(chosen["soft_start"])
+        self.register_buffer("progress", torch.ones(()))
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -93,7 +108,11 @@ class MultiSimilarity(nn.Module):
         pull = masked_logsumexp(self.alpha * (self.base - similarity), positive)
         push = masked_logsumexp(self.beta * (similarity - self.base), negative)
         # -logsigmoid(-x) is log(1 + e^x) for every x; softplus drops digits beyond its threshold
-        return -(F.logsigmoid(-pull) / self.alpha + F.logsigmoid(-push) / self.beta).mean()
+        value = -(F.logsigmoid(-pull) / self.alpha + F.logsigmoid(-push) / self.beta).mean()
+        if self.soft_start == 0:
+            return value
+        radius, ramp = soft_start(features, self.beta, self.progress, self.soft_start)
+        return (1 - ramp) * pair_log_probability(radius * similarity, labels) + ramp * value
 
     def _mined(self, similarity: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
         """The pairs that violate the order by more than -epsilon: both masks of an anchor, or neither."""

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import SOFT_START, HyperParameter, LossSpec
+from ..contracts import HyperParameter, LossSpec, soft_start_setting
 from ..feasibility import smallest_useful_scale
 from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
 
@@ -45,7 +45,7 @@ SPEC = LossSpec(
         "positive_included": HyperParameter(
             default=False, help="let the own proxy count in the sum, as public code does", paper="false"
         ),
-        "soft_start": SOFT_START,
+        "soft_start": soft_start_setting(0.5),
     },
 )
 
@@ -62,7 +62,7 @@ class ProxyNCA(nn.Module):
         *,
         scale: float = 12.0,
         positive_included: bool = False,
-        soft_start: float = 0.3,
+        soft_start: float = 0.5,
     ) -> None:
         super().__init__()
         chosen = SPEC.resolve(

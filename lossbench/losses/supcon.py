@@ -21,15 +21,7 @@ from torch import Tensor, nn
 
 from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import smallest_useful_scale
-from ..geometry import (
-    full_precision,
-    masked_logsumexp,
-    masked_mean,
-    normalize,
-    other_class,
-    same_class,
-    soft_start,
-)
+from ..geometry import full_precision, normalize, pair_log_probability, soft_start
 
 SPEC = LossSpec(
     title="SupCon",
@@ -80,10 +72,4 @@ class SupCon(nn.Module):
         """Features (B, D) and labels (B,) to the mean over the anchors that have a positive."""
         radius, _ = soft_start(features, 1 / self.temperature, self.progress, self.soft_start)
         directions = normalize(features)
-        scores = radius * (directions @ directions.T)
-        positive = same_class(labels)
-        partners = positive.sum(1)
-        # a product with the mask, not masked_fill: its gradient is a product too, and scores are finite
-        own = (scores * positive).sum(1) / partners.clamp(min=1)
-        everyone = masked_logsumexp(scores, positive | other_class(labels))
-        return masked_mean(everyone - own, partners > 0)
+        return pair_log_probability(radius * (directions @ directions.T), labels)

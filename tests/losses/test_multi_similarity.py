@@ -13,7 +13,7 @@ from pytorch_metric_learning.reducers import MeanReducer
 from .oracle import assert_matches_reference, build, circle_points
 
 
-def reference(x, y, state, *, alpha, beta, base, mining, epsilon):
+def reference(x, y, state, *, alpha, beta, base, mining, epsilon, soft_start):
     """Pairs mined by loops (eqs. 11 and 12), then the two logarithms of eq. 15, averaged over the batch."""
     unit = [row / row.square().sum().sqrt() for row in x]
     total = 0 * x.sum()
@@ -92,3 +92,18 @@ def test_hand_value_without_mining():
 def test_default_base_lies_between_a_class_and_its_neighbour():
     assert build("multi-similarity").base == pytest.approx((1 + math.cos(math.pi / 5)) / 2, abs=1e-3)
     assert build("multi-similarity", dim=64).base == pytest.approx(0.5)
+
+
+def test_soft_start_is_a_log_probability_first_and_the_papers_loss_in_the_end():
+    loss = build("multi-similarity").double()
+    x, y = circle_points()
+    paper = build("multi-similarity", soft_start=0.0).double()(x, y)
+    assert torch.equal(loss(x, y), paper)
+    loss.progress.fill_(0.1)
+    scores = x @ (x / x.norm(dim=1, keepdim=True)).T
+    rows = []
+    for i in range(len(y)):
+        everyone = torch.log(sum(torch.exp(scores[i, j]) for j in range(len(y)) if j != i))
+        own = [p for p in range(len(y)) if p != i and y[p] == y[i]]
+        rows.append(sum(everyone - scores[i, p] for p in own) / len(own))
+    torch.testing.assert_close(loss(x, y), torch.stack(rows).mean(), rtol=0, atol=1e-10)

@@ -93,7 +93,7 @@ def test_finite_and_positive_for_every_shape(batch, dim, classes, seed):
 
 
 def test_soft_start_is_modified_softmax_first_and_the_loss_in_the_end():
-    loss = build("proxy-anchor")
+    loss = build("proxy-anchor", soft_start=0.3)
     x, y = circle_points()
     x = x.float()
     final = loss(x, y)

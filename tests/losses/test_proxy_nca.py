@@ -69,7 +69,7 @@ def test_the_two_forms_differ_by_the_probability_of_a_miss():
 
 @pytest.mark.parametrize("included", [False, True])
 def test_soft_start_begins_with_modified_softmax_and_ends_with_the_loss(included):
-    loss = build("proxy-nca", positive_included=included)
+    loss = build("proxy-nca", positive_included=included, soft_start=0.3)
     x, y = circle_points()
     x = x.float()
     final = loss(x, y)

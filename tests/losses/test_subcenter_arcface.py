@@ -32,7 +32,12 @@ def reference(x, y, state, *, scale, margin, subcenters, soft_start):
     return total / len(y)
 
 
-OPTIONS = [{}, {"scale": 10.0, "margin": 1.5, "subcenters": 2}, {"scale": 7.0, "subcenters": 1}]
+OPTIONS = [
+    {},
+    {"subcenters": 3},
+    {"scale": 10.0, "margin": 1.5, "subcenters": 2},
+    {"scale": 7.0, "subcenters": 1},
+]
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -46,7 +51,7 @@ def test_matches_pytorch_metric_learning(margin):
     """The large margin takes some angles past pi - m."""
     from pytorch_metric_learning.losses import SubCenterArcFaceLoss
 
-    ours = build("subcenter-arcface", scale=16.0, margin=margin).double()
+    ours = build("subcenter-arcface", scale=16.0, margin=margin, subcenters=3).double()
     theirs = SubCenterArcFaceLoss(
         num_classes=10, embedding_size=2, margin=math.degrees(margin), scale=16.0, sub_centers=3
     ).double()
@@ -77,7 +82,7 @@ def test_one_direction_per_class_is_arcface_bit_for_bit(progress):
 
 def test_equal_directions_within_a_class_are_arcface():
     settings = {"scale": 20.0, "margin": 0.3}
-    ours = build("subcenter-arcface", **settings).double()
+    ours = build("subcenter-arcface", subcenters=3, **settings).double()
     arcface = build("arcface", **settings).double()
     ours.weight.data = arcface.weight.data.repeat_interleave(3, 0)
     x, y = circle_points()
