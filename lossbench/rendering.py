@@ -25,6 +25,7 @@ FORMATS = ("png", "pdf", "svg")
 VIEWS = ("raw", "normalized")
 SPLITS = ("train", "test", "both")
 _DPI = 200
+_GALLERY_DPI = 120  # of more than twenty panels: a few hundred kilobytes, and still sharp at page width
 _PANEL = 2.0  # inches: three panels shrunk to 400 px still have readable digits
 CURVE_METRICS = ("test_accuracy", "nn-accuracy", "spread-gap")
 
@@ -98,7 +99,8 @@ def draw_grid(runs: Sequence[RunFolder], path: Path, *, split: str = "test") -> 
             above = [panels[number].title] if several else []
             axes.set_title("\n".join([*above, *panels[number].subtitle.split(" · ")]), fontsize=9)
 
-    return _write(paint, (_PANEL * width + 0.2, (_PANEL + 0.25) * height + 0.1), path, runs)
+    size = (_PANEL * width + 0.2, (_PANEL + 0.25) * height + 0.1)
+    return _write(paint, size, path, runs, dpi=_DPI if len(panels) <= 20 else _GALLERY_DPI)
 
 
 def draw_curves(
@@ -190,15 +192,19 @@ def _to_plane(splits: Mapping[str, Embedding]) -> dict[str, Embedding]:
 
 
 def _write(
-    paint: Callable[[Figure], None], size: tuple[float, float], path: Path, runs: Sequence[RunFolder]
+    paint: Callable[[Figure], None],
+    size: tuple[float, float],
+    path: Path,
+    runs: Sequence[RunFolder],
+    dpi: int = _DPI,
 ) -> Path:
     form = check_choice("--format", path.suffix.lstrip("."), FORMATS)
     with mpl.rc_context(_style.RC):
-        figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+        figure = Figure(figsize=size, dpi=dpi, layout="constrained")
         FigureCanvasAgg(figure)
         paint(figure)
         content = io.BytesIO()
-        figure.savefig(content, format=form, dpi=_DPI, metadata=_metadata(form, runs))
+        figure.savefig(content, format=form, dpi=dpi, metadata=_metadata(form, runs))
     write_atomically(path, content.getvalue())
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -127,8 +128,10 @@ def test_sweep_trains_a_grid_and_skips_it_the_second_time(capsys, tmp_path):
     assert "λ = 0.01" in out
     assert "±" in out
     assert err.count("test in") == 4
-    table = (tmp_path / "tables/sweep-center-lambda-digits.csv").read_text().splitlines()
-    assert [line.split(",")[2] for line in table] == ["lambda", "0.0", "0.01"] or len(table) == 3
+    with (tmp_path / "tables/sweep-center-lambda-digits.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [float(row["lambda"]) for row in table] == [0.0, 0.01]
+    assert [row["test_accuracy_count"] for row in table] == ["2", "2"]
     for figure in ("curves", "grid"):
         assert (tmp_path / f"figures/sweep-center-lambda-digits-{figure}.png").exists()
     code, _, err = call(capsys, *arguments, *QUICK, "--jobs", "2", "--results", tmp_path)
