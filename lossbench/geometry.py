@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -143,23 +143,54 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     return (left.unsqueeze(1) - right.unsqueeze(0)).square().sum(-1)
 
 
+class _PairDistances(torch.autograd.Function):
+    """cdist of one set with itself: its matrix is symmetric, so one half of torch's backward is enough."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(features: Tensor) -> Tensor:
+        return torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs, output)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        features, distance = ctx.saved_tensors
+        both: Tensor = grads[0] + grads[0].T
+        gradient: Tensor = torch.ops.aten._cdist_backward(both, features, features, 2.0, distance)
+        return gradient
+
+
 def pair_distances(features: Tensor) -> Tensor:
     """||x_i - x_j|| within a batch as (B, B), without a (B, B, D) temporary; gradient 0 at distance 0."""
-    return torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
+    distance: Tensor = _PairDistances.apply(features)
+    return distance
 
 
 NOTHING = -1e30
 """The logarithm of an empty sum: finite, so that no gradient becomes NaN, and below every real score."""
 
 
-def masked_logsumexp(values: Tensor, mask: Tensor) -> Tensor:
-    """log sum of exp over the last dimension, where the mask holds; about NOTHING in an empty row."""
-    return values.masked_fill(~mask, NOTHING).logsumexp(-1)
+def masked_logsumexp(values: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:
+    """log sum of exp(scale * value) over the last dimension, where the mask holds; about NOTHING if nowhere.
+
+    An empty row's gradient is not zero: whoever uses it must be flat there. Made for speed: a constant
+    added is cheaper than entries replaced, and exp is slow where it underflows, so what is too small to
+    count in this precision is cut off before (torch.logsumexp takes up to ten times as long).
+    """
+    scores = torch.add(torch.where(mask, 0.0, NOTHING), values, alpha=scale)
+    top = scores.detach().amax(-1, keepdim=True)
+    least = -400.0 if values.dtype == torch.float64 else -50.0
+    return F.threshold(scores - top, least, least).exp().sum(-1).log() + top.squeeze(-1)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the values where the mask holds; 0, with gradient 0, where it never does."""
-    return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
+    """Mean of the values, all finite, where the mask holds; 0, with gradient 0, where it never does."""
+    chosen = mask.to(values.dtype)  # a product is faster than a choice, forward and backward
+    return (values * chosen).sum() / chosen.sum().clamp(min=1)
 
 
 def pair_log_probability(scores: Tensor, labels: Tensor) -> Tensor:
@@ -168,12 +199,11 @@ def pair_log_probability(scores: Tensor, labels: Tensor) -> Tensor:
     scores (B, B) are similarities times a scale. The supervised contrastive loss, and the gentle first
     part of other losses on pairs.
     """
-    positive = same_class(labels)
+    positive = same_class(labels).to(scores.dtype)
     partners = positive.sum(1)
-    # a product with the mask, not masked_fill: its gradient is a product too, and scores are finite
     own = (scores * positive).sum(1) / partners.clamp(min=1)
-    everyone = masked_logsumexp(scores, positive | other_class(labels))
-    return masked_mean(everyone - own, partners > 0)
+    others = ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    return masked_mean(masked_logsumexp(scores, others) - own, partners > 0)
 
 
 def class_weight(num_classes: int, feature_dim: int) -> torch.nn.Parameter:

@@ -96,12 +96,12 @@ class CirclePair(nn.Module):
         directions = normalize(features)
         similarity = directions @ directions.T
         positive, negative = same_class(labels), other_class(labels)
-        usable = positive.any(1) & negative.any(1)
+        own = positive.to(similarity.dtype)
+        usable = (own.sum(1) > 0) & (own.sum(1) + 1 < len(labels))
         # with the sign of a pair both kinds read alike: the weight is [sign * s + m + (1 if positive)]_+
-        wrong = torch.where(positive, -1.0, 1.0).to(similarity.dtype) * similarity
-        offset = positive.to(similarity.dtype)
-        weight = F.relu(wrong.detach() + offset + self.margin)
-        scores = self.gamma * weight * (wrong + offset - self.margin)
+        wrong = (1 - 2 * own) * similarity
+        weight = self.gamma * F.relu(wrong.detach() + (own + self.margin))
+        scores = weight * (wrong + (own - self.margin))
         pushes, pulls = masked_logsumexp(scores, negative), masked_logsumexp(scores, positive)
         # -logsigmoid(-x) is log(1 + e^x) for every x; softplus drops digits beyond its threshold
         value = masked_mean(-F.logsigmoid(-(pushes + pulls)), usable)

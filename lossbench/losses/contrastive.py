@@ -54,7 +54,9 @@ class Contrastive(nn.Module):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over all pairs."""
         distance = pair_distances(features)
-        gap = torch.where(other_class(labels), F.relu(self.margin - distance), distance)
+        other = other_class(labels).to(distance.dtype)
+        # D where alike, m - D where not, as arithmetic: faster than a choice, forward and backward
+        gap = F.relu(torch.addcmul(self.margin * other, 1 - 2 * other, distance))
         # both (i, j) and (j, i) are summed, and the diagonal is 0: twice the sum over pairs
         size = len(labels)
-        return gap.square().sum() / max(2 * size * (size - 1), 1)
+        return (gap * gap).sum() / max(2 * size * (size - 1), 1)

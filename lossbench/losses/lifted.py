@@ -65,11 +65,12 @@ class Lifted(nn.Module):
         """Features (B, D) and labels (B,) to the mean over the positive pairs, or over the anchors."""
         distance = pair_distances(features)
         positive, negative = same_class(labels), other_class(labels)
-        pushes = masked_logsumexp(self.margin - distance, negative)
-        rivals = negative.any(1)
+        pushes = masked_logsumexp(distance, negative, -1.0) + self.margin
+        partners = positive.sum(1)
+        rivals = partners + 1 < len(labels)
         if self.generalized:
             values = F.relu(masked_logsumexp(distance, positive) + pushes)
-            return masked_mean(values, positive.any(1) & rivals)
+            return masked_mean(values, (partners > 0) & rivals)
         both = torch.logaddexp(pushes.unsqueeze(1), pushes.unsqueeze(0))
         values = F.relu(both + distance).square() / 2
         return masked_mean(values, positive & rivals.unsqueeze(1))

@@ -105,8 +105,8 @@ class MultiSimilarity(nn.Module):
         positive, negative = same_class(labels), other_class(labels)
         if self.mining:
             positive, negative = self._mined(similarity.detach(), positive, negative)
-        pull = masked_logsumexp(self.alpha * (self.base - similarity), positive)
-        push = masked_logsumexp(self.beta * (similarity - self.base), negative)
+        pull = masked_logsumexp(similarity, positive, -self.alpha) + self.alpha * self.base
+        push = masked_logsumexp(similarity, negative, self.beta) - self.beta * self.base
         # -logsigmoid(-x) is log(1 + e^x) for every x; softplus drops digits beyond its threshold
         value = -(F.logsigmoid(-pull) / self.alpha + F.logsigmoid(-push) / self.beta).mean()
         if self.soft_start == 0:

@@ -55,8 +55,11 @@ class NPair(nn.Module):
         similarity = features @ features.T
         positive, negative = same_class(labels), other_class(labels)
         sizes = (positive.sum(1) + 1).to(features.dtype)
+        # the mean over a class is its sum less log K, which belongs to the column: constant for the features
         others = masked_logsumexp(similarity - sizes.log(), negative).unsqueeze(1)
         # a class's partners are in P in both orders, so the anchor's length alone gives the same mean
         length = features.square().sum(1, keepdim=True)
-        values = self.l2 * length - F.logsigmoid(similarity - others)
-        return masked_mean(values, positive & negative.any(1, keepdim=True))
+        chosen = positive & (sizes < len(labels)).unsqueeze(1)
+        # the gaps that do not count become 0 first: logsigmoid is slow on numbers far from it
+        gaps = (similarity - others) * chosen
+        return masked_mean(self.l2 * length - F.logsigmoid(gaps), chosen)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lossbench import catalog
@@ -97,6 +99,36 @@ def test_finite_scalar_whose_gradient_reaches_the_features(name, classes, dim):
     assert value.shape == () and torch.isfinite(value)
     assert all(torch.isfinite(g).all() for g in gradients)
     assert gradients[0].abs().sum() > 0
+
+
+@st.composite
+def any_batch(draw: st.DrawFn) -> tuple[int, Tensor, Tensor]:
+    """C, features (B, D) with zeros, repeats and lengths over eight decades, and any labels (B,)."""
+    classes, dim, size = draw(st.integers(2, 12)), draw(st.integers(1, 8)), draw(st.integers(1, 24))
+    labels = draw(st.lists(st.integers(0, classes - 1), min_size=size, max_size=size))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    points = torch.randn(size, dim, generator=generator, dtype=torch.float64)
+    points = points[torch.randint(0, size, (size,), generator=generator)]  # some twice
+    factors = draw(st.lists(st.sampled_from([0.0, 1e-5, 0.1, 1.0, 10.0, 1e3]), min_size=size, max_size=size))
+    return classes, points * torch.tensor(factors, dtype=torch.float64).unsqueeze(1), torch.tensor(labels)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(batch=any_batch())
+def test_any_shapes_and_values(name, batch):
+    """Finite value and gradients in both precisions, which agree, and no order of the batch."""
+    classes, x, y = batch
+    values = {}
+    for dtype in (torch.float64, torch.float32):
+        loss = build(name, classes, x.shape[1]).to(dtype)
+        values[dtype], gradients = value_and_gradients(loss, x.to(dtype), y)
+        assert torch.isfinite(values[dtype]) and all(torch.isfinite(g).all() for g in gradients)
+    if "order" in spec_of(name).exceptions:
+        return
+    wide = values[torch.float64]
+    torch.testing.assert_close(values[torch.float32].double(), wide, rtol=1e-3, atol=1e-3)
+    turned = build(name, classes, x.shape[1]).double()(x.flip(0), y.flip(0))
+    torch.testing.assert_close(turned, wide, rtol=1e-9, atol=1e-9)
 
 
 def test_same_seed_same_value(name):
