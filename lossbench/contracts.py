@@ -13,13 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from .errors import UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
+
+    from .records import EpochRecord
 
 Value = float | int | bool | str
 ByShape = Callable[[int, int], float]
@@ -124,7 +125,8 @@ class LossSpec:
     compares samples of one batch and has no classes of its own.
     sampler: `balanced` batches hold K samples of each of P classes, `shuffled` any.
     weight: the lambda with which the term joins a sum (auxiliary terms only).
-    tags: `angular` when only directions count in `logits`; free words otherwise.
+    tags: `angular` when only directions count in `logits`; `no-probabilities` when softmax of `logits` is
+    not what the loss fits; free words otherwise.
     exceptions: checks of the shared test battery that do not apply, each with the reason.
     """
 
@@ -183,10 +185,17 @@ class DatasetSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
-    """What a metric measures, in which unit, and whether more is better (None: neither)."""
+    """What a metric measures, in which unit, and whether more is better (None: neither).
+
+    needs: `features` and their labels alone, so that it can also judge classes never trained on; or also
+    the `reference` (training features of the same classes), the `scores` of each class (predictions
+    included), or scores that are the logits of `probabilities`.
+    cheap: every training measures it; the others are measured when asked for.
+    """
 
     title: str
     summary: str
+    needs: Literal["features", "reference", "scores", "probabilities"] = "features"
     unit: str = ""
     higher_is_better: bool | None = None
     source: str = ""
@@ -212,53 +221,6 @@ class Loss(Protocol):
     def __call__(self, features: Tensor, labels: Tensor) -> Tensor:
         """(B, D) and (B,) to a scalar, the mean over the batch."""
         ...
-
-
-class LabelledImages(NamedTuple):
-    """uint8 images (N, H, W) and int64 labels (N,)."""
-
-    images: Tensor
-    labels: Tensor
-
-
-class Embedding(NamedTuple):
-    """Features (N, D) float32, labels (N,) int64 and predictions (N,) int64 of one split, as arrays."""
-
-    features: np.ndarray
-    labels: np.ndarray
-    predictions: np.ndarray
-
-
-class Measured(NamedTuple):
-    """What a metric sees: the training features as reference, the features under test, C classes."""
-
-    reference: Embedding
-    tested: Embedding
-    classes: int
-
-
-class Panel(NamedTuple):
-    """What the figures know of one run: titles, features by split, directions and centres (or None)."""
-
-    title: str
-    subtitle: str
-    splits: Mapping[str, Embedding]
-    class_names: tuple[str, ...]
-    weight: np.ndarray | None
-    centers: np.ndarray | None
-    run: str
-
-
-class EpochRecord(NamedTuple):
-    """One line of epochs.csv. Losses are means over the epoch; accuracy is a fraction, NaN without val."""
-
-    epoch: int
-    learning_rate: float
-    loss: float
-    terms: Mapping[str, float]
-    val_accuracy: float
-    seconds: float
-    images_per_second: float
 
 
 class Observer(Protocol):

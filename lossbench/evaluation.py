@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from . import catalog
 from .config import RunConfig
-from .contracts import Embedding, LabelledImages, Measured
 from .geometry import normalize
 from .losses._weighted_sum import WeightedSum
+from .records import Embedding, LabelledImages, Measured
 from .runtime import autocast
 from .splits import Splits, normalized
 
@@ -33,16 +33,17 @@ def embed(network: nn.Module, images: Tensor, precision: torch.dtype) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(loss: WeightedSum, features: Tensor, means: Tensor | None, rule: str) -> Tensor:
-    """Predicted classes (N,) by `rule`: the loss's margin-free scores, or the nearest class mean (C, D)."""
+def class_scores(loss: WeightedSum, features: Tensor, means: Tensor | None, rule: str) -> Tensor:
+    """Scores (N, C), the largest of which is the prediction, by `rule`: the loss's own, margin-free, or
+    the cosine to, or minus the distance to, the class means (C, D)."""
     classifier = loss.classifier()
     if means is None and classifier is not None:
         scores: Tensor = classifier.logits(features)  # type: ignore[operator]
-        return scores.argmax(1)
+        return scores
     assert means is not None, "a loss without classes is judged by class means"
     if "cosine" in rule:
-        return (normalize(features) @ normalize(means).T).argmax(1)
-    return torch.cdist(features, means, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
+        return normalize(features) @ normalize(means).T
+    return -torch.cdist(features, means, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
@@ -63,8 +64,8 @@ def quick_accuracy(
     if loss.classifier() is None:
         reference = LabelledImages(*(part[:_QUICK_REFERENCE] for part in splits.train))
         means = class_means(embed(network, reference.images, precision), reference.labels, config.classes)
-    predictions = predict(loss, embed(network, splits.val.images, precision), means, config.rule)
-    return float((predictions == splits.val.labels).float().mean())
+    scores = class_scores(loss, embed(network, splits.val.images, precision), means, config.rule)
+    return float((scores.argmax(1) == splits.val.labels).float().mean())
 
 
 def evaluate(
@@ -77,21 +78,46 @@ def evaluate(
     if loss.classifier() is None:
         means = class_means(features["train"], parts["train"].labels, config.classes)
     return {
-        name: Embedding(
-            features[name].cpu().numpy(),
-            part.labels.cpu().numpy(),
-            predict(loss, features[name], means, config.rule).cpu().numpy(),
+        name: _embedding(
+            features[name], part.labels, class_scores(loss, features[name], means, config.rule), name
         )
         for name, part in parts.items()
     }
 
 
-def measure(embeddings: Mapping[str, Embedding], classes: int) -> dict[str, float]:
-    """All cheap metrics of the test split, with the training split as reference, by metric name.
+def _embedding(features: Tensor, labels: Tensor, scores: Tensor, split: str) -> Embedding:
+    """Arrays of one split; those that only serve as reference keep no scores."""
+    return Embedding(
+        features.cpu().numpy(),
+        labels.cpu().numpy(),
+        scores.argmax(1).cpu().numpy(),
+        None if split == "train" else scores.float().cpu().numpy(),
+    )
+
+
+def measured(embeddings: Mapping[str, Embedding], config: RunConfig, split: str = "test") -> Measured:
+    """What metrics see of a run: one split, with the training split as reference."""
+    return Measured(
+        tested=embeddings[split],
+        reference=embeddings["train"],
+        classes=config.classes,
+        cosine=config.cosine,
+        probabilities=config.probabilities,
+    )
+
+
+def measure(measured: Measured, names: Iterable[str] | None = None) -> dict[str, float]:
+    """The named metrics (None: all cheap ones), by name, as far as `measured` has what they need.
 
     Raises ValueError for features that are not finite: their distances would be meaningless.
     """
-    measured = Measured(embeddings["train"], embeddings["test"], classes)
-    if not np.isfinite(measured.reference.features).all() or not np.isfinite(measured.tested.features).all():
-        raise ValueError("features are not finite")
-    return {name: float(catalog.load("metrics", name)(measured)) for name in catalog.names("metrics")}
+    for part in (measured.reference, measured.tested):
+        if not np.isfinite(part.features).all():
+            raise ValueError("features are not finite")
+    specs = {name: catalog.spec("metrics", name) for name in catalog.names("metrics")}
+    chosen = [name for name, spec in specs.items() if spec.cheap] if names is None else names
+    return {
+        name: float(catalog.load("metrics", name)(measured))
+        for name in chosen
+        if specs[name].needs in measured.offers
+    }

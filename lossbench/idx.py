@@ -22,8 +22,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from .contracts import LabelledImages
 from .errors import DataError
+from .records import LabelledImages
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 STANDARD_FILES = (

@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 
 from . import catalog
 from .config import RunConfig, dataset_spec
-from .contracts import Embedding, Panel, Value
+from .contracts import Value
 from .errors import RunError, UsageError
 from .figures import _style, curves, features
+from .records import Embedding, Panel
 from .statistics import mean_interval
 from .store import RunFolder, write_atomically
 

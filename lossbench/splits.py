@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from . import catalog
-from .contracts import LabelledImages
 from .errors import DataError, UsageError
+from .records import LabelledImages
 
 SPLIT_SEED = 20240229
 """Fixes which images are validation, for every run and machine; stored with each result."""

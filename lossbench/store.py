@@ -26,8 +26,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from .config import FORMAT, RunConfig
-from .contracts import Embedding, EpochRecord
 from .errors import LossbenchError, RunError, UsageError, unknown_name
+from .records import Embedding, EpochRecord
 from .resolving import config_from_dict
 
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
@@ -160,6 +160,7 @@ class RunFolder:
             f"{split}_{field}": array
             for split, embedding in embeddings.items()
             for field, array in embedding._asdict().items()
+            if array is not None
         }
         arrays |= {name: array for name, array in directions.items() if array is not None}
         content = io.BytesIO()
@@ -173,7 +174,12 @@ class RunFolder:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
             splits = {
-                split: Embedding(*(found.pop(f"{split}_{field}") for field in Embedding._fields))
+                split: Embedding(
+                    found.pop(f"{split}_features"),
+                    found.pop(f"{split}_labels"),
+                    found.pop(f"{split}_predictions"),
+                    found.pop(f"{split}_scores", None),
+                )
                 for split in _SPLITS
                 if f"{split}_features" in found
             }

@@ -20,10 +20,11 @@ from . import __version__
 from .batches import epoch_batches
 from .checkpoints import build, load_state, model_bytes, state_bytes, tensors_to
 from .config import RunConfig
-from .contracts import EpochRecord, Observer
+from .contracts import Observer
 from .errors import Diverged, Interrupted, UsageError
-from .evaluation import evaluate, measure, quick_accuracy
+from .evaluation import evaluate, measure, measured, quick_accuracy
 from .losses._weighted_sum import WeightedSum
+from .records import EpochRecord
 from .runtime import (
     Placement,
     autocast,
@@ -206,7 +207,7 @@ class _Training:
             "test_accuracy": accuracy["test"],
             "val_accuracy": accuracy.get("val"),
             "train_accuracy": accuracy["train"],
-            "metrics": measure(embeddings, self.config.classes),
+            "metrics": measure(measured(embeddings, self.config)),
             "loss": last.loss,
             "terms": dict(last.terms),
         }

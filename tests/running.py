@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lossbench.config import RunConfig
-from lossbench.contracts import EpochRecord
+from lossbench.records import EpochRecord
 from lossbench.resolving import make_config
 from lossbench.runtime import Placement
 from lossbench.store import Store

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
-from ..contracts import EpochRecord
+from ..records import EpochRecord
 
 if TYPE_CHECKING:
     from ..reporting import Table

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..contracts import DatasetSpec, LabelledImages
+from ..contracts import DatasetSpec
+from ..records import LabelledImages
 
 SPEC = DatasetSpec(
     title="Digits",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..contracts import DatasetSpec, LabelledImages
+from ..contracts import DatasetSpec
 from ..idx import load_official
+from ..records import LabelledImages
 
 SPEC = DatasetSpec(
     title="MNIST",

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import RunConfig
-from ..contracts import EpochRecord, Observer
+from ..contracts import Observer
 from ..errors import Diverged, Interrupted, LossbenchError
+from ..records import EpochRecord
 from ..runtime import Placement, StopRequest, cores
 from ..splits import load_splits
 from ..store import Store

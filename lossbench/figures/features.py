@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..contracts import FigureSpec, Panel
+from ..contracts import FigureSpec
+from ..records import Panel
 from ._style import INK, RAY, color, glyph, point_style
 
 SPEC = FigureSpec(
@@ -41,7 +42,7 @@ def plane_limit(panel: Panel) -> float:
 
 
 def _draw_plane(axes: Axes, panel: Panel, split: str, limit: float) -> None:
-    features, labels, _ = panel.splits[split]
+    features, labels = panel.splits[split][:2]
     if panel.weight is not None:
         _draw_rays(axes, panel.weight, 1.5 * limit)
     _scatter(axes, features, labels)
@@ -61,7 +62,7 @@ def _draw_plane(axes: Axes, panel: Panel, split: str, limit: float) -> None:
 
 
 def _draw_ring(axes: Axes, panel: Panel, split: str) -> None:
-    features, labels, _ = panel.splits[split]
+    features, labels = panel.splits[split][:2]
     directions = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     depth = 1 + _RING_DEPTH * np.random.RandomState(0).uniform(-1, 1, (len(features), 1))
     if panel.weight is not None:

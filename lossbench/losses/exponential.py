@@ -29,6 +29,7 @@ SPEC = LossSpec(
     paper="Mukherjee & Schapire, JMLR 14 (2013); Zhu et al., Multi-class AdaBoost, Stat. Interface 2 (2009)",
     equation="L = exp(CE) - 1  or  exp(-1/C (f_y - mean_(j != y) f_j))",
     kind="classifier",
+    tags=("no-probabilities",),
     settings={
         "form": HyperParameter(
             default="m2",

@@ -26,7 +26,7 @@ SPEC = LossSpec(
     paper="Crammer & Singer, JMLR 2 (2001) 265-292; Weston & Watkins, ESANN 1999",
     equation="L = sum_(j != y) [delta + f_j - f_y]_+  or  [delta + max_(j != y) f_j - f_y]_+",
     kind="classifier",
-    tags=("margin",),
+    tags=("margin", "no-probabilities"),
     settings={
         "form": HyperParameter(
             default="weston-watkins",

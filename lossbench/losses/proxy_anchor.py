@@ -30,7 +30,7 @@ SPEC = LossSpec(
     paper="Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020, arXiv 2003.13911, eq. 4",
     equation="L = mean_P+ log(1 + sum_X+ exp(-s (cos - m))) + mean_P log(1 + sum_X- exp(s (cos + m)))",
     kind="classifier",
-    tags=("angular", "margin", "proxy"),
+    tags=("angular", "margin", "proxy", "no-probabilities"),
     settings={
         "scale": HyperParameter(
             default=lambda classes, dim: max(4.0, min(32.0, 2.0 * dim)),

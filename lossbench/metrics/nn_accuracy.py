@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..contracts import Measured, MetricSpec
+from ..contracts import MetricSpec
+from ..records import Measured
 
 SPEC = MetricSpec(
     title="1-NN accuracy",

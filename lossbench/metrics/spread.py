@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..contracts import Measured, MetricSpec
+from ..contracts import MetricSpec
+from ..records import Measured
 
 SPEC = MetricSpec(
     title="spread",

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from ..contracts import Measured, MetricSpec
+from ..contracts import MetricSpec
+from ..records import Measured
 
 SPEC = MetricSpec(
     title="spread/gap",

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from lossbench import catalog
-from lossbench.contracts import LabelledImages
 from lossbench.errors import DataError
+from lossbench.records import LabelledImages
 
 FILES = {
     "MNIST": (

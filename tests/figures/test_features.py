@@ -7,9 +7,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from lossbench.contracts import Embedding, Panel
 from lossbench.figures import features
 from lossbench.figures._style import PALETTE
+from lossbench.records import Embedding, Panel
 
 
 def panel(count: int = 200, centers: bool = True) -> Panel:
@@ -43,7 +43,7 @@ def test_every_point_is_drawn_in_the_colour_of_its_class():
     offsets = np.asarray(cloud.get_offsets())
     assert len(offsets) == 200
     colors = cloud.get_facecolors()[:, :3]
-    points, labels, _ = shown.splits["test"]
+    points, labels = shown.splits["test"][:2]
     for point, label in zip(points[::17], labels[::17], strict=True):
         place = np.abs(offsets - point).sum(axis=1).argmin()
         np.testing.assert_allclose(offsets[place], point, atol=1e-6)
@@ -64,7 +64,7 @@ def test_each_class_has_its_glyph_near_its_mean():
     axes, shown = axes_of()
     glyphs = {artist.get_text(): artist.get_position() for artist in artists(axes, "class-glyph")}
     assert sorted(glyphs) == list("0123456789")
-    points, labels, _ = shown.splits["test"]
+    points, labels = shown.splits["test"][:2]
     for label in range(10):
         distance = np.linalg.norm(points[labels == label].mean(axis=0) - glyphs[str(label)])
         assert distance < 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from lossbench import catalog
-from lossbench.contracts import Embedding, Measured
 from lossbench.evaluation import measure
+from lossbench.records import Embedding, Measured
 
 METRICS = catalog.names("metrics")
 
@@ -34,7 +35,7 @@ BY_HAND = {"accuracy": 0.75, "spread": 1.0, "gap": 4.0, "spread-gap": 0.25, "nn-
 
 def test_four_points_by_hand() -> None:
     reference = embedding([[0, 1], [2, 1.9], [1, 3.5], [0.5, 5]], [0, 1, 1, 0])
-    measured = Measured(reference, FOUR, 2)
+    measured = Measured(tested=FOUR, reference=reference, classes=2)
     assert {name: compute(name, measured) for name in BY_HAND} == pytest.approx(BY_HAND)
 
 
@@ -47,12 +48,12 @@ def random_measured(seed: int, dim: int, classes: int = 7) -> Measured:
         features = centers[labels] + random.randn(count, dim) * (0.2 + labels[:, None])
         return embedding(features, labels, random.choice(classes, count))
 
-    return Measured(part(150), part(90), classes)
+    return Measured(reference=part(150), tested=part(90), classes=classes)
 
 
 def loop_reference(measured: Measured) -> dict[str, float]:
-    x, y, p = (part.tolist() for part in measured.tested)
-    reference_x, reference_y, _ = (part.tolist() for part in measured.reference)
+    x, y, p = (part.tolist() for part in measured.tested[:3])
+    reference_x, reference_y, _ = (part.tolist() for part in measured.reference[:3])
     own = {j: [a for a, b in zip(x, y, strict=True) if b == j] for j in sorted(set(y))}
     means = {
         j: [math.fsum(column) / len(points) for column in zip(*points, strict=True)]
@@ -91,7 +92,7 @@ def test_every_metric_of_the_catalogue_is_covered_here() -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_one_class_alone(name: str) -> None:
     one = embedding([[0, 0], [0, 2]], [3, 3])
-    value = compute(name, Measured(one, one, 10))
+    value = compute(name, Measured(tested=one, reference=one, classes=10))
     expected = {"accuracy": 1.0, "nn-accuracy": 1.0, "spread": 1.0, "gap": math.nan, "spread-gap": math.nan}
     assert value == pytest.approx(expected[name], nan_ok=True)
 
@@ -99,20 +100,24 @@ def test_one_class_alone(name: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_points_that_all_coincide(name: str) -> None:
     same = embedding([[1, 1]] * 4, [0, 0, 1, 1])
-    value = compute(name, Measured(same, same, 2))
+    value = compute(name, Measured(tested=same, reference=same, classes=2))
     expected = {"accuracy": 1.0, "nn-accuracy": 0.5, "spread": 0.0, "gap": 0.0, "spread-gap": math.nan}
     assert value == pytest.approx(expected[name], nan_ok=True)
 
 
 def test_class_means_that_coincide_have_an_infinite_ratio() -> None:
     crossed = embedding([[-1, 0], [1, 0], [0, -1], [0, 1]], [0, 0, 1, 1])
-    assert compute("spread-gap", Measured(crossed, crossed, 2)) == math.inf
+    assert compute("spread-gap", Measured(tested=crossed, reference=crossed, classes=2)) == math.inf
+
+
+def doubled(part: Embedding) -> Embedding:
+    return Embedding(*(np.concatenate([array, array]) for array in part[:3]))
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_duplicates_change_nothing(name: str) -> None:
     measured = random_measured(5, 2)
-    twice = Measured(*(Embedding(*(np.concatenate([a, a]) for a in part)) for part in measured[:2]), 7)
+    twice = Measured(reference=doubled(measured.reference), tested=doubled(measured.tested), classes=7)
     assert compute(name, twice) == pytest.approx(compute(name, measured), rel=1e-9)
 
 
@@ -120,7 +125,8 @@ def test_duplicates_change_nothing(name: str) -> None:
 def test_the_order_of_samples_changes_nothing(name: str) -> None:
     measured = random_measured(6, 2)
     order = np.random.RandomState(0).permutation(90)
-    mixed = Measured(measured.reference, Embedding(*(part[order] for part in measured.tested)), 7)
+    tested = Embedding(*(part[order] for part in measured.tested[:3]))
+    mixed = Measured(reference=measured.reference, tested=tested, classes=7)
     assert compute(name, mixed) == pytest.approx(compute(name, measured), rel=1e-9)
 
 
@@ -129,23 +135,25 @@ def test_far_from_the_origin_no_digit_is_lost() -> None:
     moved = embedding(points.features.round(2) + 4096, points.labels)
     exact = embedding(moved.features.astype(np.float64) - 4096, points.labels)
     for name in ("spread", "gap", "spread-gap"):
-        assert compute(name, Measured(moved, moved, 7)) == pytest.approx(
-            compute(name, Measured(exact, exact, 7)), rel=1e-6
+        assert compute(name, Measured(tested=moved, reference=moved, classes=7)) == pytest.approx(
+            compute(name, Measured(tested=exact, reference=exact, classes=7)), rel=1e-6
         )
 
 
 def test_the_ratio_is_free_of_scale_and_of_the_reference() -> None:
     measured = random_measured(8, 2)
-    larger = measured._replace(tested=measured.tested._replace(features=1000 * measured.tested.features))
+    larger = dataclasses.replace(
+        measured, tested=measured.tested._replace(features=1000 * measured.tested.features), _known={}
+    )
     assert compute("spread-gap", larger) == pytest.approx(compute("spread-gap", measured), rel=1e-5)
-    other = measured._replace(reference=random_measured(9, 2).reference)
+    other = dataclasses.replace(measured, reference=random_measured(9, 2).reference, _known={})
     for name in ("accuracy", "spread", "gap", "spread-gap"):
         assert compute(name, other) == compute(name, measured)
 
 
 def test_all_metrics_are_measured_on_test_with_train_as_reference() -> None:
     measured = random_measured(10, 2)
-    found = measure({"train": measured.reference, "test": measured.tested}, 7)
+    found = measure(measured)
     assert found == {name: compute(name, measured) for name in METRICS}
     assert list(found) == list(METRICS)
 
@@ -154,7 +162,7 @@ def test_all_metrics_are_measured_on_test_with_train_as_reference() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_features_that_are_not_finite_have_no_metrics(split: str, value: float) -> None:
     measured = random_measured(11, 2)
-    parts = {"train": measured.reference, "test": measured.tested}
-    parts[split].features[3, 1] = value
+    part = measured.reference if split == "train" else measured.tested
+    part.features[3, 1] = value
     with pytest.raises(ValueError, match="not finite"):
-        measure(parts, 7)
+        measure(measured)

@@ -1,0 +1,93 @@
+"""What floors hand to each other: images, features, what metrics and figures see (no torch at run time).
+
+Letters as in `contracts`: N samples, D feature dimension, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+Result = TypeVar("Result")
+
+
+class LabelledImages(NamedTuple):
+    """uint8 images (N, H, W) and int64 labels (N,)."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class Embedding(NamedTuple):
+    """Features (N, D) float32, labels (N,) int64 and predictions (N,) int64 of one split, as arrays.
+
+    scores (N, C) float32, of which the largest is the prediction; None where nobody asks for them.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray
+    predictions: np.ndarray
+    scores: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """What a metric sees: the features under test, the training features as reference, C classes.
+
+    cosine: how the loss compares features, by direction or by Euclidean distance.
+    probabilities: whether softmax of the scores is the loss's probability of each class.
+    device: where large distance matrices are computed, as torch names it.
+    """
+
+    tested: Embedding
+    reference: Embedding
+    classes: int
+    cosine: bool = False
+    probabilities: bool = False
+    device: str = "cpu"
+    _known: dict[Callable[..., Any], Any] = field(default_factory=dict)
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What a metric can need and find here; see MetricSpec.needs."""
+        found = ["features"]
+        if len(self.reference.labels):
+            found.append("reference")
+        if self.tested.scores is not None:
+            found += ["scores", "probabilities"] if self.probabilities else ["scores"]
+        return tuple(found)
+
+    def once(self, compute: Callable[[Measured], Result]) -> Result:
+        """`compute(self)`, computed once: what several metrics need, such as all pair distances."""
+        if compute not in self._known:
+            self._known[compute] = compute(self)
+        return self._known[compute]  # type: ignore[no-any-return]
+
+
+class Panel(NamedTuple):
+    """What the figures know of one run: titles, features by split, directions and centres (or None)."""
+
+    title: str
+    subtitle: str
+    splits: Mapping[str, Embedding]
+    class_names: tuple[str, ...]
+    weight: np.ndarray | None
+    centers: np.ndarray | None
+    run: str
+
+
+class EpochRecord(NamedTuple):
+    """One line of epochs.csv. Losses are means over the epoch; accuracy is a fraction, NaN without val."""
+
+    epoch: int
+    learning_rate: float
+    loss: float
+    terms: Mapping[str, float]
+    val_accuracy: float
+    seconds: float
+    images_per_second: float
