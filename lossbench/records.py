@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
 Result = TypeVar("Result")
+Part = Literal["train", "test"]
 
 
 class LabelledImages(NamedTuple):
@@ -41,7 +42,6 @@ class Measured:
 
     cosine: how the loss compares features, by direction or by Euclidean distance.
     probabilities: whether softmax of the scores is the loss's probability of each class.
-    device: where large distance matrices are computed, as torch names it.
     """
 
     tested: Embedding
@@ -49,7 +49,6 @@ class Measured:
     classes: int
     cosine: bool = False
     probabilities: bool = False
-    device: str = "cpu"
     _known: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
     @property

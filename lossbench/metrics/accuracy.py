@@ -1,4 +1,7 @@
-"""Accuracy: the fraction of samples whose predicted class is their own, by the rule of the loss."""
+"""Accuracy: the fraction of samples whose predicted class is their own, by the rule of the loss.
+
+accuracy = 1/N sum_i [prediction_i = y_i]
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from ..records import Measured
 SPEC = MetricSpec(
     title="accuracy",
     summary="fraction classified right, by the loss's own margin-free scores or nearest class mean",
+    needs="reference",
     higher_is_better=True,
 )
 

@@ -7,11 +7,9 @@ Free of the scale of the features, so it compares losses whose features differ i
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.spatial.distance import pdist
-
 from ..contracts import MetricSpec
 from ..records import Measured
+from ..vectors import classes, ratio, smallest_distance
 
 SPEC = MetricSpec(
     title="spread/gap",
@@ -22,11 +20,4 @@ SPEC = MetricSpec(
 
 def compute(measured: Measured) -> float:
     """A ratio >= 0; NaN with a single class, infinite when two class means coincide."""
-    features, labels = measured.tested.features.astype(np.float64), measured.tested.labels
-    own = [features[labels == label] for label in np.unique(labels)]
-    if len(own) < 2:
-        return float("nan")
-    means = np.stack([x.mean(axis=0) for x in own])
-    spread = np.mean([np.linalg.norm(x - mean, axis=1).mean() for x, mean in zip(own, means, strict=True)])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(spread / pdist(means).min())
+    return ratio(measured.once(classes).spreads.mean(), measured.once(smallest_distance))

@@ -1,9 +1,7 @@
-"""Every metric against values by hand and a plain-loop reference."""
+"""What holds for all metrics: values by hand, edges, and what must not matter."""
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import math
 
 import numpy as np
@@ -13,149 +11,210 @@ from lossbench import catalog
 from lossbench.evaluation import measure
 from lossbench.records import Embedding, Measured
 
-METRICS = catalog.names("metrics")
+from .cases import METRICS, changed, compute, embedding, measured_of, random_measured
 
-
-def embedding(features: object, labels: object, predictions: object | None = None) -> Embedding:
-    labels = np.asarray(labels, dtype=np.int64)
-    predicted = labels if predictions is None else np.asarray(predictions, dtype=np.int64)
-    return Embedding(np.asarray(features, dtype=np.float32), labels, predicted)
-
-
-def compute(name: str, measured: Measured) -> float:
-    value = catalog.load("metrics", name)(measured)
-    assert isinstance(value, float)
-    return value
-
+NAN = math.nan
+ANGULAR = {"angular-spread", "angular-gap", "angular-spread-gap"}
+BY_SCORES = {"accuracy", "top2-accuracy", "ece", "nll"}
+BY_COSINE = {"nn-accuracy-cosine", "knn5-accuracy-cosine"} | ANGULAR
 
 # class 0 at (0, 0) and (2, 0), class 1 at (1, 3) and (1, 5): means (1, 0) and (1, 4), all spreads 1
-FOUR = embedding([[0, 0], [2, 0], [1, 3], [1, 5]], [0, 0, 1, 1], [0, 1, 1, 1])
-BY_HAND = {"accuracy": 0.75, "spread": 1.0, "gap": 4.0, "spread-gap": 0.25, "nn-accuracy": 0.5}
+FOUR = embedding(
+    [[0, 0], [2, 0], [1, 3], [1, 5]], [0, 0, 1, 1], [0, 1, 1, 1], np.log([[3, 1], [1, 3], [1, 3], [1, 7]])
+)
+REFERENCE = embedding([[0, 1], [2, 1.9], [1, 3.5], [0.5, 5]], [0, 1, 1, 0])
+DIRECTIONS = math.degrees(math.atan2(3, 1)), math.degrees(math.atan2(5, 1))
+ANGLE = (
+    sum(DIRECTIONS) / 2
+)  # of class 1 to class 0, which points along (1, 0): its sample at 0 points nowhere
+TURN = (
+    45 + (DIRECTIONS[1] - DIRECTIONS[0]) / 2
+) / 2  # from 0 and 90 degrees, and from half the difference twice
+ALONG = [math.sqrt(10), math.sqrt(26)]  # distances between the two of class 0 and the two of class 1
+
+BY_HAND = {
+    "accuracy": 0.75,
+    "top2-accuracy": 1.0,
+    "mean-accuracy": 0.5,  # training means (0.25, 3) and (1.5, 2.7): (0, 0) and (1, 3) are nearer to their own
+    "nn-accuracy": 0.5,
+    "knn5-accuracy": 0.5,  # all four vote, two each: the smaller label
+    "nn-accuracy-cosine": 0.75,  # (0, 0) is equally far from all: the smaller label
+    "knn5-accuracy-cosine": 0.5,
+    "ece": (abs(1 - 0.75 * 3 + 1) + 0.125) / 4,  # confidences 3/4 (two right of three) and 7/8 (right)
+    "nll": (3 * math.log(4) - 2 * math.log(3) + math.log(8 / 7)) / 4,
+    "spread": 1.0,
+    "gap": 4.0,
+    "spread-gap": 0.25,
+    "angular-spread": TURN,
+    "angular-gap": ANGLE,
+    "angular-spread-gap": TURN / ANGLE,
+    "silhouette": 1 - (2 * 2 / (sum(ALONG) / 2) + 2 / ALONG[0] + 2 / ALONG[1]) / 4,  # every a is 2
+    "davies-bouldin": 0.5,
+    "calinski-harabasz": 8.0,  # between: 2 * 4 + 2 * 4, within: 4 / 2
+    "nmi": 1.0,
+    "ami": 1.0,
+    "recall-at-1": 1.0,
+    "r-precision": 1.0,
+    "map-at-r": 1.0,
+    "roc-auc": 1.0,
+    "eer": 0.0,
+    "tar-at-far-1e-2": 1.0,
+    "tar-at-far-1e-3": 1.0,
+    "tar-at-far-1e-4": 1.0,
+    "collapse": 0.0,
+}  # fmt: skip
+
+PERFECT_ALONE = {"accuracy", "top2-accuracy", "mean-accuracy", "nn-accuracy", "knn5-accuracy"}
+PERFECT_ALONE |= {"nn-accuracy-cosine", "knn5-accuracy-cosine", "recall-at-1", "r-precision", "map-at-r"}
+ONE_CLASS = dict.fromkeys(METRICS, NAN) | dict.fromkeys(PERFECT_ALONE, 1.0)
+ONE_CLASS |= {"spread": 1.0, "angular-spread": 22.5, "collapse": 0.0, "ece": 0.5, "nll": math.log(2)}
+
+COINCIDENT = dict.fromkeys(METRICS, 0.0) | dict.fromkeys(["accuracy", "top2-accuracy", "collapse"], 1.0)
+COINCIDENT |= dict.fromkeys((name for name in METRICS if "n-accuracy" in name or "knn5" in name), 0.5)
+COINCIDENT |= {"roc-auc": 0.5, "eer": 0.5, "ece": 0.5, "nll": math.log(2)}
+COINCIDENT |= dict.fromkeys(["spread-gap", "angular-spread-gap", "davies-bouldin", "calinski-harabasz"], NAN)
 
 
-def test_four_points_by_hand() -> None:
-    reference = embedding([[0, 1], [2, 1.9], [1, 3.5], [0.5, 5]], [0, 1, 1, 0])
-    measured = Measured(tested=FOUR, reference=reference, classes=2)
-    assert {name: compute(name, measured) for name in BY_HAND} == pytest.approx(BY_HAND)
-
-
-def random_measured(seed: int, dim: int, classes: int = 7) -> Measured:
-    random = np.random.RandomState(seed)
-    centers = 3 * random.randn(classes, dim)
-
-    def part(count: int) -> Embedding:
-        labels = np.concatenate([np.arange(classes), random.choice(classes, count - classes)])
-        features = centers[labels] + random.randn(count, dim) * (0.2 + labels[:, None])
-        return embedding(features, labels, random.choice(classes, count))
-
-    return Measured(reference=part(150), tested=part(90), classes=classes)
-
-
-def loop_reference(measured: Measured) -> dict[str, float]:
-    x, y, p = (part.tolist() for part in measured.tested[:3])
-    reference_x, reference_y, _ = (part.tolist() for part in measured.reference[:3])
-    own = {j: [a for a, b in zip(x, y, strict=True) if b == j] for j in sorted(set(y))}
-    means = {
-        j: [math.fsum(column) / len(points) for column in zip(*points, strict=True)]
-        for j, points in own.items()
-    }
-    spread = math.fsum(
-        math.fsum(math.dist(a, means[j]) for a in points) / len(points) for j, points in own.items()
-    ) / len(own)
-    gap = min(math.dist(a, b) for a, b in itertools.combinations(means.values(), 2))
-    nearest = [
-        reference_y[min(range(len(reference_x)), key=lambda k: math.dist(a, reference_x[k]))] for a in x
-    ]
-    return {
-        "accuracy": sum(a == b for a, b in zip(p, y, strict=True)) / len(y),
-        "spread": spread,
-        "gap": gap,
-        "spread-gap": spread / gap,
-        "nn-accuracy": sum(a == b for a, b in zip(nearest, y, strict=True)) / len(y),
-    }
-
-
-@pytest.mark.parametrize("dim", [1, 2, 3, 8, 40])
-@pytest.mark.parametrize("seed", [0, 1])
-def test_random_points_against_loops(seed: int, dim: int) -> None:
-    measured = random_measured(seed, dim)
-    expected = loop_reference(measured)
-    assert 0.2 < expected["nn-accuracy"] < 1
-    for name, value in expected.items():
-        assert compute(name, measured) == pytest.approx(value, rel=1e-6), name
-
-
-def test_every_metric_of_the_catalogue_is_covered_here() -> None:
+def test_every_metric_of_the_catalogue_is_covered() -> None:
     assert set(METRICS) == set(BY_HAND)
 
 
+@pytest.mark.parametrize("name", BY_HAND)
+def test_four_points_by_hand(name: str) -> None:
+    measured = Measured(tested=FOUR, reference=REFERENCE, classes=2, probabilities=True)
+    assert compute(name, measured) == pytest.approx(BY_HAND[name], abs=1e-7)
+
+
+@pytest.mark.parametrize("cosine", [False, True])
 @pytest.mark.parametrize("name", METRICS)
-def test_one_class_alone(name: str) -> None:
-    one = embedding([[0, 0], [0, 2]], [3, 3])
-    value = compute(name, Measured(tested=one, reference=one, classes=10))
-    expected = {"accuracy": 1.0, "nn-accuracy": 1.0, "spread": 1.0, "gap": math.nan, "spread-gap": math.nan}
-    assert value == pytest.approx(expected[name], nan_ok=True)
+def test_one_class_alone(name: str, cosine: bool) -> None:
+    one = embedding([[0, 2], [2, 2]], [0, 0], scores=np.zeros((2, 2)))
+    measured = Measured(tested=one, reference=one, classes=2, cosine=cosine, probabilities=True)
+    assert compute(name, measured) == pytest.approx(ONE_CLASS[name], nan_ok=True)
 
 
+@pytest.mark.parametrize("cosine", [False, True])
 @pytest.mark.parametrize("name", METRICS)
-def test_points_that_all_coincide(name: str) -> None:
-    same = embedding([[1, 1]] * 4, [0, 0, 1, 1])
-    value = compute(name, Measured(tested=same, reference=same, classes=2))
-    expected = {"accuracy": 1.0, "nn-accuracy": 0.5, "spread": 0.0, "gap": 0.0, "spread-gap": math.nan}
-    assert value == pytest.approx(expected[name], nan_ok=True)
+def test_points_that_all_coincide(name: str, cosine: bool) -> None:
+    same = embedding([[1, 1]] * 4, [0, 0, 1, 1], scores=np.zeros((4, 2)))
+    measured = Measured(tested=same, reference=same, classes=2, cosine=cosine, probabilities=True)
+    assert compute(name, measured) == pytest.approx(COINCIDENT[name], nan_ok=True, abs=1e-9)
 
 
-def test_class_means_that_coincide_have_an_infinite_ratio() -> None:
-    crossed = embedding([[-1, 0], [1, 0], [0, -1], [0, 1]], [0, 0, 1, 1])
-    assert compute("spread-gap", Measured(tested=crossed, reference=crossed, classes=2)) == math.inf
+ALONE_UNDEFINED = {"recall-at-1", "r-precision", "map-at-r", "roc-auc", "eer", "silhouette"}
+ALONE_UNDEFINED |= {"calinski-harabasz", *(name for name in METRICS if name.startswith("tar"))}
+
+
+@pytest.mark.parametrize("name", sorted(set(METRICS) - BY_SCORES))
+def test_one_sample_per_class(name: str) -> None:
+    measured = measured_of([[1, 0], [0, 2], [-3, 1]], [0, 1, 2])
+    value = compute(name, measured)
+    if name in ALONE_UNDEFINED:
+        assert math.isnan(value)
+    elif name.startswith("knn5"):
+        assert value == pytest.approx(1 / 3)  # one vote each: the smallest label
+    elif "accuracy" in name or name in {"nmi", "ami"}:
+        assert value == pytest.approx(1)
+    else:
+        expected = {"gap": math.dist((1, 0), (0, 2)), "angular-gap": math.degrees(math.atan(3))}
+        assert value == pytest.approx(expected.get(name, 0), abs=1e-9)
+
+
+@pytest.mark.parametrize("cosine", [False, True])
+@pytest.mark.parametrize("name", METRICS)
+def test_the_order_of_samples_changes_nothing(name: str, cosine: bool) -> None:
+    measured = random_measured(6, 2, cosine=cosine)
+    coarse = [part._replace(features=part.features.round()) for part in (measured.tested, measured.reference)]
+    measured = changed(measured, tested=coarse[0], reference=coarse[1])  # with many ties
+    random = np.random.RandomState(0)
+    orders = [random.permutation(len(part.labels)) for part in coarse]
+    tested, reference = (
+        Embedding(*(array[order] for array in part)) for part, order in zip(coarse, orders, strict=True)
+    )
+    mixed = changed(measured, tested=tested, reference=reference)
+    assert compute(name, mixed) == pytest.approx(compute(name, measured), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(set(METRICS) - BY_SCORES - BY_COSINE))
+def test_far_from_the_origin_no_digit_is_lost(name: str) -> None:
+    for seed, dim in ((7, 2), (8, 40)):
+        points = random_measured(seed, dim)
+        near = [
+            embedding((8 * part.features).round() / 8, part.labels)
+            for part in (points.tested, points.reference)
+        ]
+        far = [
+            part._replace(features=part.features + np.float32(2**20)) for part in near
+        ]  # exact: steps of 1/8
+        values = [
+            compute(name, Measured(tested=tested, reference=reference, classes=7))
+            for tested, reference in (near, far)
+        ]
+        assert values[1] == pytest.approx(values[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["nn-accuracy", "mean-accuracy", "silhouette", "map-at-r", "roc-auc", "eer"])
+def test_many_dimensions_at_the_end_of_float32_lose_no_digit(name: str) -> None:
+    """Whole numbers up to 2^24: sums of 300 squares no longer fit float64, differences do."""
+    random = np.random.RandomState(0)
+    near = [embedding(random.randint(0, 3, (150, 300)), random.choice(4, 150)) for _ in "01"]
+    far = [part._replace(features=part.features + np.float32(2**24 - 100)) for part in near]
+    values = [compute(name, Measured(tested=a, reference=b, classes=4)) for a, b in (near, far)]
+    assert values[1] == pytest.approx(values[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(set(METRICS) - BY_SCORES))
+def test_large_and_small_features_overflow_nowhere(name: str) -> None:
+    measured = random_measured(9, 2)
+    for scale in (1e-15, 1e15):
+        parts = [
+            part._replace(features=(scale * part.features.astype(np.float64)).astype(np.float32))
+            for part in (measured.tested, measured.reference)
+        ]
+        value = compute(name, changed(measured, tested=parts[0], reference=parts[1]))
+        expected = compute(name, measured) * (scale if name in ("spread", "gap") else 1)
+        assert value == pytest.approx(expected, rel=1e-5)
 
 
 def doubled(part: Embedding) -> Embedding:
-    return Embedding(*(np.concatenate([array, array]) for array in part[:3]))
+    return Embedding(*(np.concatenate([array, array]) for array in part))
 
 
-@pytest.mark.parametrize("name", METRICS)
+ONCE_EACH = {"silhouette", "calinski-harabasz", "knn5-accuracy", "knn5-accuracy-cosine", "ami", "nmi"}
+ONCE_EACH |= {"recall-at-1", "r-precision", "map-at-r", "roc-auc", "eer"} | {n for n in METRICS if "tar" in n}
+
+
+@pytest.mark.parametrize("name", sorted(set(METRICS) - ONCE_EACH))
 def test_duplicates_change_nothing(name: str) -> None:
     measured = random_measured(5, 2)
-    twice = Measured(reference=doubled(measured.reference), tested=doubled(measured.tested), classes=7)
+    twice = changed(measured, reference=doubled(measured.reference), tested=doubled(measured.tested))
     assert compute(name, twice) == pytest.approx(compute(name, measured), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_the_order_of_samples_changes_nothing(name: str) -> None:
-    measured = random_measured(6, 2)
-    order = np.random.RandomState(0).permutation(90)
-    tested = Embedding(*(part[order] for part in measured.tested[:3]))
-    mixed = Measured(reference=measured.reference, tested=tested, classes=7)
-    assert compute(name, mixed) == pytest.approx(compute(name, measured), rel=1e-9)
-
-
-def test_far_from_the_origin_no_digit_is_lost() -> None:
-    points = random_measured(7, 2).tested
-    moved = embedding(points.features.round(2) + 4096, points.labels)
-    exact = embedding(moved.features.astype(np.float64) - 4096, points.labels)
-    for name in ("spread", "gap", "spread-gap"):
-        assert compute(name, Measured(tested=moved, reference=moved, classes=7)) == pytest.approx(
-            compute(name, Measured(tested=exact, reference=exact, classes=7)), rel=1e-6
-        )
-
-
-def test_the_ratio_is_free_of_scale_and_of_the_reference() -> None:
+def test_a_metric_looks_only_at_what_it_says_it_needs(name: str) -> None:
     measured = random_measured(8, 2)
-    larger = dataclasses.replace(
-        measured, tested=measured.tested._replace(features=1000 * measured.tested.features), _known={}
-    )
-    assert compute("spread-gap", larger) == pytest.approx(compute("spread-gap", measured), rel=1e-5)
-    other = dataclasses.replace(measured, reference=random_measured(9, 2).reference, _known={})
-    for name in ("accuracy", "spread", "gap", "spread-gap"):
-        assert compute(name, other) == compute(name, measured)
+    needs = catalog.spec("metrics", name).needs
+    other = random_measured(9, 2)
+    if needs == "features":
+        nothing = embedding(np.zeros((0, 2)), [])
+        tested = measured.tested._replace(predictions=other.tested.predictions, scores=None)
+        bare = changed(measured, reference=nothing, tested=tested, probabilities=False)
+    elif needs == "reference":
+        bare = changed(measured, tested=measured.tested._replace(scores=None), probabilities=False)
+    else:
+        bare = changed(measured, tested=measured.tested._replace(features=other.tested.features))
+        bare = changed(bare, reference=other.reference)
+    assert compute(name, bare) == compute(name, measured)
 
 
-def test_all_metrics_are_measured_on_test_with_train_as_reference() -> None:
+def test_cheap_metrics_are_measured_unless_others_are_named() -> None:
     measured = random_measured(10, 2)
+    cheap = [name for name in METRICS if catalog.spec("metrics", name).cheap]
     found = measure(measured)
-    assert found == {name: compute(name, measured) for name in METRICS}
-    assert list(found) == list(METRICS)
+    assert list(found) == cheap
+    assert found == {name: compute(name, measured) for name in cheap}
+    assert set(measure(measured, METRICS)) == set(METRICS)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

@@ -1,0 +1,23 @@
+"""Smallest angular gap: the angle between the two closest class directions.
+
+gap = min_(j != k) angle(d_j, d_k),  d_j the direction of sum_(y_i = j) x_i / ||x_i||
+"""
+
+from __future__ import annotations
+
+from ..contracts import MetricSpec
+from ..records import Measured
+from ..vectors import smallest_angle
+
+SPEC = MetricSpec(
+    title="angular gap",
+    summary="angle between the two closest class directions",
+    unit="degrees",
+    higher_is_better=True,
+    source="Mardia, Jupp, Directional Statistics, 2000 (the mean direction)",
+)
+
+
+def compute(measured: Measured) -> float:
+    """Degrees in [0, 180]; NaN with a single class, or when the unit vectors of a class cancel."""
+    return measured.once(smallest_angle)

@@ -1,0 +1,24 @@
+"""Angular spread/gap ratio: mean angle within classes over the angle of the two closest classes.
+
+    ratio = [1/C sum_j 1/n_j sum_(y_i = j) angle(x_i, d_j)]  /  min_(j != k) angle(d_j, d_k)
+
+d_j is the direction of sum_(y_i = j) x_i / ||x_i||. Free of the lengths of the features.
+"""
+
+from __future__ import annotations
+
+from ..contracts import MetricSpec
+from ..records import Measured
+from ..vectors import angular_classes, ratio, smallest_angle
+
+SPEC = MetricSpec(
+    title="angular spread/gap",
+    summary="angular spread over the smallest angle between class directions",
+    higher_is_better=False,
+    source="Mardia, Jupp, Directional Statistics, 2000 (the mean direction)",
+)
+
+
+def compute(measured: Measured) -> float:
+    """A ratio >= 0; NaN where either angle is, infinite when two class directions coincide."""
+    return ratio(measured.once(angular_classes).spreads.mean(), measured.once(smallest_angle))

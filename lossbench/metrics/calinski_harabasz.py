@@ -1,0 +1,29 @@
+"""Calinski-Harabasz index: variance between class means over variance within classes (Euclidean).
+
+CH = [sum_j n_j ||mean_j - mean||^2 / (C - 1)] / [sum_j sum_(y_i = j) ||x_i - mean_j||^2 / (N - C)]
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..contracts import MetricSpec
+from ..records import Measured
+from ..vectors import classes, positions, ratio
+
+SPEC = MetricSpec(
+    title="Calinski-Harabasz index",
+    summary="variance between class means over variance within classes",
+    higher_is_better=True,
+    source="Calinski, Harabasz, A dendrite method for cluster analysis, 1974",
+)
+
+
+def compute(measured: Measured) -> float:
+    """>= 0; infinite without spread; NaN with a single class or sample of each, or all in one point."""
+    features, known = measured.once(positions), measured.once(classes)
+    own = np.searchsorted(known.labels, measured.tested.labels)
+    between = np.square(known.means - features.mean(axis=0)).sum(axis=1) @ known.counts
+    within = np.square(features - known.means[own]).sum()
+    many, few = len(features) - len(known.labels), len(known.labels) - 1
+    return ratio(between * many, within * few)

@@ -1,0 +1,31 @@
+"""Davies-Bouldin index: of each class with the other it overlaps most, spreads over distance (Euclidean).
+
+DB = 1/C sum_j max_(k != j) (s_j + s_k) / ||mean_j - mean_k||,  s_j the mean distance to mean_j
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from ..contracts import MetricSpec
+from ..records import Measured
+from ..vectors import classes
+
+SPEC = MetricSpec(
+    title="Davies-Bouldin index",
+    summary="spreads of two classes over the distance of their means, for each class's worst other",
+    higher_is_better=False,
+    source="Davies, Bouldin, A Cluster Separation Measure, 1979",
+)
+
+
+def compute(measured: Measured) -> float:
+    """>= 0; NaN with a single class or when classes without spread coincide, infinite when others do."""
+    known = measured.once(classes)
+    if len(known.labels) == 1:
+        return float("nan")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.add.outer(known.spreads, known.spreads) / cdist(known.means, known.means)
+    np.fill_diagonal(ratios, -np.inf)
+    return float(ratios.max(axis=1).mean())

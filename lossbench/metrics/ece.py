@@ -1,0 +1,34 @@
+"""Expected calibration error: how far confidence lies from accuracy, over 15 bins of equal width.
+
+ECE = sum_b |B_b| / N  |accuracy(B_b) - confidence(B_b)|,  B_b = {i : (b-1)/15 < max_j p_ij <= b/15}
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import softmax
+
+from ..contracts import MetricSpec
+from ..records import Measured
+
+SPEC = MetricSpec(
+    title="calibration error",
+    summary="expected gap between confidence and accuracy, over 15 bins of confidence",
+    needs="probabilities",
+    higher_is_better=False,
+    source="Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv 1706.04599, eq. 5",
+)
+
+
+_BINS = 15
+
+
+def compute(measured: Measured) -> float:
+    """A fraction in [0, 1]."""
+    tested = measured.tested
+    assert tested.scores is not None, "asked for where there are scores, see MetricSpec.needs"
+    confidence = softmax(tested.scores.astype(np.float64), axis=1).max(axis=1)
+    edges = np.linspace(0, 1, _BINS + 1)[1:-1]
+    excess = (tested.predictions == tested.labels) - confidence
+    sums = np.bincount(np.digitize(confidence, edges, right=True), weights=excess)
+    return float(np.abs(sums).sum() / len(confidence))

@@ -1,0 +1,25 @@
+"""5-NN accuracy: each sample takes the most frequent class of the five nearest training features.
+
+prediction_i = argmax_j #{k among the five smallest ||x_i - x_k|| : y_k = j}  (Euclidean, exact)
+
+Of equally frequent classes the smallest label counts. Fewer than five training features all vote.
+"""
+
+from __future__ import annotations
+
+from ..contracts import MetricSpec
+from ..neighbours import majority, nearest_by_distance
+from ..records import Measured
+
+SPEC = MetricSpec(
+    title="5-NN accuracy",
+    summary="fraction whose five nearest training features are mostly of the same class",
+    needs="reference",
+    higher_is_better=True,
+    source="Cover, Hart, Nearest neighbor pattern classification, 1967",
+)
+
+
+def compute(measured: Measured) -> float:
+    """Fraction in [0, 1]."""
+    return float((majority(measured.once(nearest_by_distance)) == measured.tested.labels).mean())

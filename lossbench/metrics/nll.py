@@ -1,0 +1,29 @@
+"""Negative log-likelihood: how improbable the classifier finds the true classes.
+
+NLL = -1/N sum_i log p_i(y_i),  p_i = softmax(scores_i)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import log_softmax
+
+from ..contracts import MetricSpec
+from ..records import Measured
+
+SPEC = MetricSpec(
+    title="negative log-likelihood",
+    summary="mean of -log of the probability of the true class",
+    needs="probabilities",
+    unit="nats",
+    higher_is_better=False,
+    source="Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv 1706.04599, eq. 7",
+)
+
+
+def compute(measured: Measured) -> float:
+    """Nats per sample, >= 0."""
+    scores, labels = measured.tested.scores, measured.tested.labels
+    assert scores is not None, "asked for where there are scores, see MetricSpec.needs"
+    likelihoods = log_softmax(scores.astype(np.float64), axis=1)
+    return float(-np.take_along_axis(likelihoods, labels[:, None], axis=1).mean())

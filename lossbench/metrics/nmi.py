@@ -1,0 +1,28 @@
+"""Normalised mutual information of the classes Y and the clusters K that k-means finds.
+
+NMI = 2 I(Y; K) / (H(Y) + H(K))
+
+k is the number of classes present; on unit vectors where the loss compares by cosine.
+"""
+
+from __future__ import annotations
+
+from ..clustering import k_means
+from ..contracts import MetricSpec
+from ..records import Measured
+
+SPEC = MetricSpec(
+    title="NMI",
+    summary="normalised mutual information of classes and k-means clusters",
+    higher_is_better=True,
+    source="Strehl, Ghosh, Cluster Ensembles, 2002",
+    cheap=False,
+)
+
+
+def compute(measured: Measured) -> float:
+    """In [0, 1]; NaN with a single class."""
+    from sklearn.metrics import normalized_mutual_info_score
+
+    found = measured.once(k_means)
+    return float(normalized_mutual_info_score(*found)) if len(set(found.labels)) > 1 else float("nan")

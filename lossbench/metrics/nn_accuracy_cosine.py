@@ -1,0 +1,25 @@
+"""1-NN accuracy: each sample takes the class of the nearest training feature (cosine, exact).
+
+prediction_i = y_k,  k = argmax_k cos(x_i, x_k)
+
+Of equally near training features the one with the smallest label counts.
+"""
+
+from __future__ import annotations
+
+from ..contracts import MetricSpec
+from ..neighbours import nearest_by_angle
+from ..records import Measured
+
+SPEC = MetricSpec(
+    title="1-NN accuracy, cosine",
+    summary="fraction whose nearest training feature by cosine has the same class",
+    needs="reference",
+    higher_is_better=True,
+    source="Cover, Hart, Nearest neighbor pattern classification, 1967",
+)
+
+
+def compute(measured: Measured) -> float:
+    """Fraction in [0, 1]."""
+    return float((measured.once(nearest_by_angle)[:, 0] == measured.tested.labels).mean())

@@ -1,0 +1,28 @@
+"""R-precision: of the R nearest other samples, the fraction of the query's class.
+
+RP = 1/Q sum_i  r_i / R_i,  r_i how many of the first R_i are of class y_i, of which there are R_i
+
+Every sample asks among all others of the split, by Euclidean distance, or by cosine where the loss
+compares so. Of equally near samples those of other classes come first. A sample that is the only one of
+its class asks for nothing, so Q may be less than N.
+"""
+
+from __future__ import annotations
+
+from ..contracts import MetricSpec
+from ..records import Measured
+from ..retrieval import retrieve
+
+SPEC = MetricSpec(
+    title="R-precision",
+    summary="fraction of the same class among the R nearest, R being how many there are",
+    higher_is_better=True,
+    source="Musgrave, Belongie, Lim, A Metric Learning Reality Check, ECCV 2020, arXiv 2003.08505",
+    cheap=False,
+)
+
+
+def compute(measured: Measured) -> float:
+    """Fraction in [0, 1]; NaN when no class has two samples."""
+    found = measured.once(retrieve)
+    return found.mean_of(found.r_precision)

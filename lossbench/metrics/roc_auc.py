@@ -1,0 +1,32 @@
+"""Area under the ROC curve: the chance that a pair of one class is nearer than one of two classes.
+
+AUC = P(d+ < d-) + 1/2 P(d+ = d-)
+
+Over all pairs i < j of the split, by Euclidean distance, or by cosine where the loss compares so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..contracts import MetricSpec
+from ..pairs import roc
+from ..records import Measured
+
+SPEC = MetricSpec(
+    title="ROC AUC",
+    summary="chance that a pair of one class is nearer than a pair of two classes",
+    higher_is_better=True,
+    source="Hanley, McNeil, The meaning and use of the area under a ROC curve, 1982",
+    cheap=False,
+)
+
+
+def compute(measured: Measured) -> float:
+    """Fraction in [0, 1]; NaN without pairs of both kinds."""
+    curve = measured.once(roc)
+    if not curve.defined:
+        return float("nan")
+    same = np.diff(curve.own, prepend=0)
+    wrong_twice = int(same @ (curve.below + curve.upto))  # a whole number: 50 million pairs lose nothing
+    return 1 - wrong_twice / (2 * curve.positives * curve.negatives)

@@ -1,0 +1,62 @@
+"""What the tests of metrics share: embeddings by hand and at random."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from lossbench import catalog
+from lossbench.records import Embedding, Measured
+
+METRICS = catalog.names("metrics")
+DIMENSIONS = [1, 2, 3, 8, 40]
+
+
+def embedding(
+    features: object, labels: object, predictions: object | None = None, scores: object | None = None
+) -> Embedding:
+    labels = np.asarray(labels, dtype=np.int64)
+    predicted = labels if predictions is None else np.asarray(predictions, dtype=np.int64)
+    given = None if scores is None else np.asarray(scores, dtype=np.float32)
+    return Embedding(np.asarray(features, dtype=np.float32), labels, predicted, given)
+
+
+def measured_of(features: object, labels: object, cosine: bool = False) -> Measured:
+    """A split that is its own reference."""
+    part = embedding(features, labels)
+    return Measured(tested=part, reference=part, classes=int(part.labels.max()) + 1, cosine=cosine)
+
+
+def changed(measured: Measured, **changes: Any) -> Measured:
+    return dataclasses.replace(measured, **changes, _known={})
+
+
+def compute(name: str, measured: Measured) -> float:
+    value = catalog.load("metrics", name)(measured)
+    assert isinstance(value, float)
+    return value
+
+
+def random_measured(seed: int, dim: int, classes: int = 7, cosine: bool = False) -> Measured:
+    """150 training and 90 tested features around random centres, no ties."""
+    random = np.random.RandomState(seed)
+    centers = 3 * random.randn(classes, dim)
+
+    def part(count: int) -> Embedding:
+        labels = np.concatenate([np.arange(classes), random.choice(classes, count - classes)])
+        features = centers[labels] + random.randn(count, dim) * (0.2 + labels[:, None])
+        scores = (random.randn(count, classes) + 2 * np.eye(classes)[labels]).astype(np.float32)
+        return embedding(features, labels, scores.argmax(1), scores)
+
+    return Measured(reference=part(150), tested=part(90), classes=classes, cosine=cosine, probabilities=True)
+
+
+def on_rays(seed: int, dim: int, cosine: bool) -> Measured:
+    """60 samples at 8 random places, or under cosine on 8 random rays at different lengths: many coincide."""
+    random = np.random.RandomState(seed)
+    features = random.randint(-1000, 1000, (8, dim))[random.choice(8, 60)]
+    if cosine:
+        features = features * random.randint(1, 20, (60, 1))  # whole numbers keep float32 on the ray
+    return measured_of(features, random.choice(4, 60), cosine)
