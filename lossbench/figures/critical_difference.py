@@ -1,0 +1,114 @@
+"""The critical-difference diagram: methods at their mean rank, bars over those that cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..contracts import FigureSpec
+from ._style import FAINT, INK, PALETTE
+
+SPEC = FigureSpec(
+    title="critical-difference",
+    summary="mean ranks over data sets, joined where no pair differs",
+    after="Demsar 2006, Fig. 1",
+)
+_BAR_STEP = 0.55  # heights in rows of names
+_REACH = 0.1  # of the axis: how far connectors go beyond it, room for the ranks written on them
+
+
+def draw(
+    axes: Axes,
+    names: Sequence[str],
+    ranks: np.ndarray,
+    groups: Sequence[Sequence[int]],
+    *,
+    xlabel: str = "mean rank (1 is best)",
+) -> None:
+    """Draw methods with mean `ranks` (methods,); `groups` hold the numbers of methods that a bar joins.
+
+    The better half is named on the left, best on top, the other on the right, worst on top, which keeps
+    connectors from crossing.
+    """
+    count = len(names)
+    order = np.argsort(ranks, kind="stable")
+    margin = _REACH * max(count - 1, 1)
+    levels = _stack(ranks, groups, margin)
+    top = _BAR_STEP * (max(levels, default=-1) + 1) + 0.7
+    half = (count + 1) // 2
+    for row, method in enumerate(order[:half]):
+        _connect(axes, names[method], float(ranks[method]), top + row, 1 - margin, "right")
+    for row, method in enumerate(order[: half - 1 : -1]):
+        _connect(axes, names[method], float(ranks[method]), top + row, count + margin, "left")
+    for number, (group, level) in enumerate(zip(groups, levels, strict=True)):
+        joined, height = ranks[list(group)], _BAR_STEP * (level + 0.8)
+        ends = [joined.min() - margin / 7, joined.max() + margin / 7]
+        axes.plot(
+            ends,
+            [height] * 2,
+            color=PALETTE[0],
+            linewidth=4,
+            solid_capstyle="butt",
+            zorder=3,
+            gid=f"group-{number}",
+        )
+    axes.set_xlim(1 - margin, count + margin)
+    axes.set_ylim(top + half - 0.5, 0)
+    _frame(axes, count, xlabel)
+
+
+def _stack(ranks: np.ndarray, groups: Sequence[Sequence[int]], margin: float) -> list[int]:
+    """The lowest level for each bar at which it touches no bar before it."""
+    free: list[float] = []  # where the last bar of each level ends
+    levels = []
+    for group in groups:
+        joined = ranks[list(group)]
+        level = next(
+            (level for level, last in enumerate(free) if last + margin / 2 < joined.min()), len(free)
+        )
+        free[level : level + 1] = [float(joined.max())]
+        levels.append(level)
+    return levels
+
+
+def _connect(axes: Axes, name: str, rank: float, height: float, side: float, alignment: str) -> None:
+    axes.plot(
+        [rank, rank, side], [0, height, height], color=INK, linewidth=0.8, zorder=2, gid=f"method-{name}"
+    )
+    outward = -1 if alignment == "right" else 1
+    axes.annotate(
+        name,
+        (side, height),
+        (4 * outward, 0),
+        textcoords="offset points",
+        ha=alignment,
+        va="center_baseline",
+        fontsize=9,
+        color=INK,
+        gid=f"name-{name}",
+    )
+    axes.annotate(
+        f"{rank:.2f}",
+        (side, height),
+        (-2 * outward, 1.5),
+        textcoords="offset points",
+        ha="left" if alignment == "right" else "right",
+        va="bottom",
+        fontsize=6.5,
+        color=FAINT,
+        gid=f"rank-{name}",
+    )
+
+
+def _frame(axes: Axes, count: int, xlabel: str) -> None:
+    """Only the axis of ranks, above."""
+    for name, spine in axes.spines.items():
+        spine.set_visible(name == "top")
+    axes.spines["top"].set_bounds(1, count)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xticks(range(1, count + 1))
+    axes.set_xlabel(xlabel)
+    axes.set_yticks([])

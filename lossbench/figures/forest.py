@@ -1,0 +1,148 @@
+"""Paired differences to a baseline, one row per loss: every seed, the mean and its 95 % interval.
+
+A forest plot (Lewis & Clarke 2001). Verdicts differ in colour and in mark, which remains in grey print and
+with colour-vision deficiency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from ..contracts import FigureSpec
+from ..statistics import Verdict
+from ._style import FAINT, INK, PALETTE, RAY
+
+SPEC = FigureSpec(
+    title="forest",
+    summary="paired differences to a baseline, one row per loss",
+    after="Lewis & Clarke 2001, BMJ 322, Fig. 2",
+)
+STYLES: dict[Verdict, tuple[str, str]] = {  # mark and colour
+    "better": ("^", PALETTE[0]),
+    "worse": ("v", PALETTE[2]),
+    "not distinguishable": ("o", FAINT),
+}
+_SPAN = 0.27  # seeds of a row lie between -_SPAN and _SPAN of it, in their order: equal ones stay apart
+_WIDE = 30  # a linear axis would press the usual row into less than a thirtieth of its half
+
+
+class Row(NamedTuple):
+    """One loss: the differences of its seeds (n,), their mean and interval, and a note for the margin."""
+
+    label: str
+    differences: np.ndarray
+    mean: float
+    low: float
+    high: float
+    verdict: Verdict
+    note: str = ""
+
+
+def draw(
+    axes: Axes, rows: Sequence[Row], *, baseline: str, unit: str = "percentage points", legend: bool = True
+) -> None:
+    """Draw rows from top to bottom; the axis is logarithmic away from 0 where they differ much in size.
+
+    An interval that is NaN is left out, a mean that is NaN leaves the row empty.
+    """
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=1.5, gid="baseline")
+    for place, row in enumerate(rows):
+        _draw_row(axes, place, row)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=9)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(f"difference to {baseline}, {unit}{_scale_x(axes, rows)}")
+    axes.grid(axis="x", linewidth=0.4, alpha=0.5)
+    axes.set_axisbelow(True)
+    axes.annotate(
+        baseline,
+        (0, 1),
+        (0, 2),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        color=INK,
+        gid="baseline-name",
+    )
+    if legend:
+        _draw_legend(axes, rows)
+
+
+def _draw_row(axes: Axes, place: int, row: Row) -> None:
+    mark, tint = STYLES[row.verdict]
+    if place % 2:
+        axes.axhspan(place - 0.5, place + 0.5, color=RAY, alpha=0.13, linewidth=0, zorder=0)
+    count = len(row.differences)
+    heights = place + 2 * _SPAN * (np.arange(count) - (count - 1) / 2) / max(count - 1, 1)
+    axes.scatter(
+        row.differences, heights, s=8, color=tint, alpha=0.4, linewidths=0, zorder=2, gid=f"seeds-{place}"
+    )
+    axes.plot(
+        [row.low, row.high],
+        [place, place],
+        color=tint,
+        linewidth=1.8,
+        solid_capstyle="butt",
+        zorder=3,
+        gid=f"interval-{place}",
+    )
+    axes.plot(
+        [row.mean],
+        [place],
+        marker=mark,
+        color=tint,
+        markersize=6.5,
+        markeredgecolor="white",
+        markeredgewidth=0.7,
+        zorder=4,
+        gid=f"mean-{place}",
+    )
+    if row.note:
+        axes.annotate(
+            row.note,
+            (1, place),
+            (6, 0),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=8,
+            color=INK,
+            gid=f"note-{place}",
+        )
+
+
+def _scale_x(axes: Axes, rows: Sequence[Row]) -> str:
+    """Choose the scale, and return what the axis label has to say about it."""
+    axes.margins(x=0.05)
+    largest = np.array([np.nanmax(np.abs([*row.differences, row.low, row.high, 0])) for row in rows])
+    filled = largest[largest > 0]  # a row without seeds says nothing of the usual size
+    usual = float(np.median(filled)) if len(filled) else 0.0
+    if usual == 0 or largest.max() <= _WIDE * usual:
+        return ""
+    decade = 10.0 ** np.floor(np.log10(usual))
+    limit = float(next(step * decade for step in (1, 2, 5, 10) if step * decade >= usual))
+    axes.set_xscale("symlog", linthresh=limit, linscale=1.5)
+    low, high = axes.get_xlim()
+    powers = limit * 10.0 ** np.arange(9)
+    ticks = [x for x in (*-powers[::-1], -limit / 2, 0, limit / 2, *powers) if low <= x <= high]
+    axes.set_xticks(ticks, [f"{x:g}".replace("-", "−") for x in ticks])
+    axes.minorticks_off()
+    return f" (logarithmic beyond ±{limit:g})"
+
+
+def _draw_legend(axes: Axes, rows: Sequence[Row]) -> None:
+    marks = [
+        Line2D([], [], marker=mark, color=tint, linewidth=1.8, markeredgecolor="white", label=verdict)
+        for verdict, (mark, tint) in STYLES.items()
+        if any(row.verdict == verdict for row in rows)
+    ]
+    place: Any = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "borderaxespad": 1.7}  # above the name
+    axes.legend(handles=marks, ncols=3, fontsize=8, **place)

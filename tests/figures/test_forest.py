@@ -1,0 +1,123 @@
+"""The forest figure, asked through its artists."""
+
+from __future__ import annotations
+
+import math
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lossbench.figures import _style, forest
+from lossbench.figures.forest import Row
+
+ROWS = [
+    Row("arcface", np.array([0.1, 0.2, 0.3]), 0.2, 0.05, 0.35, "better", "99.13 (3/3)"),
+    Row("center", np.array([-0.1, 0.2]), 0.05, -0.2, 0.3, "not distinguishable"),
+    Row("triplet", np.array([-0.5, -0.5, -0.2]), -0.4, -0.6, -0.2, "worse"),
+]
+
+
+def draw(rows=ROWS, **settings):
+    with mpl.rc_context(_style.RC):
+        figure = Figure(figsize=(6.5, 0.35 * len(rows) + 1), layout="constrained")
+        axes = figure.subplots()
+        forest.draw(axes, rows, baseline="softmax", **settings)
+        FigureCanvasAgg(figure).draw()
+    return axes
+
+
+def found(axes, gid):
+    return next(artist for artist in axes.get_children() if artist.get_gid() == gid)
+
+
+def many(count):
+    random = np.random.RandomState(count)
+    names = [f"a-loss-of-long-name-{place}" for place in range(count)]
+    values = [random.normal(0, 0.2, 10) for _ in names]
+    return [
+        Row(name, v, v.mean(), v.mean() - 0.1, v.mean() + 0.1, "not distinguishable", "99.13 (10/10)")
+        for name, v in zip(names, values, strict=True)
+    ]
+
+
+def test_every_seed_the_mean_and_the_interval_stand_at_their_row():
+    axes = draw()
+    for place, row in enumerate(ROWS):
+        x, y = found(axes, f"seeds-{place}").get_offsets().T
+        np.testing.assert_allclose(x, row.differences)
+        assert np.abs(y - place).max() < 0.4
+        assert len(set(y)) == len(y)  # equal seeds do not hide each other
+        mean = found(axes, f"mean-{place}")
+        assert (mean.get_xdata()[0], mean.get_ydata()[0]) == (row.mean, place)
+        interval = found(axes, f"interval-{place}")
+        assert tuple(interval.get_xdata()) == (row.low, row.high)
+        assert set(interval.get_ydata()) == {place}
+
+
+def test_rows_are_named_from_top_to_bottom():
+    axes = draw()
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["arcface", "center", "triplet"]
+    assert axes.yaxis_inverted()
+    assert found(axes, "note-0").get_text() == "99.13 (3/3)"
+    assert not any(child.get_gid() == "note-1" for child in axes.get_children())
+
+
+def test_the_baseline_is_a_named_line_at_zero():
+    axes = draw(unit="degrees")
+    assert set(found(axes, "baseline").get_xdata()) == {0}
+    assert found(axes, "baseline-name").get_text() == "softmax"
+    assert axes.get_xlabel() == "difference to softmax, degrees"
+    low, high = draw([Row("a", np.array([5.0, 6.0]), 5.5, 5, 6, "better")]).get_xlim()
+    assert low < 0 < high
+
+
+def test_verdicts_differ_in_colour_and_in_mark_and_the_legend_says_how():
+    axes = draw()
+    means = [found(axes, f"mean-{place}") for place in range(3)]
+    assert len({mean.get_marker() for mean in means}) == 3
+    assert len({mean.get_color() for mean in means}) == 3
+    assert means[1].get_color() == _style.FAINT
+    for place, mean in enumerate(means):
+        assert found(axes, f"interval-{place}").get_color() == mean.get_color()
+    entries = {text.get_text() for text in axes.get_legend().get_texts()}
+    assert entries == {"better", "worse", "not distinguishable"}
+    assert {text.get_text() for text in draw(ROWS[:1]).get_legend().get_texts()} == {"better"}
+    assert draw(legend=False).get_legend() is None
+
+
+def test_one_seed_has_no_interval_and_still_a_place():
+    axes = draw([Row("a", np.array([0.3]), 0.3, math.nan, math.nan, "not distinguishable"), ROWS[0]])
+    assert found(axes, "seeds-0").get_offsets().tolist() == [[0.3, 0]]
+    assert axes.get_xscale() == "linear"
+    draw([Row("none", np.array([]), math.nan, math.nan, math.nan, "not distinguishable")])
+    draw([Row("same", np.zeros(3), 0.0, 0.0, 0.0, "not distinguishable")])
+
+
+def test_a_loss_that_failed_does_not_press_the_others_into_a_line():
+    far = Row("oim", np.array([-60.0, -50.0]), -55.0, -90.0, -20.0, "worse")
+    axes = draw([*ROWS, far])
+    assert axes.get_xscale() == "symlog"
+    assert axes.get_xlabel().endswith("percentage points (logarithmic beyond ±0.5)")
+    labels = [text.get_text() for text in axes.get_xticklabels()]
+    assert labels == ["−50", "−5", "−0.5", "−0.25", "0", "0.25"]
+    assert draw().get_xscale() == "linear"
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 39])
+def test_nothing_overlaps_or_leaves_the_figure(count):
+    axes = draw(many(count))
+    page = axes.figure.bbox
+    names = [text.get_window_extent() for text in axes.get_yticklabels()]
+    notes = [found(axes, f"note-{place}").get_window_extent() for place in range(count)]
+    legend, name = axes.get_legend().get_window_extent(), found(axes, "baseline-name").get_window_extent()
+    for box in [*names, *notes, legend, name, axes.xaxis.label.get_window_extent()]:
+        assert page.x0 <= box.x0 and box.x1 <= page.x1
+        assert page.y0 <= box.y0 and box.y1 <= page.y1
+    assert not legend.overlaps(name)
+    for column in (names, notes):
+        assert not any(a.overlaps(b) for a, b in zip(column, column[1:], strict=False))
+    assert all(box.x1 <= axes.get_window_extent().x0 for box in names)
+    assert all(box.x0 >= axes.get_window_extent().x1 for box in notes)
