@@ -73,6 +73,8 @@ class RunConfig:
 
     epochs and sizes are counts, lr is the peak learning rate, weight_decay that of AdamW. A balanced
     sampler draws `samples_per_class` of each of `classes_per_batch` classes (both 0 when shuffled).
+    `unseen` classes are kept out of training, and their test images judged apart; `judged_on` val never
+    opens the test split.
     """
 
     terms: tuple[Term, ...]
@@ -89,6 +91,8 @@ class RunConfig:
     sampler: str
     classes_per_batch: int
     samples_per_class: int
+    unseen: tuple[int, ...] = ()
+    judged_on: str = "test"
 
     @property
     def id(self) -> str:
@@ -130,9 +134,20 @@ class RunConfig:
         return ", ".join(parts)
 
     @property
+    def labels(self) -> tuple[int, ...]:
+        """The data set's label of each class as training numbers them: seen ones, then the unseen."""
+        every = range(len(dataset_spec(self.dataset).classes))
+        return (*(label for label in every if label not in self.unseen), *self.unseen)
+
+    @property
+    def unseen_names(self) -> str:
+        """What the classes kept out of training are called, like '7, 8, 9'."""
+        return ", ".join(dataset_spec(self.dataset).classes[label] for label in self.unseen)
+
+    @property
     def classes(self) -> int:
-        """C, the number of classes of the data set."""
-        return len(dataset_spec(self.dataset).classes)
+        """C, the number of classes trained on."""
+        return len(dataset_spec(self.dataset).classes) - len(self.unseen)
 
     @property
     def rule(self) -> str:
@@ -168,8 +183,16 @@ class RunConfig:
         return value
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; `resolving.config_from_dict` gives the same config back."""
+        """Plain data for JSON; `resolving.config_from_dict` gives the same config back.
+
+        A setting with a default of its own is left out there, so ids are older than such settings.
+        """
         data = {key.name: getattr(self, key.name) for key in dataclasses.fields(self)}
+        for key in dataclasses.fields(self):
+            if data[key.name] == key.default:
+                del data[key.name]
+            elif isinstance(data[key.name], tuple):
+                data[key.name] = list(data[key.name])
         data["terms"] = [
             {"name": term.name, "weight": term.weight, "settings": dict(term.settings)} for term in self.terms
         ]

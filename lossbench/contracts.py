@@ -234,3 +234,16 @@ class Observer(Protocol):
 
     def finished_epoch(self, run: str, record: EpochRecord) -> None:
         """An epoch is over and saved."""
+
+
+class Silent:
+    """An observer whom nobody asks."""
+
+    def started(self, run: str, epochs: int, steps: int, done: int) -> None:
+        """Nothing."""
+
+    def stepped(self, run: str, steps: int) -> None:
+        """Nothing."""
+
+    def finished_epoch(self, run: str, record: EpochRecord) -> None:
+        """Nothing."""

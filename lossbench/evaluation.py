@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,11 +12,13 @@ from torch import Tensor, nn
 
 from . import catalog
 from .config import RunConfig
+from .errors import RunError
 from .geometry import normalize
 from .losses._weighted_sum import WeightedSum
 from .records import Embedding, LabelledImages, Measured
 from .runtime import autocast
 from .splits import Splits, normalized
+from .store import RunFolder
 
 _BATCH = 1000
 _QUICK_REFERENCE = 5000
@@ -91,16 +95,37 @@ def _embedding(features: Tensor, labels: Tensor, scores: Tensor, split: str) -> 
         features.cpu().numpy(),
         labels.cpu().numpy(),
         scores.argmax(1).cpu().numpy(),
-        None if split == "train" else scores.float().cpu().numpy(),
+        scores.float().cpu().numpy() if split in ("val", "test") else None,
     )
 
 
-def measured(embeddings: Mapping[str, Embedding], config: RunConfig, split: str = "test") -> Measured:
-    """What metrics see of a run: one split, with the training split as reference."""
+def judge(
+    network: nn.Module, loss: WeightedSum, splits: Splits, config: RunConfig, precision: torch.dtype
+) -> tuple[dict[str, Embedding], dict[str, Any]]:
+    """Features of all splits, and what the result of a run says of them."""
+    embeddings = evaluate(network, loss, splits, config, precision)
+    found: dict[str, Any] = {f"{name}_accuracy": None for name in ("test", "val", "train")}
+    for name in embeddings.keys() & {"train", "val", "test"}:
+        part = embeddings[name]
+        found[f"{name}_accuracy"] = float((part.predictions == part.labels).mean())
+    found["metrics"] = measure(measured(embeddings, config, config.judged_on))
+    if "unseen" in embeddings:
+        found["unseen_classes"] = config.unseen_names
+        apart = measured(embeddings, config, "unseen")
+        found["unseen"] = measure(apart, catalog.names("metrics"))
+    return embeddings, found
+
+
+def measured(embeddings: Mapping[str, Embedding], config: RunConfig, split: str) -> Measured:
+    """What metrics see of a run: one split, with the training split as reference.
+
+    Unseen classes are seen alone: nothing of training helps to tell them apart.
+    """
+    train, apart = embeddings["train"], split == "unseen"
     return Measured(
-        tested=embeddings[split],
-        reference=embeddings["train"],
-        classes=config.classes,
+        tested=embeddings[split]._replace(scores=None) if apart else embeddings[split],
+        reference=Embedding(*(array[:0] for array in train[:3])) if apart else train,
+        classes=len(config.unseen) if apart else config.classes,
         cosine=config.cosine,
         probabilities=config.probabilities,
     )
@@ -121,3 +146,22 @@ def measure(measured: Measured, names: Iterable[str] | None = None) -> dict[str,
         for name in chosen
         if specs[name].needs in measured.offers
     }
+
+
+def measure_stored(run: RunFolder, names: Sequence[str], *, unseen: bool = False) -> dict[str, float | None]:
+    """The named metrics of a finished run, from its stored features; measured once, then remembered.
+
+    None where a metric is not defined for the run. Raises RunError for features that cannot be read.
+    """
+    split, before = ("unseen", "unseen-") if unseen else (run.config.judged_on, "")
+    known = run.metrics()
+    if missing := [name for name in names if before + name not in known]:
+        embeddings, _ = run.features()
+        if split not in embeddings:
+            raise RunError(f"{run.path / 'features.npz'} has no {split} features.")
+        fresh = measure(measured(embeddings, run.config, split), missing)
+        for name in missing:
+            value = fresh.get(name, math.nan)
+            known[before + name] = value if math.isfinite(value) else None
+        run.write_metrics(known)
+    return {name: known[before + name] for name in names}

@@ -12,9 +12,8 @@ import hashlib
 import math
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from .errors import DataError
-from .records import LabelledImages
+from .records import LabelledImages, Part
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 STANDARD_FILES = (
@@ -38,28 +37,29 @@ def load_official(
     torchvision_class: str,
     folder: Path,
     files: Mapping[str, str],
+    part: Part,
     *,
     download: bool,
-    train: Mapping[str, Any] = MappingProxyType({"train": True}),
-    test: Mapping[str, Any] = MappingProxyType({"train": False}),
-) -> tuple[LabelledImages, LabelledImages]:
-    """The (train, test) images of a torchvision data set, verified before they are used.
+    fetch: Mapping[str, Any] | None = None,
+) -> LabelledImages:
+    """The training or the test images of a torchvision data set, verified before they are used.
 
     `files` maps the unpacked files below `<folder>/<class>/raw`, in the order train images, train labels,
-    test images, test labels, to their MD5 ('' where none is published); `train` and `test` are the
-    arguments with which torchvision's class fetches each split. Only the verified files are read: not
-    torchvision's own cache beside them. Raises DataError that names a missing, cut or altered file.
+    test images, test labels, to their MD5 ('' where none is published); `fetch` are the arguments with
+    which torchvision's class fetches this part. Only the two verified files of this part are opened: not
+    those of the other, nor torchvision's own cache. Raises DataError that names a missing or altered file.
     """
     raw = folder / torchvision_class / "raw"
-    if not all((raw / name).exists() for name in files):
-        _fetch(torchvision_class, folder, files, (train, test) if download else ())
-    for name, digest in files.items():
+    own = dict(list(files.items())[:2] if part == "train" else list(files.items())[2:])
+    if not all((raw / name).exists() for name in own):
+        arguments = {"train": part == "train"} if fetch is None else fetch
+        _fetch(torchvision_class, folder, files, arguments if download else None)
+    for name, digest in own.items():
         check_file(raw / name, digest)
-    arrays = [_read(raw / name, images=number % 2 == 0) for number, name in enumerate(files)]
-    for images, labels in (arrays[:2], arrays[2:]):
-        if len(images) != len(labels):
-            raise DataError(f"{raw} has {len(images)} images but {len(labels)} labels.")
-    return LabelledImages(arrays[0], arrays[1]), LabelledImages(arrays[2], arrays[3])
+    images, labels = (_read(raw / name, images=number == 0) for number, name in enumerate(own))
+    if len(images) != len(labels):
+        raise DataError(f"{raw} has {len(images)} images but {len(labels)} labels.")
+    return LabelledImages(images, labels)
 
 
 def check_file(path: Path, digest: str = "") -> None:
@@ -116,7 +116,7 @@ def _read(path: Path, *, images: bool) -> Tensor:
 
 
 def _fetch(
-    torchvision_class: str, folder: Path, files: Mapping[str, str], splits: Sequence[Mapping[str, Any]]
+    torchvision_class: str, folder: Path, files: Mapping[str, str], arguments: Mapping[str, Any] | None
 ) -> None:
     """Unpack archives that lie there already, download what is missing: torchvision does both."""
     raw = folder / torchvision_class / "raw"
@@ -124,7 +124,7 @@ def _fetch(
         f"put {', '.join(files)} (or torchvision's archives of them) into {raw}, "
         "or use --dataset digits, which needs no files"
     )
-    if not splits:
+    if arguments is None:
         raise DataError(f"{torchvision_class} is not in {raw}; {advice}.")
     from torchvision import datasets  # slow to import, and needed only here
 
@@ -132,8 +132,7 @@ def _fetch(
         raw.mkdir(parents=True, exist_ok=True)
         # one process fetches, the others of a sweep wait; stdout is kept for results
         with FileLock(raw / ".lock"), contextlib.redirect_stdout(sys.stderr):
-            for arguments in splits:
-                getattr(datasets, torchvision_class)(str(folder), download=True, **arguments)
+            getattr(datasets, torchvision_class)(str(folder), download=True, **arguments)
     except Exception as error:  # RuntimeError, URLError, HTTPError, BadGzipFile, EOFError ...
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{torchvision_class} could not be fetched ({reason}); {advice}.") from None

@@ -45,18 +45,19 @@ def make_config(
     catalog.spec("networks", chosen.network)
     terms = _terms(loss, lam, as_written)
     target = lambda_target(parse_sum(loss)) if lam is not None else None
+    unseen = _unseen(chosen.unseen, data.classes)
+    shape = (len(data.classes) - len(unseen), chosen.feature_dim)
     grouped = _grouped_settings([name for name, _ in terms], settings or {})
-    classes = len(data.classes)
     resolved = tuple(
         Term(
             name=name,
             weight=weight,
             by_lambda=name == target,
-            settings=_settings(name, grouped[name], (classes, chosen.feature_dim), as_written),
+            settings=_settings(name, grouped[name], shape, as_written),
         )
         for name, weight in terms
     )
-    batch_size, sampler, p, k = _sampling(chosen, resolved, classes)
+    batch_size, sampler, p, k = _sampling(chosen, resolved, shape[0])
     return RunConfig(
         terms=resolved,
         network=chosen.network,
@@ -72,6 +73,8 @@ def make_config(
         sampler=sampler,
         classes_per_batch=p,
         samples_per_class=k,
+        unseen=unseen,
+        judged_on=chosen.judged_on,
     )
 
 
@@ -80,8 +83,9 @@ def config_from_dict(data: Mapping[str, Any]) -> RunConfig:
 
     Raises UsageError for anything that `make_config` would refuse or would have written otherwise.
     """
-    expected = {field.name for field in dataclasses.fields(RunConfig)}
-    if not isinstance(data, Mapping) or set(data) != expected:
+    fields = dataclasses.fields(RunConfig)
+    always = {field.name for field in fields if field.default is dataclasses.MISSING}
+    if not isinstance(data, Mapping) or not always <= set(data) <= {field.name for field in fields}:
         raise UsageError("These are not the settings of a run.")
     try:
         terms = [(t["name"], float(t["weight"]), dict(t["settings"])) for t in data["terms"]]
@@ -116,6 +120,8 @@ class _Options:
     sampler: str = "auto"
     classes_per_batch: int = 0
     samples_per_class: int = 0
+    unseen: str | Sequence[int] = ()
+    judged_on: str = "test"
 
     @classmethod
     def from_options(cls, options: Mapping[str, Value | None]) -> _Options:
@@ -123,7 +129,7 @@ class _Options:
         given = {key: value for key, value in options.items() if value is not None}
         lowest = {"feature_dim": 1, "epochs": 1, "batch_size": 1, "val_size": 0, "seed": 0}
         for key, value in given.items():
-            if key in ("network", "dataset", "precision", "sampler"):
+            if key in ("network", "dataset", "precision", "sampler", "unseen", "judged_on"):
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or _not_finite(value):
                 raise UsageError(f"{_flag(key)} {value} is not a number.")
@@ -134,10 +140,27 @@ class _Options:
             if value < lowest.get(key, 0) or (key == "lr" and value == 0):
                 raise UsageError(f"{_flag(key)} {value} is too small.")
         chosen = cls(**given)  # type: ignore[arg-type]
-        for key, allowed in (("precision", PRECISIONS), ("sampler", SAMPLERS)):
+        choices = {"precision": PRECISIONS, "sampler": SAMPLERS, "judged_on": ("test", "val")}
+        for key, allowed in choices.items():
             if getattr(chosen, key) not in allowed:
                 raise UsageError(f"{_flag(key)} {getattr(chosen, key)} is none of {', '.join(allowed)}.")
+        if chosen.judged_on == "val" and chosen.val_size == 0:
+            raise UsageError("--val-size 0 leaves nothing to judge by without the test split.")
         return dataclasses.replace(chosen, lr=float(chosen.lr), weight_decay=float(chosen.weight_decay))
+
+
+def _unseen(given: str | Sequence[int], names: Sequence[str]) -> tuple[int, ...]:
+    """Labels of the classes to keep out, from `7,8,9`, class names, or stored labels."""
+    if isinstance(given, str):
+        words = [word.strip() for word in given.split(",")]
+        if wrong := [word for word in words if word not in names]:
+            raise UsageError(f"--unseen {wrong[0][:40]} is no class; there are: {', '.join(names)}.")
+        given = [names.index(word) for word in words]
+    elif any(not isinstance(label, int) or not 0 <= label < len(names) for label in given):
+        raise UsageError("unseen names labels that the data set does not have.")
+    if len(names) - len(set(given)) < 2:
+        raise UsageError(f"--unseen leaves {len(names) - len(set(given))} classes; training needs two.")
+    return tuple(sorted(set(given)))
 
 
 def _not_finite(value: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from . import catalog
+from .config import RunConfig
 from .errors import DataError, UsageError
 from .records import LabelledImages
 
@@ -21,11 +23,16 @@ SPLIT_SEED = 20240229
 
 
 class Splits(NamedTuple):
-    """The three parts; val is empty with `--val-size 0`."""
+    """The parts of a data set; val, test and unseen are empty where a run has none of them.
+
+    Labels are those of the classes trained on, 0 to C - 1; unseen ones (test images of classes that
+    training never sees) go on from C.
+    """
 
     train: LabelledImages
     val: LabelledImages
     test: LabelledImages
+    unseen: LabelledImages
 
 
 def data_folder(given: Path | None = None) -> Path:
@@ -38,25 +45,61 @@ def data_folder(given: Path | None = None) -> Path:
 
 @functools.lru_cache(maxsize=2)  # a worker of a sweep loads its data once
 def load_splits(
-    dataset: str, val_size: int, folder: Path | None = None, device: torch.device | None = None
+    dataset: str,
+    val_size: int,
+    folder: Path | None = None,
+    device: torch.device | None = None,
+    *,
+    unseen: tuple[int, ...] = (),
+    judged_on: str = "test",
 ) -> Splits:
-    """The splits of a data set on `device`. Raises DataError, or UsageError for too large a val_size."""
-    train, test = catalog.load("datasets", dataset)(data_folder(folder))
-    classes = len(catalog.spec("datasets", dataset).classes)
-    for images, labels in (train, test):
-        if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= classes:
-            raise DataError(f"{dataset} has labels outside its {classes} classes, or none at all.")
-        if images.ndim != 3:
-            raise DataError(f"{dataset} has images of shape {tuple(images.shape)}; (N, H, W) is needed.")
-    if val_size and len(train.labels) - val_size < classes:
+    """The splits of a data set on `device`; judged on val, the test files are never opened.
+
+    Raises DataError, or UsageError for too large a val_size.
+    """
+    names = catalog.spec("datasets", dataset).classes
+    opened = ("train", "test") if judged_on == "test" else ("train",)
+    parts = {part: _checked(dataset, part, folder, len(names)) for part in opened}
+    seen = [label for label in range(len(names)) if label not in unseen]
+    train = _of_classes(parts["train"], seen, 0)
+    if val_size and len(train.labels) - val_size < len(seen):
         raise UsageError(f"--val-size {val_size} leaves too little of {len(train.labels)} training images.")
     is_val = torch.from_numpy(validation_mask(train.labels.numpy(), val_size))
-    parts = (
+    test = parts.get("test", LabelledImages(train.images[:0], train.labels[:0]))
+    found = (
         LabelledImages(train.images[~is_val], train.labels[~is_val]),
         LabelledImages(train.images[is_val], train.labels[is_val]),
-        test,
+        _of_classes(test, seen, 0),
+        _of_classes(test, unseen, len(seen)),
     )
-    return Splits(*(_to_device(part, device or torch.device("cpu")) for part in parts))
+    return Splits(*(_to_device(part, device or torch.device("cpu")) for part in found))
+
+
+def splits_of(config: RunConfig, folder: Path | None, device: torch.device | None = None) -> Splits:
+    """The splits of a run. Raises what `load_splits` raises."""
+    place = device or torch.device("cpu")  # not None: the cache must know it as the same
+    return load_splits(
+        config.dataset, config.val_size, folder, place, unseen=config.unseen, judged_on=config.judged_on
+    )
+
+
+def _checked(dataset: str, part: str, folder: Path | None, classes: int) -> LabelledImages:
+    found: LabelledImages = catalog.load("datasets", dataset)(data_folder(folder), part)
+    images, labels = found
+    if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= classes:
+        raise DataError(f"{dataset} has labels outside its {classes} classes, or none at all.")
+    if images.ndim != 3:
+        raise DataError(f"{dataset} has images of shape {tuple(images.shape)}; (N, H, W) is needed.")
+    return found
+
+
+def _of_classes(part: LabelledImages, classes: Sequence[int], first: int) -> LabelledImages:
+    """The samples of some classes, renumbered from `first` in the order given."""
+    number = torch.full((int(part.labels.max()) + 1 if len(part.labels) else 1,), -1)
+    for position, label in enumerate(classes):
+        number[label : label + 1] = first + position
+    labels = number[part.labels]
+    return LabelledImages(part.images[labels >= 0], labels[labels >= 0])
 
 
 def validation_mask(labels: np.ndarray, size: int) -> np.ndarray:

@@ -1,11 +1,11 @@
 """The results folder: the only module that knows paths below it.
 
     results/runs/<loss>-<id>/  config.json · epochs.csv · result.json · model.safetensors · resume.pt ·
-                               features.npz · log.txt
+                               features.npz · metrics.json (what was asked for later) · log.txt
     results/figures/  tables/  README.md  LOG.md
 
 config.json is written first and result.json last: a run with a result is complete, one without can be
-resumed. Every file is written beside its place, synced and renamed, so none is ever half there.
+resumed. Every file is written whole or not at all, see `files`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 import os
 import re
 import tempfile
@@ -27,57 +26,12 @@ from filelock import FileLock, Timeout
 
 from .config import FORMAT, RunConfig
 from .errors import LossbenchError, RunError, UsageError, unknown_name
+from .files import read_json, to_json, write_atomically
 from .records import Embedding, EpochRecord
 from .resolving import config_from_dict
 
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
-_SPLITS = ("train", "val", "test")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a reader sees all of it or the old file. Raises RunError."""
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's files are private, results are for sharing
-        os.replace(temporary, path)
-        temporary = None
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # some file systems cannot sync a folder
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def to_json(data: object) -> str:
-    """JSON for people: indented, keys in the given order; NaN and infinity become null."""
-    return json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _finite(data: object) -> object:
-    if isinstance(data, float) and not np.isfinite(data):
-        return None
-    if isinstance(data, Mapping):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    return data
+_SPLITS = ("train", "val", "test", "unseen")
 
 
 class RunFolder:
@@ -124,6 +78,7 @@ class RunFolder:
             "epochs.csv",
             "model.safetensors",
             "features.npz",
+            "metrics.json",
             "log.txt",
         ):
             with contextlib.suppress(FileNotFoundError):
@@ -131,7 +86,7 @@ class RunFolder:
 
     def result(self) -> dict[str, Any] | None:
         """The stored result, None while the run is not complete. Raises RunError for a broken file."""
-        data = _read_json(self.path / "result.json")
+        data = read_json(self.path / "result.json")
         if data is not None and (not isinstance(data, dict) or data.get("run") != self.name):
             raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains anew.")
         return data
@@ -186,6 +141,15 @@ class RunFolder:
         except Exception as error:  # a damaged archive fails in many ways, in numpy, zipfile and zlib
             raise RunError(f"{path} cannot be read ({error}); train the run again with --force.") from None
         return splits, found
+
+    def metrics(self) -> dict[str, float | None]:
+        """Metrics that were asked for after training, by name (None: not defined here)."""
+        data = read_json(self.path / "metrics.json")
+        return data if isinstance(data, dict) else {}
+
+    def write_metrics(self, metrics: Mapping[str, float | None]) -> None:
+        """Write metrics.json."""
+        write_atomically(self.path / "metrics.json", to_json(metrics).encode())
 
     def read_bytes(self, name: str) -> bytes | None:
         """A file of this run, None when there is none. Raises RunError when it cannot be read."""
@@ -265,7 +229,7 @@ class Store:
 
     def _open(self, name: str) -> RunFolder:
         path = self.runs / name
-        data = _read_json(path / "config.json")
+        data = read_json(path / "config.json")
         if not isinstance(data, dict):
             raise RunError(f"{path} has no config.json; it is no run, or its training never began.")
         data = dict(data)
@@ -280,22 +244,6 @@ class Store:
                 f"{path / 'config.json'} was changed by hand: its settings belong to {config.run_name}."
             )
         return RunFolder(path, config)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} cannot be read ({error}).") from None
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        data = None
-    if data is None:  # also a file that says null: None means that there is no file
-        raise RunError(f"{path} is not valid JSON; it was cut short or changed by hand.")
-    return data
 
 
 def _age(path: Path) -> float:

@@ -7,10 +7,12 @@ takes the same number of steps. A step touches no file and waits for nothing: lo
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,9 +22,9 @@ from . import __version__
 from .batches import epoch_batches
 from .checkpoints import build, load_state, model_bytes, state_bytes, tensors_to
 from .config import RunConfig
-from .contracts import Observer
+from .contracts import Observer, Silent
 from .errors import Diverged, Interrupted, UsageError
-from .evaluation import evaluate, measure, measured, quick_accuracy
+from .evaluation import judge, quick_accuracy
 from .losses._weighted_sum import WeightedSum
 from .records import EpochRecord
 from .runtime import (
@@ -34,11 +36,10 @@ from .runtime import (
     resolve_precision,
     seeded,
 )
-from .splits import SPLIT_SEED, Splits, load_splits, normalized
+from .schedule import learning_rate
+from .splits import SPLIT_SEED, Splits, normalized, splits_of
 from .store import RunFolder, Store
 
-WARM_UP = 0.2
-"""Fraction of the steps during which the learning rate rises."""
 BETAS = (0.9, 0.99)
 
 
@@ -75,10 +76,18 @@ def train(
     return stored
 
 
-def learning_rate(progress: float, peak: float) -> float:
-    """The rate at `progress` in [0, 1): a linear rise to `peak` during WARM_UP, then linear to zero."""
-    rise = (progress + 1e-3) / WARM_UP
-    return peak * min(rise, (1 - progress) / (1 - WARM_UP))
+def seconds_of(config: RunConfig, placement: Placement) -> float:
+    """About how long a run takes on its own here: some of its steps, timed and thrown away."""
+    training = _Training(RunFolder(Path(), config), placement, Silent(), lambda: False)
+    prepare_process(placement.threads)
+    index, moments = torch.arange(config.batch_size, device=training.device), []
+    with seeded(config.seed, "training"):
+        for _ in range(16):
+            training.train_batch(index)
+            float(training.sums[0])  # waits for the device
+            moments.append(time.perf_counter())
+    pauses = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
+    return pauses[len(pauses) // 2] * training.steps * config.epochs
 
 
 class _Training:
@@ -90,7 +99,7 @@ class _Training:
         self.run, self.config, self.observer, self.stop = run, run.config, observer, stop
         self.device = resolve_device(placement.device)
         self.precision = resolve_precision(self.config.precision, self.device)
-        self.splits = load_splits(self.config.dataset, self.config.val_size, placement.data_dir, self.device)
+        self.splits = splits_of(self.config, placement.data_dir, self.device)
         if not self.steps:
             raise UsageError(
                 f"--batch-size {self.config.batch_size} is more than the "
@@ -157,7 +166,7 @@ class _Training:
                 group["lr"] = learning_rate(progress, self.config.lr)
             for clock in self.clocks:
                 clock.fill_(progress)
-            self._train_batch(order[self.step])
+            self.train_batch(order[self.step])
             self.step += 1
             self.observer.stepped(self.run.name, self.epoch * self.steps + self.step)
             if self.stop() and self.step < self.steps:
@@ -166,7 +175,8 @@ class _Training:
                 raise Interrupted(f"{self.run.name} was interrupted; the same command continues it.")
         self.epoch_seconds += time.perf_counter() - began
 
-    def _train_batch(self, index: Tensor) -> None:
+    def train_batch(self, index: Tensor) -> None:
+        """One step on the training images of these indices (B,)."""
         images = normalized(self.splits.train.images[index])
         labels = self.splits.train.labels[index]
         with autocast(self.device, self.precision):
@@ -196,21 +206,13 @@ class _Training:
     def _finish(self) -> dict[str, Any]:
         for clock in self.clocks:
             clock.fill_(1)
-        embeddings = evaluate(*self._judged())
-        accuracy = {name: float((e.predictions == e.labels).mean()) for name, e in embeddings.items()}
+        embeddings, findings = judge(*self._judged())
         self.run.write_features(
             embeddings, {name: _array(self.loss, name) for name in ("weight", "bias", "centers")}
         )
         self.run.write_bytes("model.safetensors", model_bytes(self.network, self.loss, self.config))
         last = self.records[-1]
-        result = self._result("done") | {
-            "test_accuracy": accuracy["test"],
-            "val_accuracy": accuracy.get("val"),
-            "train_accuracy": accuracy["train"],
-            "metrics": measure(measured(embeddings, self.config)),
-            "loss": last.loss,
-            "terms": dict(last.terms),
-        }
+        result = self._result("done") | findings | {"loss": last.loss, "terms": dict(last.terms)}
         self.run.write_result(result)
         return result
 
@@ -220,7 +222,7 @@ class _Training:
         if content is not None:
             self._restore(load_state(content, str(self.run.path)))
             self.run.write_bytes("model.safetensors", model_bytes(self.network, self.loss, self.config))
-        last = self.records[-1] if self.records else None
+        last = next(reversed(self.records), None)
         result = self._result("diverged") | {
             "epoch": record.epoch,
             "test_accuracy": None,
@@ -268,8 +270,7 @@ class _Training:
         self.run.write_epochs(self.records)
 
     def _resume(self) -> None:
-        content = self.run.read_bytes("resume.pt")
-        if content is None:
+        if (content := self.run.read_bytes("resume.pt")) is None:
             return self.run.log(f"starts: {self.config.to_dict()}")
         self._restore(load_state(content, str(self.run.path)))
         return self.run.log(f"continues in epoch {self.epoch + 1} after {self.step} of {self.steps} steps")

@@ -231,6 +231,8 @@ def test_an_id_differs_when_any_field_does() -> None:
         "sampler": ["balanced"],
         "classes_per_batch": [1],
         "samples_per_class": [1],
+        "unseen": [(7,), (7, 8)],
+        "judged_on": ["val"],
     }
     assert set(changes) == {field.name for field in dataclasses.fields(RunConfig)}
     ids = [plain_config().id]
@@ -251,6 +253,30 @@ def test_the_same_setting_written_differently_is_the_same_run() -> None:
     given_default = dict(made("arcface").terms[0].settings)
     assert made("arcface", settings=given_default).id == made("arcface").id
     assert made("arcface", settings={"monotone": "yes"}).id == made("arcface", settings={"monotone": True}).id
+
+
+def test_unseen_classes_are_named_or_numbered() -> None:
+    config = made("arcface", unseen="9, 7,7")
+    assert config.unseen == (7, 9) and config.classes == 8
+    assert config.labels == (0, 1, 2, 3, 4, 5, 6, 8, 7, 9)
+    assert config_from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert config.unseen_names == "7, 9"
+    assert config.id == made("arcface", unseen="7,9").id != made("arcface").id
+    clothes = made("softmax", dataset="fashion-mnist", unseen="coat")
+    assert clothes.unseen == (4,) and clothes.unseen_names == "coat"
+    # ten directions in a plane stand 36 degrees apart, seven have more room
+    assert dict(made("cosface").terms[0].settings) != dict(made("cosface", unseen="7,8,9").terms[0].settings)
+
+
+@pytest.mark.parametrize("unseen", ["", "10", "x", "7,", "0,1,2,3,4,5,6,7,8", [10], [-1], [1.5], ["7"]])
+def test_unseen_classes_that_make_no_sense_are_refused(unseen: Any) -> None:
+    with pytest.raises(UsageError, match="unseen"):
+        made("softmax", unseen=unseen)
+
+
+def test_judging_on_validation_needs_one() -> None:
+    with pytest.raises(UsageError, match="--val-size 0"):
+        made("softmax", judged_on="val", val_size=0)
 
 
 def test_an_id_is_the_same_in_another_process() -> None:

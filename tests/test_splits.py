@@ -55,14 +55,14 @@ def test_the_mask_is_spread_over_the_file() -> None:
 
 def test_digits_split_into_parts_that_share_no_image() -> None:
     splits = load_splits("digits", 180)
-    assert [len(part.labels) for part in splits] == [1253, 180, 364]
-    for part in splits:
+    assert [len(part.labels) for part in splits] == [1253, 180, 364, 0]
+    for part in splits[:3]:
         assert part.images.shape == (len(part.labels), 1, 28, 28)
         assert part.images.dtype == torch.uint8
         assert part.labels.dtype == torch.int64
         assert part.labels.unique().tolist() == list(range(10))
     whole = load_splits("digits", 0)
-    assert [len(part.labels) for part in whole] == [1433, 0, 364]
+    assert [len(part.labels) for part in whole] == [1433, 0, 364, 0]
     assert torch.equal(whole.test.images, splits.test.images)
     seen = sorted(image.numpy().tobytes() for part in splits[:2] for image in part.images)
     assert seen == sorted(image.numpy().tobytes() for image in whole.train.images)
@@ -73,6 +73,46 @@ def test_a_label_belongs_to_its_image_after_the_split() -> None:
     label_of = {image.numpy().tobytes(): int(label) for image, label in zip(*whole, strict=True)}
     for part in load_splits("digits", 180)[:2]:
         assert all(label_of[i.numpy().tobytes()] == int(y) for i, y in zip(*part, strict=True))
+
+
+def test_unseen_classes_are_in_no_part_but_their_own() -> None:
+    whole, splits = load_splits("digits", 180), load_splits("digits", 120, unseen=(3, 7))
+    label_of = {i.numpy().tobytes(): int(y) for part in whole for i, y in zip(*part, strict=True)}
+    names = [0, 1, 2, 4, 5, 6, 8, 9, 3, 7]
+    for part in splits:
+        assert [names[y] for y in part.labels] == [label_of[i.numpy().tobytes()] for i in part.images]
+    for part in splits[:3]:
+        assert part.labels.unique().tolist() == list(range(8))
+    assert splits.unseen.labels.unique().tolist() == [8, 9]
+    in_test = [i.numpy().tobytes() for i, y in zip(*whole.test, strict=True) if y in (3, 7)]
+    assert sorted(i.numpy().tobytes() for i in splits.unseen.images) == sorted(in_test)
+
+
+def test_what_unseen_images_show_changes_nothing_that_training_sees(tmp_path: Path) -> None:
+    labels = torch.arange(60) % 10
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder in (before, after):
+        write_data_set(folder, "FashionMNIST", labels=labels)
+    for name in ("train", "t10k"):
+        path = after / "FashionMNIST" / "raw" / f"{name}-images-idx3-ubyte"
+        content = np.frombuffer(path.read_bytes(), np.uint8).copy()
+        images = content[16:].reshape(-1, 28, 28)
+        images[np.arange(len(images)) % 10 >= 8] ^= 255
+        path.write_bytes(content.tobytes())
+    one, other = (load_splits("fashion-mnist", 16, folder, unseen=(8, 9)) for folder in (before, after))
+    for part, same in zip(one[:3], other[:3], strict=True):
+        assert torch.equal(part.images, same.images) and torch.equal(part.labels, same.labels)
+    assert not torch.equal(one.unseen.images, other.unseen.images)
+
+
+def test_judged_on_validation_the_test_files_are_not_even_opened(tmp_path: Path) -> None:
+    write_data_set(tmp_path, "FashionMNIST", labels=torch.arange(50) % 10)
+    for path in tmp_path.rglob("t10k*"):
+        path.unlink()
+    splits = load_splits("fashion-mnist", 10, tmp_path, judged_on="val")
+    assert [len(part.labels) for part in splits] == [40, 10, 0, 0]
+    with pytest.raises(DataError, match="t10k"):
+        load_splits("fashion-mnist", 10, tmp_path)
 
 
 @pytest.mark.parametrize("size", [1424, 1433, 10**9])

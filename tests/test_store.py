@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 
 from lossbench.config import RunConfig
 from lossbench.errors import RunError, UsageError
+from lossbench.files import to_json, write_atomically
 from lossbench.records import Embedding, EpochRecord
 from lossbench.resolving import make_config
-from lossbench.store import RunFolder, Store, to_json, write_atomically
+from lossbench.store import RunFolder, Store
 
 
 def made(loss: str = "center", **options: Any) -> RunConfig:

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from lossbench import catalog
 from lossbench.errors import Diverged, Interrupted, RunError
 from lossbench.resolving import make_config
+from lossbench.schedule import learning_rate
 from lossbench.store import Store
-from lossbench.training import learning_rate
 
 from .running import Recorder, run, small
 
@@ -79,11 +79,11 @@ def test_every_loss_starts_from_the_same_network_and_sees_the_same_batches(tmp_p
     seen = {}
 
     class Spy(training._Training):
-        def _train_batch(self, index):
+        def train_batch(self, index):
             seen.setdefault(self.run.name, []).append(index.clone())
             if len(seen[self.run.name]) == 1:
                 seen[self.run.name + "/start"] = self.network.feature.weight.detach().clone()
-            super()._train_batch(index)
+            super().train_batch(index)
 
     monkeypatch.setattr(training, "_Training", Spy)
     configs = [small(loss, epochs=2) for loss in ("softmax", "center", "arcface")]
@@ -176,8 +176,8 @@ def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatc
     from lossbench import training
 
     class Poisoned(training._Training):
-        def _train_batch(self, index):
-            super()._train_batch(index)
+        def train_batch(self, index):
+            super().train_batch(index)
             if self.epoch == 2:
                 self.sums += torch.nan
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..contracts import DatasetSpec
-from ..records import LabelledImages
+from ..records import LabelledImages, Part
 
 SPEC = DatasetSpec(
     title="Digits",
@@ -31,8 +31,8 @@ _BRIGHTEST = 16  # the scans have 17 grey levels
 _EVERY = 5
 
 
-def load(folder: Path, download: bool = True) -> tuple[LabelledImages, LabelledImages]:  # noqa: ARG001
-    """The 1,433 training and 364 test images; neither folder nor network is used."""
+def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:  # noqa: ARG001
+    """The 1,433 training or 364 test images; neither folder nor network is used."""
     from sklearn.datasets import load_digits
 
     scans, labels = load_digits(return_X_y=True)
@@ -40,10 +40,8 @@ def load(folder: Path, download: bool = True) -> tuple[LabelledImages, LabelledI
     position = np.empty(len(labels), dtype=int)
     for label in np.unique(labels):
         position[labels == label] = np.arange((labels == label).sum())
-    is_test = torch.from_numpy(position % _EVERY == 0)
-    targets = torch.from_numpy(labels).long()
-    train = LabelledImages(images[~is_test], targets[~is_test])
-    return train, LabelledImages(images[is_test], targets[is_test])
+    own = torch.from_numpy((position % _EVERY == 0) == (part == "test"))
+    return LabelledImages(images[own], torch.from_numpy(labels).long()[own])
 
 
 def _enlarge(scans: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..contracts import DatasetSpec
 from ..idx import load_official
-from ..records import LabelledImages
+from ..records import LabelledImages, Part
 
 SPEC = DatasetSpec(
     title="EMNIST digits",
@@ -29,15 +29,8 @@ _FILES = (
 )
 
 
-def load(folder: Path, download: bool = True) -> tuple[LabelledImages, LabelledImages]:
+def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:
     """The 240,000 training and 40,000 test images. Raises DataError."""
-    train, test = load_official(
-        "EMNIST",
-        folder,
-        dict.fromkeys(_FILES, ""),
-        download=download,
-        train={"split": "digits", "train": True},
-        test={"split": "digits", "train": False},
-    )
-    upright = [LabelledImages(s.images.transpose(1, 2).contiguous(), s.labels) for s in (train, test)]
-    return upright[0], upright[1]
+    fetch = {"split": "digits", "train": part == "train"}
+    found = load_official("EMNIST", folder, dict.fromkeys(_FILES, ""), part, download=download, fetch=fetch)
+    return LabelledImages(found.images.transpose(1, 2).contiguous(), found.labels)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..contracts import DatasetSpec
 from ..idx import STANDARD_FILES, load_official
-from ..records import LabelledImages
+from ..records import LabelledImages, Part
 
 SPEC = DatasetSpec(
     title="Fashion-MNIST",
@@ -22,6 +22,6 @@ SPEC = DatasetSpec(
 )
 
 
-def load(folder: Path, download: bool = True) -> tuple[LabelledImages, LabelledImages]:
+def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:
     """The 60,000 training and 10,000 test images. Raises DataError."""
-    return load_official("FashionMNIST", folder, dict.fromkeys(STANDARD_FILES, ""), download=download)
+    return load_official("FashionMNIST", folder, dict.fromkeys(STANDARD_FILES, ""), part, download=download)

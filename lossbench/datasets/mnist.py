@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..contracts import DatasetSpec
 from ..idx import load_official
-from ..records import LabelledImages
+from ..records import LabelledImages, Part
 
 SPEC = DatasetSpec(
     title="MNIST",
@@ -28,6 +28,6 @@ _FILES = {
 }
 
 
-def load(folder: Path, download: bool = True) -> tuple[LabelledImages, LabelledImages]:
+def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:
     """The 60,000 training and 10,000 test images. Raises DataError."""
-    return load_official("MNIST", folder, _FILES, download=download)
+    return load_official("MNIST", folder, _FILES, part, download=download)

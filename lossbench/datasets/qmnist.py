@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..contracts import DatasetSpec
 from ..idx import load_official
-from ..records import LabelledImages
+from ..records import LabelledImages, Part
 
 SPEC = DatasetSpec(
     title="QMNIST",
@@ -28,14 +28,8 @@ _FILES = (
 )
 
 
-def load(folder: Path, download: bool = True) -> tuple[LabelledImages, LabelledImages]:
+def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:
     """The 60,000 training and the first 10,000 test images. Raises DataError."""
-    train, test = load_official(
-        "QMNIST",
-        folder,
-        dict.fromkeys(_FILES, ""),
-        download=download,
-        train={"what": "train"},
-        test={"what": "test"},
-    )
-    return train, LabelledImages(test.images[:10_000], test.labels[:10_000])
+    fetch = {"what": part}
+    found = load_official("QMNIST", folder, dict.fromkeys(_FILES, ""), part, download=download, fetch=fetch)
+    return LabelledImages(*(tensor[: 60_000 if part == "train" else 10_000] for tensor in found))

@@ -16,6 +16,7 @@ PALETTE = (
 INK = "#1a1a1a"
 FAINT = "#8a8a8a"
 RAY = "#b4b4b4"
+UNSEEN = "#5a5a5a"  # the edge of shapes of classes that training never saw
 
 RC: Any = {  # Any: Matplotlib's stubs list its keys one by one
     "font.family": "sans-serif",

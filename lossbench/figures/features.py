@@ -2,17 +2,20 @@
 
 `raw` shows the features as they are, with class centres as white dots and class weights as rays;
 `normalized` their directions on the unit circle, each class on a ring segment of a little depth so that
-density can be seen, with the class weights as rays.
+density can be seen, with the class weights as rays. Classes that training never saw are drawn over the
+test features as grey-edged shapes, at most so many of each that those below stay visible.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from ..contracts import FigureSpec
 from ..records import Panel
-from ._style import INK, RAY, color, glyph, point_style
+from ._style import INK, RAY, UNSEEN, color, glyph, point_style
 
 SPEC = FigureSpec(
     title="features",
@@ -20,6 +23,8 @@ SPEC = FigureSpec(
     after="Wen et al. 2016, Fig. 2; Deng et al. 2019, Fig. 3",
 )
 _RING_DEPTH = 0.1
+_SHAPES = ("s", "^", "D", "v", "P", "X")
+_MOST_SHAPES = 60
 _GLYPH_RADIUS = 1.22
 
 
@@ -36,7 +41,7 @@ def plane_limit(panel: Panel) -> float:
     """Half width that shows all but the farthest 0.1 % of the points of every split, and all centres."""
     reach = [np.quantile(np.abs(e.features).max(axis=1), 0.999) for e in panel.splits.values()]
     if panel.centers is not None:
-        reach.append(np.abs(panel.centers).max())
+        reach.append(np.nanmax(np.abs(panel.centers)))
     largest = float(max(reach))
     return 1.08 * largest if np.isfinite(largest) and largest > 0 else 1.0
 
@@ -46,6 +51,7 @@ def _draw_plane(axes: Axes, panel: Panel, split: str, limit: float) -> None:
     if panel.weight is not None:
         _draw_rays(axes, panel.weight, 1.5 * limit)
     _scatter(axes, features, labels)
+    _draw_unseen(axes, panel, split, lambda points: points)
     if panel.centers is not None:
         x, y = panel.centers.T
         axes.scatter(x, y, s=16, c="white", edgecolors=INK, linewidths=0.8, zorder=5, gid="centers")
@@ -63,11 +69,11 @@ def _draw_plane(axes: Axes, panel: Panel, split: str, limit: float) -> None:
 
 def _draw_ring(axes: Axes, panel: Panel, split: str) -> None:
     features, labels = panel.splits[split][:2]
-    directions = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    depth = 1 + _RING_DEPTH * np.random.RandomState(0).uniform(-1, 1, (len(features), 1))
+    directions = _directions(features)
     if panel.weight is not None:
         _draw_rays(axes, panel.weight, 1 - _RING_DEPTH)
-    _scatter(axes, directions * depth, labels)
+    _scatter(axes, _ring(features), labels)
+    _draw_unseen(axes, panel, split, _ring)
     for label in np.unique(labels):
         mean = directions[labels == label].mean(axis=0)
         x, y = _GLYPH_RADIUS * mean / max(float(np.linalg.norm(mean)), 1e-12)
@@ -94,6 +100,42 @@ def _scatter(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
         gid="features",
         **point_style(len(points)),
     )
+
+
+def _draw_unseen(axes: Axes, panel: Panel, split: str, place: Callable[[np.ndarray], np.ndarray]) -> None:
+    unseen = panel.splits.get("unseen")
+    if split != "test" or unseen is None:
+        return
+    for number, label in enumerate(np.unique(unseen.labels)):
+        x, y = place(unseen.features[unseen.labels == label][:_MOST_SHAPES]).T
+        axes.scatter(
+            x,
+            y,
+            s=7,
+            c=color(label),
+            marker=_SHAPES[number % len(_SHAPES)],
+            edgecolors=UNSEEN,
+            linewidths=0.5,
+            zorder=3,
+            rasterized=True,
+            gid=f"unseen-{label}",
+            label=panel.class_names[label],
+        )
+    axes.legend(
+        title="unseen", loc="upper right", fontsize=7, title_fontsize=7, handletextpad=0.1, borderaxespad=0.1
+    )
+
+
+def _directions(features: np.ndarray) -> np.ndarray:
+    found: np.ndarray = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    return found
+
+
+def _ring(features: np.ndarray) -> np.ndarray:
+    """Directions at radii around 1, so that density can be seen."""
+    depth = 1 + _RING_DEPTH * np.random.RandomState(0).uniform(-1, 1, (len(features), 1))
+    placed: np.ndarray = _directions(features) * depth
+    return placed
 
 
 def _draw_rays(axes: Axes, weight: np.ndarray, length: float) -> None:

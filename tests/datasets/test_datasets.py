@@ -73,7 +73,11 @@ def write_data_set(folder: Path, title: str, *, labels: Tensor | None = None) ->
 
 
 def load(name: str, folder: Path, download: bool = False) -> tuple[LabelledImages, LabelledImages]:
-    found: tuple[LabelledImages, LabelledImages] = catalog.load("datasets", name)(folder, download)
+    read = catalog.load("datasets", name)
+    found: tuple[LabelledImages, LabelledImages] = (
+        read(folder, "train", download),
+        read(folder, "test", download),
+    )
     return found
 
 

@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from lossbench.figures import features
-from lossbench.figures._style import PALETTE
+from lossbench.figures._style import PALETTE, UNSEEN
 from lossbench.records import Embedding, Panel
 
 
@@ -128,3 +128,36 @@ def _lab(linear):
     xyz = xyz / np.array([0.95047, 1.0, 1.08883])
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+@pytest.mark.parametrize("view", ["raw", "normalized"])
+def test_unseen_classes_are_grey_edged_shapes_over_the_test_features_only(view):
+    shown = panel()
+    kept = shown.splits["test"].labels < 8
+    seen, unseen = (Embedding(*(array[mask] for array in shown.splits["test"][:3])) for mask in (kept, ~kept))
+    missing = shown.weight.copy()
+    missing[8:] = np.nan  # no direction was ever learned for them
+    shown = shown._replace(
+        splits={"train": seen, "test": seen, "unseen": unseen}, weight=missing, centers=missing
+    )
+    for split, drawn in (("test", True), ("train", False)):
+        axes = Figure().subplots()
+        features.draw(axes, shown, split, view=view)
+        for label in (8, 9):
+            shapes = artists(axes, f"unseen-{label}")
+            assert len(shapes) == drawn
+            if drawn:
+                np.testing.assert_allclose(shapes[0].get_edgecolors()[0, :3], to_rgb(UNSEEN), atol=1e-6)
+                np.testing.assert_allclose(
+                    shapes[0].get_facecolors()[0, :3], to_rgb(PALETTE[label]), atol=1e-6
+                )
+                assert np.isfinite(np.asarray(shapes[0].get_offsets())).all()
+        assert all(np.isfinite(axes.get_xlim()))
+        legend = axes.get_legend()
+        assert (legend is not None) == drawn
+        if drawn:
+            assert [text.get_text() for text in legend.get_texts()] == ["8", "9"]
+            marks = [
+                tuple(artists(axes, f"unseen-{label}")[0].get_paths()[0].vertices.ravel()) for label in (8, 9)
+            ]
+            assert marks[0] != marks[1], "shapes differ, also without colour"
