@@ -14,13 +14,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from . import catalog
+from .comparing import Contest, higher_is_better, labels, metric_name
 from .config import RunConfig, dataset_spec
 from .contracts import Value
 from .errors import RunError, UsageError
-from .figures import _style, curves, features
+from .figures import _style, budget, critical_difference, curves, features, forest
+from .files import write_atomically
 from .records import Embedding, Panel
-from .statistics import mean_interval
-from .store import RunFolder, write_atomically
+from .resolving import config_from_dict
+from .statistics import indistinguishable_groups, mean_interval, mean_ranks
+from .store import RunFolder
+from .sweeping import numbers_of
 
 FORMATS = ("png", "pdf", "svg")
 VIEWS = ("raw", "normalized")
@@ -46,10 +50,18 @@ def load_panel(run: RunFolder) -> Panel:
             f" (PCA of {config.feature_dim}-D)" if config.feature_dim > 2 else "",
         )
         weight = centers = None
-    accuracy = f"{100 * result['test_accuracy']:.2f} % test"
-    subtitle = f"{config.subtitle} · {accuracy}" if config.subtitle else accuracy
-    names = dataset_spec(config.dataset).classes
-    return Panel(config.title + note, subtitle, splits, names, _shaped(weight), _shaped(centers), run.name)
+    lines = [config.subtitle, f"unseen {config.unseen_names}" if config.unseen else ""]
+    lines.append(f"{100 * result['test_accuracy']:.2f} % test")
+    number = np.array(config.labels)  # a class has its own colour, whichever others were kept out
+    return Panel(
+        config.title + note,
+        " · ".join(filter(None, lines)),
+        {name: e._replace(labels=number[e.labels]) for name, e in splits.items()},
+        dataset_spec(config.dataset).classes,
+        _in_place(weight, number),
+        _in_place(centers, number),
+        run.name,
+    )
 
 
 def draw_features(runs: Sequence[RunFolder], path: Path, *, split: str = "both", view: str = "raw") -> Path:
@@ -128,6 +140,68 @@ def draw_curves(
     return _write(paint, (9.0, 2.7), path, runs)
 
 
+def draw_forest(contest: Contest, path: Path, *, runs: Sequence[RunFolder]) -> Path:
+    """Every loss's paired differences to the baseline, all seeds drawn."""
+    percent = 100 if "accuracy" in contest.metric else 1
+    rows = []
+    names = labels([contest.baseline, *(entry.config for entry in contest.entries)])
+    for label, entry in zip(names[1:], contest.entries, strict=True):
+        found = entry.comparison
+        mean, half = percent * found.difference.mean, percent * found.difference.half_width
+        rows.append(
+            forest.Row(
+                label=label,
+                differences=percent * np.array(found.differences),
+                mean=mean,
+                low=mean - half,
+                high=mean + half,
+                verdict=entry.verdict,
+                note=entry.missing,
+            )
+        )
+    unit = metric_name(contest.metric) + (" (percentage points)" if percent == 100 else "")
+
+    def paint(figure: Figure) -> None:
+        forest.draw(figure.subplots(), rows, baseline=names[0], unit=unit)
+
+    return _write(paint, (6.5, 0.32 * len(rows) + 1.2), path, runs)
+
+
+def draw_ranks(
+    names: Sequence[str], scores: np.ndarray, path: Path, *, metric: str, runs: Sequence[RunFolder]
+) -> Path:
+    """Mean ranks of the losses over several data sets, scores (data sets, losses), with what ties them."""
+    better = higher_is_better(metric) is not False
+    ranks = mean_ranks(scores, higher_is_better=better)
+    groups = indistinguishable_groups(scores, higher_is_better=better)
+
+    xlabel = f"mean rank by {metric_name(metric)} over {len(scores)} data sets (1 is best)"
+
+    def paint(figure: Figure) -> None:
+        critical_difference.draw(axes := figure.subplots(), names, ranks, groups, xlabel=xlabel)
+        if len(names) > 15:  # more numbers than there is room for
+            axes.set_xticks([1, *range(5, len(names) + 1, 5)])
+
+    return _write(paint, (6.5, 1.1 + 0.3 * ((len(names) + 1) // 2)), path, runs)
+
+
+def draw_budget(searches: Sequence[Mapping[str, Any]], path: Path) -> Path:
+    """Best value against trials of several searches, as `tuning` stores them."""
+    metric = searches[0]["metric"]
+    percent = 100 if "accuracy" in metric else 1
+    lines = []
+    for search in searches:
+        values, best = (np.array(search[key], dtype=float) * percent for key in ("values", "curve"))
+        lines.append(budget.Line(config_from_dict(search["config"]).title, values, best))
+    name = "validation accuracy" if metric == "val_accuracy" else f"{metric.replace('_', ' ')} on validation"
+    ylabel, better = f"{name} (%)" if percent == 100 else name, higher_is_better(metric) is not False
+
+    def paint(figure: Figure) -> None:
+        budget.draw(figure.subplots(), lines, ylabel=ylabel, higher_is_better=better)
+
+    return _write(paint, (6.5, max(3.2, 0.6 + 0.18 * len(lines))), path, ())
+
+
 def check_choice(option: str, value: str, allowed: Sequence[str]) -> str:
     """`value` if it is allowed. Raises UsageError."""
     if value not in allowed:
@@ -146,8 +220,7 @@ def _curve(
     seeds = []
     for value in values:
         own = [result for config, result in members if config.value_of(axis) == value]
-        found = [r[metric] if metric in r else r["metrics"].get(metric) for r in own]
-        seeds.append([percent * number for number in found if number is not None])
+        seeds.append([percent * r[metric] for r in map(numbers_of, own) if metric in r])
     intervals = [mean_interval(numbers) for numbers in seeds]
     return curves.Curve(
         label,
@@ -170,9 +243,14 @@ def _lines(
     return groups
 
 
-def _shaped(directions: np.ndarray | None) -> np.ndarray | None:
-    """Directions of shape (C, 2), None for anything that the plane cannot show as one ray per class."""
-    return directions if directions is not None and directions.ndim == 2 else None
+def _in_place(directions: np.ndarray | None, labels: np.ndarray) -> np.ndarray | None:
+    """Directions (C, 2) at the rows of their labels, NaN for classes that have none; None for anything
+    that the plane cannot show as one ray per class."""
+    if directions is None or directions.ndim != 2 or len(directions) > len(labels):
+        return None
+    placed = np.full((len(labels), directions.shape[1]), np.nan)
+    placed[labels[: len(directions)]] = directions
+    return placed
 
 
 def _to_plane(splits: Mapping[str, Embedding]) -> dict[str, Embedding]:

@@ -142,6 +142,19 @@ class Row(NamedTuple):
     failed: int
 
 
+RUN_NUMBERS = ("test_accuracy", "val_accuracy", "seconds", "images_per_second")
+UNSEEN = "unseen-"
+"""Before the name of a metric that was measured on unseen classes."""
+
+
+def numbers_of(result: Mapping[str, Any]) -> dict[str, float]:
+    """All numbers of a run's result by name: accuracies, times, metrics, and those on unseen classes;
+    what is not finite is not a number of a table."""
+    found = {name: result.get(name) for name in RUN_NUMBERS} | dict(result["metrics"])
+    found |= {UNSEEN + name: value for name, value in result.get("unseen", {}).items()}
+    return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
+
+
 def summarize(outcomes: Iterable[Any]) -> list[Row]:
     """One row per setting, in the order in which the settings first occur."""
     groups: dict[RunConfig, list[Any]] = {}
@@ -149,11 +162,9 @@ def summarize(outcomes: Iterable[Any]) -> list[Row]:
         groups.setdefault(dataclasses.replace(outcome.config, seed=0), []).append(outcome)
     rows = []
     for group in groups.values():
-        results = [outcome.result for outcome in group if outcome.status == "done"]
-        names = ["test_accuracy", "val_accuracy", "seconds", "images_per_second"]
-        values = {name: [r[name] for r in results if r.get(name) is not None] for name in names}
-        for name in dict.fromkeys(name for result in results for name in result["metrics"]):
-            values[name] = [r["metrics"][name] for r in results if r["metrics"].get(name) is not None]
+        results = [numbers_of(outcome.result) for outcome in group if outcome.status == "done"]
+        names = dict.fromkeys([*RUN_NUMBERS, *(name for result in results for name in result)])
+        values = {name: [result[name] for result in results if name in result] for name in names}
         rows.append(
             Row(
                 config=group[0].config,

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .. import catalog
 from ..config import RunConfig
 from ..errors import Interrupted, LossbenchError
+from ..files import to_json
 from ..resolving import feasibility_warnings
-from ..store import Store
+from ..store import RunFolder, Store
+from ..sweeping import UNSEEN
 from ._options import Request
-from ._output import RunDisplay, warn
+from ._output import RunDisplay, say, warn
 
 
 def run_configs(
     configs: Sequence[RunConfig], store: Store, request: Request, *, jobs: int, force: bool
 ) -> list[Any]:
     """The outcomes in the order of the configs. Raises Interrupted when asked to stop."""
-    from ..engines.local import run_all
+    from ..engines.local import plan, run_all
     from ..runtime import Placement, StopRequest, cores, resolve_device
 
     for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
@@ -25,18 +29,26 @@ def run_configs(
     store.check_writable()
     on_cpu = resolve_device(request.device).type == "cpu"
     workers = jobs or (cores() if on_cpu else 1)
+    placement = Placement(request.device, request.data_dir)
+    ahead = plan(configs, store, placement=placement, workers=workers, force=force)
+    if ahead.waiting:
+        at_once = f", {min(workers, ahead.waiting)} at a time" if min(workers, ahead.waiting) > 1 else ""
+        say(
+            f"{ahead.stored} of {len(configs)} runs are stored, {ahead.waiting} to train: "
+            f"about {_duration(ahead.seconds)}{at_once}."
+        )
     outcomes = {}
     with StopRequest().watching() as stop, RunDisplay(len(configs)) as display:
         for outcome in run_all(
             configs,
             store,
-            placement=Placement(request.device, request.data_dir),
+            placement=placement,
             workers=workers,
             observer=display,
             stop=stop,
             force=force,
         ):
-            outcomes[outcome.config] = outcome
+            outcomes[outcome.config] = _as_stored(outcome)
             display.finished_run(outcome.config.run_name, _line(outcome))
         if stop():
             missing = sum(o.status == "interrupted" for o in outcomes.values()) + len(configs) - len(outcomes)
@@ -57,6 +69,45 @@ def fail_if_any(outcomes: Sequence[Any]) -> None:
         )
 
 
+def with_metrics(outcomes: Sequence[Any], store: Store, names: Sequence[str]) -> list[Any]:
+    """The outcomes, their results completed by metrics that were not measured in training; names of
+    anything else are passed over."""
+    completed = []
+    for outcome in outcomes:
+        if outcome.status == "done":
+            run, result = store.run(outcome.config), dict(outcome.result)
+            result["metrics"] = _completed(run, result["metrics"], names, "")
+            if outcome.config.unseen:
+                result["unseen"] = _completed(run, result.get("unseen", {}), names, UNSEEN)
+            outcome = outcome._replace(result=result)
+        completed.append(outcome)
+    return completed
+
+
+def _completed(
+    run: RunFolder, measured: Mapping[str, float | None], names: Sequence[str], before: str
+) -> dict[str, float | None]:
+    """Metrics of one split, with those of `names` that begin with `before`."""
+    from ..evaluation import measure_stored
+
+    wanted = [name.removeprefix(before) for name in names if name.startswith(before)]
+    missing = [name for name in wanted if name in catalog.names("metrics") and name not in measured]
+    found = measure_stored(run, missing, unseen=bool(before)) if missing else {}
+    return {**measured, **found}
+
+
+def _as_stored(outcome: Any) -> Any:
+    """The outcome with its result as the file has it, null for NaN: the same command shows the same again."""
+    return outcome._replace(result=json.loads(to_json(outcome.result)))
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((1, "s"), (60, "min")):
+        if seconds < 100 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 3600:.1f} h"
+
+
 def _line(outcome: Any) -> str:
     if outcome.status != "done":
         return (
@@ -64,5 +115,6 @@ def _line(outcome: Any) -> str:
             if outcome.message != "stored"
             else f"{outcome.status} (stored)"
         )
-    text = f"{100 * outcome.result['test_accuracy']:.2f} % test in {outcome.result['seconds']:.1f} s"
+    part = outcome.config.judged_on
+    text = f"{100 * outcome.result[f'{part}_accuracy']:.2f} % {part} in {outcome.result['seconds']:.1f} s"
     return f"{text} (stored)" if outcome.message == "stored" else text

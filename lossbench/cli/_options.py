@@ -89,6 +89,9 @@ _SHARED: Mapping[str, _Shared] = {
     "data_dir": _Shared(
         "--data-dir", Path, "Data folder [default: $LOSSBENCH_DATA, else the user's cache].", "Data"
     ),
+    "unseen": _Shared(
+        "--unseen", str, "Classes kept out of training and judged apart, like 7,8,9 (open set).", "Data"
+    ),
     "val_size": _Shared("--val-size", int, "Validation images held out; 0 trains on all.", "Data"),
     "device": _Shared("--device", str, "auto, cpu, cuda, cuda:0 ... or mps.", "Machine"),
     "precision": _Shared(

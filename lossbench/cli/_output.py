@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,10 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
+from ..files import to_json
 from ..records import EpochRecord
+from ..tables import is_number
 
 if TYPE_CHECKING:
-    from ..reporting import Table
+    from ..tables import Table
 
 _PIPE_WIDTH = 200  # a file or pipe has no width: wide enough that no cell is broken
 results = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
@@ -23,15 +24,15 @@ messages = Console(stderr=True, highlight=False)
 
 
 def print_json(document: object) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """One JSON document on stdout; NaN and infinity become null."""
+    sys.stdout.write(to_json(document))
 
 
 def print_table(table: Table, title: str = "") -> None:
     """A table on stdout; numbers to the right."""
     shown = RichTable(title=title or None, title_justify="left", title_style="bold", header_style="bold")
     for number, heading in enumerate(table.header):
-        numeric = all(_is_number(row[number]) for row in table.rows)
+        numeric = all(is_number(row[number]) for row in table.rows)
         shown.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in table.rows:
         shown.add_row(*row)
@@ -123,10 +124,6 @@ class RunDisplay:
     def _close(self, run: str) -> None:
         if run in self.tasks:
             self.progress.remove_task(self.tasks.pop(run))
-
-
-def _is_number(text: str) -> bool:
-    return text[:1].isdigit() or text[:1] in "-–" or not text
 
 
 def result_document(result: dict[str, Any], path: str) -> dict[str, Any]:

@@ -1,20 +1,57 @@
-"""`lossbench compare`: several losses under equal conditions, one table, one figure."""
+"""`lossbench compare`: several losses under equal conditions; tables, panel figure, paired statistics."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .. import catalog
-from ..config import COMPARED_LOSSES, dataset_spec
+from ..config import BASE_LOSS, COMPARED_LOSSES, RunConfig, dataset_spec
+from ..errors import UsageError
 from ._options import DEFAULT_RESULTS, Force, Jobs, Json, Request, Results, Seeds, run_options
-from ._output import command_line, print_json, print_table, say
+from ._output import command_line, print_json, print_table, say, warn
+
+if TYPE_CHECKING:
+    from ..reporting import Report
+    from ..store import Store
 
 Losses = Annotated[
     str,
     typer.Option(
         "--losses", help="Losses or sums, separated by commas; `all` for every one.", rich_help_panel="Loss"
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        help="The loss that the others are compared with, seed by seed [default: softmax, else the first].",
+        rich_help_panel="Comparison",
+    ),
+]
+Metric = Annotated[
+    str,
+    typer.Option(
+        "--metric",
+        help="Compared by these, separated by commas; `all` for every one. The first is drawn.",
+        rich_help_panel="Comparison",
+    ),
+]
+Datasets = Annotated[
+    str | None,
+    typer.Option("--datasets", help="Several data sets, separated by commas.", rich_help_panel="Data"),
+]
+Tuned = Annotated[
+    bool,
+    typer.Option(
+        "--tuned",
+        help="Use the settings that `lossbench tune` found for each loss.",
+        rich_help_panel="Comparison",
     ),
 ]
 _DEFAULT = ",".join(COMPARED_LOSSES)
@@ -26,48 +63,178 @@ def compare(
     request: Request,
     losses: Losses = _DEFAULT,
     seeds: Seeds = "0",
+    baseline: Baseline = None,
+    metric: Metric = "test_accuracy",
+    datasets: Datasets = None,
+    tuned: Tuned = False,
     jobs: Jobs = 1,
     results: Results = DEFAULT_RESULTS,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train what is missing, print one table, draw the panel figure: train features above test features."""
-    from ..rendering import draw_features, draw_grid
-    from ..reporting import comparison, conditions, write_tables
+    """Train what is missing; compare with a baseline over paired seeds; draw features and differences."""
+    from ..comparing import parse_metrics
+    from ..reporting import document, write_tables
     from ..store import Store
-    from ..sweeping import applicable, expand, parse_seeds, summarize
-    from ._many import fail_if_any, run_configs
+    from ._many import fail_if_any, run_configs, with_metrics
+
+    metrics = parse_metrics(metric, unseen="unseen" in request.axes)
+    store = Store(results)
+    configs = _configs(request, losses, seeds, datasets)
+    configs = _at_best(store, configs) if tuned else configs
+    base = _baseline(baseline, list(configs))
+    everything = list(dict.fromkeys(config for own in configs.values() for config in own))
+    outcomes = with_metrics(run_configs(everything, store, request, jobs=jobs, force=force), store, metrics)
+    by_config = {outcome.config: outcome for outcome in outcomes}
+    groups = {name: [by_config[config] for config in own] for name, own in configs.items()}
+    report = _report(groups, outcomes, base, metrics)
+    figures: list[str] = []
+    if any(outcome.status == "done" for outcome in outcomes):
+        name = _name(everything, list(configs)) + ("-tuned" if tuned else "")
+        figures = _draw(store, name, groups, report)
+        write_tables(store, name, report)
+    if json:
+        print_json({"runs": [o.result for o in outcomes], "figures": figures, **document(report)})
+    else:
+        _show(report)
+        say("   ".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
+    fail_if_any(outcomes)
+
+
+def _show(report: Report) -> None:
+    from ..reporting import against, against_title, comparison
+
+    print_table(comparison(report.rows, report.metrics))
+    if report.contests:
+        print_table(against(report.contests), against_title(report))
+
+
+def _configs(request: Request, losses: str, seeds: str, datasets: str | None) -> dict[str, list[RunConfig]]:
+    """The runs of each loss, by the name that the user gave it."""
+    from ..sweeping import applicable, expand, parse_seeds
 
     names = list(catalog.names("losses")) if losses == "all" else [n.strip() for n in losses.split(",")]
-    axes = {**request.axes, "seed": parse_seeds(seeds)}
+    axes: dict[str, Any] = {**request.axes, "seed": parse_seeds(seeds)}
+    if datasets is not None:
+        if "dataset" in axes:
+            raise UsageError("--dataset and --datasets exclude each other.")
+        axes["dataset"] = tuple(dict.fromkeys(name.strip() for name in datasets.split(",")))
     chosen = applicable(names, axes)
-    configs = [config for name, own in zip(names, chosen, strict=True) for config in expand(name, own)]
-    store = Store(results)
-    outcomes = run_configs(configs, store, request, jobs=jobs, force=force)
+    return {name: expand(name, own) for name, own in zip(names, chosen, strict=True)}
+
+
+def _at_best(store: Store, configs: dict[str, list[RunConfig]]) -> dict[str, list[RunConfig]]:
+    """The same runs at the points that searches found; a warning where they were searched unequally."""
+    searched = {name: _tuned(store, name, own) for name, own in configs.items()}
+    budgets = sorted(set().union(*(trials for _, trials in searched.values())))
+    if len(budgets) > 1:
+        warn(f"the losses were tuned with unequal budgets: {', '.join(map(str, budgets))} trials.")
+    return {name: own for name, (own, _) in searched.items()}
+
+
+def _tuned(store: Store, loss: str, configs: Sequence[RunConfig]) -> tuple[list[RunConfig], set[int]]:
+    """The same runs at the point that a search found for them, and the trials that it took."""
+    from ..expressions import parse_sum
+    from ..resolving import lambda_target, make_config
+    from ..tuning import load_tuned
+
+    found, trials = [], set()
+    for config in configs:
+        search = load_tuned(store, config)
+        point = {"lr": config.lr, **search["point"]}
+        if lambda_target(parse_sum(loss)) is not None:
+            point.setdefault("lambda", config.value_of("lambda"))
+        kept = {key: value for key, value in config.to_dict().items() if key not in ("terms", "lr")}
+        lam, lr = point.pop("lambda", None), point.pop("lr")
+        given = {f"{term.name}.{key}": value for term in config.terms for key, value in term.settings}
+        found.append(make_config(loss=loss, lam=lam, settings=given | point, lr=lr, **kept))
+        trials.add(search["trials"])
+    return found, trials
+
+
+def _baseline(given: str | None, names: Sequence[str]) -> str:
+    if given is None:
+        return BASE_LOSS if BASE_LOSS in names else names[0]
+    if given not in names:
+        raise UsageError(f"--baseline {given} is none of the losses compared: {', '.join(names)}.")
+    return given
+
+
+def _name(configs: Sequence[RunConfig], names: Sequence[str]) -> str:
+    label = "-".join(dict.fromkeys(config.loss for config in configs))
+    label = re.sub("[^A-Za-z0-9+.-]+", "-", label)
+    if len(names) > _PANEL_LOSSES:
+        which = "" if len(names) == len(catalog.names("losses")) else f"-{zlib.crc32(label.encode()):08x}"
+        label = f"{len(names)}-losses{which}"  # another set of as many losses is another file
+    unseen = "".join(["-unseen", *map(str, configs[0].unseen)]) if configs[0].unseen else ""
+    return f"compare-{label}-{'-'.join(dict.fromkeys(config.dataset for config in configs))}{unseen}"
+
+
+def _report(
+    groups: Mapping[str, Sequence[Any]], outcomes: Sequence[Any], baseline: str, metrics: Sequence[str]
+) -> Report:
+    from ..comparing import contests
+    from ..reporting import Report, conditions
+    from ..sweeping import summarize
+
+    configs = [outcome.config for outcome in outcomes]
     done = [outcome for outcome in outcomes if outcome.status == "done"]
-    rows = summarize(outcomes)
-    label = "-".join(config for config in dict.fromkeys(c.loss for c in configs))
-    label = label if len(names) <= _PANEL_LOSSES else f"{len(names)}-losses"
-    name = f"compare-{label}-{configs[0].dataset}"
-    figure = None
-    if done:
-        first = {outcome.config.loss: outcome for outcome in reversed(done)}
-        shown = [store.run(o.config) for o in done if first[o.config.loss] is o]
+    datasets = list(dict.fromkeys(config.dataset for config in configs))
+    several = len(groups) > 1 and len({config.seed for config in configs}) > 1
+    data = ", ".join(dataset_spec(name).title for name in datasets)
+    return Report(
+        title=f"{data}: {' · '.join(dict.fromkeys(config.title for config in configs))}",
+        command=command_line(),
+        stated=conditions([o.config for o in done], [o.result for o in done]) if done else "",
+        rows=summarize(outcomes),
+        metrics=metrics,
+        contests=contests(groups, baseline, metrics, datasets) if several else (),
+    )
+
+
+def _draw(store: Store, name: str, groups: Mapping[str, Sequence[Any]], report: Report) -> list[str]:
+    """For each data set the features of the first seed of each loss, and with several seeds the paired
+    differences by the first metric that has any; with several data sets the mean ranks."""
+    from ..rendering import draw_features, draw_forest, draw_grid
+
+    every = list(dict.fromkeys(o.config.dataset for outcomes in groups.values() for o in outcomes))
+    done = {name: [o for o in outcomes if o.status == "done"] for name, outcomes in groups.items()}
+    paired = [c for c in report.contests if any(entry.comparison.n for entry in c.entries)]
+    figures = []
+    for dataset in every:
+        own = [[store.run(o.config) for o in found if o.config.dataset == dataset] for found in done.values()]
+        runs = list({run.name: run for found in own for run in found}.values())
+        if not runs:
+            continue
+        suffix = "" if len(every) == 1 else f"-{dataset}"
+        shown = list({found[0].name: found[0] for found in own if found}.values())
         draw = draw_features if len(shown) <= _PANEL_LOSSES else draw_grid
-        figure = draw(shown, store.figures / f"{name}.png")
-        title = f"{dataset_spec(configs[0].dataset).title}: {' · '.join(row.config.title for row in rows)}"
-        write_tables(
-            store,
-            name,
-            rows,
-            swept=(),
-            title=title,
-            command=command_line(),
-            stated=conditions([o.config for o in done], [o.result for o in done]),
-        )
-    if json:
-        print_json({"runs": [o.result for o in outcomes], "figure": str(figure) if figure else None})
-    else:
-        print_table(comparison(rows))
-        say(f"Table: {store.tables / name}.md, .csv" + (f"   Figure: {figure}" if figure else ""))
-    fail_if_any(outcomes)
+        figures.append(draw(shown, store.figures / f"{name}{suffix}.png"))
+        for contest in [c for c in paired if c.baseline.dataset == dataset][:1]:
+            figures.append(draw_forest(contest, store.figures / f"{name}-forest{suffix}.png", runs=runs))
+    if len(every) > 1 and len(groups) > 1:
+        figures += _draw_ranks(store, name, groups, report.metrics, every)
+    return [str(figure) for figure in figures]
+
+
+def _draw_ranks(
+    store: Store,
+    name: str,
+    groups: Mapping[str, Sequence[Any]],
+    metrics: Sequence[str],
+    datasets: Sequence[str],
+) -> list[Path]:
+    """Mean ranks by the first metric that has a better side, where every loss has it on every data set."""
+    from ..comparing import higher_is_better, labels, scores_by_dataset
+    from ..rendering import draw_ranks
+
+    for metric in [metric for metric in metrics if higher_is_better(metric) is not None][:1]:
+        scores = scores_by_dataset(groups, metric, datasets)
+        if scores is not None:
+            runs = [
+                store.run(o.config) for outcomes in groups.values() for o in outcomes if o.status == "done"
+            ]
+            titles = labels([outcomes[0].config for outcomes in groups.values()])
+            path = store.figures / f"{name}-ranks.png"
+            return [draw_ranks(titles, scores, path, metric=metric, runs=runs)]
+    return []

@@ -32,7 +32,7 @@ def explain(
     from .. import catalog
     from ..explaining import documentation
     from ..explaining import explain as explained
-    from ..reporting import Table
+    from ..tables import Table
 
     given: dict[str, str] = {}
     for text in settings or ():

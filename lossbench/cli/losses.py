@@ -19,7 +19,7 @@ def losses(
     json: Json = False,
 ) -> None:
     """List the losses: kind, settings with default and bounds, paper."""
-    from ..reporting import Table
+    from ..tables import Table
 
     names = catalog.names("losses") if name is None else (name,)
     specs: dict[str, LossSpec] = {each: catalog.spec("losses", each) for each in names}

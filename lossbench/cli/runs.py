@@ -24,8 +24,8 @@ def runs(
     json: Json = False,
 ) -> None:
     """List stored runs, oldest first."""
-    from ..reporting import Table
     from ..store import Store
+    from ..tables import Table
 
     folders, problems = Store(results).all()
     for problem in problems:

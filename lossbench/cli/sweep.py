@@ -24,7 +24,7 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Train a grid: any numeric option takes a list or a range. Finished runs are skipped."""
-    from ..reporting import comparison, conditions, write_tables
+    from ..reporting import Report, comparison, conditions, write_tables
     from ..store import Store
     from ..sweeping import expand, parse_seeds, summarize, swept
     from ._many import fail_if_any, run_configs
@@ -44,15 +44,8 @@ def sweep(
         figures = _draw(store, name, done, varied)
         over = ", ".join(varied) or "seeds"
         title = f"{dataset_spec(configs[0].dataset).title}: {configs[0].title} over {over}"
-        write_tables(
-            store,
-            name,
-            rows,
-            swept=varied,
-            title=title,
-            command=command_line(),
-            stated=conditions([o.config for o in done], [o.result for o in done]),
-        )
+        stated = conditions([o.config for o in done], [o.result for o in done])
+        write_tables(store, name, Report(title, command_line(), stated, rows, swept=varied))
     if json:
         print_json({"runs": [o.result for o in outcomes], "figures": figures})
     else:

@@ -64,7 +64,8 @@ def _train(config: RunConfig, store: Store, request: Request, force: bool) -> di
 
 
 def _show(config: RunConfig, result: dict[str, object], path: str) -> None:
-    from ..reporting import column_title
+    from ..comparing import column_title
+    from ..reporting import format_value
 
     metrics: dict[str, float] = result["metrics"]  # type: ignore[assignment]
     val = result["val_accuracy"]
@@ -74,8 +75,10 @@ def _show(config: RunConfig, result: dict[str, object], path: str) -> None:
     ]
     for name, value in metrics.items():
         if name != "accuracy" and value is not None:
-            shown = f"{100 * value:.2f}" if "accuracy" in name else f"{value:.3f}"
-            pairs.append((column_title(name), shown))
+            pairs.append((column_title(name), format_value(name, value)))
+    for name, value in result.get("unseen", {}).items():  # type: ignore[attr-defined]
+        if value is not None:
+            pairs.append((f"unseen {column_title(name)}", format_value(name, value)))
     machine: dict[str, object] = result["machine"]  # type: ignore[assignment]
     pairs += [
         ("training time", f"{result['seconds']:.1f} s on {machine['device_name']}"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import heapq
 import multiprocessing
 import multiprocessing.connection
 import time
@@ -17,17 +18,20 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from ..config import RunConfig
 from ..contracts import Observer
-from ..errors import Diverged, Interrupted, LossbenchError
+from ..errors import DataError, Diverged, Interrupted, LossbenchError
 from ..records import EpochRecord
 from ..runtime import Placement, StopRequest, cores
-from ..splits import load_splits
+from ..splits import splits_of
 from ..store import Store
-from ..training import train
+from ..training import seconds_of, train
 
 _ATTEMPTS = 2
 _STEP_MESSAGES = 0.2  # seconds between two messages about steps
+_STARTUP = 4.0  # seconds, about, until a worker has imported torch and loaded the data
 _GRACE = 10.0  # seconds for a worker to finish its step and save
 
 
@@ -62,10 +66,8 @@ def run_all(
             waiting.append(config)
         else:
             yield finished
-    for config in {(c.dataset, c.val_size): c for c in waiting}.values():
-        load_splits(
-            config.dataset, config.val_size, placement.data_dir
-        )  # fetched once, before anyone needs it
+    for config in {(c.dataset, c.val_size, c.unseen, c.judged_on): c for c in waiting}.values():
+        splits_of(config, placement.data_dir)  # fetched once, before anyone needs it
     if workers == 1 or len(waiting) == 1:
         for config in waiting:
             if stop():
@@ -73,6 +75,52 @@ def run_all(
             yield _run(config, store, placement, observer, stop, force)
     elif waiting:
         yield from _Pool(store, placement, min(workers, len(waiting)), observer, stop, force).run(waiting)
+
+
+class Plan(NamedTuple):
+    """What is ahead: runs whose results are stored, runs to train, and about how many seconds that takes."""
+
+    stored: int
+    waiting: int
+    seconds: float
+
+
+def plan(
+    configs: Sequence[RunConfig], store: Store, *, placement: Placement, workers: int, force: bool = False
+) -> Plan:
+    """Look before training: some steps of each kind of run are timed, at the threads it will have.
+
+    Raises DataError when the data set is not there.
+    """
+    waiting = [config for config in configs if force or _stored(config, store) is None]
+    at_once = max(1, min(workers, len(waiting)))
+    share = placement._replace(threads=threads_each(placement, at_once))
+    threads, paces = torch.get_num_threads(), dict[tuple[object, ...], float]()
+    free = [_STARTUP if at_once > 1 else 0.0] * at_once  # when each worker can take its next run
+    try:
+        for config in waiting:
+            kind = (config.network, config.dataset, config.feature_dim, config.batch_size)
+            if kind not in paces:
+                paces[kind] = _seconds_of_epoch(config, share)
+            heapq.heapreplace(free, free[0] + paces[kind] * config.epochs)
+    finally:
+        torch.set_num_threads(threads)
+    return Plan(len(configs) - len(waiting), len(waiting), max(free) if waiting else 0.0)
+
+
+def _seconds_of_epoch(config: RunConfig, placement: Placement) -> float:
+    """0 for a run that cannot be timed: it will not train either, and its outcome says why."""
+    try:
+        return seconds_of(config, placement) / config.epochs
+    except DataError:
+        raise
+    except Exception:
+        return 0.0
+
+
+def threads_each(placement: Placement, workers: int) -> int | None:
+    """Threads of each of so many workers at once; alone, what torch chooses."""
+    return placement.threads or (max(1, cores() // workers) if workers > 1 else None)
 
 
 def _stored(config: RunConfig, store: Store) -> Outcome | None:
@@ -127,8 +175,8 @@ class _Pool:
         stop: Callable[[], bool],
         force: bool,
     ) -> None:
-        share = placement.threads or max(1, cores() // size)
-        self.arguments = (store.root, placement._replace(threads=share), force)
+        share = placement._replace(threads=threads_each(placement, size))
+        self.arguments = (store.root, share, force)
         self.size, self.observer, self.stop = size, observer, stop
         self.running: dict[_Worker, RunConfig] = {}
         self.attempts: collections.Counter[RunConfig] = collections.Counter()

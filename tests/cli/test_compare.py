@@ -1,0 +1,298 @@
+"""`lossbench compare` as a user types it: files, figures, JSON, metrics measured once, and refusals."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lossbench import evaluation, rendering
+from lossbench.__main__ import main
+from lossbench.cli.compare import _tuned
+from lossbench.engines import local
+from lossbench.errors import RunError
+from lossbench.figures import _style
+from lossbench.resolving import make_config
+from lossbench.store import Store
+
+from ..datasets.test_datasets import write_data_set
+
+Capture = pytest.CaptureFixture[str]
+QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "100", "--device", "cpu"]
+LOSSES = ["--losses", "softmax,center,triplet", "--seeds", "0-1"]
+METRICS = ["--metric", "map-at-r,test_accuracy", "--baseline", "center"]
+NAME = "compare-softmax-center-triplet-digits"
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with three losses over two seeds, compared by a metric that training leaves out."""
+    folder = tmp_path_factory.mktemp("compared")
+    assert main(["compare", *QUICK, *LOSSES, *METRICS, "--results", str(folder)]) == 0
+    return folder
+
+
+def call(capsys: Capture, *arguments: object) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main(["compare", *(str(argument) for argument in arguments)])
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return code, captured.out, captured.err
+
+
+def document(capsys: Capture, *arguments: object) -> Any:
+    code, out, _ = call(capsys, *arguments, "--json")
+    assert code == 0
+    return json.loads(out, parse_constant=pytest.fail)
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def forbidden(*_: object, **__: object) -> None:
+    raise AssertionError("nothing is to be computed here")
+
+
+def test_files_and_figures(compared: Path) -> None:
+    assert {path.name for path in (compared / "tables").iterdir()} == {
+        f"{NAME}{end}" for end in (".csv", ".md", ".tex", ".json", "-against.csv")
+    }
+    for figure in (f"{NAME}.png", f"{NAME}-forest.png"):
+        assert (compared / "figures" / figure).read_bytes().startswith(PNG)
+        assert f"figures/{figure}" in (compared / "README.md").read_text()
+    text = (compared / "tables" / f"{NAME}.md").read_text()
+    assert "Against Center, paired by seed" in text
+    assert "MAP@R" in text
+
+
+def test_one_json_document_of_what_is_stored(compared: Path, capsys: Capture, monkeypatch: Any) -> None:
+    """The second call trains nothing, measures nothing, and its numbers are those of the runs."""
+    monkeypatch.setattr(evaluation, "measure", forbidden)
+    monkeypatch.setattr(local, "train", forbidden)
+    before = {path: path.stat().st_mtime_ns for path in (compared / "runs").rglob("*") if path.is_file()}
+    shown = document(capsys, *QUICK, *LOSSES, *METRICS, "--results", compared)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert set(shown) >= {"runs", "settings", "against", "figures", "conditions", "command"}
+    assert [setting["loss"] for setting in shown["settings"]] == ["softmax", "center", "triplet"]
+    assert {(entry["metric"], entry["loss"]) for entry in shown["against"]} == {
+        (metric, loss) for metric in ("map-at-r", "test_accuracy") for loss in ("softmax", "triplet")
+    }
+    values = {run["run"]: run for run in shown["runs"]}
+    assert len(values) == 6
+    scores = [run["metrics"]["map-at-r"] for run in shown["runs"]]
+    expected = [own - base for own, base in zip(scores[4:], scores[2:4], strict=True)]
+    assert shown["against"][1]["differences"] == expected
+    written = lines(compared / "tables" / f"{NAME}-against.csv")
+    assert [float(number) for number in written[1]["differences"].split()] == expected
+    for run in shown["runs"]:
+        remembered = json.loads((compared / "runs" / run["run"] / "metrics.json").read_text())
+        assert remembered == {"map-at-r": run["metrics"]["map-at-r"]}
+    averages = [float(line["map-at-r"]) for line in lines(compared / "tables" / f"{NAME}.csv")]
+    np.testing.assert_allclose(averages, np.reshape(scores, (3, 2)).mean(axis=1))
+
+
+def test_force_forgets_what_was_measured(compared: Path, capsys: Capture, tmp_path: Path) -> None:
+    shutil.copytree(compared / "runs", tmp_path / "runs")
+    options = [*QUICK, "--losses", "softmax", "--results", tmp_path]
+    run = Store(tmp_path).run(make_config(loss="softmax", dataset="digits", epochs=1, batch_size=100))
+    assert run.metrics()
+    code, _, err = call(capsys, *options, "--force")
+    assert code == 0
+    assert "0 of 1 runs are stored, 1 to train" in err
+    assert run.metrics() == {}
+    (shown,) = document(capsys, *options, "--metric", "map-at-r")["runs"]
+    assert run.metrics() == {"map-at-r": shown["metrics"]["map-at-r"]}
+
+
+def test_one_seed_has_no_paired_table(compared: Path, capsys: Capture) -> None:
+    options = [*QUICK, "--losses", "softmax,triplet", "--seeds", "1", "--results", compared]
+    code, out, err = call(capsys, *options)
+    assert code == 0
+    assert "Against" not in out
+    assert "to train" not in err
+    assert not list(compared.glob("*/compare-softmax-triplet-digits-*"))
+    shown = document(capsys, *options)
+    assert shown["against"] == []
+    assert shown["settings"][0]["metrics"]["test_accuracy"]["half_width"] is None
+
+
+def test_a_metric_that_is_not_defined_is_null_at_once(
+    capsys: Capture, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Fresh from training it is NaN or infinite, which is no JSON; the second call shows the same."""
+    monkeypatch.setattr(evaluation, "measure", lambda *_: {"gap": math.nan, "spread-gap": math.inf})
+    options = [*QUICK, "--losses", "softmax", "--results", tmp_path]
+    first = document(capsys, *options)
+    assert first["runs"][0]["metrics"] == {"gap": None, "spread-gap": None}
+    second = document(capsys, *options)
+    for shown in (first, second):
+        assert shown.pop("command")
+    assert first == second
+
+
+def test_older_results_lack_metrics_and_scores(compared: Path, capsys: Capture, tmp_path: Path) -> None:
+    """As an older version stored them: what can be measured is, the rest is a dash."""
+    shutil.copytree(compared / "runs", tmp_path / "runs")
+    for path in (tmp_path / "runs").iterdir():
+        (path / "metrics.json").unlink()
+        result = json.loads((path / "result.json").read_text())
+        result["metrics"] = {name: result["metrics"][name] for name in ("accuracy", "gap", "spread-gap")}
+        (path / "result.json").write_text(json.dumps(result))
+        with np.load(path / "features.npz") as arrays:
+            kept = {name: arrays[name] for name in arrays.files if not name.endswith("_scores")}
+        np.savez(path / "features.npz", **kept)
+    options = [*QUICK, *LOSSES, "--metric", "nll,recall-at-1,nn-accuracy", "--results", tmp_path]
+    shown = document(capsys, *options)
+    for run in shown["runs"]:
+        assert run["metrics"]["nll"] is None
+        assert 0 < run["metrics"]["recall-at-1"] <= 1
+        assert 0 < run["metrics"]["nn-accuracy"] <= 1
+    assert [entry["n"] for entry in shown["against"]] == [0, 0, 2, 2, 2, 2]
+    code, out, _ = call(capsys, *options)
+    assert code == 0
+    assert "1-NN accuracy (%)" in out
+
+
+def test_a_baseline_that_failed_is_counted_and_decides_nothing(
+    compared: Path, capsys: Capture, tmp_path: Path, monkeypatch: Any
+) -> None:
+    shutil.copytree(compared / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("softmax-*"))
+
+    def broken(*_: object, **__: object) -> None:
+        raise RunError("this loss fails")
+
+    monkeypatch.setattr(local, "train", broken)
+    code, out, err = call(capsys, *QUICK, *LOSSES, "--json", "--results", tmp_path)
+    assert code == 1
+    assert "2 of 6 runs failed and 0 diverged" in err
+    shown = json.loads(out)
+    assert shown["runs"][:2] == [None, None]
+    assert {(entry["n"], entry["unpaired"], entry["verdict"]) for entry in shown["against"]} == {
+        (0, 2, "not distinguishable")
+    }
+    assert not (tmp_path / "figures" / f"{NAME}-forest.png").exists(), "there is nothing to draw"
+    code, out, _ = call(capsys, *QUICK, *LOSSES, "--baseline", "triplet", "--results", tmp_path)
+    assert code == 1
+    assert "0 of 2 (2 failed)" in out
+    assert "0 / 2" in out
+    assert (tmp_path / "figures" / f"{NAME}-forest.png").read_bytes().startswith(PNG)
+
+
+def test_when_everything_fails_there_is_a_table_and_no_file(capsys: Capture, tmp_path: Path) -> None:
+    options = [*QUICK[:-4], "--batch-size", "5000", "--losses", "softmax,center", "--seeds", "0-1"]
+    code, out, err = call(capsys, *options, "--results", tmp_path)
+    assert code == 1
+    assert "4 of 4 runs failed" in err
+    assert "0 / 2" in out
+    assert not (tmp_path / "tables").exists()
+
+
+def test_two_settings_of_one_loss_have_a_panel_each(compared: Path, capsys: Capture) -> None:
+    """Also the same run under two names, which is trained once."""
+    losses = "center,softmax + 0.003*center,softmax + 0.1*center"
+    code, out, err = call(capsys, *QUICK, "--losses", losses, "--results", compared)
+    assert code == 0
+    assert "1 of 2 runs are stored, 1 to train" in err
+    assert out.count("Center") == 2
+    shown = (compared / "figures/compare-center-digits.png").read_bytes()
+    names = [path.name.encode() for path in (compared / "runs").glob("center-*")]
+    assert sum(name in shown for name in names) == 2
+
+
+def test_several_data_sets_are_ranked(compared: Path, capsys: Capture, tmp_path: Path) -> None:
+    write_data_set(tmp_path, "FashionMNIST")
+    options = ["--datasets", "digits,fashion-mnist", "--losses", "softmax,center", "--seeds", "0-1"]
+    options += ["--val-size", "10", "--batch-size", "40", "--epochs", "1", "--data-dir", str(tmp_path)]
+    shown = document(capsys, *options, "--device", "cpu", "--results", compared)
+    name = "compare-softmax-center-digits-fashion-mnist"
+    assert [Path(figure).name for figure in shown["figures"]] == [
+        f"{name}-digits.png",
+        f"{name}-forest-digits.png",
+        f"{name}-fashion-mnist.png",
+        f"{name}-forest-fashion-mnist.png",
+        f"{name}-ranks.png",
+    ]
+    assert all(Path(figure).read_bytes().startswith(PNG) for figure in shown["figures"])
+    assert [entry["dataset"] for entry in shown["against"]] == ["digits", "fashion-mnist"]
+    assert [line["dataset"] for line in lines(compared / "tables" / f"{name}.csv")] == [
+        "digits",
+        "fashion-mnist",
+        "digits",
+        "fashion-mnist",
+    ]
+    assert shown["conditions"].startswith("Digits with 10, Fashion-MNIST with 10 validation images")
+    forest = (compared / "figures" / f"{name}-forest-digits.png").read_bytes()
+    assert b"'dataset': 'digits'" in forest and b"fashion-mnist" not in forest
+
+
+@pytest.mark.parametrize("count", [2, 6, 39])
+def test_ranks_of_many_losses_can_be_read(count: int, tmp_path: Path, monkeypatch: Any) -> None:
+    drawn = []
+    monkeypatch.setattr(rendering, "_write", lambda paint, size, *_: drawn.append((paint, size)))
+    scores = np.random.RandomState(0).rand(3, count) + np.arange(count)
+    names = [f"a loss of number {number}" for number in range(count)]
+    rendering.draw_ranks(names, scores, tmp_path / "ranks.png", metric="map-at-r", runs=())
+    ((paint, size),) = drawn
+    with mpl.rc_context(_style.RC):
+        figure = Figure(figsize=size, layout="constrained")
+        paint(figure)
+        FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "mean rank by MAP@R over 3 data sets (1 is best)"
+    texts = [child for child in axes.get_children() if str(child.get_gid()).startswith("name-")]
+    for group in (axes.get_xticklabels(), texts):
+        boxes = [text.get_window_extent() for text in group]
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--baseline", "arcface"],
+            "--baseline arcface is none of the losses compared: softmax, center, triplet",
+        ),
+        (["--datasets", "digits,mnist"], "--dataset and --datasets exclude each other"),
+        (["--metric", "map-at-rr"], "did you mean map-at-r"),
+        (["--metric", "unseen-map-at-r"], "needs classes kept out of training: --unseen"),
+    ],
+)
+def test_refusals(compared: Path, capsys: Capture, arguments: list[str], sentence: str) -> None:
+    before = sorted(compared.rglob("*"))
+    code, out, err = call(capsys, *QUICK, *LOSSES, *arguments, "--results", compared)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert sorted(compared.rglob("*")) == before
+
+
+def test_an_unknown_data_set_among_several(capsys: Capture, tmp_path: Path) -> None:
+    code, _, err = call(capsys, "--datasets", "digits,mnits", "--results", tmp_path)
+    assert code == 2
+    assert "did you mean" in err
+
+
+def test_tuned_settings_join_those_that_were_given(tmp_path: Path, monkeypatch: Any) -> None:
+    found = {"point": {"lr": 0.004, "arcface.scale": 20.0}, "trials": 3}
+    monkeypatch.setattr("lossbench.tuning.load_tuned", lambda *_: found)
+    given = make_config(loss="arcface", dataset="digits", settings={"margin": 0.2}, seed=4, epochs=7)
+    ((config,), trials) = _tuned(Store(tmp_path), "arcface", [given])
+    assert (config.lr, config.seed, config.epochs) == (0.004, 4, 7)
+    assert dict(config.terms[0].settings) == {**dict(given.terms[0].settings), "scale": 20.0}
+    assert trials == {3}
+    found["point"] = {}
+    center = make_config(loss="center", lam=0.25, dataset="digits")
+    ((config,), _) = _tuned(Store(tmp_path), "center", [center])
+    assert config == center

@@ -1,0 +1,176 @@
+"""Tables of text: nothing that a user can type breaks out of its cell."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lossbench.tables import (
+    Table,
+    code,
+    csv_bytes,
+    is_number,
+    latex,
+    number_text,
+    p_value_text,
+    to_latex,
+    to_markdown,
+)
+
+FUZZ = settings(max_examples=300, deadline=None, database=None)
+HARD = st.text(alphabet=st.sampled_from("\\{}$&%#_^~|<>[]*`-\n\r\t ab1±λ−–"), max_size=12)
+TYPED = st.one_of(st.text(max_size=30), HARD)
+ESCAPES = {
+    r"\\([&%$#_{}])": r"\1",
+    r"\\textbackslash\{\}": r"\\",
+    r"\\textasciitilde\{\}": "~",
+    r"\\textasciicircum\{\}": "^",
+    r"\$([<>|])\$": r"\1",
+    r"\{([\[*])\}": r"\1",
+    r"\$\\pm\$": "±",
+    r"\$\\lambda\$": "λ",
+    r"\$\\alpha\$": "α",
+    r"\$\\gamma\$": "γ",
+    r"\$\\le\$": "≤",
+    r"\$-\$": "−",
+}
+ESCAPE = re.compile("|".join(ESCAPES))
+
+
+def one_line(text: str) -> str:
+    return "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text)
+
+
+def unescaped(text: str) -> str:
+    """What LaTeX prints, read from left to right by the rules above."""
+
+    def one(match: re.Match[str]) -> str:
+        for pattern, printed in ESCAPES.items():
+            if found := re.fullmatch(pattern, match[0]):
+                return found.expand(printed)
+        raise AssertionError(match[0])
+
+    return ESCAPE.sub(one, text)
+
+
+@FUZZ
+@given(TYPED)
+def test_a_latex_cell_is_balanced_and_has_no_bare_special(text: str) -> None:
+    cell = latex(text)
+    assert not set(ESCAPE.sub("", cell)) & set("\\{}$&%#_^~|<>[*")
+    depth = 0
+    for brace in re.sub(r"\\[{}]", "", cell):
+        depth += {"{": 1, "}": -1}.get(brace, 0)
+        assert depth >= 0
+    assert depth == 0
+    assert len((cell + "x").splitlines()) == 1
+    assert unescaped(cell) == one_line(text).replace("–", "--"), "nothing typed is lost"
+
+
+def cells(line: str) -> list[str]:
+    """The cells of a Markdown line, split where a bar is not escaped."""
+    parts, escaped = [""], False
+    for letter in line:
+        if letter == "|" and not escaped:
+            parts.append("")
+        else:
+            parts[-1] += letter
+        escaped = letter == "\\" and not escaped
+    assert (parts[0], parts[-1]) == ("", "")
+    return [part[1:-1] for part in parts[1:-1]]
+
+
+@FUZZ
+@given(st.lists(st.tuples(TYPED, TYPED), max_size=3))
+def test_a_markdown_table_keeps_its_shape(rows: list[tuple[str, str]]) -> None:
+    lines = to_markdown(Table(["a", "b"], [list(row) for row in rows])).splitlines()
+    assert len(lines) == 2 + len(rows)
+    for line, row in zip(lines[2:], rows, strict=True):
+        found = cells(line)
+        assert len(found) == 2
+        for cell, text in zip(found, row, strict=True):
+            assert "<" not in cell
+            assert re.sub(r"\\([\\|])", r"\1", cell) == one_line(text).replace("<", "&lt;")
+
+
+@FUZZ
+@given(st.text(alphabet="`a \n"))
+def test_a_command_cannot_end_its_markdown_code(text: str) -> None:
+    shown = code(text)
+    fence = re.match("`+", shown)[0]  # type: ignore[index]
+    assert shown.endswith(fence)
+    assert fence not in shown[len(fence) : -len(fence)]
+    assert "\n" not in shown
+    assert code("lossbench compare") == "`lossbench compare`"
+
+
+@FUZZ
+@given(st.lists(st.lists(st.one_of(TYPED, st.floats(allow_nan=False)), min_size=2, max_size=2), max_size=4))
+def test_csv_parses_back(lines: list[list[str | float]]) -> None:
+    found = list(csv.reader(io.StringIO(csv_bytes(lines).decode(), newline="")))
+    assert found == [[one_line(str(value)) for value in line] for line in lines]
+    numbers = [value for line in lines for value in line if isinstance(value, float)]
+    texts = [text for line, shown in zip(lines, found, strict=True) for text in zip(line, shown, strict=True)]
+    assert [float(text) for value, text in texts if isinstance(value, float)] == numbers
+
+
+NUMBERS = [["1", "−0.13 ± 0.02", "< 0.001", "5 (1 failed)"], ["12", "–", "0.500 ± 0.002", "4 of 5"]]
+TABLE = Table(["runs", "difference", "p", "seeds", "loss"], [[*row, "1-NN"] for row in NUMBERS])
+
+
+def test_numbers_stand_to_the_right() -> None:
+    assert to_markdown(TABLE).splitlines()[1] == "| ---: | ---: | ---: | ---: | --- |"
+    assert r"\begin{tabular}{rrrrl}" in to_latex(TABLE, "caption")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "–", "1", "1,234", "−0.5", "+0.12 ± 0.03", "98.92 ± 0.08", "0 / 1", "< 0.001", "1e-05", "2 of 3"],
+)
+def test_what_is_a_number(text: str) -> None:
+    assert is_number(text)
+
+
+@pytest.mark.parametrize("text", ["a", "1-NN", "3D", "Softmax", "λ = 1", "–1–", "2e", "better", "128-64"])
+def test_what_is_none(text: str) -> None:
+    assert not is_number(text)
+
+
+def test_numbers_as_text() -> None:
+    assert number_text(1.005, 1, signed=True) == "+1.0"
+    assert number_text(-0.25, 2) == "−0.25"
+    assert number_text(math.nan, 2) == "–"
+    assert p_value_text(0.03125) == "0.031"
+    assert p_value_text(0.00049) == "< 0.001"
+    assert p_value_text(math.nan) == "–"
+    assert p_value_text(0.2, 0.0013) == "0.200 ± 0.001"
+
+
+def test_a_latex_table_line_by_line() -> None:
+    table = Table(["loss", "test (%)"], [["a_b & c", "98.92 ± 0.08"], ["[2pt] *", "−1"]])
+    assert to_latex(table, "50 % of {it}").splitlines() == [
+        r"\begin{table}",
+        r"  \centering",
+        r"  \caption{50 \% of \{it\}}",
+        r"  \begin{tabular}{lr}",
+        r"    \toprule",
+        r"    loss & test (\%) \\",
+        r"    \midrule",
+        r"    a\_b \& c & 98.92 $\pm$ 0.08 \\",
+        r"    {[}2pt] {*} & $-$1 \\",
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
+
+
+def test_an_empty_table_is_one() -> None:
+    assert to_markdown(Table(["a"], [])).splitlines()[0] == "| a |"
+    assert r"\midrule" in to_latex(Table(["a"], []), "")
