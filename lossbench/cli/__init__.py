@@ -14,6 +14,7 @@ from .plot import plot
 from .runs import runs
 from .sweep import sweep
 from .train import train
+from .tune import tune
 
 app = typer.Typer(
     help="See what a loss does to a feature space, and trust the comparison.",
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, compare, plot, sweep, runs, losses, explain):
+for command in (train, compare, sweep, tune, plot, runs, losses, explain):
     app.command()(command)
 
 
