@@ -13,7 +13,7 @@ import pytest
 from lossbench import catalog
 from lossbench.__main__ import main
 from lossbench.cli import app
-from lossbench.reporting import Table, to_markdown
+from lossbench.tables import Table, to_markdown
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,6 +48,15 @@ def test_the_list_of_losses_is_fresh():
         spec = catalog.spec("losses", name)
         rows.append([f"`{name}`", spec.kind, spec.summary, spec.paper])
     generated("losses", to_markdown(Table(["loss", "kind", "what it does", "source"], rows)))
+
+
+def test_the_list_of_metrics_is_fresh():
+    rows = []
+    for name in catalog.names("metrics"):
+        spec = catalog.spec("metrics", name)
+        better = {True: "higher", False: "lower", None: "–"}[spec.higher_is_better]
+        rows.append([f"`{name}`", spec.summary, spec.unit, better, spec.source])
+    generated("metrics", to_markdown(Table(["metric", "what it is", "unit", "better", "source"], rows)))
 
 
 def test_the_measured_table_is_the_stored_one():
@@ -100,7 +109,11 @@ def test_examples_run(example, tmp_path, monkeypatch):
     quick = ["--dataset", "digits", "--epochs", "1", "--device", "cpu"]
     if words[1] == "plot":
         assert main(["compare", *quick]) == 0
-    arguments = words[1:] + (quick if words[1] in ("train", "compare", "sweep") else [])
+    if "--datasets" in words:
+        quick = quick[2:]
+    if "--tuned" in words:
+        assert main(["tune", "--loss", words[words.index("--losses") + 1], "--trials", "1", *quick]) == 0
+    arguments = words[1:] + (quick if words[1] in ("train", "compare", "sweep", "tune") else [])
     assert main(arguments) == 0
 
 

@@ -14,7 +14,7 @@ from ..resolving import feasibility_warnings
 from ..store import RunFolder, Store
 from ..sweeping import UNSEEN
 from ._options import Request
-from ._output import RunDisplay, say, warn
+from ._output import RunDisplay, counted, say, warn
 
 
 def run_configs(
@@ -73,7 +73,7 @@ def with_metrics(outcomes: Sequence[Any], store: Store, names: Sequence[str]) ->
     """The outcomes, their results completed by metrics that were not measured in training; names of
     anything else are passed over."""
     completed = []
-    for outcome in outcomes:
+    for outcome in counted(outcomes, "metrics"):
         if outcome.status == "done":
             run, result = store.run(outcome.config), dict(outcome.result)
             result["metrics"] = _completed(run, result["metrics"], names, "")

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
 from rich.table import Table as RichTable
 
 from ..files import to_json
@@ -18,6 +26,7 @@ from ..tables import is_number
 if TYPE_CHECKING:
     from ..tables import Table
 
+Item = TypeVar("Item")
 _PIPE_WIDTH = 200  # a file or pipe has no width: wide enough that no cell is broken
 results = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 messages = Console(stderr=True, highlight=False)
@@ -57,6 +66,11 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """A warning, on stderr."""
     messages.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+
+
+def counted(items: Sequence[Item], title: str) -> Iterable[Item]:
+    """The items, with a bar on a terminal while they are worked on."""
+    return track(items, title, console=messages, transient=True, disable=not messages.is_terminal)
 
 
 def command_line() -> str:
