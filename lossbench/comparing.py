@@ -152,9 +152,7 @@ def _contest(groups: Mapping[str, Sequence[Any]], baseline: str, metric: str, da
 
 def _by_seed(outcomes: Sequence[Any], metric: str) -> dict[int, float]:
     found = {o.config.seed: numbers_of(o.result) for o in outcomes if o.status == "done"}
-    scores = {seed: numbers[metric] for seed, numbers in found.items() if metric in numbers}
-    # fresh from training a metric that is not defined is NaN or infinite, read back it is missing
-    return {seed: score for seed, score in scores.items() if math.isfinite(score)}
+    return {seed: numbers[metric] for seed, numbers in found.items() if metric in numbers}
 
 
 def scores_by_dataset(
