@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import catalog
 from ..config import RunConfig
 from ..errors import Interrupted, LossbenchError
-from ..files import to_json
 from ..resolving import feasibility_warnings
 from ..store import RunFolder, Store
 from ..sweeping import UNSEEN
@@ -48,7 +46,7 @@ def run_configs(
             stop=stop,
             force=force,
         ):
-            outcomes[outcome.config] = _as_stored(outcome)
+            outcomes[outcome.config] = outcome
             display.finished_run(outcome.config.run_name, _line(outcome))
         if stop():
             missing = sum(o.status == "interrupted" for o in outcomes.values()) + len(configs) - len(outcomes)
@@ -94,11 +92,6 @@ def _completed(
     missing = [name for name in wanted if name in catalog.names("metrics") and name not in measured]
     found = measure_stored(run, missing, unseen=bool(before)) if missing else {}
     return {**measured, **found}
-
-
-def _as_stored(outcome: Any) -> Any:
-    """The outcome with its result as the file has it, null for NaN: the same command shows the same again."""
-    return outcome._replace(result=json.loads(to_json(outcome.result)))
 
 
 def _duration(seconds: float) -> str:
