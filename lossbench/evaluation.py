@@ -50,6 +50,17 @@ def class_scores(loss: WeightedSum, features: Tensor, means: Tensor | None, rule
     return -torch.cdist(features, means, compute_mode="donot_use_mm_for_euclid_dist")
 
 
+def scores_of_points(
+    loss: WeightedSum, points: np.ndarray, train: Embedding, config: RunConfig
+) -> np.ndarray:
+    """Class scores (N, C) of any features (N, D), given the run's training features."""
+    means = None
+    if loss.classifier() is None:
+        means = class_means(torch.from_numpy(train.features), torch.from_numpy(train.labels), config.classes)
+    found: np.ndarray = class_scores(loss, torch.from_numpy(points).float(), means, config.rule).numpy()
+    return found
+
+
 def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Mean feature of each class (C, D); infinitely far for a class without samples."""
     means = torch.full((classes, features.shape[1]), torch.inf, device=features.device)
@@ -58,18 +69,23 @@ def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
     return means
 
 
-def quick_accuracy(
+def quick_look(
     network: nn.Module, loss: WeightedSum, splits: Splits, config: RunConfig, precision: torch.dtype
-) -> float:
-    """Validation accuracy after an epoch, as a fraction; NaN without a validation split."""
+) -> dict[str, float]:
+    """After an epoch, on validation: `val_accuracy` (a fraction), `spread`, `gap`; nothing without it."""
     if len(splits.val.labels) == 0:
-        return float("nan")
+        return {"val_accuracy": math.nan}
     means = None
     if loss.classifier() is None:
         reference = LabelledImages(*(part[:_QUICK_REFERENCE] for part in splits.train))
         means = class_means(embed(network, reference.images, precision), reference.labels, config.classes)
-    scores = class_scores(loss, embed(network, splits.val.images, precision), means, config.rule)
-    return float((scores.argmax(1) == splits.val.labels).float().mean())
+    features = embed(network, splits.val.images, precision)
+    part = _embedding(features, splits.val.labels, class_scores(loss, features, means, config.rule), "val")
+    seen = Measured(tested=part, reference=part, classes=config.classes)
+    found = {"val_accuracy": float((part.predictions == part.labels).mean())}
+    if np.isfinite(part.features).all():
+        found |= {name: catalog.load("metrics", name)(seen) for name in ("spread", "gap")}
+    return found
 
 
 def evaluate(

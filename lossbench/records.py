@@ -5,6 +5,7 @@ Letters as in `contracts`: N samples, D feature dimension, C classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
@@ -80,8 +81,25 @@ class Panel(NamedTuple):
     run: str
 
 
+class Snapshots(NamedTuple):
+    """The same n test images at T moments of training.
+
+    epochs (T,): how many were over, with fractions. places (n,): where the images stand in the test split;
+    labels (n,). features (T, n, D) and scores (T, n, C), float32. directions: `weight` and `centers`
+    (T, C, D), those that the loss has.
+    """
+
+    epochs: np.ndarray
+    places: np.ndarray
+    labels: np.ndarray
+    features: np.ndarray
+    scores: np.ndarray
+    directions: Mapping[str, np.ndarray]
+
+
 class EpochRecord(NamedTuple):
-    """One line of epochs.csv. Losses are means over the epoch; accuracy is a fraction, NaN without val."""
+    """One line of epochs.csv. Losses are means over the epoch; accuracy is a fraction, NaN without val,
+    as are spread and gap of the validation features."""
 
     epoch: int
     learning_rate: float
@@ -90,3 +108,5 @@ class EpochRecord(NamedTuple):
     val_accuracy: float
     seconds: float
     images_per_second: float
+    spread: float = math.nan
+    gap: float = math.nan

@@ -99,11 +99,15 @@ def _processor_name() -> str:
 
 
 class Placement(NamedTuple):
-    """Where a run executes; no part of what it learns. threads None: what torch chooses."""
+    """Where a run executes and what it keeps on its way; no part of what it learns.
+
+    threads None: what torch chooses. snapshots: moments of training at which features are kept.
+    """
 
     device: str = "auto"
     data_dir: Path | None = None
     threads: int | None = None
+    snapshots: int = 0
 
 
 def prepare_process(threads: int | None) -> None:
@@ -118,6 +122,11 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def threads_each(placement: Placement, workers: int) -> int | None:
+    """Threads of each of so many workers at once; alone, what torch chooses."""
+    return placement.threads or (max(1, cores() // workers) if workers > 1 else None)
 
 
 class StopRequest:

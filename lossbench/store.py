@@ -1,7 +1,8 @@
 """The results folder: the only module that knows paths below it.
 
     results/runs/<loss>-<id>/  config.json · epochs.csv · result.json · model.safetensors · resume.pt ·
-                               features.npz · metrics.json (what was asked for later) · log.txt
+                               features.npz · snapshots.npz (if asked for) ·
+                               metrics.json (what was asked for later) · tensorboard/ · log.txt
     results/figures/  tables/  README.md  LOG.md
 
 config.json is written first and result.json last: a run with a result is complete, one without can be
@@ -15,6 +16,7 @@ import csv
 import io
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -27,7 +29,7 @@ from filelock import FileLock, Timeout
 from .config import FORMAT, RunConfig
 from .errors import LossbenchError, RunError, UsageError, unknown_name
 from .files import read_json, to_json, write_atomically
-from .records import Embedding, EpochRecord
+from .records import Embedding, EpochRecord, Snapshots
 from .resolving import config_from_dict
 
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
@@ -78,11 +80,13 @@ class RunFolder:
             "epochs.csv",
             "model.safetensors",
             "features.npz",
+            "snapshots.npz",
             "metrics.json",
             "log.txt",
         ):
             with contextlib.suppress(FileNotFoundError):
                 (self.path / name).unlink()
+        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
 
     def result(self) -> dict[str, Any] | None:
         """The stored result, None while the run is not complete. Raises RunError for a broken file."""
@@ -124,10 +128,8 @@ class RunFolder:
 
     def features(self) -> tuple[dict[str, Embedding], dict[str, np.ndarray]]:
         """Embeddings by split, and weight, bias and centers where they exist. Raises RunError."""
-        path = self.path / "features.npz"
+        found = self._arrays("features.npz")
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files}
             splits = {
                 split: Embedding(
                     found.pop(f"{split}_features"),
@@ -138,9 +140,53 @@ class RunFolder:
                 for split in _SPLITS
                 if f"{split}_features" in found
             }
+        except KeyError as error:
+            raise RunError(f"{self.path / 'features.npz'} has no {error}; --force trains anew.") from None
+        return splits, found
+
+    def epochs(self) -> list[EpochRecord]:
+        """What was written after each epoch, nothing before the first. Raises RunError."""
+        content = self.read_bytes("epochs.csv")
+        known = [name for name in EpochRecord._fields if name != "terms"]
+        try:
+            records = []
+            for line in csv.DictReader(io.StringIO((content or b"").decode())):
+                numbers = {name: float(value) for name, value in line.items()}
+                own = {name: numbers.pop(name) for name in known if name in numbers}
+                records.append(EpochRecord(terms=numbers, **own | {"epoch": int(own["epoch"])}))  # type: ignore[arg-type]
+        except (ValueError, TypeError, KeyError, AttributeError, csv.Error):
+            raise RunError(f"{self.path / 'epochs.csv'} cannot be read; --force trains anew.") from None
+        return records
+
+    def write_snapshots(self, snapshots: Snapshots | None) -> None:
+        """Write snapshots.npz, or nothing for None."""
+        if snapshots is not None:
+            arrays = {**snapshots._asdict(), **snapshots.directions}
+            del arrays["directions"]
+            content = io.BytesIO()
+            np.savez(content, **arrays)
+            write_atomically(self.path / "snapshots.npz", content.getvalue())
+
+    @property
+    def has_snapshots(self) -> bool:
+        """Whether features at moments of training were kept."""
+        return (self.path / "snapshots.npz").exists()
+
+    def snapshots(self) -> Snapshots | None:
+        """Features at moments of training, None when none were kept. Raises RunError."""
+        if not self.has_snapshots:
+            return None
+        found = self._arrays("snapshots.npz", *Snapshots._fields[:-1])
+        own = {name: found.pop(name) for name in Snapshots._fields[:-1]}
+        return Snapshots(**own, directions=found)
+
+    def _arrays(self, name: str, *needed: str) -> dict[str, np.ndarray]:
+        path = self.path / name
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return {key: arrays[key] for key in (*needed, *arrays.files)}
         except Exception as error:  # a damaged archive fails in many ways, in numpy, zipfile and zlib
             raise RunError(f"{path} cannot be read ({error}); train the run again with --force.") from None
-        return splits, found
 
     def metrics(self) -> dict[str, float | None]:
         """Metrics that were asked for after training, by name (None: not defined here)."""

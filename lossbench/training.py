@@ -7,12 +7,10 @@ takes the same number of steps. A step touches no file and waits for nothing: lo
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,10 +20,10 @@ from . import __version__
 from .batches import epoch_batches
 from .checkpoints import build, load_state, model_bytes, state_bytes, tensors_to
 from .config import RunConfig
-from .contracts import Observer, Silent
 from .errors import Diverged, Interrupted, UsageError
-from .evaluation import judge, quick_accuracy
+from .evaluation import judge, quick_look
 from .losses._weighted_sum import WeightedSum
+from .protocols import Observer
 from .records import EpochRecord
 from .runtime import (
     Placement,
@@ -37,6 +35,7 @@ from .runtime import (
     seeded,
 )
 from .schedule import learning_rate
+from .snapshots import Album
 from .splits import SPLIT_SEED, Splits, normalized, splits_of
 from .store import RunFolder, Store
 
@@ -62,7 +61,7 @@ def train(
     if stored is None:
         prepare_process(placement.threads)
         # before anything is written: a device or data set that is not there leaves no trace
-        training = _Training(run, placement, observer, stop)
+        training = Training(run, placement, observer, stop)
         store.check_writable()
         with run.lock():
             if force:
@@ -76,21 +75,7 @@ def train(
     return stored
 
 
-def seconds_of(config: RunConfig, placement: Placement) -> float:
-    """About how long a run takes on its own here: some of its steps, timed and thrown away."""
-    training = _Training(RunFolder(Path(), config), placement, Silent(), lambda: False)
-    prepare_process(placement.threads)
-    index, moments = torch.arange(config.batch_size, device=training.device), []
-    with seeded(config.seed, "training"):
-        for _ in range(16):
-            training.train_batch(index)
-            float(training.sums[0])  # waits for the device
-            moments.append(time.perf_counter())
-    pauses = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
-    return pauses[len(pauses) // 2] * training.steps * config.epochs
-
-
-class _Training:
+class Training:
     """One training: its modules, its optimiser, and where in the epochs it stands."""
 
     def __init__(
@@ -121,14 +106,14 @@ class _Training:
         self.sums = self._no_sums()
         self.seconds = self.epoch_seconds = 0.0
         self.records: list[EpochRecord] = []
+        self.album = Album(self.config, self.splits, self.steps, placement.snapshots)
 
     def complete(self) -> dict[str, Any]:
         """Train to the end, evaluate, store. Raises Interrupted or Diverged."""
         with seeded(self.config.seed, "training"):
             self._resume()
-            self.observer.started(
-                self.run.name, self.config.epochs, self.steps, self.epoch * self.steps + self.step
-            )
+            self.observer.started(self.run.name, self.config.epochs, self.steps, self.steps_done)
+            self.album.look(self.steps_done, *self._judged())
             while self.epoch < self.config.epochs:
                 self._train_epoch()
                 record = self._record()
@@ -147,6 +132,11 @@ class _Training:
         """Steps of one epoch."""
         return len(self.splits.train.labels) // self.config.batch_size
 
+    @property
+    def steps_done(self) -> int:
+        """Steps since the very beginning."""
+        return self.epoch * self.steps + self.step
+
     def _train_epoch(self) -> None:
         order = epoch_batches(
             self.splits.train.labels,
@@ -161,14 +151,15 @@ class _Training:
         self.loss.train()
         began = time.perf_counter()
         while self.step < self.steps:
-            progress = (self.epoch * self.steps + self.step) / total
+            progress = self.steps_done / total
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(progress, self.config.lr)
             for clock in self.clocks:
                 clock.fill_(progress)
             self.train_batch(order[self.step])
             self.step += 1
-            self.observer.stepped(self.run.name, self.epoch * self.steps + self.step)
+            self.album.look(self.steps_done, *self._judged())
+            self.observer.stepped(self.run.name, self.steps_done)
             if self.stop() and self.step < self.steps:
                 self.epoch_seconds += time.perf_counter() - began
                 self._save()
@@ -191,16 +182,16 @@ class _Training:
     def _record(self) -> EpochRecord:
         began = time.perf_counter()
         means = (self.sums / self.steps).tolist()
-        accuracy = quick_accuracy(*self._judged())
+        seen = quick_look(*self._judged())
         self.seconds += self.epoch_seconds + time.perf_counter() - began
         return EpochRecord(
             epoch=self.epoch + 1,
             learning_rate=self.optimizer.param_groups[0]["lr"],
             loss=means[0],
             terms=dict(zip(self.loss.names, means[1:], strict=True)),
-            val_accuracy=accuracy,
             seconds=self.epoch_seconds,
             images_per_second=self.steps * self.config.batch_size / self.epoch_seconds,
+            **seen,
         )
 
     def _finish(self) -> dict[str, Any]:
@@ -210,6 +201,7 @@ class _Training:
         self.run.write_features(
             embeddings, {name: _array(self.loss, name) for name in ("weight", "bias", "centers")}
         )
+        self.run.write_snapshots(self.album.finished())
         self.run.write_bytes("model.safetensors", model_bytes(self.network, self.loss, self.config))
         last = self.records[-1]
         result = self._result("done") | findings | {"loss": last.loss, "terms": dict(last.terms)}
@@ -261,6 +253,7 @@ class _Training:
             "step": self.step,
             "sums": self.sums,
             "seconds": [self.seconds, self.epoch_seconds],
+            "snapshots": self.album.pages,
             "records": [[*record[:3], dict(record.terms), *record[4:]] for record in self.records],
             "threads": torch.get_num_threads(),
             "random": torch.get_rng_state(),
@@ -283,6 +276,7 @@ class _Training:
         self.sums = state["sums"].to(self.device)
         self.seconds, self.epoch_seconds = state["seconds"]
         self.records = [EpochRecord(*record) for record in state["records"]]
+        self.album.pages = dict(state.get("snapshots", {}))
         torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
         torch.set_rng_state(state["random"])
         if state["cuda_random"] is not None and self.device.type == "cuda":

@@ -244,11 +244,16 @@ def test_the_epochs_are_a_csv_that_any_tool_reads(store: Store) -> None:
         "val_accuracy",
         "seconds",
         "images_per_second",
+        "spread",
+        "gap",
     ]
     assert list(rows[0]) == names
     assert float(rows[1]["learning_rate"]) == 0.1 + 0.2
     assert rows[0]["center"] == "0.25"
     assert math.isnan(float(rows[1]["val_accuracy"]))
+    again = run.epochs()
+    assert again[0][:7] == records[0][:7]
+    assert again[1].terms == {"softmax": 0.25, "center": 0.125}
     run.write_epochs([])
     assert (run.path / "epochs.csv").read_text().startswith("epoch,learning_rate,loss,")
 

@@ -78,14 +78,14 @@ def test_every_loss_starts_from_the_same_network_and_sees_the_same_batches(tmp_p
 
     seen = {}
 
-    class Spy(training._Training):
+    class Spy(training.Training):
         def train_batch(self, index):
             seen.setdefault(self.run.name, []).append(index.clone())
             if len(seen[self.run.name]) == 1:
                 seen[self.run.name + "/start"] = self.network.feature.weight.detach().clone()
             super().train_batch(index)
 
-    monkeypatch.setattr(training, "_Training", Spy)
+    monkeypatch.setattr(training, "Training", Spy)
     configs = [small(loss, epochs=2) for loss in ("softmax", "center", "arcface")]
     for config in configs:
         run(config, tmp_path)
@@ -137,7 +137,7 @@ def test_files_of_a_finished_run(tmp_path):
         predicted = (arrays["test_features"] @ arrays["weight"].T).argmax(1)
         assert (predicted == arrays["test_labels"]).mean() == pytest.approx(result["test_accuracy"], abs=1e-9)
     lines = (folder.path / "epochs.csv").read_text().splitlines()
-    assert lines[0] == "epoch,learning_rate,loss,softmax,center,val_accuracy,seconds,images_per_second"
+    assert lines[0] == "epoch,learning_rate,loss,softmax,center,val_accuracy,seconds,images_per_second,spread,gap"
     assert len(lines) == 1 + config.epochs
 
 
@@ -175,13 +175,13 @@ def test_divergence_is_stored_and_keeps_the_last_finite_values(tmp_path):
 def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatch):
     from lossbench import training
 
-    class Poisoned(training._Training):
+    class Poisoned(training.Training):
         def train_batch(self, index):
             super().train_batch(index)
             if self.epoch == 2:
                 self.sums += torch.nan
 
-    monkeypatch.setattr(training, "_Training", Poisoned)
+    monkeypatch.setattr(training, "Training", Poisoned)
     config = small("softmax", epochs=4)
     with pytest.raises(Diverged, match="epoch 3"):
         run(config, tmp_path)

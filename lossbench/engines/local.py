@@ -8,40 +8,26 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import heapq
 import multiprocessing
 import multiprocessing.connection
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
+from typing import NamedTuple
 
 from ..config import RunConfig
-from ..contracts import Observer
-from ..errors import DataError, Diverged, Interrupted, LossbenchError
+from ..protocols import Observer
 from ..records import EpochRecord
-from ..runtime import Placement, StopRequest, cores
+from ..runtime import Placement, StopRequest, threads_each
 from ..splits import splits_of
 from ..store import Store
-from ..training import seconds_of, train
+from ._outcomes import Outcome, run_here, stored, while_there_is_hope
 
 _ATTEMPTS = 2
 _STEP_MESSAGES = 0.2  # seconds between two messages about steps
-_STARTUP = 4.0  # seconds, about, until a worker has imported torch and loaded the data
+_SILENCE = 600.0  # seconds without a word from a worker after which it counts as hung
 _GRACE = 10.0  # seconds for a worker to finish its step and save
-
-
-class Outcome(NamedTuple):
-    """What became of a run: done, diverged, failed or interrupted, and its result or the reason."""
-
-    config: RunConfig
-    status: str
-    result: dict[str, Any] | None
-    message: str
 
 
 def run_all(
@@ -56,12 +42,25 @@ def run_all(
 ) -> Iterator[Outcome]:
     """Train what is not complete and yield an outcome for each config, in the order of completion.
 
-    A failing run does not stop the others. Once `stop` is true the running ones save their state and no
-    other starts. Raises DataError before any training when the data set is not there.
+    A failing run does not stop the others, three in a row that fail for one reason do: RunError. Once `stop`
+    is true the running ones save their state and no other starts. Raises DataError before any training
+    when the data set is not there.
     """
+    yield from while_there_is_hope(_outcomes(configs, store, placement, workers, observer, stop, force))
+
+
+def _outcomes(
+    configs: Sequence[RunConfig],
+    store: Store,
+    placement: Placement,
+    workers: int,
+    observer: Observer,
+    stop: Callable[[], bool],
+    force: bool,
+) -> Iterator[Outcome]:
     waiting = []
     for config in configs:
-        finished = None if force else _stored(config, store)
+        finished = None if force else stored(config, store)
         if finished is None:
             waiting.append(config)
         else:
@@ -72,90 +71,9 @@ def run_all(
         for config in waiting:
             if stop():
                 return
-            yield _run(config, store, placement, observer, stop, force)
+            yield run_here(config, store, placement, observer, stop, force)
     elif waiting:
         yield from _Pool(store, placement, min(workers, len(waiting)), observer, stop, force).run(waiting)
-
-
-class Plan(NamedTuple):
-    """What is ahead: runs whose results are stored, runs to train, and about how many seconds that takes."""
-
-    stored: int
-    waiting: int
-    seconds: float
-
-
-def plan(
-    configs: Sequence[RunConfig], store: Store, *, placement: Placement, workers: int, force: bool = False
-) -> Plan:
-    """Look before training: some steps of each kind of run are timed, at the threads it will have.
-
-    Raises DataError when the data set is not there.
-    """
-    waiting = [config for config in configs if force or _stored(config, store) is None]
-    at_once = max(1, min(workers, len(waiting)))
-    share = placement._replace(threads=threads_each(placement, at_once))
-    threads, paces = torch.get_num_threads(), dict[tuple[object, ...], float]()
-    free = [_STARTUP if at_once > 1 else 0.0] * at_once  # when each worker can take its next run
-    try:
-        for config in waiting:
-            kind = (config.network, config.dataset, config.feature_dim, config.batch_size)
-            if kind not in paces:
-                paces[kind] = _seconds_of_epoch(config, share)
-            heapq.heapreplace(free, free[0] + paces[kind] * config.epochs)
-    finally:
-        torch.set_num_threads(threads)
-    return Plan(len(configs) - len(waiting), len(waiting), max(free) if waiting else 0.0)
-
-
-def _seconds_of_epoch(config: RunConfig, placement: Placement) -> float:
-    """0 for a run that cannot be timed: it will not train either, and its outcome says why."""
-    try:
-        return seconds_of(config, placement) / config.epochs
-    except DataError:
-        raise
-    except Exception:
-        return 0.0
-
-
-def threads_each(placement: Placement, workers: int) -> int | None:
-    """Threads of each of so many workers at once; alone, what torch chooses."""
-    return placement.threads or (max(1, cores() // workers) if workers > 1 else None)
-
-
-def _stored(config: RunConfig, store: Store) -> Outcome | None:
-    try:
-        result = store.run(config).result()
-    except LossbenchError as error:
-        return Outcome(config, "failed", None, str(error))
-    return None if result is None else Outcome(config, result["status"], result, "stored")
-
-
-def _run(
-    config: RunConfig,
-    store: Store,
-    placement: Placement,
-    observer: Observer,
-    stop: Callable[[], bool],
-    force: bool,
-) -> Outcome:
-    """One run here and now; whatever goes wrong becomes an outcome, with a traceback in its log."""
-    run = store.run(config)
-    try:
-        result = train(config, store, placement=placement, observer=observer, stop=stop, force=force)
-        return Outcome(config, result["status"], result, "")
-    except Diverged as error:
-        return Outcome(config, "diverged", run.result(), str(error))
-    except Interrupted as error:
-        return Outcome(config, "interrupted", None, str(error))
-    except LossbenchError as error:
-        run.log(f"failed: {error}")
-        return Outcome(config, "failed", None, str(error))
-    except Exception as error:
-        run.log(f"failed:\n{traceback.format_exc()}")
-        return Outcome(
-            config, "failed", None, f"{type(error).__name__}: {error} (see {run.path / 'log.txt'})"
-        )
 
 
 class _Worker(NamedTuple):
@@ -179,6 +97,7 @@ class _Pool:
         self.arguments = (store.root, share, force)
         self.size, self.observer, self.stop = size, observer, stop
         self.running: dict[_Worker, RunConfig] = {}
+        self.heard: dict[_Worker, float] = {}
         self.attempts: collections.Counter[RunConfig] = collections.Counter()
 
     def run(self, configs: Sequence[RunConfig]) -> Iterator[Outcome]:
@@ -196,6 +115,7 @@ class _Pool:
                         worker.process.terminate()  # SIGTERM: finish the step, save
                 if stopping_since is not None and time.monotonic() - stopping_since > _GRACE:
                     return
+                self._kill_silent()
                 for worker in self._ready():
                     outcome = self._receive(worker)
                     if outcome is None:
@@ -229,9 +149,15 @@ class _Pool:
 
     def _give(self, worker: _Worker, config: RunConfig) -> None:
         self.attempts[config] += 1
-        self.running[worker] = config
+        self.running[worker], self.heard[worker] = config, time.monotonic()
         with contextlib.suppress(OSError):  # a dead worker is noticed by `_receive`
             worker.connection.send(config)
+
+    def _kill_silent(self) -> None:
+        """A hung worker is killed; `_receive` then finds it dead, and its run is tried again."""
+        for worker in self.running:
+            if time.monotonic() - self.heard[worker] > _SILENCE:
+                worker.process.kill()
 
     def _ready(self) -> list[_Worker]:
         by_connection = {worker.connection: worker for worker in self.running}
@@ -244,8 +170,10 @@ class _Pool:
             kind, *content = worker.connection.recv()
         except (EOFError, OSError):
             worker.process.join(timeout=1)
-            code = worker.process.exitcode
-            return Outcome(self.running[worker], "died", None, f"its worker process died (exit code {code})")
+            silent = time.monotonic() - self.heard[worker] > _SILENCE
+            why = f"hung for {_SILENCE:.0f} s" if silent else f"died (exit code {worker.process.exitcode})"
+            return Outcome(self.running[worker], "died", None, f"its worker process {why}")
+        self.heard[worker] = time.monotonic()
         if kind == "outcome":
             return Outcome(*content)
         getattr(self.observer, kind)(*content)
@@ -259,7 +187,7 @@ def _work(connection: Connection, root: Path, placement: Placement, force: bool)
         while True:
             config = connection.recv()
             stop.requested = False
-            outcome = _run(config, store, placement, messenger, lambda: stop() or messenger.alone, force)
+            outcome = run_here(config, store, placement, messenger, lambda: stop() or messenger.alone, force)
             connection.send(("outcome", *outcome))
 
 

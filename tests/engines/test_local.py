@@ -7,7 +7,9 @@ import signal
 
 import pytest
 
-from lossbench.engines import local
+from lossbench.engines import _outcomes, local
+from lossbench.engines._outcomes import while_there_is_hope
+from lossbench.errors import RunError
 from lossbench.runtime import Placement
 from lossbench.store import Store
 
@@ -55,7 +57,7 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(tmp_path, monkeypat
     def broken(*_, **__):
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr(local, "train", broken)
+    monkeypatch.setattr(_outcomes, "train", broken)
     config = small("softmax")
     Store(tmp_path).run(config).path.mkdir(parents=True)
     made = outcomes([config], tmp_path, 1)
@@ -91,6 +93,63 @@ def test_the_run_of_a_killed_worker_is_tried_again(tmp_path):
     for config in configs:
         assert made[config].result["metrics"] == undisturbed[config].result["metrics"]
     assert not multiprocessing.active_children()
+
+
+class Freezer(Recorder):
+    """Stops a worker without killing it, once, as soon as a run has begun."""
+
+    frozen = 0
+
+    def started(self, run, epochs, steps, done):
+        import multiprocessing
+
+        if not Freezer.frozen:
+            Freezer.frozen = multiprocessing.active_children()[0].pid
+            os.kill(Freezer.frozen, signal.SIGSTOP)
+
+
+def test_the_run_of_a_hung_worker_is_tried_again(tmp_path, monkeypatch):
+    import multiprocessing
+
+    kill_silent = local._Pool._kill_silent
+
+    def long_since(pool):  # as if hours had passed for the frozen worker alone
+        for worker in pool.running:
+            if worker.process.pid == Freezer.frozen:
+                pool.heard[worker] -= 10 * local._SILENCE
+        kill_silent(pool)
+
+    monkeypatch.setattr(local._Pool, "_kill_silent", long_since)
+    configs = [small("softmax", epochs=8, seed=seed) for seed in (0, 1)]
+    made = outcomes(configs, tmp_path, 2, Freezer(), stop=lambda: False)
+    assert Freezer.frozen
+    assert {outcome.status for outcome in made.values()} == {"done"}
+    assert not multiprocessing.active_children()
+
+
+def test_three_failures_in_a_row_for_one_reason_stop_the_sweep(tmp_path):
+    good, bad = small("softmax"), [small("softmax", batch_size=5000 + n) for n in range(3)]
+    with pytest.raises(RunError, match="3 runs in a row failed for the same reason.*full disk"):
+        list(while_there_is_hope(failed(config, "full disk") for config in bad))
+    mixed = [failed(bad[0], "full disk"), failed(bad[1], "full disk"), failed(bad[2], "another")]
+    assert list(while_there_is_hope(mixed)) == mixed
+    between = [*mixed[:2], local.Outcome(good, "done", {}, ""), mixed[0]]
+    assert list(while_there_is_hope(between)) == between
+
+
+def failed(config, message):
+    return local.Outcome(config, "failed", None, f"{config.run_name}: {message}")
+
+
+def test_no_other_run_starts_after_three_equal_failures(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(_outcomes, "train", broken)
+    configs = [small("softmax", seed=seed) for seed in range(5)]
+    with pytest.raises(RunError, match="No space left on device"):
+        outcomes(configs, tmp_path, 1)
+    assert [Store(tmp_path).run(config).path.exists() for config in configs] == [True] * 3 + [False] * 2
 
 
 def test_a_request_to_stop_saves_and_the_next_call_continues(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lossbench import runtime, timing
 from lossbench.engines import local
 from lossbench.errors import DataError
 from lossbench.resolving import make_config
@@ -27,7 +28,7 @@ def test_the_estimate_is_within_a_factor_of_three_and_changes_nothing(tmp_path: 
     configs, store = [small("center", seed=seed) for seed in (0, 1)], Store(tmp_path / "planned")
     run(small("softmax", epochs=1), tmp_path / "warm")  # imports are no part of a run
     random_before = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    ahead = local.plan(configs, store, placement=ONE_THREAD, workers=1)
+    ahead = timing.plan(configs, store, placement=ONE_THREAD, workers=1)
     assert torch.equal(torch.get_rng_state(), random_before[0])
     assert str(np.random.get_state()) == str(random_before[1])
     assert random.getstate() == random_before[2]
@@ -50,8 +51,8 @@ def test_the_estimate_is_within_a_factor_of_three_and_changes_nothing(tmp_path: 
         for folder in (tmp_path / "planned", tmp_path / "alone")
     )
     assert all(torch.equal(one[key], other[key]) for key in one.keys() | other.keys())
-    assert local.plan(configs, store, placement=ONE_THREAD, workers=1) == (2, 0, 0.0)
-    assert local.plan(configs, store, placement=ONE_THREAD, workers=1, force=True)[:2] == (0, 2)
+    assert timing.plan(configs, store, placement=ONE_THREAD, workers=1) == (2, 0, 0.0)
+    assert timing.plan(configs, store, placement=ONE_THREAD, workers=1, force=True)[:2] == (0, 2)
 
 
 @pytest.fixture
@@ -65,13 +66,13 @@ def two_threads() -> Any:
 @pytest.mark.usefixtures("two_threads")
 def test_threads_stay_as_they_were_also_after_an_error(tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
-    local.plan([small("softmax")], store, placement=ONE_THREAD, workers=1)
+    timing.plan([small("softmax")], store, placement=ONE_THREAD, workers=1)
     assert torch.get_num_threads() == 2
     raw = write_data_set(tmp_path, "FashionMNIST")
     (raw / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
     configs = [small("softmax"), make_config(dataset="fashion-mnist")]
     with pytest.raises(DataError, match="train-images-idx3-ubyte"):
-        local.plan(configs, store, placement=Placement("cpu", tmp_path, 1), workers=1)
+        timing.plan(configs, store, placement=Placement("cpu", tmp_path, 1), workers=1)
     assert torch.get_num_threads() == 2
     assert not store.root.exists()
 
@@ -79,7 +80,7 @@ def test_threads_stay_as_they_were_also_after_an_error(tmp_path: Path) -> None:
 def test_a_run_that_cannot_be_timed_stops_nobody(tmp_path: Path) -> None:
     """A batch larger than the data set: the run will fail with a sentence, the others go on."""
     configs = [small("softmax", batch_size=5000), small("softmax")]
-    ahead = local.plan(configs, Store(tmp_path), placement=ONE_THREAD, workers=1)
+    ahead = timing.plan(configs, Store(tmp_path), placement=ONE_THREAD, workers=1)
     assert (ahead.stored, ahead.waiting) == (0, 2)
     assert ahead.seconds > 0
 
@@ -104,11 +105,11 @@ def test_workers_take_the_next_run_when_they_are_free(
         timed.append(placement.threads)
         return float(config.epochs)
 
-    monkeypatch.setattr(local, "seconds_of", one_second_an_epoch)
-    monkeypatch.setattr(local, "cores", lambda: 4)
+    monkeypatch.setattr(timing, "seconds_of", one_second_an_epoch)
+    monkeypatch.setattr(runtime, "cores", lambda: 4)
     configs = [small("softmax", seed=seed, epochs=count) for seed, count in enumerate(epochs)]
-    ahead = local.plan(configs, Store(tmp_path), placement=Placement("cpu"), workers=workers)
+    ahead = timing.plan(configs, Store(tmp_path), placement=Placement("cpu"), workers=workers)
     at_once = min(workers, len(epochs))
-    startup = local._STARTUP if at_once > 1 else 0
+    startup = timing.STARTUP if at_once > 1 else 0
     assert ahead.seconds == pytest.approx(startup + seconds)
     assert timed == [4 // at_once if at_once > 1 else None], "one kind of run is timed once, at its threads"

@@ -1,0 +1,80 @@
+"""What becomes of a run on any engine, and when going on makes no sense."""
+
+from __future__ import annotations
+
+import collections
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from ..config import RunConfig
+from ..errors import Diverged, Interrupted, LossbenchError, RunError
+from ..protocols import Observer
+from ..runtime import Placement
+from ..store import Store
+from ..training import train
+
+_HOPELESS = 3
+
+
+class Outcome(NamedTuple):
+    """What became of a run: done, diverged, failed or interrupted, and its result or the reason."""
+
+    config: RunConfig
+    status: str
+    result: dict[str, Any] | None
+    message: str
+
+
+def stored(config: RunConfig, store: Store) -> Outcome | None:
+    """The outcome of a run that needs no training; None for one that does."""
+    try:
+        result = store.run(config).result()
+    except LossbenchError as error:
+        return Outcome(config, "failed", None, str(error))
+    return None if result is None else Outcome(config, result["status"], result, "stored")
+
+
+def run_here(
+    config: RunConfig,
+    store: Store,
+    placement: Placement,
+    observer: Observer,
+    stop: Callable[[], bool],
+    force: bool,
+) -> Outcome:
+    """One run here and now; whatever goes wrong becomes an outcome, with a traceback in its log."""
+    run = store.run(config)
+    try:
+        result = train(config, store, placement=placement, observer=observer, stop=stop, force=force)
+        return Outcome(config, result["status"], result, "")
+    except Diverged as error:
+        return Outcome(config, "diverged", run.result(), str(error))
+    except Interrupted as error:
+        return Outcome(config, "interrupted", None, str(error))
+    except LossbenchError as error:
+        run.log(f"failed: {error}")
+        return Outcome(config, "failed", None, str(error))
+    except Exception as error:
+        run.log(f"failed:\n{traceback.format_exc()}")
+        return Outcome(
+            config, "failed", None, f"{type(error).__name__}: {error} (see {run.path / 'log.txt'})"
+        )
+
+
+def while_there_is_hope(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Pass outcomes on; three failures in a row for one reason are that of the machine, not of the runs.
+
+    Raises RunError with the reason then, before any other run starts.
+    """
+    reasons: collections.deque[str] = collections.deque(maxlen=_HOPELESS)
+    for outcome in outcomes:
+        yield outcome
+        failed = outcome.status == "failed"
+        # a message may name its run, and the reason is the same for all that
+        reasons.append(outcome.message.replace(outcome.config.run_name, "") if failed else "")
+        if failed and reasons.count(reasons[0]) == _HOPELESS:
+            raise RunError(
+                f"{_HOPELESS} runs in a row failed for the same reason, so no other was started: "
+                f"{outcome.message}"
+            )

@@ -1,0 +1,84 @@
+"""How long runs will take here, found by timing some of their steps."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from .config import RunConfig
+from .errors import DataError, LossbenchError
+from .protocols import Silent
+from .runtime import Placement, prepare_process, seeded, threads_each
+from .store import RunFolder, Store
+from .training import Training
+
+STARTUP = 4.0
+"""Seconds, about, until a worker has imported torch and loaded the data."""
+
+
+def seconds_of(config: RunConfig, placement: Placement) -> float:
+    """About how long a run takes on its own here: some of its steps, timed and thrown away."""
+    training = Training(RunFolder(Path(), config), placement, Silent(), lambda: False)
+    prepare_process(placement.threads)
+    index, moments = torch.arange(config.batch_size, device=training.device), []
+    with seeded(config.seed, "training"):
+        for _ in range(16):
+            training.train_batch(index)
+            float(training.sums[0])  # waits for the device
+            moments.append(time.perf_counter())
+    pauses = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
+    return pauses[len(pauses) // 2] * training.steps * config.epochs
+
+
+class Plan(NamedTuple):
+    """What is ahead: runs whose results are stored, runs to train, and about how many seconds that takes."""
+
+    stored: int
+    waiting: int
+    seconds: float
+
+
+def plan(
+    configs: Sequence[RunConfig], store: Store, *, placement: Placement, workers: int, force: bool = False
+) -> Plan:
+    """Look before training: some steps of each kind of run are timed, at the threads it will have.
+
+    Raises DataError when the data set is not there.
+    """
+    waiting = [config for config in configs if force or not _is_complete(config, store)]
+    at_once = max(1, min(workers, len(waiting)))
+    share = placement._replace(threads=threads_each(placement, at_once))
+    threads, paces = torch.get_num_threads(), dict[tuple[object, ...], float]()
+    free = [STARTUP if at_once > 1 else 0.0] * at_once  # when each worker can take its next run
+    try:
+        for config in waiting:
+            kind = (config.network, config.dataset, config.feature_dim, config.batch_size)
+            if kind not in paces:
+                paces[kind] = _seconds_of_epoch(config, share)
+            heapq.heapreplace(free, free[0] + paces[kind] * config.epochs)
+    finally:
+        torch.set_num_threads(threads)
+    return Plan(len(configs) - len(waiting), len(waiting), max(free) if waiting else 0.0)
+
+
+def _seconds_of_epoch(config: RunConfig, placement: Placement) -> float:
+    """0 for a run that cannot be timed: it will not train either, and its outcome says why."""
+    try:
+        return seconds_of(config, placement) / config.epochs
+    except DataError:
+        raise
+    except Exception:
+        return 0.0
+
+
+def _is_complete(config: RunConfig, store: Store) -> bool:
+    try:
+        return store.run(config).result() is not None
+    except LossbenchError:
+        return True  # it will not train: its outcome says why
