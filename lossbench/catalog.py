@@ -26,7 +26,7 @@ _NOUN = {
     "metrics": "metric",
     "figures": "figure",
 }
-_FUNCTION = {"datasets": "load", "metrics": "compute", "figures": "draw"}  # the others are a class each
+_FUNCTION = {"datasets": "load", "metrics": "compute", "figures": "compose"}  # the others are a class each
 _SPEC_MODULES = {"contracts", "feasibility"}  # what a SPEC may be made of: nothing that imports torch
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import catalog
-from .contracts import DatasetSpec, LossSpec, Value
+from .contracts import SYMBOLS, DatasetSpec, LossSpec, Value
 
 FORMAT = 1
 BASE_LOSS = "softmax"  # what an auxiliary term joins when it is named alone
@@ -26,7 +26,6 @@ PRECISIONS = ("auto", "fp32", "bf16")
 SAMPLERS = ("auto", "shuffled", "balanced")
 SHORTCUTS = ("alpha", "margin", "scale")
 """Settings that have a flag of their own, because every paper of the field varies them."""
-_SYMBOLS = {"lambda": "λ", "alpha": "α", "margin": "m", "scale": "s", "gamma": "γ"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,11 +125,11 @@ class RunConfig:
         parts = []
         for term in self.terms:
             if term.has_weight or term.weight != 1:
-                parts.append(f"{_SYMBOLS['lambda']} = {term.weight:g}")
+                parts.append(f"{SYMBOLS['lambda']} = {term.weight:g}")
             for key, value in term.settings:
-                if key in _SYMBOLS or not term.is_default(key, self.classes, self.feature_dim):
+                if key in SYMBOLS or not term.is_default(key, self.classes, self.feature_dim):
                     shown = f"{value:g}" if isinstance(value, float) else str(value).lower()
-                    parts.append(f"{_SYMBOLS.get(key, key)} = {shown}")
+                    parts.append(f"{SYMBOLS.get(key, key)} = {shown}")
         return ", ".join(parts)
 
     @property

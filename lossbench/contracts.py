@@ -1,4 +1,4 @@
-"""The interfaces of the house and the records that describe a variant (no torch at run time).
+"""The records that describe a variant (no torch at run time).
 
 Letters everywhere: B batch, D feature dimension, C classes, P classes per balanced batch, K samples
 per class, W class weights (C, D), c class centres (C, D), s scale, m margin (radians when an angle),
@@ -13,16 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal
 
 from .errors import UsageError
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from .records import EpochRecord
-
 Value = float | int | bool | str
+SYMBOLS = {"lambda": "λ", "alpha": "α", "margin": "m", "scale": "s", "gamma": "γ"}
+"""The papers' letters for settings."""
 ByShape = Callable[[int, int], float]
 """A number that depends on (classes, feature dimension)."""
 
@@ -204,46 +201,20 @@ class MetricSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class FigureSpec:
-    """What a figure shows and which published figure it follows."""
+    """What a figure shows, which published figure it follows, and what it is drawn from.
+
+    drawn_from: stored `runs`, by the file's `compose(figure, runs, **choices)`; or what a command found
+    out about them: a `comparison`, the `ranks` of losses, `searches`.
+    default: which runs, when none is named: the newest of each loss `compared` by default, the `newest`
+    one, the newest with all its `seeds`, `all` of the newest one's loss, or `every` one under the conditions
+    (all but loss and seed) that most runs share; or the `untrained` losses at their defaults.
+    choices: options of `plot` that this figure takes, the allowed values of each, the default first
+    (nothing: any value).
+    """
 
     title: str
     summary: str
     after: str = ""
-
-
-class Loss(Protocol):
-    """A loss: `weight` (C, D), `bias` (C,), `centers` (C, D) and `progress` () exist where they apply.
-
-    `progress` is a buffer that the training loop moves from 0 to 1; its initial 1 means "the paper's
-    loss", so a loss used on its own never softens.
-    """
-
-    def __call__(self, features: Tensor, labels: Tensor) -> Tensor:
-        """(B, D) and (B,) to a scalar, the mean over the batch."""
-        ...
-
-
-class Observer(Protocol):
-    """Who watches a training: the progress display, or a queue to it."""
-
-    def started(self, run: str, epochs: int, steps: int, done: int) -> None:
-        """A run begins: so many epochs of so many steps, `done` steps of it already taken."""
-
-    def stepped(self, run: str, steps: int) -> None:
-        """So many steps of the run are done, counted from its very beginning."""
-
-    def finished_epoch(self, run: str, record: EpochRecord) -> None:
-        """An epoch is over and saved."""
-
-
-class Silent:
-    """An observer whom nobody asks."""
-
-    def started(self, run: str, epochs: int, steps: int, done: int) -> None:
-        """Nothing."""
-
-    def stepped(self, run: str, steps: int) -> None:
-        """Nothing."""
-
-    def finished_epoch(self, run: str, record: EpochRecord) -> None:
-        """Nothing."""
+    drawn_from: Literal["runs", "comparison", "ranks", "searches"] = "runs"
+    default: Literal["compared", "newest", "seeds", "all", "every", "untrained"] = "compared"
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

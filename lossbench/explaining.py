@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +67,19 @@ def documentation(name: str) -> str:
         return str(inspect.getdoc(loss))
     with open(source, encoding="utf-8") as file:
         return ast.get_docstring(ast.parse(file.read())) or str(inspect.getdoc(loss))
+
+
+def values_and_gradients(
+    loss: Callable[[Tensor, Tensor], Tensor], points: np.ndarray, label: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The loss (N,) of each feature (N, D) alone, with `label` as its class, and its gradient (N, D)."""
+    own = torch.tensor([label])
+
+    def of_one(point: Tensor) -> Tensor:
+        return loss(point[None], own)
+
+    gradients, values = torch.func.vmap(torch.func.grad_and_value(of_one))(torch.from_numpy(points).float())
+    return values.detach().numpy(), gradients.detach().numpy()
 
 
 @torch.no_grad()

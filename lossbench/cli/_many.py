@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 from .. import catalog
 from ..config import RunConfig
@@ -13,41 +14,53 @@ from ..store import RunFolder, Store
 from ..sweeping import UNSEEN
 from ._options import Request
 from ._output import RunDisplay, counted, say, warn
+from ._stored import warn_without_snapshots
+
+if TYPE_CHECKING:
+    from ..tracking import Tracker
 
 
 def run_configs(
-    configs: Sequence[RunConfig], store: Store, request: Request, *, jobs: int, force: bool
+    configs: Sequence[RunConfig],
+    store: Store,
+    request: Request,
+    *,
+    jobs: int,
+    force: bool,
+    snapshots: int = 0,
+    tensorboard: bool = False,
 ) -> list[Any]:
     """The outcomes in the order of the configs. Raises Interrupted when asked to stop."""
-    from ..engines.local import plan, run_all
+    from ..engines.local import run_all
     from ..runtime import Placement, StopRequest, cores, resolve_device
+    from ..timing import plan
 
     for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
         warn(warning)
     store.check_writable()
     on_cpu = resolve_device(request.device).type == "cpu"
     workers = jobs or (cores() if on_cpu else 1)
-    placement = Placement(request.device, request.data_dir)
+    warn_without_snapshots(store, configs, snapshots, force)
+    placement = Placement(request.device, request.data_dir, snapshots=snapshots)
     ahead = plan(configs, store, placement=placement, workers=workers, force=force)
     if ahead.waiting:
-        at_once = f", {min(workers, ahead.waiting)} at a time" if min(workers, ahead.waiting) > 1 else ""
-        say(
-            f"{ahead.stored} of {len(configs)} runs are stored, {ahead.waiting} to train: "
-            f"about {_duration(ahead.seconds)}{at_once}."
-        )
+        say(_announced(ahead, len(configs), workers))
     outcomes = {}
-    with StopRequest().watching() as stop, RunDisplay(len(configs)) as display:
+    with StopRequest().watching() as stop, RunDisplay(len(configs)) as display, ExitStack() as stack:
+        tracker = stack.enter_context(new_tracker(display, store, request)) if tensorboard else None
         for outcome in run_all(
             configs,
             store,
             placement=placement,
             workers=workers,
-            observer=display,
+            observer=tracker or display,
             stop=stop,
             force=force,
         ):
             outcomes[outcome.config] = outcome
             display.finished_run(outcome.config.run_name, _line(outcome))
+            if tracker and outcome.status == "done":
+                tracker.complete(outcome.config)
         if stop():
             missing = sum(o.status == "interrupted" for o in outcomes.values()) + len(configs) - len(outcomes)
             raise Interrupted(
@@ -92,6 +105,21 @@ def _completed(
     missing = [name for name in wanted if name in catalog.names("metrics") and name not in measured]
     found = measure_stored(run, missing, unseen=bool(before)) if missing else {}
     return {**measured, **found}
+
+
+def _announced(ahead: Any, total: int, workers: int) -> str:
+    at_once = f", {min(workers, ahead.waiting)} at a time" if min(workers, ahead.waiting) > 1 else ""
+    return (
+        f"{ahead.stored} of {total} runs are stored, {ahead.waiting} to train: "
+        f"about {_duration(ahead.seconds)}{at_once}."
+    )
+
+
+def new_tracker(display: RunDisplay, store: Store, request: Request) -> Tracker:
+    """TensorBoard's observer, imported when it is asked for: it comes with much."""
+    from ..tracking import Tracker
+
+    return Tracker(display, store, request.data_dir)
 
 
 def _duration(seconds: float) -> str:

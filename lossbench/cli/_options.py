@@ -31,6 +31,32 @@ Results = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel="Output")
 ]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="Data folder [default: $LOSSBENCH_DATA, else the user's cache].",
+        rich_help_panel="Data",
+    ),
+]
+Snapshots = Annotated[
+    int,
+    typer.Option(
+        "--snapshots",
+        min=0,
+        max=1000,
+        help="Moments of training, dense early, at which features are kept for `animate` and `explore`.",
+        rich_help_panel="Output",
+    ),
+]
+Tensorboard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Also write each run for TensorBoard, into its folder.",
+        rich_help_panel="Output",
+    ),
+]
 Seeds = Annotated[str, typer.Option("--seeds", help="Seeds: 0-4 or 0,3,5-7.", rich_help_panel="Training")]
 Force = Annotated[
     bool, typer.Option("--force", help="Start anew, forgetting what is stored.", rich_help_panel="Output")

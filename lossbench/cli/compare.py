@@ -13,7 +13,18 @@ import typer
 from .. import catalog
 from ..config import BASE_LOSS, COMPARED_LOSSES, RunConfig, dataset_spec
 from ..errors import UsageError
-from ._options import DEFAULT_RESULTS, Force, Jobs, Json, Request, Results, Seeds, run_options
+from ._options import (
+    DEFAULT_RESULTS,
+    Force,
+    Jobs,
+    Json,
+    Request,
+    Results,
+    Seeds,
+    Snapshots,
+    Tensorboard,
+    run_options,
+)
 from ._output import command_line, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
@@ -70,6 +81,8 @@ def compare(
     jobs: Jobs = 1,
     results: Results = DEFAULT_RESULTS,
     force: Force = False,
+    snapshots: Snapshots = 0,
+    tensorboard: Tensorboard = False,
     json: Json = False,
 ) -> None:
     """Train what is missing; compare with a baseline over paired seeds; draw features and differences."""
@@ -84,7 +97,13 @@ def compare(
     configs = _at_best(store, configs) if tuned else configs
     base = _baseline(baseline, list(configs))
     everything = list(dict.fromkeys(config for own in configs.values() for config in own))
-    outcomes = with_metrics(run_configs(everything, store, request, jobs=jobs, force=force), store, metrics)
+    outcomes = with_metrics(
+        run_configs(
+            everything, store, request, jobs=jobs, force=force, snapshots=snapshots, tensorboard=tensorboard
+        ),
+        store,
+        metrics,
+    )
     by_config = {outcome.config: outcome for outcome in outcomes}
     groups = {name: [by_config[config] for config in own] for name, own in configs.items()}
     report = _report(groups, outcomes, base, metrics)

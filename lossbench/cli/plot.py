@@ -2,63 +2,91 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .. import catalog
 from ..config import COMPARED_LOSSES
-from ..errors import RunError
-from ._options import DEFAULT_RESULTS, Json, Results
-from ._output import print_json, say, warn
+from ..contracts import FigureSpec
+from ..errors import UsageError
+from ._options import DEFAULT_RESULTS, DataDir, Json, Results
+from ._output import print_json, say
+from ._stored import Losses, Runs, chosen_runs
 
 if TYPE_CHECKING:
-    from ..store import RunFolder, Store
+    from ..viewing import StoredRun
+
+_CHOICES = "Choices of some figures"
+
+
+def _drawable() -> list[str]:
+    specs = {name: catalog.spec("figures", name) for name in catalog.names("figures")}
+    return [name for name, spec in specs.items() if spec.drawn_from in ("runs", "comparison")]
+
+
+def _allowed(choice: str) -> str:
+    """The values that any figure knows, for the help text."""
+    values = (catalog.spec("figures", name).choices.get(choice, ()) for name in catalog.names("figures"))
+    return ", ".join(sorted({value for own in values for value in own if value}))
+
+
+def _option(choice: str, text: str) -> object:
+    return typer.Option(f"--{choice}", help=text, rich_help_panel=_CHOICES)
 
 
 def plot(
-    run: Annotated[
-        list[str] | None, typer.Option("--run", help="A run by name, id or their beginning; repeatable.")
-    ] = None,
-    split: Annotated[str, typer.Option("--split", help="train, test or both.")] = "both",
+    figure: Annotated[
+        str, typer.Argument(help=f"The figure: {', '.join(_drawable())}.", show_default=True)
+    ] = "features",
+    run: Runs = None,
+    loss: Losses = None,
+    split: Annotated[str | None, _option("split", f"{_allowed('split')}.")] = None,
     view: Annotated[
-        str, typer.Option("--view", help="raw plane, or normalized ring with class-weight rays.")
-    ] = "raw",
+        str | None, _option("view", "raw plane, or normalized: directions on the unit circle.")
+    ] = None,
+    metric: Annotated[str | None, _option("metric", "Metrics, separated by commas.")] = None,
+    over: Annotated[
+        str | None, _option("over", "The swept setting on the axis; two, with a comma, for two axes.")
+    ] = None,
+    projection: Annotated[
+        str | None, _option("projection", f"Of features beyond the plane: {_allowed('projection')}.")
+    ] = None,
+    label: Annotated[str | None, _option("label", "The class shown, by its name.")] = None,
+    style: Annotated[str, typer.Option("--style", help="paper, slides or dark.")] = "paper",
     form: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
     output: Annotated[
         Path | None, typer.Option("--output", help="File to write [default: below results/figures].")
     ] = None,
+    data_dir: DataDir = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Draw the features of stored runs: by default the latest softmax, center and arcface runs."""
-    from ..rendering import FORMATS, SPLITS, VIEWS, check_choice, draw_features
+    """Draw a figure of stored runs."""
+    from ..rendering import FORMATS, check_choice, draw
     from ..store import Store
 
-    check_choice("--split", split, SPLITS)
-    check_choice("--view", view, VIEWS)
+    spec: FigureSpec = catalog.spec("figures", figure)
+    if figure not in _drawable():
+        raise UsageError(f"`{figure}` is drawn from {spec.drawn_from}, by the command that makes them.")
     check_choice("--format", form, FORMATS)
     store = Store(results)
-    chosen = [store.find(name) for name in run] if run else _latest(store)
-    default = store.figures / f"features-{'-'.join(r.config.loss for r in chosen)}-{split}-{view}.{form}"
-    path = draw_features(chosen, output or default, split=split, view=view)
+    losses = loss or (",".join(COMPARED_LOSSES) if spec.default == "compared" else None)
+    runs = chosen_runs(store, run, losses, spec.default, data_dir)
+    choices = {"split": split, "view": view, "metric": metric, "over": over, "projection": projection}
+    choices["label"] = label
+    default = store.figures / f"{_name(figure, runs, choices)}.{form}"
+    path = draw(figure, runs, output or default, style=style, **choices)
     if json:
-        print_json({"figure": str(path), "runs": [r.name for r in chosen]})
+        print_json({"figure": str(path), "runs": [r.name for r in runs]})
     else:
         say(f"Figure: {path}")
 
 
-def _latest(store: Store) -> list[RunFolder]:
-    """The newest complete run of each default loss, all of one data set: that of the newest run."""
-    runs, problems = store.all()
-    for problem in problems:
-        warn(problem)
-    done = [run for run in runs if (run.result() or {}).get("status") == "done"]
-    chosen: dict[str, RunFolder] = {}
-    newest = [run for run in done if run.config.loss in COMPARED_LOSSES]
-    for run in newest:
-        if run.config.dataset == newest[-1].config.dataset:
-            chosen[run.config.loss] = run
-    if not chosen:
-        raise RunError(f"There is no finished run in {store.runs}; `lossbench compare` makes them.")
-    return [chosen[name] for name in COMPARED_LOSSES if name in chosen]
+def _name(figure: str, runs: list[StoredRun], choices: dict[str, str | None]) -> str:
+    losses = list(dict.fromkeys(run.config.loss for run in runs))
+    shown = "-".join(losses) if len(losses) <= 5 else f"{len(losses)}-losses"
+    parts = [figure, shown, runs[0].config.dataset, *filter(None, choices.values())]
+    return re.sub("[^A-Za-z0-9+.-]+", "-", "-".join(parts))

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..config import RunConfig, dataset_spec
+from ..config import dataset_spec
 from ..contracts import Value
-from ._options import DEFAULT_RESULTS, Force, Jobs, Json, LossName, Request, Results, Seeds, run_options
+from ._options import (
+    DEFAULT_RESULTS,
+    Force,
+    Jobs,
+    Json,
+    LossName,
+    Request,
+    Results,
+    Seeds,
+    Snapshots,
+    Tensorboard,
+    run_options,
+)
 from ._output import command_line, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -21,6 +33,8 @@ def sweep(
     jobs: Jobs = 0,
     results: Results = DEFAULT_RESULTS,
     force: Force = False,
+    snapshots: Snapshots = 0,
+    tensorboard: Tensorboard = False,
     json: Json = False,
 ) -> None:
     """Train a grid: any numeric option takes a list or a range. Finished runs are skipped."""
@@ -33,7 +47,9 @@ def sweep(
     configs = expand(loss, axes)
     varied = swept(configs, axes)
     store = Store(results)
-    outcomes = run_configs(configs, store, request, jobs=jobs, force=force)
+    outcomes = run_configs(
+        configs, store, request, jobs=jobs, force=force, snapshots=snapshots, tensorboard=tensorboard
+    )
     rows = summarize(outcomes)
     done = [outcome for outcome in outcomes if outcome.status == "done"]
     name = "-".join(
@@ -59,12 +75,14 @@ def _draw(store: Store, name: str, done: list[Any], varied: dict[str, list[Value
     from ..rendering import draw_curves, draw_grid
 
     folders = [store.run(outcome.config) for outcome in done]
-    by_config: dict[RunConfig, dict[str, Any]] = {outcome.config: outcome.result for outcome in done}
     figures = []
-    for axis, values in varied.items():
-        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+    for axis in varied:
+        values = {outcome.config.value_of(axis) for outcome in done}  # some may have failed
+        if len(values) > 1 and all(
+            isinstance(value, int | float) and not isinstance(value, bool) for value in values
+        ):
             path = store.figures / f"{name}-curves{'' if len(varied) == 1 else '-' + axis}.png"
-            figures.append(str(draw_curves(by_config, axis, values, path, runs=folders)))
+            figures.append(str(draw_curves(folders, axis, path)))
     seed = min(outcome.config.seed for outcome in done)
     shown = [store.run(outcome.config) for outcome in done if outcome.config.seed == seed]
     if 1 < len(shown) <= 40:

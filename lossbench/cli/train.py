@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,8 +10,19 @@ import typer
 from ..config import RunConfig
 from ..errors import Diverged
 from ..resolving import feasibility_warnings
-from ._options import DEFAULT_RESULTS, Force, Json, LossName, Request, Results, run_options
+from ._options import (
+    DEFAULT_RESULTS,
+    Force,
+    Json,
+    LossName,
+    Request,
+    Results,
+    Snapshots,
+    Tensorboard,
+    run_options,
+)
 from ._output import RunDisplay, print_json, print_pairs, result_document, warn
+from ._stored import warn_without_snapshots
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -27,6 +39,8 @@ def train(
     seed: Seed = 0,
     results: Results = DEFAULT_RESULTS,
     force: Force = False,
+    snapshots: Snapshots = 0,
+    tensorboard: Tensorboard = False,
     json: Json = False,
 ) -> None:
     """Train one network under one loss; a finished run is shown, an interrupted one continued."""
@@ -37,8 +51,9 @@ def train(
     store = Store(results)
     for warning in feasibility_warnings(config):
         warn(warning)
+    warn_without_snapshots(store, [config], snapshots, force)
     try:
-        result = _train(config, store, request, force)
+        result = _train(config, store, request, force, snapshots, tensorboard)
     except Diverged as error:
         result = store.run(config).result() or {}
         if json:
@@ -51,16 +66,24 @@ def train(
         _show(config, result, path)
 
 
-def _train(config: RunConfig, store: Store, request: Request, force: bool) -> dict[str, object]:
+def _train(
+    config: RunConfig, store: Store, request: Request, force: bool, snapshots: int, tensorboard: bool
+) -> dict[str, object]:
     stored = None if force else store.run(config).result()
-    if stored is not None and stored["status"] == "done":
+    if stored is not None and stored["status"] == "done" and not tensorboard:
         return stored  # without importing torch
     from ..runtime import Placement, StopRequest
     from ..training import train as run
+    from ._many import new_tracker
 
-    placement = Placement(request.device, request.data_dir)
-    with StopRequest().watching() as stop, RunDisplay() as display:
-        return run(config, store, placement=placement, observer=display, stop=stop, force=force)
+    placement = Placement(request.device, request.data_dir, snapshots=snapshots)
+    with StopRequest().watching() as stop, RunDisplay() as display, ExitStack() as stack:
+        tracker = stack.enter_context(new_tracker(display, store, request)) if tensorboard else None
+        observer = tracker or display
+        result = run(config, store, placement=placement, observer=observer, stop=stop, force=force)
+        if tracker:
+            tracker.complete(config)
+    return result
 
 
 def _show(config: RunConfig, result: dict[str, object], path: str) -> None:

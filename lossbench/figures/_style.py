@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.patheffects as effects
+from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 # Matplotlib's petroff10 (M. Petroff, Accessible Color Sequences, 2021, arXiv 2107.02270): made for ten
 # categories that stay apart with colour-vision deficiency and in grey. Written out: it is older than 3.10.
@@ -18,7 +21,9 @@ FAINT = "#8a8a8a"
 RAY = "#b4b4b4"
 UNSEEN = "#5a5a5a"  # the edge of shapes of classes that training never saw
 
-RC: Any = {  # Any: Matplotlib's stubs list its keys one by one
+PANEL = 2.0  # inches: three panels shrunk to 400 px still have readable digits
+
+_PAPER: Any = {  # Any: Matplotlib's stubs list its keys one by one
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.titlesize": 11,
@@ -27,17 +32,81 @@ RC: Any = {  # Any: Matplotlib's stubs list its keys one by one
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "xtick.color": FAINT,
     "ytick.color": FAINT,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
+    "grid.color": RAY,
     "legend.frameon": False,
     "savefig.facecolor": "white",
     "svg.hashsalt": "lossbench",  # the same figure is the same file
     "pdf.fonttype": 42,  # text stays text
 }
+_SLIDES: Any = {
+    "font.size": 12,
+    "axes.titlesize": 14,
+    "axes.labelsize": 12.5,
+    "axes.linewidth": 1.1,
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+    "lines.linewidth": 2.2,
+}
+_NIGHT, _LIGHT = "#14161a", "#ececec"
+_DARK: Any = {
+    **{
+        f"{part}color": _LIGHT for part in ("text.", "axes.label", "axes.title", "xtick.label", "ytick.label")
+    },
+    **{f"{part}.facecolor": _NIGHT for part in ("figure", "axes", "savefig")},
+    "grid.color": "#4a4e55",
+}
+STYLES: dict[str, Any] = {
+    "paper": _PAPER,
+    "slides": {**_PAPER, **_SLIDES},
+    "dark": {**_PAPER, **_DARK},
+}
+"""Matplotlib settings by style; figures take ink, rays and background from the settings in force."""
+
+
+def ink() -> Any:
+    """The colour of text and marks that belong to no class."""
+    return rcParams["text.color"]
+
+
+def ray() -> Any:
+    """The colour of what stays behind everything: rays, grids, reference lines."""
+    return rcParams["grid.color"]
+
+
+def ground() -> Any:
+    """The colour of the background: halos, dots on top of clouds."""
+    return rcParams["axes.facecolor"]
+
+
+def set_size(figure: Figure, width: float, height: float) -> None:
+    """Size a figure in inches at the paper's fonts; with larger fonts it grows a little less than they."""
+    grown = (rcParams["font.size"] / 9) ** 0.6
+    figure.set_size_inches(grown * width, grown * height)
+
+
+def title_lines(axes: Axes, title: str, lines: Sequence[str], height: int) -> None:
+    """A bold title above small lines, `height` of them at most in any panel of the row."""
+    pitch = 4 / 3 * rcParams["font.size"]
+    axes.set_title(title, fontweight="bold", pad=4 + pitch * height)
+    for row, line in enumerate(reversed(lines)):
+        axes.annotate(
+            line,
+            (0.5, 1),
+            (0, 4 + pitch * row),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="center",
+            fontsize="medium",
+        )
 
 
 def color(label: int) -> str:
@@ -53,13 +122,13 @@ def glyph(axes: Axes, x: float, y: float, text: str, size: float = 10) -> None:
         text,
         ha="center",
         va="center",
-        fontsize=size if len(text) == 1 else 0.75 * size,
+        fontsize=size * rcParams["font.size"] / 9 * (1 if len(text) == 1 else 0.75),
         fontweight="bold",
-        color=INK,
+        color=ink(),
         zorder=6,
         gid="class-glyph",
         clip_on=True,
-        path_effects=[effects.withStroke(linewidth=2.6, foreground="white")],
+        path_effects=[effects.withStroke(linewidth=2.6, foreground=ground())],
     )
 
 

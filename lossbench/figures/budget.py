@@ -11,16 +11,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..contracts import FigureSpec
-from ._style import FAINT, INK, PALETTE
+from ._style import FAINT, PALETTE, ink, set_size
 
 SPEC = FigureSpec(
     title="budget",
     summary="best validation score against number of trials",
     after="Dodge et al. 2019, Fig. 1",
+    drawn_from="searches",
 )
 _LINES = ("-", "--", ":", "-.")  # colours repeat after ten losses
 
@@ -31,6 +33,12 @@ class Line(NamedTuple):
     label: str
     values: np.ndarray
     best: np.ndarray
+
+
+def compose(figure: Figure, lines: Sequence[Line], *, ylabel: str, higher_is_better: bool) -> None:
+    """High enough for the legend beside it."""
+    set_size(figure, 6.5, max(3.2, 0.6 + 0.18 * len(lines)))
+    draw(figure.subplots(), lines, ylabel=ylabel, higher_is_better=higher_is_better)
 
 
 def draw(axes: Axes, lines: Sequence[Line], *, ylabel: str, higher_is_better: bool = True) -> None:
@@ -100,4 +108,4 @@ def _finish(
     axes.set_ylabel(ylabel)
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.legend(handles, labels, fontsize=8, labelcolor=INK, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(handles, labels, fontsize=8, labelcolor=ink(), loc="center left", bbox_to_anchor=(1, 0.5))

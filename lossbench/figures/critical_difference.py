@@ -6,17 +6,29 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..contracts import FigureSpec
-from ._style import FAINT, INK, PALETTE
+from ._style import FAINT, PALETTE, ink, set_size
 
 SPEC = FigureSpec(
     title="critical-difference",
     summary="mean ranks over data sets, joined where no pair differs",
     after="Demsar 2006, Fig. 1",
+    drawn_from="ranks",
 )
 _BAR_STEP = 0.55  # heights in rows of names
 _REACH = 0.1  # of the axis: how far connectors go beyond it, room for the ranks written on them
+
+
+def compose(
+    figure: Figure, names: Sequence[str], ranks: np.ndarray, groups: Sequence[Sequence[int]], *, xlabel: str
+) -> None:
+    """As high as half the names need: they stand on two sides."""
+    set_size(figure, 6.5, 1.1 + 0.3 * ((len(names) + 1) // 2))
+    draw(axes := figure.subplots(), names, ranks, groups, xlabel=xlabel)
+    if len(names) > 15:  # more numbers than there is room for
+        axes.set_xticks([1, *range(5, len(names) + 1, 5)])
 
 
 def draw(
@@ -75,7 +87,7 @@ def _stack(ranks: np.ndarray, groups: Sequence[Sequence[int]], margin: float) ->
 
 def _connect(axes: Axes, name: str, rank: float, height: float, side: float, alignment: str) -> None:
     axes.plot(
-        [rank, rank, side], [0, height, height], color=INK, linewidth=0.8, zorder=2, gid=f"method-{name}"
+        [rank, rank, side], [0, height, height], color=ink(), linewidth=0.8, zorder=2, gid=f"method-{name}"
     )
     outward = -1 if alignment == "right" else 1
     axes.annotate(
@@ -86,7 +98,7 @@ def _connect(axes: Axes, name: str, rank: float, height: float, side: float, ali
         ha=alignment,
         va="center_baseline",
         fontsize=9,
-        color=INK,
+        color=ink(),
         gid=f"name-{name}",
     )
     axes.annotate(

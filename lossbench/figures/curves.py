@@ -10,14 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..contracts import FigureSpec
-from ._style import PALETTE
+from ..protocols import RunView
+from ..statistics import mean_interval
+from ._style import PALETTE, set_size
+from ._sweeps import axes_of, axis_title, check_measured, grouped, number_of
 
 SPEC = FigureSpec(
     title="curves",
-    summary="a metric against a swept setting, with a band over seeds",
+    summary="metrics against a swept setting, with a band over seeds",
     after="Wen et al. 2016, Fig. 5",
+    default="all",
+    choices={"over": (), "metric": ("test_accuracy,nn-accuracy,spread-gap", "")},
 )
 
 
@@ -29,6 +35,35 @@ class Curve(NamedTuple):
     mean: np.ndarray
     half_width: np.ndarray
     seeds: Sequence[Sequence[float]]
+
+
+def compose(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) -> None:
+    """One axes per metric; a line per combination of what else was swept."""
+    (axis,) = axes_of(runs, over, 1)
+    runs = [run for run in runs if axis in run.settings]
+    metrics = metric.split(",")
+    for name in metrics:
+        check_measured(runs, name)
+    set_size(figure, 3.0 * len(metrics), 2.7)
+    for axes, name in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
+        lines = [_curve(label, own, axis, name) for label, own in grouped(runs, [axis]).items()]
+        draw(axes, lines, xlabel=axis_title(axis), ylabel=runs[0].metric_title(name))
+
+
+def _curve(label: str, runs: Sequence[RunView], axis: str, metric: str) -> Curve:
+    values = sorted({float(run.settings[axis]) for run in runs})
+    seeds = [
+        [n for run in runs if run.settings[axis] == v and (n := number_of(run, metric)) is not None]
+        for v in values
+    ]
+    intervals = [mean_interval(numbers) for numbers in seeds]
+    return Curve(
+        label,
+        np.array(values),
+        np.array([interval.mean for interval in intervals]),
+        np.array([interval.half_width for interval in intervals]),
+        seeds,
+    )
 
 
 def draw(axes: Axes, curves: Sequence[Curve], *, xlabel: str, ylabel: str) -> None:
@@ -51,7 +86,7 @@ def draw(axes: Axes, curves: Sequence[Curve], *, xlabel: str, ylabel: str) -> No
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
     axes.margins(x=0.04)
     if len(curves) > 1:
-        axes.legend(fontsize=8)
+        axes.legend(fontsize="small")
 
 
 def _scale_x(axes: Axes, positions: np.ndarray) -> None:

@@ -1,7 +1,6 @@
 """Paired differences to a baseline, one row per loss: every seed, the mean and its 95 % interval.
 
-A forest plot (Lewis & Clarke 2001). Verdicts differ in colour and in mark, which remains in grey print and
-with colour-vision deficiency.
+A forest plot (Lewis & Clarke 2001). Verdicts differ in colour and in mark, which remains in grey print.
 """
 
 from __future__ import annotations
@@ -11,16 +10,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..contracts import FigureSpec
 from ..statistics import Verdict
-from ._style import FAINT, INK, PALETTE, RAY
+from ._style import FAINT, PALETTE, ground, ink, ray, set_size
 
 SPEC = FigureSpec(
     title="forest",
     summary="paired differences to a baseline, one row per loss",
     after="Lewis & Clarke 2001, BMJ 322, Fig. 2",
+    drawn_from="comparison",
+    default="every",
+    choices={"metric": ("test_accuracy", "")},
 )
 STYLES: dict[Verdict, tuple[str, str]] = {  # mark and colour
     "better": ("^", PALETTE[0]),
@@ -43,18 +46,22 @@ class Row(NamedTuple):
     note: str = ""
 
 
-def draw(
-    axes: Axes, rows: Sequence[Row], *, baseline: str, unit: str = "percentage points", legend: bool = True
-) -> None:
+def compose(figure: Figure, rows: Sequence[Row], *, baseline: str, unit: str) -> None:
+    """As high as there are rows."""
+    set_size(figure, 6.5, 0.32 * len(rows) + 1.2)
+    draw(figure.subplots(), rows, baseline=baseline, unit=unit)
+
+
+def draw(axes: Axes, rows: Sequence[Row], *, baseline: str, unit: str = "percentage points") -> None:
     """Draw rows from top to bottom; the axis is logarithmic away from 0 where they differ much in size.
 
     An interval that is NaN is left out, a mean that is NaN leaves the row empty.
     """
-    axes.axvline(0, color=INK, linewidth=0.9, zorder=1.5, gid="baseline")
+    axes.axvline(0, color=ink(), linewidth=0.9, zorder=1.5, gid="baseline")
     for place, row in enumerate(rows):
         _draw_row(axes, place, row)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=9)
+    axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize="medium")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(f"difference to {baseline}, {unit}{_scale_x(axes, rows)}")
@@ -68,39 +75,30 @@ def draw(
         textcoords="offset points",
         ha="center",
         va="bottom",
-        fontsize=8,
-        color=INK,
+        fontsize="small",
+        color=ink(),
         gid="baseline-name",
     )
-    if legend:
-        _draw_legend(axes, rows)
+    _draw_legend(axes, rows)
 
 
 def _draw_row(axes: Axes, place: int, row: Row) -> None:
     mark, tint = STYLES[row.verdict]
     if place % 2:
-        axes.axhspan(place - 0.5, place + 0.5, color=RAY, alpha=0.13, linewidth=0, zorder=0)
+        axes.axhspan(place - 0.5, place + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
     count = len(row.differences)
     heights = place + 2 * _SPAN * (np.arange(count) - (count - 1) / 2) / max(count - 1, 1)
-    axes.scatter(
-        row.differences, heights, s=8, color=tint, alpha=0.4, linewidths=0, zorder=2, gid=f"seeds-{place}"
-    )
-    axes.plot(
-        [row.low, row.high],
-        [place, place],
-        color=tint,
-        linewidth=1.8,
-        solid_capstyle="butt",
-        zorder=3,
-        gid=f"interval-{place}",
-    )
+    dots: Any = {"s": 8, "color": tint, "alpha": 0.4, "linewidths": 0, "zorder": 2}
+    axes.scatter(row.differences, heights, gid=f"seeds-{place}", **dots)
+    line: Any = {"color": tint, "linewidth": 1.8, "solid_capstyle": "butt", "zorder": 3}
+    axes.plot([row.low, row.high], [place, place], gid=f"interval-{place}", **line)
     axes.plot(
         [row.mean],
         [place],
         marker=mark,
         color=tint,
         markersize=6.5,
-        markeredgecolor="white",
+        markeredgecolor=ground(),
         markeredgewidth=0.7,
         zorder=4,
         gid=f"mean-{place}",
@@ -113,8 +111,8 @@ def _draw_row(axes: Axes, place: int, row: Row) -> None:
             xycoords=axes.get_yaxis_transform(),
             textcoords="offset points",
             va="center_baseline",
-            fontsize=8,
-            color=INK,
+            fontsize="small",
+            color=ink(),
             gid=f"note-{place}",
         )
 
@@ -140,9 +138,9 @@ def _scale_x(axes: Axes, rows: Sequence[Row]) -> str:
 
 def _draw_legend(axes: Axes, rows: Sequence[Row]) -> None:
     marks = [
-        Line2D([], [], marker=mark, color=tint, linewidth=1.8, markeredgecolor="white", label=verdict)
+        Line2D([], [], marker=mark, color=tint, linewidth=1.8, markeredgecolor=ground(), label=verdict)
         for verdict, (mark, tint) in STYLES.items()
         if any(row.verdict == verdict for row in rows)
     ]
     place: Any = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "borderaxespad": 1.7}  # above the name
-    axes.legend(handles=marks, ncols=3, fontsize=8, **place)
+    axes.legend(handles=marks, ncols=3, fontsize="small", **place)

@@ -178,7 +178,7 @@ WRONG = [
     (["sweep", "--lambda", "0,,1"], "empty value"),
     (["compare", "--losses", "softmax,nothing"], "Unknown loss"),
     (["compare", "--set", "nothing=1"], "nothing"),
-    (["plot", "--split", "all"], "none of train, test, both"),
+    (["plot", "--split", "all"], "none of both, train, test"),
     (["plot", "--run", "nothing"], "Unknown run"),
     (["losses", "nothing"], "Unknown loss"),
 ]

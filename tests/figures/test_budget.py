@@ -26,7 +26,7 @@ LINES = [line(name, values) for name, values in zip(("Center", "Ring", "ArcFace"
 
 
 def draw(lines=LINES, **settings):
-    with mpl.rc_context(_style.RC):
+    with mpl.rc_context(_style.STYLES["paper"]):
         figure = Figure(figsize=(6.5, 3.2), layout="constrained")
         axes = figure.subplots()
         budget.draw(axes, lines, ylabel="validation accuracy (%)", **settings)

@@ -17,7 +17,7 @@ RANKS = np.array([3.0, 1.5, 2.25, 4.75, 3.5])
 
 
 def draw(names=NAMES, ranks=RANKS, groups=(), **settings):
-    with mpl.rc_context(_style.RC):
+    with mpl.rc_context(_style.STYLES["paper"]):
         figure = Figure(figsize=(6.5, 0.25 * len(names) / 2 + 1 + 0.1 * len(groups)), layout="constrained")
         axes = figure.subplots()
         critical_difference.draw(axes, names, np.asarray(ranks), groups, **settings)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
+from lossbench.errors import RunError, UsageError
 from lossbench.figures import curves
+from lossbench.figures._style import PALETTE
+from lossbench.rendering import painted
+from lossbench.statistics import mean_interval
+from tests.figures.views import View
 
 
 def draw(x):
@@ -38,3 +44,65 @@ def test_scale_follows_the_sweep():
 def test_swept_values_are_the_ticks():
     labels = [text.get_text() for text in draw([0, 0.001, 0.01, 0.1]).get_xticklabels()]
     assert labels == ["0", "0.001", "0.01", "0.1"]
+
+
+def swept(lambdas=(0.001, 0.01, 0.1), alphas=(0.5,), seeds=(0, 1, 2)):
+    return [
+        View(
+            seed=seed,
+            settings={"loss": "center", "lambda": lam, "alpha": alpha, "network": "compact"},
+            numbers={"test_accuracy": 0.9 + lam / 2 + alpha / 100 + seed / 1000, "spread-gap": lam},
+        )
+        for lam in lambdas
+        for alpha in alphas
+        for seed in seeds
+    ]
+
+
+def compose(runs, over="", metric="test_accuracy"):
+    return painted(lambda figure: curves.compose(figure, runs, over=over, metric=metric)).axes
+
+
+def test_seeds_of_a_setting_are_one_point_with_their_interval():
+    runs = swept()
+    (axes,) = compose(runs)
+    line = axes.lines[0]
+    np.testing.assert_array_equal(line.get_xdata(), [0.001, 0.01, 0.1])
+    at_first = mean_interval([100 * run.numbers["test_accuracy"] for run in runs[:3]])
+    assert line.get_ydata()[0] == pytest.approx(at_first.mean)
+    band = next(c for c in axes.collections if not isinstance(c, PathCollection))
+    edge = band.get_paths()[0].vertices
+    ends = edge[np.isclose(edge[:, 0], 0.001), 1]
+    assert ends.max() - ends.min() == pytest.approx(2 * at_first.half_width)
+    points = np.concatenate([c.get_offsets() for c in axes.collections if isinstance(c, PathCollection)])
+    assert len(points) == 9
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("λ", "test_accuracy (%)")
+    assert axes.get_legend() is None
+
+
+def test_what_else_was_swept_is_a_line_of_its_own():
+    (axes,) = compose(swept(alphas=(0.1, 0.5)))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["α = 0.1", "α = 0.5"]
+    assert [line.get_color() for line in axes.lines] == list(PALETTE[:2])
+    (axes,) = compose(swept(alphas=(0.1, 0.5)), over="alpha")
+    assert axes.get_xlabel() == "α"
+    assert len(axes.lines) == 3
+
+
+def test_every_metric_has_an_axes_and_a_missing_number_no_point():
+    runs = swept()
+    del runs[0].numbers["spread-gap"]
+    first, second = compose(runs, metric="test_accuracy,spread-gap")
+    assert second.get_ylabel() == "spread-gap"
+    points = [c for c in second.collections if isinstance(c, PathCollection)]
+    assert sum(len(c.get_offsets()) for c in points) == 8
+    assert sum(len(c.get_offsets()) for c in first.collections if isinstance(c, PathCollection)) == 9
+
+
+def test_what_cannot_be_drawn_is_one_sentence():
+    with pytest.raises(RunError, match="differ in 1 numeric setting; these 3 differ in none"):
+        compose(swept(lambdas=(0.1,)))
+    with pytest.raises(UsageError, match="--over scale: these runs do not differ in it; in lambda"):
+        compose(swept(), over="scale")
+    with pytest.raises(RunError, match="None of these runs has eer; `lossbench compare --metric eer`"):
+        compose(swept(), metric="eer")

@@ -7,9 +7,12 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from lossbench.errors import RunError
 from lossbench.figures import features
 from lossbench.figures._style import PALETTE, UNSEEN
 from lossbench.records import Embedding, Panel
+from lossbench.rendering import painted
+from tests.figures.views import View, directions, embedding
 
 
 def panel(count: int = 200, centers: bool = True) -> Panel:
@@ -101,35 +104,6 @@ def test_few_and_many_points_stay_readable(count):
     assert (size >= 10) if count <= 50 else (size <= 1)
 
 
-def test_palette_stays_apart_for_colour_blind_readers_and_in_print():
-    """Machado et al. 2009, deuteranopia of severity 1 (linear RGB); distances in CIELAB."""
-    deuteranopia = np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
-    )
-    srgb = np.array([to_rgb(color) for color in PALETTE])
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    for seen, floor in ((linear, 15), ((linear @ deuteranopia.T).clip(0, 1), 6)):
-        lab = _lab(seen)
-        distances = np.linalg.norm(lab[:, None] - lab[None], axis=-1)[np.triu_indices(10, 1)]
-        assert distances.min() > floor
-
-
-def _lab(linear):
-    xyz = (
-        linear
-        @ np.array(
-            [
-                [0.4124564, 0.3575761, 0.1804375],
-                [0.2126729, 0.7151522, 0.0721750],
-                [0.0193339, 0.1191920, 0.9503041],
-            ]
-        ).T
-    )
-    xyz = xyz / np.array([0.95047, 1.0, 1.08883])
-    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
-
-
 @pytest.mark.parametrize("view", ["raw", "normalized"])
 def test_unseen_classes_are_grey_edged_shapes_over_the_test_features_only(view):
     shown = panel()
@@ -161,3 +135,45 @@ def test_unseen_classes_are_grey_edged_shapes_over_the_test_features_only(view):
                 tuple(artists(axes, f"unseen-{label}")[0].get_paths()[0].vertices.ravel()) for label in (8, 9)
             ]
             assert marks[0] != marks[1], "shapes differ, also without colour"
+
+
+def compose(runs, split="both", view="raw", style="paper"):
+    figure = painted(
+        lambda figure: features.compose(figure, runs, split=split, view=view, projection="pca"), style
+    )
+    figure.draw_without_rendering()
+    return figure
+
+
+def test_a_column_for_each_run_with_train_above_test():
+    runs = [View(title="Softmax", subtitle="", centers=None), View(centers=5 * directions())]
+    axes = compose(runs).axes
+    assert [len(artists(a, "features")[0].get_offsets()) for a in axes] == [400, 400, 200, 200]
+    assert [a.get_title() for a in axes] == ["Softmax", "Center", "", ""]
+    assert [a.get_ylabel() for a in axes] == ["train features", "", "test features", ""]
+    assert [bool(artists(a, "centers")) for a in axes] == [False, True, False, True]
+    lines = [[text.get_text() for text in a.texts if text.get_gid() is None] for a in axes[:2]]
+    assert lines[1] == ["99.00 % test", "λ = 0.003, α = 0.5"]
+    (only,) = compose(runs[:1], "train").axes
+    assert only.get_ylabel() == "train features"
+
+
+def test_a_run_without_the_split_is_one_sentence():
+    run = View(splits={"train": embedding(), "val": embedding()})
+    assert len(compose([run], "train").axes) == 1
+    with pytest.raises(RunError, match="center-0123456789 has no test features; it has train, val"):
+        compose([run])
+
+
+@pytest.mark.parametrize("style", ["paper", "slides", "dark"])
+def test_titles_and_lines_above_a_panel_do_not_touch(style):
+    figure = compose([View(subtitle="λ = 0.003, α = 0.5 · unseen 7, 8, 9")] * 3, style=style)
+    for axes in figure.axes[:3]:
+        above = [text for text in axes.texts if text.get_gid() is None]
+        boxes = [text.get_window_extent() for text in (*above, axes.title)]
+        assert len(boxes) == 4
+        assert axes.get_window_extent().y1 <= boxes[0].y0
+        for lower, upper in zip(boxes, boxes[1:], strict=False):
+            assert lower.y1 <= upper.y0 + 1
+        assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+        assert boxes[-1].y1 <= figure.bbox.y1

@@ -1,0 +1,85 @@
+"""Runs by what was swept: shared by the figures that draw numbers against settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..contracts import SYMBOLS, Value
+from ..errors import RunError, UsageError
+from ..protocols import RunView
+
+
+def varied(runs: Sequence[RunView]) -> dict[str, list[Value]]:
+    """The settings along which the runs differ, with their values in order; seeds are no setting."""
+    names = dict.fromkeys(name for run in runs for name in run.settings)
+    found: dict[str, list[Value]] = {}
+    for name in names:
+        values = dict.fromkeys(run.settings[name] for run in runs if name in run.settings)
+        if len(values) > 1:
+            found[name] = sorted(values, key=lambda value: (isinstance(value, str), value))
+    return found
+
+
+def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
+    """`count` swept numeric settings: those named in `over` (commas between), else the first that vary.
+
+    Raises UsageError for a name that does not vary, RunError when too few do.
+    """
+    values = varied(runs)
+    numeric = [n for n, vs in values.items() if all(isinstance(v, int | float) for v in vs)]
+    given = [name.strip() for name in over.split(",") if name.strip()]
+    for name in given:
+        if name not in numeric:
+            raise UsageError(f"--over {name}: these runs do not differ in it; in {_listed(numeric)}.")
+    chosen = [*given, *(name for name in numeric if name not in given)][:count]
+    if len(chosen) < count:
+        raise RunError(
+            f"This figure needs runs that differ in {count} numeric setting{'s'[: count - 1]}; these "
+            f"{len(runs)} differ in {_listed(numeric)}. `lossbench sweep` makes such runs."
+        )
+    return chosen
+
+
+def grouped(runs: Sequence[RunView], without: Sequence[str] = ()) -> dict[str, list[RunView]]:
+    """Runs of equal settings, those of `without` aside, by a label of what tells the groups apart: the loss
+    where there are several, and the settings in which the runs of one loss differ."""
+    own: dict[Value, list[RunView]] = {}
+    for run in runs:
+        own.setdefault(run.settings.get("loss", ""), []).append(run)
+    names = {loss: [name for name in varied(alike) if name not in without] for loss, alike in own.items()}
+    groups: dict[str, list[RunView]] = {}
+    for run in runs:
+        differing = [name for name in names[run.settings.get("loss", "")] if name in run.settings]
+        parts = [shown(name, run.settings[name]) for name in differing]
+        groups.setdefault(", ".join([run.title, *parts] if len(own) > 1 else parts), []).append(run)
+    return groups
+
+
+def shown(name: str, value: Value) -> str:
+    """A setting with its value, as a legend has it: 'λ = 0.003'."""
+    return f"{SYMBOLS.get(name, name)} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
+
+
+def axis_title(name: str) -> str:
+    """A setting as an axis has it."""
+    words = {"margin": "margin m (rad)", "scale": "scale s"}
+    return words.get(name, SYMBOLS.get(name, name.replace("_", " ")))
+
+
+def number_of(run: RunView, metric: str) -> float | None:
+    """One number of a run, accuracies in percent; None where it has none."""
+    value = run.numbers.get(metric)
+    return value if value is None else (100 if "accuracy" in metric else 1) * value
+
+
+def check_measured(runs: Sequence[RunView], metric: str) -> None:
+    """Raise RunError when none of the runs has this number."""
+    if all(number_of(run, metric) is None for run in runs):
+        raise RunError(
+            f"None of these runs has {metric}; `lossbench compare --metric {metric}` measures it "
+            "where it is defined."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"

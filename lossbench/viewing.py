@@ -1,0 +1,187 @@
+"""Stored runs as figures and pages see them: everything read, or computed, when first asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .comparing import higher_is_better, metric_name
+from .config import RunConfig, dataset_spec
+from .contracts import Value
+from .errors import RunError
+from .projections import to_plane
+from .records import Embedding, EpochRecord, Panel, Snapshots
+from .store import RunFolder
+from .sweeping import numbers_of
+
+
+class Untrained:
+    """What a RunView knows before any training: the loss itself at its settings."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.name, self.title, self.subtitle = config.run_name, config.title, config.subtitle
+        self.seed, self.dim = config.seed, config.feature_dim
+        self.trained = config.labels[: config.classes]
+        self.class_names = dataset_spec(config.dataset).classes
+        self.cosine = config.cosine
+
+    @cached_property
+    def settings(self) -> Mapping[str, Value]:
+        """See RunView; a term's setting is named as in `--set`, with the term where two have it."""
+        config = self.config
+        fields = dataclasses.asdict(config)
+        found: dict[str, Value] = {"loss": config.loss, "unseen": config.unseen_names}
+        found |= {name: value for name, value in fields.items() if name not in ("terms", "seed", "unseen")}
+        if any(term.has_weight for term in config.terms):
+            found["lambda"] = config.value_of("lambda")
+        keys = [key for term in config.terms for key, _ in term.settings]
+        for term in config.terms:
+            for key, value in term.settings:
+                found[key if keys.count(key) == 1 else f"{term.name}.{key}"] = value
+        return found
+
+    def metric_title(self, metric: str) -> str:
+        """See RunView."""
+        title = metric_name(metric)
+        return f"{title} (%)" if "accuracy" in metric else title
+
+    def higher_is_better(self, metric: str) -> bool | None:
+        """See RunView."""
+        return higher_is_better(metric)
+
+    def target_logits(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """See RunView."""
+        from .explaining import target_curve
+
+        term = self.config.terms[0]
+        if term.spec.kind != "classifier" or "angular" not in term.spec.tags:
+            return None
+        return target_curve(term.name, dict(term.settings))
+
+
+class StoredRun(Untrained):
+    """A RunView of a run in the store. Raises RunError for one that is not complete."""
+
+    def __init__(self, folder: RunFolder, data_dir: Path | None = None) -> None:
+        result = folder.result()
+        if result is None or result["status"] != "done":
+            raise RunError(f"{folder.name} has no features to draw: it is not complete.")
+        super().__init__(folder.config)
+        self.folder, self.data_dir, self.result = folder, data_dir, result
+        self.status = "done"  # with config and result: an outcome, as `comparing` takes them
+
+    @cached_property
+    def numbers(self) -> Mapping[str, float]:
+        """See RunView."""
+        own = numbers_of(self.result)
+        return own | {name: value for name, value in self.folder.metrics().items() if value is not None}
+
+    @cached_property
+    def epochs(self) -> Sequence[EpochRecord]:
+        """See RunView."""
+        return self.folder.epochs()
+
+    @cached_property
+    def _stored(self) -> tuple[dict[str, Embedding], dict[str, np.ndarray]]:
+        return self.folder.features()
+
+    @property
+    def splits(self) -> Mapping[str, Embedding]:
+        """See RunView."""
+        number = np.array(self.config.labels)  # a class has its own number, whichever others were kept out
+        return {name: _renumbered(part, number) for name, part in self._stored[0].items()}
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        """See RunView."""
+        return _in_place(self._stored[1].get("weight"), self.config)
+
+    @property
+    def centers(self) -> np.ndarray | None:
+        """See RunView."""
+        return _in_place(self._stored[1].get("centers"), self.config)
+
+    @cached_property
+    def snapshots(self) -> Snapshots | None:
+        """See RunView."""
+        found = self.folder.snapshots()
+        if found is None:
+            return None
+        moved = {name: [_in_place(page, self.config) for page in d] for name, d in found.directions.items()}
+        return found._replace(
+            labels=np.array(self.config.labels)[found.labels],
+            directions={
+                name: np.stack(pages)  # type: ignore[arg-type]
+                for name, pages in moved.items()
+                if all(page is not None for page in pages)
+            },
+        )
+
+    def panel(self, projection: str = "pca") -> Panel:
+        """See RunView."""
+        dim = self.config.feature_dim
+        splits, weight, centers, note = self.splits, self.weight, self.centers, ""
+        if dim != 2:
+            splits, note = to_plane(splits, projection)
+            weight = centers = None
+        return Panel(self.title + note, self.caption, splits, self.class_names, weight, centers, self.name)
+
+    @property
+    def caption(self) -> str:
+        """Settings, unseen classes and accuracy, parted by ' · '."""
+        unseen = f"unseen {self.config.unseen_names}" if self.config.unseen else ""
+        part = self.config.judged_on
+        return " · ".join(
+            filter(None, [self.subtitle, unseen, f"{100 * self.result[f'{part}_accuracy']:.2f} % {part}"])
+        )
+
+    def images(self, split: str) -> np.ndarray:
+        """See RunView. Raises DataError where the data set cannot be read."""
+        from .splits import splits_of
+
+        part = getattr(splits_of(self.config, self.data_dir), split)
+        array: np.ndarray = part.images.squeeze(1).numpy()
+        return array
+
+    @cached_property
+    def _loss(self) -> Any:
+        from .checkpoints import load_model
+
+        content = self.folder.read_bytes("model.safetensors")
+        return load_model(content, self.config, str(self.folder.path))[1]
+
+    def scores(self, points: np.ndarray) -> np.ndarray:
+        """See RunView."""
+        from .evaluation import scores_of_points
+
+        train = self._stored[0]["train"]
+        return scores_of_points(self._loss, points, train, self.config)
+
+    def loss_values(self, points: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """See RunView. Raises RunError for a loss on pairs, which has no value for one sample."""
+        if all(term.spec.kind == "pairs" for term in self.config.terms):
+            raise RunError(f"{self.title} compares samples with each other; one alone has no loss.")
+        from .explaining import values_and_gradients
+
+        return values_and_gradients(self._loss, points, self.config.labels.index(label))
+
+
+def _renumbered(part: Embedding, number: np.ndarray) -> Embedding:
+    return part._replace(labels=number[part.labels], predictions=number[part.predictions])
+
+
+def _in_place(directions: np.ndarray | None, config: RunConfig) -> np.ndarray | None:
+    """Directions (C, D) at the rows of their labels, NaN for classes that have none; None for anything
+    that is not one direction per class."""
+    labels = np.array(config.labels)
+    if directions is None or directions.ndim != 2 or len(directions) > len(labels):
+        return None
+    placed = np.full((len(labels), directions.shape[1]), np.nan)
+    placed[labels[: len(directions)]] = directions
+    return placed

@@ -1,0 +1,110 @@
+"""Small multiples of features, asked through the artists."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from lossbench.errors import RunError
+from lossbench.figures import lambda_grid
+from lossbench.rendering import painted
+from tests.figures.views import View, directions, embedding
+
+
+def runs(values, seeds=(0,), title="Center"):
+    return [
+        View(
+            title=title,
+            subtitle=f"λ = {value:g}",
+            seed=seed,
+            settings={"loss": title, "lambda": value},
+            centers=5 * directions(),
+            splits={"train": embedding(100), "test": embedding(50, seed=seed)},
+        )
+        for value in values
+        for seed in seeds
+    ]
+
+
+def compose(given, split="test", style="paper"):
+    figure = painted(lambda f: lambda_grid.compose(f, given, split=split, projection="pca"), style)
+    figure.draw_without_rendering()
+    return figure
+
+
+def shown(figure):
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def found(axes, gid):
+    return next(child for child in axes.get_children() if child.get_gid() == gid)
+
+
+@pytest.mark.parametrize("count, rows", [(1, 1), (5, 1), (6, 2), (10, 2), (12, 3), (20, 4), (39, 7)])
+def test_rows_are_of_nearly_equal_length(count, rows):
+    figure = compose(runs(range(count)))
+    panels = shown(figure)
+    assert len(panels) == count
+    grid = panels[0].get_gridspec()
+    assert (grid.nrows, grid.ncols) == (rows, math.ceil(count / rows))
+
+
+def test_panels_stand_in_the_given_order_under_their_settings():
+    panels = shown(compose(runs([0.1, 0.001])))
+    assert [axes.get_title() for axes in panels] == ["λ = 0.1\n99.00 % test", "λ = 0.001\n99.00 % test"]
+    mixed = shown(compose([*runs([0.1]), *runs([0.1], title="Island")]))
+    assert [axes.get_title().split("\n")[0] for axes in mixed] == ["Center", "Island"]
+
+
+def test_of_every_setting_the_first_seed_is_shown():
+    given = [*runs([0.1], seeds=(2, 1)), *runs([0.2], seeds=(3, 0)), *runs([0.3], seeds=(4,))]
+    panels = shown(compose(given))
+    assert [axes.get_title().split("\n")[0] for axes in panels] == ["λ = 0.1", "λ = 0.2", "λ = 0.3"]
+    for axes, seed in zip(panels, (1, 0, 4), strict=True):
+        points = np.asarray(found(axes, "features").get_offsets())
+        expected = embedding(50, seed=seed).features
+        np.testing.assert_allclose(np.sort(points, axis=0), np.sort(expected, axis=0), atol=1e-6)
+
+
+def test_every_panel_has_its_own_limits_and_centres_as_dots():
+    small, large = runs([1.0, 0.001])
+    for name, part in small.splits.items():
+        small.splits[name] = part._replace(features=part.features / 100)
+    small.centers = small.centers / 100
+    first, second = shown(compose([small, large]))
+    assert first.get_xlim()[1] * 50 < second.get_xlim()[1]
+    np.testing.assert_allclose(found(first, "centers").get_offsets(), small.centers, atol=1e-6)
+
+
+def test_the_split_asked_for_is_drawn():
+    panels = shown(compose(runs([0.1]), "train"))
+    assert len(found(panels[0], "features").get_offsets()) == 100
+    with pytest.raises(RunError, match="has no test features"):
+        compose([View(splits={"train": embedding(), "val": embedding()})])
+
+
+@pytest.mark.parametrize("style", ["paper", "slides", "dark"])
+@pytest.mark.parametrize("turn", [0.0, 0.05, 0.1])
+def test_titles_and_names_of_classes_stay_whole(style, turn):
+    """Also of a class that lies at the very top, whose name would stand above its dot."""
+    given = runs([0.1, 0.2])
+    angle = np.pi / 2 * 0.2 + turn
+    turned = directions() @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    for run in given:
+        run.centers = 5 * turned
+        run.splits = {
+            name: part._replace(features=(5 * turned[part.labels]).astype(np.float32))
+            for name, part in run.splits.items()
+        }
+    figure = compose(given, style=style)
+    for axes in shown(figure):
+        inner = axes.get_window_extent()
+        for text in axes.texts:
+            box = text.get_window_extent()
+            assert inner.y0 <= box.y0 and box.y1 <= inner.y1 + 1
+        title = axes.title.get_window_extent()
+        assert figure.bbox.y1 >= title.y1 and title.y0 >= inner.y1
+    first, second = (axes.title.get_window_extent() for axes in shown(figure)[:2])
+    assert first.x1 < second.x0

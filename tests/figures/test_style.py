@@ -1,0 +1,149 @@
+"""Colours that readers can tell apart, measured; styles that every figure can be drawn in."""
+
+from __future__ import annotations
+
+import importlib
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from lossbench import catalog
+from lossbench.figures import _style
+from lossbench.figures._style import PALETTE, STYLES
+from lossbench.rendering import painted
+from tests.figures.views import View, embedding
+
+TAB10 = tuple(mpl.colormaps["tab10"].colors)
+RED_GREEN = ("#d62728", "#2ca02c")  # the fourth and the third of them
+XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
+DEUTERANOPIA = np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]])  # fmt: skip
+"""Machado, Oliveira, Fernandes 2009, severity 1, of linear RGB."""
+PROTANOPIA = np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]])  # fmt: skip
+
+
+def linear(colors):
+    srgb = np.array([to_rgb(color) for color in colors])
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    """CIELAB under D65 of linear RGB (n, 3)."""
+    xyz = rgb @ XYZ.T / np.array([0.95047, 1.0, 1.08883])
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+def nearest(colors, vision=None):
+    """The smallest CIELAB distance of two of the colours, as a reader with this vision sees them."""
+    seen = linear(colors) if vision is None else (linear(colors) @ vision.T).clip(0, 1)
+    points = lab(seen)
+    return np.linalg.norm(points[:, None] - points[None], axis=2)[np.triu_indices(len(colors), 1)].min()
+
+
+def luminance(color):
+    return float(linear([color])[0] @ XYZ[1])
+
+
+def contrast(one, other):
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_distances_are_those_of_known_colours():
+    np.testing.assert_allclose(lab(linear(["white"]))[0], [100, 0, 0], atol=0.02)
+    np.testing.assert_allclose(lab(linear(["red"]))[0], [53.24, 80.09, 67.20], atol=0.05)
+    assert contrast("white", "black") == pytest.approx(21)
+
+
+FLOORS = {"everyone": (None, 18), "deuteranopia": (DEUTERANOPIA, 16), "protanopia": (PROTANOPIA, 17)}
+"""Just below what the palette has: 19.3, 17.6, 18.5."""
+
+
+@pytest.mark.parametrize("reader", FLOORS)
+def test_all_ten_colours_stay_apart(reader):
+    vision, floor = FLOORS[reader]
+    assert nearest(PALETTE, vision) > floor
+
+
+def test_colours_that_are_known_to_fail_fail():
+    vision, floor = FLOORS["deuteranopia"]
+    assert nearest(TAB10, vision) < floor / 2
+    assert nearest(RED_GREEN, vision) < floor / 2 < nearest(RED_GREEN) / 12  # for other readers far apart
+    assert nearest((*PALETTE[:9], PALETTE[0])) == 0
+
+
+def lightness_steps(colors):
+    return np.diff(np.sort(lab(linear(colors))[:, 0]))
+
+
+def test_grey_tells_most_colours_apart_and_the_glyphs_tell_all_classes():
+    """Blue and orange, 0 and 6, are one grey: lightness alone never carries ten classes."""
+    steps = lightness_steps(PALETTE)
+    assert steps.sum() > 40
+    assert (steps > 2).sum() == 8
+    assert (lightness_steps(TAB10) > 2).sum() < 8
+    part = embedding(100)
+    run = View(splits={"train": part, "test": part})
+    compose = catalog.load("figures", "features")
+    figure = painted(lambda figure: compose(figure, [run], split="test", view="raw", projection="pca"))
+    glyphs = [text for text in figure.axes[0].texts if text.get_gid() == "class-glyph"]
+    assert sorted(text.get_text() for text in glyphs) == list("0123456789")
+    halo = glyphs[0].get_path_effects()[0]
+    assert halo._gc["foreground"] == "white"  # readable over its own cloud
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_text_is_readable_in_every_style(style):
+    with mpl.rc_context(STYLES[style]):
+        ink, ground, ray = _style.ink(), _style.ground(), _style.ray()
+        assert contrast(ink, ground) >= 4.5  # WCAG 2.1, 1.4.3
+        for key in ("axes.labelcolor", "axes.titlecolor", "xtick.labelcolor", "ytick.labelcolor"):
+            assert contrast(mpl.rcParams[key], ground) >= 4.5
+        assert ground == mpl.rcParams["figure.facecolor"] == mpl.rcParams["savefig.facecolor"]
+        assert 1.3 < contrast(ray, ground) < contrast(ink, ground) / 2  # seen, and behind everything
+
+
+def drawn_from_runs():
+    specs = {name: catalog.spec("figures", name) for name in catalog.names("figures")}
+    return [name for name, spec in specs.items() if spec.drawn_from == "runs"]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_glyphs_and_dots_take_the_colours_of_the_style(style):
+    run = View(centers=View().weight * 5)
+    compose = catalog.load("figures", "features")
+    figure = painted(lambda figure: compose(figure, [run], split="test", view="raw", projection="pca"), style)
+    with mpl.rc_context(STYLES[style]):
+        ink, ground = to_rgb(_style.ink()), to_rgb(_style.ground())
+    axes = figure.axes[0]
+    dots = next(child for child in axes.get_children() if child.get_gid() == "centers")
+    np.testing.assert_allclose(dots.get_facecolors()[0, :3], ground)
+    assert to_rgb(figure.get_facecolor()) == ground
+    for text in axes.texts:
+        if text.get_gid() == "class-glyph":
+            assert to_rgb(text.get_color()) == ink
+
+
+def test_larger_fonts_make_a_larger_page():
+    sizes = {}
+    for style in STYLES:
+        figure = painted(lambda figure: _style.set_size(figure, 4, 2), style)
+        sizes[style] = tuple(figure.get_size_inches())
+    assert sizes["paper"] == sizes["dark"] == (4, 2)
+    assert 4 < sizes["slides"][0] < 4 * STYLES["slides"]["font.size"] / STYLES["paper"]["font.size"]
+
+
+def test_no_figure_has_a_text_colour_of_its_own():
+    """A module that names black or white, or INK, cannot follow the style."""
+    for name in drawn_from_runs():
+        module = importlib.import_module(f"lossbench.figures.{name.replace('-', '_')}")
+        assert not hasattr(module, "INK"), name
+
+
+def test_colours_repeat_beyond_ten_and_points_shrink_with_their_number():
+    assert _style.color(3) == _style.color(13) == PALETTE[3]
+    sizes = [_style.point_style(count)["s"] for count in (1, 50, 1000, 60_000)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert 0 < sizes[-1] <= 1
