@@ -1,0 +1,131 @@
+"""Angles of features to the direction of their own class, and to the nearest other one.
+
+A class's direction is its weight, or the mean direction of its features where the loss has no weights.
+Below, where features were kept during training, the mean of both angles by epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..contracts import FigureSpec
+from ..protocols import RunView
+from ..records import Snapshots
+from ..vectors import angles, unit
+from ._runs import mean_directions, part_of
+from ._style import PALETTE, set_size, title_lines
+
+SPEC = FigureSpec(
+    title="angles",
+    summary="angles to the own class and to the nearest other one, and how they went in training",
+    after="Deng et al. 2019, Tab. 3 and Fig. 4a",
+    choices={"split": ("test", "train")},
+)
+KINDS = ("own class", "nearest other class")
+_TINTS = (PALETTE[0], PALETTE[6])
+_WIDTH, _HEIGHT = 2.5, 1.9  # inches of one axes
+_BINS = 90
+
+
+def angles_of(features: np.ndarray, labels: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Degrees (2, N) from features (N, D) to their own class's direction and to the nearest other one.
+
+    `directions` (C, D) of any length; rows of NaN belong to classes that have none.
+    """
+    vectors = unit(features.astype(np.float64))
+    every = np.full((len(directions), len(labels)), np.inf)
+    for label, direction in enumerate(directions):
+        if np.isfinite(direction).all():
+            every[label] = angles(vectors, unit(direction[None].astype(np.float64))[0])
+    place = np.arange(len(labels))
+    own = every[labels, place]
+    every[labels, place] = np.inf
+    return np.stack([own, every.min(axis=0)])
+
+
+def draw(axes: Axes, found: np.ndarray, bins: np.ndarray) -> None:
+    """Histograms of the angles (2, N) in percent of the features, both means marked."""
+    for kind, tint, values, height in zip(KINDS, _TINTS, found, (0.97, 0.85), strict=True):
+        weights = np.full(len(values), 100 / len(values))
+        look: Any = {"bins": bins, "weights": weights, "color": tint}
+        axes.hist(values, histtype="stepfilled", alpha=0.45, linewidth=0, label=kind, **look)
+        axes.hist(values, histtype="step", linewidth=0.9, **look)
+        mean = float(values.mean())
+        axes.axvline(mean, color=tint, linestyle=(0, (4, 2)), linewidth=1.0, gid=f"mean of {kind}")
+        axes.annotate(
+            f"{mean:.1f}°",
+            (mean, height),
+            (3, 0),
+            xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points",
+            va="top",
+            gid="mean",
+        )
+    axes.set_xlim(0, bins[-1])
+    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the numbers
+
+
+def draw_course(axes: Axes, epochs: np.ndarray, means: np.ndarray) -> None:
+    """Mean angles (2, T) against epochs (T,): logarithmic after the first moment, where most happens."""
+    for kind, tint, line in zip(KINDS, _TINTS, means, strict=True):
+        axes.plot(epochs, line, color=tint, marker="o", markersize=2.5, linewidth=1.3, gid=kind)
+    first, last = float(epochs[epochs > 0].min()), float(epochs.max())
+    axes.set_xscale("symlog", linthresh=first, linscale=0.5)
+    decades = 10.0 ** np.arange(np.ceil(np.log10(first)), np.log10(last) - 0.15)
+    ticks = [0.0, *(float(tick) for tick in decades if tick > 1.5 * first), last]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlim(0, 1.05 * last)
+
+
+def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
+    """A column per run; all columns at the same angles."""
+    found = [_final_angles(run, split) for run in runs]
+    courses = [_course(run.snapshots, len(run.class_names)) for run in runs]
+    captions = [run.caption.split(" · ") for run in runs]
+    highest = 1.05 * max((float(course[1].max()) for course in courses if course is not None), default=0.0)
+    rows, lines = 1 + (highest > 0), max(map(len, captions))
+    set_size(figure, _WIDTH * len(runs) + 0.4, _HEIGHT * rows + 0.75 + 0.17 * lines)
+    grid = figure.subplots(rows, len(runs), squeeze=False, sharex="row")
+    widest = 5 * np.ceil(max(np.quantile(pair, 0.995) for pair in found) / 5)
+    for column, (run, pair, course) in enumerate(zip(runs, found, courses, strict=True)):
+        title_lines(grid[0][column], run.title, captions[column], lines)
+        draw(grid[0][column], pair, np.linspace(0, widest, _BINS + 1))
+        grid[0][column].set_xlabel("angle (degrees)")
+        if course is not None:
+            draw_course(grid[1][column], *course)
+            grid[1][column].set_ylim(0, highest)
+            grid[1][column].set_xlabel("epoch")
+        elif rows == 2:
+            grid[1][column].set_visible(False)
+    grid[0][0].set_ylabel(f"{split} features (%)")
+    if rows == 2:
+        shown = next(axes for axes in grid[1] if axes.get_visible())
+        shown.set_ylabel("mean angle (degrees)")
+    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+
+
+def _final_angles(run: RunView, split: str) -> np.ndarray:
+    part, train = part_of(run, split), part_of(run, "train")
+    directions = run.weight
+    if directions is None:
+        directions = mean_directions(train.features, train.labels, len(run.class_names))
+    return angles_of(part.features, part.labels, directions)
+
+
+def _course(album: Snapshots | None, classes: int) -> tuple[np.ndarray, np.ndarray] | None:
+    if album is None:
+        return None
+    weights = album.directions.get("weight")
+    means = [
+        angles_of(page, album.labels, mean_directions(page, album.labels, classes) if w is None else w)
+        for page, w in zip(
+            album.features, [None] * len(album.epochs) if weights is None else weights, strict=True
+        )
+    ]
+    return album.epochs, np.stack([pair.mean(axis=1) for pair in means], axis=1)

@@ -1,0 +1,103 @@
+"""The hardest test images of each run: those whose wrong class scores most above the right one.
+
+Where fewer are wrong than there is room, the least certain of the others follow, written faintly. Below each
+image stands its true class and the predicted one. Scores are the loss's own, so their margins rank the images
+of one run and say nothing across runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from ..contracts import FigureSpec
+from ..protocols import RunView
+from ._runs import part_of
+from ._style import FAINT, ground, ink, ray, set_size
+
+SPEC = FigureSpec(
+    title="hardest",
+    summary="the test images with the most confident wrong predictions",
+)
+_COLUMNS, _ROWS = 10, 2
+_TILE = 0.62  # inches
+_BELOW = 0.36  # of a tile: room for a line of text
+
+
+class Hard(NamedTuple):
+    """One image (H, W) uint8 with the names of its class and of the predicted one."""
+
+    image: np.ndarray
+    true: str
+    predicted: str
+
+
+def compose(figure: Figure, runs: Sequence[RunView]) -> None:
+    """One block of two rows per run."""
+    found = [_hardest_of(run) for run in runs]
+    extra = max(_lines(own) for own in found) - 1
+    height = _ROWS * (1 + _BELOW * (1 + extra)) * _TILE + 0.28
+    set_size(figure, _COLUMNS * 1.12 * _TILE + 0.2, height * len(runs))
+    for axes, run, own in zip(figure.subplots(len(runs), 1, squeeze=False)[:, 0], runs, found, strict=True):
+        draw(axes, own)
+        part = part_of(run, "test")
+        wrong = int((part.predictions != part.labels).sum())
+        words = [run.title, run.subtitle, f"{wrong:,} of {len(part.labels):,} wrong"]
+        axes.set_title(" · ".join(filter(None, words)), loc="left", fontsize="medium", fontweight="bold")
+
+
+def _hardest_of(run: RunView) -> list[Hard]:
+    part = part_of(run, "test")
+    scores = run.scores(part.features) if part.scores is None else part.scores
+    images, names, columns = run.images("test"), run.class_names, run.trained
+    own, won = (np.searchsorted(columns, found) for found in (part.labels, part.predictions))
+    chosen = hardest(scores, own, won, _COLUMNS * _ROWS)
+    return [Hard(images[i], names[part.labels[i]], names[part.predictions[i]]) for i in chosen]
+
+
+def hardest(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray, count: int) -> np.ndarray:
+    """The `count` samples that are wrong by the largest margin of another class's score over the true one's,
+    then those right by the smallest; ties as they stand. Columns of scores (N, C) are numbered as labels."""
+    rows = np.arange(len(labels))
+    others = scores.copy()
+    others[rows, labels] = -np.inf
+    margin = others.max(axis=1) - scores[rows, labels]
+    return np.lexsort((rows, -margin, predictions == labels))[:count]
+
+
+def draw(axes: Axes, found: Sequence[Hard]) -> None:
+    """Draw tiles of unit size from the top left, ten in a row."""
+    shades = LinearSegmentedColormap.from_list("ink", [ground(), ink()])
+    pitch = 1 + _BELOW * _lines(found)
+    for number, (image, true, predicted) in enumerate(found):
+        row, column = divmod(number, _COLUMNS)
+        left, top = 1.12 * column, pitch * row
+        axes.imshow(
+            image, cmap=shades, vmin=0, vmax=255, interpolation="nearest",
+            extent=(left, left + 1, top + 1, top), gid=f"image-{number}",
+        )  # fmt: skip
+        axes.plot(
+            left + np.array([0, 1, 1, 0, 0]), top + np.array([0, 0, 1, 1, 0]), color=ray(), linewidth=0.6
+        )
+        axes.text(
+            left + 0.5, top + 1.04, f"{true}{_break(found)}→ {predicted}", ha="center", va="top",
+            fontsize="small", color=FAINT if true == predicted else ink(), gid=f"names-{number}",
+        )  # fmt: skip
+    axes.set_xlim(-0.02, 1.12 * _COLUMNS - 0.1)
+    axes.set_ylim(pitch * _ROWS, -0.02)
+    axes.set_aspect("equal", anchor="W")
+    axes.axis("off")
+
+
+def _lines(found: Sequence[Hard]) -> int:
+    """Lines of text below an image: names of more than a few letters stand above each other."""
+    return 2 if max(len(hard.true + hard.predicted) for hard in found) > 6 else 1
+
+
+def _break(found: Sequence[Hard]) -> str:
+    return "\n" if _lines(found) > 1 else " "

@@ -1,0 +1,133 @@
+"""All losses in order of a metric, the better ones on top: mean over seeds and its 95 % interval.
+
+A single seed is a dot without a bar. Intervals of two losses are no test of their difference, which is
+paired: that is what `compare` and `forest` are for. (Cleveland & McGill 1984: positions on a common scale.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..contracts import FigureSpec
+from ..protocols import RunView
+from ..statistics import Interval, mean_interval
+from ._style import PALETTE, ground, ink, ray, set_size
+from ._sweeps import check_measured, grouped, number_of
+
+SPEC = FigureSpec(
+    title="leaderboard",
+    summary="losses ranked by a metric, with 95 % intervals over seeds",
+    default="every",
+    choices={"metric": ("test_accuracy", "")},
+)
+_FAR = 4  # times as far from the best as the median is: farther ones stand at the edge
+
+
+class Place(NamedTuple):
+    """One row: a loss or setting and its interval; NaN where it has no such number."""
+
+    label: str
+    interval: Interval
+
+
+def compose(figure: Figure, runs: Sequence[RunView], *, metric: str) -> None:
+    """One column per metric, all in the order of the first. Raises RunError for one never measured."""
+    metrics = metric.split(",")
+    for name in metrics:
+        check_measured(runs, name)
+    groups = {label or own[0].title: own for label, own in grouped(runs).items()}
+    order = ranked(
+        [_place(label, own, metrics[0]) for label, own in groups.items()], _sign(runs[0], metrics[0])
+    )
+    set_size(figure, 1.6 + 3.6 * len(metrics), 0.22 * len(order) + 0.9)
+    grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+    for axes, name in zip(grid, metrics, strict=True):
+        places = [_place(place.label, groups[place.label], name) for place in order]
+        draw(axes, places, title=runs[0].metric_title(name), better=_sign(runs[0], name))
+
+
+def _place(label: str, runs: Sequence[RunView], metric: str) -> Place:
+    return Place(label, mean_interval([n for run in runs if (n := number_of(run, metric)) is not None]))
+
+
+def _sign(run: RunView, metric: str) -> int:
+    better = run.higher_is_better(metric)
+    return 0 if better is None else 1 if better else -1
+
+
+def ranked(places: Sequence[Place], better: int) -> list[Place]:
+    """The best first: the largest, or the smallest for `better` -1; those without a number last."""
+    towards = better or 1
+    return sorted(
+        places, key=lambda place: (place.interval.n == 0, -towards * place.interval.mean, place.label)
+    )
+
+
+def draw(axes: Axes, places: Sequence[Place], *, title: str, better: int) -> None:
+    """Draw rows from top to bottom. `better`: 1 when more is better, -1 when less is, 0 when neither.
+
+    Rows far worse than the others are marks at the edge with their number, so that the others can be told
+    apart.
+    """
+    low, high = limits([place.interval for place in places], better)
+    for row, (_, found) in enumerate(places):
+        if row % 2:
+            axes.axhspan(row - 0.5, row + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
+        if found.n:
+            _draw_row(axes, row, found, low, high)
+    axes.annotate(
+        "mean ± 95 % (seeds)", (1, 1), (6, 2), xycoords="axes fraction", textcoords="offset points",
+        fontsize="small", color=ink(),
+    )  # fmt: skip
+    axes.set_xlim(low, high)
+    axes.set_ylim(len(places) - 0.4, -0.6)
+    axes.set_yticks(range(len(places)), [place.label for place in places], fontsize="medium")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(title + {1: ", more is better →", -1: ", ← less is better", 0: ""}[better])
+    axes.grid(axis="x", linewidth=0.4, alpha=0.5)
+    axes.set_axisbelow(True)
+
+
+def _draw_row(axes: Axes, row: int, found: Interval, low: float, high: float) -> None:
+    inside = low <= found.mean <= high
+    mark = "o" if inside else "<" if found.mean < low else ">"
+    place = min(max(found.mean, low), high)
+    if inside and np.isfinite(found.half_width):
+        ends = [found.mean - found.half_width, found.mean + found.half_width]
+        axes.plot(
+            ends, [row, row], color=PALETTE[0], linewidth=1.8, solid_capstyle="butt", gid=f"interval-{row}"
+        )
+    axes.plot(
+        [place], [row], mark, color=PALETTE[0], markersize=5.5, markeredgecolor=ground(), markeredgewidth=0.7,
+        zorder=4, clip_on=False, gid=f"mean-{row}",
+    )  # fmt: skip
+    axes.annotate(
+        _words(found), (1, row), (6, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+        va="center_baseline", fontsize="small", color=ink(), gid=f"number-{row}",
+    )  # fmt: skip
+
+
+def _words(found: Interval) -> str:
+    if found.n == 1:
+        return f"{found.mean:.4g} (1)"
+    digits = max(0, 1 - int(np.floor(np.log10(found.half_width)))) if found.half_width > 0 else 2
+    return f"{found.mean:.{digits}f} ± {found.half_width:.{digits}f} ({found.n})"
+
+
+def limits(intervals: Sequence[Interval], better: int) -> tuple[float, float]:
+    """The ends of the axis: all intervals, without rows more than `_FAR` times as far off as the median."""
+    means = np.array([found.mean for found in intervals if found.n])
+    best = means.max() if better >= 0 else means.min()
+    off = np.abs(means - best)
+    reach = _FAR * np.median(off)
+    kept = off <= reach if better and reach > 0 else np.full(len(means), True)
+    widths = np.nan_to_num([found.half_width for found in intervals if found.n])
+    ends = np.concatenate([(means - widths)[kept], (means + widths)[kept]])
+    margin = 0.04 * (ends.max() - ends.min()) or 0.01 * abs(best) or 1.0
+    return float(ends.min() - margin), float(ends.max() + margin)

@@ -1,0 +1,96 @@
+"""Which class wins where in the plane, and where it wins without the margin but not with it.
+
+The ground has the colour of the class with the largest margin-free score. In the darker band the loss of
+that very class exceeds log 2: against one rival, the rival has the larger probability in training. A margin
+asks features to stay out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from ..contracts import FigureSpec
+from ..errors import RunError
+from ..protocols import RunView
+from ._fields import plane_grid
+from ._plane import draw_plane, plane_limit
+from ._runs import panel_grid, part_of, require_dimension
+from ._style import color, ground, ink
+
+SPEC = FigureSpec(
+    title="regions",
+    summary="decision regions behind 2-D features, with the band that the margin takes from each class",
+    after="Deng et al. 2019, Fig. 5",
+    choices={"split": ("test", "train")},
+)
+_COUNT = 400  # points a side: a pixel of a panel each
+_TINT, _BAND = 0.17, 0.42  # opacity of the class colour over the background
+
+
+def winners(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The class (N,) with the largest of the scores (N, C), of which `classes` (C,) are the numbers."""
+    known = scores if scores.shape[1] == len(classes) else scores[:, classes]
+    found: np.ndarray = classes[known.argmax(axis=1)]
+    return found
+
+
+def own_loss(run: RunView, points: np.ndarray, won: np.ndarray) -> np.ndarray | None:
+    """The loss (N,) of points (N, 2), each as one of the class that it falls to; None for a loss on pairs."""
+    found = np.empty(len(points))
+    for label in np.unique(won):
+        mine = won == label
+        try:
+            found[mine] = run.loss_values(points[mine], int(label))[0]
+        except RunError:
+            return None
+    return found
+
+
+def draw(axes: Axes, run: RunView, split: str) -> bool:
+    """Draw one run with 2-D features; whether it has a band."""
+    panel = run.panel()
+    limit = plane_limit(panel)
+    classes = np.array(run.trained)
+    line, points = plane_grid(limit, _COUNT)
+    won = winners(run.scores(points), classes)
+    losses = own_loss(run, points, won)
+    inside = np.zeros(len(points), bool) if losses is None else losses > np.log(2)
+    strength = np.where(inside, _BAND, _TINT)[:, None]
+    tints = np.array([to_rgb(color(label)) for label in range(int(classes.max()) + 1)])
+    shades = strength * tints[won] + (1 - strength) * to_rgb(ground())
+    half = limit * _COUNT / (_COUNT - 1)  # pixels are centred on the points
+    axes.imshow(
+        shades.reshape(_COUNT, _COUNT, 3),
+        extent=(-half, half, -half, half),
+        origin="lower",
+        interpolation="nearest",
+        zorder=0,
+        gid="regions",
+    )
+    for label in classes:
+        own = np.where(won == label, 1.0, 0.0).reshape(_COUNT, _COUNT)
+        axes.contour(line, line, own, levels=[0.5], colors=[ink()], linewidths=0.5, zorder=1.5)
+    draw_plane(axes, panel, split, limit)
+    return bool(inside.any())
+
+
+def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
+    """A panel per run, each at its own limits; the band is explained below where a run has one."""
+    require_dimension(runs, 2, "Decision regions")
+    for run in runs:
+        part_of(run, split)
+    columns = min(2, len(runs))
+    grid = panel_grid(figure, runs, 2.7, row=0.2, below=0.8 - 0.2 * columns)
+    bands = [draw(axes, run, split) for axes, run in zip(grid, runs, strict=True)]
+    if any(bands):
+        marks = [
+            Patch(facecolor=ink(), alpha=_TINT, label="a class wins"),
+            Patch(facecolor=ink(), alpha=_BAND, label="it wins, but its own loss exceeds log 2"),
+        ]
+        figure.legend(handles=marks, loc="outside lower center", ncols=columns, borderpad=0.8)

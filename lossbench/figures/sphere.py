@@ -1,0 +1,136 @@
+"""Directions of three-dimensional features on the unit sphere, from all sides.
+
+What lies on the far side is faint. Class weights are pins that stick out of the sphere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.patheffects as effects
+import numpy as np
+from matplotlib import rcParams
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d import Axes3D
+
+from ..contracts import FigureSpec
+from ..protocols import RunView
+from ..records import Embedding
+from ..vectors import unit
+from ._runs import mean_directions, part_of, require_dimension
+from ._style import PANEL, color, ground, ink, point_style, ray, set_size
+
+SPEC = FigureSpec(
+    title="sphere",
+    summary="directions of 3-D features on the unit sphere from four sides; a row per run",
+    after="Liu et al. 2017 (SphereFace), Fig. 5",
+    choices={"split": ("test", "train")},
+)
+VIEWS = ((-20, 30), (-20, 150), (-20, 270), (90, 30))
+"""Elevation and azimuth in degrees: from the corners of a tetrahedron, so that some view shows each part."""
+_PIN, _NAME = 1.15, 1.28
+_FAINT = 0.22
+
+
+def draw(
+    axes: Axes3D,
+    part: Embedding,
+    class_names: Sequence[str],
+    weight: np.ndarray | None,
+    *,
+    elevation: float,
+    azimuth: float,
+) -> None:
+    """Draw features (N, 3) as seen from `elevation` and `azimuth` (degrees), without perspective."""
+    axes.computed_zorder = False  # far side, near side: Matplotlib sorts by the mean depth of a whole cloud
+    axes.set_proj_type("ortho")
+    axes.view_init(elevation, azimuth)
+    up, around = np.radians([elevation, azimuth])
+    eye = np.array([np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up)])
+    _draw_wires(axes, eye)
+    _draw_features(axes, part, eye)
+    if weight is not None:
+        for label, direction in enumerate(unit(np.nan_to_num(weight))):
+            if direction.any():
+                _draw_pin(axes, direction, label, eye)
+    means = mean_directions(part.features, part.labels, len(class_names))
+    for label in np.unique(part.labels):
+        _draw_name(axes, unit(means[label][None])[0], class_names[label], eye)
+    axes.set_axis_off()
+    axes.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-1, 1))
+    axes.set_box_aspect((1, 1, 1), zoom=1.28)
+    axes.patch.set_visible(False)  # it would cover the names around the sphere to its left
+
+
+def _draw_wires(axes: Axes3D, eye: np.ndarray) -> None:
+    turn = np.linspace(0, 2 * np.pi, 181)
+    flat = np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
+    circles = [
+        flat * (np.cos(u), np.cos(u), 0) + (0, 0, np.sin(u)) for u in np.radians([-60, -30, 0, 30, 60])
+    ]
+    for a in np.radians(np.arange(0, 180, 30)):
+        circles.append(flat[:, :1] * (np.cos(a), np.sin(a), 0) + flat[:, 1:2] * (0, 0, 1))
+    for circle in circles:
+        near = (circle @ eye >= 0)[:, None]
+        for side, alpha, order in ((near, 0.9, 2), (~near, 0.35, 0)):
+            x, y, z = np.where(side, circle, np.nan).T
+            axes.plot(x, y, z, color=ray(), linewidth=0.5, alpha=alpha, zorder=order, gid="wire")
+    across = np.linalg.svd(eye[None])[2][1:]  # two directions at right angles to the eye: the outline
+    x, y, z = (flat[:, :2] @ across).T
+    axes.plot(x, y, z, color=ray(), linewidth=0.9, zorder=2, gid="outline")
+
+
+def _draw_features(axes: Axes3D, part: Embedding, eye: np.ndarray) -> None:
+    order = np.random.RandomState(0).permutation(len(part.labels))
+    points, labels = unit(part.features[order].astype(np.float64)), part.labels[order]
+    tints = np.array([color(label) for label in range(int(labels.max()) + 1)])
+    near = points @ eye >= 0
+    style = point_style(len(points))
+    for name, side, share, place in (("near", near, 1.0, 3), ("far", ~near, _FAINT, 1)):
+        marks: Any = style | {"alpha": share * style["alpha"]}
+        axes.scatter(
+            *points[side].T,
+            c=tints[labels[side]],
+            depthshade=False,
+            linewidths=0,
+            rasterized=True,
+            zorder=place,
+            gid=f"features-{name}",
+            **marks,
+        )
+
+
+def _draw_pin(axes: Axes3D, direction: np.ndarray, label: int, eye: np.ndarray) -> None:
+    near = direction @ eye >= 0
+    x, y, z = np.stack([direction, _PIN * direction], axis=1)
+    look: Any = {"linewidth": 1.3, "alpha": 1.0 if near else _FAINT, "zorder": 4 if near else 0}
+    axes.plot(x, y, z, color=ink(), gid=f"weight-{label}", **look)
+
+
+def _draw_name(axes: Axes3D, direction: np.ndarray, text: str, eye: np.ndarray) -> None:
+    near = direction @ eye >= 0
+    axes.text(
+        *(_NAME * direction),
+        text,
+        ha="center",
+        va="center",
+        fontsize=rcParams["font.size"] * (1 if near else 0.85),
+        fontweight="bold",
+        color=ink(),
+        alpha=1.0 if near else 0.35,
+        zorder=6 if near else 1,
+        gid="class-glyph",
+        path_effects=[effects.withStroke(linewidth=2.6, foreground=ground())] if near else [],
+    )
+
+
+def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
+    """A row per run, a column per view."""
+    require_dimension(runs, 3, "The sphere")
+    set_size(figure, 1.1 * PANEL * len(VIEWS), (1.1 * PANEL + 0.35) * len(runs))
+    for row, run in zip(figure.subfigures(len(runs), 1, squeeze=False)[:, 0], runs, strict=True):
+        row.suptitle(f"{run.title} · {run.caption}", fontsize="large")
+        grid = row.subplots(1, len(VIEWS), subplot_kw={"projection": "3d"})
+        for axes, (elevation, azimuth) in zip(grid, VIEWS, strict=True):
+            draw(axes, part_of(run, split), run.class_names, run.weight, elevation=elevation, azimuth=azimuth)

@@ -1,0 +1,139 @@
+"""What a margin does to the logit of a sample's own class, at every angle to that class's direction.
+
+The curves are read from the losses' own code. Where a curve lies below the cosine, training sees the
+sample as farther from its class than it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..contracts import FigureSpec
+from ..errors import RunError
+from ..feasibility import neighbour_angle
+from ..protocols import RunView
+from ._style import FAINT, PALETTE, ray, set_size
+
+SPEC = FigureSpec(
+    title="target logits",
+    summary="the target logit over the scale against the angle, for losses with directions",
+    after="Deng et al. 2019, Fig. 4b",
+    default="untrained",
+)
+_LOWEST, _HIGHEST = -3.2, 1.4
+"""Of the axis: a curve may go far beyond where no feature stays for long."""
+_DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)))
+_REFERENCE = "cosine, no margin"
+
+
+class Curve(NamedTuple):
+    """A loss at its settings: angles (n,) in radians, and the target logit over the scale there (n,)."""
+
+    label: str
+    angles: np.ndarray
+    targets: np.ndarray
+
+
+class _Line(NamedTuple):
+    names: str  # of all losses with this very curve, one in a row
+    curve: Curve
+    tint: str
+    style: Any
+
+
+def draw(axes: Axes, curves: Sequence[Curve], *, half_way: float | None = None) -> None:
+    """Draw curves, and the plain cosine, each named at its end; `half_way` (radians) marks the angle at
+    which the next class is as near."""
+    lines = _merged(curves)
+    low, high = (float(end([end(line.curve.targets) for line in lines])) for end in (np.min, np.max))
+    axes.set_ylim(max(low - 0.1, _LOWEST), min(high + 0.1, _HIGHEST))
+    axes.set_xlim(0, 180)
+    for line in lines:
+        x, y = np.degrees(line.curve.angles), line.curve.targets
+        axes.plot(x, y, color=line.tint, linestyle=line.style, linewidth=1.6, gid=line.names)
+    _name_ends(axes, lines)
+    if half_way is not None:
+        axes.axvline(np.degrees(half_way), color=ray(), linewidth=0.8, zorder=0, gid="half-way")
+        axes.annotate(
+            f"{np.degrees(half_way):.0f}°: half way\nto the next class",
+            (np.degrees(half_way), 0.04),
+            (3, 0),
+            xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points",
+            fontsize="small",
+        )
+    axes.set_xticks(range(0, 181, 30))
+    axes.set_xlabel("angle to the class direction (degrees)")
+    axes.set_ylabel("target logit / scale")
+    axes.grid(axis="y", linewidth=0.4, alpha=0.5)
+
+
+def _merged(curves: Sequence[Curve]) -> list[_Line]:
+    """Losses with the same curve share a line, the cosine's first."""
+    angles = np.linspace(0, np.pi, 181)
+    groups = [[Curve(_REFERENCE, angles, np.cos(angles))]]
+    for curve in curves:
+        for own in groups:
+            same = np.interp(curve.angles, own[0].angles, own[0].targets)
+            if np.allclose(curve.targets, same, atol=1e-3):
+                own.append(curve)
+                break
+        else:
+            groups.append([curve])
+    looks = [(FAINT, (0, (4, 2)))] + [(tint, dash) for dash in _DASHES for tint in PALETTE]
+    return [
+        _Line("\n".join(curve.label for curve in own), own[0], *look)
+        for own, look in zip(groups, itertools.cycle(looks), strict=False)
+    ]
+
+
+def _name_ends(axes: Axes, lines: Sequence[_Line]) -> None:
+    """Names right of the axes, from top to bottom as the lines end, moved apart where they would overlap."""
+    low, high = axes.get_ylim()
+    inches = 0.8 * axes.figure.get_figheight()  # type: ignore[union-attr]
+    ordered = sorted(lines, key=lambda line: -line.curve.targets[-1])
+    ends = np.clip([(line.curve.targets[-1] - low) / (high - low) for line in ordered], 0, 1)
+    rows = np.array([line.names.count("\n") + 1.3 for line in ordered])
+    places = _apart(ends, rows * 1.2 * rcParams["font.size"] / 72 / inches)
+    for line, end, place in zip(ordered, ends, places, strict=True):
+        axes.plot(
+            [1, 1.035], [end, place], color=line.tint, linewidth=1, clip_on=False, transform=axes.transAxes
+        )
+        axes.annotate(line.names, (1.045, place), xycoords="axes fraction", va="center", gid="name")
+
+
+def _apart(wanted: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Falling positions (n,), pushed apart pair by pair until labels of these heights fit between 0 and 1."""
+    places, room = wanted.copy(), (heights[:-1] + heights[1:]) / 2
+    for _ in range(500):
+        push = np.clip(room - (places[:-1] - places[1:]), 0, None) / 2
+        places[:-1] += push
+        places[1:] -= push
+    places -= max(0.0, float(places[0] + heights[0] / 2) - 1)
+    places += max(0.0, float(heights[-1] / 2 - places[-1]))
+    return places
+
+
+def compose(figure: Figure, runs: Sequence[RunView]) -> None:
+    """One line per loss and settings; runs that differ in nothing else share it."""
+    curves: dict[str, Curve] = {}
+    half_ways = set()
+    for run in runs:
+        label = f"{run.title} ({run.subtitle})" if run.subtitle else run.title
+        if label not in curves and (found := run.target_logits()) is not None:
+            curves[label] = Curve(label, *found)
+            half_ways.add(neighbour_angle(len(run.trained), run.dim) / 2)
+    if not curves:
+        raise RunError(
+            "None of these runs has a target logit that depends on the angle alone; "
+            "`lossbench train --loss arcface` makes one that has."
+        )
+    set_size(figure, 6.2, max(3.2, 1.0 + 0.2 * len(curves)))
+    draw(figure.subplots(), list(curves.values()), half_way=half_ways.pop() if len(half_ways) == 1 else None)

@@ -1,0 +1,150 @@
+"""What happens during training, epoch by epoch: one small panel for each number that was written down.
+
+A colour for each loss or setting: the line is the mean over seeds, the band reaches from the smallest to the
+largest. (An interval of few seeds would be wider than all that is seen, and cross zero.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from ..contracts import FigureSpec
+from ..errors import RunError
+from ..protocols import RunView
+from ..records import EpochRecord
+from ._style import PALETTE, ink, set_size
+from ._sweeps import grouped
+
+SPEC = FigureSpec(
+    title="training",
+    summary="loss terms, validation accuracy, spread, gap and learning rate by epoch",
+    default="seeds",
+)
+_NUMBERS: Mapping[str, Callable[[EpochRecord], float]] = {
+    "validation accuracy (%)": lambda record: 100 * record.val_accuracy,
+    "spread of a class": lambda record: record.spread,
+    "gap between classes": lambda record: record.gap,
+    "learning rate": lambda record: record.learning_rate,
+}
+_TERMS: Sequence[Any] = ("-", "--", ":", "-.")  # the first term of a sum, the second ...
+_DECADE = 10  # losses and distances that span more than this are drawn on a logarithmic axis
+_LINEAR = ("validation accuracy (%)", "learning rate")
+_WIDTH = 3  # panels of a row
+_MARKED = 12  # epochs whose points do not yet hide the dashes of a line
+
+
+class Course(NamedTuple):
+    """One line: its term (empty for a number that has none), and a value for each seed and epoch (S, E)."""
+
+    color: str
+    dashes: Any
+    term: str
+    values: np.ndarray
+
+
+def compose(figure: Figure, runs: Sequence[RunView]) -> None:
+    """A panel for each number that any of the runs has. Raises RunError for runs without any epoch."""
+    groups = {label: own for label, own in grouped(runs).items() if own[0].epochs}
+    if not groups:
+        raise RunError("These runs have no record of their epochs.")
+    tints = [PALETTE[number % len(PALETTE)] for number in range(len(groups))]
+    losses = _losses(list(groups.values()), tints)
+    panels = {"loss" if len(losses) == len(groups) else "loss terms, without their weights": losses}
+    for title, number in _NUMBERS.items():
+        own = zip(tints, groups.values(), strict=True)
+        courses = [Course(tint, "-", "", _table(alike, number)) for tint, alike in own]
+        if any(np.isfinite(course.values).any() for course in courses):
+            panels[title] = courses
+    height = math.ceil(len(panels) / _WIDTH)
+    width = math.ceil(len(panels) / height)
+    spare = height * width - len(panels)
+    set_size(figure, 2.5 * width + 0.1, 1.9 * height + (0.1 if spare else 0.5))
+    grid = figure.subplots(height, width, squeeze=False)
+    for axes, (title, courses) in zip(grid.flat, panels.items(), strict=False):
+        draw(axes, courses, title=title, linear=title in _LINEAR)
+    for axes in grid.flat[len(panels) :]:
+        axes.axis("off")
+    _draw_legend(figure, grid.flat[-1] if spare else None, groups, tints)
+
+
+def _losses(groups: Sequence[Sequence[RunView]], tints: Sequence[str]) -> list[Course]:
+    return [
+        Course(tint, _TERMS[place % len(_TERMS)], term, _table(own, partial(_term, term)))
+        for tint, own in zip(tints, groups, strict=True)
+        for place, term in enumerate(own[0].epochs[0].terms)
+    ]
+
+
+def _term(name: str, record: EpochRecord) -> float:
+    return record.terms[name]
+
+
+def _table(runs: Sequence[RunView], number: Callable[[EpochRecord], float]) -> np.ndarray:
+    """Numbers (S, E) of the seeds of one setting, NaN after a seed's last epoch."""
+    found = np.full((len(runs), max(len(run.epochs) for run in runs)), np.nan)
+    for row, run in zip(found, runs, strict=True):
+        row[: len(run.epochs)] = [number(record) for record in run.epochs]
+    return found
+
+
+def draw(axes: Axes, courses: Sequence[Course], *, title: str, linear: bool = False) -> None:
+    """Draw lines over epochs 1, 2, ...; where all are the same, one in ink stands for all."""
+    if len(courses) > 1 and all(_equal(courses[0].values, course.values) for course in courses[1:]):
+        courses = [courses[0]._replace(color=ink())]
+    for number, (tint, dashes, _, values) in enumerate(courses):
+        epochs = np.flatnonzero(np.isfinite(values).any(axis=0))
+        known = values[:, epochs]
+        mean = np.nanmean(known, axis=0)
+        marker = "o" if len(epochs) <= _MARKED else ""
+        axes.plot(
+            epochs + 1, mean, dashes, color=tint, marker=marker, markersize=2.5, zorder=3,
+            gid=f"course-{number}",
+        )  # fmt: skip
+        if len(values) > 1:
+            low, high = np.nanmin(known, axis=0), np.nanmax(known, axis=0)
+            axes.fill_between(
+                epochs + 1, low, high, color=tint, alpha=0.2, linewidth=0, zorder=2, gid=f"range-{number}"
+            )
+    everything = np.concatenate([course.values[np.isfinite(course.values)] for course in courses])
+    if not linear and everything.min() > 0 and everything.max() > _DECADE * everything.min():
+        axes.set_yscale("log")
+    axes.set_title(title, fontsize="medium", loc="left")
+    axes.set_xlabel("epoch", fontsize="medium")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    axes.grid(axis="y", linewidth=0.4, alpha=0.5)
+    kinds = dict.fromkeys((course.term, course.dashes) for course in courses)
+    later = {dashes for _, dashes in kinds if dashes != _TERMS[0]}
+    if later:  # what is solid has a name only where it is the same term everywhere
+        named = [kind for kind in kinds if kind[1] in later or len(kinds) == 1 + len(later)]
+        handles = [Line2D([], [], color=ink(), linestyle=dashes, label=term) for term, dashes in named]
+        axes.legend(handles=handles, fontsize="small")
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape[1] == b.shape[1] and bool((a[:1] == a).all() and (b == a[:1]).all())
+
+
+def _draw_legend(
+    figure: Figure, spare: Axes | None, groups: Mapping[str, Sequence[RunView]], tints: Sequence[str]
+) -> None:
+    """What the colours are, in the panel that is not needed, else above all of them."""
+    names = list(groups)
+    if len(names) == 1:
+        run = groups[names[0]][0]
+        names = [", ".join(filter(None, [run.title, run.subtitle]))]
+    handles: Any = [Line2D([], [], color=tint, label=name) for tint, name in zip(tints, names, strict=True)]
+    seeds = sorted({len(own) for own in groups.values()})
+    words = f"mean and range of {' or '.join(map(str, seeds))} seeds" if seeds[-1] > 1 else None
+    if spare is None:
+        figure.legend(handles=handles, title=words, loc="outside upper center", ncols=min(len(names), 4))
+    else:
+        spare.legend(handles=handles, title=words, loc="center left", alignment="left")

@@ -1,0 +1,157 @@
+"""The leaderboard, asked through its artists."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lossbench.errors import RunError
+from lossbench.figures import leaderboard
+from lossbench.figures.leaderboard import Place
+from lossbench.rendering import painted
+from lossbench.statistics import mean_interval
+from tests.figures.views import View
+
+VALUES = {"softmax": [0.990, 0.992, 0.991], "center": [0.995], "arcface": [0.98, 0.985]}
+
+
+class Board(View):
+    def higher_is_better(self, metric):
+        return {"test_accuracy": True, "spread-gap": False}.get(metric)
+
+
+def runs(values=VALUES, metric="test_accuracy"):
+    return [
+        Board(
+            title=loss.title(), seed=seed, settings={"loss": loss}, numbers={"test_accuracy": 0.9, metric: v}
+        )
+        for loss, own in values.items()
+        for seed, v in enumerate(own)
+    ]
+
+
+def compose(given, metric="test_accuracy", style="paper"):
+    figure = painted(lambda figure: leaderboard.compose(figure, given, metric=metric), style)
+    figure.draw_without_rendering()
+    return figure
+
+
+def found(axes, gid):
+    return next((artist for artist in axes.get_children() if artist.get_gid() == gid), None)
+
+
+def names(axes):
+    return [text.get_text() for text in axes.get_yticklabels()]
+
+
+def test_the_better_loss_stands_higher_whichever_side_is_better():
+    axes = compose(runs()).axes[0]
+    assert names(axes) == ["Center", "Softmax", "Arcface"]
+    assert axes.yaxis_inverted()
+    assert "more is better →" in axes.get_xlabel()
+    axes = compose(runs(metric="spread-gap"), "spread-gap").axes[0]
+    assert names(axes) == ["Arcface", "Softmax", "Center"]
+    assert "← less is better" in axes.get_xlabel()
+    axes = compose(runs(metric="other"), "other").axes[0]
+    assert names(axes) == ["Center", "Softmax", "Arcface"]
+    assert "better" not in axes.get_xlabel()
+
+
+def test_dots_are_means_in_percent_and_bars_intervals_over_seeds():
+    axes = compose(runs()).axes[0]
+    for row, loss in enumerate(("center", "softmax", "arcface")):
+        expected = mean_interval([100 * value for value in VALUES[loss]])
+        (dot,) = found(axes, f"mean-{row}").get_xdata()
+        assert dot == pytest.approx(expected.mean)
+        bar = found(axes, f"interval-{row}")
+        if expected.n == 1:
+            assert bar is None
+        else:
+            assert sorted(bar.get_xdata()) == pytest.approx(
+                [expected.mean - expected.half_width, expected.mean + expected.half_width]
+            )
+            assert set(bar.get_ydata()) == {row}
+    texts = [found(axes, f"number-{row}").get_text() for row in range(3)]
+    assert texts == ["99.5 (1)", "99.10 ± 0.25 (3)", "98.2 ± 3.2 (2)"]
+
+
+def test_settings_of_one_loss_are_rows_of_their_own():
+    given = [
+        Board(settings={"loss": "center", "lambda": lam}, numbers={"test_accuracy": value})
+        for lam, value in ((0.01, 0.98), (0.1, 0.99))
+    ]
+    assert names(compose(given).axes[0]) == ["λ = 0.1", "λ = 0.01"]
+    with_softmax = [*given, *runs({"softmax": [0.97]})]
+    assert names(compose(with_softmax).axes[0]) == ["Center, λ = 0.1", "Center, λ = 0.01", "Softmax"]
+    assert names(compose(given[:1]).axes[0]) == ["Center"]
+
+
+def test_settings_that_only_tell_losses_apart_are_not_named():
+    given = [
+        Board(title=t, settings={"loss": t, "scale": s}, numbers={"test_accuracy": 0.9 + s / 1e3})
+        for t, s in (("ArcFace", 16.0), ("CosFace", 10.0), ("Softmax", 1.0))
+    ]
+    assert names(compose(given).axes[0]) == ["ArcFace", "CosFace", "Softmax"]
+
+
+def test_a_loss_far_off_is_a_mark_at_the_edge_with_its_number():
+    values = {f"loss{n}": [0.99 - n / 1000, 0.991 - n / 1000] for n in range(8)} | {"oim": [0.11, 0.1]}
+    axes = compose(runs(values)).axes[0]
+    low, high = axes.get_xlim()
+    assert low > 90
+    last = found(axes, "mean-8")
+    assert last.get_xdata()[0] == low
+    assert last.get_marker() == "<"
+    assert found(axes, "interval-8") is None
+    assert found(axes, "number-8").get_text().startswith("10.5")
+    assert all(found(axes, f"mean-{row}").get_marker() == "o" for row in range(8))
+    bars = [found(axes, f"interval-{row}").get_xdata() for row in range(8)]
+    assert low < np.min(bars) and np.max(bars) < high
+
+
+def test_several_metrics_are_columns_in_one_order():
+    given = runs()
+    for run, value in zip(given, (0.3, 0.3, 0.3, 0.2, 0.1, 0.1), strict=True):
+        run.numbers["spread-gap"] = value
+    figure = compose(given, "test_accuracy,spread-gap")
+    assert len(figure.axes) == 2
+    assert names(figure.axes[0]) == ["Center", "Softmax", "Arcface"]
+    dots = [found(figure.axes[1], f"mean-{row}").get_xdata()[0] for row in range(3)]
+    assert dots == pytest.approx([0.2, 0.3, 0.1])
+
+
+def test_a_loss_without_the_number_comes_last_and_empty():
+    given = runs() + [Board(title="Oim", settings={"loss": "oim"}, numbers={})]
+    axes = compose(given).axes[0]
+    assert names(axes)[-1] == "Oim"
+    assert found(axes, "mean-3") is None
+    with pytest.raises(RunError, match="compare --metric map-at-r"):
+        compose(runs(), "map-at-r")
+
+
+def test_equal_values_and_a_single_loss_have_an_axis():
+    for values in ({"a": [0.99]}, {"a": [0.99], "b": [0.99]}, {"a": [0.0, 0.0], "b": [0.0]}):
+        axes = compose(runs(values)).axes[0]
+        low, high = axes.get_xlim()
+        assert low < found(axes, "mean-0").get_xdata()[0] < high
+
+
+def test_ties_stand_in_the_order_of_their_names():
+    places = [Place(name, mean_interval([1.0])) for name in "bac"]
+    assert [place.label for place in leaderboard.ranked(places, 1)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("style", ["paper", "slides", "dark"])
+@pytest.mark.parametrize("count", [2, 39])
+def test_nothing_overlaps_or_leaves_the_page(style, count):
+    values = {f"a-loss-of-long-name-{n}": [0.99 - n / 9999, 0.991] for n in range(count)}
+    figure = compose(runs(values), style=style)
+    axes = figure.axes[0]
+    labels = [text.get_window_extent() for text in axes.get_yticklabels()]
+    numbers = [found(axes, f"number-{row}").get_window_extent() for row in range(count)]
+    head = next(t for t in axes.texts if t.get_text() == "mean ± 95 % (seeds)").get_window_extent()
+    for box in [*labels, *numbers, head, axes.xaxis.label.get_window_extent()]:
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+    for column in (labels, [head, *numbers]):
+        assert not any(a.overlaps(b) for a, b in zip(column, column[1:], strict=False))

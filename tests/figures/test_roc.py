@@ -1,0 +1,123 @@
+"""The verification figure, asked through its artists and compared with the metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_curve
+
+from lossbench import catalog
+from lossbench.errors import RunError
+from lossbench.figures import roc
+from lossbench.figures._style import PALETTE
+from lossbench.pairs import roc as curve_of
+from lossbench.records import Embedding, Measured
+from lossbench.rendering import painted
+from tests.figures.views import View, embedding
+
+LOSS = {"loss": "softmax"}
+
+
+def view(noise=3.0, seed=0, count=300, **given):
+    own = embedding(count, noise=noise, seed=seed)
+    return View(seed=seed, splits={"train": own, "test": own}, **given)
+
+
+def compose(runs, split="test"):
+    figure = painted(lambda figure: roc.compose(figure, runs, split=split))
+    return figure.axes[0]
+
+
+def found(axes, gid):
+    return next(artist for artist in axes.get_children() if artist.get_gid() == gid)
+
+
+def measured(run, split="test"):
+    part = run.splits[split]
+    return Measured(tested=part, reference=part, classes=10, cosine=run.cosine)
+
+
+def metric(name, run):
+    return catalog.load("metrics", name)(measured(run))
+
+
+@pytest.mark.parametrize("cosine", [False, True])
+def test_marks_and_legend_are_what_the_metrics_measure(cosine):
+    run = view(cosine=cosine)
+    axes = compose([run])
+    marks = dict(found(axes, "marks-0").get_offsets().tolist())
+    for name, rate in {"tar-at-far-1e-2": 1e-2, "tar-at-far-1e-3": 1e-3, "tar-at-far-1e-4": 1e-4}.items():
+        assert marks[rate] == metric(name, run)
+    (text,) = (text.get_text() for text in axes.get_legend().get_texts())
+    assert text == f"Center\nAUC {metric('roc-auc', run):.4f}, EER {100 * metric('eer', run):.2f} %"
+
+
+def test_cosine_and_distance_are_different_curves():
+    curves = [found(compose([view(cosine=cosine)]), "rates-0").get_ydata() for cosine in (False, True)]
+    assert np.nanmax(np.abs(curves[0] - curves[1])) > 0.02
+
+
+def test_the_line_is_the_curve_of_all_pairs():
+    run = view()
+    points, labels = run.splits["test"][:2]
+    first, second = np.triu_indices(len(points), 1)
+    same = labels[first] == labels[second]
+    distances = np.linalg.norm(points[first].astype(float) - points[second], axis=1)
+    false, true, _ = roc_curve(same, -distances, drop_intermediate=False)
+    line = found(compose([run]), "rates-0")
+    for rate, accepted in list(zip(line.get_xdata(), line.get_ydata(), strict=True))[120::9]:
+        assert accepted == pytest.approx(true[false <= rate + 1e-12].max())
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 3.0, 50.0])
+def test_error_rates_equal_the_metrics_exactly_also_with_ties(noise):
+    points = np.round(embedding(200, noise=noise, seed=3).features)  # a coarse grid: many equal distances
+    part = Embedding(points, np.arange(200) % 10, np.arange(200) % 10)
+    run = View(splits={"train": part, "test": part})
+    curve = curve_of(measured(run))
+    assert roc._equal_error(curve) == pytest.approx(metric("eer", run), abs=1e-12)
+    assert roc._area(curve) == pytest.approx(metric("roc-auc", run), abs=1e-12)
+
+
+def test_there_is_no_line_where_there_are_too_few_pairs_to_say():
+    line = found(compose([view(count=50)]), "rates-0")
+    known = line.get_xdata()[np.isfinite(line.get_ydata())]
+    assert known.min() >= 1 / 1125  # pairs of two classes
+    assert known.max() == 1
+    assert line.get_ydata()[-1] == 1
+
+
+def test_losses_have_colours_and_seeds_a_band():
+    runs = [view(seed=seed, noise=noise, settings={"loss": loss}, title=loss)
+            for loss, noise in (("softmax", 3.0), ("center", 1.5)) for seed in (0, 1, 2)]  # fmt: skip
+    axes = compose(runs)
+    singles = np.array([found(compose([run]), "rates-0").get_ydata() for run in runs[:3]])
+    assert [found(axes, f"rates-{n}").get_color() for n in (0, 1)] == list(PALETTE[:2])
+    np.testing.assert_allclose(found(axes, "rates-0").get_ydata(), singles.mean(axis=0))
+    heights = found(axes, "band-0").get_paths()[-1].vertices[:, 1]
+    known = np.isfinite(singles[0])
+    assert heights.min() == pytest.approx(singles[:, known].min())
+    assert axes.get_title("left") == "all pairs of test images, mean and range of 3 seeds"
+    mean = np.mean([metric("roc-auc", run) for run in runs[3:]])
+    assert f"center\nAUC {mean:.4f}" in axes.get_legend().get_texts()[1].get_text()
+    assert not any(child.get_gid() == "band-0" for child in compose(runs[:1]).get_children())
+
+
+def test_axes_show_where_systems_work():
+    axes = compose([view()])
+    assert axes.get_xscale() == "log"
+    assert axes.get_xlim() == (1e-5, 1)
+    assert axes.get_ylim() == (0, 1.02)
+
+
+def test_classes_kept_out_of_training_have_pairs_of_their_own():
+    run = view()
+    run.splits["unseen"] = embedding(100, noise=9.0, seed=5)
+    assert compose([run], "unseen").get_title("left") == "all pairs of unseen images"
+    assert found(compose([run], "unseen"), "rates-0").get_ydata()[-30] < 0.9
+    with pytest.raises(RunError, match="has no unseen features"):
+        compose([view()], "unseen")
+    one = embedding(10)
+    alone = View(splits={"train": one, "test": one._replace(labels=np.zeros(10, int))})
+    with pytest.raises(RunError, match="no test pairs of both kinds"):
+        compose([alone])

@@ -1,0 +1,99 @@
+"""The sphere, asked through its artists: what is near, what is far, pins and names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from lossbench.errors import RunError
+from lossbench.figures import sphere
+from tests.figures.views import DIGITS, View, directions, embedding
+
+
+def view3d(count=200):
+    part = embedding(count, dim=3)
+    return View(splits={"train": part, "test": part}, weight=3 * directions(dim=3))
+
+
+def drawn(run, elevation=0, azimuth=0):
+    axes = Figure().add_subplot(projection="3d")
+    look = {"elevation": elevation, "azimuth": azimuth}
+    sphere.draw(axes, run.splits["test"], DIGITS, run.weight, **look)
+    return axes
+
+
+def named(axes, gid):
+    return [artist for artist in axes.get_children() if artist.get_gid() == gid]
+
+
+def places(cloud):
+    return np.stack([np.asarray(part) for part in cloud._offsets3d], axis=1)
+
+
+def test_every_feature_is_on_the_sphere_and_what_is_behind_is_faint():
+    run = view3d()
+    axes = drawn(run)  # the eye looks from +x
+    (near,), (far,) = named(axes, "features-near"), named(axes, "features-far")
+    front, back = places(near), places(far)
+    assert len(front) + len(back) == 200
+    assert (front[:, 0] >= 0).all()
+    assert (back[:, 0] < 0).all()
+    np.testing.assert_allclose(np.linalg.norm(np.concatenate([front, back]), axis=1), 1, atol=1e-9)
+    assert far.get_alpha() < 0.5 * near.get_alpha()
+    assert far.get_zorder() < near.get_zorder()
+    assert near.get_rasterized()
+
+
+@pytest.mark.parametrize(("elevation", "azimuth"), sphere.VIEWS)
+def test_near_is_near_from_every_side(elevation, azimuth):
+    axes = drawn(view3d(), elevation, azimuth)
+    up, around = np.radians([elevation, azimuth])
+    eye = np.array([np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up)])
+    assert (places(named(axes, "features-near")[0]) @ eye > -1e-9).all()
+    assert (places(named(axes, "features-far")[0]) @ eye < 1e-9).all()
+    assert (axes.elev, axes.azim) == (elevation, azimuth)
+
+
+def test_pins_follow_the_weights_and_names_the_features():
+    run = view3d()
+    axes = drawn(run)
+    for label, direction in enumerate(directions(dim=3)):
+        (pin,) = named(axes, f"weight-{label}")
+        tip = np.array(pin.get_data_3d())[:, 1]
+        np.testing.assert_allclose(tip / np.linalg.norm(tip), direction, atol=1e-9)
+        assert (pin.get_alpha() == 1) == (direction[0] >= 0)
+    names = {name.get_text(): np.array(name.get_position_3d()) for name in named(axes, "class-glyph")}
+    assert sorted(names) == list(DIGITS)
+    for label, direction in enumerate(directions(dim=3)):
+        place = names[str(label)]
+        assert place @ direction / np.linalg.norm(place) > 0.99
+        assert np.linalg.norm(place) > 1
+
+
+def test_the_far_half_of_the_wires_is_fainter():
+    wires = named(drawn(view3d()), "wire")
+    for wire in wires:
+        x = np.array(wire.get_data_3d())[0]
+        behind = np.nanmean(x) < 0
+        assert (wire.get_alpha() < 0.5) == bool(behind), x
+
+
+def test_a_class_without_weight_has_no_pin():
+    run = view3d()
+    run.weight[9] = np.nan
+    assert named(drawn(run), "weight-9") == []
+
+
+def test_a_row_per_run_with_every_view():
+    figure = Figure(layout="constrained")
+    sphere.compose(figure, [view3d(), view3d()], split="test")
+    assert len(figure.axes) == 2 * len(sphere.VIEWS)
+    assert [row.get_suptitle() for row in figure.subfigs] == [
+        "Center · λ = 0.003, α = 0.5 · 99.00 % test"
+    ] * 2
+
+
+def test_other_dimensions_are_one_clear_sentence():
+    with pytest.raises(RunError, match="2-D; train one with --feature-dim 3"):
+        sphere.compose(Figure(), [view3d(), View()], split="test")
