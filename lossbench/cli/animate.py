@@ -1,0 +1,47 @@
+"""`lossbench animate`: the feature space while it is learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..config import COMPARED_LOSSES
+from ._options import DEFAULT_RESULTS, Json, Results
+from ._output import print_json, say
+from ._stored import Losses, Runs, chosen_runs
+
+
+def animate(
+    run: Runs = None,
+    loss: Losses = None,
+    view: Annotated[
+        str, typer.Option("--view", help="raw plane, or normalized: directions on the unit circle.")
+    ] = "raw",
+    fps: Annotated[float, typer.Option("--fps", min=0.5, max=60, help="Moments per second.")] = 4.0,
+    style: Annotated[str, typer.Option("--style", help="paper, slides or dark.")] = "paper",
+    form: Annotated[str, typer.Option("--format", help="gif, or mp4 with the extra `video`.")] = "gif",
+    output: Annotated[
+        Path | None, typer.Option("--output", help="File to write [default: below results/figures].")
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+    json: Json = False,
+) -> None:
+    """Animate stored runs that were trained with `--snapshots`: one frame per moment, side by side."""
+    from ..animating import FORMATS
+    from ..animating import animate as draw
+    from ..rendering import check_choice
+    from ..store import Store
+
+    check_choice("--format", form, FORMATS)
+    check_choice("--view", view, ("raw", "normalized"))
+    store = Store(results)
+    runs = chosen_runs(store, run, loss or ",".join(COMPARED_LOSSES), "compared", snapshots=True)
+    losses = "-".join(dict.fromkeys(r.config.loss for r in runs))
+    default = store.figures / f"animation-{losses}-{runs[0].config.dataset}-{view}.{form}"
+    path = draw(runs, output or default, view=view, style=style, fps=fps)
+    if json:
+        print_json({"animation": str(path), "runs": [r.name for r in runs]})
+    else:
+        say(f"Animation: {path}")
