@@ -1,0 +1,37 @@
+"""`lossbench explore`: stored runs as one page that opens from disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..config import COMPARED_LOSSES
+from ._options import DEFAULT_RESULTS, DataDir, Json, Results
+from ._output import print_json, say
+from ._stored import Losses, Runs, chosen_runs
+
+
+def explore(
+    run: Runs = None,
+    loss: Losses = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="File to write [default: below results/figures].")
+    ] = None,
+    data_dir: DataDir = None,
+    results: Results = DEFAULT_RESULTS,
+    json: Json = False,
+) -> None:
+    """Make a page to explore stored runs in a browser: every image, every moment, every error; offline."""
+    from ..exploring import explore as write
+    from ..store import Store
+
+    store = Store(results)
+    runs = chosen_runs(store, run, loss or ",".join(COMPARED_LOSSES), "compared", data_dir)
+    losses = "-".join(dict.fromkeys(r.config.loss for r in runs))
+    path = write(runs, output or store.figures / f"explore-{losses}-{runs[0].config.dataset}.html")
+    if json:
+        print_json({"page": str(path), "runs": [r.name for r in runs]})
+    else:
+        say(f"Page: {path}")

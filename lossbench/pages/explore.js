@@ -1,0 +1,475 @@
+// A run and a moment are chosen, points are filtered; plots, matrix, bars and cards all follow from `refresh`.
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const now = { run: null, moment: 0, shown: [], hidden: new Set(), cell: null, pinned: null, playing: null };
+const SHAPES = ["square", "triangle", "diamond", "inverted_triangle", "star", "hex"];
+const TILE = 84; // pixels of a shown image
+const NO_ANGLE = 255;
+let plane, histogram;
+
+// ---- the data -----------------------------------------------------------------------------------------------
+
+async function unpack(run) {
+  const text = atob(run.arrays);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const buffer = await new Response(stream).arrayBuffer();
+  let offset = 0;
+  const cut = (type, count) => {
+    const part = new type(buffer, offset, count);
+    offset += part.byteLength;
+    return part;
+  };
+  const every = run.kept * (run.epochs.length - 1) + run.count;
+  run.places = cut(Int32Array, run.kept);
+  run.points = cut(Int16Array, 2 * every);
+  run.confidence = cut(Uint16Array, every);
+  run.labels = cut(Uint8Array, run.count);
+  run.guesses = cut(Uint8Array, every);
+  run.degrees = cut(Uint8Array, every);
+  run.regions = cut(Uint8Array, run.grid ** 2);
+  run.arrays = null;
+}
+
+// Point i of the moment shown: where it lies in the run's arrays, and which image it is.
+const atEnd = () => now.moment === now.run.epochs.length - 1;
+const row = (i) => now.moment * now.run.kept + i;
+const place = (i) => (atEnd() ? i : now.run.places[i]);
+const pointOf = (image) => (atEnd() ? image : now.run.places.indexOf(image));
+const x = (i) => now.run.scale * now.run.points[2 * row(i)];
+const y = (i) => now.run.scale * now.run.points[2 * row(i) + 1];
+const label = (i) => now.run.labels[place(i)];
+const guess = (i) => now.run.guesses[row(i)];
+const color = (label) => label % data.palette.length;
+
+function filtered() {
+  const { run } = now;
+  const counts = run.classes.map(() => run.classes.map(() => 0));
+  const [wrong, strangers] = [$("wrong").checked, $("strangers").checked];
+  now.shown = [];
+  for (let i = 0; i < (atEnd() ? run.count : run.kept); i++) {
+    const [own, said] = [label(i), guess(i)];
+    if (now.hidden.has(own) || (wrong && own === said) || (!strangers && place(i) >= run.seen)) continue;
+    counts[own][said]++;
+    if (!now.cell || (now.cell[0] === own && now.cell[1] === said)) now.shown.push(i);
+  }
+  return counts;
+}
+
+// ---- what follows from it -----------------------------------------------------------------------------------
+
+function refresh() {
+  const { run } = now;
+  const counts = filtered();
+  drawPoints();
+  drawDirections();
+  drawBars();
+  fillConfusion(counts);
+  const right = now.shown.filter((i) => label(i) === guess(i)).length;
+  const share = now.shown.length ? ` · ${((100 * right) / now.shown.length).toFixed(2)} % right` : "";
+  $("shown").textContent = `${now.shown.length.toLocaleString("en")} of ${
+    (atEnd() ? run.count : run.kept).toLocaleString("en")} images${share}`;
+  const last = run.epochs.at(-1);
+  const epoch = run.epochs[now.moment];
+  const said = atEnd() ? `end · all ${run.split} images` : `epoch ${Number(epoch.toPrecision(3))} of ${last}`;
+  $("epoch").textContent = said;
+  $("moment").value = now.moment;
+  $("moment").setAttribute("aria-valuetext", said);
+  showPinned();
+}
+
+const source = (name) => plane.document.get_model_by_name(name);
+const layer = (name) => plane.document.get_model_by_name(`${name}-layer`);
+
+function drawPoints() {
+  const parts = { points: [], unseen: [] };
+  for (const i of now.shown) parts[place(i) < now.run.seen ? "points" : "unseen"].push(i);
+  const strangers = [...new Set(now.run.labels.subarray(now.run.seen))].sort();
+  for (const [name, points] of Object.entries(parts)) {
+    const many = Math.max(points.length, 1);
+    layer(name).glyph.setv({
+      size: Math.min(9, Math.max(3, 28 / many ** 0.24)),
+      fill_alpha: Math.min(0.9, Math.max(0.45, 8 / many ** 0.3)),
+    });
+    source(name).data = {
+      x: Float64Array.from(points, x),
+      y: Float64Array.from(points, y),
+      color: Float64Array.from(points, (i) => color(label(i))),
+      shape: points.map((i) => SHAPES[Math.max(strangers.indexOf(label(i)), 0) % SHAPES.length]),
+    };
+  }
+}
+
+function drawDirections() {
+  const { run, moment } = now;
+  const seen = (rows) => (rows?.[moment] ?? []).filter((row) => row);
+  source("weights").data = { angle: seen(run.weight).map(([x, y]) => Math.atan2(y, x)) };
+  source("centers").data = { x: seen(run.centers).map((c) => c[0]), y: seen(run.centers).map((c) => c[1]) };
+  const sums = run.classes.map(() => [0, 0, 0]);
+  for (const i of now.shown) {
+    const sum = sums[label(i)];
+    sum[0] += x(i);
+    sum[1] += y(i);
+    sum[2]++;
+  }
+  layer("names").glyph.y_offset = run.centers[moment] ? -17 : 0; // above the dot, which marks nearly the same place
+  const named = run.classes.map((text, k) => ({ text, sum: sums[k] })).filter(({ sum }) => sum[2]);
+  source("names").data = {
+    x: named.map(({ sum }) => sum[0] / sum[2]),
+    y: named.map(({ sum }) => sum[1] / sum[2]),
+    text: named.map(({ text }) => text),
+  };
+}
+
+function drawBars() {
+  const bars = Array.from({ length: 180 / data.cell }, () => now.run.classes.map(() => 0));
+  const angles = now.shown.map((i) => now.run.degrees[row(i)]).filter((angle) => angle !== NO_ANGLE);
+  for (const i of now.shown) {
+    const angle = now.run.degrees[row(i)];
+    if (angle !== NO_ANGLE) bars[Math.min(Math.floor(angle / data.cell), bars.length - 1)][label(i)]++;
+  }
+  const quads = { left: [], right: [], bottom: [], top: [], color: [] };
+  bars.forEach((counts, cell) => {
+    let height = 0;
+    counts.forEach((count, k) => {
+      if (!count) return;
+      quads.left.push(cell * data.cell);
+      quads.right.push((cell + 0.94) * data.cell);
+      quads.bottom.push(height);
+      quads.top.push((height += count));
+      quads.color.push(color(k));
+    });
+  });
+  histogram.document.get_model_by_name("bars").data = quads;
+  angles.sort((a, b) => a - b);
+  const reach = angles[Math.floor(0.95 * (angles.length - 1))] ?? 0;
+  const end = [30, 60, 90, 180].find((end) => end > reach) ?? 180;
+  histogram.x_range.setv({ start: 0, end });
+  histogram.y_range.setv({ start: 0, end: 1.05 * Math.max(1, ...quads.top) });
+  const beyond = angles.filter((angle) => angle >= end).length;
+  const to = now.run.angles_to === "weight" ? "class weight" : "class mean";
+  $("spread").textContent = angles.length
+    ? `to the ${to}, median ${angles[Math.floor(angles.length / 2)]}°${beyond ? `, ${beyond} beyond ${end}°` : ""}`
+    : "none";
+}
+
+// ---- the confusion matrix: one tab stop, arrows move in it -----------------------------------------------------
+
+function buildConfusion() {
+  const { classes } = now.run;
+  const short = (name) => (name.length > 3 ? name.slice(0, 2) : name);
+  const head = classes.map((name) => element("th", { textContent: short(name), title: name, scope: "col" }));
+  const rows = classes.map((own, k) => {
+    const cells = classes.map((said, l) => {
+      const button = element("button", { type: "button", tabIndex: k + l ? -1 : 0 });
+      button.dataset.cell = `${k},${l}`;
+      button.style.setProperty("--hue", `var(--${k === l ? "right" : "false"})`);
+      return element("td", {}, button);
+    });
+    return element("tr", {}, element("th", { textContent: short(own), title: own, scope: "row" }), ...cells);
+  });
+  $("confusion").replaceChildren(element("tr", {}, element("td"), ...head), ...rows);
+}
+
+function fillConfusion(counts) {
+  const { classes } = now.run;
+  const errors = Math.max(1, ...counts.flatMap((row, k) => row.filter((_, l) => l !== k)));
+  const hits = Math.max(1, ...counts.map((row, k) => row[k]));
+  for (const button of $("confusion").querySelectorAll("button")) {
+    const [k, l] = button.dataset.cell.split(",").map(Number);
+    const count = counts[k][l];
+    button.textContent = count || "";
+    button.style.setProperty("--share", count ? 0.08 + 0.5 * Math.sqrt(count / (k === l ? hits : errors)) : 0);
+    button.setAttribute("aria-label", `true ${classes[k]}, predicted ${classes[l]}: ${count}`);
+    button.setAttribute("aria-pressed", now.cell?.[0] === k && now.cell?.[1] === l);
+  }
+}
+
+function onConfusion(event) {
+  const button = event.target.closest("button");
+  if (!button) return;
+  const [k, l] = button.dataset.cell.split(",").map(Number);
+  if (event.type === "click") {
+    now.cell = button.getAttribute("aria-pressed") === "true" ? null : [k, l];
+    refresh();
+    return;
+  }
+  const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+  const next = step && $("confusion").querySelector(`[data-cell="${k + step[0]},${l + step[1]}"]`);
+  if (!next) return;
+  event.preventDefault();
+  button.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+}
+
+// ---- one image: under the pointer, or pinned -------------------------------------------------------------------
+
+function describe(box, i) {
+  const { run } = now;
+  const { columns } = data.sprites[run.sprite];
+  const image = place(i);
+  const digit = element("div", { className: "digit", role: "img", ariaLabel: `image of ${run.classes[label(i)]}` });
+  digit.style.backgroundPosition = `${-TILE * (image % columns)}px ${-TILE * Math.floor(image / columns)}px`;
+  const [low, high] = run.sure;
+  const sure = low + ((high - low) * run.confidence[row(i)]) / 65535;
+  const wrong = label(i) === guess(i) ? "" : "false";
+  const said = [
+    ["image", image, ""],
+    ["true", run.classes[label(i)], ""],
+    ["predicted", run.classes[guess(i)], wrong],
+    run.probabilities ? ["confidence", `${(100 * sure).toFixed(1)} %`, ""] : ["score", sure.toPrecision(3), ""],
+  ];
+  const list = element("dl", { className: "said" });
+  for (const [name, value, className] of said)
+    list.append(element("dt", { textContent: name }), element("dd", { textContent: value, className }));
+  box.replaceChildren(digit, list);
+}
+
+function nearest(event) {
+  const unit = (plane.x_range.end - plane.x_range.start) / plane.inner_width;
+  let [best, distance] = [null, (8 * unit) ** 2];
+  for (const i of now.shown) {
+    const d = (x(i) - event.x) ** 2 + (y(i) - event.y) ** 2;
+    if (d < distance) [best, distance] = [i, d];
+  }
+  return best;
+}
+
+function onMove(event) {
+  const i = now.dragging ? null : nearest(event);
+  $("tip").hidden = i === null;
+  $("plane").classList.toggle("over", i !== null);
+  if (i === null) return;
+  describe($("tip"), i);
+  const { width, height } = $("plane").getBoundingClientRect();
+  const { offsetWidth, offsetHeight } = $("tip");
+  $("tip").style.left = `${event.sx + 14 + offsetWidth < width ? event.sx + 14 : event.sx - 14 - offsetWidth}px`;
+  $("tip").style.top = `${event.sy + 14 + offsetHeight < height ? event.sy + 14 : event.sy - 14 - offsetHeight}px`;
+}
+
+function pin(image) {
+  now.pinned = image;
+  showPinned();
+}
+
+function showPinned() {
+  const i = now.pinned === null ? -1 : pointOf(now.pinned);
+  source("pinned").data = i < 0 ? { x: [], y: [] } : { x: [x(i)], y: [y(i)] };
+  $("image").value = now.pinned ?? "";
+  if (i >= 0) describe($("card"), i);
+  else
+    $("card").textContent =
+      now.pinned === null ? "Click a point to keep it here." : `Image ${now.pinned} was not kept at this moment.`;
+}
+
+// ---- controls -----------------------------------------------------------------------------------------------
+
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+async function choose(number) {
+  const run = data.runs[number];
+  if (run.arrays) await unpack(run);
+  const before = now.run;
+  if (before && (before.sprite !== run.sprite || before.split !== run.split)) now.pinned = null;
+  const same = before && before.classes.join() === run.classes.join();
+  const share = before ? now.moment / Math.max(before.epochs.length - 1, 1) : 1;
+  now.run = run;
+  now.moment = Math.round(share * (run.epochs.length - 1));
+  $("caption").textContent = run.caption;
+  $("plane").setAttribute("aria-label", `Features of ${run.group} in the plane`);
+  for (const id of ["moment", "play"]) $(id).disabled = run.kept === 0;
+  $("moment").max = run.epochs.length - 1;
+  $("image").max = run.count - 1;
+  $("strangers").disabled = run.seen === run.count;
+  for (const name of ["weights", "centers", "areas"]) {
+    const present = name === "areas" ? run.grid : run[{ weights: "weight", centers: "centers" }[name]].at(-1);
+    document.querySelector(`[data-layer=${name}]`).disabled = !present;
+  }
+  if (!same) {
+    [now.hidden, now.cell] = [new Set(), null];
+    buildClasses();
+    buildConfusion();
+  }
+  const lines = run.numbers.map(([name, value]) =>
+    element("tr", {}, element("th", { textContent: name, scope: "row" }), element("td", { textContent: value })));
+  $("numbers").replaceChildren(...lines);
+  const { uri, columns, rows } = data.sprites[run.sprite];
+  if (before?.sprite !== run.sprite)
+    $("sprite").textContent =
+      `.digit { background-image: url(${uri}); background-size: ${columns * TILE}px ${rows * TILE}px }`;
+  const regions = source("areas").data;
+  const Picture = regions.image[0].constructor; // Bokeh's array of two dimensions
+  const image = run.grid ? new Picture(run.regions, [run.grid, run.grid]) : regions.image[0];
+  source("areas").data = { image: [image], x: [-run.reach], side: [run.grid ? 2 * run.reach : 0] };
+  fit(run.limit);
+  refresh();
+}
+
+function buildClasses() {
+  const { classes } = now.run;
+  const boxes = classes.map((name, k) => {
+    const box = element("input", { type: "checkbox", checked: true });
+    box.addEventListener("change", () => {
+      now.hidden[box.checked ? "delete" : "add"](k);
+      refresh();
+    });
+    const chip = element("label", {}, box, element("span", { textContent: name }));
+    chip.style.setProperty("--class", data.palette[color(k)]);
+    return chip;
+  });
+  $("classes").style.setProperty("--name", classes.some((name) => name.length > 3) ? "88px" : "44px");
+  $("classes").replaceChildren(...boxes);
+}
+
+function everyClass(shown) {
+  now.hidden = new Set(shown ? [] : now.run.classes.keys());
+  for (const box of $("classes").querySelectorAll("input")) box.checked = shown;
+  refresh();
+}
+
+function go(moment) {
+  now.moment = moment;
+  $("tip").hidden = true;
+  refresh();
+}
+
+function play() {
+  const stop = () => {
+    clearInterval(now.playing);
+    now.playing = null;
+    $("play").textContent = "▶";
+    $("play").setAttribute("aria-label", "Play the training");
+  };
+  if (now.playing) return stop();
+  if (atEnd()) go(0);
+  $("play").textContent = "❚❚";
+  $("play").setAttribute("aria-label", "Pause");
+  now.playing = setInterval(() => {
+    go(now.moment + 1);
+    if (atEnd()) stop();
+  }, 400);
+}
+
+// ---- the view: equal units on both axes, whatever the window ----------------------------------------------------
+
+function look(x, y, unit) {
+  const [width, height] = [(plane.inner_width * unit) / 2, (plane.inner_height * unit) / 2];
+  plane.x_range.setv({ start: x - width, end: x + width });
+  plane.y_range.setv({ start: y - height, end: y + height });
+  now.fitted = null;
+}
+
+function fit(reach) {
+  look(0, 0, (2 * reach) / Math.min(plane.inner_width, plane.inner_height));
+  [now.fitted, now.reach] = [plane.x_range.start, reach];
+}
+
+function fitShown() {
+  let farthest = 0;
+  for (const i of now.shown) farthest = Math.max(farthest, Math.abs(x(i)), Math.abs(y(i)));
+  fit(Math.min(1.1 * farthest || Infinity, now.run.limit));
+}
+
+function resized() {
+  if (!now.run) return;
+  if (now.fitted === plane.x_range.start) fit(now.reach);
+  else moved(0, 0);
+}
+
+function moved(right, up, factor = 1) {
+  const { x_range: across, y_range: along } = plane;
+  const wide = across.end - across.start;
+  look(
+    (across.start + across.end) / 2 + right * wide,
+    (along.start + along.end) / 2 + up * wide,
+    (factor * wide) / plane.inner_width,
+  );
+}
+
+function onPlaneKey(event) {
+  const steps = {
+    ArrowLeft: [-0.08, 0], ArrowRight: [0.08, 0], ArrowUp: [0, 0.08], ArrowDown: [0, -0.08],
+    "+": [0, 0, 0.8], "=": [0, 0, 0.8], "-": [0, 0, 1.25],
+  };
+  if (event.key === "0") fitShown();
+  else if (steps[event.key]) moved(...steps[event.key]);
+  else return;
+  event.preventDefault();
+}
+
+// ---- light and dark -----------------------------------------------------------------------------------------
+
+const system = matchMedia("(prefers-color-scheme: dark)");
+
+function paint() {
+  document.documentElement.dataset.theme = $("theme").value || (system.matches ? "dark" : "light");
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const [ground, panel, ink, faint, line, ray] =
+    ["--ground", "--panel", "--ink", "--faint", "--line", "--ray"].map(css);
+  for (const [plot, behind] of [[plane, ground], [histogram, panel]]) {
+    plot.setv({ border_fill_color: behind, background_fill_color: behind });
+    for (const axis of [...plot.below, ...plot.left])
+      axis.setv({ axis_line_color: line, major_tick_line_color: line, minor_tick_line_color: null,
+        major_label_text_color: faint });
+    for (const grid of plot.center) grid.grid_line_color = null;
+  }
+  layer("weights").glyph.line_color = ray;
+  layer("centers").glyph.setv({ fill_color: ground, line_color: ink });
+  layer("pinned").glyph.setv({ fill_color: null, line_color: ink });
+  layer("names").glyph.setv({ text_align: "center", text_color: ink, background_fill_color: ground });
+}
+
+async function start() {
+  const embed = async (id) => {
+    const view = (await Bokeh.embed.embed_item(data.plots[id], id)).roots[0];
+    view.canvas_view?.events_el?.removeAttribute("tabindex"); // the labelled element around it takes the focus
+    return view.model;
+  };
+  [plane, histogram] = [await embed("plane"), await embed("histogram")];
+  const groups = new Map();
+  data.runs.forEach((run, number) => {
+    if (!groups.has(run.group)) groups.set(run.group, element("optgroup", { label: run.group }));
+    groups.get(run.group).append(element("option", { value: number, textContent: `${run.group} · ${run.label}` }));
+  });
+  $("run").append(...groups.values());
+  $("run").addEventListener("change", () => choose(Number($("run").value)));
+  for (const id of ["wrong", "strangers"]) $(id).addEventListener("change", refresh);
+  $("every").addEventListener("click", () => everyClass(true));
+  $("none").addEventListener("click", () => everyClass(false));
+  for (const box of document.querySelectorAll("[data-layer]")) {
+    const follow = () => (layer(box.dataset.layer).visible = box.checked);
+    box.addEventListener("change", follow);
+    follow();
+  }
+  $("image").addEventListener("change", () => {
+    const { value, valueAsNumber, validity } = $("image");
+    pin(value !== "" && validity.valid ? valueAsNumber : null);
+  });
+  $("moment").addEventListener("input", () => go(Number($("moment").value)));
+  $("play").addEventListener("click", play);
+  for (const kind of ["click", "keydown"]) $("confusion").addEventListener(kind, onConfusion);
+  $("plane").addEventListener("keydown", onPlaneKey);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && pin(null));
+  plane.on_event("mousemove", onMove);
+  plane.on_event("mouseleave", () => ($("tip").hidden = true));
+  plane.on_event("tap", (event) => {
+    const i = nearest(event);
+    if (i !== null) pin(now.pinned === place(i) ? null : place(i));
+  });
+  plane.on_event("doubletap", fitShown);
+  plane.on_event("panstart", () => (now.dragging = true));
+  plane.on_event("panend", () => (now.dragging = false));
+  new ResizeObserver(() => requestAnimationFrame(resized)).observe($("plane"));
+  for (const source of [system, $("theme")]) source.addEventListener("change", paint);
+  paint();
+  await choose(0);
+  document.body.dataset.ready = performance.now();
+}
+
+start();
