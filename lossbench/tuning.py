@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from .config import RunConfig
-from .contracts import Observer
 from .errors import Diverged, Interrupted, RunError, UsageError
 from .evaluation import measure_stored
 from .files import read_json, to_json, write_atomically
+from .protocols import Observer
 from .records import EpochRecord
 from .resolving import config_from_dict
 from .runtime import Placement

@@ -1,0 +1,60 @@
+"""`lossbench report`: all that a results folder holds, on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import LossbenchError, RunError
+from ._options import DEFAULT_RESULTS, Json, Results
+from ._output import print_json, say
+
+
+def report(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail when the page or the README is out of date.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", help="Write the page here, and nothing else [default: index.html in --results]."
+        ),
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+    json: Json = False,
+) -> None:
+    """Make one page of all tables and figures, with their conditions and commands; refresh the README."""
+    from ..files import write_atomically
+    from ..publishing import html_page, markdown_page, read_results
+    from ..store import Store
+
+    store = Store(results)
+    found = read_results(store)
+    if not found.sections:
+        raise RunError(f"There is no table in {store.tables}; `lossbench compare` or `sweep` makes one.")
+    page = output or store.root / "index.html"
+    made = {page: html_page(store, found, page.parent)}
+    if output is None:
+        made[store.root / "README.md"] = markdown_page(found)
+    stale = [path for path, content in made.items() if not _holds(path, content)]
+    if not check:
+        for path in stale:
+            write_atomically(path, made[path])
+    if json:
+        names = [section.name for section in found.sections]
+        print_json(
+            {"page": str(page), "tables": names, "stale" if check else "written": list(map(str, stale))}
+        )
+    elif not check:
+        say(f"Page: {page}")
+    if check and stale:
+        raise LossbenchError(f"Out of date: {', '.join(map(str, stale))}; `lossbench report` makes it anew.")
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
