@@ -7,10 +7,14 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .animate import animate
+from .bench import bench
 from .compare import compare
 from .explain import explain
+from .explore import explore
 from .losses import losses
 from .plot import plot
+from .report import report
 from .runs import runs
 from .sweep import sweep
 from .train import train
@@ -23,8 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, compare, sweep, tune, plot, runs, losses, explain):
+for command in (train, compare, sweep, tune, plot, animate, explore, report, runs, losses, explain):
     app.command()(command)
+app.add_typer(bench, name="bench")
 
 
 def _version(asked: bool) -> None:
