@@ -14,8 +14,9 @@ from .losses._weighted_sum import WeightedSum
 from .records import LabelledImages, Snapshots
 from .splits import SPLIT_SEED, Splits
 
-IMAGES = 2000
-"""Images of a snapshot: a picture is full with them, and twenty moments take 2 to 3 % of a training."""
+IMAGES, MOMENTS = 2000, 20
+"""Images of a snapshot, with which a picture is full, and moments that then take under 3 % of a training;
+with more moments there are fewer images, so that they never take more."""
 _REFERENCE = 1000  # training images whose class means give the scores of a loss without classes
 
 
@@ -36,7 +37,8 @@ class Album:
         self.steps_per_epoch = steps
         self.moments = frozenset(moments(steps * config.epochs, count))
         part = splits.val if config.judged_on == "val" else splits.test
-        chosen = np.random.RandomState(SPLIT_SEED).permutation(len(part.labels))[:IMAGES]
+        images = IMAGES * MOMENTS // max(count, MOMENTS)
+        chosen = np.random.RandomState(SPLIT_SEED).permutation(len(part.labels))[:images]
         self.index = torch.from_numpy(np.sort(chosen))
         self.part = LabelledImages(part.images[self.index], part.labels[self.index])
         self.pages: dict[int, dict[str, Tensor]] = {}

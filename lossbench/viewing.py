@@ -25,7 +25,7 @@ class Untrained:
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
-        self.name, self.title, self.subtitle = config.run_name, config.title, config.subtitle
+        self.name, self.title, self.subtitle = config.loss, config.title, config.subtitle
         self.seed, self.dim = config.seed, config.feature_dim
         self.trained = config.labels[: config.classes]
         self.class_names = dataset_spec(config.dataset).classes
@@ -45,6 +45,11 @@ class Untrained:
             for key, value in term.settings:
                 found[key if keys.count(key) == 1 else f"{term.name}.{key}"] = value
         return found
+
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """Nothing was measured yet."""
+        return {}
 
     def metric_title(self, metric: str) -> str:
         """See RunView."""
@@ -73,6 +78,7 @@ class StoredRun(Untrained):
         if result is None or result["status"] != "done":
             raise RunError(f"{folder.name} has no features to draw: it is not complete.")
         super().__init__(folder.config)
+        self.name = folder.name
         self.folder, self.data_dir, self.result = folder, data_dir, result
         self.status = "done"  # with config and result: an outcome, as `comparing` takes them
 

@@ -59,6 +59,15 @@ def test_the_list_of_metrics_is_fresh():
     generated("metrics", to_markdown(Table(["metric", "what it is", "unit", "better", "source"], rows)))
 
 
+def test_the_list_of_figures_is_fresh():
+    rows = []
+    for name in catalog.names("figures"):
+        spec = catalog.spec("figures", name)
+        maker = "" if spec.drawn_from in ("runs", "comparison") else f"drawn from {spec.drawn_from}"
+        rows.append([f"`{name}`", spec.summary, " · ".join(filter(None, [spec.after, maker]))])
+    generated("figures", to_markdown(Table(["figure", "what it shows", "after"], rows)))
+
+
 def test_the_measured_table_is_the_stored_one():
     stored = ROOT / "results" / "tables" / "compare-softmax-center-arcface-mnist.md"
     _, shown = stored.read_text(encoding="utf-8").strip().split("\n\n", 1)
@@ -95,11 +104,28 @@ def test_both_lines_are_what_ci_runs():
         assert done.stdout.strip() == block(f"{name} line")[0]
 
 
-EXAMPLES = [line.partition("#")[0].strip() for name in ("examples", "own examples") for line in block(name)]
+SHOWING = ("plot", "animate", "explore", "report")
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A folder with runs that every example which only shows something can use."""
+    folder = tmp_path_factory.mktemp("readme")
+    place, quick = ["--results", str(folder / "results")], ["--dataset", "digits", "--epochs", "1"]
+    assert main(["compare", "--snapshots", "3", "--seeds", "0-1", *quick, *place]) == 0
+    assert main(["sweep", "--loss", "center", "--lambda", "0.01,0.1", *quick, *place]) == 0
+    return folder
+
+
+EXAMPLES = [
+    line.partition("#")[0].strip()
+    for name in ("examples", "picture examples", "own examples")
+    for line in block(name)
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_examples_run(example, tmp_path, monkeypatch):
+def test_examples_run(example, tmp_path, monkeypatch, request):
     """Each command of the README, on the embedded data for one epoch and in a folder of its own."""
     (tmp_path / "mine.py").write_text("\n".join(block("mine")))
     monkeypatch.chdir(tmp_path)
@@ -107,8 +133,8 @@ def test_examples_run(example, tmp_path, monkeypatch):
     words = shlex.split(example)
     assert words[0] == "lossbench"
     quick = ["--dataset", "digits", "--epochs", "1", "--device", "cpu"]
-    if words[1] == "plot":
-        assert main(["compare", *quick]) == 0
+    if words[1] in SHOWING:
+        monkeypatch.chdir(request.getfixturevalue("stored"))
     if "--datasets" in words:
         quick = quick[2:]
     if "--tuned" in words:

@@ -179,3 +179,15 @@ def test_an_ending_decides_the_format(folder, tmp_path, capsys):
     assert main(["plot", "confusion", "--results", str(folder), "--output", str(path), "--json"]) == 0
     assert path.read_bytes().startswith(b"%PDF")
     assert str(path) in capsys.readouterr().out
+
+
+def test_losses_can_be_drawn_before_any_training(tmp_path, capsys):
+    path = tmp_path / "curves.svg"
+    arguments = ["plot", "target-logits", "--loss", "arcface,cosface", "--results", str(tmp_path)]
+    assert main([*arguments, "--output", str(path)]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "ArcFace (m = 0.3, s = 16)" in text
+    assert "CosFace" in text
+    assert "SphereFace" not in text
+    assert main(["plot", "target-logits", "--loss", "softmax", "--results", str(tmp_path)]) == 1
+    assert "None of these runs has a target logit" in capsys.readouterr().err

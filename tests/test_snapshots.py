@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lossbench.__main__ import main
 from lossbench.errors import Interrupted
+from lossbench.records import LabelledImages
 from lossbench.runtime import Placement
-from lossbench.snapshots import IMAGES, moments
+from lossbench.snapshots import IMAGES, Album, moments
+from lossbench.splits import Splits
 from lossbench.store import Store
 from lossbench.training import train
 from tests.running import Recorder, small
@@ -134,3 +137,10 @@ def test_train_says_when_a_stored_run_has_no_snapshots(tmp_path, capsys):
     assert main([*command, "--snapshots", "3"]) == 0
     said = capsys.readouterr()
     assert "without snapshots" not in said.out + said.err
+
+
+@pytest.mark.parametrize(("count", "images"), [(2, IMAGES), (20, IMAGES), (40, IMAGES // 2), (1000, 40)])
+def test_more_moments_show_fewer_images(count, images):
+    part = LabelledImages(torch.zeros(5000, 1, 8, 8), torch.zeros(5000))
+    album = Album(small("softmax"), Splits(part, part, part, part), 100, count)
+    assert len(album.index) == images

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -91,11 +91,11 @@ def _pick(done: Sequence[RunFolder], wanted: Sequence[str] | None, which: str) -
 
 def _by_conditions(done: Sequence[RunFolder]) -> list[list[RunFolder]]:
     """Runs that differ in nothing but loss and seed, together; those with the newest run first."""
+    # losses on pairs draw batches of their own kind
+    batches: dict[str, Any] = {"sampler": "", "batch_size": 0, "classes_per_batch": 0, "samples_per_class": 0}
     groups: dict[RunConfig, list[RunFolder]] = {}
     for run in done:
-        key = dataclasses.replace(
-            run.config, terms=(), seed=0, sampler="", classes_per_batch=0, samples_per_class=0
-        )
+        key = dataclasses.replace(run.config, terms=(), seed=0, **batches)
         groups.setdefault(key, []).append(run)
     return sorted(groups.values(), key=lambda runs: -done.index(runs[-1]))
 
