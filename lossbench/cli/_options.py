@@ -35,7 +35,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
-        help="Data folder [default: $LOSSBENCH_DATA, else the user's cache].",
+        help="Data folder (default: $LOSSBENCH_DATA, else the user's cache).",
         rich_help_panel="Data",
     ),
 ]
@@ -103,17 +103,17 @@ _SHARED: Mapping[str, _Shared] = {
         "--set", list, "Any other setting as name=value or loss.name=value; repeatable.", "Loss", True
     ),
     "network": _Shared("--network", str, f"Network: {_names('networks')}.", "Training"),
-    "feature_dim": _Shared("--feature-dim", int, "Feature dimension D [default: 2].", "Training", True),
-    "epochs": _Shared("--epochs", int, "Epochs [default: the data set's].", "Training", True),
+    "feature_dim": _Shared("--feature-dim", int, "Feature dimension D (default: 2).", "Training", True),
+    "epochs": _Shared("--epochs", int, "Epochs (default: the data set's).", "Training", True),
     "batch_size": _Shared("--batch-size", int, "Samples per step.", "Training", True),
     "lr": _Shared("--lr", float, "Peak learning rate.", "Training", True),
     "weight_decay": _Shared("--weight-decay", float, "Weight decay of AdamW.", "Training", True),
     "sampler": _Shared("--sampler", str, f"Batches: {', '.join(SAMPLERS)}.", "Training"),
     "classes_per_batch": _Shared("--classes-per-batch", int, "P of balanced batches.", "Training"),
     "samples_per_class": _Shared("--samples-per-class", int, "K of balanced batches.", "Training"),
-    "dataset": _Shared("--dataset", str, f"Data set: {_names('datasets')} [default: mnist].", "Data"),
+    "dataset": _Shared("--dataset", str, f"Data set: {_names('datasets')} (default: mnist).", "Data"),
     "data_dir": _Shared(
-        "--data-dir", Path, "Data folder [default: $LOSSBENCH_DATA, else the user's cache].", "Data"
+        "--data-dir", Path, "Data folder (default: $LOSSBENCH_DATA, else the user's cache).", "Data"
     ),
     "unseen": _Shared(
         "--unseen", str, "Classes kept out of training and judged apart, like 7,8,9 (open set).", "Data"

@@ -78,13 +78,13 @@ def _pick(done: Sequence[RunFolder], wanted: Sequence[str] | None, which: str) -
     if which == "every":
         alike = max(_by_conditions(done), key=len)
         return sorted(alike, key=lambda run: (run.config.loss, _settings(run), run.config.seed))
-    # one of each loss, of the conditions under which most of the losses were trained
+    # one of each loss, where possible of the conditions under which most of the losses were trained
     alike = max(_by_conditions(done), key=lambda runs: len({run.config.loss for run in runs}))
-    last = {run.config.loss: run for run in alike}
+    last = {run.config.loss: run for run in [*done, *alike]}
     shown = [last[name] for name in wanted or [alike[-1].config.loss] if name in last]
     if which == "seeds":
         settings = [_but_seed(run.config) for run in shown]
-        seeds = [run for run in alike if _but_seed(run.config) in settings]
+        seeds = [run for run in done if _but_seed(run.config) in settings]
         return sorted(seeds, key=lambda run: (settings.index(_but_seed(run.config)), run.config.seed))
     return shown
 

@@ -23,7 +23,7 @@ def animate(
     style: Annotated[str, typer.Option("--style", help="paper, slides or dark.")] = "paper",
     form: Annotated[str, typer.Option("--format", help="gif, or mp4 with the extra `video`.")] = "gif",
     output: Annotated[
-        Path | None, typer.Option("--output", help="File to write [default: below results/figures].")
+        Path | None, typer.Option("--output", help="File to write (default: below results/figures).")
     ] = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,

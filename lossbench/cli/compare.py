@@ -41,7 +41,7 @@ Baseline = Annotated[
     str | None,
     typer.Option(
         "--baseline",
-        help="The loss that the others are compared with, seed by seed [default: softmax, else the first].",
+        help="The loss that the others are compared with, seed by seed (default: softmax, else the first).",
         rich_help_panel="Comparison",
     ),
 ]

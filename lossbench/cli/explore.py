@@ -17,7 +17,7 @@ def explore(
     run: Runs = None,
     loss: Losses = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="File to write [default: below results/figures].")
+        Path | None, typer.Option("--output", help="File to write (default: below results/figures).")
     ] = None,
     data_dir: DataDir = None,
     results: Results = DEFAULT_RESULTS,

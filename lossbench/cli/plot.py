@@ -22,28 +22,17 @@ if TYPE_CHECKING:
 _CHOICES = "Choices of some figures"
 
 
-def _drawable() -> list[str]:
-    specs = {name: catalog.spec("figures", name) for name in catalog.names("figures")}
-    return [name for name, spec in specs.items() if spec.drawn_from in ("runs", "comparison")]
-
-
-def _allowed(choice: str) -> str:
-    """The values that any figure knows, for the help text."""
-    values = (catalog.spec("figures", name).choices.get(choice, ()) for name in catalog.names("figures"))
-    return ", ".join(sorted({value for own in values for value in own if value}))
-
-
 def _option(choice: str, text: str) -> object:
     return typer.Option(f"--{choice}", help=text, rich_help_panel=_CHOICES)
 
 
 def plot(
     figure: Annotated[
-        str, typer.Argument(help=f"The figure: {', '.join(_drawable())}.", show_default=True)
+        str, typer.Argument(help=f"The figure: {', '.join(catalog.names('figures'))}.", show_default=True)
     ] = "features",
     run: Runs = None,
     loss: Losses = None,
-    split: Annotated[str | None, _option("split", f"{_allowed('split')}.")] = None,
+    split: Annotated[str | None, _option("split", "train or test, some figures both or unseen.")] = None,
     view: Annotated[
         str | None, _option("view", "raw plane, or normalized: directions on the unit circle.")
     ] = None,
@@ -52,13 +41,13 @@ def plot(
         str | None, _option("over", "The swept setting on the axis; two, with a comma, for two axes.")
     ] = None,
     projection: Annotated[
-        str | None, _option("projection", f"Of features beyond the plane: {_allowed('projection')}.")
+        str | None, _option("projection", "Of features beyond the plane: pca, tsne or umap.")
     ] = None,
     label: Annotated[str | None, _option("label", "The class shown, by its name.")] = None,
     style: Annotated[str, typer.Option("--style", help="paper, slides or dark.")] = "paper",
     form: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
     output: Annotated[
-        Path | None, typer.Option("--output", help="File to write [default: below results/figures].")
+        Path | None, typer.Option("--output", help="File to write (default: below results/figures).")
     ] = None,
     data_dir: DataDir = None,
     results: Results = DEFAULT_RESULTS,
@@ -69,7 +58,7 @@ def plot(
     from ..store import Store
 
     spec: FigureSpec = catalog.spec("figures", figure)
-    if figure not in _drawable():
+    if spec.drawn_from not in ("runs", "comparison"):
         raise UsageError(f"`{figure}` is drawn from {spec.drawn_from}, by the command that makes them.")
     check_choice("--format", form, FORMATS)
     store = Store(results)

@@ -19,7 +19,7 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", help="Write the page here, and nothing else [default: index.html in --results]."
+            "--output", help="Write the page here, and nothing else (default: index.html in --results)."
         ),
     ] = None,
     results: Results = DEFAULT_RESULTS,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lossbench.__main__ import main
+from lossbench.cli import app
 
 QUICK = ["--dataset", "digits", "--epochs", "2", "--batch-size", "100", "--device", "cpu"]
 
@@ -277,3 +278,15 @@ def test_interrupted_by_ctrl_c_saves_and_exits_130(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "epoch 1/" not in done.stderr
     assert np.isfinite(json.loads((folder / "result.json").read_text())["test_accuracy"])
+
+
+def test_no_word_of_a_help_text_is_taken_for_markup():
+    """rich would swallow anything in square brackets."""
+    import typer
+
+    seen = 0
+    for command in typer.main.get_command(app).commands.values():
+        for option in command.params:
+            assert "[" not in (option.help or ""), (command.name, option.name, option.help)
+            seen += 1
+    assert seen > 50

@@ -37,6 +37,11 @@ def test_of_two_complete_comparisons_the_newer_is_shown():
     assert picked(runs, "compared", THREE) == [(loss, 0, 3) for loss in THREE]
 
 
+def test_a_loss_that_is_stored_under_other_conditions_alone_is_shown_too():
+    runs = stored(config("softmax"), config("center"), config("arcface", feature_dim=3))
+    assert picked(runs, "compared", THREE) == [("softmax", 0, 2), ("center", 0, 2), ("arcface", 0, 3)]
+
+
 def test_the_newest_of_each_loss_in_the_order_asked_for():
     runs = stored(config("center", 3), config("softmax", 1), config("softmax", 2))
     assert picked(runs, "compared", ["softmax", "arcface", "center"]) == [("softmax", 2, 2), ("center", 3, 2)]
