@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -43,15 +43,15 @@ def cosines(features: Tensor, weight: Tensor) -> Tensor:
     return normalize(features) @ normalize(weight).T
 
 
-def target_cosine_and_sine(features: Tensor, weight: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """cos and sin of the angle between each feature and its own class direction: (B,), (B,).
+def target_cosine_and_sine(x: Tensor, w: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """cos and sin (B,) of the angle between each x (B, D) and its class's w (C, D), all of unit length.
 
     The sine is the length of the part of x that is orthogonal to w, not sqrt(1 - cos^2): accurate for
     small angles also in float32, and with a finite gradient when x is parallel to w.
     """
-    x, w = normalize(features), normalize(weight)[labels]
-    cosine = (x * w).sum(-1)
-    return cosine, torch.linalg.vector_norm(x - cosine.unsqueeze(-1) * w, dim=-1)
+    own = w[labels]
+    cosine = (x * own).sum(-1)
+    return cosine, torch.linalg.vector_norm(x - cosine.unsqueeze(-1) * own, dim=-1)
 
 
 def angle(cosine: Tensor, sine: Tensor) -> Tensor:
@@ -126,84 +126,15 @@ def class_sums(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, 
     return members @ features, members.sum(1, keepdim=True)
 
 
-def same_class(labels: Tensor) -> Tensor:
-    """Boolean (B, B): i and j have one label and i != j."""
-    return (labels.unsqueeze(0) == labels.unsqueeze(1)) & ~torch.eye(
-        len(labels), dtype=torch.bool, device=labels.device
-    )
-
-
-def other_class(labels: Tensor) -> Tensor:
-    """Boolean (B, B): i and j have different labels."""
-    return labels.unsqueeze(0) != labels.unsqueeze(1)
-
-
 def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     """||x_i - y_j||^2 as (N, M), by differences: exact where the |x|^2 + |y|^2 - 2xy expansion is not."""
     return (left.unsqueeze(1) - right.unsqueeze(0)).square().sum(-1)
-
-
-class _PairDistances(torch.autograd.Function):
-    """cdist of one set with itself: its matrix is symmetric, so one half of torch's backward is enough."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(features: Tensor) -> Tensor:
-        return torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs, output)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        features, distance = ctx.saved_tensors
-        both: Tensor = grads[0] + grads[0].T
-        gradient: Tensor = torch.ops.aten._cdist_backward(both, features, features, 2.0, distance)
-        return gradient
-
-
-def pair_distances(features: Tensor) -> Tensor:
-    """||x_i - x_j|| within a batch as (B, B), without a (B, B, D) temporary; gradient 0 at distance 0."""
-    distance: Tensor = _PairDistances.apply(features)
-    return distance
-
-
-NOTHING = -1e30
-"""The logarithm of an empty sum: finite, so that no gradient becomes NaN, and below every real score."""
-
-
-def masked_logsumexp(values: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:
-    """log sum of exp(scale * value) over the last dimension, where the mask holds; about NOTHING if nowhere.
-
-    An empty row's gradient is not zero: whoever uses it must be flat there. Made for speed: a constant
-    added is cheaper than entries replaced, and exp is slow where it underflows, so what is too small to
-    count in this precision is cut off before (torch.logsumexp takes up to ten times as long).
-    """
-    scores = torch.add(torch.where(mask, 0.0, NOTHING), values, alpha=scale)
-    top = scores.detach().amax(-1, keepdim=True)
-    least = -400.0 if values.dtype == torch.float64 else -50.0
-    return F.threshold(scores - top, least, least).exp().sum(-1).log() + top.squeeze(-1)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of the values, all finite, where the mask holds; 0, with gradient 0, where it never does."""
     chosen = mask.to(values.dtype)  # a product is faster than a choice, forward and backward
     return (values * chosen).sum() / chosen.sum().clamp(min=1)
-
-
-def pair_log_probability(scores: Tensor, labels: Tensor) -> Tensor:
-    """Mean over anchors with a positive of -log softmax over all others, averaged over their positives.
-
-    scores (B, B) are similarities times a scale. The supervised contrastive loss, and the gentle first
-    part of other losses on pairs.
-    """
-    positive = same_class(labels).to(scores.dtype)
-    partners = positive.sum(1)
-    own = (scores * positive).sum(1) / partners.clamp(min=1)
-    others = ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    return masked_mean(masked_logsumexp(scores, others) - own, partners > 0)
 
 
 def class_weight(num_classes: int, feature_dim: int) -> torch.nn.Parameter:

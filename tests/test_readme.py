@@ -74,6 +74,14 @@ def test_the_measured_table_is_the_stored_one():
     generated("measured", shown)
 
 
+def test_the_benchmark_is_a_stored_one():
+    """The losses that have a counterpart, and the sentence that says how they were timed."""
+    text = (ROOT / "results/benchmarks/intel-r-xeon-r-processor.md").read_text(encoding="utf-8")
+    header, rule, *rows, _, said, _, command = text.partition("## losses\n")[2].strip().splitlines()
+    compared = [row for row in rows if row.endswith("|") and not row.endswith("– |")]
+    generated("benchmark", "\n".join([header, rule, *compared, "", said, "", command]))
+
+
 def test_python_in_the_readme_runs():
     for source in blocks("python"):
         exec(compile(source, "README.md", "exec"), {})

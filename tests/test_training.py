@@ -137,7 +137,10 @@ def test_files_of_a_finished_run(tmp_path):
         predicted = (arrays["test_features"] @ arrays["weight"].T).argmax(1)
         assert (predicted == arrays["test_labels"]).mean() == pytest.approx(result["test_accuracy"], abs=1e-9)
     lines = (folder.path / "epochs.csv").read_text().splitlines()
-    assert lines[0] == "epoch,learning_rate,loss,softmax,center,val_accuracy,seconds,images_per_second,spread,gap"
+    assert (
+        lines[0]
+        == "epoch,learning_rate,loss,softmax,center,val_accuracy,seconds,images_per_second,spread,gap"
+    )
     assert len(lines) == 1 + config.epochs
 
 

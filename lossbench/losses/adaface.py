@@ -31,6 +31,7 @@ from ..geometry import (
     class_weight,
     cosines,
     full_precision,
+    normalize,
     replace_target,
     soft_start,
     target_cosine_and_sine,
@@ -112,11 +113,12 @@ class AdaFace(nn.Module):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
         radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
-        cosine, sine = target_cosine_and_sine(features, self.weight, labels)
+        x, w = normalize(features), normalize(self.weight)
+        cosine, sine = target_cosine_and_sine(x, w, labels)
         shift = self.margin * self._quality(features.detach())
         widened = (angle(cosine, sine) - shift).clamp(EPS, math.pi - EPS)
         target = cosine + ramp * (torch.cos(widened) - self.margin - shift - cosine)
-        scores = replace_target(cosines(features, self.weight), labels, target)
+        scores = replace_target(x @ w.T, labels, target)
         return F.cross_entropy(radius * scores, labels)
 
     @full_precision

@@ -26,6 +26,7 @@ from ..geometry import (
     cosines,
     falling_add_angle,
     full_precision,
+    normalize,
     replace_target,
     soft_start,
     target_cosine_and_sine,
@@ -103,9 +104,10 @@ class ArcFace(nn.Module):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
         radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
-        cosine, sine = target_cosine_and_sine(features, self.weight, labels)
+        x, w = normalize(features), normalize(self.weight)
+        cosine, sine = target_cosine_and_sine(x, w, labels)
         target = cosine + ramp * (self._with_margin(cosine, sine) - cosine)
-        scores = replace_target(cosines(features, self.weight), labels, target)
+        scores = replace_target(x @ w.T, labels, target)
         return F.cross_entropy(radius * scores, labels)
 
     @full_precision

@@ -20,20 +20,18 @@ own length as scale (see geometry.soft_start), which then fades into this loss. 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_cosine_margin
-from ..geometry import (
-    full_precision,
-    masked_logsumexp,
-    masked_mean,
-    normalize,
-    other_class,
-    pair_log_probability,
-    same_class,
-    soft_start,
+from ..geometry import full_precision, normalize, soft_start
+from ..pairwise import (
+    Block,
+    log_sum_exp,
+    softplus,
+    sum_after_soft_start,
+    sum_over_scores,
+    usable_anchors,
 )
 
 SPEC = LossSpec(
@@ -94,18 +92,22 @@ class CirclePair(nn.Module):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over the anchors that have both kinds of pair."""
         directions = normalize(features)
-        similarity = directions @ directions.T
-        positive, negative = same_class(labels), other_class(labels)
-        own = positive.to(similarity.dtype)
-        usable = (own.sum(1) > 0) & (own.sum(1) + 1 < len(labels))
-        # with the sign of a pair both kinds read alike: the weight is [sign * s + m + (1 if positive)]_+
-        wrong = (1 - 2 * own) * similarity
-        weight = self.gamma * F.relu(wrong.detach() + (own + self.margin))
-        scores = weight * (wrong + (own - self.margin))
-        pushes, pulls = masked_logsumexp(scores, negative), masked_logsumexp(scores, positive)
-        # -logsigmoid(-x) is log(1 + e^x) for every x; softplus drops digits beyond its threshold
-        value = masked_mean(-F.logsigmoid(-(pushes + pulls)), usable)
+        anchors = usable_anchors(labels).unsqueeze(1)
+
+        def terms(block: Block) -> tuple[Tensor, Tensor]:
+            # how wrong a pair is, s_n or 1 - s_p: so written both kinds have the weight [wrong + m]_+
+            wrong = torch.mul(block.negative - block.positive, block.pairs).add_(block.positive)
+            weight = (wrong + self.margin).relu_().mul_(self.gamma)
+            scores = wrong.sub_(self.margin).mul_(weight)
+            pushes, of_negatives, for_negatives = log_sum_exp(scores, block.rows, block.positive)
+            pulls, of_positives, for_positives = log_sum_exp(scores, block.rows, block.negative)
+            both, usable = pushes + pulls, anchors[block.rows]
+            slope = both.sigmoid() * usable
+            slopes = of_negatives.mul_(slope * for_negatives).sub_(of_positives.mul_(slope * for_positives))
+            return (softplus(both) * usable).sum(), slopes.mul_(weight)
+
+        size = anchors.sum().clamp(min=1)
         if self.soft_start == 0:
-            return value
-        radius, ramp = soft_start(features, self.gamma, self.progress, self.soft_start)
-        return (1 - ramp) * pair_log_probability(radius * similarity, labels) + ramp * value
+            return sum_over_scores(directions, directions, labels, terms) / size
+        start = soft_start(features, self.gamma, self.progress, self.soft_start)
+        return sum_after_soft_start(directions, labels, terms, start, size)

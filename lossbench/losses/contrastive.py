@@ -15,11 +15,11 @@ pairs are averaged apart.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contracts import HyperParameter, LossSpec
-from ..geometry import full_precision, other_class, pair_distances
+from ..geometry import full_precision
+from ..pairwise import Block, sum_over_distances
 
 SPEC = LossSpec(
     title="Contrastive",
@@ -53,10 +53,13 @@ class Contrastive(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over all pairs."""
-        distance = pair_distances(features)
-        other = other_class(labels).to(distance.dtype)
-        # D where alike, m - D where not, as arithmetic: faster than a choice, forward and backward
-        gap = F.relu(torch.addcmul(self.margin * other, 1 - 2 * other, distance))
+
+        def terms(block: Block) -> tuple[Tensor, Tensor]:
+            # D where alike, m - D where not, as arithmetic: faster than a choice
+            sign = 1 - 2 * block.negative
+            gap = torch.addcmul(self.margin * block.negative, sign, block.pairs).relu_()
+            return gap.square().sum(), gap.mul_(sign).mul_(2)
+
         # both (i, j) and (j, i) are summed, and the diagonal is 0: twice the sum over pairs
         size = len(labels)
-        return (gap * gap).sum() / max(2 * size * (size - 1), 1)
+        return sum_over_distances(features, labels, terms) / max(2 * size * (size - 1), 1)

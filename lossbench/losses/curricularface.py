@@ -30,6 +30,7 @@ from ..geometry import (
     cosines,
     falling_add_angle,
     full_precision,
+    normalize,
     replace_target,
     soft_start,
     target_cosine_and_sine,
@@ -100,9 +101,10 @@ class CurricularFace(nn.Module):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the modulated scores."""
         radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
-        cosine, sine = target_cosine_and_sine(features, self.weight, labels)
+        x, w = normalize(features), normalize(self.weight)
+        cosine, sine = target_cosine_and_sine(x, w, labels)
         target = cosine + ramp * (falling_add_angle(cosine, sine, self.margin) - cosine)
-        scores = cosines(features, self.weight)
+        scores = x @ w.T
         hard = scores > add_angle(cosine, sine, self.margin).unsqueeze(1)
         modulated = scores + ramp * scores * (self.t + scores - 1)
         scores = replace_target(torch.where(hard, modulated, scores), labels, target)

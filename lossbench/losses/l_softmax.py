@@ -27,6 +27,7 @@ from ..geometry import (
     full_precision,
     is_target,
     multiplied_angle,
+    normalize,
     target_cosine_and_sine,
 )
 
@@ -98,7 +99,8 @@ class LSoftmax(nn.Module):
         scores = self.logits(features)
         lengths = torch.linalg.vector_norm(features, dim=-1)
         lengths = lengths * torch.linalg.vector_norm(self.weight, dim=-1)[labels]
-        cosine, sine = target_cosine_and_sine(features, self.weight, labels)
+        x, w = normalize(features), normalize(self.weight)
+        cosine, sine = target_cosine_and_sine(x, w, labels)
         # what psi takes from the plain score: nothing at m = 1, which is softmax to the last bit
         change = lengths * (multiplied_angle(cosine, sine, self.margin) - cosine) / (1 + self._lambda())
         return F.cross_entropy(scores + change.unsqueeze(-1) * is_target(scores, labels), labels)

@@ -20,17 +20,17 @@ pytorch-metric-learning's two losses are equal on features that it is told not t
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contracts import HyperParameter, LossSpec
-from ..geometry import (
-    full_precision,
-    masked_logsumexp,
-    masked_mean,
-    other_class,
-    pair_distances,
-    same_class,
+from ..geometry import full_precision
+from ..pairwise import (
+    Block,
+    class_sizes,
+    distance_blocks,
+    log_sum_exp,
+    sum_over_distances,
+    usable_anchors,
 )
 
 SPEC = LossSpec(
@@ -63,14 +63,40 @@ class Lifted(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over the positive pairs, or over the anchors."""
-        distance = pair_distances(features)
-        positive, negative = same_class(labels), other_class(labels)
-        pushes = masked_logsumexp(distance, negative, -1.0) + self.margin
-        partners = positive.sum(1)
-        rivals = partners + 1 < len(labels)
         if self.generalized:
-            values = F.relu(masked_logsumexp(distance, positive) + pushes)
-            return masked_mean(values, (partners > 0) & rivals)
-        both = torch.logaddexp(pushes.unsqueeze(1), pushes.unsqueeze(0))
-        values = F.relu(both + distance).square() / 2
-        return masked_mean(values, positive & rivals.unsqueeze(1))
+            anchors = usable_anchors(labels).unsqueeze(1)
+            whole = sum_over_distances(features, labels, lambda block: self._anchors(block, anchors))
+            return whole / anchors.sum().clamp(min=1)
+        with torch.no_grad():
+            blocks = distance_blocks(features.detach(), labels)
+            pushes = torch.cat([self._pushes(block)[0] for block in blocks])
+
+        def terms(block: Block) -> tuple[Tensor, Tensor]:
+            own, others = pushes[block.rows], pushes.T
+            # log(e^a + e^b) = max(a, b) + log(1 + e^-|a - b|); an anchor without a negative has NOTHING
+            larger = torch.maximum(own, others)
+            gap = (torch.minimum(own, others) - larger).clamp_min_(-80)
+            both = gap.exp_().add_(1).log_().add_(larger)
+            excess = (both + block.pairs).relu_().mul_(block.positive)
+            # J is symmetric: what (i, j) and (j, i) do to the sum of i's negatives is twice the same
+            pulled = 2 * (own - both).clamp_min_(-80).exp_().mul_(excess).sum(1, keepdim=True)
+            # at most 1 where it counts: what is above is of the own class
+            shares = (self.margin - own - block.pairs).clamp(-80, 0).exp_().mul_(block.negative)
+            value = excess.square().sum() / 2
+            return value, excess.sub_(shares.mul_(pulled))
+
+        pairs = (class_sizes(labels, features.dtype) - 1) * usable_anchors(labels)
+        return sum_over_distances(features, labels, terms) / pairs.sum().clamp(min=1)
+
+    def _pushes(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:
+        pushes, powers, factor = log_sum_exp(-block.pairs, block.rows, block.positive)
+        return pushes + self.margin, powers, factor
+
+    def _anchors(self, block: Block, usable: Tensor) -> tuple[Tensor, Tensor]:
+        pushes, of_negatives, for_negatives = self._pushes(block)
+        pulls, of_positives, for_positives = log_sum_exp(block.pairs, block.rows, block.negative)
+        value = (pushes + pulls).relu_().mul_(usable[block.rows])
+        wrong = value.sign()
+        return value.sum(), of_positives.mul_(for_positives * wrong).sub_(
+            of_negatives.mul_(for_negatives * wrong)
+        )

@@ -29,6 +29,7 @@ from ..geometry import (
     cosines,
     falling_add_angle,
     full_precision,
+    normalize,
     replace_target,
     soft_start,
     target_cosine_and_sine,
@@ -136,9 +137,10 @@ class MagFace(nn.Module):
         )
         slope = (self.upper_margin - self.lower_margin) / (self.upper_length - self.lower_length)
         margin = self.lower_margin + slope * (length - self.lower_length)
-        cosine, sine = target_cosine_and_sine(features, self.weight, labels)
+        x, w = normalize(features), normalize(self.weight)
+        cosine, sine = target_cosine_and_sine(x, w, labels)
         target = cosine + ramp * (falling_add_angle(cosine, sine, margin) - cosine)
-        scores = replace_target(cosines(features, self.weight), labels, target)
+        scores = replace_target(x @ w.T, labels, target)
         pull = (1 / length + length / self.upper_length**2).mean()
         return F.cross_entropy(radius * scores, labels) + ramp * self.lambda_g * pull
 

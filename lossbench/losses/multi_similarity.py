@@ -18,19 +18,19 @@ of the positives, with the anchor's own length as scale (see geometry.soft_start
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_cosine_margin
-from ..geometry import (
-    full_precision,
-    masked_logsumexp,
-    normalize,
-    other_class,
-    pair_log_probability,
-    same_class,
-    soft_start,
+from ..geometry import full_precision, normalize, soft_start
+from ..pairwise import (
+    NOTHING,
+    Block,
+    others_only,
+    powers_below,
+    softplus,
+    sum_after_soft_start,
+    sum_over_scores,
 )
 
 SPEC = LossSpec(
@@ -101,24 +101,31 @@ class MultiSimilarity(nn.Module):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over the batch."""
         directions = normalize(features)
-        similarity = directions @ directions.T
-        positive, negative = same_class(labels), other_class(labels)
-        if self.mining:
-            positive, negative = self._mined(similarity.detach(), positive, negative)
-        pull = masked_logsumexp(similarity, positive, -self.alpha) + self.alpha * self.base
-        push = masked_logsumexp(similarity, negative, self.beta) - self.beta * self.base
-        # -logsigmoid(-x) is log(1 + e^x) for every x; softplus drops digits beyond its threshold
-        value = -(F.logsigmoid(-pull) / self.alpha + F.logsigmoid(-push) / self.beta).mean()
         if self.soft_start == 0:
-            return value
-        radius, ramp = soft_start(features, self.beta, self.progress, self.soft_start)
-        return (1 - ramp) * pair_log_probability(radius * similarity, labels) + ramp * value
+            return sum_over_scores(directions, directions, labels, self._terms) / len(labels)
+        start = soft_start(features, self.beta, self.progress, self.soft_start)
+        size = features.new_full((), len(labels))
+        return sum_after_soft_start(directions, labels, self._terms, start, size)
 
-    def _mined(self, similarity: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-        """The pairs that violate the order by more than -epsilon: both masks of an anchor, or neither."""
-        nearest_other = similarity.masked_fill(~negative, -torch.inf).amax(1, keepdim=True)
-        farthest_own = similarity.masked_fill(~positive, torch.inf).amin(1, keepdim=True)
-        return (
-            positive & (similarity - self.epsilon < nearest_other),
-            negative & (similarity + self.epsilon > farthest_own),
-        )
+    def _terms(self, block: Block) -> tuple[Tensor, Tensor]:
+        # either kind by how wrong it is, -S_ip or S_in, of which each row's largest is the hardest pair
+        own = others_only(-block.pairs, block.rows, block.negative)
+        other = others_only(block.pairs, block.rows, block.positive)
+        tops = own.amax(1, keepdim=True), other.amax(1, keepdim=True)
+        pull, of_positives = self._side(own, *tops, self.alpha, -self.base)
+        push, of_negatives = self._side(other, *tops[::-1], self.beta, self.base)
+        return (pull + push).sum(), of_negatives.sub_(of_positives)
+
+    def _side(
+        self, wrong: Tensor, hardest: Tensor, rival: Tensor, scale: float, base: float
+    ) -> tuple[Tensor, Tensor]:
+        """1/a log[1 + sum exp(a (wrong - base))] of each row (R, 1) over its mined pairs, and its slopes."""
+        # the sign of a difference as 1 or 0: faster than a comparison
+        bound = rival + self.epsilon if self.mining else torch.full_like(rival, -NOTHING / 2)
+        mined = (wrong + bound).sign_().relu_()
+        powers = powers_below(wrong, hardest, scale).mul_(mined)
+        total = powers.sum(1, keepdim=True)
+        # the hardest pair's power is 1, and it is mined where any is
+        some, total = total.sign(), total.clamp(min=1)
+        score = total.log() + scale * (hardest - base)
+        return softplus(score) * some / scale, powers.mul_(score.sigmoid() * some / total)

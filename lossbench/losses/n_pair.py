@@ -17,11 +17,11 @@ takes the first two samples of each class, and normalises unless told otherwise.
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contracts import HyperParameter, LossSpec
-from ..geometry import full_precision, masked_logsumexp, masked_mean, other_class, same_class
+from ..geometry import full_precision
+from ..pairwise import Block, class_sizes, log_sum_exp, sum_over_scores
 
 SPEC = LossSpec(
     title="N-pair",
@@ -52,14 +52,31 @@ class NPair(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over the positive pairs."""
-        similarity = features @ features.T
-        positive, negative = same_class(labels), other_class(labels)
-        sizes = (positive.sum(1) + 1).to(features.dtype)
+        sizes = class_sizes(labels, features.dtype)
         # the mean over a class is its sum less log K, which belongs to the column: constant for the features
-        others = masked_logsumexp(similarity - sizes.log(), negative).unsqueeze(1)
+        logs, rivals = sizes.log(), sizes < len(labels)
+
+        def terms(block: Block) -> tuple[Tensor, Tensor]:
+            others, powers, factor = log_sum_exp(block.pairs - logs, block.rows, block.positive)
+            # what does not count becomes 0 first: far from it these functions are slow
+            wrong = (others - block.pairs).mul_(block.positive)
+            slopes = wrong.sigmoid().mul_(block.positive)
+            value = _softplus_sums(wrong, block.positive) * rivals[block.rows]
+            return value.sum(), powers.mul_(factor * slopes.sum(1, keepdim=True)).sub_(slopes)
+
         # a class's partners are in P in both orders, so the anchor's length alone gives the same mean
-        length = features.square().sum(1, keepdim=True)
-        chosen = positive & (sizes < len(labels)).unsqueeze(1)
-        # the gaps that do not count become 0 first: logsigmoid is slow on numbers far from it
-        gaps = (similarity - others) * chosen
-        return masked_mean(self.l2 * length - F.logsigmoid(gaps), chosen)
+        pairs = (sizes - 1) * rivals
+        lengths = self.l2 * (features.square().sum(1) * pairs).sum()
+        return (sum_over_scores(features, features, labels, terms) + lengths) / pairs.sum().clamp(min=1)
+
+
+def _softplus_sums(values: Tensor, mask: Tensor) -> Tensor:
+    """Sum of log(1 + e^x) over each row (R,) where mask is 1, as exact; the values (R, B) are 0 elsewhere."""
+    small = values.abs().neg_().clamp_min_(-80).exp_().mul_(mask)
+    # log(1 + a) + log(1 + b) = log(1 + (a + b + ab)): halves on halves, so that few logarithms are left
+    for _ in range(4):
+        half = (small.shape[1] + 1) // 2
+        small, rest = small[:, :half], small[:, half:]
+        paired = small[:, : rest.shape[1]]
+        paired.add_((paired * rest).add_(rest))
+    return values.relu().sum(1) + small.log1p().sum(1)

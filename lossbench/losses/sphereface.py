@@ -118,8 +118,8 @@ class SphereFace(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
-        scores = cosines(features, self.weight)
-        target, sine = target_cosine_and_sine(features, self.weight, labels)
+        x, w = normalize(features), normalize(self.weight)
+        scores, (target, sine) = x @ w.T, target_cosine_and_sine(x, w, labels)
         if self.form == "a-softmax":
             radius, share = torch.linalg.vector_norm(features, dim=-1, keepdim=True), 1 / (1 + self._lambda())
             target = target + share * (multiplied_angle(target, sine, self.margin) - target)

@@ -24,9 +24,9 @@ from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import largest_angular_margin, smallest_useful_scale
 from ..geometry import (
     class_weight,
-    cosines,
     falling_add_angle,
     full_precision,
+    normalize,
     replace_target,
     soft_start,
     target_cosine_and_sine,
@@ -95,18 +95,19 @@ class SubcenterArcFace(nn.Module):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
         radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
-        scores, nearest = self._nearest(features)
+        x, w = normalize(features), normalize(self.weight)
+        scores, nearest = self._nearest(x, w)
         row = labels * self.subcenters + nearest.gather(1, labels.unsqueeze(1)).squeeze(1)
-        cosine, sine = target_cosine_and_sine(features, self.weight, row)
+        cosine, sine = target_cosine_and_sine(x, w, row)
         target = cosine + ramp * (falling_add_angle(cosine, sine, self.margin) - cosine)
         return F.cross_entropy(radius * replace_target(scores, labels, target), labels)
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:
         """Margin-free class scores (B, C): s cos(theta) with the nearest direction of each class."""
-        return self.scale * self._nearest(features)[0]
+        return self.scale * self._nearest(normalize(features), normalize(self.weight))[0]
 
-    def _nearest(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosine to, and number k of, the nearest direction of each class: (B, C), (B, C)."""
-        nearest = cosines(features, self.weight).view(len(features), -1, self.subcenters).max(-1)
+    def _nearest(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """Of unit vectors: cosine to, and number k of, the nearest direction of each class: (B, C) each."""
+        nearest = (x @ w.T).view(len(x), -1, self.subcenters).max(-1)
         return nearest.values, nearest.indices

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..feasibility import smallest_useful_scale
-from ..geometry import full_precision, normalize, pair_log_probability, soft_start
+from ..geometry import full_precision, normalize, soft_start
+from ..pairwise import pair_log_probability
 
 SPEC = LossSpec(
     title="SupCon",
@@ -72,4 +73,4 @@ class SupCon(nn.Module):
         """Features (B, D) and labels (B,) to the mean over the anchors that have a positive."""
         radius, _ = soft_start(features, 1 / self.temperature, self.progress, self.soft_start)
         directions = normalize(features)
-        return pair_log_probability(radius * (directions @ directions.T), labels)
+        return pair_log_probability(radius * directions, directions, labels)

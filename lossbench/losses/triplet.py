@@ -15,7 +15,7 @@ ones do not dilute it). In the plane: ten blobs, a margin apart.
 
 Departures from the papers: an anchor without a positive or a negative is left out. From
 pytorch-metric-learning: the soft form has no margin; sums over all triplets come from sorted distances,
-O(B^2 log B). The soft sum is streamed (memory O(B^2), time O(B^3)) and has no second derivative.
+O(B^2 log B), only the soft sum takes O(B^3).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contracts import HyperParameter, LossSpec, Value
-from ..geometry import full_precision, masked_mean, normalize, other_class, pair_distances, same_class
+from ..geometry import full_precision, masked_mean, normalize
+from ..pairwise import NOTHING, Block, crossings, distance_blocks, sum_over_distances, usable_anchors
 
 SPEC = LossSpec(
     title="Triplet",
@@ -83,65 +84,64 @@ class Triplet(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over the chosen triplets."""
-        distance = pair_distances(normalize(features) if self.normalized else features)
-        if self.squared:
-            distance = distance.square()
-        positive, negative = same_class(labels), other_class(labels)
-        if self.mining in ("hard", "easy", "random"):
-            return self._one_per_anchor(distance, positive, negative)
-        return (self._all_soft if self.soft else self._all_hinge)(distance, positive, negative)
+        chosen = self._all if self.mining in ("all", "semi-hard") else self._one_per_anchor
+        return chosen(normalize(features) if self.normalized else features, labels)
 
-    def _one_per_anchor(self, distance: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        fixed = distance.detach()
-        near, far = -fixed, -fixed if self.mining == "easy" else fixed
-        if self.mining == "random":
-            near = far = torch.rand(distance.shape, device=distance.device)
-        pull = distance.gather(1, far.masked_fill(~positive, -torch.inf).argmax(1, keepdim=True))
-        push = distance.gather(1, near.masked_fill(~negative, -torch.inf).argmax(1, keepdim=True))
-        values = (F.softplus(pull - push) if self.soft else F.relu(pull - push + self.margin)).squeeze(1)
-        usable = positive.any(1) & negative.any(1)
+    def _one_per_anchor(self, features: Tensor, labels: Tensor) -> Tensor:
+        gaps = (features - features[chosen] for chosen in self._chosen(features.detach(), labels))
+        pull, push = (gap.square().sum(1) if self.squared else gap.norm(dim=1) for gap in gaps)
+        values = F.softplus(pull - push) if self.soft else F.relu(pull - push + self.margin)
+        usable = usable_anchors(labels)
         return masked_mean(values, usable & (values > 0) if self.reduction == "nonzero" else usable)
 
-    def _all_hinge(self, distance: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        # the sum over the triplets with a loss is linear: each distance times how many of them it is in
-        times, count = self._shares(distance, positive, negative)
-        chosen = count
-        if (self.reduction, self.mining) == ("all", "all"):
-            chosen = (positive.sum(1) * negative.sum(1)).sum()
-        return ((times * distance).sum() + self.margin * count) / chosen.clamp(min=1)
-
     @torch.no_grad()
-    def _shares(self, distance: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-        """How often each distance is D_ap (> 0) or D_an (< 0) of a triplet with a loss; their number."""
-        # one step up, so that a negative exactly at the margin (a loss of 0) sorts behind its positive
-        rivals = torch.nextafter(distance, torch.full_like(distance, torch.inf))
-        times = _crossings(torch.where(negative, rivals, distance + self.margin), positive, negative)
-        if self.mining == "semi-hard":
-            times = times - _crossings(torch.where(negative, rivals, distance), positive, negative)
-        return times, F.relu(times).sum()
+    def _chosen(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Each anchor's positive and negative (B,), any where it has none."""
+        size, own, other = len(labels), [], []
+        draw = torch.rand(size, size, device=features.device) if self.mining == "random" else None
+        for block in distance_blocks(features, labels):
+            near, far = -block.pairs, -block.pairs if self.mining == "easy" else block.pairs
+            if draw is not None:
+                near = far = draw[block.rows]
+            own.append(torch.add(far, 1 - block.positive, alpha=NOTHING).argmax(1))
+            other.append(torch.add(near, 1 - block.negative, alpha=NOTHING).argmax(1))
+        return torch.cat(own), torch.cat(other)
 
-    def _all_soft(self, distance: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        fixed, window = distance.detach(), self.mining == "semi-hard"
-        pulls, pushes = fixed.masked_fill(~positive, -torch.inf), fixed.masked_fill(~negative, torch.inf)
-        rows = max(1, _STREAMED // len(distance) ** 2)
-        total, slopes = fixed.new_zeros(()), []
+    def _all(self, features: Tensor, labels: Tensor) -> Tensor:
+        counts: list[Tensor] = []
+        whole = self.mining == "all" and (self.soft or self.reduction == "all")
+
+        def terms(block: Block) -> tuple[Tensor, Tensor]:
+            distance = block.pairs
+            if self.squared:
+                block = block._replace(pairs=distance.square())
+            value, slopes, count = (self._soft if self.soft else self._hinge)(block)
+            counts.append((block.positive.sum(1) * block.negative.sum(1)).sum() if whole else count)
+            return value, 2 * distance * slopes if self.squared else slopes
+
+        return sum_over_distances(features, labels, terms) / torch.stack(counts).sum().clamp(min=1)
+
+    def _hinge(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:
+        # the sum over the triplets with a loss is linear: each distance times how many of them it is in
+        times = self._shares(block)
+        count = F.relu(times).sum()
+        return (times * block.pairs).sum() + self.margin * count, times, count
+
+    def _shares(self, block: Block) -> Tensor:
+        """How often each distance is D_ap (> 0) or D_an (< 0) of a triplet with a loss (R, B)."""
+        times = crossings(block, self.margin)
+        return times - crossings(block, 0.0) if self.mining == "semi-hard" else times
+
+    def _soft(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:
+        pulls = block.pairs.masked_fill(block.positive == 0, -torch.inf)
+        pushes = block.pairs.masked_fill(block.negative == 0, torch.inf)
+        rows = max(1, _STREAMED // pulls.shape[1] ** 2)
+        total, slopes = pulls.new_zeros(()), []
         for pull, push in zip(torch.split(pulls, rows), torch.split(pushes, rows), strict=True):
             gap = pull.unsqueeze(2) - push.unsqueeze(1)  # -inf where (a, p, n) is no triplet
-            if window:
+            if self.mining == "semi-hard":
                 gap = gap.masked_fill((gap > 0) | (gap <= -self.margin), -torch.inf)
             total = total + F.softplus(gap).sum()
             slope = gap.sigmoid()
             slopes.append(slope.sum(2) - slope.sum(1))
-        valid = (positive.sum(1) * negative.sum(1)).sum()
-        chosen = self._shares(distance, positive, negative)[1] if window else valid
-        # value and gradient are both known: a term that is 0 hands the gradient to autograd
-        return (total + (torch.cat(slopes) * (distance - fixed)).sum()) / chosen.clamp(min=1)
-
-
-def _crossings(keys: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """Per row: for a positive the negatives with a smaller key; for a negative, less the positives above."""
-    order = keys.sort(1).indices
-    own, other = positive.gather(1, order), negative.gather(1, order)
-    below = other.cumsum(1, dtype=torch.int32)
-    above = own.sum(1, keepdim=True) - own.cumsum(1, dtype=torch.int32)
-    return torch.zeros_like(keys).scatter(1, order, (own * below - other * above).to(keys.dtype))
+        return total, torch.cat(slopes), F.relu(self._shares(block)).sum()

@@ -9,6 +9,8 @@ import torch
 from pytorch_metric_learning.distances import DotProductSimilarity
 from pytorch_metric_learning.losses import NPairsLoss
 
+from lossbench.losses.n_pair import _softplus_sums
+
 from .oracle import assert_matches_reference, build, circle_points
 
 
@@ -83,3 +85,15 @@ def test_no_usable_pair_gives_a_differentiable_zero():
         value.backward()
         assert value.item() == 0
         assert leaf.grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize("columns", [1, 2, 7, 40])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sum_of_softplus_keeps_every_digit(columns, dtype):
+    mask = (torch.arange(3 * columns) % 3 > 0).to(dtype).view(3, columns)
+    for size in (1e-3, 1.0, 30.0, 1e4):
+        values = size * torch.randn(3, columns, dtype=dtype) * mask
+        for some in (values, -values.abs()):
+            expected = (torch.logaddexp(some.double(), torch.zeros(())) * mask).sum(1)
+            found = _softplus_sums(some, mask).double()
+            torch.testing.assert_close(found, expected, rtol=2 * columns * torch.finfo(dtype).eps, atol=1e-30)

@@ -1,0 +1,300 @@
+"""Losses over all pairs of a batch: value and gradient together, one block of anchors after another.
+
+Shapes: features (B, D), labels (B,), a block of R anchors against the batch (R, B). Whole (B, B) matrices
+leave the processor's cache, and then moving them costs several times what computing them does; so a block
+is used up, gradient included, before the next is made. Masks are numbers 0 and 1: a third of what booleans
+cost in sums and products. All are static-shape tensor programs; none has a second derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_CACHED = 2**17  # numbers in a block: half a megabyte in float32, so that several fit in a core's cache
+_FEW = 4  # dimensions up to which one matrix of differences after another is faster than torch's cdist
+NOTHING = -1e30
+"""The logarithm of an empty sum: finite, so that no gradient becomes NaN, and below every real score."""
+
+
+class Block(NamedTuple):
+    """Some anchors against the whole batch.
+
+    rows: which anchors; pairs (R, B): their scores or distances; positive, negative (R, B): 1 where the
+    other is of the anchor's class or of another, else 0; a sample and itself are neither.
+    """
+
+    rows: slice
+    pairs: Tensor
+    positive: Tensor
+    negative: Tensor
+
+
+Terms = Callable[[Block], tuple[Tensor, Tensor]]
+"""The sum () of a loss's terms over a block, and its derivative (R, B) for the block's pairs."""
+
+
+def sum_over_scores(anchors: Tensor, others: Tensor, labels: Tensor, terms: Terms) -> Tensor:
+    """Sum of the terms over all blocks; a pair's score is <anchor_i, other_j>, both of them (B, D)."""
+    return _summed(_scores, anchors, others, labels, terms)
+
+
+def sum_over_distances(features: Tensor, labels: Tensor, terms: Terms) -> Tensor:
+    """Sum of the terms over all blocks; a pair is ||x_i - x_j||, with gradient 0 at distance 0."""
+    return _summed(_distances, features, features, labels, terms)
+
+
+def distance_blocks(features: Tensor, labels: Tensor) -> Iterator[Block]:
+    """The blocks of distances alone, for what needs no gradient."""
+    for block, _ in _blocks(_distances, features, features, labels):
+        yield block
+
+
+def class_sizes(labels: Tensor, dtype: torch.dtype) -> Tensor:
+    """How many samples of the batch have each sample's label (B,)."""
+    ordered = labels.sort().values
+    ends = torch.searchsorted(ordered, labels, right=True)
+    return (ends - torch.searchsorted(ordered, labels)).to(dtype)
+
+
+def usable_anchors(labels: Tensor) -> Tensor:
+    """Whether each sample (B,) has a positive and a negative."""
+    sizes = class_sizes(labels, torch.float32)
+    return (sizes > 1) & (sizes < len(labels))
+
+
+def others_only(values: Tensor, rows: slice, without: Tensor | None = None) -> Tensor:
+    """The values (R, B) of these rows with about NOTHING for oneself and where `without` is 1."""
+    masked = values.clone() if without is None else torch.add(values, without, alpha=NOTHING)
+    masked.diagonal(rows.start).fill_(NOTHING)
+    return masked
+
+
+def powers_below(values: Tensor, top: Tensor, scale: float = 1.0) -> Tensor:
+    """exp(scale * (values - top)) for the values (R, B) of rows whose largest is top (R, 1); overwrites them.
+
+    exp is slow where it underflows: what is too small to count in this precision is cut off before.
+    """
+    lowest = -400 if values.dtype == torch.float64 else -50
+    exponents = values.sub_(top) if scale == 1 else values.sub_(top).mul_(scale)
+    return exponents.clamp_min_(lowest).exp_()
+
+
+def log_sum_exp(scores: Tensor, rows: slice, without: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """log of the sum of exp over each row's others (R, 1), their powers (R, B), and a factor (R, 1).
+
+    Powers times factor are the shares of the sum; so the caller's own factors cost no further pass.
+    Left out are oneself and where `without` is 1. About NOTHING, with meaningless shares, for an empty row.
+    """
+    masked = others_only(scores, rows, without)
+    top = masked.amax(1, keepdim=True)
+    powers = powers_below(masked, top)
+    total = powers.sum(1, keepdim=True)
+    return total.log() + top, powers, total.reciprocal()
+
+
+def softplus(values: Tensor) -> Tensor:
+    """log(1 + e^x), exact in float32 and float64: beyond 80 it is x in both."""
+    return F.softplus(values, threshold=80)
+
+
+def pair_log_probability(anchors: Tensor, others: Tensor, labels: Tensor) -> Tensor:
+    """Mean over anchors with a positive of -log softmax over all others, averaged over their positives.
+
+    A pair's score is <anchor_i, other_j>, scale included: the supervised contrastive loss.
+    """
+    usable = class_sizes(labels, anchors.dtype) > 1
+    whole = sum_over_scores(anchors, others, labels, lambda block: _log_probability(block, block.pairs))
+    return whole / usable.sum().clamp(min=1)
+
+
+def sum_after_soft_start(
+    directions: Tensor, labels: Tensor, terms: Terms, start: tuple[Tensor, Tensor], anchors: Tensor
+) -> Tensor:
+    """Mean of the terms over the cosines, for this number of anchors (), after geometry.soft_start's `start`.
+
+    Of its radius r (B, 1) and ramp (): the mean log-probability of the positives at scores r times the
+    cosine fades into the loss. Both come from one block, as cosines and masks serve both.
+    """
+    radius, ramp = start[0], start[1].to(directions.dtype)
+    gentle = (1 - ramp) / (class_sizes(labels, directions.dtype) > 1).sum().clamp(min=1)
+    main, on_radius = ramp / anchors, []
+
+    def both(block: Block) -> tuple[Tensor, Tensor]:
+        scale = radius[block.rows].detach()
+        value, slopes = terms(block)
+        first, on_scores = _log_probability(block, scale * block.pairs)
+        on_scores = on_scores.mul_(gentle)
+        on_radius.append((on_scores * block.pairs).sum(1, keepdim=True))
+        return main * value + gentle * first, on_scores.mul_(scale).add_(slopes.mul_(main))
+
+    value = sum_over_scores(directions, directions, labels, both)
+    result: Tensor = _Known.apply(value, radius, torch.cat(on_radius))
+    return result
+
+
+def _log_probability(block: Block, scores: Tensor) -> tuple[Tensor, Tensor]:
+    total, powers, factor = log_sum_exp(scores, block.rows)
+    partners = block.positive.sum(1, keepdim=True)
+    usable, each = partners.clamp(max=1), 1 / partners.clamp(min=1)
+    own = (scores * block.positive).sum(1, keepdim=True) * each
+    return (total * usable - own).sum(), powers.mul_(factor * usable).sub_(block.positive * each)
+
+
+def crossings(block: Block, margin: float) -> Tensor:
+    """Per row: to a positive, how many negatives are nearer than it plus the margin; to a negative, less the
+    number of positives for which it is one."""
+    keys = torch.add(block.pairs, block.positive, alpha=margin)
+    # so that oneself, no negative, is before all of them and counts for none
+    keys.diagonal(block.rows.start).zero_()
+    result: Tensor = count_crossings(keys, block.negative)
+    return result
+
+
+@torch.library.custom_op("lossbench::count_crossings", mutates_args=())
+def count_crossings(keys: Tensor, late: Tensor) -> Tensor:
+    """Per row (R, B) of keys, none of them negative: to one that is not late (0), how many late ones (1) are
+    below it; to a late one, less the number of the others above it. Among equal ones the late are above."""
+    order, flags = _ordered(keys, late)
+    below = flags.cumsum(1)
+    size = below.shape[1]
+    # at place k there are k + 1 - below that are not late; all signs are turned, as in the flags
+    places = torch.arange(1, size + 1, dtype=below.dtype, device=below.device)
+    beyond = torch.sub(size + below[:, -1:], places).sub_(below, alpha=2)
+    return torch.empty_like(keys).scatter_(1, order, beyond.mul_(flags).sub_(below))
+
+
+def _ordered(keys: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
+    """The columns of each row (R, B) by rising key, and -1 for late and 0 for others in that order.
+
+    On a processor numpy's vectorised sort is four times as fast as torch's. It sorts whole numbers, so a
+    float32, whose bits rise with it, the flag and the column are packed into one.
+    """
+    if keys.device.type != "cpu" or keys.dtype != torch.float32:
+        # one step up, so that a late one equal to another is behind it
+        order = torch.lerp(keys, torch.nextafter(keys, keys.new_full((), torch.inf)), late).argsort(1)
+        return order, -late.gather(1, order)
+    bits = torch.add(late.to(torch.int32), keys.contiguous().view(torch.int32), alpha=2)
+    packed = bits.numpy().view(np.uint32).astype(np.int64)
+    packed <<= 31
+    packed |= np.arange(keys.shape[1])
+    packed.sort(axis=1)
+    order = torch.from_numpy(packed)
+    # the lower half is the column below the flag, which is its sign
+    flags = order.to(torch.int32).clamp_(-1, 0).to(keys.dtype)
+    return order.bitwise_and_(2**31 - 1), flags
+
+
+count_crossings.register_fake(lambda keys, _: torch.empty_like(keys))
+
+
+@count_crossings.register_vmap
+def _(info: Any, in_dims: tuple[int | None, ...], *both: Tensor) -> tuple[Tensor, int]:
+    keys, late = (
+        each.expand(info.batch_size, *each.shape) if dim is None else each.movedim(dim, 0)
+        for each, dim in zip(both, in_dims, strict=True)
+    )
+    return count_crossings(keys.flatten(0, 1), late.flatten(0, 1)).view(keys.shape), 0
+
+
+class _Known(torch.autograd.Function):
+    """A value, and one more of its gradients, which has been computed along with it."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, *_: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG004
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        where, gradient = ctx.saved_tensors
+        return grads[0], _First.apply(grads[0] * gradient, where), None
+
+
+class _First(_Known):
+    """A first derivative at a place; asking for the next is an error, where it would silently be 0."""
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG004
+        raise RuntimeError("Losses on pairs have no second derivative.")
+
+
+Back = Callable[[Tensor], tuple[Tensor, Tensor]]
+Measure = Callable[[Tensor, Tensor], tuple[Tensor, Back]]
+
+
+def _summed(measure: Measure, left: Tensor, right: Tensor, labels: Tensor, terms: Terms) -> Tensor:
+    with torch.no_grad():
+        value, left_parts, right_grad = left.new_zeros(()), [], torch.zeros_like(right)
+        for block, back in _blocks(measure, left.detach(), right.detach(), labels):
+            part, slopes = terms(block)
+            for_left, for_right = back(slopes)
+            value, right_grad = value + part, right_grad + for_right
+            left_parts.append(for_left)
+        left_grad = torch.cat(left_parts)
+    result: Tensor = _Known.apply(_Known.apply(value, left, left_grad), right, right_grad)
+    return result
+
+
+def _blocks(measure: Measure, left: Tensor, right: Tensor, labels: Tensor) -> Iterator[tuple[Block, Back]]:
+    for rows in _rows(len(labels)):
+        pairs, back = measure(left[rows], right)
+        negative = _unlike(labels, rows, left.dtype)
+        positive = 1 - negative
+        positive.diagonal(rows.start).zero_()
+        yield Block(rows, pairs, positive, negative), back
+
+
+def _rows(size: int) -> list[slice]:
+    step = max(1, _CACHED // size)
+    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
+
+
+def _unlike(labels: Tensor, rows: slice, dtype: torch.dtype) -> Tensor:
+    numbers = labels.to(dtype)  # exact below 2^24 also in float32
+    return (numbers[rows].unsqueeze(1) - numbers).abs_().clamp_max_(1)
+
+
+def _scores(left: Tensor, right: Tensor) -> tuple[Tensor, Back]:
+    # in few dimensions these products are four times as fast with the narrow matrix, in one piece, first
+    flat = right.T.contiguous()
+    return left @ right.T, lambda slopes: ((flat @ slopes.T).T, (left.T @ slopes).T)
+
+
+def _distances(left: Tensor, right: Tensor) -> tuple[Tensor, Back]:
+    """By differences: exact where the |x|^2 + |y|^2 - 2xy expansion is not."""
+    if left.shape[1] > _FEW:
+        whole = torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist")
+
+        def back(slopes: Tensor) -> tuple[Tensor, Tensor]:
+            turned, mirrored = slopes.T.contiguous(), whole.T.contiguous()
+            return (
+                torch.ops.aten._cdist_backward(slopes, left, right, 2.0, whole),
+                torch.ops.aten._cdist_backward(turned, right, left, 2.0, mirrored),
+            )
+
+        return whole, back
+    # each axis of the others in one piece: three times as fast
+    gaps = [ours - others for ours, others in zip(left.T.unsqueeze(2), right.T.contiguous(), strict=True)]
+    squares = gaps[0].square()
+    for gap in gaps[1:]:
+        squares = squares.add_(gap.square())
+    distance = squares.sqrt_()
+
+    def back_by_axis(slopes: Tensor) -> tuple[Tensor, Tensor]:
+        # equal points have no direction: their difference is 0, and a square that underflowed stays small
+        pulls = slopes / distance.clamp_min_(torch.finfo(distance.dtype).tiny ** 0.5)
+        forces = [gap.mul_(pulls) for gap in gaps]
+        return torch.stack([f.sum(1) for f in forces], 1), -torch.stack([f.sum(0) for f in forces], 1)
+
+    return distance, back_by_axis
