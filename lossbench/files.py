@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, synced and renamed; JSON that is checked."""
+"""Files that are whole or not there: written beside their place, synced, renamed; checked when read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import json
 import math
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import RunError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -34,6 +38,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise RunError if anything in a folder of ours leads elsewhere: writing there would write elsewhere."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                raise RunError(f"{entry.path} is a link; lossbench makes none here and follows none.")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -75,3 +87,19 @@ def read_json(path: Path) -> Any:
     if data is None:  # also a file that says null: None means that there is no file
         raise RunError(f"{path} is not valid JSON; it was cut short or changed by hand.")
     return data
+
+
+def read_arrays(path: Path, *needed: str) -> dict[str, np.ndarray]:
+    """The arrays of a file that `numpy.savez` wrote. Raises RunError for one that cannot be read, lacks a
+    needed array, or would be larger in memory than on disk."""
+    import numpy as np
+
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise ValueError("its content is packed, which lossbench never does")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in (*needed, *arrays.files)}
+    except Exception as error:  # a damaged archive fails in many ways, in numpy, zipfile and zlib
+        raise RunError(f"{path} cannot be read ({error}); train the run again with --force.") from None

@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 
 from .config import FORMAT, RunConfig
 from .errors import LossbenchError, RunError, UsageError, unknown_name
-from .files import read_json, to_json, write_atomically
+from .files import read_arrays, read_json, refuse_links, to_json, write_atomically
 from .records import Embedding, EpochRecord, Snapshots
 from .resolving import config_from_dict
 
@@ -49,13 +49,14 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep every other process out of this run. Raises RunError when one is in it.
+        """Keep every other process out of this run. Raises RunError when one is in it, or a link.
 
         The operating system holds the lock and frees it when its owner dies, however it dies: there is
         no stale lock to recognise, and no clock is involved.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            refuse_links(self.path)
             lock = FileLock(self.path / ".lock", timeout=0)
             lock.acquire()
         except Timeout:
@@ -128,7 +129,7 @@ class RunFolder:
 
     def features(self) -> tuple[dict[str, Embedding], dict[str, np.ndarray]]:
         """Embeddings by split, and weight, bias and centers where they exist. Raises RunError."""
-        found = self._arrays("features.npz")
+        found = read_arrays(self.path / "features.npz")
         try:
             splits = {
                 split: Embedding(
@@ -176,17 +177,9 @@ class RunFolder:
         """Features at moments of training, None when none were kept. Raises RunError."""
         if not self.has_snapshots:
             return None
-        found = self._arrays("snapshots.npz", *Snapshots._fields[:-1])
+        found = read_arrays(self.path / "snapshots.npz", *Snapshots._fields[:-1])
         own = {name: found.pop(name) for name in Snapshots._fields[:-1]}
         return Snapshots(**own, directions=found)
-
-    def _arrays(self, name: str, *needed: str) -> dict[str, np.ndarray]:
-        path = self.path / name
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return {key: arrays[key] for key in (*needed, *arrays.files)}
-        except Exception as error:  # a damaged archive fails in many ways, in numpy, zipfile and zlib
-            raise RunError(f"{path} cannot be read ({error}); train the run again with --force.") from None
 
     def metrics(self) -> dict[str, float | None]:
         """Metrics that were asked for after training, by name (None: not defined here)."""
@@ -215,7 +208,9 @@ class RunFolder:
         with contextlib.suppress(OSError):
             self.path.mkdir(parents=True, exist_ok=True)
             moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-            with (self.path / "log.txt").open("a", encoding="utf-8") as file:
+            # a link is not followed, so that nothing outside is written to
+            how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+            with os.fdopen(os.open(self.path / "log.txt", how, 0o644), "a", encoding="utf-8") as file:
                 file.write(f"{moment} {text.rstrip()}\n")
 
 

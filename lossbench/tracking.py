@@ -19,6 +19,7 @@ import torch
 from . import catalog
 from .config import RunConfig
 from .errors import RunError, UsageError
+from .files import refuse_links
 from .protocols import Observer
 from .records import EpochRecord
 from .rendering import painted
@@ -129,6 +130,7 @@ def _picture(run: StoredRun) -> np.ndarray:
 def _writer(run: RunFolder) -> SummaryWriter:
     """A writer into the run's folder, emptied: the folder itself stays, somebody may be looking at it."""
     folder = run.path / "tensorboard"
+    refuse_links(run.path)
     try:
         folder.mkdir(exist_ok=True)
         for path in folder.iterdir():

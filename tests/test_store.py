@@ -6,12 +6,14 @@ import contextlib
 import json
 import math
 import os
+import re
 import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -332,6 +334,35 @@ def test_cut_features_are_a_sentence_wherever_they_end(store: Store) -> None:
     path.unlink()
     with pytest.raises(RunError, match=r"features\.npz cannot be read"):
         run.features()
+
+
+def test_packed_arrays_are_refused_before_they_are_unpacked(store: Store) -> None:
+    """A zip bomb: 400 MB of zeros in half a megabyte."""
+    run = begun(store)
+    for name, read in (("features.npz", run.features), ("snapshots.npz", run.snapshots)):
+        np.savez_compressed(run.path / name, train_features=np.zeros(50_000_000))
+        assert (run.path / name).stat().st_size < 1_000_000
+        tracemalloc.start()
+        with pytest.raises(RunError, match=rf"{name} cannot be read \(its content is packed"):
+            read()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("name", ["log.txt", ".lock", "resume.pt", "tensorboard", "features.npz"])
+def test_a_link_out_of_the_folder_is_not_followed(store: Store, tmp_path: Path, name: str) -> None:
+    run = begun(store)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "letter").write_text("dear")
+    os.symlink(outside if name == "tensorboard" else outside / "letter", run.path / name)
+    with pytest.raises(RunError, match=f"{re.escape(name)} is a link"), run.lock():
+        pass
+    run.log("something failed")
+    run.clear()
+    assert [path.name for path in outside.iterdir()] == ["letter"]
+    assert (outside / "letter").read_text() == "dear"
 
 
 def test_features_of_another_kind_are_a_sentence(store: Store) -> None:
