@@ -94,7 +94,8 @@ def _placed(run: RunView, states: Sequence[_State]) -> tuple[dict[str, Any], str
     scale = max(float(np.abs(points).max()), 1e-12) / 32767
     sure = np.concatenate([state.sure for state in states])
     low, high = (0.0, 1.0) if _has_probabilities(run) else (float(sure.min()), float(sure.max()))
-    regions = _regions(run, _REACH * limit) if flat else np.zeros((0, 0), np.uint8)
+    # a page is made of stored runs without running anybody's code
+    regions = _regions(run, _REACH * limit) if flat and not run.external else np.zeros((0, 0), np.uint8)
     kept = np.zeros(0) if run.snapshots is None else run.snapshots.places
     arrays = [  # in this order the script cuts them off again; wide numbers first, for their alignment
         kept.astype("<i4"),
@@ -122,8 +123,15 @@ def _end(run: RunView, split: str) -> _State:
     parts = [run.splits[name] for name in (split, "unseen") if name in run.splits]
     features, labels, guesses = (np.concatenate([part[field] for part in parts]) for field in range(3))
     last = run.epochs[-1].epoch if run.epochs else 0
-    sure = _sure(run, run.scores(features), guesses)
+    sure = _sure(run, np.concatenate([_scores(run, part) for part in parts]), guesses)
     return _State(features, labels, guesses, sure, run.weight, run.centers, last)
+
+
+def _scores(run: RunView, part: Embedding) -> np.ndarray:
+    """Class scores (n, C): as stored, else by the trained loss; all equal where that is code from outside."""
+    if part.scores is not None:
+        return part.scores
+    return np.zeros((len(part.labels), len(run.trained))) if run.external else run.scores(part.features)
 
 
 def _moments(run: RunView) -> list[_State]:
@@ -144,7 +152,7 @@ def _moments(run: RunView) -> list[_State]:
 
 def _seen(run: RunView) -> np.ndarray:
     """The classes trained on, in the order of the score's columns."""
-    return np.unique(run.splits["train"].labels)
+    return np.array(run.trained)
 
 
 def _has_probabilities(run: RunView) -> bool:

@@ -69,6 +69,10 @@ class RunView(Protocol):
         """What the classes of the data set are called."""
 
     @property
+    def external(self) -> bool:
+        """Whether `scores` and `loss_values` run code from outside this package; nothing else does."""
+
+    @property
     def cosine(self) -> bool:
         """Whether the loss compares features by direction."""
 

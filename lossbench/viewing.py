@@ -29,7 +29,13 @@ class Untrained:
         self.seed, self.dim = config.seed, config.feature_dim
         self.trained = config.labels[: config.classes]
         self.class_names = dataset_spec(config.dataset).classes
-        self.cosine = config.cosine
+        self.external = any(term.external for term in config.terms)
+
+    @property
+    def cosine(self) -> bool:
+        """See RunView; a loss from outside says so only to those who train with it."""
+        own = [term for term in self.config.terms if not term.external]
+        return any("angular" in term.spec.tags for term in own)
 
     @cached_property
     def settings(self) -> Mapping[str, Value]:
@@ -65,7 +71,7 @@ class Untrained:
         from .explaining import target_curve
 
         term = self.config.terms[0]
-        if term.spec.kind != "classifier" or "angular" not in term.spec.tags:
+        if term.external or term.spec.kind != "classifier" or "angular" not in term.spec.tags:
             return None
         return target_curve(term.name, dict(term.settings))
 

@@ -71,7 +71,10 @@ def test_opening_stored_runs_never_runs_the_users_code(mine, capsys):
     capsys.readouterr()
     assert main(["runs"]) == 0
     assert "pull" in capsys.readouterr().out
-    assert main(["plot", "--run", "softmax+my"]) == 0
+    named = ["--run", "softmax+my"]
+    for command in (["plot"], ["plot", "roc"], ["plot", "training"], ["explore"], ["report"]):
+        shown = [] if command == ["report"] else named
+        assert main([*command, *shown]) == (1 if command == ["report"] else 0)  # there is no table
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ class View:
     settings: dict = field(default_factory=lambda: {"loss": "center", "lambda": 0.003, "alpha": 0.5})
     class_names: tuple = DIGITS
     cosine: bool = False
+    external: bool = False
     numbers: dict = field(
         default_factory=lambda: {"test_accuracy": 0.99, "nn-accuracy": 0.985, "spread-gap": 0.2}
     )
