@@ -39,6 +39,10 @@ DataDir = Annotated[
         rich_help_panel="Data",
     ),
 ]
+Output = Annotated[
+    Path | None, typer.Option("--output", help="File to write (default: below results/figures).")
+]
+Style = Annotated[str, typer.Option("--style", help="paper, slides or dark.")]
 Snapshots = Annotated[
     int,
     typer.Option(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..config import COMPARED_LOSSES
-from ._options import DEFAULT_RESULTS, Json, Results
+from ._options import DEFAULT_RESULTS, Json, Output, Results, Style
 from ._output import print_json, say
 from ._stored import Losses, Runs, chosen_runs
 
@@ -20,11 +19,9 @@ def animate(
         str, typer.Option("--view", help="raw plane, or normalized: directions on the unit circle.")
     ] = "raw",
     fps: Annotated[float, typer.Option("--fps", min=0.5, max=60, help="Moments per second.")] = 4.0,
-    style: Annotated[str, typer.Option("--style", help="paper, slides or dark.")] = "paper",
+    style: Style = "paper",
     form: Annotated[str, typer.Option("--format", help="gif, or mp4 with the extra `video`.")] = "gif",
-    output: Annotated[
-        Path | None, typer.Option("--output", help="File to write (default: below results/figures).")
-    ] = None,
+    output: Output = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:

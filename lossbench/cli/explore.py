@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from ..config import COMPARED_LOSSES
-from ._options import DEFAULT_RESULTS, DataDir, Json, Results
+from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results
 from ._output import print_json, say
 from ._stored import Losses, Runs, chosen_runs
 
@@ -16,9 +11,7 @@ from ._stored import Losses, Runs, chosen_runs
 def explore(
     run: Runs = None,
     loss: Losses = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="File to write (default: below results/figures).")
-    ] = None,
+    output: Output = None,
     data_dir: DataDir = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ from .. import catalog
 from ..config import COMPARED_LOSSES
 from ..contracts import FigureSpec
 from ..errors import UsageError
-from ._options import DEFAULT_RESULTS, DataDir, Json, Results
+from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results, Style
 from ._output import print_json, say
 from ._stored import Losses, Runs, chosen_runs
 
@@ -44,11 +43,9 @@ def plot(
         str | None, _option("projection", "Of features beyond the plane: pca, tsne or umap.")
     ] = None,
     label: Annotated[str | None, _option("label", "The class shown, by its name.")] = None,
-    style: Annotated[str, typer.Option("--style", help="paper, slides or dark.")] = "paper",
+    style: Style = "paper",
     form: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
-    output: Annotated[
-        Path | None, typer.Option("--output", help="File to write (default: below results/figures).")
-    ] = None,
+    output: Output = None,
     data_dir: DataDir = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
