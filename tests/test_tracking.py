@@ -208,6 +208,7 @@ def test_numbers_can_be_seen_while_training(tmp_path: Path) -> None:
     assert [step for step, _ in points(folder.path)["loss/total"]] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_comparison_is_tracked_as_well(tmp_path: Path) -> None:
     options = [*QUICK, "--losses", "softmax,triplet", "--tensorboard"]
     options[3] = "1"

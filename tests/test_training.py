@@ -220,7 +220,7 @@ def test_learning_rate_rises_then_falls_to_zero():
 @pytest.mark.parametrize(
     "name",
     [  # the others in the slow tier: the battery of each loss runs every time
-        name if number % 4 == 0 else pytest.param(name, marks=pytest.mark.slow)
+        name if number % 8 == 0 else pytest.param(name, marks=pytest.mark.slow)
         for number, name in enumerate(catalog.names("losses"))
     ],
 )

@@ -84,6 +84,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path, undisturbed
     assert commanded(tmp_path) == undisturbed
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_budget(tmp_path, undisturbed):
     processes = [begun(tmp_path) for _ in range(2)]
     said = [process.communicate()[1] for process in processes]

@@ -108,6 +108,7 @@ class Freezer(Recorder):
             os.kill(Freezer.frozen, signal.SIGSTOP)
 
 
+@pytest.mark.slow
 def test_the_run_of_a_hung_worker_is_tried_again(tmp_path, monkeypatch):
     import multiprocessing
 
