@@ -1,4 +1,4 @@
-"""What the first release wrote loads forever: formats/1 is a run as it stored it, byte for byte."""
+"""What version 0.1.0 first wrote loads forever: formats/1 is a run as it stored it, byte for byte."""
 
 from __future__ import annotations
 
