@@ -101,7 +101,6 @@ class Training:
             weight_decay=self.config.weight_decay,
             fused=self.device.type in ("cpu", "cuda"),
         )
-        self.clocks = [b for name, b in self.loss.named_buffers() if name.rpartition(".")[2] == "progress"]
         self.epoch = self.step = 0
         self.sums = self._no_sums()
         self.seconds = self.epoch_seconds = 0.0
@@ -154,8 +153,7 @@ class Training:
             progress = self.steps_done / total
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(progress, self.config.lr)
-            for clock in self.clocks:
-                clock.fill_(progress)
+            self.loss.advance(progress)
             self.train_batch(order[self.step])
             self.step += 1
             self.album.look(self.steps_done, *self._judged())
@@ -195,8 +193,7 @@ class Training:
         )
 
     def _finish(self) -> dict[str, Any]:
-        for clock in self.clocks:
-            clock.fill_(1)
+        self.loss.advance(1)
         embeddings, findings = judge(*self._judged())
         self.run.write_features(
             embeddings, {name: _array(self.loss, name) for name in ("weight", "bias", "centers")}

@@ -73,17 +73,17 @@ class Lifted(nn.Module):
 
         def terms(block: Block) -> tuple[Tensor, Tensor]:
             own, others = pushes[block.rows], pushes.T
-            # log(e^a + e^b) = max(a, b) + log(1 + e^-|a - b|); an anchor without a negative has NOTHING
-            larger = torch.maximum(own, others)
-            gap = (torch.minimum(own, others) - larger).clamp_min_(-80)
-            both = gap.exp_().add_(1).log_().add_(larger)
+            # log(e^a + e^b) = a + log(1 + e^(b - a)), beyond 80 the larger; an anchor without a
+            # negative has NOTHING
+            ratio = (others - own).clamp_(-80, 80).exp_().add_(1)
+            both = torch.maximum(ratio.log().add_(own), others)
             excess = (both + block.pairs).relu_().mul_(block.positive)
             # J is symmetric: what (i, j) and (j, i) do to the sum of i's negatives is twice the same
-            pulled = 2 * (own - both).clamp_min_(-80).exp_().mul_(excess).sum(1, keepdim=True)
+            pulled = 2 * ratio.reciprocal_().mul_(excess).sum(1, keepdim=True)
             # at most 1 where it counts: what is above is of the own class
             shares = (self.margin - own - block.pairs).clamp(-80, 0).exp_().mul_(block.negative)
             value = excess.square().sum() / 2
-            return value, excess.sub_(shares.mul_(pulled))
+            return value, excess.addcmul_(shares, pulled, value=-1)
 
         pairs = (class_sizes(labels, features.dtype) - 1) * usable_anchors(labels)
         return sum_over_distances(features, labels, terms) / pairs.sum().clamp(min=1)

@@ -96,12 +96,13 @@ class MultiSimilarity(nn.Module):
         self.mining, self.epsilon = bool(chosen["mining"]), float(chosen["epsilon"])
         self.soft_start = float(chosen["soft_start"])
         self.register_buffer("progress", torch.ones(()))
+        self.starting = False  # set by WeightedSum.advance: a step without the soft start costs 40 % less
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over the batch."""
         directions = normalize(features)
-        if self.soft_start == 0:
+        if not self.starting:
             return sum_over_scores(directions, directions, labels, self._terms) / len(labels)
         start = soft_start(features, self.beta, self.progress, self.soft_start)
         size = features.new_full((), len(labels))

@@ -1,0 +1,40 @@
+"""A soft start begins and ends with the training, and costs nothing once it is over."""
+
+import pytest
+import torch
+
+from lossbench import catalog
+from lossbench.losses._weighted_sum import WeightedSum
+
+from .oracle import build, circle_points
+
+SOFT = [name for name in catalog.names("losses") if "soft_start" in catalog.spec("losses", name).settings]
+
+
+@pytest.mark.parametrize("name", SOFT)
+def test_only_the_training_loop_starts_softly(name):
+    x, y = circle_points()
+    paper, loss = build(name, soft_start=0.0).double().eval(), build(name, soft_start=0.3).double().eval()
+    loss.load_state_dict(paper.state_dict())
+    whole, expected = WeightedSum({name: loss}, [1.0]), paper(x, y)
+    torch.testing.assert_close(loss(x, y), expected, rtol=0, atol=1e-10)
+    whole.advance(0.1)
+    assert float(loss.progress) == pytest.approx(0.1)
+    assert not torch.isclose(loss(x, y), expected)
+    for over in (0.6, 1.0):
+        whole.advance(over)
+        torch.testing.assert_close(loss(x, y), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", [name for name in SOFT if hasattr(build(name), "starting")])
+def test_leaving_out_what_is_over_changes_nothing(name):
+    x, y = circle_points()
+    loss = build(name, soft_start=0.3).double()
+    whole = WeightedSum({name: loss}, [1.0])
+    whole.advance(0.59)
+    assert loss.starting
+    loss.progress.fill_(0.6)
+    with_start = loss(x, y)
+    whole.advance(0.6)
+    assert not loss.starting
+    torch.testing.assert_close(loss(x, y), with_start, rtol=0, atol=1e-12)
