@@ -77,6 +77,27 @@ def seeded(seed: int, *purpose: str | int) -> Iterator[None]:
         yield
 
 
+class Randomness:
+    """The random numbers of one purpose of a run: inside `with`, torch's generator goes on where it was left.
+
+    `state` is that of the CPU's generator. On CUDA it is torch's own, seeded once: a recorded step keeps it.
+    """
+
+    def __init__(self, seed: int, *purpose: str | int) -> None:
+        with seeded(seed, *purpose):
+            self.state = torch.get_rng_state()
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(derived_seed(seed, *purpose))
+
+    def __enter__(self) -> None:
+        self._outside = torch.get_rng_state()
+        torch.set_rng_state(self.state)
+
+    def __exit__(self, *_: object) -> None:
+        self.state = torch.get_rng_state()
+        torch.set_rng_state(self._outside)
+
+
 def describe_machine(device: torch.device) -> dict[str, str | int]:
     """What a reader needs to judge a number: device, threads, versions."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
@@ -122,6 +143,11 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def at_once(device: torch.device) -> int:
+    """How many runs a device does well at a time: a process for each core, or a pack of them on a GPU."""
+    return {"cpu": cores(), "cuda": 32}.get(device.type, 1)
 
 
 def threads_each(placement: Placement, workers: int) -> int | None:

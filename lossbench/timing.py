@@ -14,7 +14,8 @@ import torch
 from .config import RunConfig
 from .errors import DataError, LossbenchError
 from .protocols import Silent
-from .runtime import Placement, prepare_process, seeded, threads_each
+from .runtime import Placement, prepare_process, resolve_device, threads_each
+from .stepping import Steps
 from .store import RunFolder, Store
 from .training import Training
 
@@ -22,26 +23,32 @@ STARTUP = 4.0
 """Seconds, about, until a worker has imported torch and loaded the data."""
 
 
-def seconds_of(config: RunConfig, placement: Placement) -> float:
-    """About how long a run takes on its own here: some of its steps, timed and thrown away."""
-    training = Training(RunFolder(Path(), config), placement, Silent(), lambda: False)
+def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> float:
+    """About how long so many equal runs take in this process: some of their steps, timed and thrown away."""
     prepare_process(placement.threads)
-    index, moments = torch.arange(config.batch_size, device=training.device), []
-    with seeded(config.seed, "training"):
-        for _ in range(16):
-            training.train_batch(index)
-            float(training.sums[0])  # waits for the device
-            moments.append(time.perf_counter())
+    members = [
+        Training(RunFolder(Path(), config), placement, Silent(), lambda: False) for _ in range(together)
+    ]
+    for training in members:
+        training.index.copy_(torch.arange(config.batch_size))
+    steps, moments = Steps(), []
+    for _ in range(16):
+        for error in steps.take(members).values():
+            raise error
+        float(members[-1].sums[0])  # waits for the device
+        moments.append(time.perf_counter())
     pauses = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
-    return pauses[len(pauses) // 2] * training.steps * config.epochs
+    return pauses[len(pauses) // 2] * members[0].steps * config.epochs
 
 
 class Plan(NamedTuple):
-    """What is ahead: runs whose results are stored, runs to train, and about how many seconds that takes."""
+    """What is ahead: runs whose results are stored, runs to train, about how many seconds that takes, and
+    whether runs train together in this process."""
 
     stored: int
     waiting: int
     seconds: float
+    packed: bool
 
 
 def plan(
@@ -53,24 +60,26 @@ def plan(
     """
     waiting = [config for config in configs if force or not _is_complete(config, store)]
     at_once = max(1, min(workers, len(waiting)))
-    share = placement._replace(threads=threads_each(placement, at_once))
+    packed = resolve_device(placement.device).type == "cuda"
+    share = placement if packed else placement._replace(threads=threads_each(placement, at_once))
     threads, paces = torch.get_num_threads(), dict[tuple[object, ...], float]()
-    free = [STARTUP if at_once > 1 else 0.0] * at_once  # when each worker can take its next run
+    # when each worker can take its next run
+    free = [STARTUP if at_once > 1 and not packed else 0.0] * at_once
     try:
         for config in waiting:
             kind = (config.network, config.dataset, config.feature_dim, config.batch_size)
             if kind not in paces:
-                paces[kind] = _seconds_of_epoch(config, share)
+                paces[kind] = _seconds_of_epoch(config, share, at_once if packed else 1)
             heapq.heapreplace(free, free[0] + paces[kind] * config.epochs)
     finally:
         torch.set_num_threads(threads)
-    return Plan(len(configs) - len(waiting), len(waiting), max(free) if waiting else 0.0)
+    return Plan(len(configs) - len(waiting), len(waiting), max(free) if waiting else 0.0, packed)
 
 
-def _seconds_of_epoch(config: RunConfig, placement: Placement) -> float:
+def _seconds_of_epoch(config: RunConfig, placement: Placement, together: int) -> float:
     """0 for a run that cannot be timed: it will not train either, and its outcome says why."""
     try:
-        return seconds_of(config, placement) / config.epochs
+        return seconds_of(config, placement, together) / config.epochs
     except DataError:
         raise
     except Exception:

@@ -7,14 +7,15 @@ takes the same number of steps. A step touches no file and waits for nothing: lo
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import datetime, timezone
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from . import __version__
 from .batches import epoch_batches
@@ -23,23 +24,22 @@ from .config import RunConfig
 from .errors import Diverged, Interrupted, UsageError
 from .evaluation import judge, quick_look
 from .losses._weighted_sum import WeightedSum
+from .optimizing import Optimizer, learning_rate
 from .protocols import Observer
 from .records import EpochRecord
 from .runtime import (
     Placement,
+    Randomness,
     autocast,
     describe_machine,
     prepare_process,
     resolve_device,
     resolve_precision,
-    seeded,
 )
-from .schedule import learning_rate
 from .snapshots import Album
 from .splits import SPLIT_SEED, Splits, normalized, splits_of
+from .stepping import Steps
 from .store import RunFolder, Store
-
-BETAS = (0.9, 0.99)
 
 
 def train(
@@ -53,9 +53,32 @@ def train(
 ) -> dict[str, Any]:
     """The result of a run: the stored one, or that of training it now (from its last state, if any).
 
-    `stop` is asked after every step. Raises Interrupted (state saved), Diverged (result stored), or
-    another LossbenchError; a run being trained by another process is a RunError.
+    `stop` is asked after every step. Raises Interrupted (state saved), Diverged (result stored), or another
+    LossbenchError; a run being trained by another process is a RunError.
     """
+    with contextlib.closing(turns_of(config, store, placement, observer, stop, force)) as turns:
+        try:
+            training, steps = next(turns), Steps()
+            while True:
+                failed = steps.take([training])
+                turns.throw(failed[training]) if failed else next(turns)
+        except StopIteration as end:
+            result: dict[str, Any] = end.value
+            return result
+
+
+Turns = Generator["Training", None, dict[str, Any]]
+
+
+def turns_of(
+    config: RunConfig,
+    store: Store,
+    placement: Placement,
+    observer: Observer,
+    stop: Callable[[], bool],
+    force: bool,
+) -> Turns:
+    """What `train` does but for the steps: the training is yielded when one is due, so several take turns."""
     run = store.run(config)
     stored = None if force else run.result()
     if stored is None:
@@ -66,10 +89,9 @@ def train(
         with run.lock():
             if force:
                 run.clear()
-            stored = run.result()
-            if stored is None:
+            if (stored := run.result()) is None:
                 run.begin()
-                stored = training.complete()
+                stored = yield from training.turns()
     if stored["status"] == "diverged":
         raise Diverged(f"{run.name} diverged in epoch {stored['epoch']}: its loss became NaN or infinite.")
     return stored
@@ -94,37 +116,32 @@ class Training:
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss.to(self.device)
         parameters = [*self.network.parameters(), *self.loss.parameters()]
-        self.optimizer = torch.optim.AdamW(
-            parameters,
-            lr=self.config.lr,
-            betas=BETAS,
-            weight_decay=self.config.weight_decay,
-            fused=self.device.type in ("cpu", "cuda"),
-        )
-        self.epoch = self.step = 0
-        self.sums = self._no_sums()
+        self.optimizer = Optimizer(parameters, self.config.weight_decay, self.device)
+        self.index = torch.zeros(self.config.batch_size, dtype=torch.int64, device=self.device)
+        self.sums = torch.zeros(1 + len(self.config.terms), device=self.device)
+        self.random = Randomness(self.config.seed, "training")
+        self.epoch = self.step = self.phase = 0
         self.seconds = self.epoch_seconds = 0.0
         self.records: list[EpochRecord] = []
         self.album = Album(self.config, self.splits, self.steps, placement.snapshots)
 
-    def complete(self) -> dict[str, Any]:
-        """Train to the end, evaluate, store. Raises Interrupted or Diverged."""
-        with seeded(self.config.seed, "training"):
-            self._resume()
-            self.observer.started(self.run.name, self.config.epochs, self.steps, self.steps_done)
-            self.album.look(self.steps_done, *self._judged())
-            while self.epoch < self.config.epochs:
-                self._train_epoch()
-                record = self._record()
-                if not math.isfinite(record.loss):
-                    return self._diverged(record)
-                self.records.append(record)
-                self.epoch, self.step, self.epoch_seconds = self.epoch + 1, 0, 0.0
-                self.sums = self._no_sums()
-                self._save()
-                self.observer.finished_epoch(self.run.name, record)
-                self.run.log(f"epoch {record.epoch}: loss {record.loss:.5f}, val {record.val_accuracy:.4f}")
-            return self._finish()
+    def turns(self) -> Turns:
+        """Train to the end, evaluate, store; a step is due at each yield. Raises Interrupted or Diverged."""
+        self._resume()
+        self.observer.started(self.run.name, self.config.epochs, self.steps, self.steps_done)
+        self.album.look(self.steps_done, *self._judged())
+        while self.epoch < self.config.epochs:
+            yield from self._epoch()
+            record = self._record()
+            if not math.isfinite(record.loss):
+                return self._diverged(record)
+            self.records.append(record)
+            self.epoch, self.step, self.epoch_seconds = self.epoch + 1, 0, 0.0
+            self.sums.zero_()
+            self._save()
+            self.observer.finished_epoch(self.run.name, record)
+            self.run.log(f"epoch {record.epoch}: loss {record.loss:.5f}, val {record.val_accuracy:.4f}")
+        return self._finish()
 
     @property
     def steps(self) -> int:
@@ -136,7 +153,7 @@ class Training:
         """Steps since the very beginning."""
         return self.epoch * self.steps + self.step
 
-    def _train_epoch(self) -> None:
+    def _epoch(self) -> Generator[Training, None, None]:
         order = epoch_batches(
             self.splits.train.labels,
             batch_size=self.config.batch_size,
@@ -150,11 +167,10 @@ class Training:
         self.loss.train()
         began = time.perf_counter()
         while self.step < self.steps:
-            progress = self.steps_done / total
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(progress, self.config.lr)
-            self.loss.advance(progress)
-            self.train_batch(order[self.step])
+            self.optimizer.set_rate(learning_rate(self.steps_done / total, self.config.lr))
+            self.phase += self.loss.advance(self.steps_done / total)
+            self.index.copy_(order[self.step])
+            yield self
             self.step += 1
             self.album.look(self.steps_done, *self._judged())
             self.observer.stepped(self.run.name, self.steps_done)
@@ -164,27 +180,29 @@ class Training:
                 raise Interrupted(f"{self.run.name} was interrupted; the same command continues it.")
         self.epoch_seconds += time.perf_counter() - began
 
-    def train_batch(self, index: Tensor) -> None:
-        """One step on the training images of these indices (B,)."""
-        images = normalized(self.splits.train.images[index])
-        labels = self.splits.train.labels[index]
-        with autocast(self.device, self.precision):
-            features = self.network(images)
-        values = self.loss.terms(features, labels)
+    def take_step(self) -> None:
+        """One step on the training images that `index` (B,) names."""
+        images = normalized(self.splits.train.images[self.index])
+        labels = self.splits.train.labels[self.index]
+        with self.random:
+            with autocast(self.device, self.precision):
+                features = self.network(images)
+            values = self.loss.terms(features, labels)
         total = self.loss.total(values)
         total.backward()
         self.optimizer.step()
-        self.optimizer.zero_grad()
         self.sums += torch.stack([total.detach(), *(value.detach() for value in values)])
 
     def _record(self) -> EpochRecord:
         began = time.perf_counter()
-        means = (self.sums / self.steps).tolist()
+        means = (self.sums / self.steps).tolist()  # waits for the device: the steps' time ends here
+        waited = time.perf_counter()
+        self.epoch_seconds += waited - began
         seen = quick_look(*self._judged())
-        self.seconds += self.epoch_seconds + time.perf_counter() - began
+        self.seconds += self.epoch_seconds + time.perf_counter() - waited
         return EpochRecord(
             epoch=self.epoch + 1,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
+            learning_rate=float(self.optimizer.rate),
             loss=means[0],
             terms=dict(zip(self.loss.names, means[1:], strict=True)),
             seconds=self.epoch_seconds,
@@ -195,20 +213,19 @@ class Training:
     def _finish(self) -> dict[str, Any]:
         self.loss.advance(1)
         embeddings, findings = judge(*self._judged())
-        self.run.write_features(
-            embeddings, {name: _array(self.loss, name) for name in ("weight", "bias", "centers")}
-        )
+        found = {name: self.loss.directions(name) for name in ("weight", "bias", "centers")}
+        directions = {name: d.float().cpu().numpy() for name, d in found.items() if d is not None}
+        self.run.write_features(embeddings, directions)
         self.run.write_snapshots(self.album.finished())
         self.run.write_bytes("model.safetensors", model_bytes(self.network, self.loss, self.config))
-        last = self.records[-1]
-        result = self._result("done") | findings | {"loss": last.loss, "terms": dict(last.terms)}
+        last = {"loss": self.records[-1].loss, "terms": dict(self.records[-1].terms)}
+        result = self._result("done") | findings | last
         self.run.write_result(result)
         return result
 
     def _diverged(self, record: EpochRecord) -> dict[str, Any]:
         """Store how far it came; the weights before this epoch are kept where there are any."""
-        content = self.run.read_bytes("resume.pt")
-        if content is not None:
+        if (content := self.run.read_bytes("resume.pt")) is not None:
             self._restore(load_state(content, str(self.run.path)))
             self.run.write_bytes("model.safetensors", model_bytes(self.network, self.loss, self.config))
         last = next(reversed(self.records), None)
@@ -253,7 +270,7 @@ class Training:
             "snapshots": self.album.pages,
             "records": [[*record[:3], dict(record.terms), *record[4:]] for record in self.records],
             "threads": torch.get_num_threads(),
-            "random": torch.get_rng_state(),
+            "random": self.random.state,
             "cuda_random": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
         }
         self.run.write_bytes("resume.pt", state_bytes(state))
@@ -270,22 +287,14 @@ class Training:
         self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(tensors_to(self.device, state["optimizer"]))
         self.epoch, self.step = state["epoch"], state["step"]
-        self.sums = state["sums"].to(self.device)
+        self.sums.copy_(state["sums"])
         self.seconds, self.epoch_seconds = state["seconds"]
         self.records = [EpochRecord(*record) for record in state["records"]]
         self.album.pages = dict(state.get("snapshots", {}))
         torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
-        torch.set_rng_state(state["random"])
+        self.random.state = state["random"]
         if state["cuda_random"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_random"])
 
     def _judged(self) -> tuple[nn.Module, WeightedSum, Splits, RunConfig, torch.dtype]:
         return self.network, self.loss, self.splits, self.config, self.precision
-
-    def _no_sums(self) -> Tensor:
-        return torch.zeros(1 + len(self.config.terms), device=self.device)
-
-
-def _array(loss: nn.Module, name: str) -> Any:
-    value = loss.directions(name)  # type: ignore[operator]
-    return None if value is None else value.float().cpu().numpy()

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from lossbench import catalog
 from lossbench.errors import Diverged, Interrupted, RunError
+from lossbench.optimizing import learning_rate
 from lossbench.resolving import make_config
-from lossbench.schedule import learning_rate
 from lossbench.store import Store
 
 from .running import Recorder, run, small
@@ -79,11 +79,11 @@ def test_every_loss_starts_from_the_same_network_and_sees_the_same_batches(tmp_p
     seen = {}
 
     class Spy(training.Training):
-        def train_batch(self, index):
-            seen.setdefault(self.run.name, []).append(index.clone())
+        def take_step(self):
+            seen.setdefault(self.run.name, []).append(self.index.clone())
             if len(seen[self.run.name]) == 1:
                 seen[self.run.name + "/start"] = self.network.feature.weight.detach().clone()
-            super().train_batch(index)
+            super().take_step()
 
     monkeypatch.setattr(training, "Training", Spy)
     configs = [small(loss, epochs=2) for loss in ("softmax", "center", "arcface")]
@@ -179,8 +179,8 @@ def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatc
     from lossbench import training
 
     class Poisoned(training.Training):
-        def train_batch(self, index):
-            super().train_batch(index)
+        def take_step(self):
+            super().take_step()
             if self.epoch == 2:
                 self.sums += torch.nan
 

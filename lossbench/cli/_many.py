@@ -32,14 +32,13 @@ def run_configs(
 ) -> list[Any]:
     """The outcomes in the order of the configs. Raises Interrupted when asked to stop."""
     from ..engines.local import run_all
-    from ..runtime import Placement, StopRequest, cores, resolve_device
+    from ..runtime import Placement, StopRequest, at_once, resolve_device
     from ..timing import plan
 
     for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
         warn(warning)
     store.check_writable()
-    on_cpu = resolve_device(request.device).type == "cpu"
-    workers = jobs or (cores() if on_cpu else 1)
+    workers = jobs or at_once(resolve_device(request.device))
     warn_without_snapshots(store, configs, snapshots, force)
     placement = Placement(request.device, request.data_dir, snapshots=snapshots)
     ahead = plan(configs, store, placement=placement, workers=workers, force=force)
@@ -108,10 +107,10 @@ def _completed(
 
 
 def _announced(ahead: Any, total: int, workers: int) -> str:
-    at_once = f", {min(workers, ahead.waiting)} at a time" if min(workers, ahead.waiting) > 1 else ""
+    together = f", {min(workers, ahead.waiting)} at a time" if min(workers, ahead.waiting) > 1 else ""
     return (
         f"{ahead.stored} of {total} runs are stored, {ahead.waiting} to train: "
-        f"about {_duration(ahead.seconds)}{at_once}."
+        f"about {_duration(ahead.seconds)}{together}{' in one program' if ahead.packed and together else ''}."
     )
 
 

@@ -70,7 +70,7 @@ Jobs = Annotated[
     typer.Option(
         "--jobs",
         min=0,
-        help="Runs trained at the same time, each on its share of the cores; 0: one per core.",
+        help="Runs trained at the same time, on a share of the cores each; 0: one per core, 32 on a GPU.",
         rich_help_panel="Machine",
     ),
 ]

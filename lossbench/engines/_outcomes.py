@@ -43,10 +43,19 @@ def run_here(
     stop: Callable[[], bool],
     force: bool,
 ) -> Outcome:
-    """One run here and now; whatever goes wrong becomes an outcome, with a traceback in its log."""
+    """One run here and now."""
+    return outcome_of(
+        config,
+        store,
+        lambda: train(config, store, placement=placement, observer=observer, stop=stop, force=force),
+    )
+
+
+def outcome_of(config: RunConfig, store: Store, work: Callable[[], dict[str, Any]]) -> Outcome:
+    """What becomes of a run whose result is `work`'s; what goes wrong is an outcome, its traceback logged."""
     run = store.run(config)
     try:
-        result = train(config, store, placement=placement, observer=observer, stop=stop, force=force)
+        result = work()
         return Outcome(config, result["status"], result, "")
     except Diverged as error:
         return Outcome(config, "diverged", run.result(), str(error))

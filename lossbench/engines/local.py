@@ -1,4 +1,4 @@
-"""Runs on this machine: one after another in this process, or in parallel spawned workers.
+"""Runs on this machine: one after another in this process, together on a GPU, or in parallel spawned workers.
 
 A worker imports torch and loads the data once for all its runs, and uses its share of the cores. One
 that dies takes nothing with it: its run is tried once more by a new worker, from its last saved state.
@@ -19,10 +19,11 @@ from typing import NamedTuple
 from ..config import RunConfig
 from ..protocols import Observer
 from ..records import EpochRecord
-from ..runtime import Placement, StopRequest, threads_each
+from ..runtime import Placement, StopRequest, resolve_device, threads_each
 from ..splits import splits_of
 from ..store import Store
 from ._outcomes import Outcome, run_here, stored, while_there_is_hope
+from ._together import run_together
 
 _ATTEMPTS = 2
 _STEP_MESSAGES = 0.2  # seconds between two messages about steps
@@ -67,7 +68,9 @@ def _outcomes(
             yield finished
     for config in {(c.dataset, c.val_size, c.unseen, c.judged_on): c for c in waiting}.values():
         splits_of(config, placement.data_dir)  # fetched once, before anyone needs it
-    if workers == 1 or len(waiting) == 1:
+    if resolve_device(placement.device).type == "cuda":
+        yield from run_together(waiting, store, placement, observer, stop, force, size=workers)
+    elif workers == 1 or len(waiting) == 1:
         for config in waiting:
             if stop():
                 return

@@ -22,16 +22,21 @@ class WeightedSum(nn.Module):
         # ModuleDict forbids dots in keys, and names like "module:Class" have them
         self.losses = nn.ModuleList(losses.values())
 
-    def advance(self, progress: float) -> None:
+    def advance(self, progress: float) -> bool:
         """Tell every term how far the training is, from 0 to 1, in its buffer `progress`.
 
         By `starting` a costly soft start is left out once it is over: a branch on a buffer would wait.
+        Returns whether one began or ended: then a step does something else than before.
         """
+        changed = False
         for module in self.losses.modules():
             if isinstance(clock := getattr(module, "progress", None), Tensor):
                 clock.fill_(progress)
             if hasattr(module, "starting"):
-                module.starting = progress < 2 * module.soft_start  # type: ignore[operator, assignment]
+                starting = progress < 2 * float(module.soft_start)  # type: ignore[arg-type]
+                changed |= starting != module.starting
+                module.starting = starting  # type: ignore[assignment]
+        return changed
 
     def terms(self, features: Tensor, labels: Tensor) -> list[Tensor]:
         """The value of each term, without its weight."""

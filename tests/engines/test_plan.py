@@ -101,7 +101,8 @@ def test_workers_take_the_next_run_when_they_are_free(
 ) -> None:
     timed = []
 
-    def one_second_an_epoch(config: Any, placement: Placement) -> float:
+    def one_second_an_epoch(config: Any, placement: Placement, together: int) -> float:
+        assert together == 1, "on a processor workers train one run each"
         timed.append(placement.threads)
         return float(config.epochs)
 

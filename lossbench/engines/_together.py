@@ -1,0 +1,67 @@
+"""Runs that train together in this process, step by step: on a GPU a pack of them is one recorded program."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ..config import RunConfig
+from ..protocols import Observer
+from ..runtime import Placement
+from ..stepping import Steps
+from ..store import Store
+from ..training import Training, Turns, turns_of
+from ._outcomes import Outcome, outcome_of
+
+
+def run_together(
+    configs: Sequence[RunConfig],
+    store: Store,
+    placement: Placement,
+    observer: Observer,
+    stop: Callable[[], bool],
+    force: bool,
+    size: int,
+) -> Iterator[Outcome]:
+    """Train up to `size` runs at a time and yield their outcomes in the order of completion.
+
+    They may differ in anything; each is, bit for bit on a CPU, what it is alone, and one that fails or
+    diverges leaves the others as they are. The next run begins as soon as there is room.
+    """
+    waiting, steps = collections.deque(configs), Steps()
+    going: dict[Turns, RunConfig] = {}
+    due: dict[Turns, Training] = {}
+    failed: dict[Any, Exception] = {}
+    try:
+        while going or (waiting and not stop()):
+            while waiting and len(going) < size and not stop():
+                config = waiting.popleft()
+                going[turns_of(config, store, placement, observer, stop, force)] = config
+            for turns, config in list(going.items()):
+                found = _turn(config, store, turns, failed.get(due.pop(turns, None)))
+                if isinstance(found, Training):
+                    due[turns] = found
+                else:
+                    del going[turns]
+                    yield found
+            failed = steps.take(list(due.values()))
+    finally:
+        for turns in going:
+            turns.close()
+
+
+def _turn(config: RunConfig, store: Store, turns: Turns, error: Exception | None) -> Training | Outcome:
+    """What the run does between two steps: the training when the next is due, else its outcome."""
+    due: list[Training] = []
+
+    def work() -> dict[str, Any]:
+        try:
+            due.append(turns.throw(error) if error else next(turns))
+        except StopIteration as end:
+            result: dict[str, Any] = end.value
+            return result
+        return {"status": "in training"}
+
+    outcome = outcome_of(config, store, work)
+    return due[0] if due else outcome

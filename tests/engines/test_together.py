@@ -1,0 +1,161 @@
+"""Runs that take turns in one process are what they are alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lossbench import catalog
+from lossbench.batches import epoch_batches
+from lossbench.engines._together import run_together
+from lossbench.protocols import Silent
+from lossbench.runtime import Placement
+from lossbench.stepping import Steps
+from lossbench.store import RunFolder, Store
+from lossbench.training import Training
+
+from ..running import ONE_THREAD, Recorder, run, small
+
+RANDOM = {"loss": "triplet", "settings": {"mining": "random"}}
+
+
+def together(configs, folder, size=8, watching=None):
+    watching = watching or Recorder()
+    return list(run_together(configs, Store(folder), ONE_THREAD, watching, watching.stop, False, size))
+
+
+def assert_equal_runs(configs, left, right):
+    for config in configs:
+        one, other = (Store(folder).run(config) for folder in (left, right))
+        assert load_bits(one, "model.safetensors") == load_bits(other, "model.safetensors")
+        features, others = np.load(one.path / "features.npz"), np.load(other.path / "features.npz")
+        assert list(features) == list(others)
+        assert all(np.array_equal(features[name], others[name], equal_nan=True) for name in features)
+        assert [r._replace(seconds=0, images_per_second=0) for r in one.epochs()] == [
+            r._replace(seconds=0, images_per_second=0) for r in other.epochs()
+        ]
+        assert sorted(p.name for p in one.path.iterdir()) == sorted(p.name for p in other.path.iterdir())
+
+
+def load_bits(run_folder, name):
+    return {key: tensor.numpy().tobytes() for key, tensor in load_file(run_folder.path / name).items()}
+
+
+@pytest.mark.parametrize("count", [6, pytest.param(50, marks=pytest.mark.slow)])
+def test_steps_of_all_losses_in_turn_are_those_alone(count):
+    """One pack of every loss of the catalogue, each at another seed, and two that draw random numbers."""
+    configs = [small(name, seed=seed) for seed, name in enumerate(catalog.names("losses"))]
+    configs += [small(**RANDOM, seed=seed) for seed in (0, 1)]
+
+    def begin():
+        for config in configs:
+            training = Training(RunFolder(Path(), config), ONE_THREAD, Silent(), lambda: False)
+            order = epoch_batches(
+                training.splits.train.labels,
+                batch_size=config.batch_size,
+                seed=config.seed,
+                epoch=0,
+                classes_per_batch=config.classes_per_batch,
+                samples_per_class=config.samples_per_class,
+            )
+            yield training, order
+
+    def prepare(training, order, step):
+        training.loss.advance(step / count)
+        training.optimizer.set_rate(0.01)
+        training.index.copy_(order[step % len(order)])
+
+    pack, alone, steps = list(begin()), list(begin()), Steps()
+    for step in range(count):
+        for training, order in pack:
+            prepare(training, order, step)
+        assert not steps.take([training for training, _ in pack])
+    for training, order in alone:
+        for step in range(count):
+            prepare(training, order, step)
+            Steps().take([training])
+    for (one, _), (other, _) in zip(pack, alone, strict=True):
+        for left, right in ((one.network, other.network), (one.loss, other.loss)):
+            assert all(map(torch.equal, left.state_dict().values(), right.state_dict().values()))
+        assert torch.equal(one.sums, other.sums), one.config.loss
+
+
+def test_whole_runs_are_equal_and_the_next_begins_when_there_is_room(tmp_path):
+    configs = [
+        small("center"),
+        small("center", seed=1, epochs=2),
+        small(**RANDOM),
+        small("softmax", lr=0.002),
+    ]
+    outcomes = together(configs, tmp_path / "pack", size=2)
+    assert [outcome.status for outcome in outcomes] == ["done"] * 4
+    assert outcomes[0].config == configs[1], "two epochs are over before three"
+    for config in configs:
+        run(config, tmp_path / "alone")
+    assert_equal_runs(configs, tmp_path / "pack", tmp_path / "alone")
+
+
+def test_one_that_diverges_or_fails_does_not_disturb_the_others(tmp_path, monkeypatch):
+    configs = [small("softmax"), small("softmax", lr=1e9, network="lenet"), small("squared")]
+
+    class Broken(catalog.load("losses", "squared")):
+        def forward(self, features, labels):
+            if not hasattr(self, "calls"):
+                self.calls = 0
+            self.calls += 1
+            if self.calls == 20:
+                raise ZeroDivisionError("in step 20")
+            return super().forward(features, labels)
+
+    load = catalog.load
+    monkeypatch.setattr(catalog, "load", lambda kind, name: Broken if name == "squared" else load(kind, name))
+    outcomes = {outcome.config: outcome for outcome in together(configs, tmp_path / "pack")}
+    assert [outcomes[config].status for config in configs] == ["done", "diverged", "failed"]
+    assert "ZeroDivisionError: in step 20" in outcomes[configs[2]].message
+    assert "Traceback" in (Store(tmp_path / "pack").run(configs[2]).path / "log.txt").read_text()
+    run(configs[0], tmp_path / "alone")
+    assert_equal_runs(configs[:1], tmp_path / "pack", tmp_path / "alone")
+    with Store(tmp_path / "pack").run(configs[2]).lock():
+        pass  # nobody holds it any more
+
+
+def test_interrupted_together_and_continued_equals_uninterrupted(tmp_path):
+    configs = [small("center"), small(**RANDOM), small("center", seed=1)]
+    outcomes = together(configs, tmp_path / "pack", size=2, watching=Recorder(25))
+    assert {outcome.status for outcome in outcomes} == {"interrupted"}
+    assert len(outcomes) == 2, "the third had not begun"
+    together(configs, tmp_path / "pack")
+    for config in configs:
+        run(config, tmp_path / "alone")
+    assert_equal_runs(configs, tmp_path / "pack", tmp_path / "alone")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", catalog.names("losses"))
+def test_recorded_steps_are_those_that_are_taken_one_by_one(name, tmp_path):
+    """A pack of two is recorded; the same two step by step give the same losses but for rounding."""
+    configs = [small(name, seed=seed) for seed in (0, 1)]
+    placement = Placement("cuda")
+
+    def trained(recording):
+        members = [Training(RunFolder(Path(), c), placement, Silent(), lambda: False) for c in configs]
+        steps = Steps()
+        for step in range(20):
+            for number, member in enumerate(members):
+                member.loss.advance(0.7)
+                member.optimizer.set_rate(0.001)
+                member.index.copy_(torch.arange(100) * (number + 1) + step)
+            if recording:
+                assert not steps.take(members)
+            else:
+                for member in members:
+                    member.take_step()
+        assert steps.recorded is recording
+        return torch.stack([member.sums for member in members]).cpu()
+
+    torch.testing.assert_close(trained(True), trained(False), rtol=1e-4, atol=1e-5)
