@@ -36,7 +36,7 @@ from .runtime import (
 )
 from .schedule import learning_rate
 from .snapshots import Album
-from .splits import SPLIT_SEED, Splits, normalized, splits_of
+from .splits import SPLIT_SEED, Splits, normalized, on_device, splits_of
 from .store import RunFolder, Store
 
 BETAS = (0.9, 0.99)
@@ -50,18 +50,19 @@ def train(
     observer: Observer,
     stop: Callable[[], bool],
     force: bool = False,
+    splits: Splits | None = None,
 ) -> dict[str, Any]:
     """The result of a run: the stored one, or that of training it now (from its last state, if any).
 
-    `stop` is asked after every step. Raises Interrupted (state saved), Diverged (result stored), or
-    another LossbenchError; a run being trained by another process is a RunError.
+    `stop` is asked after every step; without `splits` they are read. Raises Interrupted (state saved),
+    Diverged (result stored), or another LossbenchError; a run being trained by another process is a RunError.
     """
     run = store.run(config)
     stored = None if force else run.result()
     if stored is None:
         prepare_process(placement.threads)
         # before anything is written: a device or data set that is not there leaves no trace
-        training = Training(run, placement, observer, stop)
+        training = Training(run, placement, observer, stop, splits)
         store.check_writable()
         with run.lock():
             if force:
@@ -79,12 +80,18 @@ class Training:
     """One training: its modules, its optimiser, and where in the epochs it stands."""
 
     def __init__(
-        self, run: RunFolder, placement: Placement, observer: Observer, stop: Callable[[], bool]
+        self,
+        run: RunFolder,
+        placement: Placement,
+        observer: Observer,
+        stop: Callable[[], bool],
+        splits: Splits | None = None,
     ) -> None:
         self.run, self.config, self.observer, self.stop = run, run.config, observer, stop
         self.device = resolve_device(placement.device)
         self.precision = resolve_precision(self.config.precision, self.device)
-        self.splits = splits_of(self.config, placement.data_dir, self.device)
+        here = splits_of(self.config, placement.data_dir, self.device) if splits is None else splits
+        self.splits = on_device(here, self.device)
         if not self.steps:
             raise UsageError(
                 f"--batch-size {self.config.batch_size} is more than the "
@@ -123,8 +130,8 @@ class Training:
                 self.epoch, self.step, self.epoch_seconds = self.epoch + 1, 0, 0.0
                 self.sums = self._no_sums()
                 self._save()
-                self.observer.finished_epoch(self.run.name, record)
                 self.run.log(f"epoch {record.epoch}: loss {record.loss:.5f}, val {record.val_accuracy:.4f}")
+                self.observer.finished_epoch(self.run.name, record)
             return self._finish()
 
     @property
@@ -228,14 +235,13 @@ class Training:
 
     def _result(self, status: str) -> dict[str, Any]:
         trained = sum(record.seconds for record in self.records) or math.nan
-        images = len(self.records) * self.steps * self.config.batch_size
         return {
             "run": self.run.name,
             "status": status,
             "rule": self.config.rule,
             "epochs": len(self.records),
             "seconds": self.seconds,
-            "images_per_second": images / trained,
+            "images_per_second": len(self.records) * self.steps * self.config.batch_size / trained,
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "precision": str(self.precision).removeprefix("torch."),
             "split_seed": SPLIT_SEED,
