@@ -34,15 +34,8 @@ from .resolving import config_from_dict
 
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
 _SPLITS = ("train", "val", "test", "unseen")
-_FILES: tuple[str, ...] = (
-    "result.json",
-    "resume.pt",
-    "epochs.csv",
-    "model.safetensors",
-    "features.npz",
-    "snapshots.npz",
-)
-_FILES += ("metrics.json", "log.txt")
+_FILES: tuple[str, ...] = ("result.json", "resume.pt", "epochs.csv", "model.safetensors")
+_FILES += ("features.npz", "snapshots.npz", "metrics.json", "log.txt")
 
 
 class RunFolder:

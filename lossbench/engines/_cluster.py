@@ -24,6 +24,9 @@ from ._mailbox import Mailbox
 
 _PATIENCE = 5.0  # seconds until an address that does not answer counts as not reachable
 
+_SETTINGS = b"\x04"  # the kind of the frame with which both sides of HTTP/2, and so of gRPC, begin
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + _SETTINGS + bytes(5)
+
 
 class Share(NamedTuple):
     """What a run takes of a node: CPUs (its threads) and GPUs, of which one may serve several runs."""
@@ -77,16 +80,17 @@ class Cluster:
 
     def slots(self) -> int:
         """How many runs fit at once on the nodes that live."""
-        return sum(self._fitting(node["Resources"]) for node in self.ray.nodes() if node["Alive"])
+        return sum(fitting(self.share, node["Resources"]) for node in self.ray.nodes() if node["Alive"])
 
-    def _fitting(self, has: Mapping[str, float]) -> int:
-        by_cpu = int(has.get("CPU", 0)) // self.share.cpus
-        if not self.share.gpus:
-            return by_cpu
-        gpus = int(has.get("GPU", 0))  # a share below one lies on one GPU
-        if self.share.gpus < 1:
-            return min(by_cpu, gpus * math.floor(1 / self.share.gpus + 1e-9))
-        return min(by_cpu, gpus // int(self.share.gpus))
+
+def fitting(share: Share, has: Mapping[str, float]) -> int:
+    """How many runs fit at once on a node with these resources."""
+    by_cpu, gpus = int(has.get("CPU", 0)) // share.cpus, int(has.get("GPU", 0))
+    if not share.gpus:
+        return by_cpu
+    if share.gpus < 1:  # a part lies on one GPU
+        return min(by_cpu, gpus * math.floor(1 / share.gpus + 1e-9))
+    return min(by_cpu, gpus // int(share.gpus))
 
 
 @contextlib.contextmanager
@@ -115,8 +119,8 @@ def _open(ray: Any, address: str | None) -> None:
     place: dict[str, Any] = {"address": address}
     if address is None:
         place = {"address": "local", "num_cpus": cores(), "include_dashboard": False}
-    elif address != "auto":
-        _knock(address)
+    elif (known := os.environ.get("RAY_ADDRESS", "auto") if address == "auto" else address) != "auto":
+        _knock(known)
     with _own_signals():
         try:
             ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
@@ -127,12 +131,16 @@ def _open(ray: Any, address: str | None) -> None:
 
 
 def _knock(address: str) -> None:
-    """Raise quickly where nobody listens: Ray itself would try for minutes."""
+    """Raise quickly where no gRPC server listens: Ray would try for minutes and then end this process."""
     found = re.fullmatch(r"\[?([^/\s\]]+)\]?:(\d{1,5})", address)
     if not found or not 0 < int(found[2]) < 65536:
         raise UsageError(f"--address {address}: write auto or HOST:PORT, for example 10.0.0.1:6379.")
     try:
-        socket.create_connection((found[1], int(found[2])), timeout=_PATIENCE).close()
+        with socket.create_connection((found[1], int(found[2])), timeout=_PATIENCE) as line:
+            if os.environ.get("RAY_USE_TLS", "0") == "0":
+                line.sendall(_HELLO)
+                if line.recv(4)[3:] != _SETTINGS:
+                    raise OSError("something else does")
     except OSError as error:
         raise RunError(f"No Ray cluster answers at {address}: {error.strerror or error}.") from None
 
