@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -83,7 +84,8 @@ def assert_equal(folder, other):
 def table(folder):
     (path,) = (folder / "tables").glob("*.csv")
     return [
-        {key: row[key] for key in row if not key.startswith(TIMES)} for row in csv.DictReader(path.open())
+        {key: row[key] for key in row if not key.startswith(TIMES)}
+        for row in csv.DictReader(path.read_text().splitlines())
     ]
 
 
@@ -233,3 +235,88 @@ def test_what_is_no_ray_cluster_is_told_quickly():
         threading.Thread(target=answer, daemon=True).start()
         with pytest.raises(RunError, match="No Ray cluster answers at .*: something else does"):
             _cluster._knock(f"127.0.0.1:{server.getsockname()[1]}")
+
+
+FILES = {
+    "features.npz": bytes(70_000),
+    "model.safetensors": bytes(470_000),
+    "epochs.csv": b"",
+    "log.txt": b"",
+}
+
+
+def trivially(parcel, mailbox, data):
+    """In place of training, on the node: 10 ms, all messages, and files as large as those of digits."""
+    line = engine._Line(mailbox, parcel.box, Store(Path("nowhere")).run(parcel.config))
+    line.tell("begun")
+    line.started(line.run.name, 1, 1, 0)
+    time.sleep(0.01)
+    line.tell("over")
+    result = {"run": line.run.name, "status": "done"}
+    return engine.Outcome(parcel.config, "done", result, ""), {
+        **FILES,
+        "result.json": json.dumps(result).encode(),
+    }
+
+
+def memory():
+    """Bytes that are in memory for this process alone."""
+    return 4096 * (lambda _, resident, shared: resident - shared)(
+        *map(int, Path("/proc/self/statm").read_text().split()[:3])
+    )
+
+
+@pytest.mark.slow
+def test_two_thousand_trivial_runs_cost_little_and_leave_nothing_in_memory(cluster, tmp_path, monkeypatch):
+    """At most 20 ms of this process for each, and no memory that grows with the runs."""
+    monkeypatch.setattr(engine, "_train", trivially)
+    configs = [small("softmax", seed=seed) for seed in range(2000)]
+    rss, began, cpu = [], 0.0, 0.0
+    made = engine.run_all(
+        configs,
+        Store(tmp_path),
+        placement=ONE_THREAD,
+        address=None,
+        share=_cluster.Share(),
+        workers=0,
+        observer=Recorder(),
+        stop=lambda: False,
+    )
+    for number, outcome in enumerate(made):
+        assert outcome.status == "done", outcome.message
+        if number == 100:  # the workers have started
+            began, cpu = time.perf_counter(), time.process_time()
+        if number % 100 == 0:
+            rss.append(memory())
+    wall, cpu = (time.perf_counter() - began) / 1899, (time.process_time() - cpu) / 1899
+    print(f"per run {1e3 * wall:.1f} ms, driver's CPU {1e3 * cpu:.1f} ms; MB {[r >> 20 for r in rss]}")
+    assert len(list(tmp_path.glob("runs/*/result.json"))) == 2000
+    assert cpu < 0.02
+    assert rss[-1] - rss[9] < 30e6, rss  # over the last thousand, of which each brought half a megabyte
+
+
+@pytest.mark.slow
+def test_an_interrupt_on_a_cluster_of_ones_own_saves_and_leaves_no_process(tmp_path, undisturbed):
+    """Ctrl-C goes to the whole group of processes, Ray's among them."""
+    command = [sys.executable, "-W", "error", "-m", "lossbench", *SWEEP, "--engine", "ray"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(tmp_path / "r")}
+    driver = subprocess.Popen(
+        [*command, "--results", str(tmp_path)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for("runs/*/resume.pt", tmp_path, 1)
+    os.killpg(driver.pid, signal.SIGINT)
+    out, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert out == ""
+    assert "the same command continues" in err.splitlines()[-1]
+    assert all("center-" in line or "Interrupted with" in line for line in err.splitlines()), err
+    with pytest.raises(ProcessLookupError):
+        os.killpg(driver.pid, 0)
+    assert main([*SWEEP, "--jobs", "1", "--results", str(tmp_path)]) == 0
+    assert_equal(tmp_path, undisturbed)
+    assert sum("continues in" in path.read_text() for path in tmp_path.glob("runs/*/log.txt")) >= 1
