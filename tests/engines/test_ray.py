@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,14 +19,16 @@ import pytest
 from lossbench.__main__ import main
 from lossbench.engines import _cluster, local
 from lossbench.engines import ray as engine
-from lossbench.errors import RunError, UsageError
+from lossbench.errors import DataError, RunError, UsageError
+from lossbench.resolving import make_config
+from lossbench.runtime import Placement
 from lossbench.store import Store
 
 from ..running import ONE_THREAD, Recorder, small
 
 ray = pytest.importorskip("ray")
 ROOT = Path(__file__).parents[2]
-SWEEP = ["sweep", "--loss", "center", "--lambda", "0.01", "--seeds", "0-2", "--dataset", "digits"]
+SWEEP = ["sweep", "--loss", "center", "--lambda", "0.01", "--seeds", "0-1", "--dataset", "digits"]
 SWEEP += ["--epochs", "8", "--batch-size", "100", "--precision", "fp32", "--device", "cpu"]
 LEAN = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
 TIMES = ("seconds", "images_per_second", "finished")
@@ -174,7 +177,7 @@ def test_a_killed_driver_leaves_finished_runs_and_the_same_command_does_the_rest
     driver.kill()
     driver.wait()
     stored = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")}
-    assert 0 < len(stored) < 3
+    assert 0 < len(stored) < 2
     configs = [run.config for run in Store(undisturbed).all()[0]]
     again = Recorder()
     assert {outcome.status for outcome in outcomes(configs, tmp_path, again).values()} == {"done"}
@@ -197,6 +200,25 @@ def test_a_killed_driver_leaves_finished_runs_and_the_same_command_does_the_rest
 )
 def test_how_many_runs_fit_on_a_node(cpus, gpus, has, runs):
     assert _cluster.fitting(_cluster.Share(cpus, gpus), has) == runs
+
+
+def test_missing_data_is_one_error_before_anything_is_connected(tmp_path):
+    (tmp_path / "data/MNIST/raw").mkdir(parents=True)
+    (tmp_path / "data/MNIST/raw/train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
+    for name in ("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        (tmp_path / "data/MNIST/raw" / name).write_bytes(b"")
+    made = engine.run_all(
+        [make_config(loss="softmax", dataset="mnist")],
+        Store(tmp_path / "results"),
+        placement=Placement("cpu", tmp_path / "data"),
+        address="127.0.0.1:1",  # where nobody answers
+        share=_cluster.Share(),
+        workers=0,
+        observer=Recorder(),
+        stop=lambda: False,
+    )
+    with pytest.raises(DataError, match="train-images-idx3-ubyte"):
+        list(made)
 
 
 def test_without_ray_the_extra_is_named(tmp_path, monkeypatch, capsys):
@@ -299,7 +321,7 @@ def test_two_thousand_trivial_runs_cost_little_and_leave_nothing_in_memory(clust
 def test_an_interrupt_on_a_cluster_of_ones_own_saves_and_leaves_no_process(tmp_path, undisturbed):
     """Ctrl-C goes to the whole group of processes, Ray's among them."""
     command = [sys.executable, "-W", "error", "-m", "lossbench", *SWEEP, "--engine", "ray"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(tmp_path / "r")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     driver = subprocess.Popen(
         [*command, "--results", str(tmp_path)],
         env=environment,
@@ -314,7 +336,7 @@ def test_an_interrupt_on_a_cluster_of_ones_own_saves_and_leaves_no_process(tmp_p
     assert driver.returncode == 130
     assert out == ""
     assert "the same command continues" in err.splitlines()[-1]
-    assert all("center-" in line or "Interrupted with" in line for line in err.splitlines()), err
+    assert all(re.search("center-|Interrupted with|to train on Ray", line) for line in err.splitlines()), err
     with pytest.raises(ProcessLookupError):
         os.killpg(driver.pid, 0)
     assert main([*SWEEP, "--jobs", "1", "--results", str(tmp_path)]) == 0
