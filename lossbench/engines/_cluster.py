@@ -126,7 +126,7 @@ def _open(ray: Any, address: str | None) -> None:
             ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
             # there is no switch for this: what nodes say of their deaths would go to stdout, between results
             ray._private.worker.print_to_stdstream = lambda *_, **__: None
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             where = "on this machine" if address in (None, "auto") else f"at {address}"
             reason = " ".join(str(error).split())
             raise RunError(f"No Ray cluster can be used {where}: {reason}") from None

@@ -318,6 +318,18 @@ def test_two_thousand_trivial_runs_cost_little_and_leave_nothing_in_memory(clust
 
 
 @pytest.mark.slow
+def test_what_keeps_ray_from_starting_is_a_sentence(tmp_path):
+    """A folder for temporary files whose sockets would have too long a name."""
+    command = [sys.executable, "-m", "lossbench", *SWEEP, "--engine", "ray", "--results", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(tmp_path / ("long" * 25))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("lossbench: No Ray cluster can be used on this machine: ") and "AF_UNIX" in last
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
 def test_an_interrupt_on_a_cluster_of_ones_own_saves_and_leaves_no_process(tmp_path, undisturbed):
     """Ctrl-C goes to the whole group of processes, Ray's among them."""
     command = [sys.executable, "-W", "error", "-m", "lossbench", *SWEEP, "--engine", "ray"]
