@@ -11,7 +11,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -122,13 +122,15 @@ def _processor_name() -> str:
 class Placement(NamedTuple):
     """Where a run executes and what it keeps on its way; no part of what it learns.
 
-    threads None: what torch chooses. snapshots: moments of training at which features are kept.
+    threads None: what torch chooses. snapshots: moments of training at which features are kept. splits: the
+    data itself, where there are no files of it.
     """
 
     device: str = "auto"
     data_dir: Path | None = None
     threads: int | None = None
     snapshots: int = 0
+    splits: Any = None
 
 
 def prepare_process(threads: int | None) -> None:

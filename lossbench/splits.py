@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -81,6 +82,28 @@ def splits_of(config: RunConfig, folder: Path | None, device: torch.device | Non
     return load_splits(
         config.dataset, config.val_size, folder, place, unseen=config.unseen, judged_on=config.judged_on
     )
+
+
+def kind_of(config: RunConfig) -> tuple[object, ...]:
+    """What decides the splits of a run: runs of one kind share them."""
+    return config.dataset, config.val_size, config.unseen, config.judged_on
+
+
+def to_arrays(splits: Splits) -> list[tuple[np.ndarray, ...]]:
+    """Splits on the CPU as arrays over the same memory, to go elsewhere."""
+    return [tuple(tensor.numpy() for tensor in part) for part in splits]
+
+
+def from_arrays(parts: Sequence[tuple[np.ndarray, ...]]) -> Splits:
+    """What `to_arrays` gave, over the same memory; nothing ever writes to it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that it cannot know that
+        return Splits(*(LabelledImages(*map(torch.from_numpy, part)) for part in parts))
+
+
+def on_device(splits: Splits, device: torch.device) -> Splits:
+    """The same splits on another device."""
+    return Splits(*(LabelledImages(*(tensor.to(device) for tensor in part)) for part in splits))
 
 
 def _checked(dataset: str, part: str, folder: Path | None, classes: int) -> LabelledImages:

@@ -34,6 +34,8 @@ from .resolving import config_from_dict
 
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
 _SPLITS = ("train", "val", "test", "unseen")
+_FILES: tuple[str, ...] = ("result.json", "resume.pt", "epochs.csv", "model.safetensors")
+_FILES += ("features.npz", "snapshots.npz", "metrics.json", "log.txt")
 
 
 class RunFolder:
@@ -75,16 +77,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Forget all that an earlier training left; the result goes first, so it never lies."""
-        for name in (
-            "result.json",
-            "resume.pt",
-            "epochs.csv",
-            "model.safetensors",
-            "features.npz",
-            "snapshots.npz",
-            "metrics.json",
-            "log.txt",
-        ):
+        for name in _FILES:
             with contextlib.suppress(FileNotFoundError):
                 (self.path / name).unlink()
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
@@ -98,9 +91,21 @@ class RunFolder:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write result.json, the last file of a run, and drop the resume state that it makes useless."""
-        write_atomically(self.path / "result.json", to_json(result).encode())
-        with contextlib.suppress(OSError):
-            (self.path / "resume.pt").unlink()
+        self.unpack({"result.json": to_json(result).encode()})
+
+    def pack(self) -> dict[str, bytes]:
+        """What the run has, by file name, to go on or to be kept elsewhere. Raises RunError."""
+        found = {name: self.read_bytes(name) for name in _FILES}
+        return {name: content for name, content in found.items() if content is not None}
+
+    def unpack(self, files: Mapping[str, bytes]) -> None:
+        """Write what `pack` gave elsewhere, the result last. Raises RunError."""
+        for name in reversed(_FILES):  # and no other: a name from elsewhere could lead anywhere
+            if name in files:
+                self.write_bytes(name, files[name])
+        if "result.json" in files:
+            with contextlib.suppress(OSError):
+                (self.path / "resume.pt").unlink()
 
     def write_epochs(self, records: Sequence[EpochRecord]) -> None:
         """Write epochs.csv, one line per finished epoch."""
@@ -218,10 +223,8 @@ class Store:
     """A results folder."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.runs = root / "runs"
-        self.figures = root / "figures"
-        self.tables = root / "tables"
+        self.root, self.runs = root, root / "runs"
+        self.figures, self.tables = root / "figures", root / "tables"
 
     def run(self, config: RunConfig) -> RunFolder:
         """The folder of a config, whether it exists or not."""

@@ -37,7 +37,7 @@ from .runtime import (
     resolve_precision,
 )
 from .snapshots import Album
-from .splits import SPLIT_SEED, Splits, normalized, splits_of
+from .splits import SPLIT_SEED, Splits, normalized, on_device, splits_of
 from .stepping import Steps
 from .store import RunFolder, Store
 
@@ -106,7 +106,8 @@ class Training:
         self.run, self.config, self.observer, self.stop = run, run.config, observer, stop
         self.device = resolve_device(placement.device)
         self.precision = resolve_precision(self.config.precision, self.device)
-        self.splits = splits_of(self.config, placement.data_dir, self.device)
+        here = placement.splits or splits_of(self.config, placement.data_dir, self.device)
+        self.splits = on_device(here, self.device)
         if not self.steps:
             raise UsageError(
                 f"--batch-size {self.config.batch_size} is more than the "
@@ -139,8 +140,8 @@ class Training:
             self.epoch, self.step, self.epoch_seconds = self.epoch + 1, 0, 0.0
             self.sums.zero_()
             self._save()
-            self.observer.finished_epoch(self.run.name, record)
             self.run.log(f"epoch {record.epoch}: loss {record.loss:.5f}, val {record.val_accuracy:.4f}")
+            self.observer.finished_epoch(self.run.name, record)
         return self._finish()
 
     @property
@@ -242,14 +243,13 @@ class Training:
 
     def _result(self, status: str) -> dict[str, Any]:
         trained = sum(record.seconds for record in self.records) or math.nan
-        images = len(self.records) * self.steps * self.config.batch_size
         return {
             "run": self.run.name,
             "status": status,
             "rule": self.config.rule,
             "epochs": len(self.records),
             "seconds": self.seconds,
-            "images_per_second": images / trained,
+            "images_per_second": len(self.records) * self.steps * self.config.batch_size / trained,
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "precision": str(self.precision).removeprefix("torch."),
             "split_seed": SPLIT_SEED,

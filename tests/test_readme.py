@@ -151,6 +151,15 @@ def test_examples_run(example, tmp_path, monkeypatch, request):
     assert main(arguments) == 0
 
 
+@pytest.mark.parametrize("name", ["cluster", "slurm"])
+def test_what_needs_a_cluster_is_at_least_understood(name):
+    """Options are checked before help is shown; `tests/engines/test_ray.py` has the clusters."""
+    commands = [line.partition("#")[0].partition("lossbench ")[2] for line in block(name)]
+    assert any(commands)
+    for command in filter(None, commands):
+        assert main([*shlex.split(command), "--help"]) == 0
+
+
 def test_every_command_stands_in_the_readme():
     for command in app.registered_commands:
         assert f"lossbench {command.callback.__name__}" in README

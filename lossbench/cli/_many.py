@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import catalog
@@ -17,6 +18,7 @@ from ._output import RunDisplay, counted, say, warn
 from ._stored import warn_without_snapshots
 
 if TYPE_CHECKING:
+    from ..runtime import Placement
     from ..tracking import Tracker
 
 
@@ -25,37 +27,29 @@ def run_configs(
     store: Store,
     request: Request,
     *,
-    jobs: int,
+    jobs: int | None,
     force: bool,
     snapshots: int = 0,
     tensorboard: bool = False,
 ) -> list[Any]:
-    """The outcomes in the order of the configs. Raises Interrupted when asked to stop."""
-    from ..engines.local import run_all
-    from ..runtime import Placement, StopRequest, at_once, resolve_device
-    from ..timing import plan
+    """The outcomes in the order of the configs. Raises Interrupted when asked to stop.
+
+    jobs: runs at a time; 0 is as many as can, None is 1 on this machine's cores and 0 elsewhere.
+    """
+    from ..runtime import Placement, StopRequest
 
     for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
         warn(warning)
     store.check_writable()
-    workers = jobs or at_once(resolve_device(request.device))
     warn_without_snapshots(store, configs, snapshots, force)
     placement = Placement(request.device, request.data_dir, snapshots=snapshots)
-    ahead = plan(configs, store, placement=placement, workers=workers, force=force)
-    if ahead.waiting:
-        say(_announced(ahead, len(configs), workers))
+    run_all = (_locally if request.engine.name == "local" else _on_ray)(
+        configs, store, request, placement=placement, jobs=jobs, force=force
+    )
     outcomes = {}
     with StopRequest().watching() as stop, RunDisplay(len(configs)) as display, ExitStack() as stack:
         tracker = stack.enter_context(new_tracker(display, store, request)) if tensorboard else None
-        for outcome in run_all(
-            configs,
-            store,
-            placement=placement,
-            workers=workers,
-            observer=tracker or display,
-            stop=stop,
-            force=force,
-        ):
+        for outcome in run_all(observer=tracker or display, stop=stop):
             outcomes[outcome.config] = outcome
             display.finished_run(outcome.config.run_name, _line(outcome))
             if tracker and outcome.status == "done":
@@ -66,6 +60,59 @@ def run_configs(
                 f"Interrupted with {missing} of {len(configs)} runs to go; the same command continues."
             )
     return [outcomes[config] for config in configs]
+
+
+def _locally(
+    configs: Sequence[RunConfig],
+    store: Store,
+    request: Request,
+    *,
+    placement: Placement,
+    jobs: int | None,
+    force: bool,
+) -> Callable[..., Iterator[Any]]:
+    """The local engine with these runs, after saying how long they will take."""
+    from ..engines.local import run_all
+    from ..runtime import at_once, resolve_device
+    from ..timing import plan
+
+    device = resolve_device(request.device)
+    workers = jobs or (1 if jobs is None and device.type == "cpu" else at_once(device))
+    ahead = plan(configs, store, placement=placement, workers=workers, force=force)
+    if ahead.waiting:
+        say(_announced(ahead, len(configs), workers))
+    return partial(run_all, configs, store, placement=placement, workers=workers, force=force)
+
+
+def _on_ray(
+    configs: Sequence[RunConfig],
+    store: Store,
+    request: Request,
+    *,
+    placement: Placement,
+    jobs: int | None,
+    force: bool,
+) -> Callable[..., Iterator[Any]]:
+    """The engine on Ray with these runs; how long they take there, nobody has measured."""
+    from ..engines._cluster import Share
+    from ..engines._outcomes import sorted_out
+    from ..engines.ray import run_all
+
+    engine, waiting = request.engine, sorted_out(configs, store, force)[1]
+    if waiting:
+        stored = len(configs) - len(waiting)
+        say(f"{stored} of {len(configs)} runs are stored, {len(waiting)} to train on Ray.")
+    share = Share(engine.cpus, engine.gpus)
+    return partial(
+        run_all,
+        configs,
+        store,
+        placement=placement,
+        share=share,
+        address=engine.address,
+        workers=jobs or 0,
+        force=force,
+    )
 
 
 def fail_if_any(outcomes: Sequence[Any]) -> None:

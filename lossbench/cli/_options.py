@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -19,7 +20,7 @@ import typer
 from .. import catalog
 from ..config import PRECISIONS, SAMPLERS, SHORTCUTS
 from ..contracts import Value
-from ..errors import UsageError
+from ..errors import UsageError, unknown_name
 from ..sweeping import parse_values
 
 DEFAULT_RESULTS = Path("results")
@@ -66,11 +67,11 @@ Force = Annotated[
     bool, typer.Option("--force", help="Start anew, forgetting what is stored.", rich_help_panel="Output")
 ]
 Jobs = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--jobs",
         min=0,
-        help="Runs trained at the same time, on a share of the cores each; 0: one per core, 32 on a GPU.",
+        help="Runs trained at the same time, on a share of the cores each; 0: as many as fit.",
         rich_help_panel="Machine",
     ),
 ]
@@ -128,8 +129,48 @@ _SHARED: Mapping[str, _Shared] = {
         "--precision", str, f"Type of the convolutions: {', '.join(PRECISIONS)}.", "Machine"
     ),
 }
-_PLACES = ("data_dir", "device")
+_ENGINE: Mapping[str, _Shared] = {
+    "engine": _Shared("--engine", str, "Where runs execute: local or ray (default: local).", "Machine"),
+    "address": _Shared(
+        "--address", str, "Ray cluster to join: auto or HOST:PORT (default: one is started here).", "Machine"
+    ),
+    "gpus_per_run": _Shared(
+        "--gpus-per-run", float, "GPUs of a run on Ray, like 0.25 (default: 0).", "Machine"
+    ),
+    "cpus_per_run": _Shared("--cpus-per-run", int, "CPUs of a run on Ray (default: 1).", "Machine"),
+}
+_PLACES = ("data_dir", "device", *_ENGINE)
 _AXIS_NAMES = {"lam": "lambda"}
+
+
+class Engine(NamedTuple):
+    """Where runs execute, and what Ray is asked for."""
+
+    name: str = "local"
+    address: str | None = None
+    gpus: float = 0.0
+    cpus: int = 1
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any]) -> Engine:
+        """The engine of parsed options. Raises UsageError where they make no sense."""
+        found = {name: given[name] for name in _ENGINE if given.get(name) is not None}
+        name = found.pop("engine", "local")
+        if name not in ("local", "ray"):
+            raise unknown_name("engine", name, ("local", "ray"))
+        if name == "local" and found:
+            raise UsageError(f"{_ENGINE[next(iter(found))].flag} is for --engine ray.")
+        gpus, cpus = found.get("gpus_per_run", 0.0), found.get("cpus_per_run", 1)
+        if not (0 <= gpus < 1 or (math.isfinite(gpus) and gpus == int(gpus))):
+            raise UsageError(f"--gpus-per-run {gpus:g}: a part of one GPU, or a whole number.")
+        if cpus < 1:
+            raise UsageError(f"--cpus-per-run {cpus}: at least 1.")
+        if name == "ray" and str(given.get("device")).startswith("cuda") and not gpus:
+            raise UsageError(f"--device {given['device']} on Ray needs --gpus-per-run.")
+        return cls(name, found.get("address"), gpus, cpus)
+
+
+LOCAL = Engine()
 
 
 @dataclass(frozen=True)
@@ -139,6 +180,7 @@ class Request:
     device: str
     data_dir: Path | None
     axes: dict[str, tuple[Value, ...]]
+    engine: Engine = LOCAL
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any]) -> Request:
@@ -158,15 +200,17 @@ class Request:
             if name.strip() in SHORTCUTS and name.strip() in axes:
                 raise UsageError(f"--set {text}: --{name.strip()} is given as well.")
             axes[name.strip()] = parse_values("--set " + name.strip(), value)
-        return cls(given.get("device") or "auto", given.get("data_dir"), axes)
+        device = given.get("device") or "auto"
+        return cls(device, given.get("data_dir"), axes, Engine.from_options(given))
 
     def with_default(self, name: str, values: tuple[Value, ...]) -> Request:
         """The same request, with an axis set where it was not."""
-        return Request(self.device, self.data_dir, {name: values, **self.axes})
+        return replace(self, axes={name: values, **self.axes})
 
 
-def run_options(*, lists: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def run_options(*, lists: bool, engines: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command all shared options; it receives them as its keyword argument `request`."""
+    options = {**_SHARED, **(_ENGINE if engines else {})}
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         hints = typing.get_type_hints(command, include_extras=True)
@@ -179,12 +223,12 @@ def run_options(*, lists: bool) -> Callable[[Callable[..., Any]], Callable[..., 
             inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(option, lists)
             )
-            for name, option in _SHARED.items()
+            for name, option in options.items()
         ]
 
         @functools.wraps(command)
         def wrapper(**given: Any) -> Any:
-            request = Request.from_options({name: given.pop(name) for name in _SHARED})
+            request = Request.from_options({name: given.pop(name) for name in options})
             return command(request=request, **given)
 
         wrapper.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]

@@ -69,7 +69,7 @@ _DEFAULT = ",".join(COMPARED_LOSSES)
 _PANEL_LOSSES = 5  # beyond that one column per loss is too narrow to read
 
 
-@run_options(lists=False)
+@run_options(lists=False, engines=True)
 def compare(
     request: Request,
     losses: Losses = _DEFAULT,
@@ -78,7 +78,7 @@ def compare(
     metric: Metric = "test_accuracy",
     datasets: Datasets = None,
     tuned: Tuned = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     results: Results = DEFAULT_RESULTS,
     force: Force = False,
     snapshots: Snapshots = 0,

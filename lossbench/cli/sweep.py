@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from ..store import Store
 
 
-@run_options(lists=True)
+@run_options(lists=True, engines=True)
 def sweep(
     request: Request,
     loss: LossName = "center",
     seeds: Seeds = "0",
-    jobs: Jobs = 0,
+    jobs: Jobs = None,
     results: Results = DEFAULT_RESULTS,
     force: Force = False,
     snapshots: Snapshots = 0,
@@ -48,7 +48,7 @@ def sweep(
     varied = swept(configs, axes)
     store = Store(results)
     outcomes = run_configs(
-        configs, store, request, jobs=jobs, force=force, snapshots=snapshots, tensorboard=tensorboard
+        configs, store, request, jobs=jobs or 0, force=force, snapshots=snapshots, tensorboard=tensorboard
     )
     rows = summarize(outcomes)
     done = [outcome for outcome in outcomes if outcome.status == "done"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import collections
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import RunConfig
 from ..errors import Diverged, Interrupted, LossbenchError, RunError
 from ..protocols import Observer
 from ..runtime import Placement
+from ..splits import Splits, kind_of, splits_of
 from ..store import Store
 from ..training import train
 
@@ -24,6 +26,25 @@ class Outcome(NamedTuple):
     status: str
     result: dict[str, Any] | None
     message: str
+
+
+def sorted_out(
+    configs: Iterable[RunConfig], store: Store, force: bool
+) -> tuple[list[Outcome], list[RunConfig]]:
+    """The outcomes of the runs that need no training, and the configs of the others."""
+    finished, waiting = [], []
+    for config in configs:
+        outcome = None if force else stored(config, store)
+        if outcome is None:
+            waiting.append(config)
+        else:
+            finished.append(outcome)
+    return finished, waiting
+
+
+def data_of(configs: Iterable[RunConfig], folder: Path | None) -> dict[tuple[object, ...], Splits]:
+    """The splits of all runs by their kind, fetched once before anyone needs them. Raises DataError."""
+    return {kind: splits_of(config, folder) for kind, config in {kind_of(c): c for c in configs}.items()}
 
 
 def stored(config: RunConfig, store: Store) -> Outcome | None:

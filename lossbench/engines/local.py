@@ -20,9 +20,8 @@ from ..config import RunConfig
 from ..protocols import Observer
 from ..records import EpochRecord
 from ..runtime import Placement, StopRequest, resolve_device, threads_each
-from ..splits import splits_of
 from ..store import Store
-from ._outcomes import Outcome, run_here, stored, while_there_is_hope
+from ._outcomes import Outcome, data_of, run_here, sorted_out, while_there_is_hope
 from ._together import run_together
 
 _ATTEMPTS = 2
@@ -59,15 +58,9 @@ def _outcomes(
     stop: Callable[[], bool],
     force: bool,
 ) -> Iterator[Outcome]:
-    waiting = []
-    for config in configs:
-        finished = None if force else stored(config, store)
-        if finished is None:
-            waiting.append(config)
-        else:
-            yield finished
-    for config in {(c.dataset, c.val_size, c.unseen, c.judged_on): c for c in waiting}.values():
-        splits_of(config, placement.data_dir)  # fetched once, before anyone needs it
+    finished, waiting = sorted_out(configs, store, force)
+    yield from finished
+    data_of(waiting, placement.data_dir)
     if resolve_device(placement.device).type == "cuda":
         yield from run_together(waiting, store, placement, observer, stop, force, size=workers)
     elif workers == 1 or len(waiting) == 1:

@@ -1,0 +1,356 @@
+"""The engine on Ray, on real clusters of this machine: equal to the local one, whoever is killed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lossbench.__main__ import main
+from lossbench.engines import _cluster, local
+from lossbench.engines import ray as engine
+from lossbench.errors import DataError, RunError, UsageError
+from lossbench.resolving import make_config
+from lossbench.runtime import Placement
+from lossbench.store import Store
+
+from ..running import ONE_THREAD, Recorder, small
+
+ray = pytest.importorskip("ray")
+ROOT = Path(__file__).parents[2]
+SWEEP = ["sweep", "--loss", "center", "--lambda", "0.01", "--seeds", "0-1", "--dataset", "digits"]
+SWEEP += ["--epochs", "8", "--batch-size", "100", "--precision", "fp32", "--device", "cpu"]
+LEAN = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+TIMES = ("seconds", "images_per_second", "finished")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head with one CPU, and a session with it: runs use it and leave it open."""
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **LEAN})
+    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def outcomes(configs, folder, observer=None, **options):
+    observer = observer or Recorder()
+    given = {"address": None, "share": _cluster.Share(), "workers": 0, "stop": observer.stop} | options
+    made = engine.run_all(configs, Store(folder), placement=ONE_THREAD, observer=observer, **given)
+    return {outcome.config: outcome for outcome in made}
+
+
+def wait_for(pattern, folder, count, seconds=120):
+    """Until so many files are there."""
+    until = time.monotonic() + seconds
+    while len(found := list(folder.glob(pattern))) < count:
+        assert time.monotonic() < until, f"{len(found)} of {count} {pattern}"
+        time.sleep(0.02)
+    return found
+
+
+def without_times(run):
+    """All that a run has but the clock's: bytes of weights and features, numbers of the rest."""
+    files = run.pack()
+    result = {
+        key: value for key, value in json.loads(files["result.json"]).items() if not key.startswith(TIMES)
+    }
+    epochs = [[*record[:5], *record[7:]] for record in run.epochs()]
+    return files["model.safetensors"], files["features.npz"], result, epochs, sorted(files)
+
+
+def assert_equal(folder, other):
+    names = sorted(path.name for path in (folder / "runs").iterdir())
+    assert names == sorted(path.name for path in (other / "runs").iterdir())
+    for name in names:
+        assert without_times(Store(folder).find(name)) == without_times(Store(other).find(name)), name
+        assert (folder / "runs" / name / "config.json").read_bytes() == (
+            other / "runs" / name / "config.json"
+        ).read_bytes()
+        assert not list((folder / "runs" / name).glob("*.tmp"))
+
+
+def table(folder):
+    (path,) = (folder / "tables").glob("*.csv")
+    return [
+        {key: row[key] for key in row if not key.startswith(TIMES)}
+        for row in csv.DictReader(path.read_text().splitlines())
+    ]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The same sweep by the local engine."""
+    folder = tmp_path_factory.mktemp("local")
+    assert main([*SWEEP, "--jobs", "1", "--results", str(folder)]) == 0
+    return folder
+
+
+def test_a_node_killed_in_the_middle_loses_nothing_and_tables_equal_the_local_ones(
+    cluster, undisturbed, tmp_path
+):
+    node = cluster.add_node(num_cpus=1, **LEAN)
+    killed = threading.Thread(
+        target=lambda: (wait_for("runs/*/resume.pt", tmp_path, 2), cluster.remove_node(node, False))
+    )
+    killed.start()
+    assert main([*SWEEP, "--engine", "ray", "--address", cluster.address, "--results", str(tmp_path)]) == 0
+    killed.join()
+    assert_equal(tmp_path, undisturbed)
+    assert table(tmp_path) == table(undisturbed)
+    logs = [path.read_text() for path in tmp_path.glob("runs/*/log.txt")]
+    assert sum("continues in epoch" in log for log in logs) == 1, "it began again from the state sent home"
+
+
+def test_what_goes_wrong_with_a_run_is_said_as_locally(cluster, tmp_path):
+    bad, taken, good = small("softmax", batch_size=5000), small("center"), small("softmax", epochs=1)
+    with Store(tmp_path).run(taken).lock():
+        made = outcomes([bad, taken, good], tmp_path)
+    assert [made[config].status for config in (bad, taken, good)] == ["failed", "failed", "done"]
+    assert "Another process is training" in made[taken].message
+    assert "batch-size" in made[bad].message
+    assert "failed" in (Store(tmp_path).run(bad).path / "log.txt").read_text()
+    assert outcomes([good], tmp_path)[good].message == "stored"
+    assert outcomes([good], tmp_path, force=True)[good].message == ""
+
+
+def test_asked_to_stop_the_state_comes_home_and_any_engine_continues(cluster, undisturbed, tmp_path):
+    (name,) = [p.name for p in (undisturbed / "runs").iterdir()][:1]
+    config = Store(undisturbed).find(name).config
+
+    class Once(Recorder):
+        def stop(self):
+            return len(self.records) >= 2
+
+    made = outcomes([config, small("softmax")], tmp_path, Once())
+    assert [outcome.status for outcome in made.values()] == ["interrupted", "interrupted"]
+    run = Store(tmp_path).run(config)
+    assert run.result() is None and "resume.pt" in run.pack()
+    (done,) = local.run_all(
+        [config],
+        Store(tmp_path),
+        placement=ONE_THREAD,
+        workers=1,
+        observer=Recorder(),
+        stop=lambda: False,
+    )
+    assert "continues in epoch" in (run.path / "log.txt").read_text()
+    assert without_times(run) == without_times(Store(undisturbed).find(name))
+
+
+def test_nodes_with_other_versions_are_refused_in_a_sentence(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "versions", lambda: {**_cluster.versions(), "torch": "0.4.1"})
+    with pytest.raises(RunError, match=r"^Node \S+ has torch 2\.\S+, this process 0\.4\.1; install"):
+        outcomes([small("softmax")], tmp_path)
+
+
+def test_a_share_that_no_node_has_is_refused(cluster, tmp_path):
+    with pytest.raises(UsageError, match="No node of the Ray cluster has 1 CPUs and 0.5 GPUs for a run"):
+        outcomes([small("softmax")], tmp_path, share=_cluster.Share(1, 0.5))
+
+
+def test_a_killed_driver_leaves_finished_runs_and_the_same_command_does_the_rest(
+    cluster, undisturbed, tmp_path
+):
+    command = [*SWEEP, "--engine", "ray", "--address", cluster.address, "--results", str(tmp_path)]
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "lossbench", *command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for("runs/*/result.json", tmp_path, 1)
+    driver.kill()
+    driver.wait()
+    stored = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")}
+    assert 0 < len(stored) < 2
+    configs = [run.config for run in Store(undisturbed).all()[0]]
+    again = Recorder()
+    assert {outcome.status for outcome in outcomes(configs, tmp_path, again).values()} == {"done"}
+    assert {path: path.stat().st_mtime_ns for path in stored} == stored
+    assert_equal(tmp_path, undisturbed)
+
+
+@pytest.mark.parametrize(
+    "cpus, gpus, has, runs",
+    [
+        (1, 0, {"CPU": 16}, 16),
+        (3, 0, {"CPU": 16}, 5),
+        (1, 0.25, {"CPU": 16, "GPU": 2}, 8),
+        (1, 0.4, {"CPU": 16, "GPU": 2}, 4),  # two to a GPU: no run lies on two
+        (1, 0.1, {"CPU": 4, "GPU": 1}, 4),
+        (1, 2, {"CPU": 16, "GPU": 5}, 2),
+        (1, 1, {"CPU": 16}, 0),
+        (1, 0, {}, 0),
+    ],
+)
+def test_how_many_runs_fit_on_a_node(cpus, gpus, has, runs):
+    assert _cluster.fitting(_cluster.Share(cpus, gpus), has) == runs
+
+
+def test_missing_data_is_one_error_before_anything_is_connected(tmp_path):
+    (tmp_path / "data/MNIST/raw").mkdir(parents=True)
+    (tmp_path / "data/MNIST/raw/train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
+    for name in ("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        (tmp_path / "data/MNIST/raw" / name).write_bytes(b"")
+    made = engine.run_all(
+        [make_config(loss="softmax", dataset="mnist")],
+        Store(tmp_path / "results"),
+        placement=Placement("cpu", tmp_path / "data"),
+        address="127.0.0.1:1",  # where nobody answers
+        share=_cluster.Share(),
+        workers=0,
+        observer=Recorder(),
+        stop=lambda: False,
+    )
+    with pytest.raises(DataError, match="train-images-idx3-ubyte"):
+        list(made)
+
+
+def test_without_ray_the_extra_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main([*SWEEP, "--engine", "ray", "--results", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "lossbench: --engine ray needs Ray: pip install 'lossbench[ray]'.\n"
+
+
+@pytest.mark.parametrize(
+    "options, code, told",
+    [
+        (["--engine", "slurm"], 2, "Unknown engine 'slurm'"),
+        (["--address", "auto"], 2, "--address is for --engine ray."),
+        (["--engine", "local", "--gpus-per-run", "0.5"], 2, "--gpus-per-run is for --engine ray."),
+        (["--engine", "ray", "--gpus-per-run", "1.5"], 2, "a part of one GPU, or a whole number"),
+        (["--engine", "ray", "--cpus-per-run", "0"], 2, "at least 1"),
+        (["--engine", "ray", "--address", "ray://head:10001"], 2, "write auto or HOST:PORT"),
+        (["--engine", "ray", "--address", "127.0.0.1:1"], 1, "No Ray cluster answers at 127.0.0.1:1"),
+    ],
+)
+def test_options_that_make_no_sense(options, code, told, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # as in a process of its own
+    assert main([*SWEEP, *options, "--results", str(tmp_path)]) == code
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert told in said
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_what_is_no_ray_cluster_is_told_quickly():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with server.accept()[0] as line:
+                line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(RunError, match="No Ray cluster answers at .*: something else does"):
+            _cluster._knock(f"127.0.0.1:{server.getsockname()[1]}")
+
+
+FILES = {
+    "features.npz": bytes(70_000),
+    "model.safetensors": bytes(470_000),
+    "epochs.csv": b"",
+    "log.txt": b"",
+}
+
+
+def trivially(parcel, mailbox, data):
+    """In place of training, on the node: 10 ms, all messages, and files as large as those of digits."""
+    line = engine._Line(mailbox, parcel.box, Store(Path("nowhere")).run(parcel.config))
+    line.tell("begun")
+    line.started(line.run.name, 1, 1, 0)
+    time.sleep(0.01)
+    line.tell("over")
+    result = {"run": line.run.name, "status": "done"}
+    return engine.Outcome(parcel.config, "done", result, ""), {
+        **FILES,
+        "result.json": json.dumps(result).encode(),
+    }
+
+
+def memory():
+    """Bytes that are in memory for this process alone."""
+    return 4096 * (lambda _, resident, shared: resident - shared)(
+        *map(int, Path("/proc/self/statm").read_text().split()[:3])
+    )
+
+
+@pytest.mark.slow
+def test_two_thousand_trivial_runs_cost_little_and_leave_nothing_in_memory(cluster, tmp_path, monkeypatch):
+    """At most 20 ms of this process for each, and no memory that grows with the runs."""
+    monkeypatch.setattr(engine, "_train", trivially)
+    configs = [small("softmax", seed=seed) for seed in range(2000)]
+    rss, began, cpu = [], 0.0, 0.0
+    made = engine.run_all(
+        configs,
+        Store(tmp_path),
+        placement=ONE_THREAD,
+        address=None,
+        share=_cluster.Share(),
+        workers=0,
+        observer=Recorder(),
+        stop=lambda: False,
+    )
+    for number, outcome in enumerate(made):
+        assert outcome.status == "done", outcome.message
+        if number == 100:  # the workers have started
+            began, cpu = time.perf_counter(), time.process_time()
+        if number % 100 == 0:
+            rss.append(memory())
+    wall, cpu = (time.perf_counter() - began) / 1899, (time.process_time() - cpu) / 1899
+    print(f"per run {1e3 * wall:.1f} ms, driver's CPU {1e3 * cpu:.1f} ms; MB {[r >> 20 for r in rss]}")
+    assert len(list(tmp_path.glob("runs/*/result.json"))) == 2000
+    assert cpu < 0.02
+    assert rss[-1] - rss[9] < 30e6, rss  # over the last thousand, of which each brought half a megabyte
+
+
+@pytest.mark.slow
+def test_what_keeps_ray_from_starting_is_a_sentence(tmp_path):
+    """A folder for temporary files whose sockets would have too long a name."""
+    command = [sys.executable, "-m", "lossbench", *SWEEP, "--engine", "ray", "--results", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(tmp_path / ("long" * 25))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("lossbench: No Ray cluster can be used on this machine: ") and "AF_UNIX" in last
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_an_interrupt_on_a_cluster_of_ones_own_saves_and_leaves_no_process(tmp_path, undisturbed):
+    """Ctrl-C goes to the whole group of processes, Ray's among them."""
+    command = [sys.executable, "-W", "error", "-m", "lossbench", *SWEEP, "--engine", "ray"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    driver = subprocess.Popen(
+        [*command, "--results", str(tmp_path)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for("runs/*/resume.pt", tmp_path, 1)
+    os.killpg(driver.pid, signal.SIGINT)
+    out, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert out == ""
+    assert "the same command continues" in err.splitlines()[-1]
+    assert all(re.search("center-|Interrupted with|to train on Ray", line) for line in err.splitlines()), err
+    with pytest.raises(ProcessLookupError):
+        os.killpg(driver.pid, 0)
+    assert main([*SWEEP, "--jobs", "1", "--results", str(tmp_path)]) == 0
+    assert_equal(tmp_path, undisturbed)
+    assert sum("continues in" in path.read_text() for path in tmp_path.glob("runs/*/log.txt")) >= 1
