@@ -27,8 +27,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from .config import FORMAT, RunConfig
-from .errors import LossbenchError, RunError, UsageError, unknown_name
-from .files import read_arrays, read_json, refuse_links, to_json, write_atomically
+from .errors import Busy, LossbenchError, RunError, UsageError, unknown_name
+from .files import drop_leftovers, npz_bytes, read_arrays, read_json, refuse_links, to_json, write_atomically
 from .records import Embedding, EpochRecord, Snapshots
 from .resolving import config_from_dict
 
@@ -49,7 +49,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep every other process out of this run. Raises RunError when one is in it, or a link.
+        """Keep every other process out of this run. Raises Busy when one is in it, RunError for a link.
 
         The operating system holds the lock and frees it when its owner dies, however it dies: there is
         no stale lock to recognise, and no clock is involved.
@@ -60,10 +60,11 @@ class RunFolder:
             lock = FileLock(self.path / ".lock", timeout=0)
             lock.acquire()
         except Timeout:
-            raise RunError(f"Another process is training {self.name} right now.") from None
+            raise Busy(f"Another process is training {self.name} right now.") from None
         except OSError as error:
             raise RunError(f"{self.path} cannot be written: {error.strerror or error}.") from None
         try:
+            drop_leftovers(self.path)
             yield
         finally:
             lock.release()
@@ -98,7 +99,7 @@ class RunFolder:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write result.json, the last file of a run, and drop the resume state that it makes useless."""
-        write_atomically(self.path / "result.json", to_json(result).encode())
+        self.write_bytes("result.json", to_json(result).encode())
         with contextlib.suppress(OSError):
             (self.path / "resume.pt").unlink()
 
@@ -110,7 +111,7 @@ class RunFolder:
         writer.writerow([*EpochRecord._fields[:3], *terms, *EpochRecord._fields[4:]])
         for record in records:
             writer.writerow([*record[:3], *record.terms.values(), *record[4:]])
-        write_atomically(self.path / "epochs.csv", text.getvalue().encode())
+        self.write_bytes("epochs.csv", text.getvalue().encode())
 
     def write_features(
         self, embeddings: Mapping[str, Embedding], directions: Mapping[str, np.ndarray | None]
@@ -123,9 +124,7 @@ class RunFolder:
             if array is not None
         }
         arrays |= {name: array for name, array in directions.items() if array is not None}
-        content = io.BytesIO()
-        np.savez(content, **arrays)
-        write_atomically(self.path / "features.npz", content.getvalue())
+        self.write_bytes("features.npz", npz_bytes(arrays))
 
     def features(self) -> tuple[dict[str, Embedding], dict[str, np.ndarray]]:
         """Embeddings by split, and weight, bias and centers where they exist. Raises RunError."""
@@ -150,6 +149,8 @@ class RunFolder:
         content = self.read_bytes("epochs.csv")
         known = [name for name in EpochRecord._fields if name != "terms"]
         try:
+            if content is not None and not content.endswith(b"\n"):
+                raise ValueError("cut short, perhaps inside a number")
             records = []
             for line in csv.DictReader(io.StringIO((content or b"").decode())):
                 numbers = {name: float(value) for name, value in line.items()}
@@ -164,9 +165,7 @@ class RunFolder:
         if snapshots is not None:
             arrays = {**snapshots._asdict(), **snapshots.directions}
             del arrays["directions"]
-            content = io.BytesIO()
-            np.savez(content, **arrays)
-            write_atomically(self.path / "snapshots.npz", content.getvalue())
+            self.write_bytes("snapshots.npz", npz_bytes(arrays))
 
     @property
     def has_snapshots(self) -> bool:
@@ -188,7 +187,7 @@ class RunFolder:
 
     def write_metrics(self, metrics: Mapping[str, float | None]) -> None:
         """Write metrics.json."""
-        write_atomically(self.path / "metrics.json", to_json(metrics).encode())
+        self.write_bytes("metrics.json", to_json(metrics).encode())
 
     def read_bytes(self, name: str) -> bytes | None:
         """A file of this run, None when there is none. Raises RunError when it cannot be read."""
@@ -200,7 +199,9 @@ class RunFolder:
             raise RunError(f"{self.path / name} cannot be read: {error.strerror or error}.") from None
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """Write a file of this run atomically."""
+        """Write a file of this run whole. Raises RunError, also when the run has been taken away."""
+        if not (self.path / "config.json").exists():  # else what is written here would be no run
+            raise RunError(f"{self.path} is no longer a run; it was moved or deleted meanwhile.")
         write_atomically(self.path / name, content)
 
     def log(self, text: str) -> None:

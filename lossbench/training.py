@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from . import __version__
 from .batches import epoch_batches
-from .checkpoints import build, load_state, model_bytes, state_bytes, tensors_to
+from .checkpoints import build, model_bytes, state_bytes, state_of, tensors_to
 from .config import RunConfig
 from .errors import Diverged, Interrupted, UsageError
 from .evaluation import judge, quick_look
@@ -212,7 +212,7 @@ class Training:
         """Store how far it came; the weights before this epoch are kept where there are any."""
         content = self.run.read_bytes("resume.pt")
         if content is not None:
-            self._restore(load_state(content, str(self.run.path)))
+            self._restore(content)
             self.run.write_bytes("model.safetensors", model_bytes(self.network, self.loss, self.config))
         last = next(reversed(self.records), None)
         result = self._result("diverged") | {
@@ -265,22 +265,25 @@ class Training:
     def _resume(self) -> None:
         if (content := self.run.read_bytes("resume.pt")) is None:
             return self.run.log(f"starts: {self.config.to_dict()}")
-        self._restore(load_state(content, str(self.run.path)))
+        self._restore(content)
         return self.run.log(f"continues in epoch {self.epoch + 1} after {self.step} of {self.steps} steps")
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.loss.load_state_dict(state["loss"])
-        self.optimizer.load_state_dict(tensors_to(self.device, state["optimizer"]))
-        self.epoch, self.step = state["epoch"], state["step"]
-        self.sums = state["sums"].to(self.device)
-        self.seconds, self.epoch_seconds = state["seconds"]
-        self.records = [EpochRecord(*record) for record in state["records"]]
-        self.album.pages = dict(state.get("snapshots", {}))
-        torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
-        torch.set_rng_state(state["random"])
-        if state["cuda_random"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda_random"])
+    def _restore(self, content: bytes) -> None:
+        with state_of(content, str(self.run.path)) as state:
+            self.network.load_state_dict(state["network"])
+            self.loss.load_state_dict(state["loss"])
+            self.optimizer.load_state_dict(tensors_to(self.device, state["optimizer"]))
+            self.epoch, self.step = state["epoch"], state["step"]
+            self.sums = state["sums"].to(self.device)
+            self.seconds, self.epoch_seconds = state["seconds"]
+            self.records = [EpochRecord(*record) for record in state["records"]]
+            if not (len(self.records) == self.epoch <= self.config.epochs and 0 <= self.step < self.steps):
+                raise ValueError("it is beyond the end")
+            self.album.pages = dict(state.get("snapshots", {}))
+            torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
+            torch.set_rng_state(state["random"])
+            if state["cuda_random"] is not None and self.device.type == "cuda":
+                torch.cuda.set_rng_state(state["cuda_random"])
 
     def _judged(self) -> tuple[nn.Module, WeightedSum, Splits, RunConfig, torch.dtype]:
         return self.network, self.loss, self.splits, self.config, self.precision

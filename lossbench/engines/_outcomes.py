@@ -7,8 +7,10 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+import torch
+
 from ..config import RunConfig
-from ..errors import Diverged, Interrupted, LossbenchError, RunError
+from ..errors import Busy, Diverged, Interrupted, LossbenchError, RunError
 from ..protocols import Observer
 from ..runtime import Placement
 from ..store import Store
@@ -18,7 +20,11 @@ _HOPELESS = 3
 
 
 class Outcome(NamedTuple):
-    """What became of a run: done, diverged, failed or interrupted, and its result or the reason."""
+    """What became of a run: done, diverged, failed or interrupted, and its result or the reason.
+
+    Between `run_here` and an engine also `busy` (another process trains it: ask again later) and `died` (out
+    of memory: a new worker may have more). Those that an engine passes on count as failed.
+    """
 
     config: RunConfig
     status: str
@@ -52,14 +58,20 @@ def run_here(
         return Outcome(config, "diverged", run.result(), str(error))
     except Interrupted as error:
         return Outcome(config, "interrupted", None, str(error))
+    except Busy as error:
+        return Outcome(config, "busy", None, str(error))
     except LossbenchError as error:
         run.log(f"failed: {error}")
         return Outcome(config, "failed", None, str(error))
     except Exception as error:
         run.log(f"failed:\n{traceback.format_exc()}")
-        return Outcome(
-            config, "failed", None, f"{type(error).__name__}: {error} (see {run.path / 'log.txt'})"
-        )
+        status, what = ("died", "out of memory") if _out_of_memory(error) else ("failed", str(error))
+        return Outcome(config, status, None, f"{type(error).__name__}: {what} (see {run.path / 'log.txt'})")
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # torch's allocator of the CPU raises a RuntimeError like any other
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def while_there_is_hope(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
@@ -69,6 +81,8 @@ def while_there_is_hope(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """
     reasons: collections.deque[str] = collections.deque(maxlen=_HOPELESS)
     for outcome in outcomes:
+        if outcome.status in ("busy", "died"):
+            outcome = outcome._replace(status="failed")
         yield outcome
         failed = outcome.status == "failed"
         # a message may name its run, and the reason is the same for all that
