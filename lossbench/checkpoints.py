@@ -96,7 +96,7 @@ def load_state(content: bytes, where: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def state_of(content: bytes, where: str) -> Iterator[dict[str, Any]]:
-    """The resume state, to be taken inside the block. Raises RunError also for one that does not fit there."""
+    """The resume state, taken inside the block. Raises RunError also for one that does not fit there."""
     state = load_state(content, where)
     try:
         yield state
