@@ -205,9 +205,8 @@ class RunFolder:
         write_atomically(self.path / name, content)
 
     def log(self, text: str) -> None:
-        """Append a dated line to log.txt; a full disk must not hide the error that is being logged."""
+        """Append a dated line to log.txt; a full disk or a lost folder must not hide its reason."""
         with contextlib.suppress(OSError):
-            self.path.mkdir(parents=True, exist_ok=True)
             moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
             # a link is not followed, so that nothing outside is written to
             how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)

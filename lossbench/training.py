@@ -259,8 +259,8 @@ class Training:
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
         }
+        self.run.write_epochs(self.records)  # first: who dies between the two does the epoch again, and this
         self.run.write_bytes("resume.pt", state_bytes(state))
-        self.run.write_epochs(self.records)
 
     def _resume(self) -> None:
         if (content := self.run.read_bytes("resume.pt")) is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from ..config import RunConfig
 from ..errors import Busy, Diverged, Interrupted, LossbenchError, RunError
 from ..protocols import Observer
 from ..runtime import Placement
-from ..store import Store
+from ..store import RunFolder, Store
 from ..training import train
 
 _HOPELESS = 3
@@ -61,12 +62,18 @@ def run_here(
     except Busy as error:
         return Outcome(config, "busy", None, str(error))
     except LossbenchError as error:
-        run.log(f"failed: {error}")
+        _note(run, f"failed: {error}")
         return Outcome(config, "failed", None, str(error))
     except Exception as error:
-        run.log(f"failed:\n{traceback.format_exc()}")
+        _note(run, f"failed:\n{traceback.format_exc()}")
         status, what = ("died", "out of memory") if _out_of_memory(error) else ("failed", str(error))
         return Outcome(config, status, None, f"{type(error).__name__}: {what} (see {run.path / 'log.txt'})")
+
+
+def _note(run: RunFolder, text: str) -> None:
+    with contextlib.suppress(OSError):
+        run.path.mkdir(parents=True, exist_ok=True)  # it may have failed before it began
+    run.log(text)
 
 
 def _out_of_memory(error: Exception) -> bool:

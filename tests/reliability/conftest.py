@@ -1,6 +1,6 @@
 """Counts what the tests of this folder survived; a full run with UPDATE_RELIABILITY=1 writes it down.
 
-    UPDATE_RELIABILITY=1 python -m pytest -m 'slow or not slow' tests/reliability
+UPDATE_RELIABILITY=1 python -m pytest -m 'slow or not slow' tests/reliability
 """
 
 from __future__ import annotations

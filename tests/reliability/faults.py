@@ -20,9 +20,7 @@ class Operations:
     got lost. A write is torn: half of it arrives.
     """
 
-    def __init__(
-        self, folder: Path, number: int, instead: Callable[[], None], late: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, number: int, instead: Callable[[], None], late: bool = False) -> None:
         self.folder, self.number, self.instead, self.late = str(folder), number, instead, late
         self.done: list[str] = []
         self.before: list[tuple[Any, str, Any]] = []

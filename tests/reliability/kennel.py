@@ -110,13 +110,27 @@ def _born(arguments: list[str], said: str, die_at: int) -> None:
     os._exit(code)
 
 
-def _keep() -> None:
-    import lossbench.comparing
-    import lossbench.engines.local
-    import lossbench.rendering
-    import lossbench.reporting
-    import lossbench.training  # noqa: F401
+def _warm_up() -> None:
+    """Import what commands import, and load the data; nothing that starts a thread, which no fork inherits."""
+    from lossbench import catalog, cli, rendering, reporting  # noqa: F401
+    from lossbench.cli import _many  # noqa: F401
+    from lossbench.engines import local  # noqa: F401
+    from lossbench.evaluation import judge
+    from lossbench.protocols import Silent
+    from lossbench.resolving import make_config
+    from lossbench.runtime import Placement
+    from lossbench.store import RunFolder
+    from lossbench.training import Training
 
+    config = make_config(loss="center", dataset="digits", unseen="2,3,4,5,6,7,8,9", batch_size=50)
+    training = Training(RunFolder(Path(), config), Placement("cpu", None, 1), Silent(), lambda: False)
+    judge(*training._judged())
+    for name in catalog.names("figures"):
+        catalog.load("figures", name)
+
+
+def _keep() -> None:
+    _warm_up()
     print("null", flush=True)
     for line in sys.stdin:
         kind, *content = json.loads(line)

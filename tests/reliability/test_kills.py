@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 
 QUICK = ["--dataset", "digits", "--unseen", "2,3,4,5,6,7,8,9", "--batch-size", "50", "--precision", "fp32"]
 QUICK += ["--device", "cpu"]
-TRAIN = ["train", "--loss", "center", "--epochs", "6", *QUICK, "--results"]
+TRAIN = ["train", "--loss", "center", "--epochs", "10", *QUICK, "--results"]
 SWEEP = ["sweep", "--loss", "center", "--lambda", "0.001,0.01", "--seeds", "0-1", "--epochs", "2", *QUICK]
 ALONE, TWO = [*SWEEP, "--jobs", "1", "--results"], [*SWEEP, "--jobs", "2", "--results"]
 

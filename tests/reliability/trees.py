@@ -58,7 +58,9 @@ def facts(folder: Path) -> dict[str, Any]:
 
 def _timeless(data: Any) -> Any:
     if isinstance(data, dict):
-        return {key: _timeless(value) for key, value in data.items() if not _is_time(key) and key != "command"}
+        return {
+            key: _timeless(value) for key, value in data.items() if not _is_time(key) and key != "command"
+        }
     return [_timeless(value) for value in data] if isinstance(data, list) else data
 
 
