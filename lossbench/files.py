@@ -49,7 +49,9 @@ def drop_leftovers(folder: Path) -> None:
 
 
 def refuse_links(folder: Path) -> None:
-    """Raise RunError if anything in a folder of ours leads elsewhere: writing there would write elsewhere."""
+    """Raise RunError if a folder of ours or anything in it leads elsewhere: writing would write there."""
+    if folder.is_symlink():
+        raise RunError(f"{folder} is a link; lossbench makes none here and follows none.")
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_symlink():

@@ -291,5 +291,5 @@ def _age(path: Path) -> float:
     """When the run was completed (its result written), else begun."""
     for name in ("result.json", "config.json"):
         with contextlib.suppress(OSError):
-            return (path / name).stat().st_mtime
+            return os.stat(f"{path}/{name}").st_mtime
     return 0.0

@@ -105,7 +105,9 @@ def test_every_split_of_a_short_run(tmp_path, count):
 
 def test_the_comparison_would_notice(tmp_path):
     config, other = small("center", **QUICK), small("center", **{**QUICK, "seed": 1})
-    one, same, moved = (state_after(c, tmp_path / n, [3]) for c, n in ((config, "a"), (config, "b"), (other, "c")))
+    one, same, moved = (
+        state_after(c, tmp_path / n, [3]) for c, n in ((config, "a"), (config, "b"), (other, "c"))
+    )
     assert_equal(one, same)
     for key in ("network", "optimizer", "random"):
         with pytest.raises(AssertionError):

@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -97,7 +98,7 @@ class Doing(Recorder):
 
 def starve(pid):
     """No page more than it has now."""
-    used = 4096 * int(open(f"/proc/{pid}/statm").read().split()[0])
+    used = 4096 * int(Path(f"/proc/{pid}/statm").read_text().split()[0])
     resource.prlimit(pid, resource.RLIMIT_AS, (used, used))
 
 
@@ -126,7 +127,9 @@ def test_a_worker_out_of_memory_or_stopped_is_replaced(tmp_path, count, deed):
 
 def test_a_run_held_by_another_process_comes_last_and_is_taken_over(tmp_path):
     """Its owner goes without finishing it: then it is trained here, once."""
-    configs = [small("softmax", epochs=1, batch_size=50, seed=seed, unseen="2,3,4,5,6,7,8,9") for seed in (0, 1)]
+    configs = [
+        small("softmax", epochs=1, batch_size=50, seed=seed, unseen="2,3,4,5,6,7,8,9") for seed in (0, 1)
+    ]
     held = Store(tmp_path).run(configs[0]).lock()
     held.__enter__()
 
