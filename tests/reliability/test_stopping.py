@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -94,12 +95,17 @@ class Doing(Recorder):
         if self.done:
             return
         for child in multiprocessing.active_children():
-            opened = [
-                os.readlink(path) for path in Path(f"/proc/{child.pid}/fd").iterdir() if path.is_symlink()
-            ]
-            if str(self.runs / run / ".lock") in opened:
+            if str(self.runs / run / ".lock") in opened_by(child.pid):
                 self.done = child.pid
                 self.deed(child.pid)
+
+
+def opened_by(pid):
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            found.append(os.readlink(path))
+    return found
 
 
 def starve(pid):
