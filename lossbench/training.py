@@ -104,6 +104,7 @@ class Training:
         self.clocks = [b for name, b in self.loss.named_buffers() if name.rpartition(".")[2] == "progress"]
         self.epoch = self.step = 0
         self.sums = self._no_sums()
+        self._goodbye = f"{run.name} was interrupted; the same command continues it."
         self.seconds = self.epoch_seconds = 0.0
         self.records: list[EpochRecord] = []
         self.album = Album(self.config, self.splits, self.steps, placement.snapshots)
@@ -125,6 +126,8 @@ class Training:
                 self._save()
                 self.observer.finished_epoch(self.run.name, record)
                 self.run.log(f"epoch {record.epoch}: loss {record.loss:.5f}, val {record.val_accuracy:.4f}")
+                if self.stop() and self.epoch < self.config.epochs:
+                    raise Interrupted(self._goodbye)
             return self._finish()
 
     @property
@@ -163,7 +166,7 @@ class Training:
             if self.stop() and self.step < self.steps:
                 self.epoch_seconds += time.perf_counter() - began
                 self._save()
-                raise Interrupted(f"{self.run.name} was interrupted; the same command continues it.")
+                raise Interrupted(self._goodbye)
         self.epoch_seconds += time.perf_counter() - began
 
     def train_batch(self, index: Tensor) -> None:

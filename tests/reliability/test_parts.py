@@ -77,15 +77,22 @@ def assert_equal(one, other, at=""):
 def test_any_split_is_the_whole(tmp_path, count, name, sampler):
     config, chance = small(name, sampler=sampler, seed=3, **QUICK), random.Random(f"{name} {sampler}")
     run(config, tmp_path / "whole")
-    # an interruption is noticed inside an epoch: its last step completes it
-    inside = [step for step in range(1, EPOCHS * STEPS) if step % STEPS]
-    points = sorted(chance.sample(inside, chance.randint(2, 5)))
+    points = sorted(chance.sample(range(1, EPOCHS * STEPS), chance.randint(2, 5)))
     state = state_after(config, tmp_path / "parts", points)
     assert_equal(state_after(config, tmp_path / "one part", points[-1:]), state)
     run(config, tmp_path / "parts")
     check_ended(tmp_path / "parts", 1)
     assert facts(tmp_path / "parts") == facts(tmp_path / "whole"), points
     count("splits of 10 epochs compared bit for bit")
+
+
+def test_epochs_of_one_step_can_be_interrupted(tmp_path):
+    config = small("center", epochs=4, batch_size=100, unseen=QUICK["unseen"])
+    run(config, tmp_path / "whole")
+    state = state_after(config, tmp_path / "parts", [1, 3])
+    assert (state["epoch"], state["step"]) == (3, 0)
+    run(config, tmp_path / "parts")
+    assert facts(tmp_path / "parts") == facts(tmp_path / "whole")
 
 
 @pytest.mark.slow
