@@ -5,10 +5,11 @@ Both hold plain tensors, numbers and strings only: opening one never runs code.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from . import catalog
 from .config import FORMAT, RunConfig
 from .errors import RunError
+from .files import refuse_packed
 from .losses._weighted_sum import WeightedSum
 from .runtime import seeded
 
@@ -80,6 +82,7 @@ def load_state(content: bytes, where: str) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():  # torch warns of strange bytes before it refuses them
             warnings.simplefilter("ignore")
+            refuse_packed(io.BytesIO(content), len(content))
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes fail in many ways, and this is where they are refused
         raise RunError(
@@ -89,6 +92,18 @@ def load_state(content: bytes, where: str) -> dict[str, Any]:
     if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
         raise RunError(f"{where}/resume.pt is of another format; --force starts anew.")
     return state
+
+
+@contextlib.contextmanager
+def state_of(content: bytes, where: str) -> Iterator[dict[str, Any]]:
+    """The resume state, taken inside the block. Raises RunError also for one that does not fit there."""
+    state = load_state(content, where)
+    try:
+        yield state
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{where}/resume.pt is of another run ({_first_line(error)}); --force starts anew."
+        ) from None
 
 
 def tensors_to(device: torch.device, state: Any) -> Any:

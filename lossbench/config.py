@@ -186,16 +186,18 @@ class RunConfig:
 
         A setting with a default of its own is left out there, so ids are older than such settings.
         """
-        data = {key.name: getattr(self, key.name) for key in dataclasses.fields(self)}
-        for key in dataclasses.fields(self):
-            if data[key.name] == key.default:
-                del data[key.name]
-            elif isinstance(data[key.name], tuple):
-                data[key.name] = list(data[key.name])
+        data = {}
+        for name, default in _FIELDS:
+            value = getattr(self, name)
+            if value != default:
+                data[name] = list(value) if isinstance(value, tuple) else value
         data["terms"] = [
             {"name": term.name, "weight": term.weight, "settings": dict(term.settings)} for term in self.terms
         ]
         return data
+
+
+_FIELDS = tuple((field.name, field.default) for field in dataclasses.fields(RunConfig))
 
 
 def loss_spec(name: str) -> LossSpec:

@@ -4,6 +4,7 @@ LossbenchError            1   something asked for could not be done
 ├── UsageError            2   a name, value or option that makes no sense (also a ValueError)
 ├── DataError             1   a data set that is missing, cut short or altered
 ├── RunError              1   a stored run that cannot be read, written or continued
+│   └── Busy              1   a run that another process is training right now
 ├── Diverged              3   a loss that became NaN or infinite
 └── Interrupted         130   stopped on request, state saved
 
@@ -34,6 +35,10 @@ class DataError(LossbenchError):
 
 class RunError(LossbenchError):
     """A stored run that cannot be read, written or continued."""
+
+
+class Busy(RunError):
+    """A run that another process is training right now."""
 
 
 class Diverged(LossbenchError):

@@ -9,12 +9,14 @@ Naming such a loss runs its code. Opening a stored run never does: see `resolvin
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import importlib
 import importlib.metadata
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .contracts import HyperParameter, LossSpec
@@ -29,9 +31,24 @@ def offered() -> Mapping[str, importlib.metadata.EntryPoint]:
     return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
 
 
+_reading = contextvars.ContextVar("_reading", default=False)
+
+
+@contextlib.contextmanager
+def untouched() -> Iterator[None]:
+    """Inside the block nothing from outside is imported: what is stored may name anything."""
+    before = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(before)
+
+
 @functools.lru_cache
 def find(name: str) -> tuple[Callable[..., Any], LossSpec]:
     """Constructor and SPEC of an external loss. Raises UsageError for one that cannot be used."""
+    if _reading.get():
+        raise UsageError(f"The loss {name} is code from outside, which reading a stored run does not run.")
     if name.startswith("pml:"):
         return _from_pml(name.partition(":")[2])
     try:

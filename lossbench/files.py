@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -10,7 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .errors import RunError
 
@@ -40,8 +41,17 @@ def write_atomically(path: Path, content: bytes) -> None:
                 os.unlink(temporary)
 
 
+def drop_leftovers(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder that nobody else writes to now."""
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def refuse_links(folder: Path) -> None:
-    """Raise RunError if anything in a folder of ours leads elsewhere: writing there would write elsewhere."""
+    """Raise RunError if a folder of ours or anything in it leads elsewhere: writing would write there."""
+    if folder.is_symlink():
+        raise RunError(f"{folder} is a link; lossbench makes none here and follows none.")
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_symlink():
@@ -89,15 +99,30 @@ def read_json(path: Path) -> Any:
     return data
 
 
+def refuse_packed(file: BinaryIO, size: int) -> None:
+    """Raise ValueError for a zip archive that would be larger in memory than its `size` in bytes."""
+    with zipfile.ZipFile(file) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > size:
+            raise ValueError("its content is packed, which lossbench never does")
+
+
+def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as `read_arrays` reads them; the same arrays are the same bytes."""
+    import numpy as np
+
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()
+
+
 def read_arrays(path: Path, *needed: str) -> dict[str, np.ndarray]:
     """The arrays of a file that `numpy.savez` wrote. Raises RunError for one that cannot be read, lacks a
     needed array, or would be larger in memory than on disk."""
     import numpy as np
 
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
-                raise ValueError("its content is packed, which lossbench never does")
+        with path.open("rb") as file:
+            refuse_packed(file, path.stat().st_size)
             file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in (*needed, *arrays.files)}

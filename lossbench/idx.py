@@ -105,7 +105,9 @@ def _read(path: Path, *, images: bool) -> Tensor:
     """A checked file as bytes (N, 28, 28), or as classes (N,) int64, the first column of several."""
     content = path.read_bytes()
     shape = _dimensions(content)
-    expected = content[2] == 0x08 and len(shape) == 3 and shape[1:] == (28, 28) if images else len(shape) <= 2
+    expected = (
+        content[2] == 0x08 and len(shape) == 3 and shape[1:] == (28, 28) if images else 0 < len(shape) < 3
+    )
     if not expected or 0 in shape:
         what = "bytes (N, 28, 28)" if images else "one label per image"
         raise DataError(f"{path} holds values of shape {shape}; {what} are needed.")

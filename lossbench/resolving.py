@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import catalog
+from . import catalog, external
 from .config import (
     BASE_LOSS,
     DEFAULT_DATASET,
@@ -83,16 +84,31 @@ def config_from_dict(data: Mapping[str, Any]) -> RunConfig:
 
     Raises UsageError for anything that `make_config` would refuse or would have written otherwise.
     """
-    fields = dataclasses.fields(RunConfig)
-    always = {field.name for field in fields if field.default is dataclasses.MISSING}
-    if not isinstance(data, Mapping) or not always <= set(data) <= {field.name for field in fields}:
+    if not isinstance(data, Mapping) or not _ALWAYS <= set(data) <= _EVER:
         raise UsageError("These are not the settings of a run.")
+    seed = data["seed"]
+    if type(seed) is not int or not 0 <= seed <= _LARGEST_NUMBER:
+        return _from_dict(data)
+    try:
+        text = json.dumps({**data, "seed": 0}, sort_keys=True)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"These are not the settings of a run ({error}).") from None
+    return dataclasses.replace(_from_json(text), seed=seed)
+
+
+@functools.lru_cache(maxsize=10_000)  # a folder of runs holds few settings but for the seed
+def _from_json(text: str) -> RunConfig:
+    return _from_dict(json.loads(text))
+
+
+def _from_dict(data: Mapping[str, Any]) -> RunConfig:
     try:
         terms = [(t["name"], float(t["weight"]), dict(t["settings"])) for t in data["terms"]]
         rest = {key: value for key, value in data.items() if key != "terms"}
         settings = {f"{name}.{key}": value for name, _, given in terms for key, value in given.items()}
         expression = " + ".join(f"{weight!r}*{name}" for name, weight, _ in terms)
-        config = make_config(loss=expression, settings=settings, as_written=True, **rest)
+        with external.untouched():
+            config = make_config(loss=expression, settings=settings, as_written=True, **rest)
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(f"These are not the settings of a run ({error}).") from None
     if json.dumps(config.to_dict(), sort_keys=True) != json.dumps(data, sort_keys=True):
@@ -100,6 +116,9 @@ def config_from_dict(data: Mapping[str, Any]) -> RunConfig:
     return config
 
 
+_ALWAYS = {field.name for field in dataclasses.fields(RunConfig) if field.default is dataclasses.MISSING}
+_EVER = {field.name for field in dataclasses.fields(RunConfig)}
+_LARGEST_NUMBER = 2**31
 _LARGEST = {"feature_dim": 4096, "epochs": 100_000}
 
 
@@ -133,7 +152,7 @@ class _Options:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or _not_finite(value):
                 raise UsageError(f"{_flag(key)} {value} is not a number.")
-            if value > _LARGEST.get(key, 2**31):
+            if value > _LARGEST.get(key, _LARGEST_NUMBER):
                 raise UsageError(f"{_flag(key)} {str(value)[:20]} is too large.")
             if key not in ("lr", "weight_decay") and not isinstance(value, int):
                 raise UsageError(f"{_flag(key)} {value} is not a whole number.")

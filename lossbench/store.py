@@ -27,8 +27,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from .config import FORMAT, RunConfig
-from .errors import LossbenchError, RunError, UsageError, unknown_name
-from .files import read_arrays, read_json, refuse_links, to_json, write_atomically
+from .errors import Busy, LossbenchError, RunError, UsageError, unknown_name
+from .files import drop_leftovers, npz_bytes, read_arrays, read_json, refuse_links, to_json, write_atomically
 from .records import Embedding, EpochRecord, Snapshots
 from .resolving import config_from_dict
 
@@ -51,7 +51,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep every other process out of this run. Raises RunError when one is in it, or a link.
+        """Keep every other process out of this run. Raises Busy when one is in it, RunError for a link.
 
         The operating system holds the lock and frees it when its owner dies, however it dies: there is
         no stale lock to recognise, and no clock is involved.
@@ -62,10 +62,11 @@ class RunFolder:
             lock = FileLock(self.path / ".lock", timeout=0)
             lock.acquire()
         except Timeout:
-            raise RunError(f"Another process is training {self.name} right now.") from None
+            raise Busy(f"Another process is training {self.name} right now.") from None
         except OSError as error:
             raise RunError(f"{self.path} cannot be written: {error.strerror or error}.") from None
         try:
+            drop_leftovers(self.path)
             yield
         finally:
             lock.release()
@@ -91,21 +92,19 @@ class RunFolder:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write result.json, the last file of a run, and drop the resume state that it makes useless."""
-        self.unpack({"result.json": to_json(result).encode()})
+        self.write_bytes("result.json", to_json(result).encode())
 
     def pack(self) -> dict[str, bytes]:
         """What the run has, by file name, to go on or to be kept elsewhere. Raises RunError."""
-        found = {name: self.read_bytes(name) for name in _FILES}
-        return {name: content for name, content in found.items() if content is not None}
+        return {name: content for name in _FILES if (content := self.read_bytes(name)) is not None}
 
     def unpack(self, files: Mapping[str, bytes]) -> None:
         """Write what `pack` gave elsewhere, the result last. Raises RunError."""
+        if files:
+            self.begin()
         for name in reversed(_FILES):  # and no other: a name from elsewhere could lead anywhere
             if name in files:
                 self.write_bytes(name, files[name])
-        if "result.json" in files:
-            with contextlib.suppress(OSError):
-                (self.path / "resume.pt").unlink()
 
     def write_epochs(self, records: Sequence[EpochRecord]) -> None:
         """Write epochs.csv, one line per finished epoch."""
@@ -115,7 +114,7 @@ class RunFolder:
         writer.writerow([*EpochRecord._fields[:3], *terms, *EpochRecord._fields[4:]])
         for record in records:
             writer.writerow([*record[:3], *record.terms.values(), *record[4:]])
-        write_atomically(self.path / "epochs.csv", text.getvalue().encode())
+        self.write_bytes("epochs.csv", text.getvalue().encode())
 
     def write_features(
         self, embeddings: Mapping[str, Embedding], directions: Mapping[str, np.ndarray | None]
@@ -128,9 +127,7 @@ class RunFolder:
             if array is not None
         }
         arrays |= {name: array for name, array in directions.items() if array is not None}
-        content = io.BytesIO()
-        np.savez(content, **arrays)
-        write_atomically(self.path / "features.npz", content.getvalue())
+        self.write_bytes("features.npz", npz_bytes(arrays))
 
     def features(self) -> tuple[dict[str, Embedding], dict[str, np.ndarray]]:
         """Embeddings by split, and weight, bias and centers where they exist. Raises RunError."""
@@ -155,6 +152,8 @@ class RunFolder:
         content = self.read_bytes("epochs.csv")
         known = [name for name in EpochRecord._fields if name != "terms"]
         try:
+            if content is not None and not content.endswith(b"\n"):
+                raise ValueError("cut short, perhaps inside a number")
             records = []
             for line in csv.DictReader(io.StringIO((content or b"").decode())):
                 numbers = {name: float(value) for name, value in line.items()}
@@ -169,9 +168,7 @@ class RunFolder:
         if snapshots is not None:
             arrays = {**snapshots._asdict(), **snapshots.directions}
             del arrays["directions"]
-            content = io.BytesIO()
-            np.savez(content, **arrays)
-            write_atomically(self.path / "snapshots.npz", content.getvalue())
+            self.write_bytes("snapshots.npz", npz_bytes(arrays))
 
     @property
     def has_snapshots(self) -> bool:
@@ -193,7 +190,7 @@ class RunFolder:
 
     def write_metrics(self, metrics: Mapping[str, float | None]) -> None:
         """Write metrics.json."""
-        write_atomically(self.path / "metrics.json", to_json(metrics).encode())
+        self.write_bytes("metrics.json", to_json(metrics).encode())
 
     def read_bytes(self, name: str) -> bytes | None:
         """A file of this run, None when there is none. Raises RunError when it cannot be read."""
@@ -205,13 +202,17 @@ class RunFolder:
             raise RunError(f"{self.path / name} cannot be read: {error.strerror or error}.") from None
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """Write a file of this run atomically."""
+        """Write a file of this run whole. Raises RunError, also when the run has been taken away."""
+        if not (self.path / "config.json").exists():  # else what is written here would be no run
+            raise RunError(f"{self.path} is no longer a run; it was moved or deleted meanwhile.")
         write_atomically(self.path / name, content)
+        if name == "result.json":
+            with contextlib.suppress(OSError):
+                (self.path / "resume.pt").unlink()
 
     def log(self, text: str) -> None:
-        """Append a dated line to log.txt; a full disk must not hide the error that is being logged."""
+        """Append a dated line to log.txt; a full disk or a lost folder must not hide its reason."""
         with contextlib.suppress(OSError):
-            self.path.mkdir(parents=True, exist_ok=True)
             moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
             # a link is not followed, so that nothing outside is written to
             how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
@@ -294,5 +295,5 @@ def _age(path: Path) -> float:
     """When the run was completed (its result written), else begun."""
     for name in ("result.json", "config.json"):
         with contextlib.suppress(OSError):
-            return (path / name).stat().st_mtime
+            return os.stat(f"{path}/{name}").st_mtime
     return 0.0

@@ -1,13 +1,11 @@
 """The training loop, read top to bottom.
 
-One run is one call of `train`: it shows a stored result, continues an interrupted run or starts a new
-one. Under one seed every loss starts from the same network, sees the same batches in the same order and
-takes the same number of steps. A step touches no file and waits for nothing: losses are read once an epoch.
+Under one seed every loss starts from the same network, sees the same batches in the same order and takes
+the same number of steps. A step touches no file and waits for nothing: losses are read once an epoch.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Generator
@@ -19,9 +17,9 @@ from torch import nn
 
 from . import __version__
 from .batches import epoch_batches
-from .checkpoints import build, load_state, model_bytes, state_bytes, tensors_to
+from .checkpoints import build, model_bytes, state_bytes, state_of, tensors_to
 from .config import RunConfig
-from .errors import Diverged, Interrupted, UsageError
+from .errors import Interrupted, UsageError
 from .evaluation import judge, quick_look
 from .losses._weighted_sum import WeightedSum
 from .optimizing import Optimizer, learning_rate
@@ -32,69 +30,12 @@ from .runtime import (
     Randomness,
     autocast,
     describe_machine,
-    prepare_process,
     resolve_device,
     resolve_precision,
 )
 from .snapshots import Album
 from .splits import SPLIT_SEED, Splits, normalized, on_device, splits_of
-from .stepping import Steps
-from .store import RunFolder, Store
-
-
-def train(
-    config: RunConfig,
-    store: Store,
-    *,
-    placement: Placement,
-    observer: Observer,
-    stop: Callable[[], bool],
-    force: bool = False,
-) -> dict[str, Any]:
-    """The result of a run: the stored one, or that of training it now (from its last state, if any).
-
-    `stop` is asked after every step. Raises Interrupted (state saved), Diverged (result stored), or another
-    LossbenchError; a run being trained by another process is a RunError.
-    """
-    with contextlib.closing(turns_of(config, store, placement, observer, stop, force)) as turns:
-        try:
-            training, steps = next(turns), Steps()
-            while True:
-                failed = steps.take([training])
-                turns.throw(failed[training]) if failed else next(turns)
-        except StopIteration as end:
-            result: dict[str, Any] = end.value
-            return result
-
-
-Turns = Generator["Training", None, dict[str, Any]]
-
-
-def turns_of(
-    config: RunConfig,
-    store: Store,
-    placement: Placement,
-    observer: Observer,
-    stop: Callable[[], bool],
-    force: bool,
-) -> Turns:
-    """What `train` does but for the steps: the training is yielded when one is due, so several take turns."""
-    run = store.run(config)
-    stored = None if force else run.result()
-    if stored is None:
-        prepare_process(placement.threads)
-        # before anything is written: a device or data set that is not there leaves no trace
-        training = Training(run, placement, observer, stop)
-        store.check_writable()
-        with run.lock():
-            if force:
-                run.clear()
-            if (stored := run.result()) is None:
-                run.begin()
-                stored = yield from training.turns()
-    if stored["status"] == "diverged":
-        raise Diverged(f"{run.name} diverged in epoch {stored['epoch']}: its loss became NaN or infinite.")
-    return stored
+from .store import RunFolder
 
 
 class Training:
@@ -122,11 +63,12 @@ class Training:
         self.sums = torch.zeros(1 + len(self.config.terms), device=self.device)
         self.random = Randomness(self.config.seed, "training")
         self.epoch = self.step = self.phase = 0
+        self._goodbye = f"{run.name} was interrupted; the same command continues it."
         self.seconds = self.epoch_seconds = 0.0
         self.records: list[EpochRecord] = []
         self.album = Album(self.config, self.splits, self.steps, placement.snapshots)
 
-    def turns(self) -> Turns:
+    def turns(self) -> Generator[Training, None, dict[str, Any]]:
         """Train to the end, evaluate, store; a step is due at each yield. Raises Interrupted or Diverged."""
         self._resume()
         self.observer.started(self.run.name, self.config.epochs, self.steps, self.steps_done)
@@ -142,6 +84,8 @@ class Training:
             self._save()
             self.run.log(f"epoch {record.epoch}: loss {record.loss:.5f}, val {record.val_accuracy:.4f}")
             self.observer.finished_epoch(self.run.name, record)
+            if self.stop() and self.epoch < self.config.epochs:
+                raise Interrupted(self._goodbye)
         return self._finish()
 
     @property
@@ -178,7 +122,7 @@ class Training:
             if self.stop() and self.step < self.steps:
                 self.epoch_seconds += time.perf_counter() - began
                 self._save()
-                raise Interrupted(f"{self.run.name} was interrupted; the same command continues it.")
+                raise Interrupted(self._goodbye)
         self.epoch_seconds += time.perf_counter() - began
 
     def take_step(self) -> None:
@@ -227,7 +171,7 @@ class Training:
     def _diverged(self, record: EpochRecord) -> dict[str, Any]:
         """Store how far it came; the weights before this epoch are kept where there are any."""
         if (content := self.run.read_bytes("resume.pt")) is not None:
-            self._restore(load_state(content, str(self.run.path)))
+            self._restore(content)
             self.run.write_bytes("model.safetensors", model_bytes(self.network, self.loss, self.config))
         last = next(reversed(self.records), None)
         result = self._result("diverged") | {
@@ -273,28 +217,31 @@ class Training:
             "random": self.random.state,
             "cuda_random": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
         }
+        self.run.write_epochs(self.records)  # first: who dies between the two does the epoch again, and this
         self.run.write_bytes("resume.pt", state_bytes(state))
-        self.run.write_epochs(self.records)
 
     def _resume(self) -> None:
         if (content := self.run.read_bytes("resume.pt")) is None:
             return self.run.log(f"starts: {self.config.to_dict()}")
-        self._restore(load_state(content, str(self.run.path)))
+        self._restore(content)
         return self.run.log(f"continues in epoch {self.epoch + 1} after {self.step} of {self.steps} steps")
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.loss.load_state_dict(state["loss"])
-        self.optimizer.load_state_dict(tensors_to(self.device, state["optimizer"]))
-        self.epoch, self.step = state["epoch"], state["step"]
-        self.sums.copy_(state["sums"])
-        self.seconds, self.epoch_seconds = state["seconds"]
-        self.records = [EpochRecord(*record) for record in state["records"]]
-        self.album.pages = dict(state.get("snapshots", {}))
-        torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
-        self.random.state = state["random"]
-        if state["cuda_random"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda_random"])
+    def _restore(self, content: bytes) -> None:
+        with state_of(content, str(self.run.path)) as state:
+            self.network.load_state_dict(state["network"])
+            self.loss.load_state_dict(state["loss"])
+            self.optimizer.load_state_dict(tensors_to(self.device, state["optimizer"]))
+            self.epoch, self.step = state["epoch"], state["step"]
+            self.sums.copy_(state["sums"])
+            self.seconds, self.epoch_seconds = state["seconds"]
+            self.records = [EpochRecord(*record) for record in state["records"]]
+            if not (len(self.records) == self.epoch <= self.config.epochs and 0 <= self.step < self.steps):
+                raise ValueError("it is beyond the end")
+            self.album.pages = dict(state.get("snapshots", {}))
+            torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
+            self.random.state = state["random"]
+            if state["cuda_random"] is not None and self.device.type == "cuda":
+                torch.cuda.set_rng_state(state["cuda_random"])
 
     def _judged(self) -> tuple[nn.Module, WeightedSum, Splits, RunConfig, torch.dtype]:
         return self.network, self.loss, self.splits, self.config, self.precision

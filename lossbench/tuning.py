@@ -29,11 +29,11 @@ from .files import read_json, to_json, write_atomically
 from .protocols import Observer
 from .records import EpochRecord
 from .resolving import config_from_dict
+from .running import train
 from .runtime import Placement
 from .searching import OVER, Search, distributions, is_found, open_study, space, summary
 from .store import RunFolder, Store
 from .sweeping import numbers_of
-from .training import train
 
 if TYPE_CHECKING:
     import optuna

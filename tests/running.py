@@ -8,9 +8,9 @@ from typing import Any
 from lossbench.config import RunConfig
 from lossbench.records import EpochRecord
 from lossbench.resolving import make_config
+from lossbench.running import train
 from lossbench.runtime import Placement
 from lossbench.store import Store
-from lossbench.training import train
 
 ONE_THREAD = Placement("cpu", None, 1)
 

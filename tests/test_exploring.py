@@ -17,9 +17,9 @@ from lossbench.errors import RunError, UsageError
 from lossbench.exploring import explore, page
 from lossbench.packing import labels
 from lossbench.records import Snapshots
+from lossbench.running import train
 from lossbench.runtime import Placement
 from lossbench.store import Store
-from lossbench.training import train
 from lossbench.viewing import StoredRun
 
 from .figures.views import View, directions, embedding, snapshots

@@ -16,9 +16,9 @@ from lossbench.__main__ import main
 from lossbench.config import RunConfig
 from lossbench.errors import Interrupted
 from lossbench.evaluation import measure_stored
+from lossbench.running import train
 from lossbench.runtime import Placement
 from lossbench.store import Store
-from lossbench.training import train
 
 from .datasets.test_datasets import FILES, idx, write_data_set
 from .running import Recorder, run, small

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from lossbench.__main__ import main
 from lossbench.errors import Interrupted
 from lossbench.records import LabelledImages
+from lossbench.running import train
 from lossbench.runtime import Placement
 from lossbench.snapshots import IMAGES, Album, moments
 from lossbench.splits import Splits
 from lossbench.store import Store
-from lossbench.training import train
 from tests.running import Recorder, small
 
 COUNT = 6

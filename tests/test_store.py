@@ -63,10 +63,10 @@ def test_a_file_is_written_whole_and_readable_by_others(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def full_disk(folder: Path) -> Iterator[Path]:
-    """A real file system of 64 KiB."""
+def full_disk(folder: Path, size: str = "64k") -> Iterator[Path]:
+    """A real file system, 64 KiB small."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
     if (
         os.geteuid() != 0
         or not shutil.which("mount")

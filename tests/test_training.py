@@ -74,18 +74,18 @@ def small_centers(config):
 
 
 def test_every_loss_starts_from_the_same_network_and_sees_the_same_batches(tmp_path, monkeypatch):
-    from lossbench import training
+    from lossbench import running
 
     seen = {}
 
-    class Spy(training.Training):
+    class Spy(running.Training):
         def take_step(self):
             seen.setdefault(self.run.name, []).append(self.index.clone())
             if len(seen[self.run.name]) == 1:
                 seen[self.run.name + "/start"] = self.network.feature.weight.detach().clone()
             super().take_step()
 
-    monkeypatch.setattr(training, "Training", Spy)
+    monkeypatch.setattr(running, "Training", Spy)
     configs = [small(loss, epochs=2) for loss in ("softmax", "center", "arcface")]
     for config in configs:
         run(config, tmp_path)
@@ -176,15 +176,15 @@ def test_divergence_is_stored_and_keeps_the_last_finite_values(tmp_path):
 
 
 def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatch):
-    from lossbench import training
+    from lossbench import running
 
-    class Poisoned(training.Training):
+    class Poisoned(running.Training):
         def take_step(self):
             super().take_step()
             if self.epoch == 2:
                 self.sums += torch.nan
 
-    monkeypatch.setattr(training, "Training", Poisoned)
+    monkeypatch.setattr(running, "Training", Poisoned)
     config = small("softmax", epochs=4)
     with pytest.raises(Diverged, match="epoch 3"):
         run(config, tmp_path)
@@ -237,8 +237,8 @@ def test_center_learns_mnist_within_an_epoch(tmp_path, mnist_folder):
     """The real thing, one epoch: 55,000 images, two-dimensional features, far beyond what guessing gives."""
     config = make_config(loss="center", lam=0.003, epochs=1)
     watching = Recorder()
+    from lossbench.running import train
     from lossbench.runtime import Placement
-    from lossbench.training import train
 
     result = train(
         config,

@@ -8,10 +8,10 @@ import torch
 
 from lossbench.checkpoints import load_model
 from lossbench.errors import DataError, RunError
+from lossbench.running import train
 from lossbench.runtime import Placement
 from lossbench.splits import splits_of
 from lossbench.store import Store
-from lossbench.training import train
 from lossbench.viewing import StoredRun
 from tests.running import Recorder, run, small
 

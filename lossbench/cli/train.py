@@ -72,8 +72,8 @@ def _train(
     stored = None if force else store.run(config).result()
     if stored is not None and stored["status"] == "done" and not tensorboard:
         return stored  # without importing torch
+    from ..running import train as run
     from ..runtime import Placement, StopRequest
-    from ..training import train as run
     from ._many import new_tracker
 
     placement = Placement(request.device, request.data_dir, snapshots=snapshots)

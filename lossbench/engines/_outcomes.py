@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from ..config import RunConfig
-from ..errors import Diverged, Interrupted, LossbenchError, RunError
+from ..errors import Busy, Diverged, Interrupted, LossbenchError, RunError
 from ..protocols import Observer
+from ..running import train
 from ..runtime import Placement
 from ..splits import Splits, kind_of, splits_of
-from ..store import Store
-from ..training import train
+from ..store import RunFolder, Store
 
 _HOPELESS = 3
 
 
 class Outcome(NamedTuple):
-    """What became of a run: done, diverged, failed or interrupted, and its result or the reason."""
+    """What became of a run: done, diverged, failed or interrupted, and its result or the reason.
+
+    Between `run_here` and an engine also `busy` (another process trains it: ask again later) and `died` (out
+    of memory: a new worker may have more). Those that an engine passes on count as failed.
+    """
 
     config: RunConfig
     status: str
@@ -82,14 +89,26 @@ def outcome_of(config: RunConfig, store: Store, work: Callable[[], dict[str, Any
         return Outcome(config, "diverged", run.result(), str(error))
     except Interrupted as error:
         return Outcome(config, "interrupted", None, str(error))
+    except Busy as error:
+        return Outcome(config, "busy", None, str(error))
     except LossbenchError as error:
-        run.log(f"failed: {error}")
+        _note(run, f"failed: {error}")
         return Outcome(config, "failed", None, str(error))
     except Exception as error:
-        run.log(f"failed:\n{traceback.format_exc()}")
-        return Outcome(
-            config, "failed", None, f"{type(error).__name__}: {error} (see {run.path / 'log.txt'})"
-        )
+        _note(run, f"failed:\n{traceback.format_exc()}")
+        status, what = ("died", "out of memory") if _out_of_memory(error) else ("failed", str(error))
+        return Outcome(config, status, None, f"{type(error).__name__}: {what} (see {run.path / 'log.txt'})")
+
+
+def _note(run: RunFolder, text: str) -> None:
+    with contextlib.suppress(OSError):
+        run.path.mkdir(parents=True, exist_ok=True)  # it may have failed before it began
+    run.log(text)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # torch's allocator of the CPU raises a RuntimeError like any other
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def while_there_is_hope(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
@@ -99,6 +118,8 @@ def while_there_is_hope(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """
     reasons: collections.deque[str] = collections.deque(maxlen=_HOPELESS)
     for outcome in outcomes:
+        if outcome.status in ("busy", "died"):
+            outcome = outcome._replace(status="failed")
         yield outcome
         failed = outcome.status == "failed"
         # a message may name its run, and the reason is the same for all that

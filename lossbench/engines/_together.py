@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import collections
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..config import RunConfig
 from ..protocols import Observer
+from ..running import Turns, turns_of
 from ..runtime import Placement
 from ..stepping import Steps
 from ..store import Store
-from ..training import Training, Turns, turns_of
+from ..training import Training
 from ._outcomes import Outcome, outcome_of
+
+_PATIENCE = 0.5  # seconds until a run that another process was training is looked at again
 
 
 def run_together(
@@ -27,14 +31,19 @@ def run_together(
     """Train up to `size` runs at a time and yield their outcomes in the order of completion.
 
     They may differ in anything; each is, bit for bit on a CPU, what it is alone, and one that fails or
-    diverges leaves the others as they are. The next run begins as soon as there is room.
+    diverges leaves the others as they are. The next run begins as soon as there is room; one that another
+    process trains comes when some of these are over.
     """
-    waiting, steps = collections.deque(configs), Steps()
+    waiting, busy, steps = collections.deque(configs), list[RunConfig](), Steps()
     going: dict[Turns, RunConfig] = {}
     due: dict[Turns, Training] = {}
     failed: dict[Any, Exception] = {}
     try:
-        while going or (waiting and not stop()):
+        while going or ((waiting or busy) and not stop()):
+            if busy and not going:
+                time.sleep(_PATIENCE)
+                waiting.extend(busy)
+                busy.clear()
             while waiting and len(going) < size and not stop():
                 config = waiting.popleft()
                 going[turns_of(config, store, placement, observer, stop, force)] = config
@@ -42,8 +51,11 @@ def run_together(
                 found = _turn(config, store, turns, failed.get(due.pop(turns, None)))
                 if isinstance(found, Training):
                     due[turns] = found
+                    continue
+                del going[turns]
+                if found.status == "busy":
+                    busy.append(config)
                 else:
-                    del going[turns]
                     yield found
             failed = steps.take(list(due.values()))
     finally:

@@ -2,16 +2,20 @@
 
 A worker imports torch and loads the data once for all its runs, and uses its share of the cores. One
 that dies takes nothing with it: its run is tried once more by a new worker, from its last saved state.
+A run that another process trains comes last: by then its result is there, or its turn has come.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import math
 import multiprocessing
 import multiprocessing.connection
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +32,8 @@ _ATTEMPTS = 2
 _STEP_MESSAGES = 0.2  # seconds between two messages about steps
 _SILENCE = 600.0  # seconds without a word from a worker after which it counts as hung
 _GRACE = 10.0  # seconds for a worker to finish its step and save
+_PATIENCE = 0.5  # seconds until a run that another process was training is looked at again
+_FAREWELL = 1.0  # seconds for idle workers to end by themselves
 
 
 def run_all(
@@ -64,10 +70,14 @@ def _outcomes(
     if resolve_device(placement.device).type == "cuda":
         yield from run_together(waiting, store, placement, observer, stop, force, size=workers)
     elif workers == 1 or len(waiting) == 1:
-        for config in waiting:
-            if stop():
-                return
-            yield run_here(config, store, placement, observer, stop, force)
+        queue = collections.deque(waiting)
+        while queue and not stop():
+            outcome = run_here(queue.popleft(), store, placement, observer, stop, force)
+            if outcome.status == "busy":
+                queue.append(outcome.config)
+                time.sleep(_PATIENCE)
+            else:
+                yield outcome
     elif waiting:
         yield from _Pool(store, placement, min(workers, len(waiting)), observer, stop, force).run(waiting)
 
@@ -95,6 +105,7 @@ class _Pool:
         self.running: dict[_Worker, RunConfig] = {}
         self.heard: dict[_Worker, float] = {}
         self.attempts: collections.Counter[RunConfig] = collections.Counter()
+        self.busy_at: dict[RunConfig, float] = {}
 
     def run(self, configs: Sequence[RunConfig]) -> Iterator[Outcome]:
         """Yield the outcomes; leave no process behind, however this ends."""
@@ -103,8 +114,8 @@ class _Pool:
         stopping_since = None
         try:
             while self.running or (waiting and not self.stop()):
-                while idle and waiting and not self.stop():
-                    self._give(idle.pop(), waiting.popleft())
+                while idle and not self.stop() and (config := self._due(waiting)):
+                    self._give(idle.pop(), config)
                 if self.stop() and stopping_since is None:
                     stopping_since = time.monotonic()
                     for worker in self.running:
@@ -117,29 +128,40 @@ class _Pool:
                     if outcome is None:
                         continue
                     config = self.running.pop(worker)
+                    if outcome.status == "interrupted" and not self.stop():  # by somebody else
+                        outcome = outcome._replace(status="died")
                     if outcome.status == "died":
+                        worker.connection.close()
+                        worker.process.kill()  # one out of memory still lives
                         worker.process.join()
-                        idle.append(self._start())
-                        if self.attempts[config] < _ATTEMPTS:
-                            waiting.append(config)
-                            continue
-                        outcome = outcome._replace(status="failed")
+                        if stopping_since is None:
+                            idle.append(self._start())
                     else:
                         idle.append(worker)
-                    yield outcome
+                    if outcome.status == "busy" or (
+                        outcome.status == "died" and self.attempts[config] < _ATTEMPTS
+                    ):
+                        waiting.append(config)
+                    else:
+                        yield outcome
         finally:
-            for worker in [*idle, *self.running]:
-                worker.connection.close()
-                worker.process.join(timeout=1)
-                if worker.process.is_alive():
-                    worker.process.kill()
-                    worker.process.join()
+            _end([*idle, *self.running])
+
+    def _due(self, waiting: collections.deque[RunConfig]) -> RunConfig | None:
+        """The first run that was not another process's a moment ago, taken out of those waiting."""
+        earliest = time.monotonic() - _PATIENCE
+        for config in waiting:
+            if self.busy_at.get(config, -math.inf) < earliest:
+                waiting.remove(config)
+                return config
+        return None
 
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")  # a forked child cannot use CUDA
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, *self.arguments), daemon=True)
-        process.start()
+        with _signals_later():
+            process.start()
         theirs.close()
         return _Worker(process, ours)
 
@@ -171,20 +193,51 @@ class _Pool:
             return Outcome(self.running[worker], "died", None, f"its worker process {why}")
         self.heard[worker] = time.monotonic()
         if kind == "outcome":
-            return Outcome(*content)
+            outcome = Outcome(*content)
+            if outcome.status == "busy":
+                self.busy_at[outcome.config] = time.monotonic()
+                self.attempts[outcome.config] -= 1
+            return outcome
         getattr(self.observer, kind)(*content)
         return None
+
+
+def _end(workers: Sequence[_Worker]) -> None:
+    """Close every connection, wait a moment for all together, kill who is still there."""
+    for worker in workers:
+        worker.connection.close()
+    deadline = time.monotonic() + _FAREWELL
+    for worker in workers:
+        worker.process.join(timeout=max(0.0, deadline - time.monotonic()))
+        worker.process.kill()
+        worker.process.join()
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Hold Ctrl-C back inside the block: a process born in it does not hear one before it is ready to."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # the first process would start it, and that lets the signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(connection: Connection, root: Path, placement: Placement, force: bool) -> None:
     """A worker: take configs until the other end closes."""
     store, messenger = Store(root), _Messenger(connection)
     with StopRequest().watching() as stop, contextlib.suppress(EOFError, OSError):
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         while True:
             config = connection.recv()
-            stop.requested = False
             outcome = run_here(config, store, placement, messenger, lambda: stop() or messenger.alone, force)
             connection.send(("outcome", *outcome))
+            stop.requested = False
 
 
 class _Messenger:

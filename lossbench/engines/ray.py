@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import RunConfig
-from ..errors import LossbenchError, RunError
+from ..errors import Busy, LossbenchError, RunError
 from ..protocols import Observer
 from ..records import EpochRecord
 from ..runtime import Placement
@@ -102,7 +102,11 @@ class _Sweep:
         try:
             while self.away or (waiting and not self.stop()):
                 while waiting and not self.stop() and len(self.away) < self._room():
-                    if (outcome := self._send(waiting.popleft())) is not None:
+                    outcome = self._send(waiting.popleft())
+                    if outcome is not None and outcome.status == "busy":
+                        waiting.append(outcome.config)
+                        break  # it is looked at again after the others
+                    if outcome is not None:
                         yield outcome
                 if self.stop() and stopping_since is None:
                     stopping_since = time.monotonic()
@@ -144,6 +148,8 @@ class _Sweep:
             files = run.pack()
         except LossbenchError as error:
             lock.close()
+            if isinstance(error, Busy):
+                return Outcome(config, "busy", None, str(error))
             run.log(f"failed: {error}")
             return Outcome(config, "failed", None, str(error))
         self.attempts[config] += 1
@@ -162,7 +168,9 @@ class _Sweep:
     def _ready(self) -> list[Any]:
         """Tasks that are over, after a moment's wait; what they said before is heard first."""
         tasks = list(self.away)
-        if tasks and self.ray.wait(tasks, timeout=_PAUSE)[0]:
+        if not tasks:
+            time.sleep(_PAUSE)
+        elif self.ray.wait(tasks, timeout=_PAUSE)[0]:
             tasks = self.ray.wait(tasks, num_returns=len(tasks), timeout=0)[0]
         else:
             tasks = []

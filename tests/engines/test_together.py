@@ -134,6 +134,22 @@ def test_interrupted_together_and_continued_equals_uninterrupted(tmp_path):
     assert_equal_runs(configs, tmp_path / "pack", tmp_path / "alone")
 
 
+def test_a_run_of_another_process_comes_when_that_is_over(tmp_path):
+    """Its result is there then, and it is not trained again."""
+    configs = [small("center", epochs=1), small("softmax", epochs=1)]
+    held = Store(tmp_path).run(configs[0])
+    watching = Recorder()
+    placement, outcomes = ONE_THREAD, []
+    with held.lock():
+        going = run_together(configs, Store(tmp_path), placement, watching, watching.stop, False, 2)
+        outcomes.append(next(going))
+    run(configs[0], tmp_path)
+    written = (held.path / "result.json").stat().st_mtime_ns
+    outcomes += going
+    assert [(outcome.config, outcome.status) for outcome in outcomes] == [(c, "done") for c in configs[::-1]]
+    assert (held.path / "result.json").stat().st_mtime_ns == written
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", catalog.names("losses"))

@@ -1,0 +1,150 @@
+"""A process that forks commands to be killed: torch is imported once for hundreds of deaths.
+
+Each command is a process of its own session that runs the real command line; kill it as you like.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+class Kennel:
+    """The tests' end: start commands, wait for them, kill them."""
+
+    def __enter__(self) -> Kennel:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.reliability.kennel"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        )
+        self._ask()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+        self.process.stdout.close()
+
+    def start(self, arguments: list[str], said: Path, die_at: int = 0) -> int:
+        """The process id of a command whose words go to a file; it kills itself at its n-th file operation."""
+        return self._ask("start", arguments, str(said), die_at)
+
+    def wait(self, pid: int) -> int:
+        """The exit code of a command, negative for a signal."""
+        return self._ask("wait", pid)
+
+    def run(self, arguments: list[str], said: Path, die_at: int = 0) -> int:
+        """The exit code of a command that nobody disturbs."""
+        return self.wait(self.start(arguments, said, die_at))
+
+    def _ask(self, *order: Any) -> Any:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        if order:
+            print(json.dumps(order), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
+
+
+def of_session(session: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, own = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(own) == session and state != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def workers_of(session: int) -> list[int]:
+    """Those of them that are a sweep's workers."""
+    found = []
+    for pid in of_session(session):
+        try:
+            if b"--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+        except OSError:
+            continue
+    return found
+
+
+def deserted(session: int, seconds: float) -> bool:
+    """Whether every process of a session ends within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while of_session(session):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _born(arguments: list[str], said: str, die_at: int) -> None:
+    os.setsid()
+    words = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for number, target in enumerate((os.open(os.devnull, os.O_RDONLY), words, words)):
+        os.dup2(target, number)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from lossbench.__main__ import main
+
+    from .faults import Operations
+
+    if die_at:
+        Operations(Path(arguments[-1]), die_at, lambda: os.kill(os.getpid(), signal.SIGKILL)).install()
+    code = main(arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _warm_up() -> None:
+    """Import what commands import, and load the data; nothing that starts a thread, which no fork inherits."""
+    from lossbench import catalog, cli, rendering, reporting  # noqa: F401
+    from lossbench.cli import _many  # noqa: F401
+    from lossbench.engines import local  # noqa: F401
+    from lossbench.evaluation import judge
+    from lossbench.protocols import Silent
+    from lossbench.resolving import make_config
+    from lossbench.runtime import Placement
+    from lossbench.store import RunFolder
+    from lossbench.training import Training
+
+    config = make_config(loss="center", dataset="digits", unseen="2,3,4,5,6,7,8,9", batch_size=50)
+    training = Training(RunFolder(Path(), config), Placement("cpu", None, 1), Silent(), lambda: False)
+    judge(*training._judged())
+    for name in catalog.names("figures"):
+        catalog.load("figures", name)
+
+
+def _keep() -> None:
+    _warm_up()
+    print("null", flush=True)
+    for line in sys.stdin:
+        kind, *content = json.loads(line)
+        if kind == "start":
+            pid = os.fork()
+            if not pid:
+                try:
+                    _born(*content)
+                finally:
+                    os._exit(99)
+            print(pid, flush=True)
+        else:
+            print(os.waitstatus_to_exitcode(os.waitpid(content[0], 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    _keep()

@@ -1,0 +1,170 @@
+"""Ctrl-C, and workers that die, starve or are stopped by somebody: nothing is left running, nothing is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lossbench.engines import local
+from lossbench.errors import Busy
+from lossbench.store import Store
+
+from ..engines.test_local import outcomes
+from ..running import Recorder, run, small
+from .kennel import deserted, of_session, workers_of
+from .test_kills import QUICK
+from .trees import check_whole, facts
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and sets limits")
+LONG = ["sweep", "--loss", "center", "--lambda", "0.001,0.01", "--seeds", "0-1", "--epochs", "3000", *QUICK]
+
+
+def press_ctrl_c(kennel, folder, jobs, when, group=True):
+    """Start a long sweep, press Ctrl-C when it is time; its exit code, its words, and seconds until its end."""
+    said = folder.with_suffix(".txt")
+    session = kennel.start([*LONG, "--jobs", str(jobs), "--results", str(folder)], said)
+    deadline = time.monotonic() + 120
+    while not when(session):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    began = time.monotonic()
+    (os.killpg if group else os.kill)(session, signal.SIGINT)
+    code = kennel.wait(session)
+    taken = time.monotonic() - began
+    assert deserted(session, 0.5), of_session(session)
+    return code, said.read_text(), taken
+
+
+def saved(folder, runs):
+    return lambda _: len(list(folder.glob("runs/*/resume.pt"))) >= runs
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("group", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_ctrl_c_of_a_sweep_saves_and_leaves_nobody(kennel, tmp_path, count, jobs, group):
+    """As a terminal does it, to every process at once; and to the sweep alone."""
+    folder = tmp_path / "results"
+    code, words, taken = press_ctrl_c(kennel, folder, jobs, saved(folder, jobs), group)
+    assert code == 130, words
+    assert taken < 3
+    assert "the same command continues" in words
+    assert "Traceback" not in words
+    check_whole(folder)
+    stored, _ = Store(folder).all()
+    assert len(stored) == jobs
+    for one in stored:  # finished its step and saved after that
+        assert "continues" not in (one.path / "log.txt").read_text()
+        assert (one.path / "resume.pt").stat().st_size
+        with one.lock():
+            pass
+    count("sweeps interrupted by Ctrl-C within 3 s, nobody left")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", range(4))
+def test_ctrl_c_while_workers_are_being_born(kennel, tmp_path, count, moment):
+    def born(session):
+        if len(workers_of(session)) == 2:
+            time.sleep(0.7 * moment)
+            return True
+        return False
+
+    code, words, taken = press_ctrl_c(kennel, tmp_path / "results", 2, born)
+    assert (code, "Traceback" in words) == (130, False), words
+    assert taken < 3
+    count("sweeps interrupted by Ctrl-C within 3 s, nobody left")
+
+
+class Doing(Recorder):
+    """Does something to the worker of the first run, once, as soon as it has begun."""
+
+    def __init__(self, store, deed):
+        super().__init__()
+        self.runs, self.deed, self.done = store.runs, deed, 0
+
+    def started(self, run, epochs, steps, done):
+        import multiprocessing
+
+        if self.done:
+            return
+        for child in multiprocessing.active_children():
+            if str(self.runs / run / ".lock") in opened_by(child.pid):
+                self.done = child.pid
+                self.deed(child.pid)
+
+
+def opened_by(pid):
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            found.append(os.readlink(path))
+    return found
+
+
+def starve(pid):
+    """No page more, whatever it has now."""
+    used = 4096 * int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    resource.prlimit(pid, resource.RLIMIT_AS, (used // 2, used // 2))
+
+
+def stop_it(pid):
+    os.kill(pid, signal.SIGTERM)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deed", [starve, stop_it])
+def test_a_worker_out_of_memory_or_stopped_is_replaced(tmp_path, count, deed):
+    import multiprocessing
+
+    configs = [small("softmax", epochs=12, batch_size=1000, seed=seed) for seed in (0, 1)]
+    doing = Doing(Store(tmp_path / "hurt"), deed)
+    made = outcomes(configs, tmp_path / "hurt", 2, doing, stop=lambda: False)
+    assert doing.done
+    assert [made[config].status for config in configs] == ["done", "done"], made
+    assert not multiprocessing.active_children()
+    for config in configs:
+        run(config, tmp_path / "whole")
+    assert facts(tmp_path / "hurt") == facts(tmp_path / "whole")
+    logs = "".join(path.read_text() for path in (tmp_path / "hurt").glob("runs/*/log.txt"))
+    assert logs.count("starts: ") + logs.count("continues in") == 3
+    count("workers starved or stopped")
+
+
+def test_a_run_held_by_another_process_comes_last_and_is_taken_over(tmp_path):
+    """Its owner goes without finishing it: then it is trained here, once."""
+    configs = [
+        small("softmax", epochs=1, batch_size=50, seed=seed, unseen="2,3,4,5,6,7,8,9") for seed in (0, 1)
+    ]
+    held = Store(tmp_path).run(configs[0]).lock()
+    held.__enter__()
+
+    class Letting(Recorder):
+        def finished_epoch(self, run, record):
+            super().finished_epoch(run, record)
+            if len(self.records) == 1:
+                held.__exit__(None, None, None)
+
+    order = []
+    made = local.run_all(
+        configs,
+        Store(tmp_path),
+        placement=local.Placement("cpu", None, 1),
+        workers=1,
+        observer=Letting(),
+        stop=lambda: False,
+    )
+    order = [(outcome.config.seed, outcome.status) for outcome in made]
+    assert order == [(1, "done"), (0, "done")]
+
+
+def test_a_single_run_held_by_another_process_is_still_refused_at_once(tmp_path):
+    config = small("softmax")
+    with Store(tmp_path).run(config).lock(), pytest.raises(Busy, match="right now"):
+        run(config, tmp_path)
