@@ -1,8 +1,8 @@
 """What parallel workers bring: the same runs one after another with all threads, and on several workers.
 
 Workers share the cores. Their start (importing torch, reading the data) is told apart from the rest, and so
-is what a run takes beyond its training: judging, storing, waiting for the last. Memory is what a worker holds
-alone, without pages that it shares with others.
+are judging a trained run with all its images and the true overhead: handing out runs, waiting for the last.
+Memory is what a worker holds alone, without pages that it shares with others.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..config import RunConfig
 from ..engines.local import run_all
 from ..errors import RunError
 from ..protocols import Silent
+from ..records import EpochRecord
 from ..runtime import Placement, cores, describe_machine, resolve_device, threads_each
 from ..splits import splits_of
 from ..store import Store
@@ -34,7 +35,8 @@ _EVERY = 0.2  # seconds between two looks at the workers' memory
 class Batch(NamedTuple):
     """The same runs in one of the two ways. Seconds but for images and memory (MB per worker, NaN for none).
 
-    training: the sum of the runs' own seconds; start: the sum over workers until each trains.
+    Sums over all workers. start: until a worker trains; training: the runs' own seconds, that is epochs with
+    a look at validation after each; judging: from the last epoch to the stored result.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Batch(NamedTuple):
     wall: float
     start: float
     training: float
+    judging: float
     images: int
     unique: float
     resident: float
@@ -55,13 +58,13 @@ class Batch(NamedTuple):
 
     @property
     def overhead(self) -> float:
-        """Seconds per run that a worker spends beyond its start and training."""
-        return (self.wall * self.workers - self.start - self.training) / self.runs
+        """Seconds per run that a worker spends beyond its start, training and judging."""
+        return (self.wall * self.workers - self.start - self.training - self.judging) / self.runs
 
     @property
     def share(self) -> float:
-        """Overhead over training."""
-        return self.overhead * self.runs / self.training
+        """Overhead over training and judging."""
+        return self.overhead * self.runs / (self.training + self.judging)
 
 
 def measure(configs: Sequence[RunConfig], *, workers: int, placement: Placement) -> Benchmark:
@@ -79,11 +82,12 @@ def _batch(name: str, configs: Sequence[RunConfig], workers: int, placement: Pla
     watch = _Watch([config.run_name for config in configs[:workers]])
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        outcomes = list(
-            run_all(
-                configs, Store(Path(folder)), placement=placement, workers=workers, observer=watch, stop=watch
-            )
-        )
+        store, outcomes = Store(Path(folder)), []
+        for outcome in run_all(
+            configs, store, placement=placement, workers=workers, observer=watch, stop=watch
+        ):
+            outcomes.append(outcome)
+            watch.stored(outcome.config.run_name)
         wall = time.perf_counter() - began
     for outcome in outcomes:
         if outcome.status != "done":
@@ -96,6 +100,7 @@ def _batch(name: str, configs: Sequence[RunConfig], workers: int, placement: Pla
         wall,
         sum(moment - began for moment in watch.first.values()),
         sum(outcome.result["seconds"] for outcome in outcomes if outcome.result),
+        watch.judging,
         sum(_images(config, placement) for config in configs),
         watch.largest("unique"),
         watch.largest("resident"),
@@ -114,11 +119,20 @@ class _Watch(Silent):
     def __init__(self, first: Sequence[str]) -> None:
         self.expected, self.first = first, dict[str, float]()
         self.seen, self.looked = dict[int, dict[str, float]](), 0.0
+        self.trained, self.judging = dict[str, float](), 0.0
 
     def started(self, run: str, epochs: int, steps: int, done: int) -> None:  # noqa: ARG002
         """The first runs are given to one worker each."""
         if run in self.expected:
             self.first.setdefault(run, time.perf_counter())
+
+    def finished_epoch(self, run: str, record: EpochRecord) -> None:  # noqa: ARG002
+        """The last of these begins the judging."""
+        self.trained[run] = time.perf_counter()
+
+    def stored(self, run: str) -> None:
+        """The run's result is there."""
+        self.judging += time.perf_counter() - self.trained.get(run, time.perf_counter())
 
     def __call__(self) -> bool:
         """False, after a look at the workers' memory."""
@@ -148,7 +162,7 @@ def memory(process: int) -> dict[str, float]:
 def told(config: RunConfig, alone: Batch, together: Batch, machine: dict[str, Any]) -> Benchmark:
     """Both ways, in a table and in words."""
     header = ["runs", "workers x threads", "seconds", "images/s", "times alone", "without start"]
-    header += ["start (s)", "overhead per run (s)", "overhead (%)", "MB per worker, unique", "resident"]
+    header += ["start (s)", "judging per run (s)", "overhead (%)", "MB per worker, unique", "resident"]
     rows, data = [], dict[str, Any]()
     for key, batch in (("alone", alone), ("together", together)):
         ratio = batch.rate / alone.rate
@@ -164,7 +178,7 @@ def told(config: RunConfig, alone: Batch, together: Batch, machine: dict[str, An
                 number_text(ratio, 2),
                 number_text(after, 2),
                 number_text(batch.start / batch.workers, 1),
-                number_text(batch.overhead, 2),
+                number_text(batch.judging / batch.runs, 2),
                 number_text(100 * batch.share, 1),
                 number_text(batch.unique, 0),
                 number_text(batch.resident, 0),
@@ -173,9 +187,9 @@ def told(config: RunConfig, alone: Batch, together: Batch, machine: dict[str, An
     conditions = (
         f"Runs of {config.epochs} epochs on {config.dataset}, {config.title}, network {config.network}, B = "
         f"{config.batch_size}, precision {config.precision}; the same ones both ways, in temporary folders. "
-        "Start: until a worker trains. Overhead: what a worker spends per run beyond its training (judging "
-        "all splits, storing, waiting for the last), and as a part of training. Unique memory: what no other "
-        "process maps, at its most. "
+        "Start: until a worker trains. Judging: all splits, after the last epoch, and storing. Overhead: "
+        "what a worker spends beyond these and training (the next run, waiting for the last), as a part of "
+        "training and judging. Unique memory: what no other process maps, at its most. "
         f"{on_machine(machine, str(cores()))}"
     )
     return Benchmark("sweep", machine, Table(header, rows), conditions, data)

@@ -22,20 +22,21 @@ def course(name, *accuracies):
 
 
 def test_trains_both_ways_and_judges_each_epoch():
-    found = measure(small("center", epochs=4), target=0.3, epochs=2, placement=HERE)
+    found = measure(small("center", epochs=3), target=0.2, epochs=1, placement=HERE)
     ours, usual = found.data["ours"], found.data["usual"]
-    assert len(ours["epochs"]) == 4 and ours["reached"]
-    assert ours["epochs"][-1]["accuracy"] > 0.3
-    assert usual["reached"] is None and len(usual["epochs"]) == 2  # SGD at 0.001 has hardly begun
+    assert len(ours["epochs"]) == 3 and ours["reached"]
+    assert ours["epochs"][-1]["accuracy"] > 0.2
+    assert usual["reached"] is None and len(usual["epochs"]) == 1  # SGD at 0.001 has hardly begun
     for epoch in (*ours["epochs"], *usual["epochs"]):
         assert epoch["seconds"] > 0 and 0 < epoch["accuracy"] < 1
     assert found.data["ratio_is_lower_bound"]
     assert found.data["ratio"] == pytest.approx(usual["seconds"] / ours["seconds"])
-    assert "30 % test accuracy on digits" in found.conditions and "λ = 0.003" in found.conditions
+    assert "20 % test accuracy on digits" in found.conditions and "λ = 0.003" in found.conditions
 
 
+@pytest.mark.slow
 def test_the_usual_way_ends_where_the_target_is_reached():
-    found = measure(small("triplet", epochs=1), target=0.02, epochs=3, placement=HERE)
+    found = measure(small("triplet", epochs=1), target=0.02, epochs=2, placement=HERE)
     assert found.data["usual"]["reached"] == 1 and len(found.data["usual"]["epochs"]) == 1
     assert not found.data["ratio_is_lower_bound"]
 

@@ -30,7 +30,7 @@ def test_times_a_network_beside_the_usual_way_and_the_ceiling(monkeypatch):
     monkeypatch.setitem(train._SIDE, "cpu", 256)
     before = torch.get_num_threads()
     found = measure(
-        networks=["lenet"], threads=[1, 2], batch_size=20, repeats=3, dataset="digits", placement=HERE
+        networks=["lenet"], threads=[1, 2], batch_size=20, repeats=2, dataset="digits", placement=HERE
     )
     assert torch.get_num_threads() == before
     native = [pace["precision"] for pace in found.data["paces"]]
