@@ -27,12 +27,12 @@ def test_only_its_own_section_is_replaced(tmp_path):
         "Under these.\n\n`lossbench bench losses`\n"
     )
     path.write_text(
-        first.replace("## losses\n", "## before\nkept\n\n## losses\nold\n") + "\n## lossesque\nkept too\n"
+        first.replace("## losses\n", "## losses before\nkept\n\n## losses\nold\n") + "\n## after\nkept too\n"
     )
     write_section(tmp_path, made_up(), "again")
     text = path.read_text()
-    assert "## before\nkept\n\n## losses\n| loss |" in text
-    assert "`again`\n\n## lossesque\nkept too\n" in text
+    assert "## losses before\nkept\n\n## losses\n| loss |" in text
+    assert "`again`\n\n## after\nkept too\n" in text
     assert "old" not in text and text.count("## losses\n") == 1
     write_section(tmp_path, made_up(), "again")
     assert path.read_text() == text
