@@ -32,14 +32,19 @@ def train(
     LossbenchError; a run being trained by another process is a RunError.
     """
     with contextlib.closing(turns_of(config, store, placement, observer, stop, force)) as turns:
-        try:
-            training, steps = next(turns), Steps()
-            while True:
-                failed = steps.take([training])
-                turns.throw(failed[training]) if failed else next(turns)
-        except StopIteration as end:
-            result: dict[str, Any] = end.value
-            return result
+        return to_the_end(turns)
+
+
+def to_the_end(turns: Turns) -> dict[str, Any]:
+    """Take each step of a training when it is due, alone."""
+    try:
+        training, steps = next(turns), Steps()
+        while True:
+            failed = steps.take([training])
+            turns.throw(failed[training]) if failed else next(turns)
+    except StopIteration as end:
+        result: dict[str, Any] = end.value
+        return result
 
 
 def turns_of(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import pdist
 
 from .records import Measured
 
@@ -101,6 +100,8 @@ def angular_classes(measured: Measured) -> Classes:
 
 def smallest_distance(measured: Measured) -> float:
     """Distance of the two nearest class means; NaN with a single class."""
+    from scipy.spatial.distance import pdist  # slow to import, and figures need only directions
+
     means = measured.once(classes).means
     return float(pdist(means).min()) if len(means) > 1 else float("nan")
 

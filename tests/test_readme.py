@@ -13,6 +13,7 @@ import pytest
 from lossbench import catalog
 from lossbench.__main__ import main
 from lossbench.cli import app
+from lossbench.cli.bench import bench
 from lossbench.tables import Table, to_markdown
 
 ROOT = Path(__file__).parent.parent
@@ -77,7 +78,8 @@ def test_the_measured_table_is_the_stored_one():
 def test_the_benchmark_is_a_stored_one():
     """The losses that have a counterpart, and the sentence that says how they were timed."""
     text = (ROOT / "results/benchmarks/intel-r-xeon-r-processor.md").read_text(encoding="utf-8")
-    header, rule, *rows, _, said, _, command = text.partition("## losses\n")[2].strip().splitlines()
+    section = text.partition("## losses\n")[2].partition("\n## ")[0]
+    header, rule, *rows, _, said, _, command = section.strip().splitlines()
     compared = [row for row in rows if row.endswith("|") and not row.endswith("– |")]
     generated("benchmark", "\n".join([header, rule, *compared, "", said, "", command]))
 
@@ -163,6 +165,8 @@ def test_what_needs_a_cluster_is_at_least_understood(name):
 def test_every_command_stands_in_the_readme():
     for command in app.registered_commands:
         assert f"lossbench {command.callback.__name__}" in README
+    for command in bench.registered_commands:
+        assert f"lossbench bench {command.callback.__name__}" in README
 
 
 def test_links_resolve():

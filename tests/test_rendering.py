@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -191,3 +193,19 @@ def test_losses_can_be_drawn_before_any_training(tmp_path, capsys):
     assert "SphereFace" not in text
     assert main(["plot", "target-logits", "--loss", "softmax", "--results", str(tmp_path)]) == 1
     assert "None of these runs has a target logit" in capsys.readouterr().err
+
+
+def test_drawing_stored_features_needs_neither_torch_nor_scipy(folder, tmp_path):
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from lossbench.rendering import draw_features\n"
+        "from lossbench.store import Store\n"
+        "draw_features(Store(Path(sys.argv[1])).all()[0][:1], Path(sys.argv[2]))\n"
+        "slow = {'torch', 'sklearn', 'scipy'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    command = [sys.executable, "-c", script, str(folder), str(tmp_path / "features.png")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "features.png").exists()

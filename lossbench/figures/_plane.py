@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
 
 from ..records import Panel
 from ._style import UNSEEN, color, glyph, ground, ink, point_style, ray
@@ -75,7 +76,8 @@ def draw_ring(axes: Axes, panel: Panel, split: str) -> None:
 def _scatter(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
     # one collection in random order: no class lies on top of the others because of its number
     order = np.random.RandomState(0).permutation(len(points))
-    colors = np.array([color(label) for label in range(int(labels.max()) + 1)])
+    # as numbers: a name for each point would be looked up sixty thousand times
+    colors = to_rgba_array([color(label) for label in range(int(labels.max()) + 1)])
     axes.scatter(
         points[order, 0],
         points[order, 1],

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import json
 
 import pytest
 
-from lossbench import benchmarking
 from lossbench.__main__ import main
 
-
-@pytest.fixture(autouse=True)
-def _few(monkeypatch):
-    quick = functools.partial(benchmarking.measure_losses, names=("softmax", "supcon"))
-    monkeypatch.setattr(benchmarking, "measure_losses", quick)
+LOSSES = ["losses", "--losses", "softmax,supcon", "--repeats", "1", "--batch-size", "20", "--threads", "1"]
 
 
 def test_prints_a_table_and_writes_it(capsys, tmp_path):
-    asked = ["bench", "losses", "--repeats", "1", "--batch-size", "20", "--threads", "1"]
-    assert main([*asked, "--results", str(tmp_path)]) == 0
+    assert main(["bench", *LOSSES, "--results", str(tmp_path)]) == 0
     captured = capsys.readouterr()
     assert "SupConLoss" in captured.out
     assert "1 threads" in captured.err and "B = 20" in captured.err and "torch" in captured.err
@@ -28,17 +21,61 @@ def test_prints_a_table_and_writes_it(capsys, tmp_path):
 
 
 def test_json_is_one_document(capsys, tmp_path):
-    asked = ["bench", "losses", "--repeats", "1", "--batch-size", "20", "--threads", "1", "--json"]
-    assert main([*asked, "--results", str(tmp_path)]) == 0
+    assert main(["bench", *LOSSES, "--json", "--results", str(tmp_path)]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [each["loss"] for each in document["losses"]] == ["softmax", "supcon"]
     assert document["machine"]["threads"] == 1 and document["losses"][1]["ratio"] > 0
 
 
+QUICK = {
+    "train": "--networks lenet --precisions fp32 --threads 1 --repeats 1 --batch-size 20 --dataset digits",
+    "metrics": "--metrics gap,spread --repeats 1",
+    "quality": "--dataset digits --loss softmax --target 5 --epochs 1 --threads 1 --device cpu",
+    "sweep": "--dataset digits --jobs 1 --runs 1 --epochs 1 --device cpu",
+}
+
+
 @pytest.mark.parametrize(
-    "wrong", [["--repeats", "0"], ["--batch-size", "1"], ["--threads", "0"], ["--repeats", "x"]]
+    "subject",
+    [
+        "metrics",
+        "sweep",
+        pytest.param("train", marks=pytest.mark.slow),
+        pytest.param("quality", marks=pytest.mark.slow),
+    ],
+)
+def test_every_subject_has_its_section(capsys, tmp_path, subject):
+    assert main(["bench", subject, *QUICK[subject].split(), "--json", "--results", str(tmp_path)]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["benchmark"] == subject and document["machine"]["torch"]
+    (file,) = (tmp_path / "benchmarks").iterdir()
+    assert document["file"] == str(file)
+    assert f"## {subject}\n| " in file.read_text()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "losses --repeats 0",
+        "losses --batch-size 1",
+        "losses --threads 0",
+        "losses --repeats x",
+        "losses --losses sofmax",
+        "train --threads 1,0",
+        "train --threads two",
+        "train --precisions fp8",
+        "train --networks lenett",
+        "train --dataset mnst",
+        "quality --target 101",
+        "quality --loss softmx",
+        "quality --network lenett",
+        "sweep --epochs 0",
+        "metrics --metrics gapp",
+        "start --repeats 0",
+    ],
 )
 def test_wrong_input_is_one_sentence_and_exit_code_2(capsys, tmp_path, wrong):
-    assert main(["bench", "losses", *wrong, "--results", str(tmp_path)]) == 2
-    assert wrong[0] in capsys.readouterr().err
+    assert main(["bench", *wrong.split(), "--results", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert wrong.split()[1] in said or wrong.split()[2] in said
     assert not list(tmp_path.iterdir())

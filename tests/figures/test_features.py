@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from lossbench.errors import RunError
 from lossbench.figures import features
-from lossbench.figures._style import PALETTE, UNSEEN
+from lossbench.figures._style import PALETTE, UNSEEN, point_style
 from lossbench.records import Embedding, Panel
 from lossbench.rendering import painted
 from tests.figures.views import View, directions, embedding
@@ -177,3 +178,18 @@ def test_titles_and_lines_above_a_panel_do_not_touch(style):
             assert lower.y1 <= upper.y0 + 1
         assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
         assert boxes[-1].y1 <= figure.bbox.y1
+
+
+def test_small_dots_with_corners_look_like_circles():
+    """Beyond 5,000 points marks are polygons, because that is sooner drawn: no pixel may show it."""
+    points, pictures = np.random.RandomState(0).randn(6000, 2), []
+    for shape in ("o", point_style(6000)["marker"]):
+        figure = Figure(figsize=(2, 2), dpi=200)
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.scatter(*points.T, linewidths=0, **point_style(6000) | {"marker": shape})
+        canvas.draw()
+        pictures.append(np.asarray(canvas.buffer_rgba()).astype(int))
+    assert point_style(5000)["marker"] == "o" != point_style(6000)["marker"]
+    difference = np.abs(pictures[0] - pictures[1])
+    assert 0 < difference.mean() < 0.5 and difference.max() < 40

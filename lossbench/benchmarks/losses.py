@@ -1,45 +1,31 @@
 """How fast losses are here: value and gradient of each, beside a training step and another library.
 
-All timings are milliseconds on the processor, by the wall clock. What is compared is measured in turns, so
-that a machine whose speed wanders wanders for both.
+All timings are milliseconds on the processor. Labels are balanced, features random.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import math
-import re
-import statistics
-import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from . import __version__, catalog
-from .checkpoints import build
-from .contracts import LossSpec, Value
-from .errors import RunError
-from .files import write_atomically
-from .resolving import make_config
-from .runtime import autocast, describe_machine, prepare_process, resolve_precision, seeded
-from .splits import normalized
-from .tables import Table, number_text, to_markdown
+from .. import catalog
+from ..checkpoints import build
+from ..contracts import LossSpec, Value
+from ..resolving import make_config
+from ..runtime import autocast, describe_machine, resolve_precision, seeded
+from ..splits import normalized
+from ..tables import Table, number_text
+from ._timing import Timing, in_turns, spread, threads_set, timing
+from .result import Benchmark, on_machine
 
 CLASSES, DIM = 10, 2
-_WARM_UP = 3
 _WIDEST = 256  # samples up to which a library that lists all triplets of a batch stays below a gigabyte
-
-
-class Timing(NamedTuple):
-    """The middle of some timings and their middle half, in milliseconds."""
-
-    median: float
-    low: float
-    high: float
 
 
 class LossTiming(NamedTuple):
@@ -50,141 +36,81 @@ class LossTiming(NamedTuple):
     theirs: Timing | None
     counterpart: str
 
-
-class Benchmark(NamedTuple):
-    """All that was measured, with its conditions; `step` is one training step of the default network."""
-
-    machine: dict[str, Any]
-    batch_size: int
-    repeats: int
-    step: Timing
-    losses: list[LossTiming]
+    @property
+    def ratio(self) -> float:
+        """How many times ours theirs takes; NaN without it."""
+        return self.theirs.median / self.ours.median if self.theirs else math.nan
 
 
-def measure_losses(
+def measure(
     *, repeats: int, batch_size: int, threads: int | None = None, names: Iterable[str] | None = None
 ) -> Benchmark:
     """Time the losses of the catalogue (or `names`) at their defaults for ten classes in the plane.
 
-    A training step is timed between the losses, all along. Labels are balanced, features random.
+    A training step of the default network is timed between the losses, all along. Raises UsageError for an
+    unknown name.
     """
-    prepare_process(threads)
-    device = torch.device("cpu")
-    found, steps = [], []
-    with seeded(0, "benchmark"):
+    device, found, steps = torch.device("cpu"), [], list[float]()
+    specs = {name: catalog.spec("losses", name) for name in names or catalog.names("losses")}
+    with threads_set(threads), seeded(0, "benchmark"):
         step = _training_step(batch_size, device)
-        _milliseconds(step, _WARM_UP)
         labels = torch.arange(batch_size) % CLASSES
         features = 2 * torch.randn(batch_size, DIM)
-        for name in catalog.names("losses") if names is None else names:
-            spec: LossSpec = catalog.spec("losses", name)
-            make = catalog.load("losses", name)
-            ours = _both_ways(make(CLASSES, DIM), features, labels)
-            counterpart, other = _counterpart(make.__name__, spec.resolve(CLASSES, DIM), batch_size)
-            theirs = None if other is None else _both_ways(other, features, labels)
-            mine, others = _in_turns(ours, theirs, repeats)
-            found.append(LossTiming(name, _timing(mine), _timing(others) if others else None, counterpart))
-            steps += _milliseconds(step, 2)
-    return Benchmark(describe_machine(device), batch_size, repeats, _timing(steps), found)
+        for name, spec in specs.items():
+            works, counterpart = _works(name, spec, features, labels)
+            times = in_turns(works, repeats, warm_up=3)
+            mine, *others = (timing(own).times(1000) for own in times)
+            found.append(LossTiming(name, mine, others[0] if others else None, counterpart))
+            steps += [1000 * second for second in in_turns([step], 2, warm_up=0 if steps else 3)[0]]
+        machine = describe_machine(device)
+    return told(machine, found, timing(steps), batch_size=batch_size, repeats=repeats)
 
 
-def loss_table(benchmark: Benchmark) -> Table:
-    """One row for each loss."""
+def told(
+    machine: dict[str, Any], found: list[LossTiming], step: Timing, *, batch_size: int, repeats: int
+) -> Benchmark:
+    """What was measured, in a table and in words; `step` is a training step of the default network."""
     header = ["loss", "ms", "middle half", "% of a step", "pytorch-metric-learning", "ms", "times ours"]
-    rows = []
-    for loss, ours, theirs, counterpart in benchmark.losses:
-        rows.append(
-            [
-                loss,
-                number_text(ours.median, 2),
-                _spread(ours),
-                number_text(100 * ours.median / benchmark.step.median, 1),
-                counterpart or "–",
-                number_text(theirs.median if theirs else math.nan, 2),
-                number_text(theirs.median / ours.median if theirs else math.nan, 1),
-            ]
-        )
-    return Table(header, rows)
-
-
-def conditions(benchmark: Benchmark) -> str:
-    """One paragraph: what was measured, on what."""
-    machine, step = benchmark.machine, benchmark.step
-    return (
-        f"Value and gradient for features, B = {benchmark.batch_size}, C = {CLASSES}, D = {DIM}, defaults "
-        f"throughout; medians of {benchmark.repeats}, in turns with pytorch-metric-learning. A training "
-        f"step of the default network takes {step.median:.1f} ms ({_spread(step)}) at that batch. "
-        f"{machine['device_name']}, {machine['threads']} threads; torch {machine['torch']}, "
-        f"Python {machine['python']}, lossbench {__version__}."
+    rows = [
+        [
+            each.loss,
+            number_text(each.ours.median, 2),
+            spread(each.ours),
+            number_text(100 * each.ours.median / step.median, 1),
+            each.counterpart or "–",
+            number_text(each.theirs.median if each.theirs else math.nan, 2),
+            number_text(each.ratio, 1),
+        ]
+        for each in found
+    ]
+    conditions = (
+        f"Value and gradient for features, B = {batch_size}, C = {CLASSES}, D = {DIM}, defaults "
+        f"throughout; medians of {repeats}, in turns with pytorch-metric-learning. A training "
+        f"step of the default network takes {step.median:.1f} ms ({spread(step)}) at that batch. "
+        f"{on_machine(machine)}"
     )
+    lines = [
+        each._asdict()
+        | {
+            "ours": each.ours._asdict(),
+            "theirs": each.theirs._asdict() if each.theirs else None,
+            "percent_of_step": 100 * each.ours.median / step.median,
+            "ratio": each.ratio if each.theirs else None,
+        }
+        for each in found
+    ]
+    data = {"batch_size": batch_size, "repeats": repeats, "step": step._asdict(), "losses": lines}
+    return Benchmark("losses", machine, Table(header, rows), conditions, data)
 
 
-def document(benchmark: Benchmark) -> dict[str, Any]:
-    """Plain data for JSON."""
-    return benchmark._asdict() | {
-        "lossbench": __version__,
-        "step": benchmark.step._asdict(),
-        "losses": [
-            timing._asdict()
-            | {
-                "ours": timing.ours._asdict(),
-                "theirs": timing.theirs._asdict() if timing.theirs else None,
-                "percent_of_step": 100 * timing.ours.median / benchmark.step.median,
-                "ratio": timing.theirs.median / timing.ours.median if timing.theirs else None,
-            }
-            for timing in benchmark.losses
-        ],
-    }
-
-
-def write_section(root: Path, benchmark: Benchmark, heading: str, command: str) -> Path:
-    """Put the table into `root`/benchmarks/<machine>.md, in place of the section of that heading only."""
-    slug = re.sub(r"[^a-z0-9]+", "-", str(benchmark.machine["device_name"]).lower()).strip("-") or "machine"
-    path = root / "benchmarks" / f"{slug}.md"
-    try:
-        title = f"# Benchmarks on {benchmark.machine['device_name']}\n"
-        before = path.read_text(encoding="utf-8") if path.exists() else title
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} cannot be read: {error}.") from None
-    body = f"## {heading}\n{to_markdown(loss_table(benchmark))}\n\n{conditions(benchmark)}\n\n`{command}`\n"
-    sections = re.split(r"^(?=## )", before, flags=re.MULTILINE)
-    kept = [text.rstrip("\n") + "\n" for text in sections]
-    mine = next((n for n, text in enumerate(kept) if text.startswith(f"## {heading}\n")), len(kept))
-    kept[mine : mine + 1] = [body]
-    write_atomically(path, "\n".join(kept).encode())
-    return path
-
-
-def _spread(timing: Timing) -> str:
-    return f"{timing.low:.2f}–{timing.high:.2f}"
-
-
-def _timing(milliseconds: list[float]) -> Timing:
-    if len(milliseconds) == 1:
-        return Timing(*3 * milliseconds)
-    low, median, high = statistics.quantiles(milliseconds, n=4, method="inclusive")
-    return Timing(median, low, high)
-
-
-def _milliseconds(work: Callable[[], object], repeats: int) -> list[float]:
-    found = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        found.append(1000 * (time.perf_counter() - began))
-    return found
-
-
-def _in_turns(
-    ours: Callable[[], object], theirs: Callable[[], object] | None, repeats: int
-) -> tuple[list[float], list[float]]:
-    mine: list[float] = []
-    others: list[float] = []
-    for _ in range(_WARM_UP + repeats):
-        mine += _milliseconds(ours, 1)
-        if theirs is not None:
-            others += _milliseconds(theirs, 1)
-    return mine[_WARM_UP:], others[_WARM_UP:]
+def _works(
+    name: str, spec: LossSpec, features: Tensor, labels: Tensor
+) -> tuple[list[Callable[[], None]], str]:
+    """Our loss, then the other library's where it is run; and that one's name."""
+    make = catalog.load("losses", name)
+    counterpart, other = _counterpart(make.__name__, spec.resolve(CLASSES, DIM), len(labels))
+    losses = [make(CLASSES, DIM), *([] if other is None else [other])]
+    return [_both_ways(loss, features, labels) for loss in losses], counterpart
 
 
 def _both_ways(loss: nn.Module, features: Tensor, labels: Tensor) -> Callable[[], None]:

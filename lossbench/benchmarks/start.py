@@ -1,0 +1,78 @@
+"""How long commands take from the keyboard to their end: fresh processes, beside Python that does nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..config import COMPARED_LOSSES
+from ..errors import RunError
+from ..resolving import make_config
+from ..runtime import describe_machine
+from ..store import Store
+from ..tables import Table, number_text
+from ._timing import Timing, Work, in_turns, spread, timing
+from .metrics import clouds
+from .result import Benchmark, on_machine
+
+RUNS, POINTS = 6, 60_000
+
+
+def measure(*, repeats: int = 5, runs: int = RUNS, points: int = POINTS) -> Benchmark:
+    """Time fresh processes; `plot` draws so many stored runs of so many points each. Raises RunError when a
+    command fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        names = write_runs(Store(Path(folder)), runs, points)
+        shown = [word for name in names for word in ("--run", name)]
+        ours = [sys.executable, "-m", "lossbench"]
+        commands = {
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "lossbench --help": [*ours, "--help"],
+            "lossbench losses": [*ours, "losses"],
+            f"lossbench plot, {runs} runs x {points:,} points": [*ours, "plot", *shown, "--results", folder],
+        }
+        taken = in_turns([_process(command) for command in commands.values()], repeats, warm_up=1)
+    found = dict(zip(commands, map(timing, taken), strict=True))
+    return _told(found, describe_machine(torch.device("cpu")), repeats)
+
+
+def write_runs(store: Store, count: int, points: int) -> list[str]:
+    """Complete runs of made-up features, a sixth of them of the test split; their names."""
+    part = clouds(points // 6, points - points // 6)
+    splits = {"train": part.reference, "test": part.tested._replace(scores=None)}
+    accuracy = float((part.tested.predictions == part.tested.labels).mean())
+    names = []
+    for seed in range(count):
+        run = store.run(make_config(loss=COMPARED_LOSSES[seed % len(COMPARED_LOSSES)], seed=seed))
+        run.begin()
+        run.write_features(splits, {})
+        run.write_result({"run": run.name, "status": "done", "test_accuracy": accuracy, "metrics": {}})
+        names.append(run.name)
+    return names
+
+
+def _process(command: Sequence[str]) -> Work:
+    def work() -> None:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise RunError(f"`{' '.join(command[:4])}` failed with exit code {done.returncode}: {last}")
+
+    return work
+
+
+def _told(found: Mapping[str, Timing], machine: dict[str, Any], repeats: int) -> Benchmark:
+    header = ["command", "seconds", "middle half"]
+    rows = [[name, number_text(each.median, 2), spread(each)] for name, each in found.items()]
+    conditions = (
+        f"Fresh processes from start to end, medians of {repeats}, in turns, after one that warms the files. "
+        f"{on_machine(machine)}"
+    )
+    data = {"repeats": repeats, "seconds": {name: each._asdict() for name, each in found.items()}}
+    return Benchmark("start", machine, Table(header, rows), conditions, data)

@@ -1,0 +1,83 @@
+"""Timings of losses: what is timed, and beside what."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lossbench import catalog
+from lossbench.benchmarks import losses
+from lossbench.benchmarks._timing import Timing
+from lossbench.benchmarks.losses import LossTiming, measure, told
+
+from ..losses.oracle import build
+
+
+@pytest.fixture(scope="module")
+def small():
+    return measure(repeats=2, batch_size=20, names=("softmax", "arcface", "triplet"))
+
+
+def test_times_every_named_loss_and_what_it_is_compared_with(small):
+    lines = small.data["losses"]
+    assert [line["loss"] for line in lines] == ["softmax", "arcface", "triplet"]
+    assert [line["theirs"] is None for line in lines] == [True, False, False]
+    assert (small.data["batch_size"], small.data["repeats"]) == (20, 2)
+    assert small.machine["threads"] == torch.get_num_threads()
+    for found in (small.data["step"], *(line["ours"] for line in lines)):
+        assert 0 < found["low"] <= found["median"] <= found["high"]
+
+
+def test_every_counterpart_belongs_to_a_loss_and_computes():
+    kinds = {catalog.load("losses", name).__name__: name for name in catalog.names("losses")}
+    assert set(losses._COUNTERPARTS) <= set(kinds)
+    for kind in losses._COUNTERPARTS:
+        chosen = catalog.spec("losses", kinds[kind]).resolve(10, 2)
+        name, other = losses._counterpart(kind, chosen, 20)
+        assert other is not None, name
+        x = torch.randn(20, 2, requires_grad=True)
+        other(x, torch.arange(20) % 10).backward()
+        assert torch.isfinite(x.grad).all(), name
+
+
+@pytest.mark.parametrize("name", ["cosface", "multi-similarity", "triplet"])
+def test_arguments_are_mapped(name):
+    """Where both compute the same formula, the counterpart gives the same value (its own weights put in)."""
+    x, y = torch.randn(20, 2), torch.arange(20) % 10
+    ours = build(name)
+    kind = type(ours).__name__
+    _, theirs = losses._counterpart(kind, catalog.spec("losses", name).resolve(10, 2), 20)
+    if hasattr(ours, "weight"):
+        theirs.W.data = ours.weight.detach().T.clone()
+    expected = theirs(x, y)
+    if name == "multi-similarity":
+        return  # its default reducer leaves out zeros: the miner and the scales are what is mapped
+    torch.testing.assert_close(ours(x, y), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind,name", [("Triplet", "triplet"), ("Lifted", "lifted")])
+def test_a_library_that_lists_all_triplets_is_not_run_on_large_batches(kind, name):
+    chosen = catalog.spec("losses", name).resolve(10, 2)
+    assert losses._counterpart(kind, chosen, 1024)[1] is None
+
+
+def test_without_the_library_there_is_no_counterpart(monkeypatch):
+    monkeypatch.setattr(losses.importlib.util, "find_spec", lambda name: None)
+    chosen = catalog.spec("losses", "supcon").resolve(10, 2)
+    assert losses._counterpart("SupCon", chosen, 20) == ("SupConLoss", None)
+
+
+def test_percent_of_a_step_and_ratio():
+    machine = {"device_name": "A CPU", "threads": 2, "torch": "2", "python": "3"}
+    found = [
+        LossTiming("one", Timing(5.0, 4.0, 6.0), Timing(10.0, 9.0, 11.0), "OneLoss"),
+        LossTiming("two", Timing(1.0, 1.0, 1.0), None, ""),
+    ]
+    made_up = told(machine, found, Timing(50.0, 40.0, 60.0), batch_size=1024, repeats=9)
+    first, second = made_up.table.rows
+    assert first == ["one", "5.00", "4.00–6.00", "10.0", "OneLoss", "10.00", "2.0"]
+    assert second == ["two", "1.00", "1.00–1.00", "2.0", "–", "–", "–"]
+    lines = made_up.data["losses"]
+    assert lines[0]["ratio"] == 2 and lines[0]["percent_of_step"] == 10
+    assert lines[1]["theirs"] is None
+    assert "50.0 ms (40.00–60.00)" in made_up.conditions

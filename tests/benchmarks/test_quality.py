@@ -1,0 +1,66 @@
+"""Time to an accuracy: both trainings are real, and the ratio says when it is only a lower bound."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from lossbench.benchmarks.quality import Course, Epoch, measure, ratio, told
+from lossbench.errors import DataError
+from lossbench.resolving import make_config
+from lossbench.runtime import Placement
+
+from ..datasets.test_datasets import write_data_set
+from ..running import small
+
+HERE = Placement("cpu", None, 1)
+
+
+def course(name, *accuracies):
+    return Course(name, [Epoch(2.0, accuracy) for accuracy in accuracies])
+
+
+def test_trains_both_ways_and_judges_each_epoch():
+    found = measure(small("center", epochs=3), target=0.2, epochs=1, placement=HERE)
+    ours, usual = found.data["ours"], found.data["usual"]
+    assert len(ours["epochs"]) == 3 and ours["reached"]
+    assert ours["epochs"][-1]["accuracy"] > 0.2
+    assert usual["reached"] is None and len(usual["epochs"]) == 1  # SGD at 0.001 has hardly begun
+    for epoch in (*ours["epochs"], *usual["epochs"]):
+        assert epoch["seconds"] > 0 and 0 < epoch["accuracy"] < 1
+    assert found.data["ratio_is_lower_bound"]
+    assert found.data["ratio"] == pytest.approx(usual["seconds"] / ours["seconds"])
+    assert "20 % test accuracy on digits" in found.conditions and "λ = 0.003" in found.conditions
+
+
+@pytest.mark.slow
+def test_the_usual_way_ends_where_the_target_is_reached():
+    found = measure(small("triplet", epochs=1), target=0.02, epochs=2, placement=HERE)
+    assert found.data["usual"]["reached"] == 1 and len(found.data["usual"]["epochs"]) == 1
+    assert not found.data["ratio_is_lower_bound"]
+
+
+def test_ratio_of_times_to_the_target():
+    ours = course("ours", 0.5, 0.9, 0.95)
+    assert (ours.reached(0.9), ours.seconds(0.9)) == (2, 4.0)
+    assert ratio(ours, course("usual", 0.1, 0.2, 0.3, 0.9, 0.99), 0.9) == (2.0, False)
+    assert ratio(ours, course("usual", 0.1, 0.2, 0.3), 0.9) == (1.5, True)
+    never, bound = ratio(course("ours", 0.5), course("usual", 0.9), 0.9)
+    assert math.isnan(never) and not bound
+
+
+def test_a_table_says_more_than_where_the_target_was_not_reached():
+    machine = {"device_name": "A CPU", "threads": 2, "torch": "2", "python": "3"}
+    ours, usual = course("ours", 0.5, 0.9), course("usual", 0.1, 0.2, 0.3)
+    shown = told(small("center"), ours, usual, target=0.9, machine=machine).table.rows
+    assert shown[0] == ["ours", "2", "4.0", "2.0", "1", "50.00 90.00"]
+    assert shown[1] == ["usual", "> 3", "> 6.0", "2.0", "> 1.5", "10.00 20.00 30.00"]
+
+
+def test_a_missing_data_set_is_a_data_error(tmp_path):
+    raw = write_data_set(tmp_path, "FashionMNIST")
+    (raw / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
+    config = make_config(loss="center", dataset="fashion-mnist")
+    with pytest.raises(DataError, match="train-images-idx3-ubyte"):
+        measure(config, target=0.9, epochs=1, placement=HERE._replace(data_dir=tmp_path))

@@ -1,0 +1,85 @@
+"""Timings, and the one section of a machine's file that a benchmark owns."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+
+from lossbench.benchmarks._timing import Timing, in_turns, spread, threads_set, timing
+from lossbench.benchmarks.result import Benchmark, document, write_section
+from lossbench.errors import RunError
+from lossbench.tables import Table
+
+
+def made_up(heading="losses"):
+    machine = {"device_name": "A CPU (R) @ 2 GHz", "threads": 2, "torch": "2", "python": "3"}
+    return Benchmark(heading, machine, Table(["loss", "ms"], [["one", "5.00"]]), "Under these.", {"x": 1})
+
+
+def test_only_its_own_section_is_replaced(tmp_path):
+    path = write_section(tmp_path, made_up(), "lossbench bench losses")
+    assert path == tmp_path / "benchmarks" / "a-cpu-r-2-ghz.md"
+    first = path.read_text()
+    assert first == (
+        "# Benchmarks on A CPU (R) @ 2 GHz\n\n## losses\n| loss | ms |\n| --- | ---: |\n| one | 5.00 |\n\n"
+        "Under these.\n\n`lossbench bench losses`\n"
+    )
+    path.write_text(
+        first.replace("## losses\n", "## losses before\nkept\n\n## losses\nold\n") + "\n## after\nkept too\n"
+    )
+    write_section(tmp_path, made_up(), "again")
+    text = path.read_text()
+    assert "## losses before\nkept\n\n## losses\n| loss |" in text
+    assert "`again`\n\n## after\nkept too\n" in text
+    assert "old" not in text and text.count("## losses\n") == 1
+    write_section(tmp_path, made_up(), "again")
+    assert path.read_text() == text
+    write_section(tmp_path, made_up("train"), "another")
+    assert path.read_text() == text + "\n## train\n" + first.partition("## losses\n")[2].replace(
+        "lossbench bench losses", "another"
+    )
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "a-cpu-r-2-ghz.md").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(RunError, match="cannot be read"):
+        write_section(tmp_path, made_up(), "")
+
+
+def test_a_document_says_what_was_measured_and_on_what():
+    told = document(made_up())
+    assert (told["benchmark"], told["machine"]["threads"], told["x"]) == ("losses", 2, 1)
+
+
+def test_spread_is_the_middle_half():
+    assert timing([1.0, 2.0, 3.0, 4.0, 100.0]) == Timing(3.0, 2.0, 4.0)
+    assert timing([7.0]) == Timing(7.0, 7.0, 7.0)
+    assert timing([7.0]).times(1000) == Timing(7000.0, 7000.0, 7000.0)
+    assert spread(Timing(3.0, 2.25, 4.0), 1) == "2.2–4.0"
+
+
+def test_works_take_turns_and_warm_up_is_left_out():
+    order = []
+
+    def work(name, pause):
+        def act():
+            order.append(name)
+            time.sleep(0 if len(order) <= 2 else pause)
+
+        return act
+
+    first, second = in_turns([work("a", 0.002), work("b", 0.01)], 3, warm_up=1)
+    assert order == ["a", "b"] * 4
+    assert len(first) == len(second) == 3
+    assert min(first) >= 0.002 and min(second) >= 0.01
+
+
+def test_threads_are_as_before_after_a_measurement():
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), threads_set(before + 2):
+        assert torch.get_num_threads() == before + 2
+        raise KeyError
+    assert torch.get_num_threads() == before

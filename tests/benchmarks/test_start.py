@@ -1,0 +1,41 @@
+"""Fresh processes: what they draw is what `plot` draws of stored runs, and one that fails is no timing."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from lossbench.__main__ import main
+from lossbench.benchmarks.start import _process, measure, write_runs
+from lossbench.errors import RunError
+from lossbench.store import Store
+from lossbench.viewing import StoredRun
+
+
+@pytest.mark.slow
+def test_times_the_four_commands():
+    found = measure(repeats=1, runs=2, points=60)
+    names = list(found.data["seconds"])
+    assert names[:3] == ["python -c pass", "lossbench --help", "lossbench losses"]
+    assert names[3] == "lossbench plot, 2 runs x 60 points"
+    seconds = [each["median"] for each in found.data["seconds"].values()]
+    assert 0 < seconds[0] < min(seconds[1:])
+    assert [row[0] for row in found.table.rows] == names
+
+
+def test_runs_are_as_large_as_asked_for_and_are_drawn(tmp_path):
+    names = write_runs(Store(tmp_path), 2, 600)
+    assert len(set(names)) == 2
+    runs = [StoredRun(Store(tmp_path).find(name)) for name in names]
+    for run in runs:
+        assert {name: len(part.labels) for name, part in run.splits.items()} == {"train": 500, "test": 100}
+        assert 0.5 < run.numbers["test_accuracy"] <= 1
+    shown = [word for name in names for word in ("--run", name)]
+    assert main(["plot", *shown, "--results", str(tmp_path)]) == 0
+    assert len(list((tmp_path / "figures").iterdir())) == 1
+
+
+def test_a_command_that_fails_is_a_run_error():
+    with pytest.raises(RunError, match="exit code 3: no reason"):
+        _process([sys.executable, "-c", "import sys; print('no reason', file=sys.stderr); sys.exit(3)"])()

@@ -1,0 +1,97 @@
+"""A sweep both ways: every second of a worker is accounted for, and memory is what it holds alone."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lossbench.benchmarks.sweep import Batch, _batch, _Watch, measure, memory, told
+from lossbench.errors import RunError
+from lossbench.runtime import Placement
+
+from ..running import small
+
+MACHINE = {"device_name": "A CPU", "threads": 2, "torch": "2", "python": "3"}
+ALONE = Batch("one after another", 1, 2, 4, 50.0, 0.0, 44.0, 4.0, 400_000, float("nan"), float("nan"))
+TOGETHER = Batch("2 workers", 2, 1, 4, 30.0, 10.0, 40.0, 6.0, 400_000, 530.0, 905.0)
+
+
+def test_throughput_overhead_and_what_is_left_without_the_start():
+    found = told(small("softmax"), ALONE, TOGETHER, MACHINE)
+    data = found.data["together"]
+    assert data["ratio"] == pytest.approx(50 / 30)
+    assert data["ratio_without_start"] == pytest.approx(50 / 25)  # five seconds per worker
+    assert data["overhead"] == pytest.approx((60 - 10 - 40 - 6) / 4)
+    assert data["overhead_share"] == pytest.approx(4 / 46)
+    assert found.data["alone"]["overhead"] == pytest.approx(0.5)
+    row = "4, 2 workers|2 x 1|30.0|13333|1.67|2.00|5.0|1.50|8.7|530|905"
+    assert "|".join(found.table.rows[1]) == row
+    assert found.table.rows[0][-2:] == ["–", "–"]
+
+
+@pytest.mark.slow
+def test_runs_train_both_ways_and_workers_are_watched():
+    configs = [small("softmax", epochs=1, seed=seed) for seed in (0, 1)]
+    found = measure(configs, workers=2, placement=Placement("cpu", None, 1))
+    for batch in (found.data["alone"], found.data["together"]):
+        assert batch["images"] == 2 * 1200  # 1,253 images in batches of 100
+        assert batch["runs"] == 2 and batch["training"] > 0 and batch["judging"] > 0
+        assert 0 <= batch["start"] < batch["wall"] * batch["workers"]
+        assert batch["overhead"] >= 0
+    together = found.data["together"]
+    assert together["start"] > 1  # two processes import torch
+    assert 100 < together["unique"] < 600  # MB per worker
+    assert together["unique"] < together["resident"]
+
+
+def test_one_after_another_every_second_has_its_place():
+    configs = [small("softmax", epochs=1, seed=seed) for seed in (0, 1)]
+    batch = _batch("alone", configs, 1, Placement("cpu", None, 1))
+    assert (batch.runs, batch.workers, batch.threads, batch.images) == (2, 1, 1, 2400)
+    assert 0 <= batch.start < batch.wall
+    assert batch.training > 0 and batch.judging > 0
+    assert 0 <= batch.overhead < batch.wall / 2
+    assert math.isnan(batch.unique)
+
+
+def test_a_run_that_fails_ends_the_measurement(tmp_path):
+    with pytest.raises(RunError, match="failed: --batch-size 5000"):
+        measure([small("softmax", batch_size=5000)], workers=1, placement=Placement("cpu", None, 1))
+
+
+def test_memory_that_processes_share_is_not_unique(tmp_path):
+    """A mapped file of 64 MB is resident here; with a second process that maps it, it is unique to none."""
+    path, size = tmp_path / "shared", 64 << 20
+    path.write_bytes(bytes(size))
+    reader = (
+        "import mmap, sys; file = open(sys.argv[1], 'rb'); "
+        "held = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ); sum(held[::4096]); "
+        "print('read', flush=True); sys.stdin.read()"
+    )
+    before = memory(os.getpid())
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as held:
+        assert sum(held[::4096]) == 0
+        own = memory(os.getpid())
+        command = [sys.executable, "-c", reader, str(path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            other.stdout.readline()
+            both = memory(os.getpid())
+            other.stdin.close()
+    assert own["resident"] - before["resident"] > 60
+    assert own["unique"] - before["unique"] > 60
+    assert both["unique"] - before["unique"] < 10
+    assert both["resident"] - before["resident"] > 60
+    assert memory(2**22 + 1) == {}
+
+
+def test_only_the_first_run_of_each_worker_is_its_start():
+    watch = _Watch(["a", "b"])
+    for run in ("a", "c", "b", "a"):
+        watch.started(run, 1, 1, 0)
+    assert list(watch.first) == ["a", "b"]
+    assert watch() is False

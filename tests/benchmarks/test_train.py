@@ -1,0 +1,105 @@
+"""Training steps: what is counted, what the usual way sees, and that ratios are of the same turn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lossbench.benchmarks import _usual, train
+from lossbench.benchmarks._usual import AsTrained, Usual, endless, loader
+from lossbench.benchmarks.train import counted, measure
+from lossbench.errors import DataError, UsageError
+from lossbench.resolving import make_config
+from lossbench.runtime import Placement
+from lossbench.splits import load_splits, normalized
+
+from ..datasets.test_datasets import write_data_set
+
+HERE = Placement("cpu", None, 1)
+
+
+def test_operations_are_those_counted_by_hand():
+    """Two for a multiplication and addition; forward, to the weights, and to the inputs but of the first layer."""
+    first = 2 * 20 * 25 * 24 * 24
+    others = 2 * (50 * 20 * 25 * 8 * 8 + 800 * 500 + 500 * 2 + 2 * 10)
+    assert counted(make_config(network="lenet")) == 2 * first + 3 * others
+
+
+def test_times_a_network_beside_the_usual_way_and_the_ceiling(monkeypatch):
+    monkeypatch.setitem(train._SIDE, "cpu", 256)
+    before = torch.get_num_threads()
+    found = measure(
+        networks=["lenet"], threads=[1, 2], batch_size=20, repeats=2, dataset="digits", placement=HERE
+    )
+    assert torch.get_num_threads() == before
+    native = [pace["precision"] for pace in found.data["paces"]]
+    assert native in (["fp32", "fp32"], ["fp32", "fp32", "bf16", "bf16"])
+    assert [pace["threads"] for pace in found.data["paces"]][:2] == [1, 2]
+    for pace in found.data["paces"]:
+        for name in ("ours", "usual", "ratio", "ceiling", "share"):
+            assert 0 < pace[name]["low"] <= pace[name]["median"] <= pace[name]["high"], name
+        expected = pace["ours"]["median"] / pace["usual"]["median"]
+        assert expected / 3 < pace["ratio"]["median"] < 3 * expected
+    assert len(found.table.rows) == len(found.data["paces"])
+    assert "lenet 13.2" in found.conditions and "1 or 2 threads" in found.conditions
+
+
+def test_paces_follow_from_the_seconds_of_each_turn(monkeypatch):
+    seconds = [[1.0, 2.0, 4.0], [4.0, 4.0, 4.0], [0.5, 0.5, 1.0]]
+    monkeypatch.setattr(train, "in_turns", lambda works, repeats, device: seconds)
+    config = make_config(network="lenet", batch_size=20, dataset="digits", precision="fp32")
+    pace = train._pace(config, 1, 3, HERE, torch.device("cpu"))
+    images, most = train.STEPS * 20, 2 * 2048**3 / 0.5 / counted(config)
+    assert pace.ours.median == images / 2
+    assert pace.usual.median == images / 4
+    assert pace.ratio.median == 2
+    assert pace.ceiling.median == most
+    assert pace.share.median == pytest.approx(images / 2 / most)
+
+
+def test_the_usual_way_sees_our_images_as_torchvision_gives_them():
+    part = load_splits("digits", 180).train
+    batches = loader(part, 100)
+    assert type(batches.dataset).__module__ == "torchvision.datasets.mnist"
+    assert len(batches) == len(part.labels) // 100
+    one, label = batches.dataset[7]
+    expected = (part.images[7].numpy() / 255 - 0.1307) / 0.3081
+    np.testing.assert_allclose(one.numpy(), expected, atol=1e-6)
+    assert label == part.labels[7]
+    images, labels = next(endless(batches))
+    assert images.shape == (100, 1, 28, 28) and labels.shape == (100,)
+    assert images.dtype == torch.float32
+
+
+def test_pixels_reach_the_usual_network_as_it_was_trained():
+    part = load_splits("digits", 180).train
+    given = AsTrained(torch.nn.Identity())(normalized(part.images[:5]))
+    expected = torch.stack([loader(part, 100).dataset[n][0] for n in range(5)])
+    torch.testing.assert_close(given, expected, atol=1e-5, rtol=0)
+
+
+def test_a_usual_step_is_plain_sgd():
+    layer = torch.nn.Linear(2, 3)
+    usual = Usual(torch.nn.Identity(), layer, lambda x, y: layer(x).square().mean(), torch.device("cpu"))
+    before = layer.bias.detach().clone()
+    x = torch.randn(4, 2)
+    expected = layer(x).square().mean()
+    expected.backward()
+    slope = layer.bias.grad + _usual.WEIGHT_DECAY * before
+    assert usual.step(x, torch.zeros(4)) == expected.item()
+    torch.testing.assert_close(layer.bias.detach(), before - 0.001 * slope)
+    for _ in range(20):
+        usual.decay.step()
+    assert usual.optimizer.param_groups[0]["lr"] == pytest.approx(0.0008)
+
+
+def test_what_cannot_be_measured_is_one_sentence(tmp_path):
+    with pytest.raises(UsageError, match="--precisions fp8 is none of fp32, bf16"):
+        measure(precisions=["fp8"], placement=HERE)
+    with pytest.raises(UsageError, match="network"):
+        measure(networks=["lenet5"], placement=HERE)
+    raw = write_data_set(tmp_path, "FashionMNIST")
+    (raw / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
+    with pytest.raises(DataError, match="train-images-idx3-ubyte"):
+        measure(networks=["lenet"], dataset="fashion-mnist", placement=HERE._replace(data_dir=tmp_path))
