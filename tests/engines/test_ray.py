@@ -165,6 +165,7 @@ def test_a_share_that_no_node_has_is_refused(cluster, tmp_path):
         outcomes([small("softmax")], tmp_path, share=_cluster.Share(1, 0.5))
 
 
+@pytest.mark.slow
 def test_a_killed_driver_leaves_finished_runs_and_the_same_command_does_the_rest(
     cluster, undisturbed, tmp_path
 ):

@@ -140,6 +140,7 @@ def test_a_resume_state_that_does_not_fit_is_a_sentence(tmp_path, changed):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_gz_bomb_in_the_data_folder_is_refused(tmp_path):
     """10 GB of zeros in 10 MB where torchvision's archive would lie: it is not the published file."""
     raw = tmp_path / "MNIST/raw"

@@ -174,6 +174,7 @@ def test_the_comparison_would_notice(kennel, undisturbed, tmp_path):
         check_whole(other)
 
 
+@pytest.mark.slow
 def test_two_sweeps_over_one_grid_both_finish(kennel, undisturbed, tmp_path, count):
     """Each waits for what the other trains; every run is trained once."""
     whole, folder = undisturbed(ALONE), tmp_path / "results"
