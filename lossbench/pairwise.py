@@ -288,7 +288,7 @@ def _distances(left: Tensor, right: Tensor) -> tuple[Tensor, Back]:
     gaps = [ours - others for ours, others in zip(left.T.unsqueeze(2), right.T.contiguous(), strict=True)]
     squares = gaps[0].square()
     for gap in gaps[1:]:
-        squares = squares.addcmul_(gap, gap)
+        squares = torch.addcmul(squares, gap, gap)
     distance = squares.sqrt_()
 
     def back_by_axis(slopes: Tensor) -> tuple[Tensor, Tensor]:

@@ -239,7 +239,7 @@ class Training:
                 raise ValueError("it is beyond the end")
             self.album.pages = dict(state.get("snapshots", {}))
             torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
-            self.random.state = state["random"]
+            self.random.state = torch.Generator().set_state(state["random"]).get_state()
             if state["cuda_random"] is not None and self.device.type == "cuda":
                 torch.cuda.set_rng_state(state["cuda_random"])
 

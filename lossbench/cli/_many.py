@@ -95,21 +95,15 @@ def _on_ray(
 ) -> Callable[..., Iterator[Any]]:
     """The engine on Ray with these runs; how long they take there, nobody has measured."""
     from ..engines._cluster import Share
-    from ..engines._outcomes import sorted_out
     from ..engines.ray import run_all
 
-    engine, waiting = request.engine, sorted_out(configs, store, force)[1]
-    if waiting:
-        stored = len(configs) - len(waiting)
-        say(f"{stored} of {len(configs)} runs are stored, {len(waiting)} to train on Ray.")
-    share = Share(engine.cpus, engine.gpus)
     return partial(
         run_all,
         configs,
         store,
         placement=placement,
-        share=share,
-        address=engine.address,
+        share=Share(request.engine.cpus, request.engine.gpus),
+        address=request.engine.address,
         workers=jobs or 0,
         force=force,
     )

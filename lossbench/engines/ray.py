@@ -198,20 +198,21 @@ class _Sweep:
 
     def _receive(self, task: Any, run: RunFolder) -> Outcome:
         """The outcome of a task that is over, its files written."""
+        begun, errors = run.name in self.begun, self.ray.exceptions
         self.begun.discard(run.name)
-        errors = self.ray.exceptions
         try:
             outcome: Outcome
             outcome, files = self.ray.get(task)
             run.unpack(files)
-        except errors.TaskCancelledError:
-            return Outcome(run.config, "interrupted", None, f"{run.name} had not begun.")
-        except errors.RayTaskError as error:
+        except errors.RayError as error:
+            # a task that is cancelled while its worker comes up fails in many ways
+            if isinstance(error, errors.TaskCancelledError) or (self.stop() and not begun):
+                return Outcome(run.config, "interrupted", None, f"{run.name} had not begun.")
+            if not isinstance(error, errors.RayTaskError):
+                return Outcome(run.config, "died", None, f"its node or worker died: {_first_line(error)}")
             if isinstance(error, ImportError | AttributeError):  # as it is raised where a module is not
                 raise RunError(f"A node of the Ray cluster lacks this lossbench: {_cause(error)}.") from None
             return Outcome(run.config, "failed", None, f"its node could not train it: {_cause(error)}")
-        except errors.RayError as error:
-            return Outcome(run.config, "died", None, f"its node or worker died: {_first_line(error)}")
         except LossbenchError as error:  # the files cannot be written
             return Outcome(run.config, "failed", None, str(error))
         if outcome.status == "mismatch":

@@ -83,7 +83,7 @@ class Lifted(nn.Module):
             # at most 1 where it counts: what is above is of the own class
             shares = (self.margin - own - block.pairs).clamp(-80, 0).exp_().mul_(block.negative)
             value = excess.square().sum() / 2
-            return value, excess.addcmul_(shares, pulled, value=-1)
+            return value, torch.addcmul(excess, shares, pulled, value=-1)
 
         pairs = (class_sizes(labels, features.dtype) - 1) * usable_anchors(labels)
         return sum_over_distances(features, labels, terms) / pairs.sum().clamp(min=1)

@@ -259,7 +259,7 @@ def test_interrupted_by_ctrl_c_saves_and_exits_130(tmp_path):
     """A real process, a real SIGINT in the middle of training; the same command then finishes the run."""
     import signal
 
-    command = [sys.executable, "-m", "lossbench", "train", "--dataset", "digits", "--epochs", "60"]
+    command = [sys.executable, "-m", "lossbench", "train", "--dataset", "digits", "--epochs", "15"]
     command += ["--device", "cpu", "--results", str(tmp_path)]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}

@@ -44,6 +44,7 @@ def test_parallel_equals_serial_and_stored_runs_are_skipped(tmp_path):
     assert again.steps == 0
 
 
+@pytest.mark.slow
 def test_one_failure_does_not_stop_the_others(tmp_path):
     """A batch larger than the data set fails one run; a huge rate diverges another; the third is done."""
     configs = [small("softmax", batch_size=5000), small("softmax", lr=1e9, network="lenet"), small("softmax")]
@@ -81,6 +82,7 @@ class Killer(Recorder):
                 self.killed.append(worker.pid)
 
 
+@pytest.mark.slow
 def test_the_run_of_a_killed_worker_is_tried_again(tmp_path):
     import multiprocessing
 
@@ -153,6 +155,7 @@ def test_no_other_run_starts_after_three_equal_failures(tmp_path, monkeypatch):
     assert [Store(tmp_path).run(config).path.exists() for config in configs] == [True] * 3 + [False] * 2
 
 
+@pytest.mark.slow
 def test_a_request_to_stop_saves_and_the_next_call_continues(tmp_path):
     configs = [small("softmax", epochs=40, seed=seed) for seed in (0, 1, 2)]
 

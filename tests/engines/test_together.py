@@ -45,7 +45,7 @@ def load_bits(run_folder, name):
     return {key: tensor.numpy().tobytes() for key, tensor in load_file(run_folder.path / name).items()}
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_steps_of_all_losses_in_turn_are_those_alone(count):
     """One pack of every loss of the catalogue, each at another seed, and two that draw random numbers."""
     configs = [small(name, seed=seed) for seed, name in enumerate(catalog.names("losses"))]
