@@ -58,8 +58,11 @@ def tune(
     observer: Observer,
     stop: Callable[[], bool],
     report: Callable[[str], None],
+    engine: Callable[..., dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Work until `trials` trials are over, whoever ran them, and store what was found.
+
+    `engine` trains a run elsewhere, with the arguments and errors of `running.train`, which does it here.
 
     Raises Interrupted when asked to stop; the same call goes on from there. Raises UsageError without Optuna
     or where nothing is left to search, RunError where every trial diverged or nothing can be written.
@@ -85,7 +88,7 @@ def tune(
                 continue
             trial, own = begun
             try:
-                outcome = _run_trial(study, trial, search, folder, placement, observer, stop)
+                outcome = _run_trial(study, trial, search, folder, placement, observer, stop, engine or train)
             finally:
                 own.release()
             report(f"trial {_counts(study)[0]} of {trials}: {outcome}")
@@ -166,13 +169,14 @@ def _run_trial(
     placement: Placement,
     observer: Observer,
     stop: Callable[[], bool],
+    engine: Callable[..., dict[str, Any]],
 ) -> str:
     """Run a trial and tell the study; how it went, in words."""
     from optuna.trial import TrialState
 
     store = Store(folder / f"trial-{_origin(trial)}")  # of its own: another trial may have the same runs
     try:
-        value = _objective(trial, search, store, placement, observer, stop)
+        value = _objective(trial, search, store, placement, observer, stop, engine)
     except _GivenUp as reason:
         trial.set_user_attr("given_up", str(reason))
         study.tell(trial, state=TrialState.PRUNED)
@@ -191,6 +195,7 @@ def _objective(
     placement: Placement,
     observer: Observer,
     stop: Callable[[], bool],
+    engine: Callable[..., dict[str, Any]],
 ) -> float:
     """The mean over the seeds of a trial's runs. Raises _GivenUp, and Interrupted with the runs saved."""
     values: list[float] = []
@@ -198,7 +203,7 @@ def _objective(
         run = store.run(search.config(trial.params, seed))
         watch = _Watch(observer, trial, stop, by_epoch=number == 0 and search.metric == "val_accuracy")
         try:
-            result = train(run.config, store, placement=placement, observer=watch, stop=watch.stop)
+            result = engine(run.config, store, placement=placement, observer=watch, stop=watch.stop)
             values.append(_value(result, run, search.metric))
         except Diverged:
             raise _GivenUp("diverged") from None
@@ -206,7 +211,7 @@ def _objective(
             if not watch.hopeless:
                 raise  # the trial stays open, and whoever comes next continues its run
             raise _GivenUp("hopeless") from None
-        except ValueError as error:
+        except (ValueError, RunError) as error:
             if "features are not finite" not in str(error):  # what a last step too far leaves
                 raise
             raise _GivenUp("diverged") from None

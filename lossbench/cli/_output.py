@@ -108,7 +108,7 @@ class RunDisplay:
     def started(self, run: str, epochs: int, steps: int, done: int) -> None:
         """A run begins, or continues after `done` steps."""
         self.epochs[run] = epochs
-        self._close(run)
+        self.close(run)
         self.tasks[run] = self.progress.add_task(run, total=epochs * steps, completed=done, state="")
 
     def stepped(self, run: str, steps: int) -> None:
@@ -130,12 +130,13 @@ class RunDisplay:
 
     def finished_run(self, run: str, text: str) -> None:
         """A run is over; its bar goes, a line stays."""
-        self._close(run)
+        self.close(run)
         if self.overall is not None:
             self.progress.advance(self.overall)
         say(f"{run}: {text}")
 
-    def _close(self, run: str) -> None:
+    def close(self, run: str) -> None:
+        """The bar of a run goes, if it has one."""
         if run in self.tasks:
             self.progress.remove_task(self.tasks.pop(run))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +12,10 @@ from ..contracts import Value
 from ..errors import UsageError
 from ._options import DEFAULT_RESULTS, Json, LossName, Request, Results, run_options
 from ._output import RunDisplay, print_json, print_pairs, say, warn
+
+if TYPE_CHECKING:
+    from ..searching import Search
+    from ..store import Store
 
 Trials = Annotated[
     int,
@@ -30,7 +36,7 @@ Seeds = Annotated[
 ]
 
 
-@run_options(lists=False)
+@run_options(lists=False, engines=True)
 def tune(
     request: Request,
     loss: LossName,
@@ -42,30 +48,14 @@ def tune(
 ) -> None:
     """Find a loss's best settings and learning rate; the same command goes on, also in several processes."""
     from ..rendering import draw_budget
-    from ..runtime import Placement, StopRequest
     from ..searching import Search
     from ..store import Store
     from ..sweeping import parse_seeds
-    from ..tuning import all_tuned, folder_of, tune
+    from ..tuning import all_tuned, folder_of
 
     search = Search(loss, _fixed(request), parse_seeds(seeds), _sought(metric))
     store = Store(results)
-    with StopRequest().watching() as stop, RunDisplay() as display:
-
-        def report(text: str) -> None:
-            for run in list(display.tasks):  # the bars of the trial's runs go, a line stays
-                display.progress.remove_task(display.tasks.pop(run))
-            say(text)
-
-        found = tune(
-            search,
-            store,
-            trials=trials,
-            placement=Placement(request.device, request.data_dir),
-            observer=display,
-            stop=stop,
-            report=report,
-        )
+    found = _search(request, search, store, trials)
     base = search.base
     readable, problems = all_tuned(store, base.dataset, base.network)
     for problem in problems:
@@ -78,6 +68,69 @@ def tune(
     else:
         print_pairs(_pairs(found), f"{base.title} on {base.dataset}, {base.network}")
         say(f"Settings: {path}   Figure: {figure}")
+
+
+def _search(request: Request, search: Search, store: Store, trials: int) -> dict[str, Any]:
+    """What is found by one trial after another, on Ray by as many at a time as fit there."""
+    from ..runtime import Placement, StopRequest
+    from ..tuning import tune
+
+    placement = Placement(request.device, request.data_dir)
+    with ExitStack() as stack:
+        engine, at_once = None, 1
+        if request.engine.name == "ray":
+            from ..engines._cluster import Share
+            from ..engines._one_by_one import training_on_ray
+
+            share = Share(request.engine.cpus, request.engine.gpus)
+            place = training_on_ray(search.base, placement, share, request.engine.address)
+            engine, at_once = stack.enter_context(place)
+        stop = stack.enter_context(StopRequest().watching())
+        display = stack.enter_context(RunDisplay())
+        failed: list[BaseException] = []
+
+        def work(_: int) -> dict[str, Any] | None:
+            bars = _Bars(display)
+            try:
+                return tune(
+                    search,
+                    store,
+                    trials=trials,
+                    placement=placement,
+                    observer=bars,
+                    stop=lambda: stop() or bool(failed),
+                    report=bars.report,
+                    engine=engine,
+                )
+            except BaseException as error:
+                failed.append(error)  # the others stop, too
+                return None
+
+        found = [work(0)] if at_once == 1 else list(ThreadPoolExecutor(at_once).map(work, range(at_once)))
+    if failed:
+        raise failed[0]
+    assert found[0] is not None
+    return found[0]
+
+
+class _Bars:
+    """The bars of one trial at a time: when it is over they go, and a line stays."""
+
+    def __init__(self, display: RunDisplay) -> None:
+        self.display, self.runs = display, list[str]()
+        self.stepped, self.finished_epoch = display.stepped, display.finished_epoch
+
+    def started(self, run: str, epochs: int, steps: int, done: int) -> None:
+        """A run of the trial begins."""
+        self.runs.append(run)
+        self.display.started(run, epochs, steps, done)
+
+    def report(self, text: str) -> None:
+        """The trial is over."""
+        for run in self.runs:
+            self.display.close(run)
+        self.runs.clear()
+        say(text)
 
 
 def _sought(metric: str) -> str:

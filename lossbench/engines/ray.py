@@ -58,7 +58,7 @@ def run_all(
         imported()
         data = data_of(waiting, placement.data_dir)
         with connected(address, share) as cluster:
-            sweep = _Sweep(cluster, store, cluster.put(data), placement, workers, observer, stop, force)
+            sweep = Sweep(cluster, store, cluster.put(data), placement, workers, observer, stop, force)
             yield from while_there_is_hope(sweep.run(waiting))
 
 
@@ -69,7 +69,7 @@ class _Away(NamedTuple):
     lock: contextlib.ExitStack
 
 
-class _Sweep:
+class Sweep:
     """Runs in flight, each by the reference to its task's result."""
 
     def __init__(

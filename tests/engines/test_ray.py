@@ -154,6 +154,39 @@ def test_asked_to_stop_the_state_comes_home(cluster, tmp_path):
     assert state["epoch"] == len(begun.epochs()) >= 2
 
 
+def printed(capsys):
+    """The document; this session's Ray may have said before it that a node died."""
+    out = capsys.readouterr().out
+    return json.loads(out[out.index("{") :])
+
+
+def test_a_search_sends_its_trials_there_and_finds_what_it_finds_here(cluster, tmp_path, capsys):
+    """Two at a time; the first is the defaults, whose value is the same bit for bit."""
+    tuning = [
+        "tune",
+        "--loss",
+        "softmax",
+        "--trials",
+        "4",
+        "--seeds",
+        "0",
+        "--json",
+        *SWEEP[7:9],
+        *SWEEP[11:],
+    ]
+    tuning += ["--epochs", "2"]
+    assert main([*tuning, "--results", str(tmp_path / "here")]) == 0
+    here = printed(capsys)
+    node = cluster.add_node(num_cpus=1, **LEAN)
+    there = ["--engine", "ray", "--address", cluster.address, "--results", str(tmp_path / "there")]
+    assert main([*tuning, *there]) == 0
+    cluster.remove_node(node)
+    found = printed(capsys)
+    assert len(found["values"]) == found["trials"] == 4
+    assert found["default_value"] == here["default_value"]
+    assert not list((tmp_path / "there").glob("tuned/*/*/*/*/trial-*[0-9]")), "what was tried is tidied away"
+
+
 def test_nodes_with_other_versions_are_refused_in_a_sentence(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "versions", lambda: {**_cluster.versions(), "torch": "0.4.1"})
     with pytest.raises(RunError, match=r"^Node \S+ has torch 2\.\S+, this process 0\.4\.1; install"):

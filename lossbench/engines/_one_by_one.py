@@ -1,0 +1,58 @@
+"""Runs on a Ray cluster that are asked for one at a time, by a search that waits for each before the next."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..config import RunConfig
+from ..errors import Diverged, Interrupted, RunError
+from ..protocols import Observer
+from ..runtime import Placement
+from ..store import Store
+from ._cluster import Share, connected, imported
+from ._outcomes import Outcome, data_of, stored
+from .ray import Sweep
+
+Train = Callable[..., dict[str, Any]]
+
+
+@contextlib.contextmanager
+def training_on_ray(
+    config: RunConfig, placement: Placement, share: Share, address: str | None
+) -> Iterator[tuple[Train, int]]:
+    """`running.train` on a cluster, for runs on the data of `config`, and how many fit there at once.
+
+    It may be called by so many threads, each with an observer and a wish to stop of its own. Raises what
+    `ray.run_all` raises.
+    """
+    imported()
+    data = data_of([config], placement.data_dir)
+    with connected(address, share) as cluster:
+        kept = cluster.put(data)
+
+        def train(
+            config: RunConfig,
+            store: Store,
+            *,
+            placement: Placement,
+            observer: Observer,
+            stop: Callable[[], bool],
+        ) -> dict[str, Any]:
+            if (outcome := stored(config, store)) is not None:
+                return _result(outcome)
+            sweep = Sweep(cluster, store, kept, placement, 1, observer, stop, False)
+            found = list(sweep.run([config]))
+            return _result(found[0] if found else Outcome(config, "interrupted", None, "It had not begun."))
+
+        yield train, cluster.slots()
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    """The result, or the error that training here would have raised."""
+    if outcome.status in ("diverged", "interrupted"):
+        raise {"diverged": Diverged, "interrupted": Interrupted}[outcome.status](outcome.message)
+    if outcome.result is None:
+        raise RunError(outcome.message)
+    return outcome.result
