@@ -160,6 +160,7 @@ def printed(capsys):
     return json.loads(out[out.index("{") :])
 
 
+@pytest.mark.slow
 def test_a_search_sends_its_trials_there_and_finds_what_it_finds_here(cluster, tmp_path, capsys):
     """Two at a time; the first is the defaults, whose value is the same bit for bit."""
     tuning = [
