@@ -23,6 +23,7 @@ from ..datasets.test_datasets import write_data_set
 from ..running import ONE_THREAD, Recorder, run, small
 
 
+@pytest.mark.slow
 def test_the_estimate_is_within_a_factor_of_three_and_changes_nothing(tmp_path: Path) -> None:
     """Two runs of three epochs: planned, then trained; and one of them trained without any plan."""
     configs, store = [small("center", seed=seed) for seed in (0, 1)], Store(tmp_path / "planned")

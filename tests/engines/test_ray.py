@@ -105,6 +105,7 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_node_killed_in_the_middle_loses_nothing_and_tables_equal_the_local_ones(
     cluster, undisturbed, tmp_path
 ):

@@ -46,8 +46,9 @@ def saved(folder, runs):
     return lambda _: len(list(folder.glob("runs/*/resume.pt"))) >= runs
 
 
-@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
-@pytest.mark.parametrize("group", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("group", [True, False])
 def test_ctrl_c_of_a_sweep_saves_and_leaves_nobody(kennel, tmp_path, count, jobs, group):
     """As a terminal does it, to every process at once; and to the sweep alone."""
     folder = tmp_path / "results"
