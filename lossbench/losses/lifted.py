@@ -75,7 +75,7 @@ class Lifted(nn.Module):
             own, others = pushes[block.rows], pushes.T
             # log(e^a + e^b) = a + log(1 + e^(b - a)), beyond 80 the larger; an anchor without a
             # negative has NOTHING
-            ratio = (others - own).clamp_(-80, 80).exp_().add_(1)
+            ratio = (others - own).clamp(-80, 80).exp_().add_(1)
             both = torch.maximum(ratio.log().add_(own), others)
             excess = (both + block.pairs).relu_().mul_(block.positive)
             # J is symmetric: what (i, j) and (j, i) do to the sum of i's negatives is twice the same
