@@ -16,7 +16,11 @@ import torch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip `mnist` tests only where nobody said that the data is here: a set LOSSBENCH_DATA must work."""
+    """Skip `mnist` tests only where nobody said that the data is here: a set LOSSBENCH_DATA must work.
+
+    Files of many short tests come last, so that no process is left alone with a long one.
+    """
+    items.sort(key=lambda item: item.path.parent.name in ("losses", "figures", "metrics"))
     if "LOSSBENCH_DATA" in os.environ:
         return
     skip = pytest.mark.skip(reason="needs MNIST: set LOSSBENCH_DATA to a torchvision data folder")

@@ -423,6 +423,7 @@ def test_the_plot_is_large_and_nothing_is_cut_off(opened, width, height):
 
 
 @in_browser
+@pytest.mark.slow
 def test_six_runs_of_ten_thousand_images_at_twenty_moments(browser, tmp_path, capsys):
     images = pictures(10_000, np.random.RandomState(0))
     path = explore([heavy(seed, images) for seed in range(6)], tmp_path / "heavy.html")

@@ -122,6 +122,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_tables_equal_the_local_on
     assert sum("continues in epoch" in log for log in logs) == 1, "it began again from the state sent home"
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_with_a_run_is_said_as_locally(cluster, tmp_path):
     bad, taken, good = small("softmax", batch_size=5000), small("center"), small("softmax", epochs=1)
     held = contextlib.ExitStack()
@@ -139,6 +140,7 @@ def test_what_goes_wrong_with_a_run_is_said_as_locally(cluster, tmp_path):
     assert outcomes([good], tmp_path, force=True)[good].message == ""
 
 
+@pytest.mark.slow
 def test_asked_to_stop_the_state_comes_home(cluster, tmp_path):
     """What has begun is saved, what has not is recalled; both are there for any engine to go on with."""
     configs = [small("softmax", epochs=500, seed=seed) for seed in (0, 1)]
@@ -189,12 +191,14 @@ def test_a_search_sends_its_trials_there_and_finds_what_it_finds_here(cluster, t
     assert not list((tmp_path / "there").glob("tuned/*/*/*/*/trial-*[0-9]")), "what was tried is tidied away"
 
 
+@pytest.mark.slow
 def test_nodes_with_other_versions_are_refused_in_a_sentence(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "versions", lambda: {**_cluster.versions(), "torch": "0.4.1"})
     with pytest.raises(RunError, match=r"^Node \S+ has torch 2\.\S+, this process 0\.4\.1; install"):
         outcomes([small("softmax")], tmp_path)
 
 
+@pytest.mark.slow
 def test_a_share_that_no_node_has_is_refused(cluster, tmp_path):
     with pytest.raises(UsageError, match="No node of the Ray cluster has 1 CPUs and 0.5 GPUs for a run"):
         outcomes([small("softmax")], tmp_path, share=_cluster.Share(1, 0.5))
