@@ -134,7 +134,11 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+# every second one each time, the others in the slow tier
+SHARED_OUT = [pytest.param(e, marks=pytest.mark.slow) if n % 2 else e for n, e in enumerate(EXAMPLES)]
+
+
+@pytest.mark.parametrize("example", SHARED_OUT)
 def test_examples_run(example, tmp_path, monkeypatch, request):
     """Each command of the README, on the embedded data for one epoch and in a folder of its own."""
     (tmp_path / "mine.py").write_text("\n".join(block("mine")))

@@ -58,6 +58,7 @@ def appears(folder, pattern, goes_on=lambda: True):
     return False
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_trial_the_same_command_completes_it(tmp_path, undisturbed):
     process = begun(tmp_path)
     assert appears(tmp_path, "tuned/**/trial-1/runs/*/resume.pt", lambda: process.poll() is None)

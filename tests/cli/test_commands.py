@@ -140,6 +140,7 @@ def test_sweep_trains_a_grid_and_skips_it_the_second_time(capsys, tmp_path):
     assert err.count("(stored)") == 4
 
 
+@pytest.mark.slow
 def test_sweep_goes_on_after_a_failure_and_ends_with_1(capsys, tmp_path):
     grid = ["--batch-size", "100,5000", "--dataset", "digits", "--epochs", "1", "--device", "cpu"]
     code, out, err = call(capsys, "sweep", "--loss", "softmax", *grid, "--results", tmp_path)

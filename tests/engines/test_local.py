@@ -30,6 +30,7 @@ def outcomes(configs, folder, workers, observer=None, **options):
     return {outcome.config: outcome for outcome in made}
 
 
+@pytest.mark.slow
 def test_parallel_equals_serial_and_stored_runs_are_skipped(tmp_path):
     configs = [small("center", lam=lam) for lam in (0.0, 0.01)] + [small("arcface")]
     serial = outcomes(configs, tmp_path / "serial", 1)

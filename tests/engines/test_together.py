@@ -89,6 +89,7 @@ def test_steps_of_losses_in_turn_are_those_alone(count, names):
         assert torch.equal(one.sums, other.sums), one.config.loss
 
 
+@pytest.mark.slow
 def test_whole_runs_are_equal_and_the_next_begins_when_there_is_room(tmp_path):
     configs = [
         small("center"),
@@ -128,6 +129,7 @@ def test_one_that_diverges_or_fails_does_not_disturb_the_others(tmp_path, monkey
         pass  # nobody holds it any more
 
 
+@pytest.mark.slow
 def test_interrupted_together_and_continued_equals_uninterrupted(tmp_path):
     configs = [small("center"), small(**RANDOM), small("center", seed=1)]
     outcomes = together(configs, tmp_path / "pack", size=2, watching=Recorder(25))
