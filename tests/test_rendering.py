@@ -118,7 +118,10 @@ def test_the_forest_is_drawn_of_stored_runs(runs, tmp_path, monkeypatch):
     assert not (tmp_path / "c.png").exists()
 
 
-@pytest.mark.parametrize("style", ["paper", "slides", "dark"])
+@pytest.mark.parametrize(
+    "style",
+    ["paper", pytest.param("slides", marks=pytest.mark.slow), pytest.param("dark", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(
     "name", ["training", "roc", "confusion", "hardest", "leaderboard", "features", "lambda-grid"]
 )
