@@ -16,7 +16,7 @@ from ..store import Store
 from ..training import Training
 from ._outcomes import Outcome, outcome_of
 
-_PATIENCE = 0.5  # seconds until a run that another process was training is looked at again
+PATIENCE = 0.5  # seconds until a run that another process was training is looked at again
 
 
 def run_together(
@@ -41,7 +41,7 @@ def run_together(
     try:
         while going or ((waiting or busy) and not stop()):
             if busy and not going:
-                time.sleep(_PATIENCE)
+                time.sleep(PATIENCE)
                 waiting.extend(busy)
                 busy.clear()
             while waiting and len(going) < size and not stop():

@@ -26,13 +26,12 @@ from ..records import EpochRecord
 from ..runtime import Placement, StopRequest, resolve_device, threads_each
 from ..store import Store
 from ._outcomes import Outcome, data_of, run_here, sorted_out, while_there_is_hope
-from ._together import run_together
+from ._together import PATIENCE, run_together
 
 _ATTEMPTS = 2
 _STEP_MESSAGES = 0.2  # seconds between two messages about steps
 _SILENCE = 600.0  # seconds without a word from a worker after which it counts as hung
 _GRACE = 10.0  # seconds for a worker to finish its step and save
-_PATIENCE = 0.5  # seconds until a run that another process was training is looked at again
 _FAREWELL = 1.0  # seconds for idle workers to end by themselves
 
 
@@ -67,17 +66,8 @@ def _outcomes(
     finished, waiting = sorted_out(configs, store, force)
     yield from finished
     data_of(waiting, placement.data_dir)
-    if resolve_device(placement.device).type == "cuda":
+    if workers == 1 or len(waiting) == 1 or resolve_device(placement.device).type == "cuda":
         yield from run_together(waiting, store, placement, observer, stop, force, size=workers)
-    elif workers == 1 or len(waiting) == 1:
-        queue = collections.deque(waiting)
-        while queue and not stop():
-            outcome = run_here(queue.popleft(), store, placement, observer, stop, force)
-            if outcome.status == "busy":
-                queue.append(outcome.config)
-                time.sleep(_PATIENCE)
-            else:
-                yield outcome
     elif waiting:
         yield from _Pool(store, placement, min(workers, len(waiting)), observer, stop, force).run(waiting)
 
@@ -149,7 +139,7 @@ class _Pool:
 
     def _due(self, waiting: collections.deque[RunConfig]) -> RunConfig | None:
         """The first run that was not another process's a moment ago, taken out of those waiting."""
-        earliest = time.monotonic() - _PATIENCE
+        earliest = time.monotonic() - PATIENCE
         for config in waiting:
             if self.busy_at.get(config, -math.inf) < earliest:
                 waiting.remove(config)

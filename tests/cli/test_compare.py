@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lossbench import evaluation, rendering
+from lossbench import evaluation, rendering, running
 from lossbench.__main__ import main
 from lossbench.cli.compare import _tuned
-from lossbench.engines import _outcomes
 from lossbench.errors import RunError
 from lossbench.resolving import make_config
 from lossbench.store import Store
@@ -77,7 +76,7 @@ def test_files_and_figures(compared: Path) -> None:
 def test_one_json_document_of_what_is_stored(compared: Path, capsys: Capture, monkeypatch: Any) -> None:
     """The second call trains nothing, measures nothing, and its numbers are those of the runs."""
     monkeypatch.setattr(evaluation, "measure", forbidden)
-    monkeypatch.setattr(_outcomes, "train", forbidden)
+    monkeypatch.setattr(running, "Training", forbidden)
     before = {path: path.stat().st_mtime_ns for path in (compared / "runs").rglob("*") if path.is_file()}
     shown = document(capsys, *QUICK, *LOSSES, *METRICS, "--results", compared)
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -170,7 +169,7 @@ def test_a_baseline_that_failed_is_counted_and_decides_nothing(
     def broken(*_: object, **__: object) -> None:
         raise RunError("this loss fails")
 
-    monkeypatch.setattr(_outcomes, "train", broken)
+    monkeypatch.setattr(running, "Training", broken)
     code, out, err = call(capsys, *QUICK, *LOSSES, "--json", "--results", tmp_path)
     assert code == 1
     assert "2 of 6 runs failed and 0 diverged" in err

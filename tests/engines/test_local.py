@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from lossbench.engines import _outcomes, local
+from lossbench import running
+from lossbench.engines import local
 from lossbench.engines._outcomes import while_there_is_hope
 from lossbench.errors import RunError
 from lossbench.runtime import Placement
@@ -59,7 +60,7 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(tmp_path, monkeypat
     def broken(*_, **__):
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr(_outcomes, "train", broken)
+    monkeypatch.setattr(running, "Training", broken)
     config = small("softmax")
     Store(tmp_path).run(config).path.mkdir(parents=True)
     made = outcomes([config], tmp_path, 1)
@@ -149,7 +150,7 @@ def test_no_other_run_starts_after_three_equal_failures(tmp_path, monkeypatch):
     def broken(*_, **__):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(_outcomes, "train", broken)
+    monkeypatch.setattr(running, "Training", broken)
     configs = [small("softmax", seed=seed) for seed in range(5)]
     with pytest.raises(RunError, match="No space left on device"):
         outcomes(configs, tmp_path, 1)
