@@ -66,6 +66,9 @@ class Usual:
     ) -> None:
         self.network, self.loss, self.value = network.to(device), loss.to(device), value
         self.device = device
+        for layer in self.network.modules():
+            if isinstance(layer, nn.PReLU):
+                layer.__class__ = nn.PReLU  # torch's own gradient, where ours is faster
         parameters = [*self.network.parameters(), *self.loss.parameters()]
         self.optimizer = torch.optim.SGD(
             parameters, lr=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY

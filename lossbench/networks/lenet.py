@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..contracts import NetworkSpec
 from ._feature_layer import FeatureLayer
+from ._prelu import PReLU
 
 SPEC = NetworkSpec(
     title="LeNet",
@@ -25,14 +26,14 @@ class LeNet(nn.Module):
         super().__init__()
         self.trunk = nn.Sequential(
             nn.Conv2d(1, 20, 5),
-            nn.PReLU(20),
+            PReLU(20),
             nn.MaxPool2d(2),
             nn.Conv2d(20, 50, 5),
-            nn.PReLU(50),
+            PReLU(50),
             nn.MaxPool2d(2),
             nn.Flatten(),
             nn.Linear(50 * 4 * 4, 500),
-            nn.PReLU(500),
+            PReLU(500),
         )
         self.feature = FeatureLayer(500, feature_dim)
 

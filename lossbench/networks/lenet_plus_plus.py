@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..contracts import NetworkSpec
 from ._feature_layer import FeatureLayer
+from ._prelu import PReLU
 
 SPEC = NetworkSpec(
     title="LeNet++",
@@ -32,7 +33,7 @@ class LeNetPlusPlus(nn.Module):
         before = 1
         for channels in _CHANNELS:
             for inputs in (before, channels):
-                layers += [nn.Conv2d(inputs, channels, 5, padding=2), nn.PReLU(channels)]
+                layers += [nn.Conv2d(inputs, channels, 5, padding=2), PReLU(channels)]
             layers.append(nn.MaxPool2d(2) if channels != _CHANNELS[-1] else nn.MaxPool2d(3, 2))
             before = channels
         self.trunk = nn.Sequential(*layers)

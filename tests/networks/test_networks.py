@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from lossbench import catalog
+from lossbench.networks._prelu import PReLU
 
 NETWORKS = catalog.names("networks")
 
@@ -125,3 +126,29 @@ def test_lenet_plus_plus_starts_inside_caffe_s_xavier_bound() -> None:
 def test_lenet_is_caffe_s_with_slopes() -> None:
     count = sum(parameter.numel() for parameter in build("lenet", 2).parameters())
     assert count == (25 * 20 + 20) + 20 + (25 * 20 * 50 + 50) + 50 + (800 * 500 + 500) + 500 + (500 * 2 + 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(4, 3, 5, 6), (1, 3, 2, 2), (5, 3)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_prelu_is_torch_s(dtype: torch.dtype, shape: tuple[int, ...], layout: torch.memory_format) -> None:
+    """Value and gradient for the values to the last bit, at 0 too; for the slopes but for the order of sums."""
+    values, upstream = torch.randn(shape).to(dtype), torch.randn(shape).to(dtype)
+    values.view(-1)[0] = 0
+    if len(shape) == 4:
+        values, upstream = (each.contiguous(memory_format=layout) for each in (values, upstream))
+    found = []
+    for layer in (torch.nn.PReLU(3), PReLU(3)):
+        with torch.no_grad():
+            layer.weight.copy_(torch.tensor([0.25, -0.3, 0.9]))
+        layer.to(torch.float64 if dtype == torch.float64 else torch.float32)
+        leaf = values.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            value = layer(leaf)
+        value.backward(upstream)
+        found.append((value.detach(), leaf.grad, layer.weight.grad))
+    (value, inward, slopes), (our_value, our_inward, our_slopes) = found
+    assert torch.equal(our_value, value)
+    assert torch.equal(our_inward, inward)
+    assert our_inward.stride() == inward.stride()
+    torch.testing.assert_close(our_slopes, slopes)
