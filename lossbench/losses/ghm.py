@@ -33,7 +33,8 @@ SPEC = LossSpec(
     equation="L = mean(beta loss),  beta = N / (S_b M),  S <- momentum S + (1 - momentum) R",
     kind="classifier",
     exceptions={
-        "descent": "not the gradient of its value: beta is a constant there, but changes with the bins in use"
+        "descent": "not the gradient of its value: beta is constant there, but changes with the bins in use",
+        "precision": "a gradient length on the edge of two bins falls into either",
     },
     settings={
         "form": HyperParameter(

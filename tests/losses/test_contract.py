@@ -123,10 +123,12 @@ def test_any_shapes_and_values(name, batch):
         loss = build(name, classes, x.shape[1]).to(dtype)
         values[dtype], gradients = value_and_gradients(loss, x.to(dtype), y)
         assert torch.isfinite(values[dtype]) and all(torch.isfinite(g).all() for g in gradients)
-    if "order" in spec_of(name).exceptions:
+    exceptions = spec_of(name).exceptions
+    if "order" in exceptions:
         return
     wide = values[torch.float64]
-    torch.testing.assert_close(values[torch.float32].double(), wide, rtol=1e-3, atol=1e-3)
+    if "precision" not in exceptions:
+        torch.testing.assert_close(values[torch.float32].double(), wide, rtol=1e-3, atol=1e-3)
     turned = build(name, classes, x.shape[1]).double()(x.flip(0), y.flip(0))
     torch.testing.assert_close(turned, wide, rtol=1e-9, atol=1e-9)
 
@@ -278,12 +280,11 @@ def test_moves_between_dtypes(name):
 def test_compiles_as_one_graph(name):
     spec_of(name, "compile")
     x, y = circle_points()
-    x = x.float()
     loss, compiled = build(name), build(name)
-    expected = loss(x, y)
     torch._dynamo.reset()
     program = torch.compile(compiled, fullgraph=True, backend="eager")
-    torch.testing.assert_close(program(x, y), expected, rtol=1e-5, atol=1e-6)
+    (value, gradients), expected = (value_and_gradients(each, x.float(), y) for each in (program, loss))
+    torch.testing.assert_close((value, gradients), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_runs_under_vmap(name):
