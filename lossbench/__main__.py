@@ -9,20 +9,25 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     from .cli import app
-    from .cli._output import say
     from .errors import LossbenchError
 
     try:
         app(args=None if arguments is None else list(arguments), prog_name="lossbench")
     except LossbenchError as error:
-        say(f"lossbench: {error}")
+        _say(f"lossbench: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        say("lossbench: interrupted.")
+        _say("lossbench: interrupted.")
         return 130
     except SystemExit as stop:  # how Typer ends: the code of a command, or of wrong usage
         return stop.code if isinstance(stop.code, int) else 1
     return 0
+
+
+def _say(text: str) -> None:
+    from .cli._output import say  # not needed by a help text
+
+    say(text)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from .feasibility import (
     largest_cosine_margin,
     neighbour_angle,
     smallest_useful_scale,
-    spread_directions,
 )
+from .spreading import spread_directions
 
 _SEARCHABLE_CLASSES = 200  # beyond, spreading the directions takes too long to wait for
 

@@ -108,7 +108,8 @@ def test_an_installed_package_can_offer_losses(mine, monkeypatch):
     [
         ("pml:MultiSimilarityLoss", {}),
         ("pml:TripletMarginLoss", {"miner": "BatchHardMiner", "margin": 0.2}),
-        ("pml:ArcFaceLoss", {"margin": 20.0, "scale": 16}),
+        # its ArcFace has no gradient where a cosine rounds to 1, which depends on torch's version
+        ("pml:CosFaceLoss", {"margin": 0.2, "scale": 16}),
         ("pml:ContrastiveLoss", {}),
     ],
 )

@@ -17,8 +17,8 @@ from lossbench.feasibility import (
     largest_cosine_margin,
     neighbour_angle,
     smallest_useful_scale,
-    spread_directions,
 )
+from lossbench.spreading import spread_directions
 
 
 def smallest_pairwise_angle(directions: np.ndarray) -> float:

@@ -103,7 +103,8 @@ class RunDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        if self.live:  # rich before 14.3 would end what it never showed with an empty line
+            self.progress.stop()
 
     def started(self, run: str, epochs: int, steps: int, done: int) -> None:
         """A run begins, or continues after `done` steps."""

@@ -1,4 +1,4 @@
-"""`lossbench bench`: how fast things are on this machine."""
+"""Measure how fast things are on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ._output import command_line, print_json, print_table, say
 if TYPE_CHECKING:
     from ..benchmarks.result import Benchmark
 
-bench = typer.Typer(help="Measure how fast things are on this machine.", no_args_is_help=True)
+bench = typer.Typer(help=__doc__, no_args_is_help=True)
 
 Repeats = Annotated[int, typer.Option("--repeats", min=1, help="Timings, of which the median is shown.")]
 Threads = Annotated[
@@ -26,11 +26,6 @@ Threads = Annotated[
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:0 ... or mps.")]
 Dataset = Annotated[str, typer.Option("--dataset", help=f"Data set: {', '.join(catalog.names('datasets'))}.")]
 Network = Annotated[str, typer.Option("--network", help=f"Network: {', '.join(catalog.names('networks'))}.")]
-
-
-@bench.callback()
-def _group() -> None:
-    """Measure how fast things are on this machine."""
 
 
 @bench.command()

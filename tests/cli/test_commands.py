@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lossbench import cli
 from lossbench.__main__ import main
-from lossbench.cli import app
+from lossbench.cli import Commands
 
 QUICK = ["--dataset", "digits", "--epochs", "2", "--batch-size", "100", "--device", "cpu"]
 
@@ -70,9 +72,20 @@ def test_a_stored_run_is_shown_without_importing_torch(stored):
 def test_help_and_listings_do_not_import_torch(arguments):
     script = (
         "import sys; from lossbench.__main__ import main; "
-        f"code = main({arguments!r}); assert code == 0; assert 'torch' not in sys.modules"
+        f"code = main({arguments!r}); assert code == 0; assert not {{'torch', 'numpy'}} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_the_help_lists_every_command_with_its_own_first_sentence_and_imports_none():
+    files = {path.stem for path in Path(cli.__file__).parent.glob("*.py") if path.stem[0] != "_"}
+    assert set(Commands()) == files
+    script = "import sys; from lossbench.__main__ import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert not {f"lossbench.cli.{name}" for name in files} & set(done.stdout.split())
+    shown = " ".join(done.stdout.replace("│", " ").split())
+    for name, command in Commands().items():
+        assert f"{name} {' '.join(command.help.split(chr(10) * 2)[0].split())}" in shown
 
 
 def test_compare_leaves_table_figure_and_index(stored):
@@ -283,10 +296,8 @@ def test_interrupted_by_ctrl_c_saves_and_exits_130(tmp_path):
 
 def test_no_word_of_a_help_text_is_taken_for_markup():
     """rich would swallow anything in square brackets."""
-    import typer
-
     seen = 0
-    for command in typer.main.get_command(app).commands.values():
+    for command in Commands().values():
         for option in command.params:
             assert "[" not in (option.help or ""), (command.name, option.name, option.help)
             seen += 1

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from lossbench.feasibility import best_probability, spread_directions
+from lossbench.feasibility import best_probability
+from lossbench.spreading import spread_directions
 
 from .oracle import assert_matches_reference, build, circle_points
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossbench.feasibility import spread_directions
+from lossbench.spreading import spread_directions
 
 from .oracle import assert_matches_reference, build, circle_points
 

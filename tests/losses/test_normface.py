@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from lossbench.feasibility import spread_directions
+from lossbench.spreading import spread_directions
 
 from .oracle import assert_matches_reference, build, circle_points
 

@@ -9,6 +9,7 @@ import functools
 import os
 import random
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,7 +34,10 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     with watched(Operations(folder, 0, lambda: None)) as made:
         run(CONFIG, folder)
-    assert {"open", "mkstemp", "write", "fsync", "chmod", "replace", "unlink"} <= set(made.done)
+    seen = {"open", "mkstemp", "write", "fsync", "chmod", "replace"}
+    if sys.version_info >= (3, 11):  # pathlib of 3.10 took os.unlink before it was watched
+        seen.add("unlink")
+    assert seen <= set(made.done)
     return facts(folder), len(made.done)
 
 
