@@ -114,7 +114,6 @@ def test_a_sweep_whose_workers_are_orphans_then(kennel, undisturbed, tmp_path, c
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
-@pytest.mark.slow
 def test_workers_of_a_sweep(kennel, undisturbed, tmp_path, count, kills):
     """Each is replaced and its run retried once; a run that lost two workers is the next command's."""
     chance, whole, hit, rounds = random.Random(7), undisturbed(ALONE), 0, 0
