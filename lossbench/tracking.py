@@ -56,6 +56,7 @@ class Tracker:
         self.writers[run] = _writer(folder)
         for record in folder.epochs()[: done // steps]:
             _write_numbers(self.writers[run], record)
+        self.writers[run].flush()
 
     def stepped(self, run: str, steps: int) -> None:
         """So many steps of the run are done."""
