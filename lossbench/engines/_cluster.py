@@ -129,6 +129,10 @@ def _open(ray: Any, address: str | None) -> None:
         except (OSError, RuntimeError, ValueError) as error:
             where = "on this machine" if address in (None, "auto") else f"at {address}"
             reason = " ".join(str(error).split())
+            if "AuthenticationError" in f"{error!r} {error.__cause__}":
+                reason = (
+                    "it asks for its token: set RAY_AUTH_MODE=token, with the ~/.ray/auth_token of its head."
+                )
             raise RunError(f"No Ray cluster can be used {where}: {reason}") from None
 
 

@@ -263,6 +263,54 @@ def test_missing_data_is_one_error_before_anything_is_connected(tmp_path):
         list(made)
 
 
+@pytest.mark.slow
+def test_a_cluster_with_a_token_opens_to_those_who_have_it(tmp_path):
+    """As two machines are joined in the README, with one of them, in a home of its own."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{found.getsockname()[1]}"
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    plain |= {"HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}
+    known = plain | {"RAY_AUTH_MODE": "token"}
+    scripts = [sys.executable, "-m", "ray.scripts.scripts"]
+    subprocess.run([*scripts, "get-auth-token", "--generate"], env=known, check=True, capture_output=True)
+    head = ["start", "--head", "--block", "--port", address.partition(":")[2], "--num-cpus", "1"]
+    head += ["--node-ip-address", "127.0.0.1", "--include-dashboard", "false"]
+    sweep = [
+        sys.executable,
+        "-m",
+        "lossbench",
+        *SWEEP,
+        "--seeds",
+        "0",
+        "--engine",
+        "ray",
+        "--address",
+        address,
+    ]
+    sweep += ["--results", str(tmp_path / "results")]
+    with subprocess.Popen(
+        [*scripts, *head], env=known, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    ) as server:
+        try:
+            wait_for_server(address)
+            refused = subprocess.run(sweep, env=plain, capture_output=True, text=True, timeout=120)
+            assert refused.returncode == 1
+            assert "it asks for its token: set RAY_AUTH_MODE=token" in refused.stderr
+            assert subprocess.run(sweep, env=known, capture_output=True, timeout=120).returncode == 0
+        finally:
+            server.terminate()
+
+
+def wait_for_server(address):
+    host, _, port = address.partition(":")
+    for _ in range(120):
+        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
+            return
+        time.sleep(0.5)
+    pytest.fail("no cluster came up")
+
+
 def test_without_ray_the_extra_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([*SWEEP, "--engine", "ray", "--results", str(tmp_path)]) == 2
