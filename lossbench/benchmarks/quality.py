@@ -2,12 +2,14 @@
 
 Both train the same network under the same loss on the same images, one after the other, and are judged after
 each epoch by the same code; only training is timed. Ours is the run that `lossbench train` makes, with its
-schedule. The recipe is that of `_usual`: SGD, step decay, float32, a DataLoader. Its loss is built as ours:
-centres move in its forward pass.
+schedule: as configured, and the shortest (`--epochs 1`, `2` ...) that ends at the accuracy. The recipe is
+that of `_usual`: SGD, step decay, float32, a DataLoader. Its loss is built as ours: centres move in its
+forward pass.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import tempfile
 import time
@@ -65,7 +67,12 @@ def measure(config: RunConfig, *, target: float, epochs: int, placement: Placeme
     Raises DataError when the data set is not there, Diverged.
     """
     with threads_set(placement.threads):
-        ours = Course("ours", _ours(config, placement))
+        ours = [_ours(config, placement)]
+        for shorter in range(1, config.epochs):
+            tried = _ours(dataclasses.replace(config, epochs=shorter), placement)
+            if tried.epochs[-1].accuracy >= target:
+                ours.append(tried)
+                break
         usual = Course("usual", _usual(config, target, epochs, placement))
         machine = describe_machine(resolve_device(placement.device))
     return told(config, ours, usual, target=target, machine=machine)
@@ -79,37 +86,48 @@ def ratio(ours: Course, usual: Course, target: float) -> tuple[float, bool]:
 
 
 def told(
-    config: RunConfig, ours: Course, usual: Course, *, target: float, machine: dict[str, Any]
+    config: RunConfig, ours: list[Course], usual: Course, *, target: float, machine: dict[str, Any]
 ) -> Benchmark:
-    """Both courses, in a table and in words."""
-    times, at_least = ratio(ours, usual, target)
-    header = ["training", "epochs", "seconds", "s per epoch", "times ours", "test (%) after each epoch"]
-    rows = []
-    for course in (ours, usual):
+    """All courses, in a table and in words."""
+    header = [
+        "training",
+        "epochs",
+        "seconds",
+        "s per epoch",
+        "sooner than usual",
+        "test (%) after each epoch",
+    ]
+    rows, courses = [], list[dict[str, Any]]()
+    for course in (*ours, usual):
         reached, seen = course.reached(target), course.epochs
+        times, at_least = ratio(course, usual, target)
         rows.append(
             [
                 course.name,
                 str(reached) if reached else f"> {len(seen)}",
                 ("" if reached else "> ") + number_text(course.seconds(target), 1),
                 number_text(sum(epoch.seconds for epoch in seen) / len(seen), 1),
-                ("> " if at_least else "") + number_text(times, 1) if course is usual else "1",
+                "1" if course is usual else ("> " if at_least else "") + number_text(times, 1),
                 " ".join(f"{100 * epoch.accuracy:.2f}" for epoch in seen),
             ]
+        )
+        courses.append(
+            {
+                "name": course.name,
+                "reached": reached,
+                "seconds": course.seconds(target),
+                "times_sooner": times,
+                "is_lower_bound": at_least,
+                "epochs": [epoch._asdict() for epoch in seen],
+            }
         )
     conditions = (
         f"Training time to {100 * target:g} % test accuracy on {config.dataset}, judged after each epoch; "
         f"network {config.network}, D = {config.feature_dim}, {_words(config)}, B = {config.batch_size}, "
-        f"seed {config.seed}. Ours: `lossbench train`, {config.epochs} epochs. Usual: {RECIPE}, times "
-        f"{DECAY} every {DECAY_EVERY} epochs. {on_machine(machine)}"
+        f"seed {config.seed}. Ours: `lossbench train`, and the fewest `--epochs` that end "
+        f"there. Usual: {RECIPE}, times {DECAY} every {DECAY_EVERY} epochs. {on_machine(machine)}"
     )
-    data = {"config": config.to_dict(), "target": target, "ratio": times, "ratio_is_lower_bound": at_least}
-    for course in (ours, usual):
-        data[course.name] = {
-            "reached": course.reached(target),
-            "seconds": course.seconds(target),
-            "epochs": [epoch._asdict() for epoch in course.epochs],
-        }
+    data = {"config": config.to_dict(), "target": target, "courses": courses}
     return Benchmark("quality", machine, Table(header, rows), conditions, data)
 
 
@@ -117,7 +135,7 @@ def _words(config: RunConfig) -> str:
     return " ".join(filter(None, [config.title, f"({config.subtitle})" if config.subtitle else ""]))
 
 
-def _ours(config: RunConfig, placement: Placement) -> list[Epoch]:
+def _ours(config: RunConfig, placement: Placement) -> Course:
     judge = _Judge()
     with tempfile.TemporaryDirectory() as folder:
         run = Store(Path(folder)).run(config)
@@ -125,7 +143,7 @@ def _ours(config: RunConfig, placement: Placement) -> list[Epoch]:
         run.begin()
         if to_the_end(training.turns())["status"] != "done":
             raise Diverged(f"{run.name} diverged, so there is no time to compare.")
-    return judge.epochs
+    return Course(f"ours, --epochs {config.epochs}", judge.epochs)
 
 
 class _Judge(Silent):

@@ -23,22 +23,27 @@ def course(name, *accuracies):
 
 def test_trains_both_ways_and_judges_each_epoch():
     found = measure(small("center", epochs=3), target=0.2, epochs=1, placement=HERE)
-    ours, usual = found.data["ours"], found.data["usual"]
+    ours, shortest, usual = found.data["courses"]
     assert len(ours["epochs"]) == 3 and ours["reached"]
     assert ours["epochs"][-1]["accuracy"] > 0.2
+    assert shortest["reached"] and len(shortest["epochs"]) < 3
+    assert shortest["name"] == f"ours, --epochs {len(shortest['epochs'])}"
+    assert shortest["epochs"][-1]["accuracy"] >= 0.2
     assert usual["reached"] is None and len(usual["epochs"]) == 1  # SGD at 0.001 has hardly begun
-    for epoch in (*ours["epochs"], *usual["epochs"]):
-        assert epoch["seconds"] > 0 and 0 < epoch["accuracy"] < 1
-    assert found.data["ratio_is_lower_bound"]
-    assert found.data["ratio"] == pytest.approx(usual["seconds"] / ours["seconds"])
+    for course in found.data["courses"]:
+        for epoch in course["epochs"]:
+            assert epoch["seconds"] > 0 and 0 < epoch["accuracy"] < 1
+    assert ours["is_lower_bound"] and shortest["is_lower_bound"]
+    assert ours["times_sooner"] == pytest.approx(usual["seconds"] / ours["seconds"])
     assert "20 % test accuracy on digits" in found.conditions and "λ = 0.003" in found.conditions
 
 
 @pytest.mark.slow
 def test_the_usual_way_ends_where_the_target_is_reached():
     found = measure(small("triplet", epochs=1), target=0.02, epochs=2, placement=HERE)
-    assert found.data["usual"]["reached"] == 1 and len(found.data["usual"]["epochs"]) == 1
-    assert not found.data["ratio_is_lower_bound"]
+    ours, usual = found.data["courses"]
+    assert usual["reached"] == 1 and len(usual["epochs"]) == 1
+    assert not ours["is_lower_bound"]
 
 
 def test_ratio_of_times_to_the_target():
@@ -52,10 +57,11 @@ def test_ratio_of_times_to_the_target():
 
 def test_a_table_says_more_than_where_the_target_was_not_reached():
     machine = {"device_name": "A CPU", "threads": 2, "torch": "2", "python": "3"}
-    ours, usual = course("ours", 0.5, 0.9), course("usual", 0.1, 0.2, 0.3)
-    shown = told(small("center"), ours, usual, target=0.9, machine=machine).table.rows
-    assert shown[0] == ["ours", "2", "4.0", "2.0", "1", "50.00 90.00"]
-    assert shown[1] == ["usual", "> 3", "> 6.0", "2.0", "> 1.5", "10.00 20.00 30.00"]
+    ours, shortest, usual = course("six", 0.5, 0.9), course("one", 0.9), course("usual", 0.1, 0.2, 0.3)
+    shown = told(small("center"), [ours, shortest], usual, target=0.9, machine=machine).table.rows
+    assert shown[0] == ["six", "2", "4.0", "2.0", "> 1.5", "50.00 90.00"]
+    assert shown[1] == ["one", "1", "2.0", "2.0", "> 3.0", "90.00"]
+    assert shown[2] == ["usual", "> 3", "> 6.0", "2.0", "1", "10.00 20.00 30.00"]
 
 
 def test_a_missing_data_set_is_a_data_error(tmp_path):
