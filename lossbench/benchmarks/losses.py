@@ -25,16 +25,26 @@ from ._timing import Timing, in_turns, spread, threads_set, timing
 from .result import Benchmark, on_machine
 
 CLASSES, DIM = 10, 2
+_AROUND = 4  # training steps before, and again after each loss
 _WIDEST = 256  # samples up to which a library that lists all triplets of a batch stays below a gigabyte
 
 
 class LossTiming(NamedTuple):
-    """Value and gradient of a loss, and of its counterpart in pytorch-metric-learning (None: not there)."""
+    """Value and gradient of a loss, and of its counterpart in pytorch-metric-learning (None: not there).
+
+    step: training steps right before and after, since a machine's pace changes from one second to the next.
+    """
 
     loss: str
     ours: Timing
+    step: Timing
     theirs: Timing | None
     counterpart: str
+
+    @property
+    def percent_of_step(self) -> float:
+        """What the loss takes of a step, were it part of one."""
+        return 100 * self.ours.median / self.step.median
 
     @property
     def ratio(self) -> float:
@@ -50,33 +60,35 @@ def measure(
     A training step of the default network is timed between the losses, all along. Raises UsageError for an
     unknown name.
     """
-    device, found, steps = torch.device("cpu"), [], list[float]()
+    device, found = torch.device("cpu"), []
     specs = {name: catalog.spec("losses", name) for name in names or catalog.names("losses")}
     with threads_set(threads), seeded(0, "benchmark"):
         step = _training_step(batch_size, device)
         labels = torch.arange(batch_size) % CLASSES
         features = 2 * torch.randn(batch_size, DIM)
+        steps = in_turns([step], _AROUND, warm_up=3)[0]
         for name, spec in specs.items():
             works, counterpart = _works(name, spec, features, labels)
             times = in_turns(works, repeats, warm_up=3)
             mine, *others = (timing(own).times(1000) for own in times)
-            found.append(LossTiming(name, mine, others[0] if others else None, counterpart))
-            steps += [1000 * second for second in in_turns([step], 2, warm_up=0 if steps else 3)[0]]
+            steps += in_turns([step], _AROUND, warm_up=0)[0]
+            near = timing(steps[-2 * _AROUND :]).times(1000)
+            found.append(LossTiming(name, mine, near, others[0] if others else None, counterpart))
         machine = describe_machine(device)
-    return told(machine, found, timing(steps), batch_size=batch_size, repeats=repeats)
+    return told(machine, found, timing(steps).times(1000), batch_size=batch_size, repeats=repeats)
 
 
 def told(
     machine: dict[str, Any], found: list[LossTiming], step: Timing, *, batch_size: int, repeats: int
 ) -> Benchmark:
-    """What was measured, in a table and in words; `step` is a training step of the default network."""
+    """What was measured, in a table and in words; `step` is a step of the default network, of all of them."""
     header = ["loss", "ms", "middle half", "% of a step", "pytorch-metric-learning", "ms", "times ours"]
     rows = [
         [
             each.loss,
             number_text(each.ours.median, 2),
             spread(each.ours),
-            number_text(100 * each.ours.median / step.median, 1),
+            number_text(each.percent_of_step, 1),
             each.counterpart or "–",
             number_text(each.theirs.median if each.theirs else math.nan, 2),
             number_text(each.ratio, 1),
@@ -86,15 +98,16 @@ def told(
     conditions = (
         f"Value and gradient for features, B = {batch_size}, C = {CLASSES}, D = {DIM}, defaults "
         f"throughout; medians of {repeats}, in turns with pytorch-metric-learning. A training "
-        f"step of the default network takes {step.median:.1f} ms ({spread(step)}) at that batch. "
+        f"step of the default network, timed around each, takes {step.median:.1f} ms ({spread(step)}). "
         f"{on_machine(machine)}"
     )
     lines = [
         each._asdict()
         | {
             "ours": each.ours._asdict(),
+            "step": each.step._asdict(),
             "theirs": each.theirs._asdict() if each.theirs else None,
-            "percent_of_step": 100 * each.ours.median / step.median,
+            "percent_of_step": each.percent_of_step,
             "ratio": each.ratio if each.theirs else None,
         }
         for each in found

@@ -77,12 +77,12 @@ class Lifted(nn.Module):
             # negative has NOTHING
             ratio = (others - own).clamp(-80, 80).exp_().add_(1)
             both = torch.maximum(ratio.log().add_(own), others)
-            excess = (both + block.pairs).relu_().mul_(block.positive)
+            excess = both.add_(block.pairs).relu_().mul_(block.positive)
             # J is symmetric: what (i, j) and (j, i) do to the sum of i's negatives is twice the same
-            pulled = 2 * ratio.reciprocal_().mul_(excess).sum(1, keepdim=True)
+            pulled = ratio.reciprocal_().mul_(excess).sum(1, keepdim=True).mul_(2)
             # at most 1 where it counts: what is above is of the own class
             shares = (self.margin - own - block.pairs).clamp(-80, 0).exp_().mul_(block.negative)
-            value = excess.square().sum() / 2
+            value = torch.dot(excess.flatten(), excess.flatten()) / 2
             return value, torch.addcmul(excess, shares, pulled, value=-1)
 
         pairs = (class_sizes(labels, features.dtype) - 1) * usable_anchors(labels)

@@ -70,13 +70,13 @@ def test_without_the_library_there_is_no_counterpart(monkeypatch):
 def test_percent_of_a_step_and_ratio():
     machine = {"device_name": "A CPU", "threads": 2, "torch": "2", "python": "3"}
     found = [
-        LossTiming("one", Timing(5.0, 4.0, 6.0), Timing(10.0, 9.0, 11.0), "OneLoss"),
-        LossTiming("two", Timing(1.0, 1.0, 1.0), None, ""),
+        LossTiming("one", Timing(5.0, 4.0, 6.0), Timing(50, 40, 60), Timing(10.0, 9.0, 11.0), "OneLoss"),
+        LossTiming("two", Timing(1.0, 1.0, 1.0), Timing(40, 40, 40), None, ""),
     ]
     made_up = told(machine, found, Timing(50.0, 40.0, 60.0), batch_size=1024, repeats=9)
     first, second = made_up.table.rows
     assert first == ["one", "5.00", "4.00–6.00", "10.0", "OneLoss", "10.00", "2.0"]
-    assert second == ["two", "1.00", "1.00–1.00", "2.0", "–", "–", "–"]
+    assert second == ["two", "1.00", "1.00–1.00", "2.5", "–", "–", "–"]
     lines = made_up.data["losses"]
     assert lines[0]["ratio"] == 2 and lines[0]["percent_of_step"] == 10
     assert lines[1]["theirs"] is None
