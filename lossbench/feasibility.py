@@ -61,7 +61,7 @@ def best_probability(classes: int, dim: int, scale: float, target: float = 1.0) 
 
 def _probability(rivals: Rivals, scale: float, target: float) -> float:
     gaps = [(scale * (cosine - target), times) for cosine, times in rivals]
-    largest = max(0.0, *(gap for gap, _ in gaps)) if gaps else 0.0
+    largest = max([0.0, *(gap for gap, _ in gaps)])
     own = math.exp(-largest)
     return own / (own + math.fsum(times * math.exp(gap - largest) for gap, times in gaps))
 

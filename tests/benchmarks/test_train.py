@@ -39,10 +39,6 @@ def test_times_a_network_beside_the_usual_way_and_the_ceiling(monkeypatch):
     for pace in found.data["paces"]:
         for name in ("ours", "usual", "ratio", "ceiling", "share"):
             assert 0 < pace[name]["low"] <= pace[name]["median"] <= pace[name]["high"], name
-        expected = pace["ours"]["median"] / pace["usual"]["median"]
-        assert (
-            expected / 10 < pace["ratio"]["median"] < 10 * expected
-        )  # two turns on a machine that may be busy
     assert len(found.table.rows) == len(found.data["paces"])
     assert "lenet 13.2" in found.conditions and "1 or 2 threads" in found.conditions
 
