@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import platform
@@ -134,10 +135,27 @@ class Placement(NamedTuple):
 
 
 def prepare_process(threads: int | None) -> None:
-    """Fix the thread count, and the convolution algorithms on CUDA, before anything is computed."""
+    """Fix the thread count, and the convolution algorithms on CUDA, before anything is computed.
+
+    From then on the process keeps the memory that it frees.
+    """
     if threads:
         torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
+    _keep_freed_memory()
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_NEVER = 2**30  # bytes
+
+
+def _keep_freed_memory() -> None:
+    """Let malloc keep what is freed: glibc gives large blocks back to the system after every step, and the
+    next step waits for as many fresh pages. Nothing where the C library is another."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _NEVER)
+        library.mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 
 def cores() -> int:
