@@ -35,22 +35,6 @@ def test_blocks_of_any_size_give_the_same(name, dim, dtype, atol, monkeypatch):
             torch.testing.assert_close(mine, other, rtol=1e-5, atol=atol)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_crossings_are_counted(dtype):
-    keys = torch.cat([torch.rand(5, 30, dtype=dtype), torch.tensor([[0.0, 3e38, 1e-40] * 10], dtype=dtype)])
-    late = (torch.arange(180) % 4 == 0).to(dtype).view(6, 30)
-    found = pairwise.count_crossings(keys, late)
-    # [r, i, j]: j is late and below i, which is not; equal keys do not count
-    crossed = (keys.unsqueeze(1) < keys.unsqueeze(2)) * late.unsqueeze(1) * (1 - late).unsqueeze(2)
-    torch.testing.assert_close(found, crossed.sum(2) - crossed.sum(1), rtol=0, atol=0)
-    stacked = torch.stack([keys, keys.flip(1)], 1)
-    assert torch.equal(torch.vmap(pairwise.count_crossings, in_dims=(1, None))(stacked, late)[0], found)
-
-
-def test_custom_operator_is_registered_soundly():
-    torch.library.opcheck(pairwise.count_crossings, (torch.rand(4, 9), torch.ones(4, 9)))
-
-
 def test_a_second_derivative_is_refused_and_not_wrong():
     x, y = circle_points()
     x.requires_grad_()

@@ -97,11 +97,12 @@ class CirclePair(nn.Module):
 
         def terms(block: Block) -> tuple[Tensor, Tensor]:
             # how wrong a pair is, s_n or 1 - s_p: so written both kinds have the weight [wrong + m]_+
-            wrong = torch.mul(block.negative - block.positive, block.pairs).add_(block.positive)
+            positive, negative = block.positive(), block.negative()
+            wrong = torch.mul(negative - positive, block.pairs).add_(positive)
             weight = (wrong + self.margin).relu_().mul_(self.gamma)
             scores = wrong.sub_(self.margin).mul_(weight)
-            pushes, of_negatives, for_negatives = log_sum_exp(scores, block.rows, block.positive)
-            pulls, of_positives, for_positives = log_sum_exp(scores, block.rows, block.negative)
+            pushes, of_negatives, for_negatives = log_sum_exp(scores, block.rows, positive)
+            pulls, of_positives, for_positives = log_sum_exp(scores, block.rows, negative)
             both, usable = pushes + pulls, anchors[block.rows]
             slope = both.sigmoid() * usable
             slopes = of_negatives.mul_(slope * for_negatives).sub_(of_positives.mul_(slope * for_positives))

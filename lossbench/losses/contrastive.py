@@ -56,8 +56,9 @@ class Contrastive(nn.Module):
 
         def terms(block: Block) -> tuple[Tensor, Tensor]:
             # D where alike, m - D where not, as arithmetic: faster than a choice
-            sign = 1 - 2 * block.negative
-            gap = torch.addcmul(self.margin * block.negative, sign, block.pairs).relu_()
+            negative = block.negative()
+            sign = 1 - 2 * negative
+            gap = torch.addcmul(negative.mul_(self.margin), sign, block.pairs).relu_()
             return gap.square().sum(), gap.mul_(sign).mul_(2)
 
         # both (i, j) and (j, i) are summed, and the diagonal is 0: twice the sum over pairs

@@ -77,11 +77,11 @@ class Lifted(nn.Module):
             # negative has NOTHING
             ratio = (others - own).clamp(-80, 80).exp_().add_(1)
             both = torch.maximum(ratio.log().add_(own), others)
-            excess = both.add_(block.pairs).relu_().mul_(block.positive)
+            excess = both.add_(block.pairs).relu_().mul_(block.positive())
             # J is symmetric: what (i, j) and (j, i) do to the sum of i's negatives is twice the same
             pulled = ratio.reciprocal_().mul_(excess).sum(1, keepdim=True).mul_(2)
             # at most 1 where it counts: what is above is of the own class
-            shares = (self.margin - own - block.pairs).clamp(-80, 0).exp_().mul_(block.negative)
+            shares = (self.margin - own - block.pairs).clamp(-80, 0).exp_().mul_(block.negative())
             value = torch.dot(excess.flatten(), excess.flatten()) / 2
             return value, torch.addcmul(excess, shares, pulled, value=-1)
 
@@ -89,12 +89,12 @@ class Lifted(nn.Module):
         return sum_over_distances(features, labels, terms) / pairs.sum().clamp(min=1)
 
     def _pushes(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:
-        pushes, powers, factor = log_sum_exp(-block.pairs, block.rows, block.positive)
+        pushes, powers, factor = log_sum_exp(-block.pairs, block.rows, block.positive())
         return pushes + self.margin, powers, factor
 
     def _anchors(self, block: Block, usable: Tensor) -> tuple[Tensor, Tensor]:
         pushes, of_negatives, for_negatives = self._pushes(block)
-        pulls, of_positives, for_positives = log_sum_exp(block.pairs, block.rows, block.negative)
+        pulls, of_positives, for_positives = log_sum_exp(block.pairs, block.rows, block.negative())
         value = (pushes + pulls).relu_().mul_(usable[block.rows])
         wrong = value.sign()
         return value.sum(), of_positives.mul_(for_positives * wrong).sub_(

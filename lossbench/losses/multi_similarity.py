@@ -110,8 +110,8 @@ class MultiSimilarity(nn.Module):
 
     def _terms(self, block: Block) -> tuple[Tensor, Tensor]:
         # either kind by how wrong it is, -S_ip or S_in, of which each row's largest is the hardest pair
-        own = others_only(-block.pairs, block.rows, block.negative)
-        other = others_only(block.pairs, block.rows, block.positive)
+        own = others_only(-block.pairs, block.rows, block.negative())
+        other = others_only(block.pairs, block.rows, block.positive())
         tops = own.amax(1, keepdim=True), other.amax(1, keepdim=True)
         pull, of_positives = self._side(own, *tops, self.alpha, -self.base)
         push, of_negatives = self._side(other, *tops[::-1], self.beta, self.base)

@@ -57,11 +57,12 @@ class NPair(nn.Module):
         logs, rivals = sizes.log(), sizes < len(labels)
 
         def terms(block: Block) -> tuple[Tensor, Tensor]:
-            others, powers, factor = log_sum_exp(block.pairs - logs, block.rows, block.positive)
+            positive, scores = block.positive(), block.pairs.sub_(logs)
+            others, powers, factor = log_sum_exp(scores, block.rows, positive)
             # what does not count becomes 0 first: far from it these functions are slow
-            wrong = (others - block.pairs).mul_(block.positive)
-            slopes = wrong.sigmoid().mul_(block.positive)
-            value = _softplus_sums(wrong, block.positive) * rivals[block.rows]
+            wrong = (others - logs[block.rows].unsqueeze(1) - scores).mul_(positive)
+            slopes = wrong.sigmoid().mul_(positive)
+            value = _softplus_sums(wrong, positive) * rivals[block.rows]
             return value.sum(), powers.mul_(factor * slopes.sum(1, keepdim=True)).sub_(slopes)
 
         # a class's partners are in P in both orders, so the anchor's length alone gives the same mean

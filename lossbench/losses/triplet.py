@@ -25,8 +25,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contracts import HyperParameter, LossSpec, Value
+from ..crossings import crossings
 from ..geometry import full_precision, masked_mean, normalize
-from ..pairwise import NOTHING, Block, crossings, distance_blocks, sum_over_distances, usable_anchors
+from ..pairwise import NOTHING, Block, distance_blocks, sum_over_distances, usable_anchors
 
 SPEC = LossSpec(
     title="Triplet",
@@ -103,8 +104,8 @@ class Triplet(nn.Module):
             near, far = -block.pairs, -block.pairs if self.mining == "easy" else block.pairs
             if draw is not None:
                 near = far = draw[block.rows]
-            own.append(torch.add(far, 1 - block.positive, alpha=NOTHING).argmax(1))
-            other.append(torch.add(near, 1 - block.negative, alpha=NOTHING).argmax(1))
+            own.append(torch.add(far, 1 - block.positive(), alpha=NOTHING).argmax(1))
+            other.append(torch.add(near, 1 - block.negative(), alpha=NOTHING).argmax(1))
         return torch.cat(own), torch.cat(other)
 
     def _all(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -116,7 +117,7 @@ class Triplet(nn.Module):
             if self.squared:
                 block = block._replace(pairs=distance.square())
             value, slopes, count = (self._soft if self.soft else self._hinge)(block)
-            counts.append((block.positive.sum(1) * block.negative.sum(1)).sum() if whole else count)
+            counts.append((block.positive().sum(1) * block.negative().sum(1)).sum() if whole else count)
             return value, 2 * distance * slopes if self.squared else slopes
 
         return sum_over_distances(features, labels, terms) / torch.stack(counts).sum().clamp(min=1)
@@ -124,8 +125,8 @@ class Triplet(nn.Module):
     def _hinge(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:
         # the sum over the triplets with a loss is linear: each distance times how many of them it is in
         times = self._shares(block)
-        count = F.relu(times).sum()
-        return (times * block.pairs).sum() + self.margin * count, times, count
+        count = torch.dot(times.flatten(), block.positive().flatten())
+        return torch.dot(times.flatten(), block.pairs.flatten()) + self.margin * count, times, count
 
     def _shares(self, block: Block) -> Tensor:
         """How often each distance is D_ap (> 0) or D_an (< 0) of a triplet with a loss (R, B)."""
@@ -133,8 +134,8 @@ class Triplet(nn.Module):
         return times - crossings(block, 0.0) if self.mining == "semi-hard" else times
 
     def _soft(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:
-        pulls = block.pairs.masked_fill(block.positive == 0, -torch.inf)
-        pushes = block.pairs.masked_fill(block.negative == 0, torch.inf)
+        pulls = block.pairs.masked_fill(block.positive() == 0, -torch.inf)
+        pushes = block.pairs.masked_fill(block.negative() == 0, torch.inf)
         rows = max(1, _STREAMED // pulls.shape[1] ** 2)
         total, slopes = pulls.new_zeros(()), []
         for pull, push in zip(torch.split(pulls, rows), torch.split(pushes, rows), strict=True):

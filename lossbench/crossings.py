@@ -1,0 +1,85 @@
+"""Which distances of a row are crossed by which: the sum over all triplets of a batch without listing them.
+
+A triplet (a, p, n) has a loss where its negative is nearer than its positive plus the margin. Sorted, each
+row says how often at once: O(B log B) for an anchor instead of O(B^2). Shapes as in `pairwise`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .pairwise import Block
+
+
+def crossings(block: Block, margin: float) -> Tensor:
+    """Per row: to a positive, how many negatives are nearer than it plus the margin; to a negative, less the
+    number of positives for which it is one."""
+    negative = block.negative()
+    keys = torch.sub(block.pairs, negative, alpha=margin).add_(margin)
+    # so that oneself, no negative, is before all of them and counts for none
+    keys.diagonal(block.rows.start).zero_()
+    result: Tensor = count_crossings(keys, negative)
+    return result
+
+
+_LEAST = 1e-30  # a row without larger keys counts as equal: one level of it is still a float32
+
+
+@torch.library.custom_op("lossbench::count_crossings", mutates_args=())
+def count_crossings(keys: Tensor, late: Tensor) -> Tensor:
+    """Per row (R, B) of keys, none of them negative: to one that is not late (0), how many late ones (1) are
+    below it; to a late one, less the number of the others above it. Among equal ones the late are above.
+
+    In float32 on a processor, keys are equal that differ by less than `resolution` of their row's largest.
+    """
+    order, flags = _ordered(keys, late)
+    below = flags.cumsum(1)
+    size = below.shape[1]
+    # at place k there are k + 1 - below that are not late
+    places = torch.arange(1, size + 1, dtype=below.dtype, device=below.device)
+    beyond = torch.sub(size - below[:, -1:], places).add_(below, alpha=2)
+    return torch.empty_like(keys).scatter_(1, order, below.sub_(beyond.mul_(flags)))
+
+
+def resolution(size: int) -> float:
+    """Part of a row's largest float32 key that still tells two of `size` (B) keys apart.
+
+    Up to B = 256 it is 2^-23, about what a float32 resolves; with 1024 it is 2^-21.
+    """
+    return max(2.0**-23, 2.0 ** ((size - 1).bit_length() - 31))
+
+
+def _ordered(keys: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
+    """The columns of each row (R, B) by rising key, and `late` in that order.
+
+    On a processor numpy's vectorised sort of small whole numbers is six times as fast as torch's. So a key,
+    its flag and its column are packed into 32 bits.
+    """
+    if keys.device.type != "cpu" or keys.dtype != torch.float32:
+        # one step up, so that a late one equal to another is behind it
+        order = torch.lerp(keys, torch.nextafter(keys, keys.new_full((), torch.inf)), late).argsort(1)
+        return order, late.gather(1, order)
+    size = keys.shape[1]
+    columns, levels = (size - 1).bit_length(), 1 / resolution(size)
+    largest = keys.amax(1, keepdim=True).clamp_min_(_LEAST)
+    steps = (keys * ((levels - 1) / largest)).floor_().mul_(2).add_(late)  # whole and exact: below 2^24
+    packed = steps.to(torch.int32).bitwise_left_shift_(columns)
+    packed += torch.arange(-(2**31), size - 2**31, dtype=torch.int32)
+    packed.numpy().sort(axis=1)
+    flags = packed.bitwise_right_shift(columns).bitwise_and_(1).to(keys.dtype)
+    return packed.bitwise_and_((1 << columns) - 1).long(), flags
+
+
+count_crossings.register_fake(lambda keys, _: torch.empty_like(keys))
+
+
+@count_crossings.register_vmap
+def _(info: Any, in_dims: tuple[int | None, ...], *both: Tensor) -> tuple[Tensor, int]:
+    keys, late = (
+        each.expand(info.batch_size, *each.shape) if dim is None else each.movedim(dim, 0)
+        for each, dim in zip(both, in_dims, strict=True)
+    )
+    return count_crossings(keys.flatten(0, 1), late.flatten(0, 1)).view(keys.shape), 0
