@@ -14,34 +14,33 @@ from torch import Tensor
 from .pairwise import Block
 
 
-def crossings(block: Block, margin: float) -> Tensor:
-    """Per row: to a positive, how many negatives are nearer than it plus the margin; to a negative, less the
-    number of positives for which it is one."""
+def crossings(block: Block, margin: float) -> tuple[Tensor, Tensor]:
+    """Per row (R, B): to a positive, how many negatives are nearer than it plus the margin; to a negative,
+    less the number of positives for which it is one. And how many such pairs there are in all ()."""
     negative = block.negative()
-    keys = torch.sub(block.pairs, negative, alpha=margin).add_(margin)
-    # so that oneself, no negative, is before all of them and counts for none
-    keys.diagonal(block.rows.start).zero_()
-    result: Tensor = count_crossings(keys, negative)
-    return result
-
-
-_LEAST = 1e-30  # a row without larger keys counts as equal: one level of it is still a float32
+    oneself = block.pairs.diagonal(block.rows.start)
+    oneself.fill_(-margin)  # so before all negatives, and no positive
+    times: Tensor = count_crossings(block.pairs, negative, margin)
+    oneself.zero_()
+    return times, -torch.dot(times.flatten(), negative.flatten())
 
 
 @torch.library.custom_op("lossbench::count_crossings", mutates_args=())
-def count_crossings(keys: Tensor, late: Tensor) -> Tensor:
-    """Per row (R, B) of keys, none of them negative: to one that is not late (0), how many late ones (1) are
-    below it; to a late one, less the number of the others above it. Among equal ones the late are above.
+def count_crossings(values: Tensor, late: Tensor, margin: float) -> Tensor:
+    """Per row (R, B) of values: to one that is not late (0), how many late ones (1) are below it plus the
+    margin; to a late one, less the number of the others that it is such a one for. None is below -margin.
 
-    In float32 on a processor, keys are equal that differ by less than `resolution` of their row's largest.
+    In float32 on a processor two count as equal that differ by less than `resolution` of the row's largest.
     """
+    # from here on keys, none negative: the late ones fall behind equal ones
+    keys = torch.sub(values, late, alpha=margin).add_(margin)
     order, flags = _ordered(keys, late)
     below = flags.cumsum(1)
     size = below.shape[1]
     # at place k there are k + 1 - below that are not late
     places = torch.arange(1, size + 1, dtype=below.dtype, device=below.device)
-    beyond = torch.sub(size - below[:, -1:], places).add_(below, alpha=2)
-    return torch.empty_like(keys).scatter_(1, order, below.sub_(beyond.mul_(flags)))
+    beyond = torch.sub(size - below[:, -1:], places).add_(below, alpha=2).mul_(flags)
+    return keys.scatter_(1, order, below.sub_(beyond))
 
 
 def resolution(size: int) -> float:
@@ -52,8 +51,12 @@ def resolution(size: int) -> float:
     return max(2.0**-23, 2.0 ** ((size - 1).bit_length() - 31))
 
 
+_LEAST = 1e-30  # a row without larger keys counts as equal: one level of it is still a float32
+_ONE = 0x3F800000  # the bits of 1.0
+
+
 def _ordered(keys: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
-    """The columns of each row (R, B) by rising key, and `late` in that order.
+    """The columns of each row (R, B) by rising key, and `late` in that order; overwrites the keys.
 
     On a processor numpy's vectorised sort of small whole numbers is six times as fast as torch's. So a key,
     its flag and its column are packed into 32 bits.
@@ -65,21 +68,24 @@ def _ordered(keys: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
     size = keys.shape[1]
     columns, levels = (size - 1).bit_length(), 1 / resolution(size)
     largest = keys.amax(1, keepdim=True).clamp_min_(_LEAST)
-    steps = (keys * ((levels - 1) / largest)).floor_().mul_(2).add_(late)  # whole and exact: below 2^24
-    packed = steps.to(torch.int32).bitwise_left_shift_(columns)
+    keys.mul_((levels - 1) / largest).floor_().mul_(2).add_(late)  # whole and exact: below 2^24
+    packed = keys.to(torch.int32).bitwise_left_shift_(columns)
     packed += torch.arange(-(2**31), size - 2**31, dtype=torch.int32)
     packed.numpy().sort(axis=1)
-    flags = packed.bitwise_right_shift(columns).bitwise_and_(1).to(keys.dtype)
-    return packed.bitwise_and_((1 << columns) - 1).long(), flags
+    # the flag, moved to the sign and back, masks the bits of 1.0
+    flags = torch.bitwise_left_shift(packed, 31 - columns, out=keys.view(torch.int32))
+    flags.bitwise_right_shift_(31).bitwise_and_(_ONE)
+    return packed.bitwise_and_((1 << columns) - 1), flags.view(torch.float32)
 
 
-count_crossings.register_fake(lambda keys, _: torch.empty_like(keys))
+count_crossings.register_fake(lambda values, *_: torch.empty_like(values))
 
 
 @count_crossings.register_vmap
-def _(info: Any, in_dims: tuple[int | None, ...], *both: Tensor) -> tuple[Tensor, int]:
-    keys, late = (
+def _(info: Any, in_dims: tuple[int | None, ...], *given: Any) -> tuple[Tensor, int]:
+    values, late = (
         each.expand(info.batch_size, *each.shape) if dim is None else each.movedim(dim, 0)
-        for each, dim in zip(both, in_dims, strict=True)
+        for each, dim in zip(given[:2], in_dims[:2], strict=True)
     )
-    return count_crossings(keys.flatten(0, 1), late.flatten(0, 1)).view(keys.shape), 0
+    found = count_crossings(values.flatten(0, 1), late.flatten(0, 1), given[2])
+    return found.view(values.shape), 0

@@ -25,13 +25,13 @@ def test_crossings_are_counted_and_equal_keys_are_none(size, dtype):
     keys[4], keys[5] = 0, keys[5] * 6e36
     late = every_fourth(6, size, dtype)
     above, below = counted(keys, late)
-    torch.testing.assert_close(count_crossings(keys, late), (above - below).to(dtype), rtol=0, atol=0)
+    torch.testing.assert_close(count_crossings(keys, late, 0.0), (above - below).to(dtype), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("size", [2, 100, 300, 1500])
 def test_only_keys_nearer_than_the_resolution_count_as_equal(size):
     keys, late = 3 * torch.rand(5, size), every_fourth(5, size, torch.float32)
-    found = count_crossings(keys, late)
+    found = count_crossings(keys, late, 0.0)
     doubt = resolution(size) * float(keys.max())
     surely, perhaps = counted(keys.double(), late, doubt), counted(keys.double(), late, -doubt)
     assert ((surely[0] <= found) & (found <= perhaps[0]) | (late == 1)).all()
@@ -42,10 +42,10 @@ def test_only_keys_nearer_than_the_resolution_count_as_equal(size):
 def test_stacked_rows_are_counted_alike():
     keys, late = torch.rand(6, 30), every_fourth(6, 30, torch.float32)
     stacked = torch.stack([keys, keys.flip(1)], 1)
-    found = torch.vmap(count_crossings, in_dims=(1, None))(stacked, late)
-    assert torch.equal(found[0], count_crossings(keys, late))
-    assert torch.equal(found[1], count_crossings(keys.flip(1), late))
+    found = torch.vmap(count_crossings, in_dims=(1, None, None))(stacked, late, 0.0)
+    assert torch.equal(found[0], count_crossings(keys, late, 0.0))
+    assert torch.equal(found[1], count_crossings(keys.flip(1), late, 0.0))
 
 
 def test_custom_operator_is_registered_soundly():
-    torch.library.opcheck(count_crossings, (torch.rand(4, 9), torch.ones(4, 9)))
+    torch.library.opcheck(count_crossings, (torch.rand(4, 9), torch.ones(4, 9), 0.5))

@@ -124,14 +124,16 @@ class Triplet(nn.Module):
 
     def _hinge(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:
         # the sum over the triplets with a loss is linear: each distance times how many of them it is in
-        times = self._shares(block)
-        count = torch.dot(times.flatten(), block.positive().flatten())
+        times, count = self._shares(block)
         return torch.dot(times.flatten(), block.pairs.flatten()) + self.margin * count, times, count
 
-    def _shares(self, block: Block) -> Tensor:
-        """How often each distance is D_ap (> 0) or D_an (< 0) of a triplet with a loss (R, B)."""
-        times = crossings(block, self.margin)
-        return times - crossings(block, 0.0) if self.mining == "semi-hard" else times
+    def _shares(self, block: Block) -> tuple[Tensor, Tensor]:
+        """How often each distance is D_ap (> 0) or D_an (< 0) of a triplet with a loss (R, B); how many."""
+        times, count = crossings(block, self.margin)
+        if self.mining == "semi-hard":
+            others, fewer = crossings(block, 0.0)
+            return times - others, count - fewer
+        return times, count
 
     def _soft(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:
         pulls = block.pairs.masked_fill(block.positive() == 0, -torch.inf)
@@ -145,4 +147,4 @@ class Triplet(nn.Module):
             total = total + F.softplus(gap).sum()
             slope = gap.sigmoid()
             slopes.append(slope.sum(2) - slope.sum(1))
-        return total, torch.cat(slopes), F.relu(self._shares(block)).sum()
+        return total, torch.cat(slopes), self._shares(block)[1]
