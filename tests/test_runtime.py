@@ -28,4 +28,5 @@ print(faults() - before)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives memory back that soon")
 def test_memory_that_a_step_frees_is_kept_for_the_next():
     ran = subprocess.run([sys.executable, "-c", _TEN_STEPS], capture_output=True, text=True, check=True)
-    assert int(ran.stdout) < 1000  # of 4 KB each; 300,000 where it is given back
+    # of 4 KB each; 300,000 where all is given back, 16,000 where alignment asks for one block more
+    assert int(ran.stdout) < 50_000
