@@ -35,12 +35,12 @@ def count_crossings(values: Tensor, late: Tensor, margin: float) -> Tensor:
     # from here on keys, none negative: the late ones fall behind equal ones
     keys = torch.sub(values, late, alpha=margin).add_(margin)
     order, flags = _ordered(keys, late)
-    below = flags.cumsum(1)
+    below = flags.cumsum(1, dtype=torch.int32)
     size = below.shape[1]
     # at place k there are k + 1 - below that are not late
-    places = torch.arange(1, size + 1, dtype=below.dtype, device=below.device)
+    places = torch.arange(1, size + 1, dtype=torch.int32, device=below.device)
     beyond = torch.sub(size - below[:, -1:], places).add_(below, alpha=2).mul_(flags)
-    return keys.scatter_(1, order, below.sub_(beyond))
+    return keys.copy_(flags.scatter_(1, order, below.sub_(beyond)))
 
 
 def resolution(size: int) -> float:
@@ -52,7 +52,6 @@ def resolution(size: int) -> float:
 
 
 _LEAST = 1e-30  # a row without larger keys counts as equal: one level of it is still a float32
-_ONE = 0x3F800000  # the bits of 1.0
 
 
 def _ordered(keys: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,7 +63,7 @@ def _ordered(keys: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
     if keys.device.type != "cpu" or keys.dtype != torch.float32:
         # one step up, so that a late one equal to another is behind it
         order = torch.lerp(keys, torch.nextafter(keys, keys.new_full((), torch.inf)), late).argsort(1)
-        return order, late.gather(1, order)
+        return order, late.gather(1, order).to(torch.int32)
     size = keys.shape[1]
     columns, levels = (size - 1).bit_length(), 1 / resolution(size)
     largest = keys.amax(1, keepdim=True).clamp_min_(_LEAST)
@@ -72,10 +71,8 @@ def _ordered(keys: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
     packed = keys.to(torch.int32).bitwise_left_shift_(columns)
     packed += torch.arange(-(2**31), size - 2**31, dtype=torch.int32)
     packed.numpy().sort(axis=1)
-    # the flag, moved to the sign and back, masks the bits of 1.0
-    flags = torch.bitwise_left_shift(packed, 31 - columns, out=keys.view(torch.int32))
-    flags.bitwise_right_shift_(31).bitwise_and_(_ONE)
-    return packed.bitwise_and_((1 << columns) - 1), flags.view(torch.float32)
+    flags = packed.bitwise_right_shift(columns).bitwise_and_(1)
+    return packed.bitwise_and_((1 << columns) - 1), flags
 
 
 count_crossings.register_fake(lambda values, *_: torch.empty_like(values))
