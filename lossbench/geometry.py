@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .protocols import SoftlyStarted
+
 TINY_NORM = 1e-6
 """Vectors shorter than this are not stretched to unit length, which keeps their gradient finite."""
 
@@ -86,21 +88,19 @@ def is_target(logits: Tensor, labels: Tensor) -> Tensor:
     return labels.unsqueeze(-1) == torch.arange(logits.shape[-1], device=logits.device)
 
 
-def soft_start(
-    features: Tensor, scale: float | Tensor, progress: Tensor, fraction: float
-) -> tuple[Tensor, Tensor]:
-    """Radius (B, 1) and margin factor () of an angular loss that starts softly.
+def soft_start(loss: SoftlyStarted, features: Tensor, scale: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Radius (B, 1) or () and margin factor () of an angular loss that starts softly.
 
     On a circle two clusters that must change places cannot pass each other; with free lengths they can,
-    through the origin. Until `progress` reaches `fraction` the radius is the feature's own length and
-    the factor 0 (the modified softmax); then the radius is the scale, and the factor rises from 0 to 1
-    until 2 * `fraction`. With fraction 0, or progress 1 and fraction <= 1/2, this is the paper's loss.
+    through the origin. Until `progress` reaches the fraction `soft_start` of the training the radius is the
+    feature's own length and the factor 0 (the modified softmax); then the radius is the scale, and the
+    factor rises from 0 to 1 until twice that fraction. Where `starting` is False, this is the paper's loss.
     """
-    if fraction == 0:
-        return features.new_ones(()) * scale, torch.ones_like(progress)
+    if not loss.starting:
+        return features.new_ones(()) * scale, torch.ones_like(loss.progress)
     lengths = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
-    radius = torch.where(progress < fraction, lengths, features.new_ones(()) * scale)
-    return radius, ((progress - fraction) / fraction).clamp(0, 1)
+    radius = torch.where(loss.progress < loss.soft_start, lengths, features.new_ones(()) * scale)
+    return radius, ((loss.progress - loss.soft_start) / loss.soft_start).clamp(0, 1)
 
 
 def multiplied_angle(cosine: Tensor, sine: Tensor, margin: float) -> Tensor:

@@ -25,6 +25,17 @@ class Loss(Protocol):
         ...
 
 
+class SoftlyStarted(Protocol):
+    """A loss whose first steps are easier: until `progress` is twice the fraction `soft_start`.
+
+    The training loop sets `starting` while that is so: a branch on a buffer would wait for the device.
+    """
+
+    progress: Tensor
+    soft_start: float
+    starting: bool
+
+
 class RunView(Protocol):
     """A stored run as figures and pages see it; arrays are read when first asked for.
 

@@ -25,8 +25,7 @@ class WeightedSum(nn.Module):
     def advance(self, progress: float) -> bool:
         """Tell every term how far the training is, from 0 to 1, in its buffer `progress`.
 
-        By `starting` a costly soft start is left out once it is over: a branch on a buffer would wait.
-        Returns whether one began or ended: then a step does something else than before.
+        Returns whether a soft start began or ended: then a step does something else than before.
         """
         changed = False
         for module in self.losses.modules():

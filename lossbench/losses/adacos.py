@@ -52,6 +52,7 @@ class AdaCos(nn.Module):
 
     scale: Tensor
     progress: Tensor
+    starting = False
 
     def __init__(
         self, num_classes: int, feature_dim: int, *, dynamic: bool = True, soft_start: float = 0.3
@@ -70,7 +71,7 @@ class AdaCos(nn.Module):
         scores = cosines(features, self.weight)
         moves = self.training and self.dynamic
         scale = self._scale_of(scores.detach(), labels) if moves else self.scale
-        radius, _ = soft_start(features, scale, self.progress, self.soft_start)
+        radius, _ = soft_start(self, features, scale)
         value = F.cross_entropy(radius * scores, labels)
         if moves:
             with torch.no_grad():

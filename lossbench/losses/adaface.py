@@ -85,6 +85,7 @@ class AdaFace(nn.Module):
     mu: Tensor
     sigma: Tensor
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class AdaFace(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
-        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, ramp = soft_start(self, features, self.scale)
         x, w = normalize(features), normalize(self.weight)
         cosine, sine = target_cosine_and_sine(x, w, labels)
         shift = self.margin * self._quality(features.detach())

@@ -61,6 +61,7 @@ class Circle(nn.Module):
     """Class-level circle loss with class directions `weight` (C, D); margin None: the default of (C, D)."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class Circle(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the weighted scores."""
-        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, ramp = soft_start(self, features, self.scale)
         cosine = cosines(features, self.weight)
         own, m = is_target(cosine, labels), self.margin
         pace = torch.where(own, 1 + m - cosine, cosine + m).detach().clamp(min=0)

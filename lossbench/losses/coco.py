@@ -50,6 +50,7 @@ class Coco(nn.Module):
     """COCO with class directions `weight` (C, D)."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self, num_classes: int, feature_dim: int, *, scale: float = 16.0, soft_start: float = 0.3
@@ -63,7 +64,7 @@ class Coco(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy."""
-        radius, _ = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, _ = soft_start(self, features, self.scale)
         return F.cross_entropy(radius * cosines(features, self.weight), labels)
 
     @full_precision

@@ -93,6 +93,7 @@ class CombinedMargin(nn.Module):
     """Combined margin with class directions `weight` (C, D); None takes the default of (C, D)."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class CombinedMargin(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
-        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, ramp = soft_start(self, features, self.scale)
         x, w = normalize(features), normalize(self.weight)
         cosine, sine = target_cosine_and_sine(x, w, labels)
         target = cosine + ramp * (self._with_margin(cosine, sine) - cosine)

@@ -56,6 +56,7 @@ class CosFace(nn.Module):
     """CosFace with class directions `weight` (C, D); None takes the default of (C, D)."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class CosFace(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
-        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, ramp = soft_start(self, features, self.scale)
         scores = cosines(features, self.weight)
         scores = torch.where(is_target(scores, labels), scores - ramp * self.margin, scores)
         return F.cross_entropy(radius * scores, labels)

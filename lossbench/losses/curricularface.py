@@ -76,6 +76,7 @@ class CurricularFace(nn.Module):
 
     t: Tensor
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class CurricularFace(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the modulated scores."""
-        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, ramp = soft_start(self, features, self.scale)
         x, w = normalize(features), normalize(self.weight)
         cosine, sine = target_cosine_and_sine(x, w, labels)
         target = cosine + ramp * (falling_add_angle(cosine, sine, self.margin) - cosine)

@@ -52,6 +52,7 @@ class L2Softmax(nn.Module):
     """L2-softmax with `weight` (C, D) and, if asked for, `bias` (C,) and `log_scale` ()."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class L2Softmax(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy."""
-        radius, _ = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, _ = soft_start(self, features, self.scale)
         scores = F.linear(radius * normalize(features), self.weight, self.bias)
         return F.cross_entropy(scores, labels)
 

@@ -95,6 +95,7 @@ class MagFace(nn.Module):
     """MagFace with class directions `weight` (C, D); None takes the default of (C, D)."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -131,10 +132,8 @@ class MagFace(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy with margin plus lambda_g g."""
-        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
-        length: Tensor = torch.linalg.vector_norm(features, dim=-1).clamp(
-            self.lower_length, self.upper_length
-        )
+        radius, ramp = soft_start(self, features, self.scale)
+        length: Tensor = features.norm(dim=-1).clamp(self.lower_length, self.upper_length)
         slope = (self.upper_margin - self.lower_margin) / (self.upper_length - self.lower_length)
         margin = self.lower_margin + slope * (length - self.lower_length)
         x, w = normalize(features), normalize(self.weight)

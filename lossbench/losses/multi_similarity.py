@@ -76,6 +76,7 @@ class MultiSimilarity(nn.Module):
     """Multi-similarity loss on cosines; base None for the default of (C, D)."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -96,7 +97,6 @@ class MultiSimilarity(nn.Module):
         self.mining, self.epsilon = bool(chosen["mining"]), float(chosen["epsilon"])
         self.soft_start = float(chosen["soft_start"])
         self.register_buffer("progress", torch.ones(()))
-        self.starting = False  # set by WeightedSum.advance: a step without the soft start costs 40 % less
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ class MultiSimilarity(nn.Module):
         directions = normalize(features)
         if not self.starting:
             return sum_over_scores(directions, directions, labels, self._terms) / len(labels)
-        start = soft_start(features, self.beta, self.progress, self.soft_start)
+        start = soft_start(self, features, self.beta)
         size = features.new_full((), len(labels))
         return sum_after_soft_start(directions, labels, self._terms, start, size)
 

@@ -72,7 +72,8 @@ class NPair(nn.Module):
 
 
 def _softplus_sums(values: Tensor, mask: Tensor) -> Tensor:
-    """Sum of log(1 + e^x) over each row (R,) where mask is 1, as exact; the values (R, B) are 0 elsewhere."""
+    """Sum of log(1 + e^x) over each row (R,) where mask is 1, as exact; the values (R, B) are 0 elsewhere,
+    and overwritten."""
     small = values.abs().neg_().clamp_min_(-80).exp_().mul_(mask)
     # log(1 + a) + log(1 + b) = log(1 + (a + b + ab)): halves on halves, so that few logarithms are left
     for _ in range(4):
@@ -80,4 +81,4 @@ def _softplus_sums(values: Tensor, mask: Tensor) -> Tensor:
         small, rest = small[:, :half], small[:, half:]
         paired = small[:, : rest.shape[1]]
         paired.add_((paired * rest).add_(rest))
-    return values.relu().sum(1) + small.log1p().sum(1)
+    return values.relu_().sum(1) + small.log1p().sum(1)

@@ -52,6 +52,7 @@ class NormFace(nn.Module):
     """NormFace with class directions `weight` (C, D) and, if learnable, the parameter `log_scale` ()."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class NormFace(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy."""
-        radius, _ = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, _ = soft_start(self, features, self.scale)
         return F.cross_entropy(radius * cosines(features, self.weight), labels)
 
     @full_precision

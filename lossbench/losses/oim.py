@@ -74,6 +74,7 @@ class OIM(nn.Module):
 
     weight: Tensor
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class OIM(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy; in training the table moves after."""
-        radius, _ = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, _ = soft_start(self, features, self.scale)
         # backward keeps the normalised copy of the table, so moving the buffer below does not touch it
         value = F.cross_entropy(radius * cosines(features, self.weight), labels)
         if self.training:

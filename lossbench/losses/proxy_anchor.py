@@ -57,6 +57,7 @@ class ProxyAnchor(nn.Module):
     """Proxy-Anchor with the proxies `weight` (C, D); None: the default of (C, D)."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -84,9 +85,9 @@ class ProxyAnchor(nn.Module):
         attract = _log_one_plus_sum(exponents, own)
         repel = _log_one_plus_sum(exponents, ~own)
         value = attract.sum() / own.any(0).sum().clamp(min=1) + repel.mean()
-        if self.soft_start == 0:
+        if not self.starting:
             return value
-        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, ramp = soft_start(self, features, self.scale)
         return (1 - ramp) * F.cross_entropy(radius * cosine, labels) + ramp * value
 
     @full_precision

@@ -54,6 +54,7 @@ class ProxyNCA(nn.Module):
     """Proxy-NCA with the proxies `weight` (C, D)."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class ProxyNCA(nn.Module):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over the batch."""
         # -s |x - p|^2 = 2s cos(theta) - 2s, and the constant cancels between numerator and sum
-        radius, ramp = soft_start(features, 2 * self.scale, self.progress, self.soft_start)
+        radius, ramp = soft_start(self, features, 2 * self.scale)
         scores = radius * cosines(features, self.weight)
         if self.positive_included:
             return F.cross_entropy(scores, labels)

@@ -10,11 +10,10 @@ and L = 1/B sum_i CE(f_i, y_i). In the plane: ten rays (a-softmax), or ten narro
 v2). m = 1 is the modified softmax, or NormFace. base = lambda_min = 0 is pytorch-metric-learning's
 SphereFaceLoss(scale=1) and the equation of the paper without annealing.
 
-Departures: t is by default 20000 * `progress` (see l-softmax; 1, the end, unless lossbench trains), and
-lambda_min 1, not the released 5, which in the plane leaves little margin. The gradient of a-softmax is the
-true one, which the released Caffe layer rescales. v1, v2 with factor `margin_r`: as in the paper the margin
-is detached (the gradient is that of the cosines), but the factor 50 / s of the authors' code is left out
-and `soft_start` is ours (see geometry.soft_start).
+Departures: t is by default 20000 * `progress` (see l-softmax; 1 unless lossbench trains), and lambda_min 1,
+not the released 5, which in the plane leaves little margin. The gradient of a-softmax is the true one, which
+the released Caffe layer rescales. v1, v2 (`margin_r`): the margin is detached as in the paper, but the factor
+50 / s of the authors' code is left out, and `soft_start` is ours (see geometry.soft_start).
 """
 
 from __future__ import annotations
@@ -78,6 +77,7 @@ class SphereFace(nn.Module):
     """SphereFace with class directions `weight` (C, D) and annealing buffer `step` ()."""
 
     progress: Tensor
+    starting = False
     step: Tensor
 
     def __init__(
@@ -124,7 +124,7 @@ class SphereFace(nn.Module):
             radius, share = torch.linalg.vector_norm(features, dim=-1, keepdim=True), 1 / (1 + self._lambda())
             target = target + share * (multiplied_angle(target, sine, self.margin) - target)
             return F.cross_entropy(radius * replace_target(scores, labels, target), labels)
-        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, ramp = soft_start(self, features, self.scale)
         if self.form == "v1":
             changed = torch.cos((self.margin * angle(target, sine)).clamp(max=math.pi))
             target = target + ramp * (changed - target).detach()

@@ -71,6 +71,7 @@ class SubcenterArcFace(nn.Module):
     """Sub-center ArcFace with directions `weight` (C*K, D), row j*K + k being direction k of class j."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class SubcenterArcFace(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
-        radius, ramp = soft_start(features, self.scale, self.progress, self.soft_start)
+        radius, ramp = soft_start(self, features, self.scale)
         x, w = normalize(features), normalize(self.weight)
         scores, nearest = self._nearest(x, w)
         row = labels * self.subcenters + nearest.gather(1, labels.unsqueeze(1)).squeeze(1)

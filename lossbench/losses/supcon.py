@@ -53,6 +53,7 @@ class SupCon(nn.Module):
     """Supervised contrastive loss; temperature None for the default of (C, D)."""
 
     progress: Tensor
+    starting = False
 
     def __init__(
         self,
@@ -71,6 +72,6 @@ class SupCon(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over the anchors that have a positive."""
-        radius, _ = soft_start(features, 1 / self.temperature, self.progress, self.soft_start)
+        radius, _ = soft_start(self, features, 1 / self.temperature)
         directions = normalize(features)
         return pair_log_probability(radius * directions, directions, labels)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lossbench import catalog
 from lossbench.contracts import LossSpec
+from lossbench.losses._weighted_sum import WeightedSum
 
 CLASSES = 10
 
@@ -40,6 +41,11 @@ def build(name: str, classes: int = CLASSES, dim: int = 2, seed: int = 3, **sett
     torch.manual_seed(seed)
     loss: nn.Module = catalog.load("losses", name)(classes, dim, **settings)
     return loss.train()
+
+
+def advance(loss: nn.Module, progress: float) -> None:
+    """Put a loss where the training loop has it when this fraction of a training is over."""
+    WeightedSum({"it": loss}, [1.0]).advance(progress)
 
 
 def state_of(loss: nn.Module) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from lossbench.feasibility import best_probability
 from lossbench.spreading import spread_directions
 
-from .oracle import assert_matches_reference, build, circle_points
+from .oracle import advance, assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, dynamic, soft_start):
@@ -123,9 +123,9 @@ def test_soft_start_is_modified_softmax_first_and_the_scale_rests():
     x, y = circle_points()
     x = x.float()
     before = loss.scale.clone()
-    loss.progress.fill_(0.1)
+    advance(loss, 0.1)
     torch.testing.assert_close(loss(x, y), build("modified-softmax")(x, y))
     assert torch.equal(loss.scale, before)
-    loss.progress.fill_(0.6)
+    advance(loss, 0.6)
     assert torch.equal(loss(x, y), build("adacos")(x, y))
     assert not torch.equal(loss.scale, before)

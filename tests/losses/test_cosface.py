@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lossbench.spreading import spread_directions
 
-from .oracle import assert_matches_reference, build, circle_points
+from .oracle import advance, assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, margin, soft_start):
@@ -93,9 +93,9 @@ def test_soft_start_raises_the_margin_step_by_step():
     x, y = circle_points()
     x = x.float()
     final = loss(x, y)
-    loss.progress.fill_(0.2)
+    advance(loss, 0.2)
     torch.testing.assert_close(loss(x, y), build("modified-softmax")(x, y))
-    loss.progress.fill_(0.375)
+    advance(loss, 0.375)
     torch.testing.assert_close(loss(x, y), build("cosface", scale=20.0, margin=0.1)(x, y))
-    loss.progress.fill_(0.5)
+    advance(loss, 0.5)
     assert torch.equal(loss(x, y), final)

@@ -10,7 +10,7 @@ from pytorch_metric_learning.losses import MultiSimilarityLoss
 from pytorch_metric_learning.miners import MultiSimilarityMiner
 from pytorch_metric_learning.reducers import MeanReducer
 
-from .oracle import assert_matches_reference, build, circle_points
+from .oracle import advance, assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, alpha, beta, base, mining, epsilon, soft_start):
@@ -99,8 +99,7 @@ def test_soft_start_is_a_log_probability_first_and_the_papers_loss_in_the_end():
     x, y = circle_points()
     paper = build("multi-similarity", soft_start=0.0).double()(x, y)
     assert torch.equal(loss(x, y), paper)
-    loss.starting = True
-    loss.progress.fill_(0.1)
+    advance(loss, 0.1)
     scores = x @ (x / x.norm(dim=1, keepdim=True)).T
     rows = []
     for i in range(len(y)):

@@ -9,7 +9,7 @@ import torch
 
 from lossbench.spreading import spread_directions
 
-from .oracle import assert_matches_reference, build, circle_points
+from .oracle import advance, assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, learnable, soft_start):
@@ -100,10 +100,10 @@ def test_soft_start_is_modified_softmax_first_and_normface_in_the_end(learnable)
     x = x.float()
     final = loss(x, y)
     unit = loss.weight / loss.weight.norm(dim=1, keepdim=True)
-    loss.progress.fill_(0.1)
+    advance(loss, 0.1)
     torch.testing.assert_close(loss(x, y), torch.nn.functional.cross_entropy(x @ unit.T, y))
-    loss.progress.fill_(0.3)
+    advance(loss, 0.3)
     assert torch.equal(loss(x, y), final)
     paper = build("normface", soft_start=0.0, learnable=learnable)
-    paper.progress.fill_(0.0)
+    advance(paper, 0.0)
     assert torch.equal(paper(x, y), final)

@@ -9,7 +9,7 @@ import torch
 from pytorch_metric_learning.losses import SupConLoss
 from pytorch_metric_learning.reducers import MeanReducer
 
-from .oracle import assert_matches_reference, build, circle_points
+from .oracle import advance, assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, temperature, soft_start):
@@ -76,14 +76,14 @@ def test_soft_start_uses_the_anchors_length_first():
     loss = build("supcon", soft_start=0.3).double()
     x, y = circle_points()
     final = loss(x, y)
-    loss.progress.fill_(0.1)
+    advance(loss, 0.1)
     unit = x / x.norm(dim=1, keepdim=True)
     scores = (x @ unit.T).fill_diagonal_(-math.inf)
     own = (y[:, None] == y) & ~torch.eye(len(y), dtype=torch.bool)
     expected = -scores.log_softmax(1)[own].reshape(len(y), -1).mean(1).mean()
     torch.testing.assert_close(loss(x, y), expected, rtol=0, atol=1e-10)
-    loss.progress.fill_(0.5)
+    advance(loss, 0.5)
     assert torch.equal(loss(x, y), final)
     paper = build("supcon", soft_start=0.0).double()
-    paper.progress.fill_(0.0)
+    advance(paper, 0.0)
     assert torch.equal(paper(x, y), final)
