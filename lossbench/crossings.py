@@ -35,12 +35,13 @@ def count_crossings(values: Tensor, late: Tensor, margin: float) -> Tensor:
     # from here on keys, none negative: the late ones fall behind equal ones
     keys = torch.sub(values, late, alpha=margin).add_(margin)
     order, flags = _ordered(keys, late)
-    below = flags.cumsum(1, dtype=torch.int32)
-    size = below.shape[1]
-    # at place k there are k + 1 - below that are not late
-    places = torch.arange(1, size + 1, dtype=torch.int32, device=below.device)
-    beyond = torch.sub(size - below[:, -1:], places).add_(below, alpha=2).mul_(flags)
-    return keys.copy_(flags.scatter_(1, order, below.sub_(beyond)))
+    counts = flags.cumsum(1, dtype=torch.int32)
+    size = counts.shape[1]
+    earlier = size - counts[:, -1:]  # how many are not late
+    places = torch.arange(1, size + 1, dtype=torch.int32, device=counts.device)
+    # at place k there are k - count that are not late: a late one's own count becomes k - count - earlier
+    counts.addcmul_(flags, counts, value=-2).addcmul_(flags, places).addcmul_(flags, earlier, value=-1)
+    return keys.copy_(flags.scatter_(1, order, counts))
 
 
 def resolution(size: int) -> float:

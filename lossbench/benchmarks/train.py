@@ -194,7 +194,8 @@ def _told(
     took = ", ".join(f"{name} {count / 1e6:.1f}" for name, count in operations.items())
     conditions = (
         f"Training steps on {dataset}, B = {batch_size}: data, forward, loss, backward, optimiser; medians "
-        f"of {repeats} turns of {STEPS} steps, all of a row in turns. Usual: the same network, {RECIPE}. "
+        f"of {repeats} turns of {STEPS} steps, all of a row in turns. Usual: the same network, {RECIPE}, in "
+        "the same process, which keeps the memory that is freed. "
         f"Ceiling: a {side} x {side} matrix product in the same precision, over the operations counted per "
         f"image (millions: {took}). {on_machine(machine, counts)}"
     )
