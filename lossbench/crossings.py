@@ -30,11 +30,10 @@ def count_crossings(values: Tensor, late: Tensor, margin: float) -> Tensor:
     """Per row (R, B) of values: to one that is not late (0), how many late ones (1) are below it plus the
     margin; to a late one, less the number of the others that it is such a one for. None is below -margin.
 
-    In float32 on a processor two count as equal that differ by less than `resolution` of the row's largest.
+    In float32 on a processor two count as equal that differ by less than `resolution` of their row's range.
     """
-    # from here on keys, none negative: the late ones fall behind equal ones
-    keys = torch.sub(values, late, alpha=margin).add_(margin)
-    order, flags = _ordered(keys, late)
+    keys = torch.sub(values, late, alpha=margin)  # of equal ones, the late are to come last
+    order, flags = _ordered(keys, late, margin)
     counts = flags.cumsum(1, dtype=torch.int32)
     size = counts.shape[1]
     earlier = size - counts[:, -1:]  # how many are not late
@@ -45,17 +44,17 @@ def count_crossings(values: Tensor, late: Tensor, margin: float) -> Tensor:
 
 
 def resolution(size: int) -> float:
-    """Part of a row's largest float32 key that still tells two of `size` (B) keys apart.
+    """Part of the range of a row's float32 keys that still tells two of `size` (B) keys apart.
 
-    Up to B = 256 it is 2^-23, about what a float32 resolves; with 1024 it is 2^-21.
+    Up to B = 256 it is 2^-22, where a float32 itself ends at 2^-24; with 1024 it is 2^-20.
     """
-    return max(2.0**-23, 2.0 ** ((size - 1).bit_length() - 31))
+    return max(2.0**-22, 2.0 ** ((size - 1).bit_length() - 30))
 
 
-_LEAST = 1e-30  # a row without larger keys counts as equal: one level of it is still a float32
+_LEAST = 1e-30  # a row of a smaller range counts as equal: one level of it is still a float32
 
 
-def _ordered(keys: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
+def _ordered(keys: Tensor, late: Tensor, margin: float) -> tuple[Tensor, Tensor]:
     """The columns of each row (R, B) by rising key, and `late` in that order; overwrites the keys.
 
     On a processor numpy's vectorised sort of small whole numbers is six times as fast as torch's. So a key,
@@ -66,13 +65,15 @@ def _ordered(keys: Tensor, late: Tensor) -> tuple[Tensor, Tensor]:
         order = torch.lerp(keys, torch.nextafter(keys, keys.new_full((), torch.inf)), late).argsort(1)
         return order, late.gather(1, order).to(torch.int32)
     size = keys.shape[1]
-    columns, levels = (size - 1).bit_length(), 1 / resolution(size)
-    largest = keys.amax(1, keepdim=True).clamp_min_(_LEAST)
-    keys.mul_((levels - 1) / largest).floor_().mul_(2).add_(late)  # whole and exact: below 2^24
-    packed = keys.to(torch.int32).bitwise_left_shift_(columns)
-    packed += torch.arange(-(2**31), size - 2**31, dtype=torch.int32)
+    columns, levels = (size - 1).bit_length(), 2 / resolution(size)
+    # -margin to the largest on that many levels, half of them below 0, less a few for rounding
+    scale = (levels - 8) / (keys.amax(1, keepdim=True) + margin).clamp_min_(_LEAST)
+    keys.mul_(scale).add_(margin * scale - (levels / 2 - 4))
+    packed = keys.floor_().mul_(2).add_(late).to(torch.int32)  # exact: below 2^24
+    torch.add(torch.arange(size, dtype=torch.int32), packed, alpha=1 << columns, out=packed)
     packed.numpy().sort(axis=1)
-    flags = packed.bitwise_right_shift(columns).bitwise_and_(1)
+    # in the memory of the keys: what is new is cold
+    flags = torch.bitwise_right_shift(packed, columns, out=keys.view(torch.int32)).bitwise_and_(1)
     return packed.bitwise_and_((1 << columns) - 1), flags
 
 
