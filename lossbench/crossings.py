@@ -57,7 +57,7 @@ _LEAST = 1e-30  # a row of a smaller range counts as equal: one level of it is s
 def _ordered(keys: Tensor, late: Tensor, margin: float) -> tuple[Tensor, Tensor]:
     """The columns of each row (R, B) by rising key, and `late` in that order; overwrites the keys.
 
-    On a processor numpy's vectorised sort of small whole numbers is six times as fast as torch's. So a key,
+    On a processor numpy's vectorised sort of small whole numbers is ten times as fast as torch's. So a key,
     its flag and its column are packed into 32 bits.
     """
     if keys.device.type != "cpu" or keys.dtype != torch.float32:

@@ -20,12 +20,16 @@ def every_fourth(rows, size, dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("size", [1, 2, 30, 257])
-def test_crossings_are_counted_and_equal_keys_are_none(size, dtype):
+@pytest.mark.parametrize("margin", [0.0, 3.0])
+def test_crossings_are_counted_and_equal_keys_are_none(margin, size, dtype):
     keys = torch.randint(0, 50, (6, size)).to(dtype)
-    keys[4], keys[5] = 0, keys[5] * 6e36
+    keys[4] = 0
+    if margin == 0:
+        keys[5] *= 6e36  # beside which a margin is nothing
     late = every_fourth(6, size, dtype)
-    above, below = counted(keys, late)
-    torch.testing.assert_close(count_crossings(keys, late, 0.0), (above - below).to(dtype), rtol=0, atol=0)
+    above, below = counted(keys, late, -margin)
+    found = count_crossings(keys, late, margin)
+    torch.testing.assert_close(found, (above - below).to(dtype), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("size", [2, 100, 300, 1500])
