@@ -142,7 +142,7 @@ def validation_mask(labels: np.ndarray, size: int) -> np.ndarray:
 
 def normalized(images: Tensor) -> Tensor:
     """uint8 images (B, 1, H, W) as float32 in [-1, 1): (p - 127.5) / 128, as Caffe-face has it."""
-    return (images.float() - 127.5) * 0.0078125
+    return images.float().sub_(127.5).mul_(0.0078125)
 
 
 def _to_device(part: LabelledImages, device: torch.device) -> LabelledImages:

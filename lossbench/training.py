@@ -127,8 +127,9 @@ class Training:
 
     def take_step(self) -> None:
         """One step on the training images that `index` (B,) names."""
-        images = normalized(self.splits.train.images[self.index])
-        labels = self.splits.train.labels[self.index]
+        part = self.splits.train
+        images = normalized(part.images.index_select(0, self.index))
+        labels = part.labels.index_select(0, self.index)
         with self.random:
             with autocast(self.device, self.precision):
                 features = self.network(images)
