@@ -1,7 +1,8 @@
 """AdamW with a rate that rises and falls, over all parameters at once.
 
-A small network has many small parameters, and a call for each costs more than its arithmetic: here they lie
-side by side in one tensor, and so do their gradients. On CUDA all that a recorded step reads stays where it is.
+A small network has many small parameters, and a call for each costs more than its arithmetic: here they
+lie side by side in one tensor, and so do their gradients. On CUDA all that a recorded step reads stays where
+it is.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Optimizer:
 
     Parameters stay the objects they are, with their shapes and strides, but move into one tensor for each
     type of number. Gradients are zero instead of None between steps: other than in torch, a parameter that
-    a step does not use decays all the same. The rate is a tensor on CUDA, where a graph would freeze a number.
+    a step does not use decays all the same. The rate is a tensor on CUDA: a graph would freeze a number.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float, device: torch.device) -> None:

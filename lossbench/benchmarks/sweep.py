@@ -35,8 +35,8 @@ _EVERY = 0.2  # seconds between two looks at the workers' memory
 class Batch(NamedTuple):
     """The same runs in one of the two ways. Seconds but for images and memory (MB per worker, NaN for none).
 
-    Sums over all workers. start: until a worker trains; training: the runs' own seconds, that is epochs with
-    a look at validation after each; judging: from the last epoch to the stored result.
+    Sums over all workers and rounds. start: until a worker trains; training: the runs' own seconds, that is
+    epochs with a look at validation after each; judging: from the last epoch to the stored result.
     """
 
     name: str
@@ -50,6 +50,13 @@ class Batch(NamedTuple):
     images: int
     unique: float
     resident: float
+    rounds: int = 1
+
+    def with_another(self, other: Batch) -> Batch:
+        """Both rounds of one way as one."""
+        added = ("runs", "wall", "start", "training", "judging", "images", "rounds")
+        most = {name: max(getattr(self, name), getattr(other, name)) for name in ("unique", "resident")}
+        return self._replace(**{name: getattr(self, name) + getattr(other, name) for name in added}, **most)
 
     @property
     def rate(self) -> float:
@@ -68,12 +75,19 @@ class Batch(NamedTuple):
 
 
 def measure(configs: Sequence[RunConfig], *, workers: int, placement: Placement) -> Benchmark:
-    """Train the runs both ways, in temporary folders. Raises RunError when one fails, DataError."""
+    """Train the runs both ways, there and back: what the machine gains or loses meanwhile falls on both.
+
+    In temporary folders. Raises RunError when a run fails, DataError.
+    """
     for config in configs:
         splits_of(config, placement.data_dir, resolve_device(placement.device))  # both find it read
+    ways = [
+        ("one after another", configs, 1, placement._replace(threads=cores())),
+        (f"{workers} workers", configs, workers, placement),
+    ]
     with threads_set(cores()):
-        alone = _batch("one after another", configs, 1, placement._replace(threads=cores()))
-        together = _batch(f"{workers} workers", configs, workers, placement)
+        first, second, third, fourth = (_batch(*way) for way in (*ways, *reversed(ways)))
+    alone, together = first.with_another(fourth), second.with_another(third)
     machine = describe_machine(resolve_device(placement.device))
     return told(configs[0], alone, together, machine)
 
@@ -177,7 +191,7 @@ def told(config: RunConfig, alone: Batch, together: Batch, machine: dict[str, An
                 number_text(batch.rate, 0),
                 number_text(ratio, 2),
                 number_text(after, 2),
-                number_text(batch.start / batch.workers, 1),
+                number_text(batch.start / batch.workers / batch.rounds, 1),
                 number_text(batch.judging / batch.runs, 2),
                 number_text(100 * batch.share, 1),
                 number_text(batch.unique, 0),
@@ -186,8 +200,9 @@ def told(config: RunConfig, alone: Batch, together: Batch, machine: dict[str, An
         )
     conditions = (
         f"Runs of {config.epochs} epochs on {config.dataset}, {config.title}, network {config.network}, B = "
-        f"{config.batch_size}, precision {config.precision}; the same ones both ways, in temporary folders. "
-        "Start: until a worker trains. Judging: all splits, after the last epoch, and storing. Overhead: "
+        f"{config.batch_size}, precision {config.precision}; the same ones one after another, in workers, "
+        "in workers again and one after another again, in temporary folders. Start: until a worker trains. "
+        "Judging: all splits, after the last epoch, and storing. Overhead: "
         "what a worker spends beyond these and training (the next run, waiting for the last), as a part of "
         "training and judging. Unique memory: what no other process maps, at its most. "
         f"{on_machine(machine, str(cores()))}"

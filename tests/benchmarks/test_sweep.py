@@ -34,13 +34,26 @@ def test_throughput_overhead_and_what_is_left_without_the_start():
     assert found.table.rows[0][-2:] == ["–", "–"]
 
 
+def test_two_rounds_add_up_to_one_batch():
+    other = TOGETHER._replace(wall=50.0, start=12.0, unique=540.0)
+    both = TOGETHER.with_another(other)
+    assert (both.runs, both.images, both.wall, both.start) == (8, 800_000, 80.0, 22.0)
+    assert (both.unique, both.resident, both.workers) == (540.0, 905.0, 2)
+    assert both.overhead == pytest.approx((TOGETHER.overhead + other.overhead) / 2)
+    alone = ALONE.with_another(ALONE)
+    assert (alone.rate, alone.share) == (ALONE.rate, ALONE.share)
+    row = told(small("softmax"), alone, both, MACHINE).table.rows[1]
+    assert row[:5] == ["8, 2 workers", "2 x 1", "80.0", "10000", "1.25"]
+    assert row[6] == "5.5", "seconds of one worker's start"
+
+
 @pytest.mark.slow
 def test_runs_train_both_ways_and_workers_are_watched():
     configs = [small("softmax", epochs=1, seed=seed) for seed in (0, 1)]
     found = measure(configs, workers=2, placement=Placement("cpu", None, 1))
     for batch in (found.data["alone"], found.data["together"]):
-        assert batch["images"] == 2 * 1200  # 1,253 images in batches of 100
-        assert batch["runs"] == 2 and batch["training"] > 0 and batch["judging"] > 0
+        assert batch["images"] == 2 * 2 * 1200  # there and back; 1,253 images in batches of 100
+        assert batch["runs"] == 4 and batch["training"] > 0 and batch["judging"] > 0
         assert 0 <= batch["start"] < batch["wall"] * batch["workers"]
         assert batch["overhead"] >= 0
     together = found.data["together"]
