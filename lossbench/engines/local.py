@@ -1,8 +1,8 @@
-"""Runs on this machine: one after another in this process, together on a GPU, or in parallel spawned workers.
+"""Runs on this machine: one after another in this process, together on a GPU, or in parallel workers.
 
-A worker imports torch and loads the data once for all its runs, and uses its share of the cores. One
-that dies takes nothing with it: its run is tried once more by a new worker, from its last saved state.
-A run that another process trains comes last: by then its result is there, or its turn has come.
+A worker has torch and the data once for all its runs, and uses its share of the cores. One that dies takes
+nothing with it: its run is tried once more by a new worker, from its last saved state. A run that another
+process trains comes last: by then its result is there, or its turn has come.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import contextlib
 import math
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..config import RunConfig
 from ..protocols import Observer
@@ -28,11 +30,15 @@ from ..store import Store
 from ._outcomes import Outcome, data_of, run_here, sorted_out, while_there_is_hope
 from ._together import PATIENCE, run_together
 
+if TYPE_CHECKING:  # Windows has but one of them
+    from multiprocessing.context import ForkServerContext, SpawnContext
+
 _ATTEMPTS = 2
 _STEP_MESSAGES = 0.2  # seconds between two messages about steps
 _SILENCE = 600.0  # seconds without a word from a worker after which it counts as hung
 _GRACE = 10.0  # seconds for a worker to finish its step and save
 _FAREWELL = 1.0  # seconds for idle workers to end by themselves
+_PRELOADED = ["lossbench.running", "sklearn.neighbors"]  # torch, and what judging a run imports
 
 
 def run_all(
@@ -90,7 +96,7 @@ class _Pool:
         force: bool,
     ) -> None:
         share = placement._replace(threads=threads_each(placement, size))
-        self.arguments = (store.root, share, force)
+        self.arguments = (dict(os.environ), store.root, share, force)
         self.size, self.observer, self.stop = size, observer, stop
         self.running: dict[_Worker, RunConfig] = {}
         self.heard: dict[_Worker, float] = {}
@@ -147,7 +153,7 @@ class _Pool:
         return None
 
     def _start(self) -> _Worker:
-        context = multiprocessing.get_context("spawn")  # a forked child cannot use CUDA
+        context = _context()
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, *self.arguments), daemon=True)
         with _signals_later():
@@ -192,6 +198,19 @@ class _Pool:
         return None
 
 
+def _context() -> ForkServerContext | SpawnContext:
+    """Workers are forked from a server that imports for all and computes nothing; spawned but on Linux.
+
+    They start sooner and share the pages of the libraries. Forked from here they would inherit our threads'
+    locks, and could not use CUDA.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
+
+
 def _end(workers: Sequence[_Worker]) -> None:
     """Close every connection, wait a moment for all together, kill who is still there."""
     for worker in workers:
@@ -217,8 +236,12 @@ def _signals_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(connection: Connection, root: Path, placement: Placement, force: bool) -> None:
+def _work(
+    connection: Connection, environment: Mapping[str, str], root: Path, placement: Placement, force: bool
+) -> None:
     """A worker: take configs until the other end closes."""
+    os.environ.clear()  # that of the server's start, which may be long ago
+    os.environ.update(environment)
     store, messenger = Store(root), _Messenger(connection)
     with StopRequest().watching() as stop, contextlib.suppress(EOFError, OSError):
         if hasattr(signal, "pthread_sigmask"):

@@ -58,7 +58,7 @@ def test_runs_train_both_ways_and_workers_are_watched():
         assert batch["overhead"] >= 0
     together = found.data["together"]
     assert together["start"] > 1  # two processes import torch
-    assert 100 < together["unique"] < 600  # MB per worker
+    assert 100 < together["unique"] < 450  # MB per worker: the libraries are shared
     assert together["unique"] < together["resident"]
 
 

@@ -56,6 +56,40 @@ def test_one_failure_does_not_stop_the_others(tmp_path):
     assert "failed" in (Store(tmp_path).run(configs[0]).path / "log.txt").read_text()
 
 
+NOTING = """
+import os, pathlib
+from torch import nn
+
+class Noting(nn.Module):
+    \"\"\"Writes down what it finds in the environment.\"\"\"
+
+    def __init__(self, num_classes, feature_dim):
+        super().__init__()
+        pathlib.Path(os.environ["NOTES"], str(os.getpid())).write_text(os.environ.get("NOTED", "nothing"))
+
+    def forward(self, features, labels):
+        return features.square().mean()
+"""
+
+
+def test_workers_have_the_environment_and_folder_of_their_sweep(tmp_path, monkeypatch):
+    """Not those of the moment in which the server that forks them was started."""
+    (tmp_path / "noting_losses.py").write_text(NOTING)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for word in ("once", "again", None):
+        notes = tmp_path / f"notes-{word}"
+        notes.mkdir()
+        monkeypatch.setenv("NOTES", str(notes))
+        monkeypatch.setenv("NOTED", word) if word else monkeypatch.delenv("NOTED")
+        configs = [small("softmax + noting_losses:Noting", epochs=1, seed=seed) for seed in (0, 1)]
+        made = outcomes(configs, tmp_path / str(word), 2)
+        assert {outcome.status for outcome in made.values()} == {"done"}, made
+        own = {path.name: path.read_text() for path in notes.iterdir() if path.name != str(os.getpid())}
+        assert len(own) == 2, "two workers"
+        assert set(own.values()) == {word or "nothing"}
+
+
 def test_an_unexpected_error_leaves_its_traceback_in_the_log(tmp_path, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError("a fault of ours")

@@ -71,15 +71,16 @@ def of_session(session: int) -> list[int]:
 
 
 def workers_of(session: int) -> list[int]:
-    """Those of them that are a sweep's workers."""
-    found = []
+    """Those of them that are a sweep's workers: children of the server that forks them."""
+    parents = {}
     for pid in of_session(session):
         try:
-            if b"--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
+            if b"multiprocessing.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                status = Path(f"/proc/{pid}/stat").read_text()
+                parents[pid] = int(status.rpartition(")")[2].split()[1])
         except OSError:
             continue
-    return found
+    return [pid for pid, parent in parents.items() if parent in parents]
 
 
 def deserted(session: int, seconds: float) -> bool:
