@@ -38,7 +38,7 @@ _STEP_MESSAGES = 0.2  # seconds between two messages about steps
 _SILENCE = 600.0  # seconds without a word from a worker after which it counts as hung
 _GRACE = 10.0  # seconds for a worker to finish its step and save
 _FAREWELL = 1.0  # seconds for idle workers to end by themselves
-_PRELOADED = ["lossbench.running", "sklearn.neighbors"]  # torch, and what judging a run imports
+_PRELOADED = f"{__package__}._preloaded"
 
 
 def run_all(
@@ -207,7 +207,7 @@ def _context() -> ForkServerContext | SpawnContext:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context.set_forkserver_preload([_PRELOADED])
     return context
 
 
@@ -248,7 +248,12 @@ def _work(
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         while True:
             config = connection.recv()
-            outcome = run_here(config, store, placement, messenger, lambda: stop() or messenger.alone, force)
+            if stop():  # before it had anything to save
+                outcome = Outcome(config, "interrupted", None, f"{config.run_name} did not begin.")
+            else:
+                outcome = run_here(
+                    config, store, placement, messenger, lambda: stop() or messenger.alone, force
+                )
             connection.send(("outcome", *outcome))
             stop.requested = False
 

@@ -38,7 +38,7 @@ def press_ctrl_c(kennel, folder, jobs, when, group=True):
     (os.killpg if group else os.kill)(session, signal.SIGINT)
     code = kennel.wait(session)
     taken = time.monotonic() - began
-    assert deserted(session, 2), of_session(session)  # what forked the workers has libraries to unload
+    assert deserted(session, 0.5), of_session(session)
     return code, said.read_text(), taken
 
 
