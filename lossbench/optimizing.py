@@ -39,6 +39,7 @@ class Optimizer:
         recordable = device.type == "cuda"
         self.rate: float | Tensor = torch.zeros((), device=device) if recordable else 0.0
         self.parameters = list(parameters)
+        self._numbers = {parameter: number for number, parameter in enumerate(self.parameters)}
         trained = [p for p in self.parameters if p.requires_grad]
         types = dict.fromkeys(p.dtype for p in trained)
         self._rows = [_Row([p for p in trained if p.dtype == dtype]) for dtype in types]
@@ -65,15 +66,14 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs: the state of a torch.optim.AdamW over the same parameters."""
-        numbers = {parameter: number for number, parameter in enumerate(self.parameters)}
         state: dict[int, dict[str, Tensor]] = {}
         for row in self._rows:
             if own := self.adamw.state.get(row.values):
                 parts = zip(row.parameters, *(row.views(own[name]) for name in _MOMENTS), strict=True)
                 for parameter, *moments in parts:
                     named = dict(zip(_MOMENTS, moments, strict=True))
-                    state[numbers[parameter]] = {"step": own["step"].clone(), **named}
-        group = self.adamw.state_dict()["param_groups"][0] | {"params": list(numbers.values())}
+                    state[self._numbers[parameter]] = {"step": own["step"].clone(), **named}
+        group = self.adamw.state_dict()["param_groups"][0] | {"params": list(self._numbers.values())}
         return {"state": state, "param_groups": [group]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -82,8 +82,7 @@ class Optimizer:
         group, own = state["param_groups"][0], self.adamw.state_dict()
         if len(group["params"]) != len(self.parameters):
             raise ValueError(f"it has {len(group['params'])} parameters, not {len(self.parameters)}")
-        numbers = {parameter: number for number, parameter in enumerate(self.parameters)}
-        found = [[state["state"].get(numbers[p]) for p in row.parameters] for row in self._rows]
+        found = [[state["state"].get(self._numbers[p]) for p in row.parameters] for row in self._rows]
         own["state"] = {
             number: row.joined(parts)
             for number, (row, parts) in enumerate(zip(self._rows, found, strict=True))
