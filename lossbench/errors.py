@@ -53,6 +53,11 @@ class Interrupted(LossbenchError):
     exit_code = 130
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its class where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a `name` that is none of the `known` ones, with near matches."""
     known = sorted(known)

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from .contracts import Value
-    from .records import Embedding, EpochRecord, Panel, Snapshots
+    from .records import Embedding, EpochRecord, Snapshots
+    from .specs import Value
 
 
 class Loss(Protocol):
@@ -116,9 +116,6 @@ class RunView(Protocol):
     @property
     def snapshots(self) -> Snapshots | None:
         """Features at moments of training, when `--snapshots` asked for them."""
-
-    def panel(self, projection: str = ...) -> Panel:
-        """The run in the plane: as it is for D = 2, else by `pca`, `tsne` or `umap`, its title saying so."""
 
     def images(self, split: str) -> np.ndarray:
         """The images (N, H, W) uint8 of a split, in the order of its features."""

@@ -25,6 +25,19 @@ class LabelledImages(NamedTuple):
     labels: Tensor
 
 
+class SplitSpec(NamedTuple):
+    """What decides the splits of a data set: runs with the same one share them.
+
+    val_size: images held out for validation. unseen: classes kept out of training. judged_on: with `val`
+    the test files are never opened.
+    """
+
+    dataset: str
+    val_size: int
+    unseen: tuple[int, ...] = ()
+    judged_on: str = "test"
+
+
 class Embedding(NamedTuple):
     """Features (N, D) float32, labels (N,) int64 and predictions (N,) int64 of one split, as arrays.
 

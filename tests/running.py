@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lossbench.config import RunConfig
 from lossbench.records import EpochRecord
-from lossbench.resolving import make_config
-from lossbench.running import train
-from lossbench.runtime import Placement
-from lossbench.store import Store
+from lossbench.runs.config import RunConfig
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.store import Store
+from lossbench.training.process import Placement
+from lossbench.training.train import train
 
 ONE_THREAD = Placement("cpu", None, 1)
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from lossbench import searching, tuning
 from lossbench.errors import Diverged, Interrupted
+from lossbench.experiments import search_space as searching
+from lossbench.experiments import study as tuning
+from lossbench.experiments.search_space import Search
 from lossbench.records import EpochRecord
-from lossbench.searching import Search
-from lossbench.store import Store
+from lossbench.runs.store import Store
 
 from .running import ONE_THREAD, Recorder
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.store import Store
-from lossbench.viewing import StoredRun
+from lossbench.runs.store import Store
+from lossbench.runs.stored_run import StoredRun
 
 STORED = Path(__file__).parent / "formats" / "1"
 TRAIN = ["train", "--loss", "center", "--dataset", "digits", "--epochs", "2"]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lossbench import catalog
 from lossbench.__main__ import main
 from lossbench.cli import COMMANDS
 from lossbench.cli.bench import bench
+from lossbench.specs import catalog
 from lossbench.tables import Table, to_markdown
 
 ROOT = Path(__file__).parent.parent

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import torch
 
-from ..runtime import prepare_process
 from ..tables import number_text
+from ..training.process import prepare_process
 
 Work = Callable[[], object]
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..idx import STANDARD_FILES
+from ..data import STANDARD_FILES
 from ..records import LabelledImages
 
 MEAN, DEVIATION = 0.1307, 0.3081

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .. import catalog
-from ..checkpoints import build
-from ..contracts import LossSpec, Value
-from ..resolving import make_config
-from ..runtime import autocast, describe_machine, resolve_precision, seeded
-from ..splits import normalized
+from ..data import normalized
+from ..randomness import seeded
+from ..runs.config_builder import make_config
+from ..runs.model import build
+from ..specs import LossSpec, Value, catalog
 from ..tables import Table, number_text
+from ..training.device import autocast, describe_machine, resolve_precision
 from ._timing import Timing, in_turns, spread, threads_set, timing
 from .result import Benchmark, on_machine
 

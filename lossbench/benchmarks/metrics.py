@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .. import catalog
-from ..evaluation import measure as measure_together
+from ..metrics import measure as measure_together
 from ..records import Embedding, Measured
-from ..runtime import describe_machine
+from ..specs import catalog
 from ..tables import Table, number_text
+from ..training.device import describe_machine
 from ._timing import Timing, Work, in_turns, spread, threads_set, timing
 from .result import Benchmark, on_machine
 

@@ -19,19 +19,21 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ..checkpoints import build
-from ..config import RunConfig
+from ..data import Splits, load_splits
 from ..errors import Diverged
-from ..evaluation import evaluate
-from ..losses._weighted_sum import WeightedSum
+from ..losses import WeightedSum
 from ..protocols import Silent
+from ..randomness import seeded
 from ..records import EpochRecord, LabelledImages
-from ..running import to_the_end
-from ..runtime import Placement, describe_machine, resolve_device, seeded
-from ..splits import Splits, splits_of
-from ..store import Store
+from ..runs.config import RunConfig
+from ..runs.model import build
+from ..runs.store import Store
 from ..tables import Table, number_text
-from ..training import Training
+from ..training.device import describe_machine, resolve_device
+from ..training.evaluation import evaluate
+from ..training.process import Placement
+from ..training.train import to_the_end
+from ..training.trainer import Training
 from ._timing import threads_set, wait_for
 from ._usual import DECAY, DECAY_EVERY, RECIPE, AsTrained, Usual, loader
 from .result import Benchmark, on_machine
@@ -163,7 +165,7 @@ class _Judge(Silent):
 
 def _usual(config: RunConfig, target: float, epochs: int, placement: Placement) -> list[Epoch]:
     device = resolve_device(placement.device)
-    splits = splits_of(config, placement.data_dir, device)
+    splits = load_splits(config.split_spec, placement.data_dir, device)
     network, loss = build(config)
     usual = Usual(network, loss, loss, device)
     batches, found = loader(splits.train, config.batch_size), list[Epoch]()

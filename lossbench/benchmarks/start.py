@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from ..config import COMPARED_LOSSES
 from ..errors import RunError
-from ..resolving import make_config
-from ..runtime import describe_machine
-from ..store import Store
+from ..runs.config import COMPARED_LOSSES
+from ..runs.config_builder import make_config
+from ..runs.store import Store
 from ..tables import Table, number_text
+from ..training.device import describe_machine
 from ._timing import Timing, Work, in_turns, spread, timing
 from .metrics import clouds
 from .result import Benchmark, on_machine

@@ -17,15 +17,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..config import RunConfig
+from ..data import load_splits
 from ..engines.local import run_all
 from ..errors import RunError
 from ..protocols import Silent
 from ..records import EpochRecord
-from ..runtime import Placement, cores, describe_machine, resolve_device, threads_each
-from ..splits import splits_of
-from ..store import Store
+from ..runs.config import RunConfig
+from ..runs.store import Store
 from ..tables import Table, number_text
+from ..training.device import cores, describe_machine, resolve_device
+from ..training.process import Placement, threads_each
 from ._timing import threads_set
 from .result import Benchmark, on_machine
 
@@ -80,7 +81,8 @@ def measure(configs: Sequence[RunConfig], *, workers: int, placement: Placement)
     In temporary folders. Raises RunError when a run fails, DataError.
     """
     for config in configs:
-        splits_of(config, placement.data_dir, resolve_device(placement.device))  # both find it read
+        # both ways then find it read
+        load_splits(config.split_spec, placement.data_dir, resolve_device(placement.device))
     ways = [
         ("one after another", configs, 1, placement._replace(threads=cores())),
         (f"{workers} workers", configs, workers, placement),
@@ -122,7 +124,7 @@ def _batch(name: str, configs: Sequence[RunConfig], workers: int, placement: Pla
 
 
 def _images(config: RunConfig, placement: Placement) -> int:
-    steps = len(splits_of(config, placement.data_dir).train.labels) // config.batch_size
+    steps = len(load_splits(config.split_spec, placement.data_dir).train.labels) // config.batch_size
     return config.epochs * steps * config.batch_size
 
 

@@ -18,19 +18,20 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .. import catalog
-from ..batches import epoch_batches
-from ..checkpoints import build
-from ..config import DEFAULT_DATASET, PRECISIONS, RunConfig
+from ..data import epoch_batches, load_splits
 from ..errors import UsageError
 from ..protocols import Silent
-from ..resolving import make_config
-from ..runtime import Placement, cores, describe_machine, resolve_device, resolve_precision, seeded
-from ..splits import splits_of
-from ..stepping import Steps
-from ..store import RunFolder
+from ..randomness import seeded
+from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig
+from ..runs.config_builder import make_config
+from ..runs.model import build
+from ..runs.store import RunFolder
+from ..specs import catalog
 from ..tables import Table, number_text
-from ..training import Training
+from ..training.cuda_graph import Steps
+from ..training.device import cores, describe_machine, resolve_device, resolve_precision
+from ..training.process import Placement
+from ..training.trainer import Training
 from ._timing import Timing, in_turns, spread, threads_set, timing
 from ._usual import RECIPE, Usual, endless, loader
 from .result import Benchmark, on_machine
@@ -140,7 +141,7 @@ def _usual_steps(config: RunConfig, placement: Placement, device: torch.device) 
     network: nn.Module = catalog.load("networks", config.network)(config.feature_dim)
     head = nn.Linear(config.feature_dim, config.classes)
     usual = Usual(network, head, lambda x, labels: F.cross_entropy(head(x), labels), device)
-    batches = endless(loader(splits_of(config, placement.data_dir).train, config.batch_size))
+    batches = endless(loader(load_splits(config.split_spec, placement.data_dir).train, config.batch_size))
 
     def work() -> None:
         for _ in range(STEPS):

@@ -7,19 +7,19 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .. import catalog
-from ..config import RunConfig
 from ..errors import Interrupted, LossbenchError
-from ..resolving import feasibility_warnings
-from ..store import RunFolder, Store
-from ..sweeping import UNSEEN
+from ..runs.config import RunConfig
+from ..runs.config_builder import feasibility_warnings
+from ..runs.store import RunFolder, Store
+from ..specs import catalog
+from ..specs.quantities import UNSEEN
 from ._options import Request
 from ._output import RunDisplay, counted, say, warn
 from ._stored import warn_without_snapshots
 
 if TYPE_CHECKING:
-    from ..runtime import Placement
-    from ..tracking import Tracker
+    from ..reports.tensorboard import Tracker
+    from ..training.process import Placement
 
 
 def run_configs(
@@ -36,7 +36,7 @@ def run_configs(
 
     jobs: runs at a time; 0 is as many as can, None is 1 on this machine's cores and 0 elsewhere.
     """
-    from ..runtime import Placement, StopRequest
+    from ..training.process import Placement, StopRequest
 
     for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
         warn(warning)
@@ -72,9 +72,9 @@ def _locally(
     force: bool,
 ) -> Callable[..., Iterator[Any]]:
     """The local engine with these runs, after saying how long they will take."""
+    from ..engines.estimate import plan
     from ..engines.local import run_all
-    from ..runtime import at_once, resolve_device
-    from ..timing import plan
+    from ..training.device import at_once, resolve_device
 
     device = resolve_device(request.device)
     workers = jobs or (1 if jobs is None and device.type == "cpu" else at_once(device))
@@ -139,7 +139,7 @@ def _completed(
     run: RunFolder, measured: Mapping[str, float | None], names: Sequence[str], before: str
 ) -> dict[str, float | None]:
     """Metrics of one split, with those of `names` that begin with `before`."""
-    from ..evaluation import measure_stored
+    from ..runs.measurement import measure_stored
 
     wanted = [name.removeprefix(before) for name in names if name.startswith(before)]
     missing = [name for name in wanted if name in catalog.names("metrics") and name not in measured]
@@ -157,7 +157,7 @@ def _announced(ahead: Any, total: int, workers: int) -> str:
 
 def new_tracker(display: RunDisplay, store: Store, request: Request) -> Tracker:
     """TensorBoard's observer, imported when it is asked for: it comes with much."""
-    from ..tracking import Tracker
+    from ..reports.tensorboard import Tracker
 
     return Tracker(display, store, request.data_dir)
 

@@ -17,11 +17,10 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from .. import catalog
-from ..config import PRECISIONS, SAMPLERS, SHORTCUTS
-from ..contracts import Value
 from ..errors import UsageError, unknown_name
-from ..sweeping import parse_values
+from ..experiments.grid import parse_values
+from ..runs.config import PRECISIONS, SAMPLERS, SHORTCUTS
+from ..specs import Value, catalog
 
 DEFAULT_RESULTS = Path("results")
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from .. import catalog
 from ..errors import RunError
-from ..resolving import make_config
+from ..runs.config_builder import make_config
+from ..specs import catalog
 from ._output import warn
 
 if TYPE_CHECKING:
-    from ..config import RunConfig
-    from ..store import RunFolder, Store
-    from ..viewing import StoredRun
+    from ..runs.config import RunConfig
+    from ..runs.store import RunFolder, Store
+    from ..runs.stored_run import StoredRun
 
 Runs = Annotated[
     list[str] | None, typer.Option("--run", help="A run by name, id or their beginning; repeatable.")
@@ -39,7 +39,7 @@ def chosen_runs(
 ) -> list[StoredRun]:
     """The named runs; else those of the losses (None: any) that `which` says, see FigureSpec.default, and
     with `snapshots` only those that have them. Raises UsageError or RunError."""
-    from ..viewing import StoredRun, Untrained
+    from ..runs.stored_run import StoredRun, Untrained
 
     if names:
         return [StoredRun(store.find(name), data_dir) for name in names]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..config import COMPARED_LOSSES
+from ..runs.config import COMPARED_LOSSES
 from ._options import DEFAULT_RESULTS, Json, Output, Results, Style
 from ._output import print_json, say
 from ._stored import Losses, Runs, chosen_runs
@@ -26,10 +26,10 @@ def animate(
     json: Json = False,
 ) -> None:
     """Animate stored runs that were trained with `--snapshots`: one frame per moment, side by side."""
-    from ..animating import FORMATS
-    from ..animating import animate as draw
-    from ..rendering import check_choice
-    from ..store import Store
+    from ..reports.animation import FORMATS
+    from ..reports.animation import animate as draw
+    from ..reports.figure_files import check_choice
+    from ..runs.store import Store
 
     check_choice("--format", form, FORMATS)
     check_choice("--view", view, ("raw", "normalized"))

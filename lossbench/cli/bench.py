@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import catalog
-from ..config import DEFAULT_DATASET, DEFAULT_NETWORK
 from ..errors import UsageError
-from ..resolving import make_config
+from ..runs.config import DEFAULT_DATASET, DEFAULT_NETWORK
+from ..runs.config_builder import make_config
+from ..specs import catalog
 from ._options import DEFAULT_RESULTS, DataDir, Json, LossName, Results
 from ._output import command_line, print_json, print_table, say
 
@@ -47,7 +47,7 @@ def train(
 ) -> None:
     """Time training steps of every network, beside the usual way and the machine's ceiling."""
     from ..benchmarks.train import measure
-    from ..runtime import Placement
+    from ..training.process import Placement
 
     found = measure(
         networks=_listed(networks),
@@ -81,7 +81,7 @@ def quality(
 ) -> None:
     """Train to a test accuracy, and by the recipe of public repositories: how much sooner is ours?"""
     from ..benchmarks.quality import measure
-    from ..runtime import Placement
+    from ..training.process import Placement
 
     config = make_config(loss=loss, network=network, dataset=dataset, seed=seed)
     place = Placement(device, data_dir, threads)
@@ -104,7 +104,8 @@ def sweep(
 ) -> None:
     """Train the same runs one after another and on parallel workers: throughput, overhead, memory."""
     from ..benchmarks.sweep import measure
-    from ..runtime import Placement, cores
+    from ..training.device import cores
+    from ..training.process import Placement
 
     workers = jobs or cores()
     configs = [

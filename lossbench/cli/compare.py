@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import catalog
-from ..config import BASE_LOSS, COMPARED_LOSSES, RunConfig, dataset_spec
 from ..errors import UsageError
+from ..runs.config import BASE_LOSS, COMPARED_LOSSES, RunConfig, dataset_spec
+from ..specs import catalog
 from ._options import (
     DEFAULT_RESULTS,
     Force,
@@ -28,8 +28,8 @@ from ._options import (
 from ._output import command_line, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
-    from ..reporting import Report
-    from ..store import Store
+    from ..reports.report import Report
+    from ..runs.store import Store
 
 Losses = Annotated[
     str,
@@ -86,9 +86,9 @@ def compare(
     json: Json = False,
 ) -> None:
     """Train what is missing; compare with a baseline over paired seeds; draw features and differences."""
-    from ..comparing import parse_metrics
-    from ..reporting import document, write_tables
-    from ..store import Store
+    from ..reports.report import document, write_tables
+    from ..runs.store import Store
+    from ..specs.quantities import parse_metrics
     from ._many import fail_if_any, run_configs, with_metrics
 
     metrics = parse_metrics(metric, unseen="unseen" in request.axes)
@@ -121,7 +121,7 @@ def compare(
 
 
 def _show(report: Report) -> None:
-    from ..reporting import against, against_title, comparison
+    from ..reports.report import against, against_title, comparison
 
     print_table(comparison(report.rows, report.metrics))
     if report.contests:
@@ -130,7 +130,7 @@ def _show(report: Report) -> None:
 
 def _configs(request: Request, losses: str, seeds: str, datasets: str | None) -> dict[str, list[RunConfig]]:
     """The runs of each loss, by the name that the user gave it."""
-    from ..sweeping import applicable, expand, parse_seeds
+    from ..experiments.grid import applicable, expand, parse_seeds
 
     names = list(catalog.names("losses")) if losses == "all" else [n.strip() for n in losses.split(",")]
     axes: dict[str, Any] = {**request.axes, "seed": parse_seeds(seeds)}
@@ -153,9 +153,9 @@ def _at_best(store: Store, configs: dict[str, list[RunConfig]]) -> dict[str, lis
 
 def _tuned(store: Store, loss: str, configs: Sequence[RunConfig]) -> tuple[list[RunConfig], set[int]]:
     """The same runs at the point that a search found for them, and the trials that it took."""
-    from ..expressions import parse_sum
-    from ..resolving import lambda_target, make_config
-    from ..tuning import load_tuned
+    from ..experiments.study import load_tuned
+    from ..runs.config_builder import lambda_target, make_config
+    from ..specs.expressions import parse_sum
 
     found, trials = [], set()
     for config in configs:
@@ -192,9 +192,9 @@ def _name(configs: Sequence[RunConfig], names: Sequence[str]) -> str:
 def _report(
     groups: Mapping[str, Sequence[Any]], outcomes: Sequence[Any], baseline: str, metrics: Sequence[str]
 ) -> Report:
-    from ..comparing import contests
-    from ..reporting import Report, conditions
-    from ..sweeping import summarize
+    from ..experiments.comparison import contests
+    from ..experiments.summary import summarize
+    from ..reports.report import Report, conditions
 
     configs = [outcome.config for outcome in outcomes]
     done = [outcome for outcome in outcomes if outcome.status == "done"]
@@ -214,7 +214,7 @@ def _report(
 def _draw(store: Store, name: str, groups: Mapping[str, Sequence[Any]], report: Report) -> list[str]:
     """For each data set the features of the first seed of each loss, and with several seeds the paired
     differences by the first metric that has any; with several data sets the mean ranks."""
-    from ..rendering import draw_features, draw_forest, draw_grid
+    from ..reports.figure_files import draw_features, draw_forest, draw_grid
 
     every = list(dict.fromkeys(o.config.dataset for outcomes in groups.values() for o in outcomes))
     done = {name: [o for o in outcomes if o.status == "done"] for name, outcomes in groups.items()}
@@ -244,8 +244,9 @@ def _draw_ranks(
     datasets: Sequence[str],
 ) -> list[Path]:
     """Mean ranks by the first metric that has a better side, where every loss has it on every data set."""
-    from ..comparing import higher_is_better, labels, scores_by_dataset
-    from ..rendering import draw_ranks
+    from ..experiments.comparison import labels, scores_by_dataset
+    from ..reports.figure_files import draw_ranks
+    from ..specs.quantities import higher_is_better
 
     for metric in [metric for metric in metrics if higher_is_better(metric) is not None][:1]:
         scores = scores_by_dataset(groups, metric, datasets)

@@ -14,7 +14,7 @@ from ._output import print_json, print_table, results
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..explaining import Explanation
+    from ..losses import Explanation
 
 _WIDTH, _HEIGHT = 61, 15
 
@@ -29,9 +29,9 @@ def explain(
     json: Json = False,
 ) -> None:
     """Formula, settings, the largest margin and smallest scale that (C, D) allows, the target-logit curve."""
-    from .. import catalog
-    from ..explaining import documentation
-    from ..explaining import explain as explained
+    from ..losses import documentation
+    from ..losses import explain as explained
+    from ..specs import catalog
     from ..tables import Table
 
     given: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..config import COMPARED_LOSSES
+from ..runs.config import COMPARED_LOSSES
 from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results
 from ._output import print_json, say
 from ._stored import Losses, Runs, chosen_runs
@@ -17,8 +17,8 @@ def explore(
     json: Json = False,
 ) -> None:
     """Make a page to explore stored runs in a browser: every image, every moment, every error; offline."""
-    from ..exploring import explore as write
-    from ..store import Store
+    from ..reports.explorer.page import explore as write
+    from ..runs.store import Store
 
     store = Store(results)
     runs = chosen_runs(store, run, loss or ",".join(COMPARED_LOSSES), "compared", data_dir)

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import catalog
-from ..contracts import HyperParameter, LossSpec
+from ..specs import HyperParameter, LossSpec, catalog
 from ._options import Json
 from ._output import print_json, print_table, say
 

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import catalog
-from ..config import COMPARED_LOSSES
-from ..contracts import FigureSpec
 from ..errors import UsageError
+from ..runs.config import COMPARED_LOSSES
+from ..specs import FigureSpec, catalog
 from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results, Style
 from ._output import print_json, say
 from ._stored import Losses, Runs, chosen_runs
 
 if TYPE_CHECKING:
-    from ..viewing import StoredRun
+    from ..runs.stored_run import StoredRun
 
 _CHOICES = "Choices of some figures"
 
@@ -51,8 +50,8 @@ def plot(
     json: Json = False,
 ) -> None:
     """Draw a figure of stored runs."""
-    from ..rendering import FORMATS, check_choice, draw
-    from ..store import Store
+    from ..reports.figure_files import FORMATS, check_choice, draw
+    from ..runs.store import Store
 
     spec: FigureSpec = catalog.spec("figures", figure)
     if spec.drawn_from not in ("runs", "comparison"):

@@ -27,8 +27,8 @@ def report(
 ) -> None:
     """Make one page of all tables and figures, with their conditions and commands; refresh the README."""
     from ..files import write_atomically
-    from ..publishing import html_page, markdown_page, read_results
-    from ..store import Store
+    from ..reports.site import html_page, markdown_page, read_results
+    from ..runs.store import Store
 
     store = Store(results)
     found = read_results(store)

@@ -11,7 +11,7 @@ from ._options import DEFAULT_RESULTS, Json, Results
 from ._output import print_json, print_table, say, warn
 
 if TYPE_CHECKING:
-    from ..store import RunFolder
+    from ..runs.store import RunFolder
 
 
 def runs(
@@ -24,7 +24,7 @@ def runs(
     json: Json = False,
 ) -> None:
     """List stored runs, oldest first."""
-    from ..store import Store
+    from ..runs.store import Store
     from ..tables import Table
 
     folders, problems = Store(results).all()
@@ -57,7 +57,7 @@ def _document(run: RunFolder) -> dict[str, Any]:
 
 
 def _line(document: dict[str, Any]) -> list[str]:
-    from ..resolving import config_from_dict
+    from ..runs.config_builder import config_from_dict
 
     config = config_from_dict(document["config"])
     percent = [document.get(f"{split}_accuracy") for split in ("test", "val")]

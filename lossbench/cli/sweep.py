@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..config import dataset_spec
-from ..contracts import Value
+from ..runs.config import dataset_spec
+from ..specs import Value
 from ._options import (
     DEFAULT_RESULTS,
     Force,
@@ -22,7 +22,7 @@ from ._options import (
 from ._output import command_line, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from ..store import Store
+    from ..runs.store import Store
 
 
 @run_options(lists=True, engines=True)
@@ -38,9 +38,10 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Train a grid: any numeric option takes a list or a range. Finished runs are skipped."""
-    from ..reporting import Report, comparison, conditions, write_tables
-    from ..store import Store
-    from ..sweeping import expand, parse_seeds, summarize, swept
+    from ..experiments.grid import expand, parse_seeds, swept
+    from ..experiments.summary import summarize
+    from ..reports.report import Report, comparison, conditions, write_tables
+    from ..runs.store import Store
     from ._many import fail_if_any, run_configs
 
     axes: dict[str, tuple[Value, ...]] = {**request.axes, "seed": parse_seeds(seeds)}
@@ -72,7 +73,7 @@ def sweep(
 
 def _draw(store: Store, name: str, done: list[Any], varied: dict[str, list[Value]]) -> list[str]:
     """A row of curves per numeric axis, and the features of the first seed at each setting."""
-    from ..rendering import draw_curves, draw_grid
+    from ..reports.figure_files import draw_curves, draw_grid
 
     folders = [store.run(outcome.config) for outcome in done]
     figures = []

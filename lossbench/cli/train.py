@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..config import RunConfig
 from ..errors import Diverged
-from ..resolving import feasibility_warnings
+from ..runs.config import RunConfig
+from ..runs.config_builder import feasibility_warnings
 from ._options import (
     DEFAULT_RESULTS,
     Force,
@@ -25,7 +25,7 @@ from ._output import RunDisplay, print_json, print_pairs, result_document, warn
 from ._stored import warn_without_snapshots
 
 if TYPE_CHECKING:
-    from ..store import Store
+    from ..runs.store import Store
 
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="All randomness comes from it.", rich_help_panel="Training")
@@ -44,8 +44,8 @@ def train(
     json: Json = False,
 ) -> None:
     """Train one network under one loss; a finished run is shown, an interrupted one continued."""
-    from ..store import Store
-    from ..sweeping import expand
+    from ..experiments.grid import expand
+    from ..runs.store import Store
 
     (config,) = expand(loss, {**request.axes, "seed": (seed,)})
     store = Store(results)
@@ -72,8 +72,8 @@ def _train(
     stored = None if force else store.run(config).result()
     if stored is not None and stored["status"] == "done" and not tensorboard:
         return stored  # without importing torch
-    from ..running import train as run
-    from ..runtime import Placement, StopRequest
+    from ..training.process import Placement, StopRequest
+    from ..training.train import train as run
     from ._many import new_tracker
 
     placement = Placement(request.device, request.data_dir, snapshots=snapshots)
@@ -87,8 +87,8 @@ def _train(
 
 
 def _show(config: RunConfig, result: dict[str, object], path: str) -> None:
-    from ..comparing import column_title
-    from ..reporting import format_value
+    from ..reports.report import format_value
+    from ..specs.quantities import column_title
 
     metrics: dict[str, float] = result["metrics"]  # type: ignore[assignment]
     val = result["val_accuracy"]

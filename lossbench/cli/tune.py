@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..contracts import Value
 from ..errors import UsageError
+from ..specs import Value
 from ._options import DEFAULT_RESULTS, Json, LossName, Request, Results, run_options
 from ._output import RunDisplay, print_json, print_pairs, say, warn
 
 if TYPE_CHECKING:
-    from ..searching import Search
-    from ..store import Store
+    from ..experiments.search_space import Search
+    from ..runs.store import Store
 
 Trials = Annotated[
     int,
@@ -47,11 +47,11 @@ def tune(
     json: Json = False,
 ) -> None:
     """Find a loss's best settings and learning rate; the same command goes on, also in several processes."""
-    from ..rendering import draw_budget
-    from ..searching import Search
-    from ..store import Store
-    from ..sweeping import parse_seeds
-    from ..tuning import all_tuned, folder_of
+    from ..experiments.grid import parse_seeds
+    from ..experiments.search_space import Search
+    from ..experiments.study import all_tuned, folder_of
+    from ..reports.figure_files import draw_budget
+    from ..runs.store import Store
 
     search = Search(loss, _fixed(request), parse_seeds(seeds), _sought(metric))
     store = Store(results)
@@ -72,8 +72,8 @@ def tune(
 
 def _search(request: Request, search: Search, store: Store, trials: int) -> dict[str, Any]:
     """What is found by one trial after another, on Ray by as many at a time as fit there."""
-    from ..runtime import Placement, StopRequest
-    from ..tuning import tune
+    from ..experiments.study import tune
+    from ..training.process import Placement, StopRequest
 
     placement = Placement(request.device, request.data_dir)
     with ExitStack() as stack:
@@ -134,7 +134,7 @@ class _Bars:
 
 
 def _sought(metric: str) -> str:
-    from ..comparing import parse_metrics
+    from ..specs.quantities import parse_metrics
 
     names = parse_metrics(metric, unseen=False)
     if len(names) > 1 or names[0] == "test_accuracy":

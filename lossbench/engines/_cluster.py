@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import torch
 
 from .. import __version__
+from ..data import Splits, to_arrays
 from ..errors import RunError, UsageError
-from ..runtime import cores
-from ..splits import Splits, to_arrays
+from ..records import SplitSpec
+from ..training.device import cores
 from ._mailbox import Mailbox
 
 _PATIENCE = 5.0  # seconds until an address that does not answer counts as not reachable
@@ -74,7 +75,7 @@ class Cluster:
         actor = ray.remote(Mailbox).options(num_cpus=0, max_restarts=-1, scheduling_strategy=place)
         self.mailbox = actor.remote()
 
-    def put(self, data: Mapping[tuple[object, ...], Splits]) -> dict[tuple[object, ...], Any]:
+    def put(self, data: Mapping[SplitSpec, Splits]) -> dict[SplitSpec, Any]:
         """References to the splits by kind: a node fetches them once, and its runs share that memory."""
         return {kind: self.ray.put(to_arrays(splits)) for kind, splits in data.items()}
 

@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..config import RunConfig
 from ..errors import Diverged, Interrupted, RunError
 from ..protocols import Observer
-from ..runtime import Placement
-from ..store import Store
+from ..runs.config import RunConfig
+from ..runs.store import Store
+from ..training.process import Placement
 from ._cluster import Share, connected, imported
 from ._outcomes import Outcome, data_of, stored
 from .ray import Sweep

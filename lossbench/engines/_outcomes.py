@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..config import RunConfig
+from ..data import Splits, load_splits
 from ..errors import Busy, Diverged, Interrupted, LossbenchError, RunError
 from ..protocols import Observer
-from ..running import train
-from ..runtime import Placement
-from ..splits import Splits, kind_of, splits_of
-from ..store import RunFolder, Store
+from ..records import SplitSpec
+from ..runs.config import RunConfig
+from ..runs.store import RunFolder, Store
+from ..training.process import Placement
+from ..training.train import train
 
 _HOPELESS = 3
 
@@ -49,9 +50,9 @@ def sorted_out(
     return finished, waiting
 
 
-def data_of(configs: Iterable[RunConfig], folder: Path | None) -> dict[tuple[object, ...], Splits]:
+def data_of(configs: Iterable[RunConfig], folder: Path | None) -> dict[SplitSpec, Splits]:
     """The splits of all runs by their kind, fetched once before anyone needs them. Raises DataError."""
-    return {kind: splits_of(config, folder) for kind, config in {kind_of(c): c for c in configs}.items()}
+    return {spec: load_splits(spec, folder) for spec in {c.split_spec for c in configs}}
 
 
 def stored(config: RunConfig, store: Store) -> Outcome | None:

@@ -10,7 +10,7 @@ import os
 
 import sklearn.neighbors  # noqa: F401
 
-from .. import running  # noqa: F401
+from ..training import train as running  # noqa: F401
 
 gc.collect()
 gc.freeze()  # a worker's garbage collector then leaves these pages alone, and they stay shared

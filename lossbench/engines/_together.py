@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..config import RunConfig
 from ..protocols import Observer
-from ..running import Turns, turns_of
-from ..runtime import Placement
-from ..stepping import Steps
-from ..store import Store
-from ..training import Training
+from ..runs.config import RunConfig
+from ..runs.store import Store
+from ..training.cuda_graph import Steps
+from ..training.process import Placement
+from ..training.train import Turns, turns_of
+from ..training.trainer import Training
 from ._outcomes import Outcome, outcome_of
 
 PATIENCE = 0.5  # seconds until a run that another process was training is looked at again

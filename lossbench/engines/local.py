@@ -22,11 +22,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..config import RunConfig
 from ..protocols import Observer
 from ..records import EpochRecord
-from ..runtime import Placement, StopRequest, resolve_device, threads_each
-from ..store import Store
+from ..runs.config import RunConfig
+from ..runs.store import Store
+from ..training.device import resolve_device
+from ..training.process import Placement, StopRequest, threads_each
 from ._outcomes import Outcome, data_of, run_here, sorted_out, while_there_is_hope
 from ._together import PATIENCE, run_together
 

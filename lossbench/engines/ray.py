@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..config import RunConfig
-from ..errors import Busy, LossbenchError, RunError
+from ..data import from_arrays
+from ..errors import Busy, LossbenchError, RunError, first_line
 from ..protocols import Observer
-from ..records import EpochRecord
-from ..runtime import Placement
-from ..splits import from_arrays, kind_of
-from ..store import RunFolder, Store
+from ..records import EpochRecord, SplitSpec
+from ..runs.config import RunConfig
+from ..runs.store import RunFolder, Store
+from ..training.process import Placement
 from ._cluster import Cluster, Share, connected, difference, imported, versions
 from ._outcomes import Outcome, data_of, run_here, sorted_out, stored, while_there_is_hope
 
@@ -76,7 +76,7 @@ class Sweep:
         self,
         cluster: Cluster,
         store: Store,
-        data: Mapping[tuple[object, ...], Any],
+        data: Mapping[SplitSpec, Any],
         placement: Placement,
         workers: int,
         observer: Observer,
@@ -154,7 +154,7 @@ class Sweep:
             return Outcome(config, "failed", None, str(error))
         self.attempts[config] += 1
         parcel = _Parcel(config, self.placement, files, str(self.store.root), self.box, versions())
-        task = self.task.remote(parcel, self.cluster.mailbox, self.data[kind_of(config)])
+        task = self.task.remote(parcel, self.cluster.mailbox, self.data[config.split_spec])
         self.away[task] = _Away(run, lock)
         return None
 
@@ -183,7 +183,7 @@ class Sweep:
         try:
             messages = self.ray.get(self.cluster.mailbox.collect.remote(self.box, self.stop()))
         except self.ray.exceptions.RayError as error:
-            raise RunError(f"The connection to the Ray cluster is lost: {_first_line(error)}") from None
+            raise RunError(f"The connection to the Ray cluster is lost: {first_line(error)}") from None
         for kind, name, *content in messages:
             if name not in runs:
                 continue  # of an attempt whose node was given up
@@ -209,7 +209,7 @@ class Sweep:
             if isinstance(error, errors.TaskCancelledError) or (self.stop() and not begun):
                 return Outcome(run.config, "interrupted", None, f"{run.name} had not begun.")
             if not isinstance(error, errors.RayTaskError):
-                return Outcome(run.config, "died", None, f"its node or worker died: {_first_line(error)}")
+                return Outcome(run.config, "died", None, f"its node or worker died: {first_line(error)}")
             if isinstance(error, ImportError | AttributeError):  # as it is raised where a module is not
                 raise RunError(f"A node of the Ray cluster lacks this lossbench: {_cause(error)}.") from None
             return Outcome(run.config, "failed", None, f"its node could not train it: {_cause(error)}")
@@ -287,10 +287,6 @@ class _Line:
 
     def _post(self, *message: object) -> Any:
         return self.mailbox.post.remote(self.box, *message)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _cause(error: Any) -> str:

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import RunError, UsageError
+from ..metrics import unit
 from ..protocols import RunView
 from ..records import Embedding
-from ..vectors import unit
 from ._style import set_size, title_lines
 
 _ROW = 5  # panels

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..contracts import SYMBOLS, Value
 from ..errors import RunError, UsageError
 from ..protocols import RunView
+from ..specs import SYMBOLS, Value
 
 
 def varied(runs: Sequence[RunView]) -> dict[str, list[Value]]:

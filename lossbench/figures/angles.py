@@ -13,10 +13,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..contracts import FigureSpec
+from ..metrics import angles, unit
 from ..protocols import RunView
 from ..records import Snapshots
-from ..vectors import angles, unit
+from ..specs import FigureSpec
 from ._runs import mean_directions, part_of
 from ._style import PALETTE, set_size, title_lines
 

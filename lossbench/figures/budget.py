@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..contracts import FigureSpec
+from ..specs import FigureSpec
 from ._style import FAINT, PALETTE, ink, set_size
 
 SPEC = FigureSpec(

@@ -16,8 +16,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, PowerNorm, to_r
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..contracts import FigureSpec
 from ..protocols import RunView
+from ..specs import FigureSpec
 from ._runs import part_of
 from ._style import PALETTE, ground, ink, ray, set_size, title_lines
 

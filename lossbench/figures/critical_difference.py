@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..contracts import FigureSpec
+from ..specs import FigureSpec
 from ._style import FAINT, PALETTE, ink, set_size
 
 SPEC = FigureSpec(

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..contracts import FigureSpec
 from ..protocols import RunView
+from ..specs import FigureSpec
 from ..statistics import mean_interval
 from ._style import PALETTE, set_size
 from ._sweeps import axes_of, axis_title, check_measured, grouped, number_of

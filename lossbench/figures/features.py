@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..contracts import FigureSpec
 from ..protocols import RunView
 from ..records import Panel
+from ..specs import FigureSpec
 from ._plane import draw_plane, draw_ring
+from ._projection import panel_of
 from ._runs import part_of
 from ._style import PANEL, set_size, title_lines
 
@@ -43,7 +44,7 @@ def draw(axes: Axes, panel: Panel, split: str, *, view: str = "raw", limit: floa
 
 def compose(figure: Figure, runs: Sequence[RunView], *, split: str, view: str, projection: str) -> None:
     """One column per run, train above test."""
-    panels = [run.panel(projection) for run in runs]
+    panels = [panel_of(run, projection) for run in runs]
     rows = ("train", "test") if split == "both" else (split,)
     for run, name in itertools.product(runs, rows):
         part_of(run, name)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..contracts import FigureSpec
+from ..specs import FigureSpec
 from ..statistics import Verdict
 from ._style import FAINT, PALETTE, ground, ink, ray, set_size
 

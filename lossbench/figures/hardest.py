@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from ..contracts import FigureSpec
 from ..protocols import RunView
+from ..specs import FigureSpec
 from ._runs import part_of
 from ._style import FAINT, ground, ink, ray, set_size
 

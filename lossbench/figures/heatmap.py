@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from ..contracts import FigureSpec, Value
 from ..errors import RunError
 from ..protocols import RunView
+from ..specs import FigureSpec, Value
 from ..statistics import Interval, mean_interval
 from ._fields import COLORMAP, readable_on
 from ._style import ray, set_size

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..contracts import FigureSpec, Value
 from ..protocols import RunView
 from ..records import Panel
+from ..specs import FigureSpec, Value
 from ._plane import draw_plane
+from ._projection import panel_of
 from ._runs import part_of
 from ._style import PANEL, set_size
 
@@ -36,7 +37,7 @@ def compose(figure: Figure, runs: Sequence[RunView], *, split: str, projection: 
     for run in runs:
         found = first.setdefault(key := tuple(sorted(run.settings.items())), run)
         first[key] = min(found, run, key=lambda each: each.seed)
-    panels = [run.panel(projection) for run in first.values()]
+    panels = [panel_of(run, projection) for run in first.values()]
     for run in runs:
         part_of(run, split)
     several = len({panel.title for panel in panels}) > 1

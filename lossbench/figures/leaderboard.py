@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..contracts import FigureSpec
 from ..protocols import RunView
+from ..specs import FigureSpec
 from ..statistics import Interval, mean_interval
 from ._style import PALETTE, ground, ink, ray, set_size
 from ._sweeps import check_measured, grouped, number_of

@@ -16,10 +16,11 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from ..contracts import FigureSpec
 from ..protocols import RunView
+from ..specs import FigureSpec
 from ._fields import COLORMAP, plane_grid, readable_on
 from ._plane import plane_limit
+from ._projection import panel_of
 from ._runs import class_of, panel_grid, part_of, require_dimension
 from ._style import color, glyph, point_style
 
@@ -34,7 +35,7 @@ _FLOOR = 0.01  # a lower loss, a probability above 99 %, is not told apart
 
 def draw(axes: Axes, run: RunView, split: str, label: int) -> Any:
     """Draw the loss for samples of class `label`; returns the filled contours, for a colour bar."""
-    limit = plane_limit(run.panel())
+    limit = plane_limit(panel_of(run))
     line, points = plane_grid(limit, _COUNT)
     values = run.loss_values(points, label)[0].reshape(_COUNT, _COUNT)
     norm, levels = _scale(values)

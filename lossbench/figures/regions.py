@@ -15,11 +15,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..contracts import FigureSpec
 from ..errors import RunError
 from ..protocols import RunView
+from ..specs import FigureSpec
 from ._fields import plane_grid
 from ._plane import draw_plane, plane_limit
+from ._projection import panel_of
 from ._runs import panel_grid, part_of, require_dimension
 from ._style import color, ground, ink
 
@@ -54,7 +55,7 @@ def own_loss(run: RunView, points: np.ndarray, won: np.ndarray) -> np.ndarray | 
 
 def draw(axes: Axes, run: RunView, split: str) -> bool:
     """Draw one run with 2-D features; whether it has a band."""
-    panel = run.panel()
+    panel = panel_of(run)
     limit = plane_limit(panel)
     classes = np.array(run.trained)
     line, points = plane_grid(limit, _COUNT)

@@ -15,9 +15,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
-from ..contracts import FigureSpec
 from ..protocols import RunView
 from ..records import Embedding
+from ..specs import FigureSpec
 from ._runs import panel_grid, part_of, require_dimension
 from ._style import color, glyph, point_style, ray
 

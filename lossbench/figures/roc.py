@@ -14,11 +14,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..contracts import FigureSpec
 from ..errors import RunError
-from ..pairs import Roc, roc
+from ..metrics import Roc, roc
 from ..protocols import RunView
 from ..records import Embedding, Measured
+from ..specs import FigureSpec
 from ._runs import part_of
 from ._style import PALETTE, ground, ray, set_size
 from ._sweeps import grouped

@@ -14,10 +14,10 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 
-from ..contracts import FigureSpec
+from ..metrics import unit
 from ..protocols import RunView
 from ..records import Embedding
-from ..vectors import unit
+from ..specs import FigureSpec
 from ._runs import mean_directions, part_of, require_dimension
 from ._style import PANEL, color, ground, ink, point_style, ray, set_size
 

@@ -15,10 +15,9 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..contracts import FigureSpec
 from ..errors import RunError
-from ..feasibility import neighbour_angle
 from ..protocols import RunView
+from ..specs import FigureSpec, neighbour_angle
 from ._style import FAINT, PALETTE, ray, set_size
 
 SPEC = FigureSpec(

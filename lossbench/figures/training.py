@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..contracts import FigureSpec
 from ..errors import RunError
 from ..protocols import RunView
 from ..records import EpochRecord
+from ..specs import FigureSpec
 from ._style import PALETTE, ink, set_size
 from ._sweeps import grouped
 

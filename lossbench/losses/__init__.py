@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..specs import catalog
+from ._explanation import Explanation, documentation, explain, target_curve, values_and_gradients
+from ._prediction import class_means, class_scores
+from ._weighted_sum import WeightedSum
+
 if TYPE_CHECKING:
     from torch import nn
 
+__all__ = [
+    "Explanation", "WeightedSum", "class_means", "class_scores", "documentation", "explain", "target_curve",
+    "values_and_gradients",
+]  # fmt: skip
+
 
 def __getattr__(name: str) -> type[nn.Module]:
-    from .. import catalog  # not at the top: catalog stands above the losses that it finds
-
     entries = catalog.by_class_name("losses")
     if name not in entries:
         raise AttributeError(f"module 'lossbench.losses' has no loss class '{name}'")
@@ -23,6 +31,4 @@ def __getattr__(name: str) -> type[nn.Module]:
 
 
 def __dir__() -> list[str]:
-    from .. import catalog
-
-    return sorted(catalog.by_class_name("losses"))
+    return sorted([*catalog.by_class_name("losses"), *__all__])

@@ -10,9 +10,9 @@ from typing import Any
 from pytorch_metric_learning import losses, miners
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
 from ..errors import unknown_name
-from ..geometry import full_precision
+from ..specs import HyperParameter, LossSpec
+from ._geometry import full_precision
 
 _NO_MINER = "none"
 _WRAPPED = {"loss", "losses", "mat_based_loss"}  # arguments of wrappers around another loss

@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import SOFT_START, HyperParameter, LossSpec
-from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
+from ..specs import SOFT_START, HyperParameter, LossSpec
+from ._geometry import class_weight, cosines, full_precision, is_target, soft_start
 
 SPEC = LossSpec(
     title="AdaCos",

@@ -22,17 +22,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..contracts import SOFT_START, HyperParameter, LossSpec
-from ..feasibility import largest_cosine_margin
-from ..geometry import full_precision, normalize, soft_start
-from ..pairwise import (
-    Block,
-    log_sum_exp,
-    softplus,
-    sum_after_soft_start,
-    sum_over_scores,
-    usable_anchors,
-)
+from ..specs import SOFT_START, HyperParameter, LossSpec, largest_cosine_margin
+from ._geometry import full_precision, normalize, soft_start
+from ._pairwise import Block, log_sum_exp, softplus, sum_after_soft_start, sum_over_scores, usable_anchors
 
 SPEC = LossSpec(
     title="Circle (pairs)",

@@ -17,9 +17,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
-from ..geometry import full_precision
-from ..pairwise import Block, sum_over_distances
+from ..specs import HyperParameter, LossSpec
+from ._geometry import full_precision
+from ._pairwise import Block, sum_over_distances
 
 SPEC = LossSpec(
     title="Contrastive",

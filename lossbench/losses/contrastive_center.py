@@ -16,8 +16,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
-from ..geometry import full_precision, is_target, squared_distances
+from ..specs import HyperParameter, LossSpec
+from ._geometry import full_precision, is_target, squared_distances
 
 SPEC = LossSpec(
     title="Contrastive-Center",

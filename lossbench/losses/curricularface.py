@@ -22,9 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import SOFT_START, HyperParameter, LossSpec
-from ..feasibility import largest_angular_margin, smallest_useful_scale
-from ..geometry import (
+from ..specs import SOFT_START, HyperParameter, LossSpec, largest_angular_margin, smallest_useful_scale
+from ._geometry import (
     add_angle,
     class_weight,
     cosines,

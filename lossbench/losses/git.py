@@ -17,8 +17,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
-from ..geometry import class_sums, full_precision, is_target, squared_distances
+from ..specs import HyperParameter, LossSpec
+from ._geometry import class_sums, full_precision, is_target, squared_distances
 
 SPEC = LossSpec(
     title="Git",

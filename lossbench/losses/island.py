@@ -18,8 +18,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
-from ..geometry import class_sums, full_precision, normalize
+from ..specs import HyperParameter, LossSpec
+from ._geometry import class_sums, full_precision, normalize
 
 SHORTEST = 1e-3
 """A centre this short still turns; at the origin its direction is undefined."""

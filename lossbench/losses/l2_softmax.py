@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import SOFT_START, HyperParameter, LossSpec
-from ..geometry import class_weight, full_precision, normalize, soft_start
+from ..specs import SOFT_START, HyperParameter, LossSpec
+from ._geometry import class_weight, full_precision, normalize, soft_start
 
 SPEC = LossSpec(
     title="L2-softmax",

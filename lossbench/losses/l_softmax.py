@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
-from ..geometry import (
+from ..specs import HyperParameter, LossSpec
+from ._geometry import (
     annealed_lambda,
     class_weight,
     full_precision,

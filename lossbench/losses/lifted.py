@@ -22,16 +22,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
-from ..geometry import full_precision
-from ..pairwise import (
-    Block,
-    class_sizes,
-    distance_blocks,
-    log_sum_exp,
-    sum_over_distances,
-    usable_anchors,
-)
+from ..specs import HyperParameter, LossSpec
+from ._geometry import full_precision
+from ._pairwise import Block, class_sizes, distance_blocks, log_sum_exp, sum_over_distances, usable_anchors
 
 SPEC = LossSpec(
     title="Lifted structure",

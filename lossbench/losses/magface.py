@@ -21,10 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import SOFT_START, HyperParameter, LossSpec
 from ..errors import UsageError
-from ..feasibility import largest_angular_margin, smallest_useful_scale
-from ..geometry import (
+from ..specs import SOFT_START, HyperParameter, LossSpec, largest_angular_margin, smallest_useful_scale
+from ._geometry import (
     class_weight,
     cosines,
     falling_add_angle,

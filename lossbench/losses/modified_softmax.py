@@ -15,8 +15,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import LossSpec
-from ..geometry import class_weight, full_precision, normalize
+from ..specs import LossSpec
+from ._geometry import class_weight, full_precision, normalize
 
 SPEC = LossSpec(
     title="Modified softmax",

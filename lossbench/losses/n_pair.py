@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
-from ..geometry import full_precision
-from ..pairwise import Block, class_sizes, log_sum_exp, sum_over_scores
+from ..specs import HyperParameter, LossSpec
+from ._geometry import full_precision
+from ._pairwise import Block, class_sizes, log_sum_exp, sum_over_scores
 
 SPEC = LossSpec(
     title="N-pair",

@@ -22,9 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import SOFT_START, HyperParameter, LossSpec
-from ..feasibility import smallest_useful_scale
-from ..geometry import class_sums, cosines, full_precision, normalize, soft_start
+from ..specs import SOFT_START, HyperParameter, LossSpec, smallest_useful_scale
+from ._geometry import class_sums, cosines, full_precision, normalize, soft_start
 
 SPEC = LossSpec(
     title="OIM",

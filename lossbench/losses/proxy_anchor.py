@@ -20,9 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec, soft_start_setting
-from ..feasibility import largest_cosine_margin
-from ..geometry import class_weight, cosines, full_precision, is_target, soft_start
+from ..specs import HyperParameter, LossSpec, largest_cosine_margin, soft_start_setting
+from ._geometry import class_weight, cosines, full_precision, is_target, soft_start
 
 SPEC = LossSpec(
     title="Proxy-Anchor",

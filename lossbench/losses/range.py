@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
-from ..geometry import class_sums, full_precision, squared_distances
+from ..specs import HyperParameter, LossSpec
+from ._geometry import class_sums, full_precision, squared_distances
 
 EPSILON = 1e-8
 

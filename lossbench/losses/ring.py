@@ -14,8 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
-from ..geometry import full_precision
+from ..specs import HyperParameter, LossSpec
+from ._geometry import full_precision
 
 SPEC = LossSpec(
     title="Ring",

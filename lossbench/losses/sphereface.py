@@ -24,9 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import SOFT_START, HyperParameter, LossSpec
-from ..feasibility import smallest_useful_scale
-from ..geometry import (
+from ..specs import SOFT_START, HyperParameter, LossSpec, smallest_useful_scale
+from ._geometry import (
     angle,
     annealed_lambda,
     class_weight,

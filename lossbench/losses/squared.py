@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec
-from ..geometry import class_weight, full_precision, is_target
+from ..specs import HyperParameter, LossSpec
+from ._geometry import class_weight, full_precision, is_target
 
 SPEC = LossSpec(
     title="Squared",

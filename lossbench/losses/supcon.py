@@ -19,10 +19,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..contracts import SOFT_START, HyperParameter, LossSpec
-from ..feasibility import smallest_useful_scale
-from ..geometry import full_precision, normalize, soft_start
-from ..pairwise import pair_log_probability
+from ..specs import SOFT_START, HyperParameter, LossSpec, smallest_useful_scale
+from ._geometry import full_precision, normalize, soft_start
+from ._pairwise import pair_log_probability
 
 SPEC = LossSpec(
     title="SupCon",

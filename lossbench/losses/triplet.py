@@ -24,10 +24,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import HyperParameter, LossSpec, Value
-from ..crossings import crossings
-from ..geometry import full_precision, masked_mean, normalize
-from ..pairwise import NOTHING, Block, distance_blocks, sum_over_distances, usable_anchors
+from ..specs import HyperParameter, LossSpec, Value
+from ._geometry import full_precision, masked_mean, normalize
+from ._pairwise import NOTHING, Block, distance_blocks, sum_over_distances, usable_anchors
+from ._triplet_counts import crossings
 
 SPEC = LossSpec(
     title="Triplet",

@@ -5,8 +5,8 @@ accuracy = 1/N sum_i [prediction_i = y_i]
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
 from ..records import Measured
+from ..specs import MetricSpec
 
 SPEC = MetricSpec(
     title="accuracy",

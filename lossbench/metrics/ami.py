@@ -7,9 +7,9 @@ k is the number of classes present; on unit vectors where the loss compares by c
 
 from __future__ import annotations
 
-from ..clustering import k_means
-from ..contracts import MetricSpec
 from ..records import Measured
+from ..specs import MetricSpec
+from ._clustering import k_means
 
 SPEC = MetricSpec(
     title="AMI",

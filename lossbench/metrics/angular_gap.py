@@ -5,9 +5,9 @@ gap = min_(j != k) angle(d_j, d_k),  d_j the direction of sum_(y_i = j) x_i / ||
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import smallest_angle
+from ..specs import MetricSpec
+from ._vectors import smallest_angle
 
 SPEC = MetricSpec(
     title="angular gap",

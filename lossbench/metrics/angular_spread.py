@@ -7,9 +7,9 @@ A zero feature is at 90 degrees from everything.
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import angular_classes
+from ..specs import MetricSpec
+from ._vectors import angular_classes
 
 SPEC = MetricSpec(
     title="angular spread",

@@ -7,9 +7,9 @@ d_j is the direction of sum_(y_i = j) x_i / ||x_i||. Free of the lengths of the 
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import angular_classes, ratio, smallest_angle
+from ..specs import MetricSpec
+from ._vectors import angular_classes, ratio, smallest_angle
 
 SPEC = MetricSpec(
     title="angular spread/gap",

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import classes, positions, ratio
+from ..specs import MetricSpec
+from ._vectors import classes, positions, ratio
 
 SPEC = MetricSpec(
     title="Calinski-Harabasz index",

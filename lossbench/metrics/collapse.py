@@ -16,9 +16,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import classes_of, points
+from ..specs import MetricSpec
+from ._vectors import classes_of, points
 
 SPEC = MetricSpec(
     title="collapsed",

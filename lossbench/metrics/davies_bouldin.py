@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import classes
+from ..specs import MetricSpec
+from ._vectors import classes
 
 SPEC = MetricSpec(
     title="Davies-Bouldin index",

@@ -7,9 +7,9 @@ Over all pairs i < j of the split, by Euclidean distance, or by cosine where the
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
-from ..pairs import roc
 from ..records import Measured
+from ..specs import MetricSpec
+from ._verification import roc
 
 SPEC = MetricSpec(
     title="equal error rate",

@@ -5,9 +5,9 @@ gap = min_(j != k) ||mean_j - mean_k||
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import smallest_distance
+from ..specs import MetricSpec
+from ._vectors import smallest_distance
 
 SPEC = MetricSpec(
     title="gap",

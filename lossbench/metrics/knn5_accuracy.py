@@ -7,9 +7,9 @@ Of equally frequent classes the smallest label counts. Fewer than five training 
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
-from ..neighbours import majority, nearest_by_distance
 from ..records import Measured
+from ..specs import MetricSpec
+from ._neighbours import majority, nearest_by_distance
 
 SPEC = MetricSpec(
     title="5-NN accuracy",

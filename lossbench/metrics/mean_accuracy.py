@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import classes_of, points, unit
+from ..specs import MetricSpec
+from ._vectors import classes_of, points, unit
 
 SPEC = MetricSpec(
     title="nearest-mean accuracy",

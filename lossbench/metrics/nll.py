@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
-from ..contracts import MetricSpec
 from ..records import Measured
+from ..specs import MetricSpec
 
 SPEC = MetricSpec(
     title="negative log-likelihood",

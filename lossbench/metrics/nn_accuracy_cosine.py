@@ -7,9 +7,9 @@ Of equally near training features the one with the smallest label counts.
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
-from ..neighbours import nearest_by_angle
 from ..records import Measured
+from ..specs import MetricSpec
+from ._neighbours import nearest_by_angle
 
 SPEC = MetricSpec(
     title="1-NN accuracy, cosine",

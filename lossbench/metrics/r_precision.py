@@ -9,9 +9,9 @@ its class asks for nothing, so Q may be less than N.
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..retrieval import retrieve
+from ..specs import MetricSpec
+from ._retrieval import retrieve
 
 SPEC = MetricSpec(
     title="R-precision",

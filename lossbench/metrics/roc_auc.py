@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..contracts import MetricSpec
-from ..pairs import roc
 from ..records import Measured
+from ..specs import MetricSpec
+from ._verification import roc
 
 SPEC = MetricSpec(
     title="ROC AUC",

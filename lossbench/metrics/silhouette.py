@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import positions
+from ..specs import MetricSpec
+from ._vectors import positions
 
 SPEC = MetricSpec(
     title="silhouette",

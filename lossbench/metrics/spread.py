@@ -5,9 +5,9 @@ spread = 1/C sum_j  1/n_j sum_(y_i = j) ||x_i - mean_j||
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import classes
+from ..specs import MetricSpec
+from ._vectors import classes
 
 SPEC = MetricSpec(
     title="spread",

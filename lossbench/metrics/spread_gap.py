@@ -7,9 +7,9 @@ Free of the scale of the features, so it compares losses whose features differ i
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
 from ..records import Measured
-from ..vectors import classes, ratio, smallest_distance
+from ..specs import MetricSpec
+from ._vectors import classes, ratio, smallest_distance
 
 SPEC = MetricSpec(
     title="spread/gap",

@@ -7,9 +7,9 @@ Over all pairs i < j of the split, by Euclidean distance, or by cosine where the
 
 from __future__ import annotations
 
-from ..contracts import MetricSpec
-from ..pairs import true_accepts
 from ..records import Measured
+from ..specs import MetricSpec
+from ._verification import true_accepts
 
 SPEC = MetricSpec(
     title="TAR@FAR=1e-2",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..contracts import MetricSpec
 from ..records import Measured
+from ..specs import MetricSpec
 
 SPEC = MetricSpec(
     title="top-2 accuracy",

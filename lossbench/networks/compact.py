@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..contracts import NetworkSpec
+from ..specs import NetworkSpec
 from ._feature_layer import FeatureLayer
 
 SPEC = NetworkSpec(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..contracts import NetworkSpec
+from ..specs import NetworkSpec
 from ._feature_layer import FeatureLayer
 from ._prelu import PReLU
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lossbench import catalog
 from lossbench.benchmarks import losses
 from lossbench.benchmarks._timing import Timing
 from lossbench.benchmarks.losses import LossTiming, measure, told
+from lossbench.specs import catalog
 
 from ..losses.oracle import build
 

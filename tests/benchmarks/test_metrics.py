@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lossbench import catalog
 from lossbench.benchmarks import metrics
 from lossbench.benchmarks.metrics import clouds, measure
 from lossbench.errors import UsageError
-from lossbench.evaluation import measure as values
+from lossbench.metrics._measure import measure as values
+from lossbench.specs import catalog
 
 
 def test_every_metric_is_timed_alone_and_all_together():

@@ -8,10 +8,10 @@ import pytest
 
 from lossbench.benchmarks.quality import Course, Epoch, measure, ratio, told
 from lossbench.errors import DataError
-from lossbench.resolving import make_config
-from lossbench.runtime import Placement
+from lossbench.runs.config_builder import make_config
+from lossbench.training.process import Placement
 
-from ..datasets.test_datasets import write_data_set
+from ..data.test_datasets import write_data_set
 from ..running import small
 
 HERE = Placement("cpu", None, 1)

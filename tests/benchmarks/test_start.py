@@ -9,8 +9,8 @@ import pytest
 from lossbench.__main__ import main
 from lossbench.benchmarks.start import _process, measure, write_runs
 from lossbench.errors import RunError
-from lossbench.store import Store
-from lossbench.viewing import StoredRun
+from lossbench.runs.store import Store
+from lossbench.runs.stored_run import StoredRun
 
 
 @pytest.mark.slow

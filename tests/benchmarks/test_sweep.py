@@ -12,7 +12,7 @@ import pytest
 
 from lossbench.benchmarks.sweep import Batch, _batch, _Watch, measure, memory, told
 from lossbench.errors import RunError
-from lossbench.runtime import Placement
+from lossbench.training.process import Placement
 
 from ..running import small
 

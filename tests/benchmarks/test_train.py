@@ -9,12 +9,13 @@ import torch
 from lossbench.benchmarks import _usual, train
 from lossbench.benchmarks._usual import AsTrained, Usual, endless, loader
 from lossbench.benchmarks.train import counted, measure
+from lossbench.data._splits import load_splits, normalized
 from lossbench.errors import DataError, UsageError
-from lossbench.resolving import make_config
-from lossbench.runtime import Placement
-from lossbench.splits import load_splits, normalized
+from lossbench.records import SplitSpec
+from lossbench.runs.config_builder import make_config
+from lossbench.training.process import Placement
 
-from ..datasets.test_datasets import write_data_set
+from ..data.test_datasets import write_data_set
 
 HERE = Placement("cpu", None, 1)
 
@@ -57,7 +58,7 @@ def test_paces_follow_from_the_seconds_of_each_turn(monkeypatch):
 
 
 def test_the_usual_way_sees_our_images_as_torchvision_gives_them():
-    part = load_splits("digits", 180).train
+    part = load_splits(SplitSpec("digits", 180)).train
     batches = loader(part, 100)
     assert type(batches.dataset).__module__ == "torchvision.datasets.mnist"
     assert len(batches) == len(part.labels) // 100
@@ -71,7 +72,7 @@ def test_the_usual_way_sees_our_images_as_torchvision_gives_them():
 
 
 def test_pixels_reach_the_usual_network_as_it_was_trained():
-    part = load_splits("digits", 180).train
+    part = load_splits(SplitSpec("digits", 180)).train
     given = AsTrained(torch.nn.Identity())(normalized(part.images[:5]))
     expected = torch.stack([loader(part, 100).dataset[n][0] for n in range(5)])
     torch.testing.assert_close(given, expected, atol=1e-5, rtol=0)

@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lossbench import evaluation, rendering, running
 from lossbench.__main__ import main
 from lossbench.cli.compare import _tuned
 from lossbench.errors import RunError
-from lossbench.resolving import make_config
-from lossbench.store import Store
+from lossbench.reports import figure_files as rendering
+from lossbench.runs import measurement
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.store import Store
+from lossbench.training import evaluation
+from lossbench.training import train as running
 
-from ..datasets.test_datasets import write_data_set
+from ..data.test_datasets import write_data_set
 
 Capture = pytest.CaptureFixture[str]
 QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "100", "--device", "cpu"]
@@ -75,7 +78,7 @@ def test_files_and_figures(compared: Path) -> None:
 
 def test_one_json_document_of_what_is_stored(compared: Path, capsys: Capture, monkeypatch: Any) -> None:
     """The second call trains nothing, measures nothing, and its numbers are those of the runs."""
-    monkeypatch.setattr(evaluation, "measure", forbidden)
+    monkeypatch.setattr(measurement, "measure", forbidden)
     monkeypatch.setattr(running, "Training", forbidden)
     before = {path: path.stat().st_mtime_ns for path in (compared / "runs").rglob("*") if path.is_file()}
     shown = document(capsys, *QUICK, *LOSSES, *METRICS, "--results", compared)
@@ -281,7 +284,7 @@ def test_an_unknown_data_set_among_several(capsys: Capture, tmp_path: Path) -> N
 
 def test_tuned_settings_join_those_that_were_given(tmp_path: Path, monkeypatch: Any) -> None:
     found = {"point": {"lr": 0.004, "arcface.scale": 20.0}, "trials": 3}
-    monkeypatch.setattr("lossbench.tuning.load_tuned", lambda *_: found)
+    monkeypatch.setattr("lossbench.experiments.study.load_tuned", lambda *_: found)
     given = make_config(loss="arcface", dataset="digits", settings={"margin": 0.2}, seed=4, epochs=7)
     ((config,), trials) = _tuned(Store(tmp_path), "arcface", [given])
     assert (config.lr, config.seed, config.epochs) == (0.004, 4, 7)

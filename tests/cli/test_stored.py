@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from lossbench.cli._stored import _pick
-from lossbench.resolving import make_config
+from lossbench.runs.config_builder import make_config
 
 
 def stored(*configs):

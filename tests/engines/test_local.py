@@ -7,12 +7,12 @@ import signal
 
 import pytest
 
-from lossbench import running
 from lossbench.engines import local
 from lossbench.engines._outcomes import while_there_is_hope
 from lossbench.errors import RunError
-from lossbench.runtime import Placement
-from lossbench.store import Store
+from lossbench.runs.store import Store
+from lossbench.training import train as running
+from lossbench.training.process import Placement
 
 from ..running import ONE_THREAD, Recorder, small
 
@@ -210,7 +210,7 @@ def test_a_request_to_stop_saves_and_the_next_call_continues(tmp_path):
 
 def test_missing_data_is_one_error_before_anything_starts(tmp_path):
     from lossbench.errors import DataError
-    from lossbench.resolving import make_config
+    from lossbench.runs.config_builder import make_config
 
     config = make_config(loss="softmax", dataset="mnist")
     (tmp_path / "data/MNIST/raw").mkdir(parents=True)

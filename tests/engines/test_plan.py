@@ -12,14 +12,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lossbench import runtime, timing
+from lossbench.engines import estimate as timing
 from lossbench.engines import local
 from lossbench.errors import DataError
-from lossbench.resolving import make_config
-from lossbench.runtime import Placement
-from lossbench.store import Store
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.store import Store
+from lossbench.training import process
+from lossbench.training.process import Placement
 
-from ..datasets.test_datasets import write_data_set
+from ..data.test_datasets import write_data_set
 from ..running import ONE_THREAD, Recorder, run, small
 
 
@@ -108,7 +109,7 @@ def test_workers_take_the_next_run_when_they_are_free(
         return float(config.epochs)
 
     monkeypatch.setattr(timing, "seconds_of", one_second_an_epoch)
-    monkeypatch.setattr(runtime, "cores", lambda: 4)
+    monkeypatch.setattr(process, "cores", lambda: 4)
     configs = [small("softmax", seed=seed, epochs=count) for seed, count in enumerate(epochs)]
     ahead = timing.plan(configs, Store(tmp_path), placement=Placement("cpu"), workers=workers)
     at_once = min(workers, len(epochs))

@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.checkpoints import load_state
 from lossbench.engines import _cluster
 from lossbench.engines import ray as engine
 from lossbench.errors import DataError, RunError, UsageError
-from lossbench.resolving import make_config
-from lossbench.runtime import Placement
-from lossbench.store import Store
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.store import Store
+from lossbench.training.checkpoint import load_state
+from lossbench.training.process import Placement
 
 from ..running import ONE_THREAD, Recorder, small
 

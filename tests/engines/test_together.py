@@ -9,14 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lossbench import catalog
-from lossbench.batches import epoch_batches
+from lossbench.data._batches import epoch_batches
 from lossbench.engines._together import run_together
 from lossbench.protocols import Silent
-from lossbench.runtime import Placement
-from lossbench.stepping import Steps
-from lossbench.store import RunFolder, Store
-from lossbench.training import Training
+from lossbench.runs.store import RunFolder, Store
+from lossbench.specs import catalog
+from lossbench.training.cuda_graph import Steps
+from lossbench.training.process import Placement
+from lossbench.training.trainer import Training
 
 from ..running import ONE_THREAD, Recorder, run, small
 

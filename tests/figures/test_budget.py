@@ -8,10 +8,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from lossbench.experiments.search_space import Search
 from lossbench.figures import _style, budget
 from lossbench.figures.budget import Line
-from lossbench.rendering import draw_budget
-from lossbench.searching import Search
+from lossbench.reports.figure_files import draw_budget
 
 NAN = float("nan")
 ROWS = [[90.0, 95.0, 94.0, NAN], [80.0, 70.0, NAN, 92.0], [NAN, 91.0, 91.5, 96.0]]

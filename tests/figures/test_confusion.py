@@ -10,7 +10,7 @@ from lossbench.errors import RunError
 from lossbench.figures import confusion
 from lossbench.figures._style import STYLES
 from lossbench.records import Embedding
-from lossbench.rendering import painted
+from lossbench.reports.figure_files import painted
 from tests.figures.views import View, embedding
 
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from lossbench.errors import RunError, UsageError
 from lossbench.figures import curves
 from lossbench.figures._style import PALETTE
-from lossbench.rendering import painted
-from lossbench.statistics import mean_interval
+from lossbench.reports.figure_files import painted
+from lossbench.statistics.intervals import mean_interval
 from tests.figures.views import View
 
 

@@ -12,7 +12,7 @@ from lossbench.errors import RunError
 from lossbench.figures import features
 from lossbench.figures._style import PALETTE, UNSEEN, point_style
 from lossbench.records import Embedding, Panel
-from lossbench.rendering import painted
+from lossbench.reports.figure_files import painted
 from tests.figures.views import View, directions, embedding
 
 

@@ -10,7 +10,7 @@ from lossbench.errors import RunError
 from lossbench.figures import hardest
 from lossbench.figures._style import FAINT, STYLES
 from lossbench.records import Embedding
-from lossbench.rendering import painted
+from lossbench.reports.figure_files import painted
 from tests.figures.views import View, embedding
 
 

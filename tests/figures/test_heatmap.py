@@ -10,7 +10,7 @@ from lossbench.errors import RunError, UsageError
 from lossbench.figures import heatmap
 from lossbench.figures._fields import readable_on
 from lossbench.figures._style import INK, STYLES
-from lossbench.statistics import mean_interval
+from lossbench.statistics.intervals import mean_interval
 from tests.figures.views import View
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lossbench.errors import RunError
 from lossbench.figures import lambda_grid
-from lossbench.rendering import painted
+from lossbench.reports.figure_files import painted
 from tests.figures.views import View, directions, embedding
 
 

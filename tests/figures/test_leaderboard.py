@@ -8,8 +8,8 @@ import pytest
 from lossbench.errors import RunError
 from lossbench.figures import leaderboard
 from lossbench.figures.leaderboard import Place
-from lossbench.rendering import painted
-from lossbench.statistics import mean_interval
+from lossbench.reports.figure_files import painted
+from lossbench.statistics.intervals import mean_interval
 from tests.figures.views import View
 
 VALUES = {"softmax": [0.990, 0.992, 0.991], "center": [0.995], "arcface": [0.98, 0.985]}

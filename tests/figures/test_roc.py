@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from lossbench import catalog
 from lossbench.errors import RunError
 from lossbench.figures import roc
 from lossbench.figures._style import PALETTE
-from lossbench.pairs import roc as curve_of
+from lossbench.metrics._verification import roc as curve_of
 from lossbench.records import Embedding, Measured
-from lossbench.rendering import painted
+from lossbench.reports.figure_files import painted
+from lossbench.specs import catalog
 from tests.figures.views import View, embedding
 
 LOSS = {"loss": "softmax"}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from lossbench import catalog
 from lossbench.figures import _style
 from lossbench.figures._style import PALETTE, STYLES
-from lossbench.rendering import painted
+from lossbench.reports.figure_files import painted
+from lossbench.specs import catalog
 from tests.figures.views import View, embedding
 
 TAB10 = tuple(mpl.colormaps["tab10"].colors)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from lossbench.errors import RunError
 from lossbench.figures import training
 from lossbench.figures._style import PALETTE
-from lossbench.rendering import painted
+from lossbench.reports.figure_files import painted
 from tests.figures.views import View, epoch_records
 
 LOSS, ACCURACY, SPREAD, GAP, RATE = (

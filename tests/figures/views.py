@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lossbench.errors import RunError
-from lossbench.records import Embedding, EpochRecord, Panel, Snapshots
+from lossbench.records import Embedding, EpochRecord, Snapshots
 
 DIGITS = tuple("0123456789")
 
@@ -106,11 +106,6 @@ class View:
 
     def higher_is_better(self, metric: str) -> bool | None:
         return metric not in ("spread-gap", "spread", "eer", "seconds")
-
-    def panel(self, projection: str = "pca") -> Panel:
-        return Panel(
-            self.title, self.caption, self.splits, self.class_names, self.weight, self.centers, self.name
-        )
 
     def images(self, split: str) -> np.ndarray:
         if self.pictures is None:

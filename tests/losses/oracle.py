@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lossbench import catalog
-from lossbench.contracts import LossSpec
 from lossbench.losses._weighted_sum import WeightedSum
+from lossbench.specs import catalog
+from lossbench.specs.variants import LossSpec
 
 CLASSES = 10
 

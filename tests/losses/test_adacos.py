@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from lossbench.feasibility import best_probability
-from lossbench.spreading import spread_directions
+from lossbench.specs.directions import spread_directions
+from lossbench.specs.feasibility import best_probability
 
 from .oracle import advance, assert_matches_reference, build, circle_points
 

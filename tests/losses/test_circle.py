@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from lossbench import catalog
-from lossbench.feasibility import neighbour_angle
+from lossbench.specs import catalog
+from lossbench.specs.feasibility import neighbour_angle
 
 from .oracle import advance, assert_matches_reference, build, circle_points
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossbench.spreading import spread_directions
+from lossbench.specs.directions import spread_directions
 
 from .oracle import advance, assert_matches_reference, build, circle_points
 

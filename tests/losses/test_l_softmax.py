@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossbench.geometry import multiplied_angle
 from lossbench.losses import LSoftmax
+from lossbench.losses._geometry import multiplied_angle
 
 from .oracle import advance, assert_matches_reference, build, circle_points
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from lossbench.spreading import spread_directions
+from lossbench.specs.directions import spread_directions
 
 from .oracle import advance, assert_matches_reference, build, circle_points
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lossbench import catalog
 from lossbench.losses._weighted_sum import WeightedSum
+from lossbench.specs import catalog
 
 from .oracle import build, circle_points
 

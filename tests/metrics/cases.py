@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lossbench import catalog
 from lossbench.records import Embedding, Measured
+from lossbench.specs import catalog
 
 METRICS = catalog.names("metrics")
 DIMENSIONS = [1, 2, 3, 8, 40]

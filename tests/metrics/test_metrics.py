@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from lossbench import catalog
-from lossbench.evaluation import measure
+from lossbench.metrics._measure import measure
 from lossbench.records import Embedding, Measured
+from lossbench.specs import catalog
 
 from .cases import METRICS, changed, compute, embedding, measured_of, random_measured
 

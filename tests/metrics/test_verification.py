@@ -15,7 +15,7 @@ from scipy.interpolate import interp1d
 from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from lossbench import pairs
+from lossbench.metrics import _verification as pairs
 from lossbench.records import Measured
 
 from .cases import DIMENSIONS, compute, measured_of, on_rays, random_measured

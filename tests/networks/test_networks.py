@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from lossbench import catalog
 from lossbench.networks._prelu import PReLU
+from lossbench.specs import catalog
 
 NETWORKS = catalog.names("networks")
 

@@ -24,12 +24,12 @@ if __name__ == "__main__":
 else:
     coverage = contextlib.nullcontext()
 with coverage:  # the fuzzer sees which lines an input reaches
+    from lossbench.data._idx import _read, check_file
     from lossbench.errors import DataError, RunError, UsageError
+    from lossbench.experiments.grid import MAX_RUNS, parse_seeds, parse_values
     from lossbench.files import npz_bytes
-    from lossbench.idx import _read, check_file
-    from lossbench.resolving import config_from_dict, make_config
-    from lossbench.store import Store
-    from lossbench.sweeping import MAX_RUNS, parse_seeds, parse_values
+    from lossbench.runs.config_builder import config_from_dict, make_config
+    from lossbench.runs.store import Store
 
 FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
 CONFIG = make_config(loss="center", dataset="digits")

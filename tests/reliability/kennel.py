@@ -113,15 +113,15 @@ def _born(arguments: list[str], said: str, die_at: int) -> None:
 
 def _warm_up() -> None:
     """Import what commands import, and load the data; nothing that starts a thread, which no fork inherits."""
-    from lossbench import catalog, cli, rendering, reporting  # noqa: F401
     from lossbench.cli import _many  # noqa: F401
     from lossbench.engines import local  # noqa: F401
-    from lossbench.evaluation import judge
     from lossbench.protocols import Silent
-    from lossbench.resolving import make_config
-    from lossbench.runtime import Placement
-    from lossbench.store import RunFolder
-    from lossbench.training import Training
+    from lossbench.runs.config_builder import make_config
+    from lossbench.runs.store import RunFolder
+    from lossbench.specs import catalog
+    from lossbench.training.evaluation import judge
+    from lossbench.training.process import Placement
+    from lossbench.training.trainer import Training
 
     config = make_config(loss="center", dataset="digits", unseen="2,3,4,5,6,7,8,9", batch_size=50)
     training = Training(RunFolder(Path(), config), Placement("cpu", None, 1), Silent(), lambda: False)

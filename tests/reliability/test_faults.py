@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from lossbench import store as stores
 from lossbench.errors import LossbenchError, RunError
-from lossbench.store import Store
+from lossbench.runs import store as stores
+from lossbench.runs.store import Store
 
 from ..running import Recorder, run, small
-from ..test_store import as_ordinary_user, full_disk
+from ..runs.test_store import as_ordinary_user, full_disk
 from .faults import Operations, watched
 from .trees import check_ended, check_whole, facts
 
@@ -160,7 +160,7 @@ def test_a_clock_that_jumps_changes_no_result(tmp_path, whole, monkeypatch, coun
 
     monkeypatch.setattr(time, "time", jumped)
     monkeypatch.setattr(stores, "datetime", Jumping)
-    monkeypatch.setattr("lossbench.training.datetime", Jumping)
+    monkeypatch.setattr("lossbench.training.trainer.datetime", Jumping)
     result = run(CONFIG, tmp_path)
     assert 0 < result["seconds"] < 600
     for path in tmp_path.rglob("*"):

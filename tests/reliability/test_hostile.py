@@ -14,15 +14,16 @@ import zipfile
 import pytest
 import torch
 
-from lossbench import catalog, external
-from lossbench.checkpoints import load_state, state_bytes
-from lossbench.config import FORMAT
+from lossbench.data._idx import _read, check_file
 from lossbench.errors import DataError, Interrupted, LossbenchError, RunError, UsageError
-from lossbench.idx import _read, check_file
-from lossbench.resolving import config_from_dict
-from lossbench.store import Store
+from lossbench.runs.config import FORMAT
+from lossbench.runs.config_builder import config_from_dict
+from lossbench.runs.store import Store
+from lossbench.specs import catalog
+from lossbench.specs import plugins as external
+from lossbench.training.checkpoint import load_state, state_bytes
 
-from ..datasets.test_datasets import FILES, write_data_set
+from ..data.test_datasets import FILES, write_data_set
 from ..running import Recorder, run, small
 
 CONFIG = small("center", epochs=2, batch_size=50, unseen="2,3,4,5,6,7,8,9")
@@ -153,9 +154,9 @@ def test_a_gz_bomb_in_the_data_folder_is_refused(tmp_path):
         "def closed(*_, **__): raise OSError('the network is closed')\n"
         "socket.socket.connect = socket.getaddrinfo = socket.create_connection = closed\n"
         "from pathlib import Path\n"
-        "from lossbench.splits import load_splits\n"
+        "from lossbench.data import load_splits\nfrom lossbench.records import SplitSpec\n"
         "from lossbench.errors import DataError\n"
-        f"try:\n    load_splits('mnist', 5000, Path({str(tmp_path)!r}))\n"
+        f"try:\n    load_splits(SplitSpec('mnist', 5000), Path({str(tmp_path)!r}))\n"
         "except DataError as error:\n    print(error)\n",
         megabytes=6000,
     )

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from lossbench.config import FORMAT
+from lossbench.experiments.grid import expand
 from lossbench.files import to_json
-from lossbench.store import Store
-from lossbench.sweeping import expand
+from lossbench.runs.config import FORMAT
+from lossbench.runs.store import Store
 
 
 @pytest.mark.slow

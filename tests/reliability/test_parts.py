@@ -8,10 +8,11 @@ import random
 import pytest
 import torch
 
-from lossbench import catalog
-from lossbench.checkpoints import build, load_state
 from lossbench.errors import Interrupted
-from lossbench.store import Store
+from lossbench.runs.model import build
+from lossbench.runs.store import Store
+from lossbench.specs import catalog
+from lossbench.training.checkpoint import load_state
 
 from ..running import Recorder, run, small
 from .trees import check_ended, facts

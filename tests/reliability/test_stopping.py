@@ -14,7 +14,7 @@ import pytest
 
 from lossbench.engines import local
 from lossbench.errors import Busy
-from lossbench.store import Store
+from lossbench.runs.store import Store
 
 from ..engines.test_local import outcomes
 from ..running import Recorder, run, small

@@ -10,9 +10,9 @@ from typing import Any
 
 from safetensors.torch import load
 
-from lossbench.checkpoints import load_state
 from lossbench.files import read_arrays
-from lossbench.store import Store
+from lossbench.runs.store import Store
+from lossbench.training.checkpoint import load_state
 
 TIMES = {"seconds", "images_per_second", "finished"}
 """What a clock says differs from one undisturbed run to the next as well."""

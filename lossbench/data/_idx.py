@@ -1,0 +1,140 @@
+"""MNIST-format data sets on disk: where they lie, whether they are whole, and how to get them.
+
+The layout is torchvision's, so a folder made by torchvision works here and the other way round:
+`<data folder>/MNIST/raw/train-images-idx3-ubyte` and three more, or the same with `.gz`.
+Source of the format: LeCun, Cortes, Burges, The MNIST database, section "file formats".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import struct
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from ..errors import DataError
+from ..records import LabelledImages, Part
+
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+STANDARD_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+def load_official(
+    torchvision_class: str,
+    folder: Path,
+    files: Mapping[str, str],
+    part: Part,
+    *,
+    download: bool,
+    fetch: Mapping[str, Any] | None = None,
+) -> LabelledImages:
+    """The training or the test images of a torchvision data set, verified before they are used.
+
+    `files` maps the unpacked files below `<folder>/<class>/raw`, in the order train images, train labels,
+    test images, test labels, to their MD5 ('' where none is published); `fetch` are the arguments with
+    which torchvision's class fetches this part. Only the two verified files of this part are opened: not
+    those of the other, nor torchvision's own cache. Raises DataError that names a missing or altered file.
+    """
+    raw = folder / torchvision_class / "raw"
+    own = dict(list(files.items())[:2] if part == "train" else list(files.items())[2:])
+    if not all((raw / name).exists() for name in own):
+        arguments = {"train": part == "train"} if fetch is None else fetch
+        _fetch(torchvision_class, folder, files, arguments if download else None)
+    for name, digest in own.items():
+        check_file(raw / name, digest)
+    images, labels = (_read(raw / name, images=number == 0) for number, name in enumerate(own))
+    if len(images) != len(labels):
+        raise DataError(f"{raw} has {len(images)} images but {len(labels)} labels.")
+    return LabelledImages(images, labels)
+
+
+def check_file(path: Path, digest: str = "") -> None:
+    """Raise DataError unless `path` is a whole IDX file, with that MD5 if one is given."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(4 + 4 * 8)
+            whole = hashlib.md5(usedforsecurity=False)
+            if digest:
+                file.seek(0)
+                while block := file.read(1 << 20):
+                    whole.update(block)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    expected = _expected_size(head)
+    if expected is None:
+        raise DataError(f"{path} is not an IDX file; delete it to have it fetched again.")
+    if size != expected:
+        raise DataError(
+            f"{path} is cut short or altered: {size} bytes where its header promises {expected}; "
+            "delete it to have it fetched again."
+        )
+    if digest and whole.hexdigest() != digest:
+        raise DataError(
+            f"{path} is altered: its MD5 is not the published one; delete it to have it fetched again."
+        )
+
+
+def _expected_size(head: bytes) -> int | None:
+    """The size that an IDX header promises, None when it is no such header."""
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or len(head) < 4 + 4 * head[3]:
+        return None
+    items = math.prod(_dimensions(head)) if head[3] else 0
+    return 4 + 4 * head[3] + items * np.dtype(_TYPES[head[2]]).itemsize
+
+
+def _dimensions(head: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{head[3]}I", head[4 : 4 + 4 * head[3]])
+
+
+def _read(path: Path, *, images: bool) -> Tensor:
+    """A checked file as bytes (N, 28, 28), or as classes (N,) int64, the first column of several."""
+    content = path.read_bytes()
+    shape = _dimensions(content)
+    expected = (
+        content[2] == 0x08 and len(shape) == 3 and shape[1:] == (28, 28) if images else 0 < len(shape) < 3
+    )
+    if not expected or 0 in shape:
+        what = "bytes (N, 28, 28)" if images else "one label per image"
+        raise DataError(f"{path} holds values of shape {shape}; {what} are needed.")
+    array = np.frombuffer(content, _TYPES[content[2]], offset=4 + 4 * len(shape)).reshape(shape)
+    if images:
+        return torch.from_numpy(array.copy())
+    return torch.from_numpy(array.reshape(shape[0], -1)[:, 0].astype(np.int64))
+
+
+def _fetch(
+    torchvision_class: str, folder: Path, files: Mapping[str, str], arguments: Mapping[str, Any] | None
+) -> None:
+    """Unpack archives that lie there already, download what is missing: torchvision does both."""
+    raw = folder / torchvision_class / "raw"
+    advice = (
+        f"put {', '.join(files)} (or torchvision's archives of them) into {raw}, "
+        "or use --dataset digits, which needs no files"
+    )
+    if arguments is None:
+        raise DataError(f"{torchvision_class} is not in {raw}; {advice}.")
+    from torchvision import datasets  # slow to import, and needed only here
+
+    try:
+        raw.mkdir(parents=True, exist_ok=True)
+        # one process fetches, the others of a sweep wait; stdout is kept for results
+        with FileLock(raw / ".lock"), contextlib.redirect_stdout(sys.stderr):
+            getattr(datasets, torchvision_class)(str(folder), download=True, **arguments)
+    except Exception as error:  # RuntimeError, URLError, HTTPError, BadGzipFile, EOFError ...
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{torchvision_class} could not be fetched ({reason}); {advice}.") from None

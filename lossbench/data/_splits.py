@@ -1,0 +1,133 @@
+"""Training, validation and test images on the device: one uint8 tensor each, a batch is an index."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import platformdirs
+import torch
+from torch import Tensor
+
+from ..errors import DataError, UsageError
+from ..records import LabelledImages, SplitSpec
+from ..specs import catalog
+
+SPLIT_SEED = 20240229
+"""Fixes which images are validation, for every run and machine; stored with each result."""
+
+
+class Splits(NamedTuple):
+    """The parts of a data set; val, test and unseen are empty where a run has none of them.
+
+    Labels are those of the classes trained on, 0 to C - 1; unseen ones (test images of classes that
+    training never sees) go on from C.
+    """
+
+    train: LabelledImages
+    val: LabelledImages
+    test: LabelledImages
+    unseen: LabelledImages
+
+
+def data_folder(given: Path | None = None) -> Path:
+    """Where data sets lie: the given folder, else $LOSSBENCH_DATA, else the user's cache."""
+    if given is not None:
+        return given
+    named = os.environ.get("LOSSBENCH_DATA")
+    return Path(named) if named else Path(platformdirs.user_cache_dir("lossbench"))
+
+
+def load_splits(spec: SplitSpec, folder: Path | None = None, device: torch.device | None = None) -> Splits:
+    """The splits of a data set on `device` (None: the CPU).
+
+    Raises DataError, or UsageError for too large a validation split.
+    """
+    return _load_splits(spec, folder, device or torch.device("cpu"))
+
+
+@functools.lru_cache(maxsize=2)  # a worker of a sweep loads its data once
+def _load_splits(spec: SplitSpec, folder: Path | None, device: torch.device) -> Splits:
+    dataset, val_size, unseen, judged_on = spec
+    names = catalog.spec("data", dataset).classes
+    opened = ("train", "test") if judged_on == "test" else ("train",)
+    parts = {part: _checked(dataset, part, folder, len(names)) for part in opened}
+    seen = [label for label in range(len(names)) if label not in unseen]
+    train = _of_classes(parts["train"], seen, 0)
+    if val_size and len(train.labels) - val_size < len(seen):
+        raise UsageError(f"--val-size {val_size} leaves too little of {len(train.labels)} training images.")
+    is_val = torch.from_numpy(validation_mask(train.labels.numpy(), val_size))
+    test = parts.get("test", LabelledImages(train.images[:0], train.labels[:0]))
+    found = (
+        LabelledImages(train.images[~is_val], train.labels[~is_val]),
+        LabelledImages(train.images[is_val], train.labels[is_val]),
+        _of_classes(test, seen, 0),
+        _of_classes(test, unseen, len(seen)),
+    )
+    return Splits(*(_to_device(part, device) for part in found))
+
+
+def to_arrays(splits: Splits) -> list[tuple[np.ndarray, ...]]:
+    """Splits on the CPU as arrays over the same memory, to go elsewhere."""
+    return [tuple(tensor.numpy() for tensor in part) for part in splits]
+
+
+def from_arrays(parts: Sequence[tuple[np.ndarray, ...]]) -> Splits:
+    """What `to_arrays` gave, over the same memory; nothing ever writes to it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that it cannot know that
+        return Splits(*(LabelledImages(*map(torch.from_numpy, part)) for part in parts))
+
+
+def on_device(splits: Splits, device: torch.device) -> Splits:
+    """The same splits on another device."""
+    return Splits(*(LabelledImages(*(tensor.to(device) for tensor in part)) for part in splits))
+
+
+def _checked(dataset: str, part: str, folder: Path | None, classes: int) -> LabelledImages:
+    found: LabelledImages = catalog.load("data", dataset)(data_folder(folder), part)
+    images, labels = found
+    if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= classes:
+        raise DataError(f"{dataset} has labels outside its {classes} classes, or none at all.")
+    if images.ndim != 3:
+        raise DataError(f"{dataset} has images of shape {tuple(images.shape)}; (N, H, W) is needed.")
+    return found
+
+
+def _of_classes(part: LabelledImages, classes: Sequence[int], first: int) -> LabelledImages:
+    """The samples of some classes, renumbered from `first` in the order given."""
+    number = torch.full((int(part.labels.max()) + 1 if len(part.labels) else 1,), -1)
+    for position, label in enumerate(classes):
+        number[label : label + 1] = first + position
+    labels = number[part.labels]
+    return LabelledImages(part.images[labels >= 0], labels[labels >= 0])
+
+
+def validation_mask(labels: np.ndarray, size: int) -> np.ndarray:
+    """True for `size` samples, each class in proportion (largest remainders), always the same ones."""
+    classes, counts = np.unique(labels, return_counts=True)
+    shares = size * counts / len(labels)
+    taken = np.floor(shares).astype(int)
+    for position in np.argsort(taken - shares, kind="stable")[: size - taken.sum()]:
+        taken[position] += 1
+    random = np.random.RandomState(SPLIT_SEED)  # its stream is frozen over NumPy versions
+    mask = np.zeros(len(labels), dtype=bool)
+    for label, count in zip(classes, taken, strict=True):
+        members = np.flatnonzero(labels == label)
+        mask[random.permutation(members)[:count]] = True
+    return mask
+
+
+def normalized(images: Tensor) -> Tensor:
+    """uint8 images (B, 1, H, W) as float32 in [-1, 1): (p - 127.5) / 128, as Caffe-face has it."""
+    return images.float().sub_(127.5).mul_(0.0078125)
+
+
+def _to_device(part: LabelledImages, device: torch.device) -> LabelledImages:
+    # one channel: contiguous and channels-last are the same bytes, so an index keeps either layout
+    return LabelledImages(part.images.unsqueeze(1).to(device), part.labels.to(device))

@@ -1,1 +1,0 @@
-"""The data sets, one per file: `load(folder, download)` gives the official (train, test) images."""

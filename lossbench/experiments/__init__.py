@@ -1,0 +1,1 @@
+"""Many runs with a purpose: grids, comparisons, searches of settings."""

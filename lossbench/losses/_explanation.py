@@ -1,0 +1,133 @@
+"""What a loss can reach for C classes in D dimensions, measured on the loss's own code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..specs import (
+    LossSpec,
+    Value,
+    catalog,
+    largest_angular_margin,
+    largest_cosine_margin,
+    neighbour_angle,
+    smallest_useful_scale,
+)
+from ..specs.directions import spread_directions
+
+_SEARCHABLE_CLASSES = 200  # beyond, spreading the directions takes too long to wait for
+
+
+class Explanation(NamedTuple):
+    """Limits for (C, D), and what the loss itself says at the chosen settings.
+
+    Angles in radians. best_probability: of a sample on its class direction, all directions spread, in
+    training (with the margin); None where there are no directions, or where the length counts too.
+    curve: (angles (n,), target logit over scale (n,)), the logit with which a plain softmax would have
+    the same loss.
+    """
+
+    settings: Mapping[str, Value]
+    neighbour_angle: float
+    largest_angular_margin: float
+    largest_cosine_margin: float
+    smallest_useful_scale: float
+    best_probability: float | None
+    curve: tuple[np.ndarray, np.ndarray] | None
+
+
+def explain(name: str, given: Mapping[str, Value], classes: int, dim: int) -> Explanation:
+    """The explanation of a loss. Raises UsageError for an unknown name or setting."""
+    spec: LossSpec = catalog.spec("losses", name)
+    settings = spec.resolve(classes, dim, **given)
+    angular = spec.kind == "classifier" and "angular" in spec.tags
+    return Explanation(
+        settings=settings,
+        neighbour_angle=neighbour_angle(classes, dim),
+        largest_angular_margin=largest_angular_margin(classes, dim),
+        largest_cosine_margin=largest_cosine_margin(classes, dim),
+        smallest_useful_scale=smallest_useful_scale(classes, dim),
+        best_probability=_best_probability(name, settings, classes, dim) if angular else None,
+        curve=target_curve(name, settings) if angular else None,
+    )
+
+
+def documentation(name: str) -> str:
+    """The docstring on top of a loss's file: equation, picture, departures from the paper."""
+    loss = catalog.load("losses", name)
+    source = inspect.getsourcefile(inspect.unwrap(loss))
+    if source is None:
+        return str(inspect.getdoc(loss))
+    with open(source, encoding="utf-8") as file:
+        return ast.get_docstring(ast.parse(file.read())) or str(inspect.getdoc(loss))
+
+
+def values_and_gradients(
+    loss: Callable[[Tensor, Tensor], Tensor], points: np.ndarray, label: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The loss (N,) of each feature (N, D) alone, with `label` as its class, and its gradient (N, D)."""
+    own = torch.tensor([label])
+
+    def of_one(point: Tensor) -> Tensor:
+        return loss(point[None], own)
+
+    gradients, values = torch.func.vmap(torch.func.grad_and_value(of_one))(torch.from_numpy(points).float())
+    return values.detach().numpy(), gradients.detach().numpy()
+
+
+@torch.no_grad()
+def target_curve(
+    name: str, settings: Mapping[str, Value], count: int = 181
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Target logit over scale against the angle 0 ... pi, read from the loss's value.
+
+    Two classes share one direction, so the other logit is the margin-free one at the same angle, and
+    L = log(1 + exp(f_other - f_target)) gives f_target. None for a loss without a direction per class.
+    """
+    loss = _loss(name, 2, 2, settings)
+    if not _has_directions(loss, (2, 2)):
+        return None
+    loss.weight.copy_(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))  # type: ignore[operator]
+    angles = torch.linspace(0, math.pi, count, dtype=torch.float64)
+    points = torch.stack([angles.cos(), angles.sin()], 1)
+    label = torch.zeros(1, dtype=torch.long)
+    values = torch.stack([loss(point[None], label) for point in points])
+    others = loss.logits(points)[:, 1]  # type: ignore[operator]
+    targets = others - torch.log(torch.expm1(values.clamp_min(1e-12)))
+    return angles.numpy(), (targets / others[0].clamp_min(1e-12)).numpy()
+
+
+@torch.no_grad()
+def _best_probability(name: str, settings: Mapping[str, Value], classes: int, dim: int) -> float | None:
+    if classes > _SEARCHABLE_CLASSES:
+        return None
+    loss = _loss(name, classes, dim, settings)
+    if not _has_directions(loss, (classes, dim)):
+        return None
+    directions = torch.from_numpy(spread_directions(classes, dim)).double()
+    loss.weight.copy_(directions)  # type: ignore[operator]
+    short, long = (
+        torch.stack([loss(length * d[None], torch.tensor([j])) for j, d in enumerate(directions)])
+        for length in (1, 10)
+    )
+    if not torch.allclose(short, long):
+        return None  # the length counts, and a longer feature reaches more
+    return float(torch.exp(-short).mean())
+
+
+def _loss(name: str, classes: int, dim: int, settings: Mapping[str, Value]) -> nn.Module:
+    loss: nn.Module = catalog.load("losses", name)(classes, dim, **settings)
+    return loss.double().eval()
+
+
+def _has_directions(loss: nn.Module, shape: tuple[int, int]) -> bool:
+    weight = getattr(loss, "weight", None)
+    return isinstance(weight, Tensor) and weight.shape == shape

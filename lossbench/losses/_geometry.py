@@ -1,0 +1,143 @@
+"""Tensor functions that two or more losses need: exact, with finite gradients on the edges.
+
+Shapes: features (B, D), W (C, D), labels (B,). All are static-shape tensor programs.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..protocols import SoftlyStarted
+
+TINY_NORM = 1e-6
+"""Vectors shorter than this are not stretched to unit length, which keeps their gradient finite."""
+
+Method = TypeVar("Method", bound=Callable[..., Tensor])
+
+
+def full_precision(method: Method) -> Method:
+    """Let a loss compute in float32 (float64 stays), also under autocast and on half-precision features."""
+
+    @functools.wraps(method)
+    def wrapper(self: object, features: Tensor, *rest: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            if features.dtype in (torch.float16, torch.bfloat16):
+                features = features.float()
+            return method(self, features, *rest)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def normalize(vectors: Tensor) -> Tensor:
+    """Rows (..., D) at unit length; a zero row stays zero, with a finite gradient."""
+    return F.normalize(vectors, dim=-1, eps=TINY_NORM)
+
+
+def cosines(features: Tensor, weight: Tensor) -> Tensor:
+    """cos(theta_ij) between features (B, D) and class directions (C, D): (B, C)."""
+    return normalize(features) @ normalize(weight).T
+
+
+def target_cosine_and_sine(x: Tensor, w: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """cos and sin (B,) of the angle between each x (B, D) and its class's w (C, D), all of unit length.
+
+    The sine is the length of the part of x that is orthogonal to w, not sqrt(1 - cos^2): accurate for
+    small angles also in float32, and with a finite gradient when x is parallel to w.
+    """
+    own = w[labels]
+    cosine = (x * own).sum(-1)
+    return cosine, torch.linalg.vector_norm(x - cosine.unsqueeze(-1) * own, dim=-1)
+
+
+def angle(cosine: Tensor, sine: Tensor) -> Tensor:
+    """The angle in [0, pi] (radians); 0 with zero gradient where both are 0 (a zero feature)."""
+    degenerate = (cosine == 0) & (sine == 0)
+    return torch.atan2(sine, torch.where(degenerate, torch.ones_like(cosine), cosine))
+
+
+def add_angle(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> Tensor:
+    """cos(theta + m) from cos(theta) and sin(theta), m in radians."""
+    if isinstance(margin, Tensor):
+        return cosine * torch.cos(margin) - sine * torch.sin(margin)
+    return cosine * math.cos(margin) - sine * math.sin(margin)
+
+
+def falling_add_angle(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> Tensor:
+    """cos(theta + m), and cos(theta) - m sin(m) where theta + m passes pi: ArcFace's released code."""
+    if isinstance(margin, Tensor):
+        turn, drop = -margin.cos(), margin * margin.sin()
+        return torch.where(cosine > turn, add_angle(cosine, sine, margin), cosine - drop)
+    plain = add_angle(cosine, sine, margin)
+    return torch.where(cosine > -math.cos(margin), plain, cosine - margin * math.sin(margin))
+
+
+def replace_target(logits: Tensor, labels: Tensor, target: Tensor) -> Tensor:
+    """(B, C) logits with the entry of each row's own class replaced by `target` (B,)."""
+    return torch.where(is_target(logits, labels), target.unsqueeze(-1).to(logits.dtype), logits)
+
+
+def is_target(logits: Tensor, labels: Tensor) -> Tensor:
+    """Boolean (B, C): column j is row i's own class."""
+    return labels.unsqueeze(-1) == torch.arange(logits.shape[-1], device=logits.device)
+
+
+def soft_start(loss: SoftlyStarted, features: Tensor, scale: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Radius (B, 1) or () and margin factor () of an angular loss that starts softly.
+
+    On a circle two clusters that must change places cannot pass each other; with free lengths they can,
+    through the origin. Until `progress` reaches the fraction `soft_start` of the training the radius is the
+    feature's own length and the factor 0 (the modified softmax); then the radius is the scale, and the
+    factor rises from 0 to 1 until twice that fraction. Where `starting` is False, this is the paper's loss.
+    """
+    if not loss.starting:
+        return features.new_ones(()) * scale, torch.ones_like(loss.progress)
+    lengths = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+    radius = torch.where(loss.progress < loss.soft_start, lengths, features.new_ones(()) * scale)
+    return radius, ((loss.progress - loss.soft_start) / loss.soft_start).clamp(0, 1)
+
+
+def multiplied_angle(cosine: Tensor, sine: Tensor, margin: float) -> Tensor:
+    """psi(theta) = (-1)^k cos(m theta) - 2k for theta in [k pi/m, (k+1) pi/m]: falls from 1 without a jump.
+
+    The factor m >= 1 need not be whole; k carries no gradient. m = 1 is the cosine itself.
+    """
+    if margin == 1:
+        return cosine
+    turned = margin * angle(cosine, sine)
+    k = (turned.detach() / math.pi).floor().clamp(max=math.ceil(margin) - 1)
+    return (1 - 2 * (k % 2)) * torch.cos(turned) - 2 * k
+
+
+def annealed_lambda(iterations: Tensor, base: float, gamma: float, power: float, floor: float) -> Tensor:
+    """max(lambda_min, base (1 + gamma t)^-power): the annealing of L-Softmax and SphereFace, scalar."""
+    return (base * (1 + gamma * iterations) ** -power).clamp(min=floor)
+
+
+def class_sums(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Per-class sums (C, D) and counts (C, 1); a matrix product, so the order of addition is fixed."""
+    members = F.one_hot(labels, classes).to(features.dtype).T
+    return members @ features, members.sum(1, keepdim=True)
+
+
+def squared_distances(left: Tensor, right: Tensor) -> Tensor:
+    """||x_i - y_j||^2 as (N, M), by differences: exact where the |x|^2 + |y|^2 - 2xy expansion is not."""
+    return (left.unsqueeze(1) - right.unsqueeze(0)).square().sum(-1)
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of the values, all finite, where the mask holds; 0, with gradient 0, where it never does."""
+    chosen = mask.to(values.dtype)  # a product is faster than a choice, forward and backward
+    return (values * chosen).sum() / chosen.sum().clamp(min=1)
+
+
+def class_weight(num_classes: int, feature_dim: int) -> torch.nn.Parameter:
+    """A new W (C, D), uniform in +-1/sqrt(D) as a linear layer starts."""
+    bound = feature_dim**-0.5
+    return torch.nn.Parameter(torch.empty(num_classes, feature_dim).uniform_(-bound, bound))

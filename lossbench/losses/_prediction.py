@@ -1,0 +1,31 @@
+"""How a loss classifies features: by its own class scores, or by the nearest class mean."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ._geometry import normalize
+from ._weighted_sum import WeightedSum
+
+
+@torch.inference_mode()
+def class_scores(loss: WeightedSum, features: Tensor, means: Tensor | None, rule: str) -> Tensor:
+    """Scores (N, C), the largest of which is the prediction, by `rule`: the loss's own, margin-free, or
+    the cosine to, or minus the distance to, the class means (C, D)."""
+    classifier = loss.classifier()
+    if means is None and classifier is not None:
+        scores: Tensor = classifier.logits(features)  # type: ignore[operator]
+        return scores
+    assert means is not None, "a loss without classes is judged by class means"
+    if "cosine" in rule:
+        return normalize(features) @ normalize(means).T
+    return -torch.cdist(features, means, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Mean feature of each class (C, D); infinitely far for a class without samples."""
+    means = torch.full((classes, features.shape[1]), torch.inf, device=features.device)
+    for label in labels.unique():
+        means[label] = features[labels == label].mean(0)
+    return means

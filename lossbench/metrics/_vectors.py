@@ -1,0 +1,119 @@
+"""Features under test as float64 vectors: positions, directions, and what lies within and between classes.
+
+Shapes: N samples, D feature dimension, C classes present. Functions of a `Measured` are meant for
+`measured.once`, so that metrics share their results.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..records import Measured
+
+_DIGITS = 12
+"""Decimals of a direction: coarser than float64's rounding, so that features on one ray are equal to the
+last bit and tie; far finer than float32's, so that nothing is lost."""
+
+
+class Classes(NamedTuple):
+    """The classes present: labels (C,), samples of each (C,), means (C, D), mean distance to them (C,)."""
+
+    labels: np.ndarray
+    counts: np.ndarray
+    means: np.ndarray
+    spreads: np.ndarray
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows (N, D) at length 1; a zero row stays at the origin, equally far from all directions."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return np.asarray(scaled.round(_DIGITS))
+
+
+def angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Degrees between unit vectors (..., D); 90 from a zero vector.
+
+    2 atan2(||a - b||, ||a + b||) keeps its digits near 0 and 180 degrees, where arccos loses half
+    (Kahan, How futile are mindless assessments of roundoff, 2006).
+    """
+    halves = np.arctan2(np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1))
+    return np.asarray(np.degrees(2 * halves))
+
+
+def positions(measured: Measured) -> np.ndarray:
+    """The features (N, D) in float64."""
+    return measured.tested.features.astype(np.float64)
+
+
+def directions(measured: Measured) -> np.ndarray:
+    """The features (N, D) in float64 at length 1."""
+    return unit(positions(measured))
+
+
+def points(measured: Measured) -> np.ndarray:
+    """The features (N, D) as the loss compares them: directions under cosine, else positions.
+
+    Between directions the Euclidean distance orders as the cosine does, ||a - b||^2 = 2 - 2 cos, and
+    keeps its digits where the cosine is nearly 1.
+    """
+    return measured.once(directions if measured.cosine else positions)
+
+
+def members(labels: np.ndarray) -> list[np.ndarray]:
+    """The indices of each class's samples, classes in ascending order."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+
+
+def classes_of(vectors: np.ndarray, labels: np.ndarray) -> Classes:
+    """Means and mean Euclidean distances to them, of vectors (N, D) with labels (N,)."""
+    own = members(labels)
+    means = np.stack([vectors[index].mean(axis=0) for index in own])
+    spreads = [
+        np.linalg.norm(vectors[index] - mean, axis=1).mean() for index, mean in zip(own, means, strict=True)
+    ]
+    return Classes(np.unique(labels), np.array([len(index) for index in own]), means, np.array(spreads))
+
+
+def classes(measured: Measured) -> Classes:
+    """The classes of the features as they are, by Euclidean distance."""
+    return classes_of(measured.once(positions), measured.tested.labels)
+
+
+def angular_classes(measured: Measured) -> Classes:
+    """The classes of the directions: `means` are unit vectors, `spreads` mean angles to them in degrees.
+
+    A class whose unit vectors cancel, or are all zero, has no direction: NaN.
+    """
+    vectors, own = measured.once(directions), members(measured.tested.labels)
+    sums = np.stack([vectors[index].mean(axis=0) for index in own])
+    sums[np.linalg.norm(sums, axis=1) < 10.0**-_DIGITS] = np.nan
+    means = unit(sums)
+    means[np.isnan(sums)] = np.nan  # `unit` takes them for zero
+    spreads = [angles(vectors[index], mean).mean() for index, mean in zip(own, means, strict=True)]
+    counts = np.array([len(index) for index in own])
+    return Classes(np.unique(measured.tested.labels), counts, means, np.array(spreads))
+
+
+def smallest_distance(measured: Measured) -> float:
+    """Distance of the two nearest class means; NaN with a single class."""
+    from scipy.spatial.distance import pdist  # slow to import, and figures need only directions
+
+    means = measured.once(classes).means
+    return float(pdist(means).min()) if len(means) > 1 else float("nan")
+
+
+def smallest_angle(measured: Measured) -> float:
+    """Degrees between the two nearest class directions; NaN with a single class or one without any."""
+    means = measured.once(angular_classes).means
+    first, second = np.triu_indices(len(means), 1)
+    return float(angles(means[first], means[second]).min()) if len(first) else float("nan")
+
+
+def ratio(numerator: float, denominator: float) -> float:
+    """A quotient that is infinite where only the denominator is 0, and NaN where both are."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.float64(numerator) / np.float64(denominator))

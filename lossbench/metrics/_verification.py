@@ -1,0 +1,98 @@
+"""All pairs of samples, told apart by distance: same class or not, at every threshold, exactly.
+
+A pair is accepted when its distance is at most the threshold: Euclidean distance, or cosine, as the loss
+compares. TAR is the fraction of the pairs of one class that are accepted, FAR that of the other pairs.
+Only the distances within classes are kept, and four numbers for each; those between classes are counted
+against them in blocks.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..records import Measured
+from ._vectors import members, points
+
+_CELLS = 8_000_000
+"""Distances between classes held at once."""
+
+
+class Roc(NamedTuple):
+    """How many pairs are accepted at the V distinct distances within classes, in ascending order.
+
+    own (V,): pairs of one class accepted there; below and upto (V,): pairs of two classes that are nearer,
+    and that are nearer or equally near. positives, negatives: how many pairs of each kind there are.
+    """
+
+    own: np.ndarray
+    below: np.ndarray
+    upto: np.ndarray
+    positives: int
+    negatives: int
+
+    @property
+    def defined(self) -> bool:
+        """Whether there are pairs of both kinds."""
+        return self.positives > 0 and self.negatives > 0
+
+
+def roc(measured: Measured) -> Roc:
+    """The whole curve; with N = 10,000 in 10 classes from 50 million distances."""
+    own = members(measured.tested.labels)
+    everything = points(measured)
+    distances = _within(everything, own)
+    pairs = len(everything) * (len(everything) - 1) // 2
+    if not len(distances):
+        nothing = np.zeros(0, np.int64)
+        return Roc(nothing, nothing, nothing, 0, pairs)
+    last = np.flatnonzero(np.append(distances[1:] != distances[:-1], True))
+    order = np.concatenate(own)
+    below, upto = _count(everything[order], measured.tested.labels[order], distances[last])
+    return Roc(last + 1, below, upto, len(distances), pairs - len(distances))
+
+
+def _within(vectors: np.ndarray, own: list[np.ndarray]) -> np.ndarray:
+    """The squared distances of all pairs within the classes, whose indices are given, in ascending order."""
+    from scipy.spatial.distance import pdist  # slow to import: figures of features do without
+
+    sizes = [len(index) * (len(index) - 1) // 2 for index in own]
+    ends = np.cumsum(sizes)
+    distances = np.empty(ends[-1])
+    for index, size, end in zip(own, sizes, ends, strict=True):
+        if size:
+            pdist(vectors[index], "sqeuclidean", out=distances[end - size : end])
+    distances.sort()
+    return distances
+
+
+def _count(vectors: np.ndarray, labels: np.ndarray, distinct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the pairs of two classes, how many are nearer than `distinct` (V,), and how many at most as near.
+
+    vectors (N, D) are sorted by their labels (N,).
+    """
+    from scipy.spatial.distance import cdist
+
+    below, equal = np.zeros((2, len(distinct) + 1), np.int64)
+    step = max(1, _CELLS // len(labels))
+    for start in range(0, len(labels), step):
+        rows = slice(start, start + step)
+        later = labels[rows, None] < labels[None, start:]
+        block = cdist(vectors[rows], vectors[start:], "sqeuclidean")[later]
+        block.sort()  # neighbours in the block are then neighbours in `distinct`, and in the cache
+        place = np.searchsorted(distinct, block, side="right")
+        below += np.bincount(place, minlength=len(below))
+        equal += np.bincount(place[distinct[place - 1] == block], minlength=len(below))
+    below = np.cumsum(below)[:-1]
+    return below, below + equal[1:]
+
+
+def true_accepts(measured: Measured, one_in: int) -> float:
+    """The largest TAR whose FAR is at most 1 / one_in, as a fraction; NaN without pairs of both kinds."""
+    curve = measured.once(roc)
+    if not curve.defined:
+        return float("nan")
+    allowed = curve.negatives // one_in  # whole pairs: no rounding decides
+    passed = np.searchsorted(curve.upto, allowed, side="right")
+    return float(curve.own[passed - 1] / curve.positives) if passed else 0.0

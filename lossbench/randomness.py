@@ -1,0 +1,44 @@
+"""Random numbers derived from the seed of a run: one generator for each purpose."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+
+import torch
+
+
+def derived_seed(seed: int, *purpose: str | int) -> int:
+    """A seed for one purpose of a run: what one purpose draws never shifts what another draws."""
+    text = "/".join(map(str, (seed, *purpose)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@contextlib.contextmanager
+def seeded(seed: int, *purpose: str | int) -> Iterator[None]:
+    """Draw from the generator of one purpose inside the block, leaving the global one untouched."""
+    with torch.random.fork_rng():
+        torch.manual_seed(derived_seed(seed, *purpose))
+        yield
+
+
+class Randomness:
+    """The random numbers of one purpose of a run: inside `with`, torch's generator goes on where it was left.
+
+    `state` is that of the CPU's generator. On CUDA it is torch's own, seeded once: a recorded step keeps it.
+    """
+
+    def __init__(self, seed: int, *purpose: str | int) -> None:
+        with seeded(seed, *purpose):
+            self.state = torch.get_rng_state()
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(derived_seed(seed, *purpose))
+
+    def __enter__(self) -> None:
+        self._outside = torch.get_rng_state()
+        torch.set_rng_state(self.state)
+
+    def __exit__(self, *_: object) -> None:
+        self.state = torch.get_rng_state()
+        torch.set_rng_state(self._outside)

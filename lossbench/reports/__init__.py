@@ -1,0 +1,1 @@
+"""Tables, figure files, pages, animations and event files, from stored runs."""

@@ -1,0 +1,150 @@
+"""The feature space while it is learned: stored snapshots as the frames of a GIF or MP4."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
+
+from ..errors import RunError, UsageError
+from ..figures import PANEL, features, ink, plane_limit, ray, set_size, title_lines, to_plane
+from ..files import write_atomically
+from ..protocols import RunView
+from ..records import Embedding, Panel
+from .figure_files import check_choice, described, painted
+
+FORMATS = ("gif", "mp4")
+_DPI = 110  # three panels are a thousand pixels wide: sharp on a page, half a megabyte
+_PANEL = 1.5 * PANEL
+_REST = 2.5  # seconds that the last frame stays
+
+
+class _Reel(NamedTuple):
+    """One run's frames: panels and the moments (T,) they show, in epochs; the half width of all axes."""
+
+    panels: Sequence[Panel]
+    epochs: np.ndarray
+    limit: float
+
+
+def animate(
+    runs: Sequence[RunView], path: Path, *, view: str = "raw", style: str = "paper", fps: float = 4.0
+) -> Path:
+    """One frame per stored moment, runs side by side, limits fixed over all frames. Returns the path.
+
+    Raises RunError for a run without snapshots, UsageError for a format or choice that is none.
+    """
+    form = check_choice("--format", path.suffix.lstrip("."), FORMATS)
+    reels = [_reel(run) for run in runs]
+    longest = max(reels, key=lambda reel: len(reel.epochs)).epochs
+    frames = (_frame(reels, epoch, longest[-1], view, style) for epoch in longest)
+    if form == "gif":
+        comment = "; ".join(map(described, runs)).encode()
+        write_atomically(path, _gif(list(frames), fps, comment))
+    else:
+        write_atomically(path, _mp4(frames, fps))
+    return path
+
+
+def _reel(run: RunView) -> _Reel:
+    taken = run.snapshots
+    if taken is None:
+        raise RunError(f"{run.name} has no snapshots; `lossbench train --snapshots 30 --force` keeps them.")
+    right = taken.scores.argmax(2) == _positions(taken.labels)
+    parts = {
+        str(t): Embedding(taken.features[t], taken.labels, taken.labels) for t in range(len(taken.epochs))
+    }
+    note = ""
+    if taken.features.shape[2] != 2:  # the axes of the last moment, for all of them
+        last = parts[str(len(parts) - 1)]
+        placed, note = to_plane({"train": last, **parts}, "pca")
+        parts = {name: part for name, part in placed.items() if name != "train"}
+    panels = []
+    for t, part in enumerate(parts.values()):
+        weight, centers = (
+            None if note or rows is None else rows[t]
+            for rows in (taken.directions.get(name) for name in ("weight", "centers"))
+        )
+        lines = " · ".join(filter(None, [run.subtitle, f"{100 * right[t].mean():.1f} % right"]))
+        title = run.title + note
+        panels.append(Panel(title, lines, {"test": part}, run.class_names, weight, centers, run.name))
+    limit = max(plane_limit(panel) for panel in panels)
+    return _Reel(panels, taken.epochs, limit)
+
+
+def _positions(labels: np.ndarray) -> np.ndarray:
+    """Labels as columns of the scores: the classes trained on, in order."""
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def _frame(reels: Sequence[_Reel], epoch: float, last: float, view: str, style: str) -> np.ndarray:
+    """One picture (height, width, 3) uint8: every run as it was after so many epochs."""
+    panels = [reel.panels[int(np.abs(reel.epochs - epoch).argmin())] for reel in reels]
+    height = max(len(panel.subtitle.split(" · ")) for panel in panels)
+
+    def paint(figure: Figure) -> None:
+        figure.set_dpi(_DPI)
+        set_size(figure, _PANEL * len(panels) + 0.2, _PANEL + 0.75 + 0.18 * height)
+        grid = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, panel, reel in zip(grid, panels, reels, strict=True):
+            features.draw(axes, panel, "test", view=view, limit=reel.limit)
+            title_lines(axes, panel.title, panel.subtitle.split(" · "), height)
+        _clock(figure, epoch, last)
+
+    figure = painted(paint, style)
+    figure.canvas.draw()
+    drawn: np.ndarray = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
+    return drawn[: drawn.shape[0] // 2 * 2, : drawn.shape[1] // 2 * 2]  # H.264 wants even sizes
+
+
+def _clock(figure: Figure, epoch: float, last: float) -> None:
+    """How far training is, below the panels: a line that grows, and the epoch in words."""
+    figure.get_layout_engine().set(rect=(0, 0.1, 1, 0.9))  # type: ignore[union-attr, call-arg]
+    for share, tint, width in ((1.0, ray(), 1.5), (epoch / last, ink(), 2.5)):
+        line = figure.add_artist(Line2D([0.08, 0.08 + 0.84 * share], [0.075] * 2))
+        line.set(color=tint, linewidth=width, transform=figure.transFigure, gid="clock")
+    shown = f"{epoch:.0f}" if epoch == int(epoch) else f"{epoch:.2f}"
+    figure.supxlabel(f"epoch {shown} of {last:.0f}", y=0.02, fontsize="medium", gid="epoch")
+
+
+def _gif(frames: Sequence[np.ndarray], fps: float, comment: bytes) -> bytes:
+    # one palette, of the last frame, so that colours do not flicker
+    palette = Image.fromarray(frames[-1]).quantize(128, dither=Image.Dither.NONE)
+    pages = [Image.fromarray(f).quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+    colors = np.array(palette.getpalette()).reshape(-1, 3)
+    colors[np.asarray(pages[-1])[0, 0]] = frames[-1][0, 0]  # the ground exactly: pages show a box else
+    for page in pages:
+        page.putpalette(colors.ravel().tolist())
+    durations = [round(1000 / fps)] * (len(pages) - 1) + [round(1000 * _REST)]
+    content = io.BytesIO()
+    pages[0].save(
+        content, "GIF", save_all=True, append_images=pages[1:], duration=durations, loop=0, comment=comment
+    )
+    return content.getvalue()
+
+
+def _mp4(frames: Iterator[np.ndarray], fps: float) -> bytes:
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        raise UsageError("MP4 needs imageio-ffmpeg: pip install 'lossbench[video]'.") from None
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "animation.mp4"
+        writer = None
+        for frame in frames:
+            if writer is None:
+                size = (frame.shape[1], frame.shape[0])
+                writer = imageio_ffmpeg.write_frames(str(file), size, fps=fps, macro_block_size=2, quality=8)
+                writer.send(None)
+            writer.send(np.ascontiguousarray(frame))
+        for _ in range(round(_REST * fps)):
+            writer.send(np.ascontiguousarray(frame))  # type: ignore[union-attr]
+        writer.close()  # type: ignore[union-attr]
+        return file.read_bytes()

@@ -1,0 +1,152 @@
+"""Runs as TensorBoard sees them: numbers while they are trained; figure and features when they are done.
+
+They are in the run's folder, in tensorboard/, so that `tensorboard --logdir results/runs` shows every run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..errors import RunError, UsageError
+from ..files import refuse_links
+from ..protocols import Observer
+from ..records import EpochRecord
+from ..runs.config import RunConfig
+from ..runs.store import RunFolder, Store
+from ..runs.stored_run import StoredRun
+from ..specs import catalog
+from .figure_files import painted
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+FEATURES = 2000
+"""Test features of the projector, evenly from the split: as many as its browser page turns smoothly."""
+
+
+class Tracker:
+    """An observer that writes each epoch's numbers as they come, and passes everything on to another."""
+
+    def __init__(self, observer: Observer, store: Store, data_dir: Path | None = None) -> None:
+        _tensorboard()  # before any training
+        self.observer, self.store, self.data_dir = observer, store, data_dir
+        self.writers: dict[str, SummaryWriter] = {}
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, where: TracebackType | None) -> None:
+        for run in list(self.writers):
+            self._close(run)
+
+    def started(self, run: str, epochs: int, steps: int, done: int) -> None:
+        """A run begins, or continues: its folder is begun anew, so that no point is there twice."""
+        self.observer.started(run, epochs, steps, done)
+        self._close(run)
+        folder = self.store.find(run)
+        self.writers[run] = _writer(folder)
+        for record in folder.epochs()[: done // steps]:
+            _write_numbers(self.writers[run], record)
+        self.writers[run].flush()
+
+    def stepped(self, run: str, steps: int) -> None:
+        """So many steps of the run are done."""
+        self.observer.stepped(run, steps)
+
+    def finished_epoch(self, run: str, record: EpochRecord) -> None:
+        """An epoch is over."""
+        self.observer.finished_epoch(run, record)
+        _write_numbers(self.writers[run], record)
+        self.writers[run].flush()
+
+    def complete(self, config: RunConfig) -> None:
+        """This run is done, now or long ago: everything is written from what it stored."""
+        self._close(config.run_name)
+        write_tensorboard(StoredRun(self.store.run(config), self.data_dir))
+
+    def _close(self, run: str) -> None:
+        if run in self.writers:
+            self.writers.pop(run).close()
+
+
+def write_tensorboard(run: StoredRun) -> Path:
+    """Write all of a stored run, in place of what was there. Returns the folder.
+
+    Each epoch has the moment at which it ended. Raises UsageError without TensorBoard, RunError where the
+    folder cannot be written, DataError where the images cannot be read.
+    """
+    began = datetime.fromisoformat(run.result["finished"]).timestamp()
+    began -= sum(record.seconds for record in run.epochs)
+    with _writer(run.folder) as writer:
+        for record in run.epochs:
+            began += record.seconds
+            _write_numbers(writer, record, began)
+        last = run.epochs[-1].epoch
+        writer.add_image("features", _picture(run), last, began, dataformats="HWC")
+        tested = run.splits["test"]
+        chosen = np.linspace(0, len(tested.labels) - 1, min(FEATURES, len(tested.labels))).astype(int)
+        writer.add_embedding(
+            torch.from_numpy(_in_space(tested.features[chosen])),
+            metadata=[run.class_names[label] for label in tested.labels[chosen]],
+            label_img=torch.from_numpy(run.images("test")[chosen]).unsqueeze(1) / 255,
+            global_step=last,
+            tag="test features",
+        )
+    return run.folder.path / "tensorboard"
+
+
+def _write_numbers(writer: SummaryWriter, record: EpochRecord, moment: float | None = None) -> None:
+    numbers = {"loss/total": record.loss}
+    numbers |= {f"loss/{term}": value for term, value in record.terms.items()}
+    numbers |= {"learning rate": record.learning_rate, "validation/accuracy": record.val_accuracy}
+    numbers |= {"validation/spread": record.spread, "validation/gap": record.gap}
+    for name, value in numbers.items():
+        if math.isfinite(value):
+            writer.add_scalar(name, value, record.epoch, moment)
+
+
+def _in_space(features: np.ndarray) -> np.ndarray:
+    """Features (N, D) with zeros up to a third dimension, without which the projector shows nothing."""
+    return np.pad(features, ((0, 0), (0, max(0, 3 - features.shape[1]))))
+
+
+def _picture(run: StoredRun) -> np.ndarray:
+    """The figure of the features as an image (H, W, 4) uint8."""
+    choices = {name: allowed[0] for name, allowed in catalog.spec("figures", "features").choices.items()}
+    compose = catalog.load("figures", "features")
+    figure = painted(lambda figure: compose(figure, [run], **choices))
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+
+
+def _writer(run: RunFolder) -> SummaryWriter:
+    """A writer into the run's folder, emptied: the folder itself stays, somebody may be looking at it."""
+    folder = run.path / "tensorboard"
+    refuse_links(run.path)
+    try:
+        folder.mkdir(exist_ok=True)
+        for path in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return _tensorboard()(folder)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror or error}.") from None
+
+
+def _tensorboard() -> type[SummaryWriter]:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise UsageError(
+            "TensorBoard's files need TensorBoard: pip install 'lossbench[tensorboard]'."
+        ) from None
+    return SummaryWriter

@@ -1,0 +1,197 @@
+"""Stored runs as figures and pages see them: everything read, or computed, when first asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import RunError
+from ..records import Embedding, EpochRecord, Snapshots
+from ..specs import Value
+from ..specs.quantities import higher_is_better, metric_name
+from .config import RunConfig, dataset_spec
+from .result import numbers_of
+from .store import RunFolder
+
+
+class Untrained:
+    """What a RunView knows before any training: the loss itself at its settings."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.name, self.title, self.subtitle = config.loss, config.title, config.subtitle
+        self.seed, self.dim = config.seed, config.feature_dim
+        self.trained = config.labels[: config.classes]
+        self.class_names = dataset_spec(config.dataset).classes
+        self.external = any(term.external for term in config.terms)
+
+    @property
+    def cosine(self) -> bool:
+        """See RunView; a loss from outside says so only to those who train with it."""
+        own = [term for term in self.config.terms if not term.external]
+        return any("angular" in term.spec.tags for term in own)
+
+    @cached_property
+    def settings(self) -> Mapping[str, Value]:
+        """See RunView; a term's setting is named as in `--set`, with the term where two have it."""
+        config = self.config
+        fields = dataclasses.asdict(config)
+        found: dict[str, Value] = {"loss": config.loss, "unseen": config.unseen_names}
+        found |= {name: value for name, value in fields.items() if name not in ("terms", "seed", "unseen")}
+        if any(term.has_weight for term in config.terms):
+            found["lambda"] = config.value_of("lambda")
+        keys = [key for term in config.terms for key, _ in term.settings]
+        for term in config.terms:
+            for key, value in term.settings:
+                found[key if keys.count(key) == 1 else f"{term.name}.{key}"] = value
+        return found
+
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """Nothing was measured yet."""
+        return {}
+
+    def metric_title(self, metric: str) -> str:
+        """See RunView."""
+        title = metric_name(metric)
+        return f"{title} (%)" if "accuracy" in metric else title
+
+    def higher_is_better(self, metric: str) -> bool | None:
+        """See RunView."""
+        return higher_is_better(metric)
+
+    def target_logits(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """See RunView."""
+        from ..losses import target_curve
+
+        term = self.config.terms[0]
+        if term.external or term.spec.kind != "classifier" or "angular" not in term.spec.tags:
+            return None
+        return target_curve(term.name, dict(term.settings))
+
+
+class StoredRun(Untrained):
+    """A RunView of a run in the store. Raises RunError for one that is not complete."""
+
+    def __init__(self, folder: RunFolder, data_dir: Path | None = None) -> None:
+        result = folder.result()
+        if result is None or result["status"] != "done":
+            raise RunError(f"{folder.name} has no features to draw: it is not complete.")
+        super().__init__(folder.config)
+        self.name = folder.name
+        self.folder, self.data_dir, self.result = folder, data_dir, result
+        self.status = "done"  # with config and result: an outcome, as `comparing` takes them
+
+    @cached_property
+    def numbers(self) -> Mapping[str, float]:
+        """See RunView."""
+        own = numbers_of(self.result)
+        return own | {name: value for name, value in self.folder.metrics().items() if value is not None}
+
+    @cached_property
+    def epochs(self) -> Sequence[EpochRecord]:
+        """See RunView."""
+        return self.folder.epochs()
+
+    @cached_property
+    def _stored(self) -> tuple[dict[str, Embedding], dict[str, np.ndarray]]:
+        return self.folder.features()
+
+    @property
+    def splits(self) -> Mapping[str, Embedding]:
+        """See RunView."""
+        number = np.array(self.config.labels)  # a class has its own number, whichever others were kept out
+        return {name: _renumbered(part, number) for name, part in self._stored[0].items()}
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        """See RunView."""
+        return _in_place(self._stored[1].get("weight"), self.config)
+
+    @property
+    def centers(self) -> np.ndarray | None:
+        """See RunView."""
+        return _in_place(self._stored[1].get("centers"), self.config)
+
+    @cached_property
+    def snapshots(self) -> Snapshots | None:
+        """See RunView."""
+        found = self.folder.snapshots()
+        if found is None:
+            return None
+        moved = {name: [_in_place(page, self.config) for page in d] for name, d in found.directions.items()}
+        return found._replace(
+            labels=np.array(self.config.labels)[found.labels],
+            directions={
+                name: np.stack(pages)  # type: ignore[arg-type]
+                for name, pages in moved.items()
+                if all(page is not None for page in pages)
+            },
+        )
+
+    @property
+    def caption(self) -> str:
+        """Settings, unseen classes and accuracy, parted by ' · '."""
+        unseen = f"unseen {self.config.unseen_names}" if self.config.unseen else ""
+        part = self.config.judged_on
+        return " · ".join(
+            filter(None, [self.subtitle, unseen, f"{100 * self.result[f'{part}_accuracy']:.2f} % {part}"])
+        )
+
+    def images(self, split: str) -> np.ndarray:
+        """See RunView. Raises DataError where the data set cannot be read."""
+        from ..data import load_splits
+
+        part = getattr(load_splits(self.config.split_spec, self.data_dir), split)
+        array: np.ndarray = part.images.squeeze(1).numpy()
+        return array
+
+    @cached_property
+    def _loss(self) -> Any:
+        from .model import load_model
+
+        content = self.folder.read_bytes("model.safetensors")
+        return load_model(content, self.config, str(self.folder.path))[1]
+
+    def scores(self, points: np.ndarray) -> np.ndarray:
+        """See RunView."""
+        import torch
+
+        from ..losses import class_means, class_scores
+
+        train, means = self._stored[0]["train"], None
+        if self._loss.classifier() is None:
+            features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
+            means = class_means(features, labels, self.config.classes)
+        found: np.ndarray = class_scores(
+            self._loss, torch.from_numpy(points).float(), means, self.config.rule
+        ).numpy()
+        return found
+
+    def loss_values(self, points: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """See RunView. Raises RunError for a loss on pairs, which has no value for one sample."""
+        if all(term.spec.kind == "pairs" for term in self.config.terms):
+            raise RunError(f"{self.title} compares samples with each other; one alone has no loss.")
+        from ..losses import values_and_gradients
+
+        return values_and_gradients(self._loss, points, self.config.labels.index(label))
+
+
+def _renumbered(part: Embedding, number: np.ndarray) -> Embedding:
+    return part._replace(labels=number[part.labels], predictions=number[part.predictions])
+
+
+def _in_place(directions: np.ndarray | None, config: RunConfig) -> np.ndarray | None:
+    """Directions (C, D) at the rows of their labels, NaN for classes that have none; None for anything
+    that is not one direction per class."""
+    labels = np.array(config.labels)
+    if directions is None or directions.ndim != 2 or len(directions) > len(labels):
+        return None
+    placed = np.full((len(labels), directions.shape[1]), np.nan)
+    placed[labels[: len(directions)]] = directions
+    return placed

@@ -1,0 +1,33 @@
+"""Descriptions of the variants: what a SPEC is made of, names from file names, plugins, feasible settings.
+
+Nothing here imports torch or NumPy when it is imported, so that help texts and listings are instant.
+"""
+
+from .feasibility import (
+    best_probability,
+    largest_angular_margin,
+    largest_cosine_margin,
+    neighbour_angle,
+    smallest_useful_scale,
+)
+from .hyperparameter import SOFT_START, SYMBOLS, ByShape, HyperParameter, Value, soft_start_setting
+from .variants import DatasetSpec, FigureSpec, LossSpec, MetricSpec, NetworkSpec
+
+__all__ = [
+    "SOFT_START",
+    "SYMBOLS",
+    "ByShape",
+    "DatasetSpec",
+    "FigureSpec",
+    "HyperParameter",
+    "LossSpec",
+    "MetricSpec",
+    "NetworkSpec",
+    "Value",
+    "best_probability",
+    "largest_angular_margin",
+    "largest_cosine_margin",
+    "neighbour_angle",
+    "smallest_useful_scale",
+    "soft_start_setting",
+]

@@ -1,0 +1,99 @@
+"""Names from file names: what losses, networks, data sets, metrics and figures there are.
+
+A file `losses/l_softmax.py` is the loss `l-softmax`; `networks/lenet_plus_plus.py` is `lenet++`.
+Private files start with an underscore. Entries are loaded one at a time, and the SPEC of an entry is
+read without importing the entry, because that would import torch and make every listing slow.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import unknown_name
+from . import plugins as external
+
+Kind = Literal["losses", "networks", "data", "metrics", "figures"]
+
+_PACKAGE = Path(__file__).parent.parent
+_NOUN = {
+    "losses": "loss",
+    "networks": "network",
+    "data": "data set",
+    "metrics": "metric",
+    "figures": "figure",
+}
+_FUNCTION = {"data": "load", "metrics": "compute", "figures": "compose"}  # the others are a class each
+_SPEC_MODULES = {"specs"}  # what a SPEC may be made of: nothing that imports torch
+
+
+@functools.lru_cache
+def names(kind: Kind) -> tuple[str, ...]:
+    """All names of this package's entries of one kind, sorted."""
+    files = (_PACKAGE / kind).glob("*.py")
+    return tuple(sorted(_name(file.stem) for file in files if not file.stem.startswith("_")))
+
+
+def is_external(name: str) -> bool:
+    """Whether a loss's code lies outside this package: reading its SPEC then runs that code."""
+    return ":" in name or (name not in names("losses") and name in external.offered())
+
+
+@functools.lru_cache
+def spec(kind: Kind, name: str) -> Any:
+    """The SPEC of an entry, read without importing its module. Raises UsageError for an unknown name."""
+    if kind == "losses" and is_external(name):
+        return external.find(name)[1]
+    tree = ast.parse(_file(kind, name).read_text(encoding="utf-8"))
+    wanted = [node for node in tree.body if _is_spec_import(node) or _is_spec(node)]
+    scope: dict[str, Any] = {"__name__": f"lossbench.{kind}._spec", "__package__": f"lossbench.{kind}"}
+    exec(compile(ast.Module(wanted, []), str(_file(kind, name)), "exec"), scope)
+    return scope["SPEC"]
+
+
+@functools.lru_cache
+def load(kind: Kind, name: str) -> Any:
+    """The class or function that an entry is. Raises UsageError for an unknown name."""
+    if kind == "losses" and is_external(name):
+        return external.find(name)[0]
+    file = _file(kind, name)
+    module = importlib.import_module(f"lossbench.{kind}.{file.stem}")
+    return getattr(module, _FUNCTION.get(kind) or _class_name(file))
+
+
+@functools.lru_cache
+def by_class_name(kind: Kind) -> dict[str, str]:
+    """Class name to entry name, e.g. ArcFace to arcface, read without importing the entries."""
+    return {_class_name(_file(kind, name)): name for name in names(kind)}
+
+
+def _file(kind: Kind, name: str) -> Path:
+    if name not in names(kind):
+        offered = external.offered() if kind == "losses" else ()
+        raise unknown_name(_NOUN[kind], name, [*names(kind), *offered])
+    stem = name.replace("-", "_").replace("+", "_plus")
+    return _PACKAGE / kind / f"{stem}.py"
+
+
+def _name(stem: str) -> str:
+    return stem.replace("_plus", "+").replace("_", "-")
+
+
+def _is_spec(node: ast.stmt) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return any(isinstance(target, ast.Name) and target.id == "SPEC" for target in targets)
+
+
+def _is_spec_import(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module in _SPEC_MODULES
+
+
+def _class_name(file: Path) -> str:
+    nodes = ast.parse(file.read_text(encoding="utf-8")).body
+    classes = [node.name for node in nodes if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
+    if len(classes) != 1:
+        raise TypeError(f"{file} must have exactly one public class")
+    return classes[0]

@@ -1,0 +1,103 @@
+"""Losses from outside: a user's own class, an installed package's, or pytorch-metric-learning's.
+
+    my_package.module:MyLoss     any importable class; the working directory is importable
+    <name>                       offered by an installed package, entry-point group `lossbench.losses`
+    pml:MultiSimilarityLoss      pytorch-metric-learning's (extra `pml`)
+
+Naming such a loss runs its code. Opening a stored run never does: see `resolving.config_from_dict`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import importlib
+import importlib.metadata
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..errors import UsageError
+from .hyperparameter import HyperParameter
+from .variants import LossSpec
+
+GROUP = "lossbench.losses"
+
+
+@functools.lru_cache
+def offered() -> Mapping[str, importlib.metadata.EntryPoint]:
+    """The losses that installed packages offer, by name."""
+    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+
+
+_reading = contextvars.ContextVar("_reading", default=False)
+
+
+@contextlib.contextmanager
+def untouched() -> Iterator[None]:
+    """Inside the block nothing from outside is imported: what is stored may name anything."""
+    before = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(before)
+
+
+@functools.lru_cache
+def find(name: str) -> tuple[Callable[..., Any], LossSpec]:
+    """Constructor and SPEC of an external loss. Raises UsageError for one that cannot be used."""
+    if _reading.get():
+        raise UsageError(f"The loss {name} is code from outside, which reading a stored run does not run.")
+    if name.startswith("pml:"):
+        return _from_pml(name.partition(":")[2])
+    try:
+        if name in offered():
+            made = offered()[name].load()
+        else:
+            module, _, attribute = name.partition(":")
+            if "" not in sys.path:
+                sys.path.insert(0, "")  # the console script does not look in the working directory
+            made = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # the user's module runs here, and may fail in any way
+        raise UsageError(f"The loss {name} cannot be imported: {type(error).__name__}: {error}.") from None
+    if not inspect.isclass(made) or not hasattr(made, "forward"):
+        raise UsageError(f"The loss {name} is no torch.nn.Module class.")
+    own = getattr(made, "SPEC", None) or getattr(sys.modules[made.__module__], "SPEC", None)
+    return made, own if isinstance(own, LossSpec) else derived_spec(name, made)
+
+
+def derived_spec(name: str, made: type) -> LossSpec:
+    """A SPEC from a constructor `(num_classes, feature_dim, *, setting=default ...)`. Raises UsageError."""
+    parameters = list(inspect.signature(made).parameters.values())
+    if [p.name for p in parameters[:2]] != ["num_classes", "feature_dim"]:
+        raise UsageError(f"The constructor of {name} must begin with (num_classes, feature_dim).")
+    return LossSpec(
+        title=made.__name__,
+        summary=(inspect.getdoc(made) or name).splitlines()[0],
+        paper=name,
+        equation="see its source",
+        kind="classifier" if hasattr(made, "logits") else "pairs",
+        settings=settings_of(parameters[2:]),
+    )
+
+
+def settings_of(parameters: list[inspect.Parameter]) -> dict[str, HyperParameter]:
+    """A setting for each parameter whose default is a number, a switch or a word."""
+    return {
+        p.name: HyperParameter(default=p.default, help="see its source")
+        for p in parameters
+        if isinstance(p.default, bool | int | float | str)
+    }
+
+
+def _from_pml(name: str) -> tuple[Callable[..., Any], LossSpec]:
+    try:
+        pml = importlib.import_module("lossbench.losses._pml")
+    except ImportError:
+        raise UsageError(
+            "pml: losses need pytorch-metric-learning; pip install 'lossbench[pml]' brings it."
+        ) from None
+    found: tuple[Callable[..., Any], LossSpec] = pml.find(name)
+    return found

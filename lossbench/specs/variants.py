@@ -1,0 +1,124 @@
+"""The records that describe a variant (no torch at run time).
+
+Letters everywhere: B batch, D feature dimension, C classes, P classes per balanced batch, K samples
+per class, W class weights (C, D), c class centres (C, D), s scale, m margin (radians when an angle),
+lambda the weight of a term, alpha the rate of centre updates.
+
+A variant file holds one public class or function and one `SPEC`. SPEC is an expression over this
+module and `feasibility` alone, so that it can be read without importing torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..errors import UsageError
+from .hyperparameter import HyperParameter, Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSpec:
+    """What a loss is: where it comes from, what it needs, what can be set.
+
+    kind: `classifier` has class scores; `auxiliary` joins softmax and has a weight lambda; `pairs`
+    compares samples of one batch and has no classes of its own.
+    sampler: `balanced` batches hold K samples of each of P classes, `shuffled` any.
+    weight: the lambda with which the term joins a sum (auxiliary terms only).
+    tags: `angular` when only directions count in `logits`; `no-probabilities` when softmax of `logits` is
+    not what the loss fits; free words otherwise.
+    exceptions: checks of the shared test battery that do not apply, each with the reason.
+    """
+
+    title: str
+    summary: str
+    paper: str
+    equation: str
+    kind: Literal["classifier", "auxiliary", "pairs"]
+    settings: Mapping[str, HyperParameter] = field(default_factory=dict)
+    weight: HyperParameter | None = None
+    sampler: Literal["shuffled", "balanced"] = "shuffled"
+    tags: tuple[str, ...] = ()
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+
+    def resolve(self, num_classes: int, feature_dim: int, **given: Value | None) -> dict[str, Value]:
+        """All settings for (C, D): the given ones checked, None replaced by the default.
+
+        Raises UsageError (a ValueError) for an unknown setting or a value out of bounds.
+        """
+        if num_classes < 1 or feature_dim < 1:
+            raise UsageError("num_classes and feature_dim are at least 1.")
+        for name in given:
+            if name not in self.settings:
+                known = ", ".join(self.settings) or "none"
+                raise UsageError(f"{self.title} has no setting '{name}'; it has: {known}.")
+        return {
+            name: setting.check(
+                name, setting.default_for(num_classes, feature_dim) if value is None else value
+            )
+            for name, setting in self.settings.items()
+            for value in (given.get(name),)
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """What a network is and where it comes from."""
+
+    title: str
+    summary: str
+    paper: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """What a data set is; `val_size` and `epochs` are the defaults that suit its size."""
+
+    title: str
+    summary: str
+    source: str
+    classes: tuple[str, ...]
+    val_size: int
+    epochs: int
+    needs_files: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec:
+    """What a metric measures, in which unit, and whether more is better (None: neither).
+
+    needs: `features` and their labels alone, so that it can also judge classes never trained on; or also
+    the `reference` (training features of the same classes), the `scores` of each class (predictions
+    included), or scores that are the logits of `probabilities`.
+    cheap: every training measures it; the others are measured when asked for.
+    """
+
+    title: str
+    summary: str
+    needs: Literal["features", "reference", "scores", "probabilities"] = "features"
+    unit: str = ""
+    higher_is_better: bool | None = None
+    source: str = ""
+    cheap: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureSpec:
+    """What a figure shows, which published figure it follows, and what it is drawn from.
+
+    drawn_from: stored `runs`, by the file's `compose(figure, runs, **choices)`; or what a command found
+    out about them: a `comparison`, the `ranks` of losses, `searches`.
+    default: which runs, when none is named: the newest of each loss `compared` by default, the `newest`
+    one, the newest with all its `seeds`, `all` of the newest one's loss, or `every` one under the conditions
+    (all but loss and seed) that most runs share; or the `untrained` losses at their defaults.
+    choices: options of `plot` that this figure takes, the allowed values of each, the default first
+    (nothing: any value).
+    """
+
+    title: str
+    summary: str
+    after: str = ""
+    drawn_from: Literal["runs", "comparison", "ranks", "searches"] = "runs"
+    default: Literal["compared", "newest", "seeds", "all", "every", "untrained"] = "compared"
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Train one run: the loop, the optimizer, evaluation, checkpoints, device and signals."""

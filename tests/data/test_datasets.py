@@ -1,0 +1,310 @@
+"""The data sets: real IDX files through torchvision's classes, and a sentence for every way they can be wrong."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lossbench.errors import DataError
+from lossbench.records import LabelledImages
+from lossbench.specs import catalog
+
+FILES = {
+    "MNIST": (
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ),
+    "EMNIST": tuple(
+        f"emnist-digits-{part}-{what}-ubyte"
+        for part in ("train", "test")
+        for what in ("images-idx3", "labels-idx1")
+    ),
+    "QMNIST": tuple(
+        f"qmnist-{part}-{what}"
+        for part in ("train", "test")
+        for what in ("images-idx3-ubyte", "labels-idx2-int")
+    ),
+}
+FILES["FashionMNIST"] = FILES["KMNIST"] = FILES["MNIST"]
+NAMES = {
+    "mnist": "MNIST",
+    "fashion-mnist": "FashionMNIST",
+    "kmnist": "KMNIST",
+    "qmnist": "QMNIST",
+    "emnist-digits": "EMNIST",
+}
+UNCHECKED = [name for name in NAMES if name != "mnist"]  # no published MD5: the test can make the files
+
+
+def idx(array: Tensor) -> bytes:
+    """The bytes of an IDX file: two zeros, type, dimensions, sizes, then the items, all big-endian."""
+    code, size = {torch.uint8: (0x08, 1), torch.int32: (0x0C, 4)}[array.dtype]
+    head = bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    items = array.contiguous().numpy()
+    return head + (items if size == 1 else items.astype(">i4")).tobytes()
+
+
+def pictures(count: int, start: int = 0) -> Tensor:
+    """Images that differ from each other and from their own transpose."""
+    index = torch.arange(count * 28 * 28).reshape(count, 28, 28) + start
+    return (index * 37 % 251).to(torch.uint8)
+
+
+def write_data_set(folder: Path, title: str, *, labels: Tensor | None = None) -> Path:
+    """50 training and 20 test images in torchvision's layout; returns the folder with the files."""
+    raw = folder / title / "raw"
+    raw.mkdir(parents=True, exist_ok=True)
+    given = torch.arange(50) % 10 if labels is None else labels
+    parts = [pictures(len(given)), given, pictures(20, 5), torch.arange(20) % 10]
+    for name, part in zip(FILES[title], parts, strict=True):
+        if title == "QMNIST" and part.ndim == 1:  # class, then seven numbers about writer and origin
+            part = torch.stack([part, *(part + 100 + i for i in range(7))], dim=1).int()
+        (raw / name).write_bytes(idx(part if part.dtype in (torch.uint8, torch.int32) else part.byte()))
+    return raw
+
+
+def load(name: str, folder: Path, download: bool = False) -> tuple[LabelledImages, LabelledImages]:
+    read = catalog.load("data", name)
+    found: tuple[LabelledImages, LabelledImages] = (
+        read(folder, "train", download),
+        read(folder, "test", download),
+    )
+    return found
+
+
+def sentence(name: str, folder: Path, download: bool = False) -> str:
+    with pytest.raises(DataError) as caught:
+        load(name, folder, download)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+@pytest.mark.parametrize("name", UNCHECKED)
+def test_idx_files_load_as_they_were_written(name: str, tmp_path: Path) -> None:
+    write_data_set(tmp_path, NAMES[name])
+    for (images, labels), count, start in zip(load(name, tmp_path), (50, 20), (0, 5), strict=True):
+        expected = pictures(count, start)
+        if name == "emnist-digits":  # stored transposed, loaded upright
+            expected = expected.transpose(1, 2)
+        assert torch.equal(images, expected)
+        assert images.is_contiguous()
+        assert (images.dtype, labels.dtype) == (torch.uint8, torch.int64)
+        assert labels.tolist() == [i % 10 for i in range(count)]
+
+
+@pytest.mark.parametrize("name", UNCHECKED)
+@pytest.mark.parametrize("which", range(4))
+def test_a_cut_file_is_named(name: str, which: int, tmp_path: Path) -> None:
+    path = write_data_set(tmp_path, NAMES[name]) / FILES[NAMES[name]][which]
+    whole = path.read_bytes()
+    for kept in (0, 1, 3, 4, 7, 8, 15, 16, len(whole) // 2, len(whole) - 1):
+        if kept == len(whole):
+            continue
+        path.write_bytes(whole[:kept])
+        assert str(path) in sentence(name, tmp_path)
+    path.write_bytes(whole + b"\0")
+    assert f"{len(whole) + 1} bytes where its header promises {len(whole)}" in sentence(name, tmp_path)
+    path.write_bytes(whole)
+    load(name, tmp_path)
+
+
+def test_every_altered_byte_of_a_header_is_noticed_or_harmless(tmp_path: Path) -> None:
+    raw = write_data_set(tmp_path, "KMNIST")
+    for name in FILES["KMNIST"]:
+        path = raw / name
+        whole = path.read_bytes()
+        for place in range(16 if "images" in name else 8):
+            for value in (0x00, 0x01, 0x02, 0x03, 0x08, 0x0B, 0x7F, 0xFF):
+                altered = bytearray(whole)
+                altered[place] = value
+                path.write_bytes(altered)
+                if altered != whole:
+                    assert str(path) in sentence("kmnist", tmp_path), (place, value)
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("header", "items"),
+    [
+        (b"\0\0\x08\x03" + struct.pack(">3I", 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF), 16),  # 2^96 bytes
+        (b"\0\0\x08\x08" + struct.pack(">8I", *[0xFFFFFFFF] * 8), 0),
+        (b"\0\0\x08\x02" + struct.pack(">2I", 50, 784), 50 * 784),  # whole, but no images
+        (b"\0\0\x08\x04" + struct.pack(">4I", 50, 1, 28, 28), 50 * 784),
+        (b"\0\0\x0c\x03" + struct.pack(">3I", 50, 14, 14), 50 * 784),  # 32-bit numbers
+        (b"\0\0\x09\x03" + struct.pack(">3I", 50, 28, 28), 50 * 784),
+        (b"\0\0\x08\x03" + struct.pack(">3I", 0, 28, 28), 0),  # no image at all
+        (b"\0\0\x08\x03" + struct.pack(">3I", 50, 14, 56), 50 * 784),  # no network takes these
+        (b"\0\0\x08\x03" + struct.pack(">3I", 100, 14, 28), 50 * 784),  # more images than labels
+        (b"\x1f\x8b\x08\x00", 2000),  # still packed
+        (b"<html>", 2000),  # what a captive portal sends
+    ],
+    ids=["huge", "huge8", "2-D", "4-D", "int32", "int8", "empty", "14x56", "100", "gzip", "html"],
+)
+def test_a_header_that_lies_is_refused(header: bytes, items: int, tmp_path: Path) -> None:
+    raw = write_data_set(tmp_path, "FashionMNIST")
+    (raw / "train-images-idx3-ubyte").write_bytes(header + bytes(items))
+    started = time.process_time()
+    assert str(raw) in sentence("fashion-mnist", tmp_path) or "FashionMNIST" in sentence(
+        "fashion-mnist", tmp_path
+    )
+    assert time.process_time() - started < 2
+
+
+def test_more_labels_than_images_are_refused(tmp_path: Path) -> None:
+    raw = write_data_set(tmp_path, "KMNIST")
+    (raw / "train-labels-idx1-ubyte").write_bytes(idx(torch.zeros(51, dtype=torch.uint8)))
+    assert "50 images but 51 labels" in sentence("kmnist", tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_missing_files_get_one_sentence_that_says_what_to_do(name: str, tmp_path: Path) -> None:
+    title = NAMES[name]
+    for folder in (tmp_path, tmp_path / "not" / "there"):
+        message = sentence(name, folder)
+        assert all(file in message for file in FILES[title])
+        assert str(folder / title / "raw") in message
+        assert "--dataset digits" in message
+    assert not (tmp_path / "not").exists()
+    raw = write_data_set(tmp_path, title)
+    for number, file in enumerate(FILES[title]):
+        content = (raw / file).read_bytes()
+        (raw / file).unlink()
+        with pytest.raises(DataError, match=f"{title} is not in {re.escape(str(raw))}"):
+            catalog.load("data", name)(tmp_path, "train" if number < 2 else "test", False)
+        (raw / file).write_bytes(content)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    asked: list[Any] = []
+
+    def refuse(*arguments: Any, **_: Any) -> None:
+        asked.append(arguments)
+        raise OSError("network is unreachable")
+
+    for name in ("getaddrinfo", "create_connection"):
+        monkeypatch.setattr(socket, name, refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    return asked
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_network_the_sentence_says_what_to_do_at_once(
+    name: str, tmp_path: Path, no_network: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = time.perf_counter()
+    message = sentence(name, tmp_path, download=True)
+    assert time.perf_counter() - started < 10
+    assert no_network, "it never tried"
+    assert "could not be fetched" in message
+    assert all(file in message for file in FILES[NAMES[name]])
+    assert str(tmp_path / NAMES[name] / "raw") in message
+    assert "--dataset digits" in message
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_lies_there_is_never_fetched(name: str, tmp_path: Path, no_network: list[Any]) -> None:
+    write_data_set(tmp_path, NAMES[name])
+    if name == "mnist":
+        assert "MD5" in sentence(name, tmp_path, download=True)
+    else:
+        load(name, tmp_path, download=True)
+    assert not no_network
+
+
+def test_mnist_of_another_content_is_refused(tmp_path: Path) -> None:
+    raw = write_data_set(tmp_path, "MNIST")
+    message = sentence("mnist", tmp_path)
+    assert message.startswith(f"{raw / FILES['MNIST'][0]} is altered: its MD5 is not the published one")
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    path = write_data_set(tmp_path, "KMNIST") / FILES["KMNIST"][1]
+    path.unlink()
+    path.mkdir()
+    assert str(path) in sentence("kmnist", tmp_path)
+
+
+def test_a_file_in_the_place_of_the_folder_is_a_data_error(tmp_path: Path) -> None:
+    (tmp_path / "KMNIST").write_text("")
+    for download in (False, True):
+        assert "KMNIST" in sentence("kmnist", tmp_path, download)
+
+
+def test_only_the_verified_files_are_read(tmp_path: Path) -> None:
+    write_data_set(tmp_path, "KMNIST")
+    old = tmp_path / "KMNIST" / "processed"  # what torchvision before 0.9 wrote, still read by it first
+    old.mkdir()
+    for name in ("training.pt", "test.pt"):
+        torch.save(
+            (torch.zeros(50, 28, 28, dtype=torch.uint8), torch.zeros(50, dtype=torch.int64)), old / name
+        )
+    train, _ = load("kmnist", tmp_path)
+    assert torch.equal(train.images, pictures(50))
+
+
+def test_digits_lie_inside_the_package(tmp_path: Path, no_network: list[Any]) -> None:
+    train, test = load("digits", tmp_path / "nowhere", download=True)
+    assert not no_network
+    assert not (tmp_path / "nowhere").exists()
+    assert (len(train.labels), len(test.labels)) == (1433, 364)  # 1,797 in all
+    for images, labels in (train, test):
+        assert images.shape == (len(labels), 28, 28)
+        assert images.dtype == torch.uint8
+        assert labels.dtype == torch.int64
+        assert images.max() > 240
+        assert images.min() == 0
+    for label in range(10):
+        in_test, in_train = int((test.labels == label).sum()), int((train.labels == label).sum())
+        assert in_test == -(-(in_test + in_train) // 5)
+    again, _ = load("digits", tmp_path)
+    assert torch.equal(again.images, train.images)
+
+
+def test_digits_show_the_scans_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits
+
+    scans, labels = load_digits(return_X_y=True)
+    train, test = load("digits", Path("nowhere"))
+    enlarged = torch.nn.functional.adaptive_avg_pool2d(
+        torch.cat([train.images, test.images]).float()[:, None], 8
+    )
+    nearest = torch.cdist(enlarged.flatten(1), torch.from_numpy(scans).float() * 255 / 16).argmin(1)
+    agree = torch.from_numpy(labels)[nearest] == torch.cat([train.labels, test.labels])
+    assert agree.float().mean() > 0.999
+    assert len(nearest.unique()) > 1750  # each scan once, a few are near twins
+
+
+@pytest.mark.mnist
+def test_the_real_mnist(mnist_folder: Path) -> None:
+    train, test = load("mnist", mnist_folder)
+    assert train.images.shape == (60_000, 28, 28)
+    assert test.images.shape == (10_000, 28, 28)
+    assert torch.bincount(train.labels).tolist() == [
+        5923,
+        6742,
+        5958,
+        6131,
+        5842,
+        5421,
+        5918,
+        6265,
+        5851,
+        5949,
+    ]
+    assert torch.bincount(test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert train.images.float().mean() == pytest.approx(0.1307 * 255, abs=0.02)

@@ -1,0 +1,214 @@
+"""From stored runs to files: what is in them, that they are the same every time, and what cannot be drawn."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lossbench.__main__ import main
+from lossbench.errors import RunError, UsageError
+from lossbench.figures import forest
+from lossbench.reports.figure_files import _write, draw, painted
+from lossbench.runs.store import Store
+from lossbench.runs.stored_run import StoredRun
+from lossbench.specs import catalog
+from tests.figures.views import View, embedding
+from tests.running import run, small
+
+CONFIGS = [small(loss, seed=seed, epochs=1) for loss in ("softmax", "center") for seed in (0, 1, 2)]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    found = tmp_path_factory.mktemp("rendering")
+    for config in CONFIGS:
+        run(config, found)
+    return found
+
+
+@pytest.fixture
+def runs(folder):
+    return [StoredRun(Store(folder).run(config)) for config in CONFIGS]
+
+
+def inside(path):
+    """The description in a file, as a reader of that format finds it."""
+    if path.suffix == ".png":
+        with Image.open(path) as image:
+            return image.text["Description"]
+    content = path.read_bytes()
+    if path.suffix == ".svg":
+        return re.search(r"<dc:description>(.*?)</dc:description>", content.decode(), re.DOTALL)[1]
+    return re.search(rb"/Subject \((.*?)\)\s", content, re.DOTALL)[1].decode("latin-1")
+
+
+@pytest.mark.parametrize("form", ["png", "pdf", "svg"])
+def test_a_file_says_which_runs_it_shows(runs, tmp_path, form):
+    shown = [runs[0], runs[4]]
+    path = draw("features", shown, tmp_path / f"a.{form}", split="test")
+    text = inside(path)
+    for each in shown:
+        assert each.name in text
+        assert f"seed {each.seed}" in text
+        assert f"loss {each.config.loss}" in text
+        assert f"test_accuracy {each.numbers['test_accuracy']}" in text
+    assert f"lambda {shown[1].settings['lambda']}" in text
+    assert "epochs 1" in text
+
+
+@pytest.mark.parametrize("form", ["png", "pdf", "svg"])
+@pytest.mark.parametrize("name", ["features", "confusion"])
+def test_the_same_runs_give_the_same_bytes(folder, tmp_path, form, name):
+    contents = []
+    for turn in ("a", "b"):
+        fresh = [StoredRun(Store(folder).run(config)) for config in CONFIGS[:2]]
+        contents.append(draw(name, fresh, tmp_path / f"{turn}.{form}").read_bytes())
+    assert contents[0] == contents[1]
+    assert str(tmp_path).encode() not in contents[0]
+
+
+@pytest.mark.parametrize("form", ["pdf", "svg"])
+def test_sixty_thousand_points_stay_a_small_file_with_text_as_text(tmp_path, form):
+    part = embedding(60_000, noise=0.5)
+    big = View(splits={"train": part, "test": part})
+    compose = catalog.load("figures", "features")
+    path = _write(
+        lambda figure: compose(figure, [big], split="train", view="raw", projection="pca"),
+        tmp_path / f"big.{form}",
+        [big],
+    )
+    content = path.read_bytes()
+    assert len(content) < 2_000_000
+    if form == "svg":
+        assert content.count(b"<image") == 1
+        assert content.count(b"<use") < 2000  # the points are no shapes
+    else:
+        assert content.count(b"/Subtype /Image") == 2  # the points, and how opaque they are
+        assert b"/FontName" in content
+
+
+def test_the_forest_is_drawn_of_stored_runs(runs, tmp_path, monkeypatch):
+    drawn = []
+
+    def remember(axes, rows, **settings):
+        drawn.append((rows, settings))
+        forest_draw(axes, rows, **settings)
+
+    forest_draw = forest.draw
+    monkeypatch.setattr(forest, "draw", remember)
+    draw("forest", runs, tmp_path / "a.png")
+    (row,), settings = drawn[0]
+    expected = [100 * (b.numbers["test_accuracy"] - a.numbers["test_accuracy"])
+                for a, b in zip(runs[:3], runs[3:], strict=True)]  # fmt: skip
+    np.testing.assert_allclose(row.differences, expected)
+    assert (row.label, settings["baseline"]) == ("Center", "Softmax")
+    assert settings["unit"] == "test accuracy (percentage points)"
+    draw("forest", runs, tmp_path / "b.png", metric="spread-gap", style="dark")
+    assert drawn[1][1]["unit"] == "spread/gap"
+    with pytest.raises(RunError, match="at least two losses or settings"):
+        draw("forest", runs[:3], tmp_path / "c.png")
+    with pytest.raises(UsageError, match="Unknown metric 'spred'"):
+        draw("forest", runs, tmp_path / "c.png", metric="spred")
+    assert not (tmp_path / "c.png").exists()
+
+
+@pytest.mark.parametrize(
+    "style",
+    ["paper", pytest.param("slides", marks=pytest.mark.slow), pytest.param("dark", marks=pytest.mark.slow)],
+)
+@pytest.mark.parametrize(
+    "name", ["training", "roc", "confusion", "hardest", "leaderboard", "features", "lambda-grid"]
+)
+def test_figures_of_runs_are_drawn_of_stored_ones_in_every_style(runs, tmp_path, name, style):
+    path = draw(name, [runs[0], runs[3]], tmp_path / "a.png", style=style)
+    with Image.open(path) as image:
+        assert min(image.size) > 150
+        corner = image.convert("RGB").getpixel((0, 0))
+    assert corner == ((20, 22, 26) if style == "dark" else (255, 255, 255))
+
+
+def test_a_canvas_of_its_own_takes_the_settings_of_its_style():
+    seen = []
+    figure = painted(lambda figure: seen.append(figure.get_facecolor()), "dark")
+    assert isinstance(figure, Figure)
+    assert seen == [(20 / 255, 22 / 255, 26 / 255, 1.0)]
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["confusion", "--view", "raw"], "--view means nothing to `confusion`; its own options are: none."),
+        (["roc", "--metric", "eer"], "--metric means nothing to `roc`; its own options are: --split."),
+        (["features", "--split", "vel"], "--split vel is none of both, train, test."),
+        (["leaderboard", "--metric", "accurcy"], "Unknown metric 'accurcy'; did you mean accuracy"),
+        (["leaderbord"], "Unknown figure 'leaderbord'; did you mean leaderboard?"),
+        (["budget"], "`budget` is drawn from searches, by the command that makes them."),
+        (["roc", "--format", "gif"], "--format gif is none of png, pdf, svg."),
+        (["roc", "--style", "neon"], "--style neon is none of paper, slides, dark."),
+        (["roc", "--output", "a.gif"], "--format gif is none of png, pdf, svg."),
+        (["roc", "--run", "nothing"], "Unknown run 'nothing'"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_one_sentence(folder, capsys, arguments, sentence):
+    assert main(["plot", *arguments, "--results", str(folder)]) == 2
+    said = capsys.readouterr()
+    text = " ".join((said.out + said.err).split())
+    assert text.startswith(f"lossbench: {sentence}")
+    assert not (folder / "figures").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["roc", "--split", "unseen"], "has no unseen features; it has train, val, test."),
+        (["leaderboard", "--metric", "eer"], "`lossbench compare --metric eer` measures it"),
+        (["roc", "--loss", "arcface"], "There is no finished run of arcface"),
+    ],
+)  # fmt: skip
+def test_what_runs_do_not_have_is_one_sentence(folder, capsys, arguments, sentence):
+    assert main(["plot", *arguments, "--results", str(folder)]) == 1
+    said = capsys.readouterr()
+    text = " ".join((said.out + said.err).split())
+    assert text.startswith("lossbench: ")
+    assert sentence in text
+
+
+def test_an_ending_decides_the_format(folder, tmp_path, capsys):
+    path = tmp_path / "deep" / "a.pdf"
+    assert main(["plot", "confusion", "--results", str(folder), "--output", str(path), "--json"]) == 0
+    assert path.read_bytes().startswith(b"%PDF")
+    assert str(path) in capsys.readouterr().out
+
+
+def test_losses_can_be_drawn_before_any_training(tmp_path, capsys):
+    path = tmp_path / "curves.svg"
+    arguments = ["plot", "target-logits", "--loss", "arcface,cosface", "--results", str(tmp_path)]
+    assert main([*arguments, "--output", str(path)]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "ArcFace (m = 0.3, s = 16)" in text
+    assert "CosFace" in text
+    assert "SphereFace" not in text
+    assert main(["plot", "target-logits", "--loss", "softmax", "--results", str(tmp_path)]) == 1
+    assert "None of these runs has a target logit" in capsys.readouterr().err
+
+
+def test_drawing_stored_features_needs_neither_torch_nor_scipy(folder, tmp_path):
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from lossbench.reports.figure_files import draw_features\n"
+        "from lossbench.runs.store import Store\n"
+        "draw_features(Store(Path(sys.argv[1])).all()[0][:1], Path(sys.argv[2]))\n"
+        "slow = {'torch', 'sklearn', 'scipy'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    command = [sys.executable, "-c", script, str(folder), str(tmp_path / "features.png")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "features.png").exists()

@@ -1,0 +1,253 @@
+"""Tables and files of a comparison, from hand-made results."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossbench.engines.local import Outcome
+from lossbench.experiments.comparison import contests
+from lossbench.experiments.summary import summarize
+from lossbench.files import to_json
+from lossbench.reports.report import (
+    Report,
+    against,
+    against_csv,
+    against_title,
+    comparison,
+    conditions,
+    document,
+    format_value,
+    to_csv,
+    write_tables,
+)
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.store import Store
+
+MACHINE = {"device": "cpu", "device_name": "A Processor", "threads": 2, "torch": "2.6", "python": "3.12"}
+STEPS = [0.020, 0.021, 0.022, 0.023, 0.024, 0.025, 0.026, 0.027]
+
+
+def outcome(loss: str, seed: int, accuracy: float | None, dataset: str = "digits", **more: Any) -> Outcome:
+    """A run as training stores it; failed without an accuracy."""
+    options = {key: more.pop(key) for key in ("unseen", "lam", "epochs") if key in more}
+    config = dataclasses.replace(make_config(loss=loss, dataset=dataset, **options), seed=seed)
+    if accuracy is None:
+        return Outcome(config, "failed", None, "out of memory")
+    result = {
+        "run": config.run_name,
+        "status": "done",
+        "seconds": 12.0 + seed,
+        "images_per_second": 15234.6,
+        "parameters": 116738,
+        "precision": "float32",
+        "finished": f"2026-01-{10 + seed:02}T10:00:00+00:00",
+        "lossbench": "0.1.0",
+        "machine": MACHINE,
+        "test_accuracy": accuracy,
+        "val_accuracy": None,
+        "metrics": {"nn-accuracy": accuracy - 0.1, "gap": 10 * accuracy, **more.pop("metrics", {})},
+    }
+    return Outcome(config, "done", {**result, **more}, "")
+
+
+def report(groups: dict[str, list[Outcome]], metrics: Sequence[str] = ("test_accuracy",)) -> Report:
+    every = [outcome for outcomes in groups.values() for outcome in outcomes]
+    done = [outcome for outcome in every if outcome.status == "done"]
+    datasets = list(dict.fromkeys(outcome.config.dataset for outcome in every))
+    return Report(
+        title="Digits: a | b",
+        command="lossbench compare --losses `x`",
+        stated=conditions([o.config for o in done], [o.result or {} for o in done]),
+        rows=summarize(every),
+        metrics=metrics,
+        contests=contests(groups, next(iter(groups)), metrics, datasets),
+    )
+
+
+def usual(**more: Any) -> dict[str, list[Outcome]]:
+    return {
+        "softmax": [outcome("softmax", seed, 0.9, **more) for seed in range(8)],
+        "center": [outcome("center", seed, 0.9 + step, **more) for seed, step in enumerate(STEPS)],
+    }
+
+
+def parsed(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+
+
+def test_columns_of_the_comparison() -> None:
+    table = comparison(report(usual()).rows)
+    assert table.header == ["loss", "settings", "runs", "test (%)", "val (%)", "1-NN accuracy (%)", "seconds"]
+    assert [row[:4] for row in table.rows] == [
+        ["Softmax", "", "8", "90.00 ± 0.00"],
+        ["Center", "λ = 0.003, α = 0.5", "8", "92.35 ± 0.20"],
+    ]
+    assert [row[4] for row in table.rows] == ["–", "–"]
+
+
+def test_metrics_asked_for_stand_before_the_time_and_only_once() -> None:
+    header = comparison(report(usual()).rows, ("gap", "test_accuracy", "images_per_second")).header
+    assert header[3:] == ["test (%)", "val (%)", "1-NN accuracy (%)", "gap", "images/s", "seconds"]
+
+
+def test_several_data_sets_rules_and_failures_get_a_column() -> None:
+    groups = {
+        "softmax": [outcome("softmax", 0, 0.9), outcome("softmax", 0, 0.8, "kmnist")],
+        "triplet": [outcome("triplet", 0, 0.9), outcome("triplet", 0, None, "kmnist")],
+    }
+    table = comparison(report(groups).rows)
+    assert table.header[0] == "data"
+    assert table.header[-2:] == ["rule", "diverged / failed"]
+    assert [row[0] for row in table.rows] == ["Digits", "KMNIST", "Digits", "KMNIST"]
+    assert [row[-1] for row in table.rows] == ["0 / 0", "0 / 0", "0 / 0", "0 / 1"]
+    lines = parsed(to_csv(report(groups).rows, ()))
+    assert [line["dataset"] for line in lines] == ["digits", "kmnist", "digits", "kmnist"]
+    assert "dataset" not in parsed(to_csv(report(usual()).rows, ()))[0]
+
+
+def test_the_csv_parses_back_to_the_same_numbers() -> None:
+    made = report({**usual(), "arcface": [outcome("arcface", 0, None)]})
+    for line, row in zip(parsed(to_csv(made.rows, ())), made.rows, strict=True):
+        assert (line["loss"], int(line["done"]), int(line["failed"])) == (
+            row.config.title,
+            row.done,
+            row.failed,
+        )
+        for name, interval in row.intervals.items():
+            for column, value in ((name, interval.mean), (f"{name}_half_width", interval.half_width)):
+                assert (float(line[column]) == value) if line[column] else math.isnan(value)
+            assert int(line[f"{name}_count"]) == interval.n
+
+
+def test_the_paired_csv_holds_every_difference() -> None:
+    made = report(usual(), ("test_accuracy", "gap"))
+    lines = parsed(against_csv(made.contests))
+    assert [line["metric"] for line in lines] == ["test_accuracy", "gap"]
+    for line, contest in zip(lines, made.contests, strict=True):
+        (entry,) = contest.entries
+        assert tuple(map(float, line["differences"].split())) == entry.comparison.differences
+        assert float(line["p_holm"]) == entry.adjusted
+        assert float(line["half_width"]) == entry.comparison.difference.half_width
+        assert (line["baseline"], line["loss"], line["seeds"]) == ("Softmax", "Center", "8")
+        assert (line["failed"], line["unpaired"], line["verdict"]) == ("0", "0", "better")
+
+
+def test_the_paired_table_in_percentage_points_and_in_units() -> None:
+    one = against(report(usual()).contests)
+    assert one.header[:4] == ["loss", "settings", "seeds", "difference"]
+    assert one.rows[0][2:6] == ["8", "+2.35 ± 0.20", "0.008", "0.008"]
+    assert one.rows[0][-2:] == ["better", "6"]
+    two = against(report(usual(), ("gap", "seconds")).contests)
+    assert two.header[0] == "metric"
+    assert [row[0] for row in two.rows] == ["gap", "seconds"]
+    assert [row[4] for row in two.rows] == ["+0.235 ± 0.020", "+0.0 ± 0.0"]
+
+
+def test_the_title_names_the_metric_where_no_column_does() -> None:
+    assert against_title(report(usual())) == "Against Softmax by test accuracy, paired by seed"
+    assert against_title(report(usual(), ("gap",))) == "Against Softmax by gap, paired by seed"
+    assert against_title(report(usual(), ("gap", "seconds"))) == "Against Softmax, paired by seed"
+
+
+def test_a_baseline_of_the_same_loss_is_named_with_its_settings() -> None:
+    groups = {
+        name: [outcome("center", seed, 0.9 + lam / 10 + seed / 100, lam=lam) for seed in range(3)]
+        for name, lam in (("a", 0.1), ("b", 0.2))
+    }
+    made = report(groups)
+    assert "Center (λ = 0.1, α = 0.5)" in against_title(made)
+    assert parsed(against_csv(made.contests))[0]["baseline"] == "Center (λ = 0.1, α = 0.5)"
+
+
+def test_failures_and_missing_partners_are_said() -> None:
+    groups = usual()
+    groups["center"][1] = outcome("center", 1, None)
+    groups["softmax"][2] = outcome("softmax", 2, None)
+    made = report(groups)
+    assert against(made.contests).rows[0][2] == "6 of 8 (1 failed)"
+    (line,) = parsed(against_csv(made.contests))
+    assert (line["seeds"], line["unpaired"], line["failed"]) == ("6", "2", "1")
+    (entry,) = document(made)["against"]
+    assert (entry["n"], entry["unpaired"], entry["failed"]) == (6, 2, 1)
+
+
+@pytest.mark.parametrize("seeds", [0, 1])
+def test_what_is_not_defined_is_a_dash_an_empty_cell_or_null(seeds: int, tmp_path: Path) -> None:
+    """With a single pair there is no interval and no test; with none there is nothing."""
+    groups = usual()
+    groups["center"][seeds:] = [outcome("center", seed, None) for seed in range(seeds, 8)]
+    made = report(groups)
+    row = against(made.contests).rows[0]
+    assert row[4:6] == ["–", "–"]
+    assert row[7:] == ["not distinguishable", "–"]
+    (line,) = parsed(against_csv(made.contests))
+    assert (line["p"], line["p_holm"], line["half_width"], line["seeds_needed"]) == ("", "", "", "")
+    write_tables(Store(tmp_path), "compare", made)
+    read = json.loads((tmp_path / "tables/compare.json").read_text(), parse_constant=pytest.fail)
+    assert read["against"][0]["p"] is None
+    assert read["against"][0]["difference"]["half_width"] is None
+    assert len(read["against"][0]["differences"]) == seeds
+    assert read["settings"][1]["done"] == seeds
+
+
+def test_every_file_is_written_and_the_json_is_both_tables(tmp_path: Path) -> None:
+    made = report(usual())
+    write_tables(Store(tmp_path), "compare-x", made)
+    names = {path.name for path in (tmp_path / "tables").iterdir()}
+    assert names == {f"compare-x{end}" for end in (".csv", ".md", ".tex", ".json", "-against.csv")}
+    read = json.loads((tmp_path / "tables/compare-x.json").read_text())
+    assert read == json.loads(to_json(document(made)))  # as --json prints it
+    assert [setting["loss"] for setting in read["settings"]] == ["softmax", "center"]
+    (entry,) = read["against"]
+    assert (entry["baseline"], entry["loss"], entry["verdict"]) == ("softmax", "center", "better")
+    assert entry["differences"] == list(made.contests[0].entries[0].comparison.differences)
+    text = (tmp_path / "tables/compare-x.md").read_text()
+    assert "by Holm over all comparisons here (1)" in text
+    assert text.endswith("`` lossbench compare --losses `x` ``\n")
+    latex = (tmp_path / "tables/compare-x.tex").read_text()
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 2
+    assert r"\caption{Digits: a $|$ b. " in latex
+    assert text.strip() in (tmp_path / "README.md").read_text()
+
+
+def test_without_a_comparison_there_is_one_table(tmp_path: Path) -> None:
+    write_tables(Store(tmp_path), "compare-x", report(usual())._replace(contests=()))
+    assert not (tmp_path / "tables/compare-x-against.csv").exists()
+    assert (tmp_path / "tables/compare-x.tex").read_text().count("tabular}") == 2
+    assert "Holm" not in (tmp_path / "tables/compare-x.md").read_text()
+
+
+def test_conditions_in_a_sentence() -> None:
+    stated = report(usual()).stated
+    assert stated.startswith(
+        "Digits with 180 validation images held out of training; network compact (116,738 "
+    )
+    assert "seeds 0, 1, 2, 3, 4, 5, 6, 7. Intervals are 95 %" in stated
+    assert "float32 on A Processor, 2 threads per run; torch 2.6, Python 3.12, lossbench 0.1.0" in stated
+    assert stated.endswith("; 2026-01-10 to 2026-01-17.")
+    assert "kept out" not in stated
+    apart = report(usual(unseen="8,9")).stated
+    assert "Classes 8, 9 are kept out of training." in apart
+
+
+def test_conditions_name_every_data_set() -> None:
+    made = [outcome("softmax", 0, 0.9), outcome("softmax", 0, 0.8, "kmnist")]
+    stated = conditions([o.config for o in made], [o.result or {} for o in made])
+    assert stated.startswith("Digits with 180, KMNIST with 5,000 validation images held out of training; ")
+
+
+def test_values_have_the_digits_of_their_unit() -> None:
+    assert format_value("test_accuracy", 0.98765) == "98.77"
+    assert format_value("seconds", 12.34) == "12.3"
+    assert format_value("images_per_second", 15234.6) == "15235"
+    assert format_value("gap", 1.23456) == "1.235"
+    assert format_value("unseen-eer", math.nan) == "–"

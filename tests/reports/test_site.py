@@ -1,0 +1,342 @@
+"""`lossbench report` on real runs: the page is parsed, its links followed, its numbers compared with the CSV."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from lossbench.__main__ import main
+from lossbench.experiments.summary import Row
+from lossbench.reports.report import Report, format_interval, write_tables
+from lossbench.reports.site import read_results, write_index
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.store import Store
+from lossbench.statistics.intervals import Interval
+
+Capture = pytest.CaptureFixture[str]
+QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "100", "--device", "cpu"]
+COMPARED = "compare-softmax-center-digits"
+SWEPT = "sweep-center-lambda-digits"
+EVIL = "<script>alert('1')</script> & \"a\" `b` | c](d)"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A comparison over two seeds and a sweep of two settings, with the page made of them."""
+    folder = tmp_path_factory.mktemp("published")
+    common = [*QUICK, "--results", str(folder)]
+    assert main(["compare", "--losses", "softmax,center", "--seeds", "1-2", *common]) == 0
+    assert main(["sweep", "--loss", "center", "--lambda", "0.003,0.1", *common]) == 0
+    (folder / "LOG.md").write_text("# Log\n")
+    (folder / "figures" / "explore-softmax-center-digits.html").write_text("an explorer")
+    (folder / "figures" / "film.mp4").write_bytes(b"a film")
+    assert main(["report", "--results", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def copied(folder: Path, tmp_path: Path) -> Path:
+    shutil.copytree(folder, tmp_path / "results")
+    return tmp_path / "results"
+
+
+class Page(HTMLParser):
+    """What a reader, or a screen reader, meets on a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.captions: list[str] = []
+        self.headings: list[str] = []
+        self.commands: list[str] = []
+        self.tables: list[list[list[str]]] = []
+        self.scripts: list[str] = []
+        self._into: list[tuple[str, list[str]]] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [given["id"]] if given.get("id") else []
+        self.links += [given["href"]] if tag == "a" and given.get("href") else []
+        self.loaded += [given["src"]] if given.get("src") else []
+        self.loaded += [given["href"]] if tag == "link" and given.get("href") else []
+        self.images += [given] if tag == "img" else []
+        self.tables += [[]] if tag == "table" else []
+        if tag == "tr":
+            self.tables[-1].append([])
+        for name, into in (("caption", self.captions), ("h2", self.headings), ("script", self.scripts)):
+            if tag == name:
+                self._into.append((tag, into))
+                into.append("")
+        if tag in ("td", "th"):
+            self._into.append((tag, self.tables[-1][-1]))
+            self.tables[-1][-1].append("")
+        if tag == "code":
+            self._into.append((tag, self.commands))
+            self.commands.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._into and self._into[-1][0] == tag:
+            self._into.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._into:
+            self._into[-1][1][-1] += data
+
+
+def call(capsys: Capture, *arguments: object) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main(["report", *(str(argument) for argument in arguments)])
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return code, captured.out, captured.err
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {
+        path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "runs" not in path.parts
+    }
+
+
+def report_of(label: str, title: str, command: str) -> Report:
+    config = make_config(loss="softmax", dataset="digits")
+
+    class Titled:
+        """A config whose loss is called by what a user typed."""
+
+        title, subtitle, rule, dataset, loss = label, label, config.rule, config.dataset, config.loss
+        to_dict = config.to_dict
+
+    intervals = {"test_accuracy": Interval(0.5, 0.1, 2)}
+    return Report(title, command, "As stated.", [Row(Titled(), intervals, 2, 0, 0)])  # type: ignore[arg-type]
+
+
+def test_the_page_stands_alone(folder: Path) -> None:
+    """Nothing is loaded from anywhere: every image is the very file of the figures folder."""
+    page = Page(folder / "index.html")
+    assert all(source.startswith("data:") for source in page.loaded)
+    shown = {base64.b64decode(str(image["src"]).partition("base64,")[2]) for image in page.images}
+    assert shown == {path.read_bytes() for path in (folder / "figures").glob("*.png")}
+    assert len(page.images) == len(shown) == 4
+    assert "default-src 'none'" in (folder / "index.html").read_text()
+
+
+def test_every_link_leads_somewhere(folder: Path) -> None:
+    page = Page(folder / "index.html")
+    inside = [link.removeprefix("#") for link in page.links if link.startswith("#")]
+    assert set(inside) <= set(page.ids)
+    assert {COMPARED, SWEPT, "other-figures"} <= set(inside)
+    outside = [link for link in page.links if not link.startswith("#")]
+    assert all((folder / link).exists() for link in outside), outside
+    runs = {f"runs/{path.name}/" for path in (folder / "runs").iterdir()}
+    assert {link for link in outside if link.startswith("runs/")} == runs
+    assert len(runs) == 6
+    expected = {f"tables/{COMPARED}{end}" for end in (".csv", ".json", "-against.csv")}
+    expected |= {"figures/explore-softmax-center-digits.html", "figures/film.mp4", "LOG.md"}
+    assert expected <= set(outside)
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_it_can_be_read_without_eyes(folder: Path) -> None:
+    page = Page(folder / "index.html")
+    assert {"header", "nav", "main", "section", "figure", "figcaption"} <= set(page.tags)
+    assert page.tags.count("main") == page.tags.count("h1") == 1
+    assert len(page.captions) == len(page.tables) == 3
+    assert all(page.captions)
+    assert page.captions[1] == "Against Softmax by test accuracy, paired by seed"
+    alts = [image["alt"] for image in page.images]
+    assert "Paired differences to a baseline, one row per loss: Digits: Softmax · Center" in alts
+    assert "Metrics against a swept setting, with a band over seeds: Digits: Center over lambda" in alts
+    assert sum(str(alt).startswith("Features in the plane") for alt in alts) == 2
+
+
+def test_the_numbers_are_those_of_the_csv(folder: Path) -> None:
+    first, paired, swept = Page(folder / "index.html").tables
+    columns = {"test (%)": "test_accuracy", "spread/gap": "spread-gap", "seconds": "seconds"}
+    for table, name in ((first, COMPARED), (swept, SWEPT)):
+        with (folder / "tables" / f"{name}.csv").open(newline="") as file:
+            lines = list(csv.DictReader(file))
+        assert len(table) == len(lines) + 1 == 3
+        for row, line in zip(table[1:], lines, strict=True):
+            shown = dict(zip(table[0], row, strict=True))
+            assert (shown["loss"], shown["settings"]) == (line["loss"], line["settings"])
+            for heading, metric in columns.items():
+                numbers = [float(line[metric + end] or "nan") for end in ("", "_half_width")]
+                count = int(line[f"{metric}_count"])
+                assert shown[heading] == format_interval(metric, Interval(*numbers, count))
+    with (folder / "tables" / f"{COMPARED}-against.csv").open(newline="") as file:
+        (line,) = csv.DictReader(file)
+    shown = dict(zip(*paired, strict=True))
+    assert shown["verdict"] == line["verdict"]
+    difference, half = (100 * float(line[name]) for name in ("difference", "half_width"))
+    assert shown["difference"].replace("−", "-") == f"{difference:+.2f} ± {half:.2f}"
+
+
+def test_the_markdown_says_the_same(folder: Path) -> None:
+    text = (folder / "README.md").read_text()
+    page = Page(folder / "index.html")
+    for name in (COMPARED, SWEPT):
+        assert (folder / "tables" / f"{name}.md").read_text().strip() in text
+        assert f"](#{name})" in text
+    for image in page.images:
+        assert f"![{image['alt']}](figures/" in text
+    assert text.count("![") == 4
+    assert "[LOG.md](LOG.md)" in text
+
+
+def test_a_command_of_the_page_is_the_stored_one(folder: Path) -> None:
+    """Once in the contents and once to copy, each as it was typed."""
+    stored = [
+        json.loads((folder / f"tables/{name}.json").read_text())["command"] for name in (COMPARED, SWEPT)
+    ]
+    assert Page(folder / "index.html").commands == [*stored, *stored]
+
+
+def test_links_hold_from_elsewhere_and_nothing_else_is_written(
+    folder: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    before = files_of(folder)
+    target = tmp_path / "deep" / "page.html"
+    assert call(capsys, "--results", folder, "--output", target)[0] == 0
+    assert files_of(folder) == before
+    links = [link for link in Page(target).links if not link.startswith("#")]
+    assert len(links) > 10
+    assert all((target.parent / link).exists() for link in links)
+    assert call(capsys, "--results", folder, "--output", target, "--check")[0] == 0
+
+
+def test_fresh_is_fresh_whatever_the_clock_says(copied: Path, capsys: Capture) -> None:
+    assert call(capsys, "--results", copied, "--check")[0] == 0
+    for path in copied.rglob("*"):
+        path.touch()
+    assert call(capsys, "--results", copied, "--check") == (0, "", "")
+
+
+@pytest.mark.parametrize("changed", ["table", "figure", "readme", "no page"])
+def test_stale_is_named_and_left_alone(copied: Path, capsys: Capture, changed: str) -> None:
+    table = copied / "tables" / f"{COMPARED}.md"
+    if changed == "table":
+        table.write_text(table.read_text().replace("Softmax |", "Softmin |"))
+    elif changed == "figure":
+        (copied / "figures" / f"{SWEPT}-grid.png").write_bytes(b"another")
+    elif changed == "readme":
+        (copied / "README.md").write_text("mine")
+    else:
+        (copied / "index.html").unlink()
+    stale = {"table": ["index.html", "README.md"], "readme": ["README.md"]}.get(changed, ["index.html"])
+    before = files_of(copied)
+    code, out, err = call(capsys, "--results", copied, "--check")
+    assert (code, out) == (1, "")
+    assert files_of(copied) == before
+    names = ", ".join(str(copied / name) for name in stale)
+    assert err.strip() == f"lossbench: Out of date: {names}; `lossbench report` makes it anew."
+    code, out, _ = call(capsys, "--results", copied, "--check", "--json")
+    assert code == 1
+    assert json.loads(out)["stale"] == [str(copied / name) for name in stale]
+    code, out, _ = call(capsys, "--results", copied, "--json")
+    assert code == 0
+    assert json.loads(out) == {
+        "page": str(copied / "index.html"),
+        "tables": [COMPARED, SWEPT],
+        "written": [str(copied / name) for name in stale],
+    }
+    assert call(capsys, "--results", copied, "--check")[0] == 0
+
+
+def test_what_a_user_typed_is_text(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write_tables(store, "compare-x", report_of(EVIL, EVIL, f"lossbench compare --losses {EVIL}"))
+    (store.figures).mkdir()
+    (store.figures / "compare-x.png").write_bytes(b"a picture")
+    (section,) = read_results(store).sections
+    assert (section.title, section.command) == (EVIL, f"lossbench compare --losses {EVIL}")
+    assert section.tables[0].table.rows[0][:2] == [EVIL, EVIL]
+    assert main(["report", "--results", str(tmp_path)]) == 0
+    page = Page(tmp_path / "index.html")
+    assert len(page.scripts) == 1
+    assert "alert" not in page.scripts[0]
+    assert page.tables[0][1][:2] == [EVIL, EVIL]
+    assert page.commands == [section.command, section.command]
+    assert EVIL in page.headings
+    assert str(page.images[0]["alt"]).endswith(EVIL)
+    outside_code = (tmp_path / "README.md").read_text().replace(section.command, "")
+    assert "<script" not in outside_code
+    assert (
+        "![Features in the plane coloured by class, a panel for each loss or setting: &lt;script>"
+        in outside_code
+    )
+    assert "c](d)](figures" not in outside_code
+
+
+def test_a_long_list_of_losses_is_cut_in_headings_alone(tmp_path: Path) -> None:
+    title = "Digits: " + " · ".join(f"Loss {number}" for number in range(9))
+    write_tables(Store(tmp_path), "compare-x", report_of("Loss", title, "lossbench compare"))
+    assert read_results(Store(tmp_path)).sections[0].heading == "Digits: Loss 0 · Loss 1 · Loss 2 and 6 more"
+    assert f"## {title}\n" in (tmp_path / "README.md").read_text()
+
+
+def test_a_name_that_goes_on_keeps_its_own_figures(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.figures.mkdir()
+    for name in ("compare-a-mnist", "compare-a-mnist-unseen7"):
+        write_tables(store, name, report_of("A", "A", "lossbench compare"))
+        for end in (".png", "-forest.png", ".svg"):
+            (store.figures / f"{name}{end}").write_bytes(b"a picture")
+    (store.figures / "features-a.pdf").write_bytes(b"a figure alone")
+    found = read_results(store)
+    assert {s.name: [picture.path for picture in s.pictures] for s in found.sections} == {
+        f"compare-a-mnist{end}": [
+            f"figures/compare-a-mnist{end}.png",
+            f"figures/compare-a-mnist{end}-forest.png",
+        ]
+        for end in ("", "-unseen7")
+    }
+    assert found.sections[0].pictures[0].formats == ("figures/compare-a-mnist-unseen7.svg",)
+    assert (found.pictures, found.files) == ((), ("figures/features-a.pdf",))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# Notes\n\nmine", "## A\n\n| a |\n| --- |\n| b | c |\n\nnote\n\n`x`\n"]
+)
+def test_a_file_that_no_command_wrote_is_passed_over(tmp_path: Path, text: str) -> None:
+    store = Store(tmp_path)
+    write_tables(store, "compare-a", report_of("A", "A", "lossbench compare"))
+    (store.tables / "notes.md").write_text(text)
+    write_index(store)
+    assert [section.name for section in read_results(store).sections] == ["compare-a"]
+
+
+def test_tables_of_an_older_version_have_no_json(copied: Path, capsys: Capture) -> None:
+    (copied / "tables" / f"{COMPARED}.json").unlink()
+    assert call(capsys, "--results", copied)[0] == 0
+    page = Page(copied / "index.html")
+    assert len(page.tables) == 3
+    assert all((copied / link).exists() for link in page.links if not link.startswith("#"))
+    assert len({link for link in page.links if link.startswith("runs/")}) == 4
+
+
+def test_without_tables_there_is_a_sentence(tmp_path: Path, capsys: Capture) -> None:
+    code, out, err = call(capsys, "--results", tmp_path, "--json")
+    assert (code, out) == (1, "")
+    assert err.strip() == (
+        f"lossbench: There is no table in {tmp_path / 'tables'}; `lossbench compare` or `sweep` makes one."
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_is_a_sentence(copied: Path, capsys: Capture) -> None:
+    (copied / "tables" / f"{COMPARED}.json").write_text("{")
+    code, _, err = call(capsys, "--results", copied)
+    assert code == 1
+    assert f"{COMPARED}.json" in err

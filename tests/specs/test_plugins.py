@@ -1,0 +1,151 @@
+"""Losses from outside: a user's class, an installed package's, and pytorch-metric-learning's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from lossbench.__main__ import main
+from lossbench.errors import UsageError
+from lossbench.runs.config_builder import config_from_dict, make_config
+from lossbench.specs import catalog
+from lossbench.specs import plugins as external
+
+from ..running import run, small
+
+MINE = """
+    from torch import nn
+
+    class Pull(nn.Module):
+        \"\"\"Pulls features to the origin.\"\"\"
+
+        def __init__(self, num_classes, feature_dim, *, strength=0.5):
+            super().__init__()
+            self.strength = strength
+
+        def forward(self, features, labels):
+            return self.strength * features.square().sum(1).mean()
+"""
+QUICK = ["--dataset", "digits", "--epochs", "1", "--device", "cpu"]
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A module `my_losses` in the working directory."""
+    (tmp_path / "my_losses.py").write_text(textwrap.dedent(MINE))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    sys.modules.pop("my_losses", None)
+    for cached in (external.find, catalog.spec, catalog.load):
+        cached.cache_clear()
+
+
+def test_a_class_of_the_users_trains_beside_softmax(mine, capsys):
+    code = main(["train", "--loss", "softmax + 0.01*my_losses:Pull", "--set", "strength=2", *QUICK, "--json"])
+    assert code == 0
+    document = json.loads(capsys.readouterr().out)
+    assert set(document["terms"]) == {"softmax", "my_losses:Pull"}
+    assert "pull" in document["run"]
+
+
+def test_the_console_script_finds_the_working_directory(mine):
+    command = [sys.executable, "-P", "-m", "lossbench"] if sys.version_info >= (3, 11) else None
+    if command is None:
+        pytest.skip("python -P needs 3.11")
+    arguments = ["train", "--loss", "softmax + my_losses:Pull", *QUICK, "--json"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_opening_stored_runs_never_runs_the_users_code(mine, capsys):
+    assert main(["train", "--loss", "softmax + 0.1*my_losses:Pull", *QUICK]) == 0
+    (mine / "my_losses.py").write_text("raise SystemExit('the code of a stored run was executed')")
+    sys.modules.pop("my_losses")
+    for cached in (external.find, catalog.spec, catalog.load):
+        cached.cache_clear()
+    capsys.readouterr()
+    assert main(["runs"]) == 0
+    assert "pull" in capsys.readouterr().out
+    named = ["--run", "softmax+my"]
+    for command in (["plot"], ["plot", "roc"], ["plot", "training"], ["explore"], ["report"]):
+        shown = [] if command == ["report"] else named
+        assert main([*command, *shown]) == (1 if command == ["report"] else 0)  # there is no table
+
+
+@pytest.mark.parametrize(
+    ("loss", "sentence"),
+    [
+        ("no_such_module:Loss", "cannot be imported"),
+        ("json:Nothing", "cannot be imported"),
+        ("json:dumps", "is no torch.nn.Module class"),
+        ("torch.nn:L1Loss", "must begin with"),
+        ("pml:NoSuchLoss", "Unknown loss of pytorch-metric-learning"),
+        ("pml:TripletMarginLos", "did you mean TripletMarginLoss"),
+    ],
+)
+def test_what_is_no_loss_is_refused_in_one_sentence(loss, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        make_config(loss=loss, dataset="digits")
+
+
+def test_an_installed_package_can_offer_losses(mine, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    point = EntryPoint("pull", "my_losses:Pull", external.GROUP)
+    monkeypatch.setattr(external, "offered", lambda: {"pull": point})
+    config = make_config(loss="softmax + 0.5*pull", settings={"strength": 3}, dataset="digits", epochs=1)
+    assert dict(config.terms[1].settings) == {"strength": 3.0}
+    assert config_from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings"),
+    [
+        ("pml:MultiSimilarityLoss", {}),
+        ("pml:TripletMarginLoss", {"miner": "BatchHardMiner", "margin": 0.2}),
+        # its ArcFace has no gradient where a cosine rounds to 1, which depends on torch's version
+        ("pml:CosFaceLoss", {"margin": 0.2, "scale": 16}),
+        ("pml:ContrastiveLoss", {}),
+    ],
+)
+def test_losses_of_pytorch_metric_learning_train(tmp_path, loss, settings):
+    result = run(small(loss, settings=settings), tmp_path)
+    assert result["status"] == "done"
+    assert result["rule"] == ("class scores" if "CosFace" in loss else "nearest class mean (cosine)")
+
+
+def test_the_adapter_is_the_library_itself():
+    from pytorch_metric_learning.losses import CircleLoss
+    from pytorch_metric_learning.miners import MultiSimilarityMiner
+
+    make, spec = external.find("pml:CircleLoss")
+    ours = make(10, 2, **spec.resolve(10, 2, m=0.3, miner="MultiSimilarityMiner"))
+    x, y = torch.randn(40, 2), torch.arange(40) % 10
+    expected = CircleLoss(m=0.3)(x, y, MultiSimilarityMiner()(x, y))
+    torch.testing.assert_close(ours(x, y), expected)
+
+
+@pytest.mark.filterwarnings("ignore")  # the library warns of its own use of NumPy
+def test_nearly_all_of_the_library_is_there():
+    from pytorch_metric_learning import losses
+
+    from lossbench.losses import _pml
+
+    x, y = torch.randn(40, 2, requires_grad=True), torch.arange(40) % 10
+    unusable = set()
+    for name in _pml._classes(losses):
+        make, spec = external.find(f"pml:{name}")
+        try:
+            value = make(10, 2, **spec.resolve(10, 2))(x, y)
+        except Exception:
+            unusable.add(name)
+            continue
+        assert torch.isfinite(value), name
+    # these two take no labels; the other two fail on unlucky float32 distances just above 2
+    assert unusable <= {"ManifoldLoss", "VICRegLoss", "DynamicSoftMarginLoss", "HistogramLoss"}

@@ -1,0 +1,146 @@
+"""Features at moments of training: which moments, that nothing changes by them, and that they survive."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lossbench.__main__ import main
+from lossbench.data._splits import Splits
+from lossbench.errors import Interrupted
+from lossbench.records import LabelledImages
+from lossbench.runs.store import Store
+from lossbench.training.process import Placement
+from lossbench.training.snapshots import IMAGES, Album, moments
+from lossbench.training.train import train
+from tests.running import Recorder, small
+
+COUNT = 6
+
+
+@given(steps=st.integers(1, 5000), count=st.integers(2, 300))
+@example(steps=1, count=2)
+@example(steps=5, count=6)
+@example(steps=5, count=7)
+def test_moments_rise_from_the_beginning_to_the_end(steps, count):
+    found = moments(steps, count)
+    assert found[0] == 0
+    assert found[-1] == steps
+    assert all(a < b for a, b in zip(found, found[1:], strict=False))
+    assert len(found) == min(count, steps + 1)
+
+
+@pytest.mark.parametrize("steps, count", [(1716, 20), (12, 6), (3000, 60)])
+def test_moments_are_dense_early(steps, count):
+    found = np.array(moments(steps, count))
+    gaps = np.diff(found)
+    assert (np.diff(gaps) >= 0).all() or gaps[: count // 3].max() <= gaps[-1] / 2
+    assert (found <= steps / 4).mean() > 0.4
+
+
+def test_few_moments():
+    assert moments(100, 0) == ()
+    assert moments(100, 1) == (100,)
+    assert moments(100, 2) == (0, 100)
+
+
+def trained(config, folder, snapshots=COUNT, stop_after=None, **options):
+    watching = Recorder(stop_after)
+    placement = Placement("cpu", None, 1, snapshots=snapshots)
+    try:
+        train(config, Store(folder), placement=placement, observer=watching, stop=watching.stop, **options)
+    except Interrupted:
+        assert stop_after is not None
+    return Store(folder).run(config)
+
+
+LOSSES = ["center", "triplet"]  # with class scores, and judged by class means
+
+
+@pytest.fixture(scope="module", params=LOSSES)
+def whole(request, tmp_path_factory):
+    return trained(small(request.param), tmp_path_factory.mktemp("whole"))
+
+
+def test_snapshots_do_not_change_what_is_learned(whole, tmp_path):
+    plain = trained(whole.config, tmp_path, snapshots=0)
+    assert plain.snapshots() is None
+    assert plain.read_bytes("model.safetensors") == whole.read_bytes("model.safetensors")
+    for name in ("train", "val", "test"):
+        ours, theirs = whole.features()[0][name], plain.features()[0][name]
+        np.testing.assert_array_equal(ours.features, theirs.features)
+
+
+def test_interrupted_and_resumed_is_uninterrupted(whole, tmp_path):
+    first = trained(whole.config, tmp_path, stop_after=7)
+    assert first.result() is None
+    again = trained(whole.config, tmp_path, stop_after=11)
+    assert again.result() is None
+    resumed = trained(whole.config, tmp_path)
+    ours, theirs = resumed.snapshots(), whole.snapshots()
+    for name in ("epochs", "places", "labels", "features", "scores"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    assert ours.directions.keys() == theirs.directions.keys()
+    for name in ours.directions:
+        np.testing.assert_array_equal(ours.directions[name], theirs.directions[name])
+    assert resumed.read_bytes("model.safetensors") == whole.read_bytes("model.safetensors")
+
+
+def test_the_last_moment_shows_the_stored_features_of_the_same_places(whole):
+    found, test = whole.snapshots(), whole.features()[0]["test"]
+    assert len(found.places) == min(IMAGES, len(test.labels))
+    np.testing.assert_array_equal(found.labels, test.labels[found.places])
+    np.testing.assert_allclose(found.features[-1], test.features[found.places], rtol=1e-4, atol=1e-4)
+    assert not np.allclose(found.features[0], found.features[-1], atol=0.1)
+    agree = found.scores[-1].argmax(1) == test.predictions[found.places]
+    assert agree.mean() > 0.97  # triplet's class means come from fewer training images
+    assert found.epochs[0] == 0
+    assert found.epochs[-1] == 3
+    assert len(found.epochs) == len(found.features) == COUNT
+
+
+def test_directions_at_the_last_moment_are_those_stored(whole):
+    found, stored = whole.snapshots().directions, whole.features()[1]
+    assert found.keys() == stored.keys() & {"weight", "centers"}
+    for name, pages in found.items():
+        assert len(pages) == COUNT
+        np.testing.assert_allclose(pages[-1], stored[name], rtol=1e-5, atol=1e-6)
+
+
+def test_a_run_that_began_without_has_none(tmp_path):
+    config = small("softmax")
+    trained(config, tmp_path, snapshots=0, stop_after=5)
+    run = trained(config, tmp_path)
+    assert run.result()["status"] == "done"
+    assert run.snapshots() is None
+
+
+def test_classes_kept_out_are_not_among_the_images(tmp_path):
+    run = trained(small("softmax", unseen=(1, 2), epochs=1), tmp_path)
+    assert set(run.snapshots().labels) == set(range(8))  # as training numbers them
+    judged = trained(small("softmax", judged_on="val", epochs=1), tmp_path)
+    assert len(judged.snapshots().labels) == judged.config.val_size
+
+
+def test_train_says_when_a_stored_run_has_no_snapshots(tmp_path, capsys):
+    command = ["train", "--dataset", "digits", "--epochs", "1", "--device", "cpu", "--results", str(tmp_path)]
+    assert main(command) == 0
+    assert "snapshots" not in capsys.readouterr().err
+    assert main([*command, "--snapshots", "3"]) == 0
+    said = capsys.readouterr()
+    assert "is stored without snapshots; --force trains anew and keeps them." in said.out + said.err
+    assert main([*command, "--snapshots", "3", "--force"]) == 0
+    capsys.readouterr()
+    assert main([*command, "--snapshots", "3"]) == 0
+    said = capsys.readouterr()
+    assert "without snapshots" not in said.out + said.err
+
+
+@pytest.mark.parametrize(("count", "images"), [(2, IMAGES), (20, IMAGES), (40, IMAGES // 2), (1000, 40)])
+def test_more_moments_show_fewer_images(count, images):
+    part = LabelledImages(torch.zeros(5000, 1, 8, 8), torch.zeros(5000))
+    album = Album(small("softmax"), Splits(part, part, part, part), 100, count)
+    assert len(album.index) == images

@@ -1,0 +1,253 @@
+"""Training: reproducible, resumable bit for bit, paired between losses, honest when it diverges."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lossbench.errors import Diverged, Interrupted, RunError
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.store import Store
+from lossbench.specs import catalog
+from lossbench.training.optimizers import learning_rate
+
+from ..running import Recorder, run, small
+
+
+def weights(folder, config):
+    return load_file(Store(folder).run(config).path / "model.safetensors")
+
+
+def assert_same_run(config, left, right):
+    first, second = weights(left, config), weights(right, config)
+    assert first.keys() == second.keys()
+    for key in first:
+        assert torch.equal(first[key], second[key]), key
+    names = ("test_accuracy", "val_accuracy", "metrics", "loss", "terms")
+    one, other = (Store(folder).run(config).result() for folder in (left, right))
+    assert {name: one[name] for name in names} == {name: other[name] for name in names}
+
+
+def test_same_config_gives_the_same_bits(tmp_path):
+    config = small()
+    run(config, tmp_path / "a")
+    run(config, tmp_path / "b")
+    assert_same_run(config, tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.parametrize("loss", ["softmax", "center", "arcface"])
+def test_interrupted_and_continued_equals_uninterrupted(tmp_path, loss):
+    """Stopped in the middle of an epoch, right at its end, and again: the bits do not change."""
+    config = small(loss)
+    run(config, tmp_path / "whole")
+    for stop_after in (5, 1, 12):
+        with pytest.raises(Interrupted):
+            run(config, tmp_path / "parts", Recorder(stop_after))
+        assert Store(tmp_path / "parts").run(config).result() is None
+    last = Recorder()
+    run(config, tmp_path / "parts", last)
+    assert last.began_at == 18
+    assert_same_run(config, tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_lambda_zero_is_softmax_bit_for_bit(tmp_path, precision):
+    plain = small("softmax", precision=precision)
+    joined = small("center", lam=0.0, precision=precision)
+    run(plain, tmp_path)
+    run(joined, tmp_path)
+    alone, beside = weights(tmp_path, plain), weights(tmp_path, joined)
+    for key, tensor in alone.items():
+        assert torch.equal(tensor, beside[key]), key
+    centers = beside["loss.losses.1.centers"]
+    assert not torch.equal(centers, small_centers(joined)), "centres move also at lambda 0"
+
+
+def small_centers(config):
+    from lossbench.runs.model import build
+
+    return build(config)[1].directions("centers")
+
+
+def test_every_loss_starts_from_the_same_network_and_sees_the_same_batches(tmp_path, monkeypatch):
+    from lossbench.training import train as running
+
+    seen = {}
+
+    class Spy(running.Training):
+        def take_step(self):
+            seen.setdefault(self.run.name, []).append(self.index.clone())
+            if len(seen[self.run.name]) == 1:
+                seen[self.run.name + "/start"] = self.network.feature.weight.detach().clone()
+            super().take_step()
+
+    monkeypatch.setattr(running, "Training", Spy)
+    configs = [small(loss, epochs=2) for loss in ("softmax", "center", "arcface")]
+    for config in configs:
+        run(config, tmp_path)
+    first = configs[0].run_name
+    for config in configs[1:]:
+        assert torch.equal(seen[first + "/start"], seen[config.run_name + "/start"])
+        assert all(map(torch.equal, seen[first], seen[config.run_name]))
+    other = small("softmax", epochs=2, seed=1)
+    run(other, tmp_path)
+    assert not torch.equal(seen[first + "/start"], seen[other.run_name + "/start"])
+    assert not torch.equal(seen[first][0], seen[other.run_name][0])
+
+
+def test_a_finished_run_is_shown_and_not_trained_again(tmp_path):
+    config = small()
+    first = run(config, tmp_path)
+    again = Recorder()
+    assert run(config, tmp_path, again) == Store(tmp_path).run(config).result()
+    assert again.steps == 0
+    assert first["run"] == config.run_name
+    forced = Recorder()
+    run(config, tmp_path, forced, force=True)
+    assert forced.steps == 36
+
+
+def test_files_of_a_finished_run(tmp_path):
+    config = small("center")
+    result = run(config, tmp_path)
+    folder = Store(tmp_path).run(config)
+    names = {path.name for path in folder.path.iterdir()} - {".lock"}
+    assert names == {
+        "config.json",
+        "epochs.csv",
+        "result.json",
+        "model.safetensors",
+        "features.npz",
+        "log.txt",
+    }
+    with np.load(folder.path / "features.npz") as arrays:
+        assert {
+            "train_features",
+            "train_labels",
+            "val_features",
+            "test_features",
+            "weight",
+            "centers",
+        } <= set(arrays)
+        assert arrays["test_features"].dtype == np.float32
+        predicted = (arrays["test_features"] @ arrays["weight"].T).argmax(1)
+        assert (predicted == arrays["test_labels"]).mean() == pytest.approx(result["test_accuracy"], abs=1e-9)
+    lines = (folder.path / "epochs.csv").read_text().splitlines()
+    assert (
+        lines[0]
+        == "epoch,learning_rate,loss,softmax,center,val_accuracy,seconds,images_per_second,spread,gap"
+    )
+    assert len(lines) == 1 + config.epochs
+
+
+def test_stored_model_gives_the_stored_features(tmp_path):
+    from lossbench.data import load_splits
+    from lossbench.records import SplitSpec
+    from lossbench.runs.model import load_model
+    from lossbench.training.evaluation import embed
+
+    config = small("arcface")
+    run(config, tmp_path)
+    folder = Store(tmp_path).run(config)
+    network, loss = load_model(folder.read_bytes("model.safetensors"), config, str(folder.path))
+    network = network.to(memory_format=torch.channels_last)
+    stored, directions = folder.features()
+    features = embed(network, load_splits(SplitSpec("digits", config.val_size)).test.images, torch.float32)
+    np.testing.assert_allclose(features.numpy(), stored["test"].features, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(loss.directions("weight").numpy(), directions["weight"])
+
+
+def test_divergence_is_stored_and_keeps_the_last_finite_values(tmp_path):
+    """A learning rate that blows the loss up: the run stops, says in which epoch, and stays stopped."""
+    config = small("softmax", lr=1e9, network="lenet")
+    with pytest.raises(Diverged, match="epoch"):
+        run(config, tmp_path)
+    result = Store(tmp_path).run(config).result()
+    assert result["status"] == "diverged"
+    assert result["test_accuracy"] is None
+    assert result["epoch"] == result["epochs"] + 1
+    again = Recorder()
+    with pytest.raises(Diverged):
+        run(config, tmp_path, again)
+    assert again.steps == 0
+
+
+def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatch):
+    from lossbench.training import train as running
+
+    class Poisoned(running.Training):
+        def take_step(self):
+            super().take_step()
+            if self.epoch == 2:
+                self.sums += torch.nan
+
+    monkeypatch.setattr(running, "Training", Poisoned)
+    config = small("softmax", epochs=4)
+    with pytest.raises(Diverged, match="epoch 3"):
+        run(config, tmp_path)
+    result = Store(tmp_path).run(config).result()
+    assert result["epoch"] == 3
+    assert np.isfinite(result["loss"])
+    assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path, config).values())
+
+
+def test_a_damaged_resume_state_is_refused_and_kept(tmp_path):
+    config = small()
+    with pytest.raises(Interrupted):
+        run(config, tmp_path, Recorder(5))
+    state = Store(tmp_path).run(config).path / "resume.pt"
+    content = state.read_bytes()
+    state.write_bytes(content[: len(content) // 2])
+    with pytest.raises(RunError, match="--force"):
+        run(config, tmp_path)
+    assert state.read_bytes() == content[: len(content) // 2]
+    assert run(config, tmp_path, force=True)["status"] == "done"
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    rates = [learning_rate(step / 1000, 0.01) for step in range(1000)]
+    top = int(np.argmax(rates))
+    assert 190 <= top <= 210
+    assert max(rates) == pytest.approx(0.01, rel=0.01)
+    assert all(np.diff(rates[:top]) > 0)
+    assert all(np.diff(rates[top + 1 :]) < 0)
+    assert 0 < rates[-1] < 2e-5
+
+
+@pytest.mark.parametrize(
+    "name",
+    [  # the others in the slow tier: the battery of each loss runs every time
+        name if number % 8 == 0 else pytest.param(name, marks=pytest.mark.slow)
+        for number, name in enumerate(catalog.names("losses"))
+    ],
+)
+def test_every_loss_trains_on_real_digits(tmp_path, name):
+    """Through the whole program, far above chance (10 %) after seconds, by its own rule."""
+    config = dataclasses.replace(small(name), epochs=6)
+    result = run(config, tmp_path)
+    assert result["status"] == "done"
+    assert result["test_accuracy"] > 0.3
+
+
+@pytest.mark.mnist
+def test_center_learns_mnist_within_an_epoch(tmp_path, mnist_folder):
+    """The real thing, one epoch: 55,000 images, two-dimensional features, far beyond what guessing gives."""
+    config = make_config(loss="center", lam=0.003, epochs=1)
+    watching = Recorder()
+    from lossbench.training.process import Placement
+    from lossbench.training.train import train
+
+    result = train(
+        config,
+        Store(tmp_path),
+        placement=Placement("cpu", mnist_folder, 1),
+        observer=watching,
+        stop=watching.stop,
+    )
+    assert watching.steps == 55_000 // 128
+    assert result["test_accuracy"] > 0.95
+    assert result["val_accuracy"] > 0.95
