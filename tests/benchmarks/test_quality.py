@@ -12,7 +12,7 @@ from lossbench.runs.config_builder import make_config
 from lossbench.training.process import Placement
 
 from ..data.test_datasets import write_data_set
-from ..running import small
+from ..helpers.runs import small
 
 HERE = Placement("cpu", None, 1)
 

@@ -14,7 +14,7 @@ from lossbench.benchmarks.sweep import Batch, _batch, _Watch, measure, memory, t
 from lossbench.errors import RunError
 from lossbench.training.process import Placement
 
-from ..running import small
+from ..helpers.runs import small
 
 MACHINE = {"device_name": "A CPU", "threads": 2, "torch": "2", "python": "3"}
 ALONE = Batch("one after another", 1, 2, 4, 50.0, 0.0, 44.0, 4.0, 400_000, float("nan"), float("nan"))

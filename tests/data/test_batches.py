@@ -12,7 +12,7 @@ from torch import Tensor
 from lossbench.data._batches import epoch_batches
 from lossbench.errors import UsageError
 
-from ..running import run, small
+from ..helpers.runs import run, small
 
 
 def labels_of(counts: list[int]) -> Tensor:

@@ -14,7 +14,7 @@ from lossbench.runs.store import Store
 from lossbench.training import train as running
 from lossbench.training.process import Placement
 
-from ..running import ONE_THREAD, Recorder, small
+from ..helpers.runs import ONE_THREAD, Recorder, small
 
 
 def outcomes(configs, folder, workers, observer=None, **options):

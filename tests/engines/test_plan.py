@@ -21,7 +21,7 @@ from lossbench.training import process
 from lossbench.training.process import Placement
 
 from ..data.test_datasets import write_data_set
-from ..running import ONE_THREAD, Recorder, run, small
+from ..helpers.runs import ONE_THREAD, Recorder, run, small
 
 
 @pytest.mark.slow

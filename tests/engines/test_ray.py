@@ -26,7 +26,7 @@ from lossbench.runs.store import Store
 from lossbench.training.checkpoint import load_state
 from lossbench.training.process import Placement
 
-from ..running import ONE_THREAD, Recorder, small
+from ..helpers.runs import ONE_THREAD, Recorder, small
 
 ray = pytest.importorskip("ray")
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from lossbench.training.cuda_graph import Steps
 from lossbench.training.process import Placement
 from lossbench.training.trainer import Training
 
-from ..running import ONE_THREAD, Recorder, run, small
+from ..helpers.runs import ONE_THREAD, Recorder, run, small
 
 LOSSES = catalog.names("losses")
 RANDOM = {"loss": "triplet", "settings": {"mining": "random"}}

@@ -17,8 +17,8 @@ from lossbench.records import EpochRecord
 from lossbench.runs.store import Store
 
 from ..data.test_datasets import FILES, write_data_set
-from ..running import Recorder, run
-from ..searches import check_ended, home_of, made, pretend, search_in, study_of
+from ..helpers.runs import Recorder, run
+from ..helpers.studies import check_ended, home_of, made, pretend, search_in, study_of
 
 QUICK = [
     "--dataset",

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .kennel import Kennel
+from .command_server import CommandServer
 
 REPORT = Path(__file__).parents[2] / "results" / "reliability.md"
 COUNTS = pytest.StashKey[collections.Counter]()
@@ -36,8 +36,8 @@ def count(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def kennel() -> Iterator[Kennel]:
-    with Kennel() as made:
+def server() -> Iterator[CommandServer]:
+    with CommandServer() as made:
         yield made
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from . import fuzzing
-from .kennel import ROOT
+from .command_server import ROOT
 
 RUNS = 100_000
 

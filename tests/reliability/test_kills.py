@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from .faults import Operations, watched
-from .kennel import deserted, of_session, workers_of
-from .trees import check_ended, check_whole, completed, facts
+from .command_server import ends_within, processes_of, workers_of
+from .file_faults import Operations, watched
+from .results_folders import check_ended, check_whole, completed, contents
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and forks")
 
@@ -27,28 +27,28 @@ ALONE, TWO = [*SWEEP, "--jobs", "1", "--results"], [*SWEEP, "--jobs", "2", "--re
 class Undisturbed:
     """What a command leaves when nothing happens, and how long it takes."""
 
-    def __init__(self, kennel, folder, arguments):
+    def __init__(self, server, folder, arguments):
         began = time.monotonic()
-        assert kennel.run([*arguments, str(folder)], folder.with_suffix(".txt")) == 0
+        assert server.run([*arguments, str(folder)], folder.with_suffix(".txt")) == 0
         self.seconds = time.monotonic() - began
-        self.facts = facts(folder)
+        self.contents = contents(folder)
         check_whole(folder)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(kennel, tmp_path_factory):
+def undisturbed(server, tmp_path_factory):
     made = {}
 
     def of(arguments):
         key = " ".join(arguments)
         if key not in made:
-            made[key] = Undisturbed(kennel, tmp_path_factory.mktemp("undisturbed") / "results", arguments)
+            made[key] = Undisturbed(server, tmp_path_factory.mktemp("undisturbed") / "results", arguments)
         return made[key]
 
     return of
 
 
-class Patient:
+class KilledFolder:
     """A folder that is killed into, again and again, and what must hold each time."""
 
     def __init__(self, folder, runs):
@@ -63,32 +63,32 @@ class Patient:
     def check_end(self, wanted):
         self.check()
         check_ended(self.folder, self.runs)
-        assert facts(self.folder) == wanted
+        assert contents(self.folder) == wanted
 
 
-def kill_at_random(kennel, arguments, whole, patient, chance, kills, at_most):
+def kill_at_random(server, arguments, whole, killed, chance, kills, at_most):
     """Kill the command up to `at_most` times, then let it end; the number of kills that hit it alive."""
     hit = 0
-    said = patient.folder.with_suffix(".txt")
+    said = killed.folder.with_suffix(".txt")
     for _ in range(min(kills, at_most)):
-        pid = kennel.start([*arguments, str(patient.folder)], said)
+        pid = server.start([*arguments, str(killed.folder)], said)
         time.sleep(chance.uniform(0, whole.seconds))
         os.kill(pid, signal.SIGKILL)  # not yet waited for, so it is still this process
-        code = kennel.wait(pid)
+        code = server.wait(pid)
         assert code in (0, -signal.SIGKILL), said.read_text()
-        patient.check()
+        killed.check()
         hit += code != 0
-    assert kennel.run([*arguments, str(patient.folder)], said) == 0, said.read_text()
-    assert deserted(pid, 20)
-    patient.check_end(whole.facts)
+    assert server.run([*arguments, str(killed.folder)], said) == 0, said.read_text()
+    assert ends_within(pid, 20)
+    killed.check_end(whole.contents)
     return hit
 
 
-def survive(kennel, undisturbed, tmp_path, count, arguments, runs, kills, what):
+def survive(server, undisturbed, tmp_path, count, arguments, runs, kills, what):
     whole, hit, chance = undisturbed(arguments), 0, random.Random(20240229)
     for folder in range(10 * kills):
-        patient = Patient(tmp_path / str(folder), runs)
-        found = kill_at_random(kennel, arguments, whole, patient, chance, kills - hit, 4)
+        killed = KilledFolder(tmp_path / str(folder), runs)
+        found = kill_at_random(server, arguments, whole, killed, chance, kills - hit, 4)
         count(f"kills survived: {what}", found)
         count("runs compared bit for bit after kills", runs)
         hit += found
@@ -98,41 +98,41 @@ def survive(kennel, undisturbed, tmp_path, count, arguments, runs, kills, what):
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_training_process(kennel, undisturbed, tmp_path, count, kills):
-    survive(kennel, undisturbed, tmp_path, count, TRAIN, 1, kills, "a training process")
+def test_a_training_process(server, undisturbed, tmp_path, count, kills):
+    survive(server, undisturbed, tmp_path, count, TRAIN, 1, kills, "a training process")
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(16, marks=pytest.mark.slow)])
-def test_a_sweep(kennel, undisturbed, tmp_path, count, kills):
-    survive(kennel, undisturbed, tmp_path, count, ALONE, 4, kills, "a sweep")
+def test_a_sweep(server, undisturbed, tmp_path, count, kills):
+    survive(server, undisturbed, tmp_path, count, ALONE, 4, kills, "a sweep")
 
 
 @pytest.mark.slow
-def test_a_sweep_whose_workers_are_orphans_then(kennel, undisturbed, tmp_path, count):
+def test_a_sweep_whose_workers_are_orphans_then(server, undisturbed, tmp_path, count):
     """The orphans save and go; the same command waits for the runs that they still hold."""
-    survive(kennel, undisturbed, tmp_path, count, TWO, 4, 6, "a sweep with workers")
+    survive(server, undisturbed, tmp_path, count, TWO, 4, 6, "a sweep with workers")
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
-def test_workers_of_a_sweep(kennel, undisturbed, tmp_path, count, kills):
+def test_workers_of_a_sweep(server, undisturbed, tmp_path, count, kills):
     """Each is replaced and its run retried once; a run that lost two workers is the next command's."""
     chance, whole, hit, rounds = random.Random(7), undisturbed(ALONE), 0, 0
     while hit < kills:
-        patient, code = Patient(tmp_path / str(rounds), 4), 1
+        killed, code = KilledFolder(tmp_path / str(rounds), 4), 1
         said, rounds = tmp_path / f"{rounds}.txt", rounds + 1
         while code:
-            pid = kennel.start([*TWO, str(patient.folder)], said)
-            while of_session(pid):
+            pid = server.start([*TWO, str(killed.folder)], said)
+            while processes_of(pid):
                 time.sleep(chance.uniform(0, 3))
                 alive = workers_of(pid)
                 if hit < kills and alive:
                     os.kill(chance.choice(alive), signal.SIGKILL)
                     hit += 1
                     count("kills survived: a sweep's worker")
-            code = kennel.wait(pid)
+            code = server.wait(pid)
             assert code in (0, 1), said.read_text()
-            patient.check()
-        patient.check_end(whole.facts)
+            killed.check()
+        killed.check_end(whole.contents)
         count("runs compared bit for bit after kills", 4)
 
 
@@ -146,28 +146,28 @@ def operations_of(arguments, folder):
 
 
 @pytest.mark.slow
-def test_death_at_every_single_operation_on_a_file(kennel, tmp_path, count):
+def test_death_at_every_single_operation_on_a_file(server, tmp_path, count):
     """What chance may miss: between any two operations the process is gone."""
     arguments = ["train", "--loss", "center", "--epochs", "1", *QUICK, "--results"]
-    whole = Undisturbed(kennel, tmp_path / "whole", arguments)
+    whole = Undisturbed(server, tmp_path / "whole", arguments)
     total = operations_of(arguments, tmp_path / "counted")
     assert total > 30
     for number in range(1, total + 1):
-        patient, said = Patient(tmp_path / str(number), 1), tmp_path / f"{number}.txt"
-        assert kennel.run([*arguments, str(patient.folder)], said, die_at=number) == -signal.SIGKILL, number
-        patient.check()
-        assert kennel.run([*arguments, str(patient.folder)], said) == 0, said.read_text()
-        patient.check_end(whole.facts)
+        killed, said = KilledFolder(tmp_path / str(number), 1), tmp_path / f"{number}.txt"
+        assert server.run([*arguments, str(killed.folder)], said, kill_at=number) == -signal.SIGKILL, number
+        killed.check()
+        assert server.run([*arguments, str(killed.folder)], said) == 0, said.read_text()
+        killed.check_end(whole.contents)
         count("kills survived: at every file operation of a run")
         count("runs compared bit for bit after kills")
 
 
-def test_the_comparison_would_notice(kennel, undisturbed, tmp_path):
+def test_the_comparison_would_notice(server, undisturbed, tmp_path):
     """Another seed is another tree, and a cut file is not whole."""
     whole = undisturbed(TRAIN)
     other = tmp_path / "results"
-    assert kennel.run([*TRAIN[:-1], "--seed", "1", "--results", str(other)], tmp_path / "said") == 0
-    assert facts(other) != whole.facts
+    assert server.run([*TRAIN[:-1], "--seed", "1", "--results", str(other)], tmp_path / "said") == 0
+    assert contents(other) != whole.contents
     (path,) = other.glob("runs/*/epochs.csv")
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(AssertionError):
@@ -175,13 +175,13 @@ def test_the_comparison_would_notice(kennel, undisturbed, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_sweeps_over_one_grid_both_finish(kennel, undisturbed, tmp_path, count):
+def test_two_sweeps_over_one_grid_both_finish(server, undisturbed, tmp_path, count):
     """Each waits for what the other trains; every run is trained once."""
     whole, folder = undisturbed(ALONE), tmp_path / "results"
-    processes = {kennel.start([*ALONE, str(folder)], said := tmp_path / f"{n}.txt"): said for n in range(3)}
+    processes = {server.start([*ALONE, str(folder)], said := tmp_path / f"{n}.txt"): said for n in range(3)}
     for pid, said in processes.items():
-        assert kennel.wait(pid) == 0, said.read_text()
-    Patient(folder, 4).check_end(whole.facts)
+        assert server.wait(pid) == 0, said.read_text()
+    KilledFolder(folder, 4).check_end(whole.contents)
     for log in Path(folder).glob("runs/*/log.txt"):
         assert log.read_text().count(" starts: ") == 1
     count("sweeps over one grid at once", 3)

@@ -17,28 +17,28 @@ from lossbench.errors import Busy
 from lossbench.runs.store import Store
 
 from ..engines.test_local import outcomes
-from ..running import Recorder, run, small
-from .kennel import deserted, of_session, workers_of
+from ..helpers.runs import Recorder, run, small
+from .command_server import ends_within, processes_of, workers_of
+from .results_folders import check_whole, contents
 from .test_kills import QUICK
-from .trees import check_whole, facts
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and sets limits")
 LONG = ["sweep", "--loss", "center", "--lambda", "0.001,0.01", "--seeds", "0-1", "--epochs", "3000", *QUICK]
 
 
-def press_ctrl_c(kennel, folder, jobs, when, group=True):
+def press_ctrl_c(server, folder, jobs, when, group=True):
     """Start a long sweep, press Ctrl-C when it is time; its exit code, its words, and seconds until its end."""
     said = folder.with_suffix(".txt")
-    session = kennel.start([*LONG, "--jobs", str(jobs), "--results", str(folder)], said)
+    session = server.start([*LONG, "--jobs", str(jobs), "--results", str(folder)], said)
     deadline = time.monotonic() + 120
     while not when(session):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     began = time.monotonic()
     (os.killpg if group else os.kill)(session, signal.SIGINT)
-    code = kennel.wait(session)
+    code = server.wait(session)
     taken = time.monotonic() - began
-    assert deserted(session, 0.5), of_session(session)
+    assert ends_within(session, 0.5), processes_of(session)
     return code, said.read_text(), taken
 
 
@@ -49,10 +49,10 @@ def saved(folder, runs):
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("group", [True, False])
-def test_ctrl_c_of_a_sweep_saves_and_leaves_nobody(kennel, tmp_path, count, jobs, group):
+def test_ctrl_c_of_a_sweep_saves_and_leaves_nobody(server, tmp_path, count, jobs, group):
     """As a terminal does it, to every process at once; and to the sweep alone."""
     folder = tmp_path / "results"
-    code, words, taken = press_ctrl_c(kennel, folder, jobs, saved(folder, jobs), group)
+    code, words, taken = press_ctrl_c(server, folder, jobs, saved(folder, jobs), group)
     assert code == 130, words
     assert taken < 3
     assert "the same command continues" in words
@@ -70,14 +70,14 @@ def test_ctrl_c_of_a_sweep_saves_and_leaves_nobody(kennel, tmp_path, count, jobs
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", range(4))
-def test_ctrl_c_while_workers_are_being_born(kennel, tmp_path, count, moment):
+def test_ctrl_c_while_workers_are_being_born(server, tmp_path, count, moment):
     def born(session):
         if len(workers_of(session)) == 2:
             time.sleep(0.7 * moment)
             return True
         return False
 
-    code, words, taken = press_ctrl_c(kennel, tmp_path / "results", 2, born)
+    code, words, taken = press_ctrl_c(server, tmp_path / "results", 2, born)
     assert (code, "Traceback" in words) == (130, False), words
     assert taken < 3
     count("sweeps interrupted by Ctrl-C within 3 s, nobody left")
@@ -86,9 +86,9 @@ def test_ctrl_c_while_workers_are_being_born(kennel, tmp_path, count, moment):
 class Doing(Recorder):
     """Does something to the worker of the first run, once, as soon as it has begun."""
 
-    def __init__(self, store, deed):
+    def __init__(self, store, action):
         super().__init__()
-        self.runs, self.deed, self.done = store.runs, deed, 0
+        self.runs, self.action, self.done = store.runs, action, 0
 
     def started(self, run, epochs, steps, done):
         import multiprocessing
@@ -98,7 +98,7 @@ class Doing(Recorder):
         for child in multiprocessing.active_children():
             if str(self.runs / run / ".lock") in opened_by(child.pid):
                 self.done = child.pid
-                self.deed(child.pid)
+                self.action(child.pid)
 
 
 def opened_by(pid):
@@ -120,19 +120,19 @@ def stop_it(pid):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("deed", [starve, stop_it])
-def test_a_worker_out_of_memory_or_stopped_is_replaced(tmp_path, count, deed):
+@pytest.mark.parametrize("action", [starve, stop_it])
+def test_a_worker_out_of_memory_or_stopped_is_replaced(tmp_path, count, action):
     import multiprocessing
 
     configs = [small("softmax", epochs=12, batch_size=1000, seed=seed) for seed in (0, 1)]
-    doing = Doing(Store(tmp_path / "hurt"), deed)
+    doing = Doing(Store(tmp_path / "hurt"), action)
     made = outcomes(configs, tmp_path / "hurt", 2, doing, stop=lambda: False)
     assert doing.done
     assert [made[config].status for config in configs] == ["done", "done"], made
     assert not multiprocessing.active_children()
     for config in configs:
         run(config, tmp_path / "whole")
-    assert facts(tmp_path / "hurt") == facts(tmp_path / "whole")
+    assert contents(tmp_path / "hurt") == contents(tmp_path / "whole")
     logs = "".join(path.read_text() for path in (tmp_path / "hurt").glob("runs/*/log.txt"))
     assert logs.count("starts: ") + logs.count("continues in") == 3
     count("workers starved or stopped")

@@ -23,7 +23,7 @@ from lossbench.training.process import Placement
 from lossbench.training.train import train
 
 from ..figures.views import View, directions, embedding, snapshots
-from ..running import Recorder, small
+from ..helpers.runs import Recorder, small
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [

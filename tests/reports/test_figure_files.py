@@ -19,7 +19,7 @@ from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 from lossbench.specs import catalog
 from tests.figures.views import View, embedding
-from tests.running import run, small
+from tests.helpers.runs import run, small
 
 CONFIGS = [small(loss, seed=seed, epochs=1) for loss in ("softmax", "center") for seed in (0, 1, 2)]
 

@@ -28,7 +28,7 @@ from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import RunFolder, Store
 from lossbench.runs.stored_run import StoredRun
 
-from ..running import Recorder, run, small
+from ..helpers.runs import Recorder, run, small
 
 Capture = pytest.CaptureFixture[str]
 QUICK = ["--dataset", "digits", "--epochs", "3", "--batch-size", "100", "--device", "cpu"]

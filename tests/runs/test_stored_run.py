@@ -14,7 +14,7 @@ from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 from lossbench.training.process import Placement
 from lossbench.training.train import train
-from tests.running import Recorder, run, small
+from tests.helpers.runs import Recorder, run, small
 
 CONFIGS = {
     "center": small("center"),

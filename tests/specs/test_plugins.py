@@ -16,7 +16,7 @@ from lossbench.runs.config_builder import config_from_dict, make_config
 from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 
-from ..running import run, small
+from ..helpers.runs import run, small
 
 MINE = """
     from torch import nn

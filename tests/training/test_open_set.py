@@ -21,7 +21,7 @@ from lossbench.training.process import Placement
 from lossbench.training.train import train
 
 from ..data.test_datasets import FILES, idx, write_data_set
-from ..running import Recorder, run, small
+from ..helpers.runs import Recorder, run, small
 
 UNSEEN = "7,8,9"
 QUICK = ["--dataset", "digits", "--epochs", "2", "--batch-size", "100", "--device", "cpu", "--unseen", UNSEEN]

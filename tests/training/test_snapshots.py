@@ -16,7 +16,7 @@ from lossbench.runs.store import Store
 from lossbench.training.process import Placement
 from lossbench.training.snapshots import IMAGES, Album, moments
 from lossbench.training.train import train
-from tests.running import Recorder, small
+from tests.helpers.runs import Recorder, small
 
 COUNT = 6
 

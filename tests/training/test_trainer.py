@@ -15,7 +15,7 @@ from lossbench.runs.store import Store
 from lossbench.specs import catalog
 from lossbench.training.optimizers import learning_rate
 
-from ..running import Recorder, run, small
+from ..helpers.runs import Recorder, run, small
 
 
 def weights(folder, config):

@@ -19,7 +19,7 @@ TIMES = {"seconds", "images_per_second", "finished"}
 
 
 def check_whole(folder: Path) -> None:
-    """Every file but a killed writer's temporary one, and the diary, can be read to its end."""
+    """Every file but the temporary file of a killed writer, and the log, can be read to its end."""
     for path in folder.rglob("*"):
         if path.is_dir() or path.name in (".lock", "log.txt") or path.name.endswith(".tmp"):
             continue
@@ -41,7 +41,7 @@ def check_whole(folder: Path) -> None:
             assert content.endswith(b"\n") or not content, path
 
 
-def facts(folder: Path) -> dict[str, Any]:
+def contents(folder: Path) -> dict[str, Any]:
     """All that a folder holds but what a clock said, by file; weights, features and figures as bytes."""
     found = {}
     for path in folder.rglob("*"):

@@ -16,7 +16,7 @@ from lossbench.experiments.search_space import Search
 from lossbench.records import EpochRecord
 from lossbench.runs.store import Store
 
-from .running import ONE_THREAD, Recorder
+from .runs import ONE_THREAD, Recorder
 
 FIXED = {"dataset": "digits", "epochs": 1, "batch_size": 100, "precision": "fp32"}
 

@@ -17,12 +17,12 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 
 
-class Kennel:
+class CommandServer:
     """The tests' end: start commands, wait for them, kill them."""
 
-    def __enter__(self) -> Kennel:
+    def __enter__(self) -> CommandServer:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.kennel"],
+            [sys.executable, "-m", "tests.reliability.command_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -38,17 +38,17 @@ class Kennel:
         self.process.wait(timeout=60)
         self.process.stdout.close()
 
-    def start(self, arguments: list[str], said: Path, die_at: int = 0) -> int:
+    def start(self, arguments: list[str], said: Path, kill_at: int = 0) -> int:
         """The process id of a command whose words go to a file; it kills itself at its n-th file operation."""
-        return self._ask("start", arguments, str(said), die_at)
+        return self._ask("start", arguments, str(said), kill_at)
 
     def wait(self, pid: int) -> int:
         """The exit code of a command, negative for a signal."""
         return self._ask("wait", pid)
 
-    def run(self, arguments: list[str], said: Path, die_at: int = 0) -> int:
+    def run(self, arguments: list[str], said: Path, kill_at: int = 0) -> int:
         """The exit code of a command that nobody disturbs."""
-        return self.wait(self.start(arguments, said, die_at))
+        return self.wait(self.start(arguments, said, kill_at))
 
     def _ask(self, *order: Any) -> Any:
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -57,7 +57,7 @@ class Kennel:
         return json.loads(self.process.stdout.readline())
 
 
-def of_session(session: int) -> list[int]:
+def processes_of(session: int) -> list[int]:
     """The living processes of a session."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -73,7 +73,7 @@ def of_session(session: int) -> list[int]:
 def workers_of(session: int) -> list[int]:
     """Those of them that are a sweep's workers: children of the server that forks them."""
     parents = {}
-    for pid in of_session(session):
+    for pid in processes_of(session):
         try:
             if b"multiprocessing.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 status = Path(f"/proc/{pid}/stat").read_text()
@@ -83,17 +83,17 @@ def workers_of(session: int) -> list[int]:
     return [pid for pid, parent in parents.items() if parent in parents]
 
 
-def deserted(session: int, seconds: float) -> bool:
+def ends_within(session: int, seconds: float) -> bool:
     """Whether every process of a session ends within so many seconds."""
     deadline = time.monotonic() + seconds
-    while of_session(session):
+    while processes_of(session):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
 
 
-def _born(arguments: list[str], said: str, die_at: int) -> None:
+def _born(arguments: list[str], said: str, kill_at: int) -> None:
     os.setsid()
     words = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for number, target in enumerate((os.open(os.devnull, os.O_RDONLY), words, words)):
@@ -101,10 +101,10 @@ def _born(arguments: list[str], said: str, die_at: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from lossbench.__main__ import main
 
-    from .faults import Operations
+    from .file_faults import Operations
 
-    if die_at:
-        Operations(Path(arguments[-1]), die_at, lambda: os.kill(os.getpid(), signal.SIGKILL)).install()
+    if kill_at:
+        Operations(Path(arguments[-1]), kill_at, lambda: os.kill(os.getpid(), signal.SIGKILL)).install()
     code = main(arguments)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -20,10 +20,10 @@ from lossbench.errors import LossbenchError, RunError
 from lossbench.runs import store as stores
 from lossbench.runs.store import Store
 
-from ..running import Recorder, run, small
+from ..helpers.runs import Recorder, run, small
 from ..runs.test_store import as_ordinary_user, full_disk
-from .faults import Operations, watched
-from .trees import check_ended, check_whole, facts
+from .file_faults import Operations, watched
+from .results_folders import check_ended, check_whole, contents
 
 CONFIG = small("center", epochs=2, batch_size=50, unseen="2,3,4,5,6,7,8,9")
 
@@ -38,7 +38,7 @@ def whole(tmp_path_factory):
     if sys.version_info >= (3, 11):  # pathlib of 3.10 took os.unlink before it was watched
         seen.add("unlink")
     assert seen <= set(made.done)
-    return facts(folder), len(made.done)
+    return contents(folder), len(made.done)
 
 
 def broken(number):
@@ -71,45 +71,45 @@ def test_every_file_operation_may_fail(tmp_path, whole, count, fault, late, ever
         check_whole(folder)
         run(CONFIG, folder)
         check_ended(folder, 1)
-        assert facts(folder) == wanted, (number, made.done[number - 1])
+        assert contents(folder) == wanted, (number, made.done[number - 1])
         shutil.rmtree(folder)
         count("faults injected into file operations")
 
 
-class Saboteur(Recorder):
+class AfterFirstEpoch(Recorder):
     """Does something after the first epoch."""
 
-    def __init__(self, deed):
+    def __init__(self, action):
         super().__init__()
-        self.deed = deed
+        self.action = action
 
     def finished_epoch(self, run, record):
         if record.epoch == 1:
-            self.deed()
+            self.action()
 
 
-def sabotaged(folder, deed, match):
+def run_with_fault(folder, action, match):
     with pytest.raises(RunError, match=match) as caught:
-        run(CONFIG, folder, Saboteur(deed))
+        run(CONFIG, folder, AfterFirstEpoch(action))
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_that_vanishes_is_a_sentence_and_comes_back_whole(tmp_path, whole, count):
     for number, victim in enumerate(("results", "results/runs", f"results/runs/{CONFIG.run_name}")):
         root = tmp_path / str(number)
-        deed = functools.partial(shutil.rmtree, root / victim)
-        sabotaged(root / "results", deed, "was moved or deleted meanwhile")
+        action = functools.partial(shutil.rmtree, root / victim)
+        run_with_fault(root / "results", action, "was moved or deleted meanwhile")
         run(CONFIG, root / "results")
         check_ended(root / "results", 1)
-        assert facts(root / "results") == whole[0]
+        assert contents(root / "results") == whole[0]
         count("folders that vanished or closed")
 
 
 def test_a_folder_that_is_moved_is_left_as_it_is(tmp_path, whole):
-    sabotaged(tmp_path / "a", lambda: (tmp_path / "a").rename(tmp_path / "b"), "was moved or deleted")
+    run_with_fault(tmp_path / "a", lambda: (tmp_path / "a").rename(tmp_path / "b"), "was moved or deleted")
     assert not list((tmp_path / "a").rglob("*.*"))
     run(CONFIG, tmp_path / "b")
-    assert facts(tmp_path / "b") == whole[0]
+    assert contents(tmp_path / "b") == whole[0]
 
 
 def test_a_folder_that_becomes_read_only(whole, count):
@@ -117,12 +117,12 @@ def test_a_folder_that_becomes_read_only(whole, count):
     os.chmod(root, 0o777)
     with as_ordinary_user():
         path = Store(root / "results").run(CONFIG).path
-        sabotaged(root / "results", lambda: path.chmod(0o555), "cannot be written: Permission denied")
+        run_with_fault(root / "results", lambda: path.chmod(0o555), "cannot be written: Permission denied")
         check_whole(root)
         path.chmod(0o755)
         run(CONFIG, root / "results")
     check_ended(root / "results", 1)
-    assert facts(root / "results") == whole[0]
+    assert contents(root / "results") == whole[0]
     shutil.rmtree(root)
     count("folders that vanished or closed")
 
@@ -136,12 +136,12 @@ def test_a_disk_that_fills_up_and_is_freed(tmp_path, whole, count):
                 while True:
                     ballast.write(bytes(4096))
 
-        sabotaged(disk / "results", fill, "No space left on device")
+        run_with_fault(disk / "results", fill, "No space left on device")
         check_whole(disk / "results")
         (disk / "ballast").unlink()
         run(CONFIG, disk / "results")
         check_ended(disk / "results", 1)
-        assert facts(disk / "results") == whole[0]
+        assert contents(disk / "results") == whole[0]
         count("disks filled")
 
 
@@ -166,7 +166,7 @@ def test_a_clock_that_jumps_changes_no_result(tmp_path, whole, monkeypatch, coun
     for path in tmp_path.rglob("*"):
         os.utime(path, (chance.uniform(-1e9, 4e9),) * 2)
     check_ended(tmp_path, 1)
-    assert facts(tmp_path) == whole[0]
+    assert contents(tmp_path) == whole[0]
     again = Recorder()
     run(CONFIG, tmp_path, again)
     assert again.steps == 0

@@ -18,8 +18,8 @@ from lossbench.experiments import search_space as searching
 from lossbench.experiments import study as tuning
 from lossbench.experiments.search_space import defaults
 
-from ..running import Recorder
-from ..searches import check_ended, home_of, made, pretend, search_in, study_of
+from ..helpers.runs import Recorder
+from ..helpers.studies import check_ended, home_of, made, pretend, search_in, study_of
 
 COMMAND = "tune --loss softmax --dataset digits --epochs 2 --batch-size 100 --precision fp32 --device cpu"
 COMMAND += " --seeds 5 --trials 3"

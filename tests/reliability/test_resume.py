@@ -14,8 +14,8 @@ from lossbench.runs.store import Store
 from lossbench.specs import catalog
 from lossbench.training.checkpoint import load_state
 
-from ..running import Recorder, run, small
-from .trees import check_ended, facts
+from ..helpers.runs import Recorder, run, small
+from .results_folders import check_ended, contents
 
 EPOCHS, STEPS = 10, 2
 QUICK = {"epochs": EPOCHS, "batch_size": 50, "unseen": "2,3,4,5,6,7,8,9"}
@@ -83,7 +83,7 @@ def test_any_split_is_the_whole(tmp_path, count, name, sampler):
     assert_equal(state_after(config, tmp_path / "one part", points[-1:]), state)
     run(config, tmp_path / "parts")
     check_ended(tmp_path / "parts", 1)
-    assert facts(tmp_path / "parts") == facts(tmp_path / "whole"), points
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole"), points
     count("splits of 10 epochs compared bit for bit")
 
 
@@ -93,7 +93,7 @@ def test_epochs_of_one_step_can_be_interrupted(tmp_path):
     state = state_after(config, tmp_path / "parts", [1, 3])
     assert (state["epoch"], state["step"]) == (3, 0)
     run(config, tmp_path / "parts")
-    assert facts(tmp_path / "parts") == facts(tmp_path / "whole")
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -107,7 +107,7 @@ def test_every_split_of_a_short_run(tmp_path, count):
             folder = tmp_path / "-".join(map(str, chosen))
             state_after(config, folder, chosen)
             run(config, folder)
-            assert facts(folder) == facts(tmp_path / "whole"), chosen
+            assert contents(folder) == contents(tmp_path / "whole"), chosen
             count("splits of a run compared bit for bit")
 
 

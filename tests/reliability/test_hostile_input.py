@@ -24,7 +24,7 @@ from lossbench.specs import plugins as external
 from lossbench.training.checkpoint import load_state, state_bytes
 
 from ..data.test_datasets import FILES, write_data_set
-from ..running import Recorder, run, small
+from ..helpers.runs import Recorder, run, small
 
 CONFIG = small("center", epochs=2, batch_size=50, unseen="2,3,4,5,6,7,8,9")
 
