@@ -11,7 +11,7 @@ import numpy as np
 from ..runs.config import RunConfig
 from ..runs.result import numbers_of
 from ..specs.quantities import higher_is_better
-from ..statistics import PairedComparison, Verdict, compare_paired, holm, seeds_needed
+from ..statistics import PairedDifference, Verdict, compare_paired, holm, seeds_needed
 
 
 class Entry(NamedTuple):
@@ -21,7 +21,7 @@ class Entry(NamedTuple):
     config: RunConfig
     done: int
     troubled: int
-    comparison: PairedComparison
+    comparison: PairedDifference
     adjusted: float
 
     @property

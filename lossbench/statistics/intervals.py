@@ -16,28 +16,28 @@ class Interval(NamedTuple):
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Mean and Student-t interval of independent `values` (Gosset 1908), no value dropped."""
+    """Mean and Student-t interval of independent `values` (Gosset 1908), no value dropped.
+
+    Of paired differences it is the paired interval: what two losses share at a seed, such as initial weights
+    and batch order, cancels in the difference. Raises ValueError unless 0 < confidence < 1.
+    """
+    check_fraction("confidence", confidence)
     count = len(values)
     if count == 0:
         return Interval(math.nan, math.nan, 0)
     mean = math.fsum(values) / count
     if count == 1:
         return Interval(mean, math.nan, 1)
-    from scipy.stats import t  # slow to import, and needed only where there are seeds to average
+    from scipy.stats import t  # slow to import, and only needed for two or more values
 
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
     quantile = float(t.ppf((1 + confidence) / 2, count - 1))
-    return Interval(mean, quantile * deviation / math.sqrt(count), count)
+    return Interval(mean, quantile * standard_deviation(values) / math.sqrt(count), count)
 
 
-def paired_interval(differences: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Student interval (Gosset 1908) of the mean of paired differences.
-
-    What two losses share at a seed, such as initial weights and batch order, cancels before the spread is
-    taken. Raises ValueError unless 0 < confidence < 1.
-    """
-    check_fraction("confidence", confidence)
-    return mean_interval(differences, confidence)
+def standard_deviation(values: Sequence[float]) -> float:
+    """Sample standard deviation (divisor n - 1) of two or more values."""
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def check_fraction(name: str, value: float) -> None:

@@ -1,6 +1,6 @@
-"""Intervals over seeds, and whether one loss differs from another over the same seeds or data sets.
+"""Whether one loss differs from another over the same seeds.
 
-Numpy and scipy are imported where they are used: the command line imports this module for every `--help`.
+NumPy and SciPy are imported where they are used, because every command imports this module.
 """
 
 from __future__ import annotations
@@ -8,19 +8,16 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from .intervals import Interval, check_fraction, paired_interval
-
-if TYPE_CHECKING:
-    pass
+from .intervals import Interval, check_fraction, mean_interval, standard_deviation
 
 Verdict = Literal["better", "worse", "not distinguishable"]
 
+TIE = 1e-9  # scores are rounded, so that equal statistics differ by up to 1e-12 of their size
 _EXACT = 16  # with up to this many differences all 2^n sign patterns are tried
 _FLIPS = 100_000
 _BATCH = 1_000  # flips drawn at once, so that memory does not grow with their number
-TIE = 1e-9  # scores are rounded, so that equal statistics differ by up to 1e-12 of their size
 _MOST_SEEDS = 10_000
 
 
@@ -31,17 +28,17 @@ class SignFlip(NamedTuple):
     error: float
 
 
-class PairedComparison(NamedTuple):
-    """One loss against a baseline over the seeds that both have; differences are loss minus baseline."""
+class PairedDifference(NamedTuple):
+    """One loss minus a baseline over the seeds that both have."""
 
     n: int
-    unpaired: int  # seeds that only one of the two has, which is where diverged runs show
-    differences: tuple[float, ...]  # by rising seed
+    unpaired: int  # seeds with a score of only one of the two, for example where a run diverged
+    differences: tuple[float, ...]  # loss minus baseline, by rising seed
     difference: Interval  # 95 %
     p: float  # of the sign-flip test, not adjusted for other comparisons
     p_error: float
     probability: float  # of outperforming the baseline
-    needed: int | None  # seeds that would show a difference of this size
+    needed: int | None  # seeds needed to find a difference of this size
     higher_is_better: bool
 
     def verdict(self, adjusted_p: float, level: float = 0.05) -> Verdict:
@@ -72,7 +69,7 @@ def sign_flip_test(differences: Sequence[float], *, seed: int = 0) -> SignFlip:
         return SignFlip(math.nan, math.nan)
     least = abs(math.fsum(differences)) - TIE * math.fsum(sizes)
     if len(sizes) <= _EXACT:
-        sums = sizes[:1]  # the first sign stays: the other half of the patterns mirrors this one
+        sums = sizes[:1]  # the first sign is fixed: the other half of the patterns mirrors this one
         for size in sizes[1:]:
             sums = np.concatenate([sums + size, sums - size])
         return SignFlip(float(np.mean(np.abs(sums) >= least)), 0.0)
@@ -92,31 +89,25 @@ def holm(p_values: Sequence[float]) -> list[float]:
     each other. NaN, a test that was not made, stays NaN and does not count. Raises ValueError for p values
     outside [0, 1].
     """
-    made = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
+    tested = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
     adjusted = [math.nan] * len(p_values)
     largest = 0.0
-    for rank, (p, index) in enumerate(made):
+    for rank, (p, index) in enumerate(tested):
         if not 0 <= p <= 1:
             raise ValueError(f"p value {p} is outside [0, 1]")
-        largest = max(largest, min(1.0, (len(made) - rank) * p))
+        largest = max(largest, min(1.0, (len(tested) - rank) * p))
         adjusted[index] = largest
     return adjusted
 
 
-def probability_of_outperforming(
-    values: Sequence[float], baseline: Sequence[float], *, higher_is_better: bool = True
-) -> float:
-    """P(A > B): the share of paired runs in which `values` beat `baseline`, ties half.
+def probability_of_outperforming(differences: Sequence[float], *, higher_is_better: bool = True) -> float:
+    """P(A > B): the share of paired differences A - B on the better side of 0, ties half.
 
-    Bouthillier et al. 2021, arXiv 2103.03098. NaN for no runs or where any is NaN. Raises
-    ValueError for unequal lengths.
+    Bouthillier et al. 2021, arXiv 2103.03098. NaN for no differences or where any is NaN.
     """
-    if len(values) != len(baseline):
-        raise ValueError(f"{len(values)} values cannot be paired with {len(baseline)}")
-    pairs = list(zip(values, baseline, strict=True))
-    if not pairs or any(math.isnan(own) or math.isnan(other) for own, other in pairs):
+    if not differences or any(map(math.isnan, differences)):
         return math.nan
-    above = sum((own > other) + 0.5 * (own == other) for own, other in pairs) / len(pairs)
+    above = sum((value > 0) + 0.5 * (value == 0) for value in differences) / len(differences)
     return above if higher_is_better else 1 - above
 
 
@@ -125,52 +116,48 @@ def seeds_needed(differences: Sequence[float], power: float = 0.8, level: float 
 
     Found: by a two-sided paired t test at `level` with chance >= `power` (noncentral t, Cohen 1988,
     chapter 2), were the true mean and deviation those observed. Never fewer than let the exact sign-flip
-    test reach `level`, which is 6 at 0.05; for one of m tests ask at level / m. None when the observed
+    test reach `level`, which is 6 at 0.05; for one of m tests use level / m. None when the observed
     difference is 0 or undefined, or more than 10,000 are needed. Raises ValueError unless both are in (0, 1).
     """
     check_fraction("power", power)
     check_fraction("level", level)
     if len(differences) < 2 or not all(map(math.isfinite, differences)):
         return None
-    from scipy.stats import nct, t
-
-    mean = math.fsum(differences) / len(differences)
+    mean, deviation = math.fsum(differences) / len(differences), standard_deviation(differences)
     if mean == 0:
         return None
     fewest = max(2, math.ceil(1 - math.log2(level)))  # 2 / 2^n <= level
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in differences) / (len(differences) - 1))
     if deviation == 0:
         return fewest
+    from scipy.stats import nct, t
 
-    def reached(count: int) -> bool:
-        # beyond 40 the chance is 1 and scipy's series fail; the wrong direction is no find
+    def has_power(count: int) -> bool:
+        # beyond 40 the chance is 1 and scipy's series fail; the wrong direction does not count
         shift = min(abs(mean) / deviation * math.sqrt(count), 40.0)
         return bool(nct.sf(t.ppf(1 - level / 2, count - 1), count - 1, shift) >= power)
 
-    found = bisect.bisect_left(range(fewest, _MOST_SEEDS + 1), True, key=reached) + fewest
-    return found if found <= _MOST_SEEDS else None
+    count = bisect.bisect_left(range(fewest, _MOST_SEEDS + 1), True, key=has_power) + fewest
+    return count if count <= _MOST_SEEDS else None
 
 
 def compare_paired(
     values: Mapping[int, float], baseline: Mapping[int, float], *, higher_is_better: bool = True
-) -> PairedComparison:
+) -> PairedDifference:
     """Compare a loss with a baseline over the seeds that both have, as scores by seed.
 
     Bouthillier et al. 2021 (arXiv 2103.03098) and Du 2025 (arXiv 2511.19794): the seed fixes all that
     varies between runs, which makes differences paired. Seeds of only one of the two are counted, not used.
     """
-    shared = sorted(values.keys() & baseline.keys())
-    own, other = [values[seed] for seed in shared], [baseline[seed] for seed in shared]
-    differences = tuple(a - b for a, b in zip(own, other, strict=True))
+    differences = tuple(values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline.keys()))
     p, error = sign_flip_test(differences)
-    return PairedComparison(
-        n=len(shared),
+    return PairedDifference(
+        n=len(differences),
         unpaired=len(values.keys() ^ baseline.keys()),
         differences=differences,
-        difference=paired_interval(differences),
+        difference=mean_interval(differences),
         p=p,
         p_error=error,
-        probability=probability_of_outperforming(own, other, higher_is_better=higher_is_better),
+        probability=probability_of_outperforming(differences, higher_is_better=higher_is_better),
         needed=seeds_needed(differences),
         higher_is_better=higher_is_better,
     )

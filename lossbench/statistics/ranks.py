@@ -1,11 +1,10 @@
 """Mean ranks of methods over data sets, and groups of methods that cannot be told apart.
 
-NumPy and SciPy are imported where they are used: the command line imports this module for every `--help`.
+NumPy and SciPy are imported where they are used, because every command imports this module.
 """
 
 from __future__ import annotations
 
-import math
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -26,22 +25,6 @@ def mean_ranks(scores: np.ndarray, *, higher_is_better: bool = True) -> np.ndarr
     scores = _check_blocks(scores)
     ranks: np.ndarray = _ranks(-scores if higher_is_better else scores).mean(axis=0)
     return ranks
-
-
-def friedman_p(scores: np.ndarray) -> float:
-    """P value of Friedman's test (1937) that no method tends to rank above another, corrected for ties.
-
-    `scores` and errors are those of `mean_ranks`; the chi-squared approximation is rough below some ten
-    blocks. 1 where every block is tied, NaN for fewer than two blocks or three methods.
-    """
-    ranks = _ranks(_check_blocks(scores))
-    if ranks.shape[0] < 2 or ranks.shape[1] < 3:
-        return math.nan
-    if (ranks == ranks[:, :1]).all():
-        return 1.0  # scipy divides by zero here
-    from scipy.stats import friedmanchisquare
-
-    return float(friedmanchisquare(*ranks.T).pvalue)
 
 
 def indistinguishable_groups(
