@@ -12,7 +12,7 @@ from lossbench.specs import catalog
 
 PACKAGE = Path(__file__).parent.parent / "lossbench"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-VARIANTS = ("losses", "networks", "data", "figures", "metrics")
+VARIANTS = ("losses", "networks", "optimizers", "schedules", "data", "figures", "metrics")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -53,11 +53,9 @@ def test_no_code_outside_its_file_knows_a_variant_by_name():
 
 def test_every_variant_has_a_test():
     tests = Path(__file__).parent
-    for name in catalog.names("losses"):
-        stem = name.replace("-", "_")
-        assert (tests / "losses" / f"test_{stem}.py").exists(), name
-    for name in catalog.names("figures"):
-        assert (tests / "figures" / f"test_{name.replace('-', '_')}.py").exists(), name
+    for kind in ("losses", "optimizers", "schedules", "figures"):
+        for name in catalog.names(kind):
+            assert (tests / kind / f"test_{name.replace('-', '_')}.py").exists(), name
 
 
 def test_the_floors_of_the_linter_and_of_contributing_are_the_packages_there_are():

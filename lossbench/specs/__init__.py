@@ -11,7 +11,15 @@ from .feasibility import (
     smallest_useful_scale,
 )
 from .hyperparameter import SOFT_START, SYMBOLS, ByShape, HyperParameter, Value, soft_start_setting
-from .variants import DatasetSpec, FigureSpec, LossSpec, MetricSpec, NetworkSpec
+from .variants import (
+    DatasetSpec,
+    FigureSpec,
+    LossSpec,
+    MetricSpec,
+    NetworkSpec,
+    OptimizerSpec,
+    ScheduleSpec,
+)
 
 __all__ = [
     "SOFT_START",
@@ -23,6 +31,8 @@ __all__ = [
     "LossSpec",
     "MetricSpec",
     "NetworkSpec",
+    "OptimizerSpec",
+    "ScheduleSpec",
     "Value",
     "best_probability",
     "largest_angular_margin",

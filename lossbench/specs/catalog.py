@@ -1,4 +1,4 @@
-"""Names from file names: what losses, networks, data sets, metrics and figures there are.
+"""Names from file names: what losses, networks, optimizers, schedules, data sets, metrics, figures there are.
 
 A file `losses/l_softmax.py` is the loss `l-softmax`; `networks/lenet_plus_plus.py` is `lenet++`.
 Private files start with an underscore. Entries are loaded one at a time, and the SPEC of an entry is
@@ -16,17 +16,24 @@ from typing import Any, Literal
 from ..errors import unknown_name
 from . import plugins as external
 
-Kind = Literal["losses", "networks", "data", "metrics", "figures"]
+Kind = Literal["losses", "networks", "optimizers", "schedules", "data", "metrics", "figures"]
 
 _PACKAGE = Path(__file__).parent.parent
 _NOUN = {
     "losses": "loss",
     "networks": "network",
+    "optimizers": "optimizer",
+    "schedules": "schedule",
     "data": "data set",
     "metrics": "metric",
     "figures": "figure",
 }
-_FUNCTION = {"data": "load", "metrics": "compute", "figures": "compose"}  # the others are a class each
+_FUNCTION = {
+    "schedules": "factor",
+    "data": "load",
+    "metrics": "compute",
+    "figures": "compose",
+}  # the others are a class each
 _SPEC_MODULES = {"specs"}  # what a SPEC may be made of: nothing that imports torch
 
 

@@ -72,6 +72,26 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OptimizerSpec:
+    """What an optimizer is; `lr` (peak learning rate) and `weight_decay` are the defaults that suit it."""
+
+    title: str
+    summary: str
+    source: str
+    lr: float
+    weight_decay: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSpec:
+    """What a learning-rate schedule is."""
+
+    title: str
+    summary: str
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
     """What a data set is; `val_size` and `epochs` are the defaults that suit its size."""
 

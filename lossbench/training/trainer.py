@@ -19,16 +19,18 @@ from .. import __version__
 from ..data import SPLIT_SEED, Splits, epoch_batches, load_splits, normalized, on_device
 from ..errors import Interrupted, UsageError
 from ..losses import WeightedSum
+from ..optimizers import Optimizer
 from ..protocols import Observer
 from ..randomness import Randomness
 from ..records import EpochRecord
-from ..runs.config import RunConfig
+from ..runs.config import DEFAULT_OPTIMIZER, DEFAULT_SCHEDULE, RunConfig
 from ..runs.model import build, model_bytes
 from ..runs.store import RunFolder
+from ..schedules import Schedule
+from ..specs import catalog
 from .checkpoint import state_bytes, state_of, tensors_to
 from .device import autocast, describe_machine, resolve_device, resolve_precision
 from .evaluation import judge, quick_look
-from .optimizers import Optimizer, learning_rate
 from .process import Placement
 from .snapshots import Album
 
@@ -52,8 +54,12 @@ class Training:
         network, loss = build(self.config)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss.to(self.device)
-        parameters = [*self.network.parameters(), *self.loss.parameters()]
-        self.optimizer = Optimizer(parameters, self.config.weight_decay, self.device)
+        self.optimizer: Optimizer = catalog.load("optimizers", DEFAULT_OPTIMIZER)(
+            {"network": list(self.network.parameters()), "loss": list(self.loss.parameters())},
+            weight_decay=self.config.weight_decay,
+            device=self.device,
+        )
+        self.schedule: Schedule = catalog.load("schedules", DEFAULT_SCHEDULE)
         self.index = torch.zeros(self.config.batch_size, dtype=torch.int64, device=self.device)
         self.sums = torch.zeros(1 + len(self.config.terms), device=self.device)
         self.random = Randomness(self.config.seed, "training")
@@ -107,7 +113,7 @@ class Training:
         self.loss.train()
         began = time.perf_counter()
         while self.step < self.steps:
-            self.optimizer.set_rate(learning_rate(self.steps_done / total, self.config.lr))
+            self.optimizer.set_rate(self.config.lr * self.schedule(self.steps_done / total))
             self.phase += self.loss.advance(self.steps_done / total)
             self.index.copy_(order[self.step])
             yield self

@@ -16,12 +16,22 @@ import lossbench
 from lossbench.errors import UsageError
 from lossbench.specs import catalog
 from lossbench.specs.catalog import Kind
-from lossbench.specs.variants import DatasetSpec, FigureSpec, LossSpec, MetricSpec, NetworkSpec
+from lossbench.specs.variants import (
+    DatasetSpec,
+    FigureSpec,
+    LossSpec,
+    MetricSpec,
+    NetworkSpec,
+    OptimizerSpec,
+    ScheduleSpec,
+)
 
 PACKAGE = Path(lossbench.__file__).parent
 SPEC_TYPES = {
     "losses": LossSpec,
     "networks": NetworkSpec,
+    "optimizers": OptimizerSpec,
+    "schedules": ScheduleSpec,
     "data": DatasetSpec,
     "metrics": MetricSpec,
     "figures": FigureSpec,
@@ -55,7 +65,7 @@ def test_names_are_the_ones_that_people_type() -> None:
 def test_every_entry_loads_as_its_one_class_or_function(kind: Kind, name: str) -> None:
     entry = catalog.load(kind, name)
     assert entry.__module__ == module_of(kind, name).__name__
-    assert inspect.isclass(entry) == (kind in ("losses", "networks"))
+    assert inspect.isclass(entry) == (kind in ("losses", "networks", "optimizers"))
     assert callable(entry)
     assert catalog.load(kind, name) is entry
 
@@ -97,7 +107,7 @@ def test_a_loss_spec_agrees_with_the_constructor(name: str) -> None:
 def test_reading_all_specs_imports_no_torch() -> None:
     script = (
         "import sys; from lossbench.specs import catalog\n"
-        "for kind in ('losses', 'networks', 'data', 'metrics', 'figures'):\n"
+        f"for kind in {get_args(Kind)}:\n"
         "    specs = [catalog.spec(kind, name) for name in catalog.names(kind)]\n"
         "    assert specs, kind\n"
         "catalog.by_class_name('losses')\n"

@@ -13,7 +13,6 @@ from lossbench.errors import Diverged, Interrupted, RunError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
 from lossbench.specs import catalog
-from lossbench.training.optimizers import learning_rate
 
 from ..helpers.runs import Recorder, run, small
 
@@ -206,16 +205,6 @@ def test_a_damaged_resume_state_is_refused_and_kept(tmp_path):
         run(config, tmp_path)
     assert state.read_bytes() == content[: len(content) // 2]
     assert run(config, tmp_path, force=True)["status"] == "done"
-
-
-def test_learning_rate_rises_then_falls_to_zero():
-    rates = [learning_rate(step / 1000, 0.01) for step in range(1000)]
-    top = int(np.argmax(rates))
-    assert 190 <= top <= 210
-    assert max(rates) == pytest.approx(0.01, rel=0.01)
-    assert all(np.diff(rates[:top]) > 0)
-    assert all(np.diff(rates[top + 1 :]) < 0)
-    assert 0 < rates[-1] < 2e-5
 
 
 @pytest.mark.parametrize(

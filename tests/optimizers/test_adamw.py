@@ -1,4 +1,4 @@
-"""The optimiser beside the equations of its paper, in plain loops, and beside torch's own, state for state."""
+"""AdamW compared with the equations of its paper, in plain loops, and with torch's own, also in its state."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from lossbench.training.optimizers import BETAS, Optimizer
+from lossbench.optimizers.adamw import BETAS, AdamW
 
 CPU = torch.device("cpu")
 DECAY = 0.05
+
+
+def adamw(parameters, weight_decay=DECAY):
+    """The first parameter is the network's, the others are the loss's."""
+    return AdamW({"network": parameters[:1], "loss": parameters[1:]}, weight_decay=weight_decay, device=CPU)
 
 
 def parameters(dtype=torch.float32):
@@ -36,11 +41,13 @@ def value(own, step):
 
 def trained(optimizer, own, steps, begin=0):
     for step in range(begin, begin + steps):
-        for group in getattr(optimizer, "adamw", optimizer).param_groups:
-            group["lr"] = 0.01 / (step + 1)
+        if isinstance(optimizer, AdamW):
+            optimizer.set_rate(0.01 / (step + 1))
+        else:
+            optimizer.param_groups[0]["lr"] = 0.01 / (step + 1)
         value(own, step).backward()
         optimizer.step()
-        if not isinstance(optimizer, Optimizer):
+        if not isinstance(optimizer, AdamW):
             optimizer.zero_grad()
     return [p.detach().clone() for p in own]
 
@@ -69,14 +76,14 @@ def by_the_paper(own, steps):
 @pytest.mark.parametrize(("dtype", "within"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 def test_steps_are_those_of_the_paper(dtype, within):
     own = parameters(dtype)
-    got = trained(Optimizer(own, DECAY, CPU), own, 6)
+    got = trained(adamw(own), own, 6)
     for mine, theirs in zip(got, by_the_paper(parameters(dtype), 6), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=within, atol=within)
 
 
 def test_parameters_stay_the_objects_they_are():
     own, before = parameters(), parameters()
-    optimizer = Optimizer(own, DECAY, CPU)
+    optimizer = adamw(own)
     assert optimizer.parameters == own
     for parameter, old in zip(own, before, strict=True):
         assert torch.equal(parameter, old)
@@ -88,7 +95,7 @@ def test_parameters_stay_the_objects_they_are():
 
 def test_types_of_numbers_do_not_mix():
     own = [nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(2, dtype=torch.float64))]
-    optimizer = Optimizer(own, 0.0, CPU)
+    optimizer = adamw(own, 0.0)
     optimizer.set_rate(0.25)
     (own[0].sum() + own[1].sum()).backward()
     optimizer.step()
@@ -98,7 +105,7 @@ def test_types_of_numbers_do_not_mix():
 
 def test_an_unused_parameter_decays_as_if_its_gradient_were_zero():
     own = [nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(2))]
-    optimizer = Optimizer(own, DECAY, CPU)
+    optimizer = adamw(own)
     optimizer.set_rate(0.5)
     own[0].sum().backward()
     optimizer.step()
@@ -113,7 +120,7 @@ def test_the_state_is_that_of_torchs_own(back):
         return torch.optim.AdamW(own, lr=0.0, betas=BETAS, weight_decay=DECAY)
 
     def ours(own):
-        return Optimizer(own, DECAY, CPU)
+        return adamw(own)
 
     first, second = (theirs, ours) if back else (ours, theirs)
     own = parameters()
@@ -129,10 +136,10 @@ def test_the_state_is_that_of_torchs_own(back):
 
 def test_a_state_before_the_first_step_is_a_state():
     own = parameters()
-    fresh = Optimizer(own, DECAY, CPU)
-    fresh.load_state_dict(Optimizer(parameters(), DECAY, CPU).state_dict())
+    fresh = adamw(own)
+    fresh.load_state_dict(adamw(parameters()).state_dict())
     other = parameters()
-    expected = trained(Optimizer(other, DECAY, CPU), other, 2)
+    expected = trained(adamw(other), other, 2)
     assert all(map(torch.equal, trained(fresh, own, 2), expected))
 
 
@@ -140,8 +147,8 @@ def test_a_state_of_other_parameters_is_refused():
     own, fewer, wider = parameters(), parameters()[:2], parameters()
     wider[0] = nn.Parameter(torch.zeros(1))  # a moment of one number would spread over all seven
     for others in (fewer, wider):
-        optimizer = Optimizer(others, DECAY, CPU)
+        optimizer = adamw(others)
         sum(p.sum() for p in others).backward()
         optimizer.step()
         with pytest.raises(ValueError, match=r"it has .*(not 4|where \(7,\) belongs)"):
-            Optimizer(own, DECAY, CPU).load_state_dict(optimizer.state_dict())
+            adamw(own).load_state_dict(optimizer.state_dict())

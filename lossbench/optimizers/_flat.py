@@ -1,0 +1,127 @@
+"""A torch optimizer over one flat tensor that holds all parameters.
+
+A small network has many small parameters, and a kernel call for each costs more than its arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_ALIGNMENT = 16  # numbers: vector units and convolution libraries are fastest on aligned tensors
+
+
+class FlatOptimizer:
+    """A `torch.optim` class, fused, over one tensor for each dtype of the parameters.
+
+    The parameters stay the same objects with the same shapes and strides; their data and gradients become
+    views of the flat tensors. Gradients are zero instead of None between steps: unlike in torch, a parameter
+    that a step does not use decays all the same. On CUDA the learning rate is a tensor, because a CUDA graph
+    would freeze a number.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[nn.Parameter],
+        device: torch.device,
+        optimizer: type[torch.optim.Optimizer],
+        **options: Any,
+    ) -> None:
+        self.rate: float | Tensor = torch.zeros((), device=device) if device.type == "cuda" else 0.0
+        self.parameters = list(parameters)
+        self._numbers = {parameter: number for number, parameter in enumerate(self.parameters)}
+        trained = [p for p in self.parameters if p.requires_grad]
+        dtypes = dict.fromkeys(p.dtype for p in trained)
+        self._flat = [_FlatParameters([p for p in trained if p.dtype == dtype]) for dtype in dtypes]
+        fused = device.type in ("cpu", "cuda")
+        self._optimizer = optimizer(
+            [flat.values for flat in self._flat], **{"lr": self.rate, "fused": fused, **options}
+        )
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the next steps."""
+        self.rate = self.rate.fill_(rate) if isinstance(self.rate, Tensor) else rate
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.rate
+
+    def step(self) -> None:
+        """Update the parameters and set their gradients to zero."""
+        self._optimizer.step()
+        for flat in self._flat:
+            flat.gradients.zero_()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state that the torch optimizer would have over the parameters themselves."""
+        state = {}
+        for flat in self._flat:
+            if stored := self._optimizer.state.get(flat.values):
+                for parameter, entry in zip(flat.parameters, flat.split(stored), strict=True):
+                    state[self._numbers[parameter]] = entry
+        group = self._optimizer.state_dict()["param_groups"][0] | {"params": list(self._numbers.values())}
+        return {"state": state, "param_groups": [group]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state, also one saved on another kind of device.
+
+        Raises ValueError for a state of other parameters.
+        """
+        stored_group, loaded = state["param_groups"][0], self._optimizer.state_dict()
+        if len(stored_group["params"]) != len(self.parameters):
+            raise ValueError(f"it has {len(stored_group['params'])} parameters, not {len(self.parameters)}")
+        loaded["state"] = {}
+        for number, flat in enumerate(self._flat):
+            entries = [state["state"].get(self._numbers[p]) for p in flat.parameters]
+            if any(entries):
+                loaded["state"][number] = flat.join(entries)
+        self._optimizer.load_state_dict(loaded)
+        self.set_rate(float(stored_group["lr"]))
+
+
+class _FlatParameters:
+    """Parameters of one dtype side by side in `values` (N,), their gradients in `gradients` (N,)."""
+
+    def __init__(self, parameters: list[nn.Parameter]) -> None:
+        self.parameters = parameters
+        sizes = [-(-p.numel() // _ALIGNMENT) * _ALIGNMENT for p in parameters]
+        self._starts = list(accumulate(sizes, initial=0))
+        self.values = nn.Parameter(parameters[0].new_zeros(self._starts[-1]))
+        self.values.grad = self.gradients = torch.zeros_like(self.values.data)
+        views = zip(parameters, self.views(self.values.data), self.views(self.gradients), strict=True)
+        for parameter, value, gradient in views:
+            value.copy_(parameter.data)
+            parameter.data, parameter.grad = value, gradient
+
+    def views(self, flat: Tensor) -> list[Tensor]:
+        """The part of `flat` (N,) that belongs to each parameter, with its shape and strides."""
+        return [
+            flat[start:].as_strided(p.shape, torch.empty_like(p).stride())
+            for p, start in zip(self.parameters, self._starts[:-1], strict=True)
+        ]
+
+    def split(self, state: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+        """The optimizer's state of `values` as one state for each parameter."""
+        columns = {
+            name: [value.clone() for _ in self.parameters] if name == "step" else self.views(value)
+            for name, value in state.items()
+        }
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def join(self, states: Sequence[Mapping[str, Tensor] | None]) -> dict[str, Tensor]:
+        """The inverse of `split`; None is a parameter without state. Raises ValueError for other shapes."""
+        joined = {}
+        for name in dict.fromkeys(name for state in states for name in state or ()):
+            if name == "step":
+                joined[name] = torch.stack([state[name] for state in states if state]).amax()
+                continue
+            joined[name] = torch.zeros_like(self.values.data)
+            for state, view in zip(states, self.views(joined[name]), strict=True):
+                if state is None:
+                    continue
+                if state[name].shape != view.shape:
+                    raise ValueError(f"it has {tuple(state[name].shape)} where {tuple(view.shape)} belongs")
+                view.copy_(state[name])
+        return joined

@@ -1,0 +1,18 @@
+"""The linear schedule: a rise, a peak of one, a fall to zero."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lossbench.schedules.linear import factor
+
+
+def test_the_rate_rises_then_falls_to_zero():
+    rates = [factor(step / 1000) for step in range(1000)]
+    top = int(np.argmax(rates))
+    assert 190 <= top <= 210
+    assert max(rates) == pytest.approx(1, rel=0.01)
+    assert all(np.diff(rates[:top]) > 0)
+    assert all(np.diff(rates[top + 1 :]) < 0)
+    assert 0 < rates[-1] < 2e-3
