@@ -28,14 +28,14 @@ class LabelledImages(NamedTuple):
 class SplitSpec(NamedTuple):
     """What decides the splits of a data set: runs with the same one share them.
 
-    val_size: images held out for validation. unseen: classes kept out of training. judged_on: with `val`
+    val_size: images held out for validation. unseen: classes kept out of training. eval_split: with `val`
     the test files are never opened.
     """
 
     dataset: str
     val_size: int
     unseen: tuple[int, ...] = ()
-    judged_on: str = "test"
+    eval_split: str = "test"
 
 
 class Embedding(NamedTuple):

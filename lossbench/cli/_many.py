@@ -176,6 +176,6 @@ def _line(outcome: Any) -> str:
             if outcome.message != "stored"
             else f"{outcome.status} (stored)"
         )
-    part = outcome.config.judged_on
+    part = outcome.config.eval_split
     text = f"{100 * outcome.result[f'{part}_accuracy']:.2f} % {part} in {outcome.result['seconds']:.1f} s"
     return f"{text} (stored)" if outcome.message == "stored" else text

@@ -53,9 +53,9 @@ def load_splits(spec: SplitSpec, folder: Path | None = None, device: torch.devic
 
 @functools.lru_cache(maxsize=2)  # a worker of a sweep loads its data once
 def _load_splits(spec: SplitSpec, folder: Path | None, device: torch.device) -> Splits:
-    dataset, val_size, unseen, judged_on = spec
+    dataset, val_size, unseen, eval_split = spec
     names = catalog.spec("data", dataset).classes
-    opened = ("train", "test") if judged_on == "test" else ("train",)
+    opened = ("train", "test") if eval_split == "test" else ("train",)
     parts = {part: _checked(dataset, part, folder, len(names)) for part in opened}
     seen = [label for label in range(len(names)) if label not in unseen]
     train = _of_classes(parts["train"], seen, 0)

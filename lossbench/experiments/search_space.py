@@ -39,7 +39,7 @@ class Search(NamedTuple):
 
     def config(self, point: Mapping[str, Value], seed: int) -> RunConfig:
         """The run of a trial: one point of the space, one seed, judged on the validation split."""
-        whole = {**self.fixed, **point, "seed": seed, "judged_on": "val"}
+        whole = {**self.fixed, **point, "seed": seed, "eval_split": "val"}
         (config,) = expand(self.loss, {name: (value,) for name, value in whole.items()})
         return config
 

@@ -74,8 +74,8 @@ class RunConfig:
 
     epochs and sizes are counts, lr is the peak learning rate, weight_decay that of AdamW. A balanced
     sampler draws `samples_per_class` of each of `classes_per_batch` classes (both 0 when shuffled).
-    `unseen` classes are kept out of training, and their test images judged apart; `judged_on` val never
-    opens the test split.
+    `unseen` classes are kept out of training, and their test images evaluated separately. With `eval_split`
+    val the test split is never opened.
     """
 
     terms: tuple[Term, ...]
@@ -93,7 +93,7 @@ class RunConfig:
     classes_per_batch: int
     samples_per_class: int
     unseen: tuple[int, ...] = ()
-    judged_on: str = "test"
+    eval_split: str = field(default="test", metadata={"key": "judged_on"})
 
     @property
     def id(self) -> str:
@@ -153,7 +153,7 @@ class RunConfig:
     @property
     def split_spec(self) -> SplitSpec:
         """What decides the splits of the data; runs with the same one share them."""
-        return SplitSpec(self.dataset, self.val_size, self.unseen, self.judged_on)
+        return SplitSpec(self.dataset, self.val_size, self.unseen, self.eval_split)
 
     @property
     def rule(self) -> str:
@@ -194,17 +194,17 @@ class RunConfig:
         A setting with a default of its own is left out there, so ids are older than such settings.
         """
         data = {}
-        for name, default in _FIELDS:
+        for key, name, default in _FIELDS:
             value = getattr(self, name)
             if value != default:
-                data[name] = list(value) if isinstance(value, tuple) else value
+                data[key] = list(value) if isinstance(value, tuple) else value
         data["terms"] = [
             {"name": term.name, "weight": term.weight, "settings": dict(term.settings)} for term in self.terms
         ]
         return data
 
 
-_FIELDS = tuple((field.name, field.default) for field in dataclasses.fields(RunConfig))
+_FIELDS = tuple((f.metadata.get("key", f.name), f.name, f.default) for f in dataclasses.fields(RunConfig))
 
 
 def loss_spec(name: str) -> LossSpec:

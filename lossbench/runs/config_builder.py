@@ -75,7 +75,7 @@ def make_config(
         classes_per_batch=p,
         samples_per_class=k,
         unseen=unseen,
-        judged_on=chosen.judged_on,
+        eval_split=chosen.eval_split,
     )
 
 
@@ -105,6 +105,8 @@ def _from_dict(data: Mapping[str, Any]) -> RunConfig:
     try:
         terms = [(t["name"], float(t["weight"]), dict(t["settings"])) for t in data["terms"]]
         rest = {key: value for key, value in data.items() if key != "terms"}
+        if "judged_on" in rest:
+            rest["eval_split"] = rest.pop("judged_on")
         settings = {f"{name}.{key}": value for name, _, given in terms for key, value in given.items()}
         expression = " + ".join(f"{weight!r}*{name}" for name, weight, _ in terms)
         with external.untouched():
@@ -117,7 +119,7 @@ def _from_dict(data: Mapping[str, Any]) -> RunConfig:
 
 
 _ALWAYS = {field.name for field in dataclasses.fields(RunConfig) if field.default is dataclasses.MISSING}
-_EVER = {field.name for field in dataclasses.fields(RunConfig)}
+_EVER = {field.metadata.get("key", field.name) for field in dataclasses.fields(RunConfig)}
 _LARGEST_NUMBER = 2**31
 _LARGEST = {"feature_dim": 4096, "epochs": 100_000}
 
@@ -140,7 +142,7 @@ class _Options:
     classes_per_batch: int = 0
     samples_per_class: int = 0
     unseen: str | Sequence[int] = ()
-    judged_on: str = "test"
+    eval_split: str = "test"
 
     @classmethod
     def from_options(cls, options: Mapping[str, Value | None]) -> _Options:
@@ -148,7 +150,7 @@ class _Options:
         given = {key: value for key, value in options.items() if value is not None}
         lowest = {"feature_dim": 1, "epochs": 1, "batch_size": 1, "val_size": 0, "seed": 0}
         for key, value in given.items():
-            if key in ("network", "dataset", "precision", "sampler", "unseen", "judged_on"):
+            if key in ("network", "dataset", "precision", "sampler", "unseen", "eval_split"):
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or _not_finite(value):
                 raise UsageError(f"{_flag(key)} {value} is not a number.")
@@ -159,11 +161,11 @@ class _Options:
             if value < lowest.get(key, 0) or (key == "lr" and value == 0):
                 raise UsageError(f"{_flag(key)} {value} is too small.")
         chosen = cls(**given)  # type: ignore[arg-type]
-        choices = {"precision": PRECISIONS, "sampler": SAMPLERS, "judged_on": ("test", "val")}
+        choices = {"precision": PRECISIONS, "sampler": SAMPLERS, "eval_split": ("test", "val")}
         for key, allowed in choices.items():
             if getattr(chosen, key) not in allowed:
                 raise UsageError(f"{_flag(key)} {getattr(chosen, key)} is none of {', '.join(allowed)}.")
-        if chosen.judged_on == "val" and chosen.val_size == 0:
+        if chosen.eval_split == "val" and chosen.val_size == 0:
             raise UsageError("--val-size 0 leaves nothing to judge by without the test split.")
         return dataclasses.replace(chosen, lr=float(chosen.lr), weight_decay=float(chosen.weight_decay))
 

@@ -32,7 +32,7 @@ def measure_stored(run: RunFolder, names: Sequence[str], *, unseen: bool = False
 
     None where a metric is not defined for the run. Raises RunError for features that cannot be read.
     """
-    split, before = ("unseen", "unseen-") if unseen else (run.config.judged_on, "")
+    split, before = ("unseen", "unseen-") if unseen else (run.config.eval_split, "")
     known = run.metrics()
     if missing := [name for name in names if before + name not in known]:
         embeddings, _ = run.features()

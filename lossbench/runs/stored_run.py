@@ -138,7 +138,7 @@ class StoredRun(Untrained):
     def caption(self) -> str:
         """Settings, unseen classes and accuracy, parted by ' · '."""
         unseen = f"unseen {self.config.unseen_names}" if self.config.unseen else ""
-        part = self.config.judged_on
+        part = self.config.eval_split
         return " · ".join(
             filter(None, [self.subtitle, unseen, f"{100 * self.result[f'{part}_accuracy']:.2f} % {part}"])
         )

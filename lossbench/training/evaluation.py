@@ -89,7 +89,7 @@ def judge(
     for name in embeddings.keys() & {"train", "val", "test"}:
         part = embeddings[name]
         found[f"{name}_accuracy"] = float((part.predictions == part.labels).mean())
-    found["metrics"] = measure(measured(embeddings, config, config.judged_on))
+    found["metrics"] = measure(measured(embeddings, config, config.eval_split))
     if "unseen" in embeddings:
         found["unseen_classes"] = config.unseen_names
         apart = measured(embeddings, config, "unseen")

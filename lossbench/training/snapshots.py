@@ -36,7 +36,7 @@ class Album:
     def __init__(self, config: RunConfig, splits: Splits, steps: int, count: int) -> None:
         self.steps_per_epoch = steps
         self.moments = frozenset(moments(steps * config.epochs, count))
-        part = splits.val if config.judged_on == "val" else splits.test
+        part = splits.val if config.eval_split == "val" else splits.test
         images = IMAGES * MOMENTS // max(count, MOMENTS)
         chosen = np.random.RandomState(SPLIT_SEED).permutation(len(part.labels))[:images]
         self.index = torch.from_numpy(np.sort(chosen))

@@ -111,11 +111,11 @@ def test_what_unseen_images_show_changes_nothing_that_training_sees(tmp_path: Pa
     assert not torch.equal(one.unseen.images, other.unseen.images)
 
 
-def test_judged_on_validation_the_test_files_are_not_even_opened(tmp_path: Path) -> None:
+def test_eval_split_validation_the_test_files_are_not_even_opened(tmp_path: Path) -> None:
     write_data_set(tmp_path, "FashionMNIST", labels=torch.arange(50) % 10)
     for path in tmp_path.rglob("t10k*"):
         path.unlink()
-    splits = load_splits(SplitSpec("fashion-mnist", 10, judged_on="val"), tmp_path)
+    splits = load_splits(SplitSpec("fashion-mnist", 10, eval_split="val"), tmp_path)
     assert [len(part.labels) for part in splits] == [40, 10, 0, 0]
     with pytest.raises(DataError, match="t10k"):
         load_splits(SplitSpec("fashion-mnist", 10), tmp_path)

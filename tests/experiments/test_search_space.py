@@ -48,7 +48,7 @@ def test_defaults_and_corners_are_runs(loss):
     for corner in itertools.product(*((r.low, r.high) for r in bounds.values())):
         point = {n: int(v) if bounds[n].whole else v for n, v in zip(bounds, corner, strict=True)}
         config = search.config(point, 1)
-        assert (config.seed, config.judged_on) == (1, "val")
+        assert (config.seed, config.eval_split) == (1, "val")
         assert {name: config.value_of(name) for name in point} == point
 
 

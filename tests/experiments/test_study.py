@@ -257,7 +257,7 @@ def test_compare_uses_what_was_found(tmp_path, capsys, pretended):
     for result in json.loads(out)["runs"]:
         config = Store(tmp_path).find(result["run"]).config
         found = json.loads((tmp_path / f"tuned/digits/compact/{config.loss}.json").read_text())
-        assert config.judged_on == "test"
+        assert config.eval_split == "test"
         assert {name: config.value_of(name) for name in found["point"]} == found["point"]
     path = tmp_path / "tuned/digits/compact/arcface.json"
     text = path.read_text()

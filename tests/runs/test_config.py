@@ -232,7 +232,7 @@ def test_an_id_differs_when_any_field_does() -> None:
         "classes_per_batch": [1],
         "samples_per_class": [1],
         "unseen": [(7,), (7, 8)],
-        "judged_on": ["val"],
+        "eval_split": ["val"],
     }
     assert set(changes) == {field.name for field in dataclasses.fields(RunConfig)}
     ids = [plain_config().id]
@@ -276,7 +276,7 @@ def test_unseen_classes_that_make_no_sense_are_refused(unseen: Any) -> None:
 
 def test_judging_on_validation_needs_one() -> None:
     with pytest.raises(UsageError, match="--val-size 0"):
-        made("softmax", judged_on="val", val_size=0)
+        made("softmax", eval_split="val", val_size=0)
 
 
 def test_an_id_is_the_same_in_another_process() -> None:

@@ -22,7 +22,7 @@ CONFIGS = {
     "triplet": small("triplet", epochs=1),
     "unseen": small("center", unseen=(0, 4), epochs=1),
     "solid": small("softmax", feature_dim=3, epochs=1),
-    "tuned": small("softmax", judged_on="val", epochs=1),
+    "tuned": small("softmax", eval_split="val", epochs=1),
 }
 
 

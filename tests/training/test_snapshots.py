@@ -121,7 +121,7 @@ def test_a_run_that_began_without_has_none(tmp_path):
 def test_classes_kept_out_are_not_among_the_images(tmp_path):
     run = trained(small("softmax", unseen=(1, 2), epochs=1), tmp_path)
     assert set(run.snapshots().labels) == set(range(8))  # as training numbers them
-    judged = trained(small("softmax", judged_on="val", epochs=1), tmp_path)
+    judged = trained(small("softmax", eval_split="val", epochs=1), tmp_path)
     assert len(judged.snapshots().labels) == judged.config.val_size
 
 
