@@ -1,0 +1,300 @@
+"""The pages of docs/ are under test: generated parts, examples in the order of the page, links, size."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossbench.__main__ import main
+from lossbench.cli import COMMANDS, Commands
+from lossbench.specs import catalog
+from lossbench.tables import Table, to_markdown
+
+from .helpers.pages import PAGES, README, ROOT, Block, anchors, blocks, check_generated, links
+
+DOCS = ROOT / "docs"
+WIDEST_ROW = 140  # characters of a table row as text: beyond that a page has to be scrolled sideways
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    return to_markdown(Table(list(header), [list(row) for row in rows]))
+
+
+# The generated parts
+
+
+def losses_document(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    assert main(["losses", "--json"]) == 0
+    document: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return document
+
+
+KINDS = {
+    "classifier": "Classifiers: they have class weights and class scores",
+    "auxiliary": "Auxiliary terms: they join a classifier with a weight λ",
+    "pairs": "Losses on pairs: they compare the samples of one batch",
+}
+
+
+def test_the_table_of_losses_is_fresh(capsys):
+    parts = []
+    for kind, heading in KINDS.items():
+        of_kind = [loss for loss in losses_document(capsys) if loss["kind"] == kind]
+        rows = [[f"[`{loss['name']}`](#{loss['name']})", loss["summary"]] for loss in of_kind]
+        parts.append(f"{heading}.\n\n{table(['loss', 'what it does'], rows)}")
+    check_generated(DOCS / "losses.md", "table", "\n\n".join(parts))
+
+
+def value_text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+
+
+def setting_line(name: str, setting: dict[str, Any]) -> str:
+    unit = f" {setting['unit']}" if setting["unit"] else ""
+    text = f"- `{name}`: {setting['help']}. Default {value_text(setting['default'])}{unit}"
+    text += f", allowed {setting['bounds']}" if setting["bounds"] != "any" else ""
+    return text + (f"; in the paper {setting['paper']}." if setting["paper"] else ".")
+
+
+def loss_section(loss: dict[str, Any]) -> str:
+    sampler = "class-balanced" if loss["sampler"] == "balanced" else "shuffled"
+    lines = [
+        f"### `{loss['name']}`",
+        "",
+        f"**{loss['title']}.** {loss['summary']}",
+        "",
+        f"```\n{loss['equation']}\n```",
+        "",
+        *(setting_line(name, setting) for name, setting in loss["settings"].items()),
+        *([""] if loss["settings"] else []),
+        f"{loss['kind'].capitalize()}, {sampler} batches. Source: {loss['paper']}.",
+    ]
+    picture = f"results/figures/features-{loss['name']}-mnist.png"
+    if (ROOT / picture).exists():
+        lines += ["", f"![Features of {loss['title']}](../{picture})"]
+    return "\n".join(lines)
+
+
+def test_the_section_of_each_loss_is_fresh(capsys):
+    sections = "\n\n".join(map(loss_section, losses_document(capsys)))
+    check_generated(DOCS / "losses.md", "sections", sections)
+
+
+NEEDS = {
+    "features": "From the features and labels alone. These are also measured on unseen classes.",
+    "reference": "From the features and the training features.",
+    "scores": "From the class scores.",
+    "probabilities": "From probabilities: only for losses whose scores are the logits of a softmax.",
+}
+
+
+def test_the_list_of_metrics_is_fresh():
+    specs = {name: catalog.spec("metrics", name) for name in catalog.names("metrics")}
+    better = {True: "higher", False: "lower", None: "–"}
+    parts = []
+    for needs, heading in NEEDS.items():
+        rows = [
+            [f"`{name}`", spec.summary, spec.unit, better[spec.higher_is_better], "yes" if spec.cheap else ""]
+            for name, spec in specs.items()
+            if spec.needs == needs
+        ]
+        parts.append(f"{heading}\n\n{table(['metric', 'what it is', 'unit', 'better', 'by `train`'], rows)}")
+    sources = [f"- `{name}`: {spec.source}" for name, spec in specs.items() if spec.source]
+    check_generated(DOCS / "metrics.md", "table", "\n\n".join(parts))
+    check_generated(DOCS / "metrics.md", "sources", "\n".join(sources))
+
+
+def test_the_list_of_figures_is_fresh():
+    specs = {name: catalog.spec("figures", name) for name in catalog.names("figures")}
+    rows = [[f"`{name}`", spec.summary, spec.after] for name, spec in specs.items()]
+    check_generated(DOCS / "figures.md", "table", table(["figure", "what it shows", "after"], rows))
+    lines = []
+    for name, spec in specs.items():
+        if spec.choices:
+            options = (
+                f"`--{key}` {' or '.join(values) if values else '(any)'}"
+                for key, values in spec.choices.items()
+            )
+            lines.append(f"- `{name}`: {', '.join(options)}")
+    check_generated(DOCS / "figures.md", "choices", "\n".join(lines))
+
+
+def test_the_lists_of_data_sets_and_networks_are_fresh():
+    rows: list[list[str]] = []
+    sources = []
+    for name in catalog.names("data"):
+        spec = catalog.spec("data", name)
+        rows.append([f"`{name}`", spec.summary, f"{spec.val_size:,}", str(spec.epochs)])
+        sources.append(f"- `{name}`: {spec.source}")
+    text = f"{table(['data set', 'what it is', 'validation', 'epochs'], rows)}\n\nSources:\n\n"
+    check_generated(DOCS / "data.md", "data", text + "\n".join(sources))
+    rows = []
+    for name in catalog.names("networks"):
+        spec = catalog.spec("networks", name)
+        rows.append([f"`{name}`", spec.summary, spec.paper])
+    check_generated(DOCS / "data.md", "networks", table(["network", "what it is", "source"], rows))
+
+
+# Commands and options, read from the command line itself
+
+GENERAL = ("--results", "--json", "--help")  # said once, above all tables
+FIGURE_NAMES = ": " + ", ".join(catalog.names("figures"))  # they have a page of their own
+
+
+def option_row(parameter: Any) -> list[str]:
+    flag = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.name.upper()
+    default = parameter.default
+    if default is None or default is False or default == ():
+        default = "required" if parameter.required else ""
+    limits = parameter if hasattr(parameter, "min") else parameter.type  # before typer 0.20 the type has them
+    low, high = getattr(limits, "min", None), getattr(limits, "max", None)
+    bounds = (
+        f"{low:g} to {high:g}" if None not in (low, high) else f"at least {low:g}" if low is not None else ""
+    )
+    meaning = (parameter.help or "").replace(FIGURE_NAMES, ", see [Figures](figures.md)")
+    return [f"`{flag}`", meaning, f"`{default}`" if default != "" else "", bounds]
+
+
+def options_of(command: Any) -> dict[str, list[str]]:
+    rows = (option_row(parameter) for parameter in command.params if not getattr(parameter, "hidden", False))
+    return {row[0].strip("`"): row for row in rows if row[0].strip("`") not in GENERAL}
+
+
+def test_the_options_are_fresh():
+    commands = Commands()
+    options = {name: options_of(commands[name]) for name in COMMANDS if name != "bench"}
+    of_runs = {
+        flag: row
+        for flag, row in options["train"].items()
+        if all(flag in options[name] for name in ("compare", "sweep", "tune"))
+    }
+    of_engines = {
+        flag: row
+        for flag, row in options["compare"].items()
+        if flag not in options["train"] and options["sweep"].get(flag) == options["tune"].get(flag) == row
+    }
+    header = ["option", "meaning", "default", "allowed"]
+    check_generated(DOCS / "options.md", "run options", table(header, of_runs.values()))
+    check_generated(DOCS / "options.md", "engine options", table(header, of_engines.values()))
+    parts = []
+    for name in COMMANDS:
+        if name == "bench":
+            continue
+        shared = name in ("train", "compare", "sweep", "tune")
+        known = (of_runs.keys() | of_engines.keys()) if shared else set()
+        own = [row for flag, row in options[name].items() if flag not in known]
+        lines = [f"### `lossbench {name}`", "", commands[name].help.replace("\n", " ")]
+        lines += ["", table(header, own)] if own else []
+        parts.append("\n".join(lines))
+    check_generated(DOCS / "options.md", "commands", "\n\n".join(parts))
+
+
+def test_the_benchmark_is_a_stored_one():
+    """The losses that pytorch-metric-learning has as well, and the sentence that says how they were timed."""
+    text = (ROOT / "results/benchmarks/intel-r-xeon-r-processor.md").read_text(encoding="utf-8")
+    section = text.partition("## losses\n")[2].partition("\n## ")[0]
+    header, rule, *rows, _, conditions, _, command = section.strip().splitlines()
+    compared = [row for row in rows if row.endswith("|") and not row.endswith("– |")]
+    expected = "\n".join([header, rule, *compared, "", conditions, "", command])
+    check_generated(DOCS / "benchmarks.md", "losses", expected)
+
+
+def test_the_comparison_that_is_explained_is_the_stored_one():
+    stored = ROOT / "results" / "tables" / "compare-softmax-center-arcface-mnist.md"
+    title, tables = stored.read_text(encoding="utf-8").strip().split("\n\n", 1)
+    assert title.startswith("## ")
+    check_generated(DOCS / "statistics.md", "comparison", tables)
+
+
+# The examples
+
+TRAINING = ("train", "compare", "sweep", "tune")
+
+
+def arguments_of(command: str) -> list[str]:
+    """The example's arguments, on the embedded data for one epoch: what is shown takes minutes, not tests."""
+    program, *words = shlex.split(command)
+    assert program == "lossbench"
+    words = [re.sub(r"^0-\d+$", "0-1", word) for word in words]  # two seeds are enough here
+    if "--jobs" in words:
+        words[words.index("--jobs") + 1] = "1"  # workers start slowly, and have tests of their own
+    if words[0] in TRAINING:
+        words += ["--epochs", "1", "--device", "cpu"]
+        words += [] if "--datasets" in words else ["--dataset", "digits"]
+    return words
+
+
+def run_block(block: Block, namespace: dict[str, Any]) -> None:
+    if block.mark == "run":
+        for command in block.commands:
+            assert main(arguments_of(command)) == 0, command
+    elif block.mark == "check":
+        for command in block.commands:
+            if words := command.partition("lossbench ")[2]:
+                assert main([*shlex.split(words), "--help"]) == 0, command
+    elif block.mark == "python":
+        exec(compile(block.text, "page", "exec"), namespace)
+    elif block.mark.startswith("file: "):
+        Path(block.mark.removeprefix("file: ")).write_text(block.text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_examples_of_a_page_run_in_its_order(page, tmp_path, monkeypatch):
+    """In one folder that is empty at first: a reader who follows the page needs nothing else."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    namespace: dict[str, Any] = {"__name__": "page"}
+    for block in blocks(page):
+        run_block(block, namespace)
+
+
+def test_no_example_is_left_out():
+    """A block with a command or with Python has a mark, so that a test runs it."""
+    known = ("run", "check", "python", "start line", "test line")
+    for page in PAGES:
+        for block in blocks(page):
+            if "lossbench " in block.text or "import " in block.text:
+                assert block.mark in known or block.mark.startswith("file: "), (page.name, block.text)
+
+
+# Links, completeness, size
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_resolve(page):
+    for link in links(page):
+        if link.startswith("http"):
+            continue
+        target, _, anchor = link.partition("#")
+        file = (page.parent / target).resolve() if target else page
+        assert file.exists(), f"{page.name}: {link}"
+        if anchor:
+            assert anchor in anchors(file), f"{page.name}: {link}"
+
+
+def test_the_index_lists_every_page():
+    listed = {link for link in links(DOCS / "README.md") if link.endswith(".md")}
+    assert {page.name for page in DOCS.glob("*.md")} - {"README.md"} <= listed
+
+
+def test_every_command_stands_on_a_page():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for command in [*COMMANDS, *(f"bench {name}" for name in Commands()["bench"].commands)]:
+        assert f"lossbench {command}" in text, command
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != README], ids=lambda page: page.stem)
+def test_tables_fit_a_page(page):
+    """Measured results keep the columns of the command that wrote them; all other tables are narrow."""
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"<!-- generated: (comparison|losses) -->.*?<!-- end -->", "", text, flags=re.DOTALL)
+    for line in text.splitlines():
+        if line.startswith("|"):
+            shown = re.sub(r"\]\([^)]*\)|[`*]", "", line)
+            assert len(shown) <= WIDEST_ROW, f"{page.name}: {line}"
