@@ -1,4 +1,4 @@
-"""The command line: one file for each command, imported when it is asked for; nothing here imports torch."""
+"""The command line: one file for each command, imported when it is called; nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ COMMANDS = (
     *("report", "runs", "losses", "explain", "bench"),
 )
 """All commands, in the order of the help: `name` is the function, or the group, `name` in `cli/name.py`."""
+PANELS = (None, "Loss", "Training", "Data", "Comparison", "Search", "Figure", "Machine", "Output")
+"""The panels of options, in the order of every help text."""
 
 
 class Commands(Mapping[str, Any]):
-    """The commands by name; each is imported and built when it is asked for."""
+    """The commands by name; each is imported and built when it is called."""
 
     def __getitem__(self, name: str) -> Any:
         if name not in COMMANDS:
             raise KeyError(name)
-        found = getattr(importlib.import_module(f"{__name__}.{name}"), name)
-        if not isinstance(found, typer.Typer):
-            alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
-            alone.command(name)(found)
-            found = alone
-        command = typer.main.get_command(found)
+        function = getattr(importlib.import_module(f"{__name__}.{name}"), name)
+        group = function if isinstance(function, typer.Typer) else typer.Typer(add_completion=False)
+        if group is not function:
+            group.command(name)(function)
+        command: Any = typer.main.get_command(group)
         command.name = name
+        for each in (command, *getattr(command, "commands", {}).values()):
+            _arrange(each)
         return command
 
     def __iter__(self) -> Iterator[str]:
@@ -42,19 +45,28 @@ class Commands(Mapping[str, Any]):
         return len(COMMANDS)
 
 
+def _arrange(command: Any) -> None:
+    """Put the options in the order of their panels, and show the defaults as text in the help."""
+    command.params.sort(key=lambda option: PANELS.index(getattr(option, "rich_help_panel", None)))
+    for option in command.params:
+        if option.show_default and option.default is not None and option.default is not False:
+            option.help = f"{option.help.rstrip('.')} (default: {option.default})."
+        option.show_default = False
+
+
 class _Group(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands: Any = Commands()
 
     def format_help(self, *arguments: Any) -> None:
-        """The list of commands needs their names and first sentences, which their files tell unimported."""
-        self.commands = {name: TyperCommand(name, help=_purpose(name)) for name in COMMANDS}
+        """Show the commands with the first sentences of their docstrings, without importing them."""
+        self.commands = {name: TyperCommand(name, help=_docstring(name)) for name in COMMANDS}
         super().format_help(*arguments)
         self.commands = Commands()
 
 
-def _purpose(name: str) -> str:
+def _docstring(name: str) -> str:
     """The docstring of a command's function, or of its module for a group."""
     module = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
     functions = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == name)
@@ -71,8 +83,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"lossbench {__version__}")
         raise typer.Exit
 

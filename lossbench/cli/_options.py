@@ -1,7 +1,7 @@
 """The options that commands share: one spelling and one help text each.
 
-A command takes `request: Request` and is decorated with `run_options`; Typer then sees every shared
-option in its signature, as a single value or (for sweeps) as a list or range.
+A command takes `request: Request` and is decorated with `run_options`. Typer then sees every option of a run
+in its signature, as a single value or (for sweeps) as a list or range.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import inspect
 import math
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -19,58 +19,92 @@ import typer
 
 from ..errors import UsageError, unknown_name
 from ..experiments.grid import parse_values
-from ..runs.config import PRECISIONS, SAMPLERS, SHORTCUTS
-from ..specs import Value, catalog
+from ..runs.config import LOSS_OPTIONS, RUN_OPTIONS
+from ..runs.options import Option, Options, default_text
+from ..specs import Value
 
 DEFAULT_RESULTS = Path("results")
+PLACEMENT_OPTIONS = {
+    option.name: option
+    for option in (
+        Option(
+            name="device", help="Device: auto, cpu, cuda, cuda:0 ... or mps.", panel="Machine", default="auto"
+        ),
+        Option(
+            name="data_dir",
+            help="Data folder.",
+            panel="Data",
+            default_text="$LOSSBENCH_DATA, else the user's cache",
+            type=Path,
+        ),
+    )
+}
+ENGINE_OPTIONS = {
+    option.name: option
+    for option in (
+        Option(name="engine", help="Where runs execute: local or ray.", panel="Machine", default="local"),
+        Option(
+            name="address",
+            help="Ray cluster to join: auto or HOST:PORT.",
+            panel="Machine",
+            default_text="one is started here",
+        ),
+        Option(
+            name="gpus_per_run",
+            help="GPUs of a run on Ray, like 0.25.",
+            panel="Machine",
+            default=0,
+            type=float,
+        ),
+        Option(name="cpus_per_run", help="CPUs of a run on Ray.", panel="Machine", default=1, type=int),
+    )
+}
 
-Results = Annotated[
-    Path,
-    typer.Option("--results", help="Folder for runs, figures and tables.", rich_help_panel="Output"),
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel="Output")
-]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        help="Data folder (default: $LOSSBENCH_DATA, else the user's cache).",
-        rich_help_panel="Data",
-    ),
-]
-Output = Annotated[
-    Path | None, typer.Option("--output", help="File to write (default: below results/figures).")
-]
-Style = Annotated[str, typer.Option("--style", help="paper, slides or dark.")]
+
+def typer_option(option: Option, *, lists: bool = False) -> Any:
+    """A declared option for Typer; `lists` says that it takes several values if a sweep may vary it."""
+    text = option.help.rstrip(".")
+    if option.words:
+        text += f": {', '.join(option.words)}"
+    if lists and option.sweep:
+        text += (
+            "; one or more" if option.type is str else "; a value, a list 0,0.1 or a range 1e-4:1e-1:log:7"
+        )
+    return typer.Option(
+        option.flag,
+        help=f"{text} (default: {default_text(RUN_OPTIONS, option)}).",
+        rich_help_panel=option.panel,
+        show_default=False,
+    )
+
+
+def _output(flag: str, text: str, **bounds: Any) -> Any:
+    return typer.Option(flag, help=text, rich_help_panel="Output", **bounds)
+
+
+Results = Annotated[Path, _output("--results", "Folder for runs, figures and tables.")]
+Json = Annotated[bool, _output("--json", "Print one JSON document and nothing else.")]
+Output = Annotated[Path | None, _output("--output", "File to write (default: in results/figures).")]
+Style = Annotated[str, _output("--style", "paper, slides or dark.")]
 Snapshots = Annotated[
     int,
-    typer.Option(
+    _output(
         "--snapshots",
+        "Moments of training, dense early, at which features are kept for `animate` and `explore`.",
         min=0,
         max=1000,
-        help="Moments of training, dense early, at which features are kept for `animate` and `explore`.",
-        rich_help_panel="Output",
     ),
 ]
-Tensorboard = Annotated[
-    bool,
-    typer.Option(
-        "--tensorboard",
-        help="Also write each run for TensorBoard, into its folder.",
-        rich_help_panel="Output",
-    ),
-]
+Tensorboard = Annotated[bool, _output("--tensorboard", "Also write each run for TensorBoard.")]
+Force = Annotated[bool, _output("--force", "Train again, and delete what is stored.")]
 Seeds = Annotated[str, typer.Option("--seeds", help="Seeds: 0-4 or 0,3,5-7.", rich_help_panel="Training")]
-Force = Annotated[
-    bool, typer.Option("--force", help="Start anew, forgetting what is stored.", rich_help_panel="Output")
-]
 Jobs = Annotated[
     int | None,
     typer.Option(
         "--jobs",
         min=0,
-        help="Runs trained at the same time, on a share of the cores each; 0: as many as fit.",
+        help="Runs trained at the same time, on a share of the cores each; 0: as many as fit "
+        "(default: 1 for `compare` on a CPU, else 0).",
         rich_help_panel="Machine",
     ),
 ]
@@ -82,64 +116,18 @@ LossName = Annotated[
         rich_help_panel="Loss",
     ),
 ]
-
-
-class _Shared(NamedTuple):
-    """An option of a run: its flag, type, help and panel; `listed` when a sweep may vary it."""
-
-    flag: str
-    type: type
-    help: str
-    panel: str
-    listed: bool = False
-
-
-def _names(kind: Any) -> str:
-    return ", ".join(catalog.names(kind))
-
-
-_SHARED: Mapping[str, _Shared] = {
-    "lam": _Shared("--lambda", float, "Weight of the auxiliary term.", "Loss", True),
-    "alpha": _Shared("--alpha", float, "Rate of the centre updates; in (0, 1].", "Loss", True),
-    "margin": _Shared("--margin", float, "Margin m (radians when an angle).", "Loss", True),
-    "scale": _Shared("--scale", float, "Scale s.", "Loss", True),
-    "settings": _Shared(
-        "--set", list, "Any other setting as name=value or loss.name=value; repeatable.", "Loss", True
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Any other setting as name=value or loss.name=value; repeatable (default: the loss's).",
+        rich_help_panel="Loss",
     ),
-    "network": _Shared("--network", str, f"Network: {_names('networks')}.", "Training"),
-    "feature_dim": _Shared("--feature-dim", int, "Feature dimension D (default: 2).", "Training", True),
-    "epochs": _Shared("--epochs", int, "Epochs (default: the data set's).", "Training", True),
-    "batch_size": _Shared("--batch-size", int, "Samples per step.", "Training", True),
-    "lr": _Shared("--lr", float, "Peak learning rate.", "Training", True),
-    "weight_decay": _Shared("--weight-decay", float, "Weight decay of AdamW.", "Training", True),
-    "sampler": _Shared("--sampler", str, f"Batches: {', '.join(SAMPLERS)}.", "Training"),
-    "classes_per_batch": _Shared("--classes-per-batch", int, "P of balanced batches.", "Training"),
-    "samples_per_class": _Shared("--samples-per-class", int, "K of balanced batches.", "Training"),
-    "dataset": _Shared("--dataset", str, f"Data set: {_names('datasets')} (default: mnist).", "Data"),
-    "data_dir": _Shared(
-        "--data-dir", Path, "Data folder (default: $LOSSBENCH_DATA, else the user's cache).", "Data"
-    ),
-    "unseen": _Shared(
-        "--unseen", str, "Classes kept out of training and judged apart, like 7,8,9 (open set).", "Data"
-    ),
-    "val_size": _Shared("--val-size", int, "Validation images held out; 0 trains on all.", "Data"),
-    "device": _Shared("--device", str, "auto, cpu, cuda, cuda:0 ... or mps.", "Machine"),
-    "precision": _Shared(
-        "--precision", str, f"Type of the convolutions: {', '.join(PRECISIONS)}.", "Machine"
-    ),
-}
-_ENGINE: Mapping[str, _Shared] = {
-    "engine": _Shared("--engine", str, "Where runs execute: local or ray (default: local).", "Machine"),
-    "address": _Shared(
-        "--address", str, "Ray cluster to join: auto or HOST:PORT (default: one is started here).", "Machine"
-    ),
-    "gpus_per_run": _Shared(
-        "--gpus-per-run", float, "GPUs of a run on Ray, like 0.25 (default: 0).", "Machine"
-    ),
-    "cpus_per_run": _Shared("--cpus-per-run", int, "CPUs of a run on Ray (default: 1).", "Machine"),
-}
-_PLACES = ("data_dir", "device", *_ENGINE)
-_AXIS_NAMES = {"lam": "lambda"}
+]
+Device = Annotated[str, typer_option(PLACEMENT_OPTIONS["device"])]
+DataDir = Annotated[Path | None, typer_option(PLACEMENT_OPTIONS["data_dir"])]
+Dataset = Annotated[str, typer_option(RUN_OPTIONS["dataset"])]
+Network = Annotated[str, typer_option(RUN_OPTIONS["network"])]
 
 
 class Engine(NamedTuple):
@@ -153,12 +141,12 @@ class Engine(NamedTuple):
     @classmethod
     def from_options(cls, given: Mapping[str, Any]) -> Engine:
         """The engine of parsed options. Raises UsageError where they make no sense."""
-        found = {name: given[name] for name in _ENGINE if given.get(name) is not None}
+        found = {name: given[name] for name in ENGINE_OPTIONS if given.get(name) is not None}
         name = found.pop("engine", "local")
         if name not in ("local", "ray"):
             raise unknown_name("engine", name, ("local", "ray"))
         if name == "local" and found:
-            raise UsageError(f"{_ENGINE[next(iter(found))].flag} is for --engine ray.")
+            raise UsageError(f"{ENGINE_OPTIONS[next(iter(found))].flag} is for --engine ray.")
         gpus, cpus = found.get("gpus_per_run", 0.0), found.get("cpus_per_run", 1)
         if not (0 <= gpus < 1 or (math.isfinite(gpus) and gpus == int(gpus))):
             raise UsageError(f"--gpus-per-run {gpus:g}: a part of one GPU, or a whole number.")
@@ -169,83 +157,95 @@ class Engine(NamedTuple):
         return cls(name, found.get("address"), gpus, cpus)
 
 
-LOCAL = Engine()
-
-
 @dataclass(frozen=True)
 class Request:
-    """What the shared options say: where to run, and the values of everything that was set."""
+    """What the shared options say: where to run, and the values of every option that was given."""
 
     device: str
     data_dir: Path | None
+    engine: Engine
     axes: dict[str, tuple[Value, ...]]
-    engine: Engine = LOCAL
 
-    @classmethod
-    def from_options(cls, given: Mapping[str, Any]) -> Request:
-        """The request of parsed options. Raises UsageError for a list that is none."""
-        axes: dict[str, tuple[Value, ...]] = {}
-        for name, value in given.items():
-            if value is None or name in _PLACES or name == "settings":
-                continue
-            listed = _SHARED[name].listed and isinstance(value, str)
-            axes[_AXIS_NAMES.get(name, name)] = (
-                parse_values(_SHARED[name].flag, value) if listed else (value,)
+    @property
+    def point(self) -> dict[str, Value]:
+        """The value of every option that was given. Raises UsageError for one with several values."""
+        for name, values in self.axes.items():
+            if len(values) > 1:
+                raise UsageError(f"{name} takes one value here; `lossbench sweep` takes several.")
+        return {name: values[0] for name, values in self.axes.items()}
+
+
+def parse_settings(texts: list[str] | None) -> dict[str, str]:
+    """The values of `--set name=value`, by name. Raises UsageError for anything else."""
+    settings = {}
+    for text in texts or ():
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not name or not value:
+            raise UsageError(f"--set {text}: write it as name=value, for example --set alpha=0.3.")
+        settings[name] = value
+    return settings
+
+
+def _axes(
+    options: Options, given: Mapping[str, Any], settings: list[str] | None
+) -> dict[str, tuple[Value, ...]]:
+    """The values of each option of a run that was given, and of each setting, by name."""
+    axes: dict[str, tuple[Value, ...]] = {}
+    for parameter, option in options.items():
+        if (value := given[parameter]) is not None:
+            several = option.sweep and isinstance(value, str)
+            axes[option.name] = parse_values(option.flag, value) if several else (value,)
+    for name, value in parse_settings(settings).items():
+        if name in LOSS_OPTIONS and name in axes:
+            raise UsageError(f"--set {name}={value}: --{name} is given as well.")
+        axes[name] = parse_values(f"--set {name}", value)
+    return axes
+
+
+def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[Callable[..., None]], Any]:
+    """Give a command the options of a run; it receives them as its keyword argument `request`.
+
+    lists: whether options that a sweep may vary take several values. several_runs: whether the command has
+    `--seeds` of its own instead of `--seed`, and a choice of engine.
+    """
+    of_run = {"lam" if name == "lambda" else name: option for name, option in LOSS_OPTIONS.items()}
+    of_run |= {
+        name: option
+        for name, option in RUN_OPTIONS.items()
+        if option.on_command_line and not (several_runs and name == "seed")
+    }
+    options = {**of_run, **PLACEMENT_OPTIONS, **(ENGINE_OPTIONS if several_runs else {})}
+
+    def decorate(command: Callable[..., None]) -> Any:
+        def call(**given: Any) -> None:
+            values = {name: given.pop(name) for name in options}
+            request = Request(
+                values["device"] or "auto",
+                values["data_dir"],
+                Engine.from_options(values),
+                _axes(of_run, values, given.pop("settings")),
             )
-        for text in given.get("settings") or ():
-            name, equals, value = text.partition("=")
-            if not equals or not name.strip() or not value.strip():
-                raise UsageError(f"--set {text}: write it as name=value, for example --set alpha=0.3.")
-            if name.strip() in SHORTCUTS and name.strip() in axes:
-                raise UsageError(f"--set {text}: --{name.strip()} is given as well.")
-            axes[name.strip()] = parse_values("--set " + name.strip(), value)
-        device = given.get("device") or "auto"
-        return cls(device, given.get("data_dir"), axes, Engine.from_options(given))
+            command(request=request, **given)
 
-    def with_default(self, name: str, values: tuple[Value, ...]) -> Request:
-        """The same request, with an axis set where it was not."""
-        return replace(self, axes={name: values, **self.axes})
-
-
-def run_options(*, lists: bool, engines: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command all shared options; it receives them as its keyword argument `request`."""
-    options = {**_SHARED, **(_ENGINE if engines else {})}
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         hints = typing.get_type_hints(command, include_extras=True)
-        own = [
-            p.replace(annotation=hints[name], kind=p.KEYWORD_ONLY)
-            for name, p in inspect.signature(command).parameters.items()
+        parameters = [
+            parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, parameter in inspect.signature(command).parameters.items()
             if name != "request"
         ]
-        shared = [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(option, lists)
-            )
+        annotations: dict[str, Any] = {
+            name: Annotated[
+                (str if lists and option.sweep else option.type) | None, typer_option(option, lists=lists)
+            ]
             for name, option in options.items()
+        }
+        parameters += [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+            for name, annotation in {**annotations, "settings": Settings}.items()
         ]
-
-        @functools.wraps(command)
-        def wrapper(**given: Any) -> Any:
-            request = Request.from_options({name: given.pop(name) for name in options})
-            return command(request=request, **given)
-
-        wrapper.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
-        return wrapper
+        described: Any = functools.update_wrapper(call, command)
+        described.__signature__ = inspect.Signature(parameters)
+        described.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return described
 
     return decorate
-
-
-def _annotation(option: _Shared, lists: bool) -> Any:
-    kind: Any = option.type
-    help_text = option.help
-    if kind is list:
-        kind = list[str]
-    elif lists and option.listed:
-        kind = str
-        help_text += " A value, a list 0,0.1 or a range 1e-4:1e-1:log:7."
-    metavar = "TEXT" if kind is str else None
-    return Annotated[
-        kind | None, typer.Option(option.flag, help=help_text, rich_help_panel=option.panel, metavar=metavar)
-    ]

@@ -10,8 +10,7 @@ import typer
 from ..errors import UsageError
 from ..runs.config import DEFAULT_DATASET, DEFAULT_NETWORK
 from ..runs.config_builder import make_config
-from ..specs import catalog
-from ._options import DEFAULT_RESULTS, DataDir, Json, LossName, Results
+from ._options import DEFAULT_RESULTS, DataDir, Dataset, Device, Json, LossName, Network, Results
 from ._output import command_line, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -23,9 +22,6 @@ Repeats = Annotated[int, typer.Option("--repeats", min=1, help="Timings, of whic
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads (default: what torch chooses).")
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:0 ... or mps.")]
-Dataset = Annotated[str, typer.Option("--dataset", help=f"Data set: {', '.join(catalog.names('datasets'))}.")]
-Network = Annotated[str, typer.Option("--network", help=f"Network: {', '.join(catalog.names('networks'))}.")]
 
 
 @bench.command()

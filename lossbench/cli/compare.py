@@ -69,7 +69,7 @@ _DEFAULT = ",".join(COMPARED_LOSSES)
 _PANEL_LOSSES = 5  # beyond that one column per loss is too narrow to read
 
 
-@run_options(lists=False, engines=True)
+@run_options()
 def compare(
     request: Request,
     losses: Losses = _DEFAULT,
@@ -130,7 +130,7 @@ def _show(report: Report) -> None:
 
 def _configs(request: Request, losses: str, seeds: str, datasets: str | None) -> dict[str, list[RunConfig]]:
     """The runs of each loss, by the name that the user gave it."""
-    from ..experiments.grid import applicable, expand, parse_seeds
+    from ..experiments.grid import axes_by_loss, expand, parse_seeds
 
     names = list(catalog.names("losses")) if losses == "all" else [n.strip() for n in losses.split(",")]
     axes: dict[str, Any] = {**request.axes, "seed": parse_seeds(seeds)}
@@ -138,8 +138,7 @@ def _configs(request: Request, losses: str, seeds: str, datasets: str | None) ->
         if "dataset" in axes:
             raise UsageError("--dataset and --datasets exclude each other.")
         axes["dataset"] = tuple(dict.fromkeys(name.strip() for name in datasets.split(",")))
-    chosen = applicable(names, axes)
-    return {name: expand(name, own) for name, own in zip(names, chosen, strict=True)}
+    return {loss: expand(loss, own) for loss, own in axes_by_loss(names, axes).items()}
 
 
 def _at_best(store: Store, configs: dict[str, list[RunConfig]]) -> dict[str, list[RunConfig]]:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import UsageError
-from ._options import Json
+from ._options import Json, Settings, parse_settings
 from ._output import print_json, print_table, results
 
 if TYPE_CHECKING:
@@ -23,9 +22,7 @@ def explain(
     loss: Annotated[str, typer.Argument(help="A loss; `lossbench losses` lists them.")],
     classes: Annotated[int, typer.Option("--classes", min=2, max=100_000, help="Number of classes C.")] = 10,
     dim: Annotated[int, typer.Option("--dim", min=1, max=4096, help="Feature dimension D.")] = 2,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting as name=value; repeatable.")
-    ] = None,
+    settings: Settings = None,
     json: Json = False,
 ) -> None:
     """Formula, settings, the largest margin and smallest scale that (C, D) allows, the target-logit curve."""
@@ -34,14 +31,8 @@ def explain(
     from ..specs import catalog
     from ..tables import Table
 
-    given: dict[str, str] = {}
-    for text in settings or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"--set {text}: write it as name=value, for example --set margin=0.3.")
-        given[name.strip()] = value.strip()
     spec = catalog.spec("losses", loss)
-    found = explained(loss, given, classes, dim)
+    found = explained(loss, parse_settings(settings), classes, dim)
     if json:
         print_json({"loss": loss, "classes": classes, "dim": dim, **_document(found)})
         return

@@ -17,7 +17,7 @@ from ._stored import Losses, Runs, chosen_runs
 if TYPE_CHECKING:
     from ..runs.stored_run import StoredRun
 
-_CHOICES = "Choices of some figures"
+_CHOICES = "Figure"
 
 
 def _option(choice: str, text: str) -> object:

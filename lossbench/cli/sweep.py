@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..runs.store import Store
 
 
-@run_options(lists=True, engines=True)
+@run_options(lists=True)
 def sweep(
     request: Request,
     loss: LossName = "center",
@@ -38,7 +38,7 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Train a grid: any numeric option takes a list or a range. Finished runs are skipped."""
-    from ..experiments.grid import expand, parse_seeds, swept
+    from ..experiments.grid import expand, parse_seeds, varied_axes
     from ..experiments.summary import summarize
     from ..reports.report import Report, comparison, conditions, write_tables
     from ..runs.store import Store
@@ -46,7 +46,7 @@ def sweep(
 
     axes: dict[str, tuple[Value, ...]] = {**request.axes, "seed": parse_seeds(seeds)}
     configs = expand(loss, axes)
-    varied = swept(configs, axes)
+    varied = varied_axes(configs, axes)
     store = Store(results)
     outcomes = run_configs(
         configs, store, request, jobs=jobs or 0, force=force, snapshots=snapshots, tensorboard=tensorboard

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ..errors import Diverged
 from ..runs.config import RunConfig
-from ..runs.config_builder import feasibility_warnings
+from ..runs.config_builder import config_at, feasibility_warnings
 from ._options import (
     DEFAULT_RESULTS,
     Force,
@@ -27,16 +25,11 @@ from ._stored import warn_without_snapshots
 if TYPE_CHECKING:
     from ..runs.store import Store
 
-Seed = Annotated[
-    int, typer.Option("--seed", min=0, help="All randomness comes from it.", rich_help_panel="Training")
-]
 
-
-@run_options(lists=False)
+@run_options(several_runs=False)
 def train(
     request: Request,
     loss: LossName = "softmax",
-    seed: Seed = 0,
     results: Results = DEFAULT_RESULTS,
     force: Force = False,
     snapshots: Snapshots = 0,
@@ -44,10 +37,9 @@ def train(
     json: Json = False,
 ) -> None:
     """Train one network under one loss; a finished run is shown, an interrupted one continued."""
-    from ..experiments.grid import expand
     from ..runs.store import Store
 
-    (config,) = expand(loss, {**request.axes, "seed": (seed,)})
+    config = config_at(loss, request.point)
     store = Store(results)
     for warning in feasibility_warnings(config):
         warn(warning)

@@ -36,7 +36,7 @@ Seeds = Annotated[
 ]
 
 
-@run_options(lists=False, engines=True)
+@run_options()
 def tune(
     request: Request,
     loss: LossName,
@@ -53,7 +53,7 @@ def tune(
     from ..reports.figure_files import draw_budget
     from ..runs.store import Store
 
-    search = Search(loss, _fixed(request), parse_seeds(seeds), _sought(metric))
+    search = Search(loss, request.point, parse_seeds(seeds), _sought(metric))
     store = Store(results)
     found = _search(request, search, store, trials)
     base = search.base
@@ -140,12 +140,6 @@ def _sought(metric: str) -> str:
     if len(names) > 1 or names[0] == "test_accuracy":
         raise UsageError(f"--metric {metric}: tuning takes one metric, and never looks at the test split.")
     return names[0]
-
-
-def _fixed(request: Request) -> dict[str, Value]:
-    if several := [name for name, values in request.axes.items() if len(values) > 1]:
-        raise UsageError(f"{several[0]} takes one value here, or none to search it.")
-    return {name: values[0] for name, values in request.axes.items()}
 
 
 def _pairs(found: dict[str, Any]) -> list[tuple[str, str]]:

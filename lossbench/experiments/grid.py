@@ -1,19 +1,22 @@
-"""Many runs: from lists and ranges to configs, and from outcomes to one row per setting."""
+"""A grid of runs: from lists and ranges of values to configs."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeVar
 
 from ..errors import UsageError
-from ..runs.config import RunConfig, loss_spec
-from ..runs.config_builder import lambda_target, make_config
+from ..runs.config import RUN_OPTIONS, RunConfig, loss_spec
+from ..runs.config_builder import config_at, lambda_target
 from ..specs import Value
 from ..specs.expressions import parse_sum
+
+Axes = Mapping[str, Sequence[Value]]
+"""The values of `lambda`, of fields of RunConfig and of settings as in `--set`, by name."""
+Item = TypeVar("Item")
 
 MAX_RUNS = 10_000
 _RANGE = re.compile(r"(?P<low>[^:]+):(?P<high>[^:]+):(?P<kind>lin|log):(?P<count>\d{1,9})")
@@ -63,76 +66,60 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 def _value(item: str) -> Value:
     if not _NUMBER.fullmatch(item):
         return item
-    number = float(item)
-    return int(item) if re.fullmatch(r"[+-]?\d+", item) else number
+    return int(item) if re.fullmatch(r"[+-]?\d+", item) else float(item)
 
 
 def _range(option: str, item: str, match: re.Match[str]) -> list[Value]:
-    ends = [_value(match["low"].strip()), _value(match["high"].strip())]
-    count = int(match["count"])
-    if any(isinstance(end, str) for end in ends):
+    low, high, count = _value(match["low"].strip()), _value(match["high"].strip()), int(match["count"])
+    if isinstance(low, str) or isinstance(high, str):
         raise UsageError(f"{option} {item}: a range goes from number to number, like 1e-4:1e-1:log:7.")
-    low, high = (float(end) for end in ends)
-    if not 2 <= count <= MAX_RUNS or not low < high or not math.isfinite(high - low):
-        raise UsageError(f"{option} {item}: a range has at least 2 values and rises.")
-    if match["kind"] == "log" and low <= 0:
+    if not low < high or not math.isfinite(high - low):
+        raise UsageError(f"{option} {item}: a range rises from a number to a larger one.")
+    if not 2 <= count <= MAX_RUNS:
+        raise UsageError(f"{option} {item}: a range has at least 2 and at most {MAX_RUNS} values.")
+    logarithmic = match["kind"] == "log"
+    if logarithmic and low <= 0:
         raise UsageError(f"{option} {item}: a logarithmic range starts above 0.")
-    for_log = match["kind"] == "log"
-    start, end = (math.log10(low), math.log10(high)) if for_log else (low, high)
+    start, end = (math.log10(low), math.log10(high)) if logarithmic else (float(low), float(high))
     points = [start + (end - start) * i / (count - 1) for i in range(count)]
     # twelve digits: 1e-3 stays 0.001, and the same point written out is the same run
-    return [float(f"{10**point if for_log else point:.12g}") for point in points]
+    return [float(f"{10**point if logarithmic else point:.12g}") for point in points]
 
 
-def _distinct(option: str, text: str, values: list[Any]) -> tuple[Any, ...]:
+def _distinct(option: str, text: str, values: Sequence[Item]) -> tuple[Item, ...]:
     if len(values) > MAX_RUNS:
         raise UsageError(f"{option} {text}: at most {MAX_RUNS} values.")
     return tuple(dict.fromkeys(values))
 
 
-def expand(loss: str, axes: Mapping[str, Sequence[Value]]) -> list[RunConfig]:
-    """The configs of every combination of the axes, the seed (if an axis) varying fastest.
-
-    An axis is named `lambda`, a field of RunConfig, or a setting as in `--set`. Raises UsageError.
-    """
+def expand(loss: str, axes: Axes) -> list[RunConfig]:
+    """The configs of every combination of the axes; the seed varies fastest. Raises UsageError."""
     count = math.prod(len(values) for values in axes.values())
     if count > MAX_RUNS:
         raise UsageError(f"This grid has {count} runs; the limit is {MAX_RUNS}.")
-    ordered = dict(sorted(axes.items(), key=lambda axis: axis[0] == "seed"))
-    fields = {field.name for field in dataclasses.fields(RunConfig)} - {"terms"}
-    configs = []
-    for values in itertools.product(*ordered.values()):
-        point = dict(zip(ordered, values, strict=True))
-        lam = point.pop("lambda", None)
-        if isinstance(lam, str):
-            raise UsageError(f"--lambda {lam} is not a number.")
-        options: dict[str, Any] = {key: value for key, value in point.items() if key in fields}
-        settings = {key: value for key, value in point.items() if key not in fields}
-        configs.append(make_config(loss=loss, lam=lam, settings=settings, **options))
-    return list(dict.fromkeys(configs))
+    names = sorted(axes, key=lambda name: name == "seed")
+    points = itertools.product(*(axes[name] for name in names))
+    return list(dict.fromkeys(config_at(loss, dict(zip(names, point, strict=True))) for point in points))
 
 
-def applicable(
-    losses: Sequence[str], axes: Mapping[str, Sequence[Value]]
-) -> list[dict[str, Sequence[Value]]]:
+def axes_by_loss(losses: Sequence[str], axes: Axes) -> dict[str, Axes]:
     """For each loss the axes that it has. Raises UsageError for an axis that none of them has."""
-    fields = {field.name for field in dataclasses.fields(RunConfig)} - {"terms"}
-    chosen: list[dict[str, Sequence[Value]]] = []
+    by_loss: dict[str, Axes] = {}
     for loss in losses:
         parsed = parse_sum(loss)
-        specs = {name: loss_spec(name) for name, _ in parsed}
-        has = {key for name, spec in specs.items() for s in spec.settings for key in (s, f"{name}.{s}")}
+        known = {*RUN_OPTIONS}
+        for name, _ in parsed:
+            known |= {key for setting in loss_spec(name).settings for key in (setting, f"{name}.{setting}")}
         if lambda_target(parsed) is not None:
-            has.add("lambda")
-        chosen.append({key: values for key, values in axes.items() if key in fields or key in has})
-    unused = set(axes) - set().union(*chosen)
-    if unused:
-        raise UsageError(f"None of {', '.join(losses)} has a setting '{sorted(unused)[0]}'.")
-    return chosen
+            known.add("lambda")
+        by_loss[loss] = {name: values for name, values in axes.items() if name in known}
+    if unused := sorted(set(axes).difference(*by_loss.values())):
+        raise UsageError(f"None of {', '.join(losses)} has a setting '{unused[0]}'.")
+    return by_loss
 
 
-def swept(configs: Sequence[RunConfig], axes: Mapping[str, Sequence[Value]]) -> dict[str, list[Value]]:
-    """The axes along which the configs really differ, seeds aside, with their values in order."""
+def varied_axes(configs: Sequence[RunConfig], axes: Axes) -> dict[str, list[Value]]:
+    """The axes along which the configs differ, seeds aside, with their values in order."""
     names = [name for name in axes if name != "seed"]
     values = {name: list(dict.fromkeys(config.value_of(name) for config in configs)) for name in names}
     return {name: distinct for name, distinct in values.items() if len(distinct) > 1}

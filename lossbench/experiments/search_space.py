@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from ..errors import RunError, UsageError
 from ..runs.config import FORMAT, RunConfig
-from ..runs.config_builder import config_from_dict, lambda_target
+from ..runs.config_builder import config_at, config_from_dict, lambda_target
 from ..specs import Value
 from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better
@@ -40,8 +40,7 @@ class Search(NamedTuple):
     def config(self, point: Mapping[str, Value], seed: int) -> RunConfig:
         """The run of a trial: one point of the space, one seed, judged on the validation split."""
         whole = {**self.fixed, **point, "seed": seed, "eval_split": "val"}
-        (config,) = expand(self.loss, {name: (value,) for name, value in whole.items()})
-        return config
+        return config_at(self.loss, whole)
 
     @property
     def base(self) -> RunConfig:

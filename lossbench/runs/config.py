@@ -12,10 +12,11 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from ..records import SplitSpec
 from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog
+from .options import Option, options_of
 
 FORMAT = 1
 BASE_LOSS = "softmax"  # what an auxiliary term joins when it is named alone
@@ -26,8 +27,6 @@ DEFAULT_SCHEDULE = "linear"
 DEFAULT_DATASET = "mnist"
 PRECISIONS = ("auto", "fp32", "bf16")
 SAMPLERS = ("auto", "shuffled", "balanced")
-SHORTCUTS = ("alpha", "margin", "scale")
-"""Settings that have a flag of their own, because every paper of the field varies them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,30 +69,58 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything that decides what one training learns.
+    """Everything that decides what one training learns; each option is declared here and nowhere else.
 
-    epochs and sizes are counts, lr is the peak learning rate, weight_decay that of AdamW. A balanced
-    sampler draws `samples_per_class` of each of `classes_per_batch` classes (both 0 when shuffled).
-    `unseen` classes are kept out of training, and their test images evaluated separately. With `eval_split`
-    val the test split is never opened.
+    A field with a default here is left out of the stored JSON when it has that value, so that it can be
+    added without changing the ids of stored runs.
     """
 
     terms: tuple[Term, ...]
-    network: str
-    feature_dim: int
-    dataset: str
-    val_size: int
-    epochs: int
-    batch_size: int
-    lr: float
-    weight_decay: float
-    seed: int
-    precision: str
-    sampler: str
-    classes_per_batch: int
-    samples_per_class: int
-    unseen: tuple[int, ...] = ()
-    eval_split: str = field(default="test", metadata={"key": "judged_on"})
+    network: Annotated[str, Option(help="Network.", default=DEFAULT_NETWORK, catalog="networks")]
+    feature_dim: Annotated[int, Option(help="Feature dimension D.", default=2, low=1, high=4096, sweep=True)]
+    dataset: Annotated[str, Option(help="Data set.", panel="Data", default=DEFAULT_DATASET, catalog="data")]
+    val_size: Annotated[
+        int, Option(help="Validation images held out; 0 trains on all.", panel="Data", source="dataset")
+    ]
+    unseen: Annotated[
+        tuple[int, ...],
+        Option(
+            help="Classes kept out of training and evaluated separately, like 7,8,9 (open set).",
+            panel="Data",
+            default_text="none",
+        ),
+    ] = ()
+    epochs: Annotated[int, Option(help="Epochs.", source="dataset", low=1, high=100_000, sweep=True)]
+    batch_size: Annotated[int, Option(help="Samples per step.", default=128, low=1, sweep=True)]
+    optimizer: Annotated[str, Option(help="Optimizer.", catalog="optimizers", sweep=True)] = "adamw"
+    schedule: Annotated[str, Option(help="Learning-rate schedule.", catalog="schedules", sweep=True)] = (
+        "linear"
+    )
+    lr: Annotated[float, Option(help="Peak learning rate.", source="optimizer", low_open=True, sweep=True)]
+    weight_decay: Annotated[float, Option(help="Weight decay.", source="optimizer", sweep=True)]
+    seed: Annotated[int, Option(help="Seed of all random numbers.", default=0)]
+    precision: Annotated[
+        str,
+        Option(help="Type of the convolutions.", panel="Machine", default="auto", choices=PRECISIONS),
+    ]
+    sampler: Annotated[str, Option(help="Batches.", default="auto", choices=SAMPLERS)]
+    classes_per_batch: Annotated[
+        int,
+        Option(help="Classes P of a balanced batch.", default=0, default_text="all classes"),
+    ]
+    samples_per_class: Annotated[
+        int,
+        Option(help="Samples K of each class in a balanced batch.", default=0, default_text="batch size / P"),
+    ]
+    eval_split: Annotated[
+        str,
+        Option(
+            help="The split that is evaluated; with val the test split is never opened.",
+            choices=("test", "val"),
+            on_command_line=False,
+            key="judged_on",
+        ),
+    ] = "test"
 
     @property
     def id(self) -> str:
@@ -194,17 +221,30 @@ class RunConfig:
         A setting with a default of its own is left out there, so ids are older than such settings.
         """
         data = {}
-        for key, name, default in _FIELDS:
+        for name, option in RUN_OPTIONS.items():
             value = getattr(self, name)
-            if value != default:
-                data[key] = list(value) if isinstance(value, tuple) else value
+            if name in REQUIRED or value != option.default:
+                data[option.key] = list(value) if isinstance(value, tuple) else value
         data["terms"] = [
             {"name": term.name, "weight": term.weight, "settings": dict(term.settings)} for term in self.terms
         ]
         return data
 
 
-_FIELDS = tuple((f.metadata.get("key", f.name), f.name, f.default) for f in dataclasses.fields(RunConfig))
+RUN_OPTIONS = options_of(RunConfig)
+"""The options of a run by field name: for the command line, checks and documentation."""
+REQUIRED = {field.name for field in dataclasses.fields(RunConfig) if field.default is dataclasses.MISSING}
+"""The fields that stored JSON always has."""
+LOSS_OPTIONS = {
+    name: Option(name=name, help=text, panel="Loss", default_text="the loss's", type=float, sweep=True)
+    for name, text in {
+        "lambda": "Weight of the auxiliary term.",
+        "alpha": "Rate of the centre updates; in (0, 1].",
+        "margin": "Margin m (radians when an angle).",
+        "scale": "Scale s.",
+    }.items()
+}
+"""The weight of a term, and the settings of losses that most papers vary: each has a flag."""
 
 
 def loss_spec(name: str) -> LossSpec:

@@ -15,7 +15,7 @@ from scipy import stats
 
 from lossbench.engines.local import Outcome
 from lossbench.errors import UsageError
-from lossbench.experiments.grid import MAX_RUNS, applicable, expand, parse_seeds, parse_values, swept
+from lossbench.experiments.grid import MAX_RUNS, axes_by_loss, expand, parse_seeds, parse_values, varied_axes
 from lossbench.experiments.summary import summarize
 from lossbench.runs.config import RunConfig
 from lossbench.runs.config_builder import make_config
@@ -200,37 +200,37 @@ def test_a_bad_point_is_refused() -> None:
 
 def test_each_loss_gets_the_axes_that_it_has() -> None:
     axes = {"lambda": (0.1, 1), "margin": (0.1, 0.2), "epochs": (1, 2), "center.alpha": (0.5,)}
-    assert [list(chosen) for chosen in applicable(["softmax", "center", "arcface"], axes)] == [
+    assert [list(of_loss) for of_loss in axes_by_loss(["softmax", "center", "arcface"], axes).values()] == [
         ["epochs"],
         ["lambda", "epochs", "center.alpha"],
         ["margin", "epochs"],
     ]
-    (written,) = applicable(["softmax + 0.5*center"], {"alpha": (0.1, 0.2)})
+    (written,) = axes_by_loss(["softmax + 0.5*center"], {"alpha": (0.1, 0.2)}).values()
     assert list(written) == ["alpha"]
 
 
 def test_an_axis_that_no_loss_has_is_refused() -> None:
     with pytest.raises(UsageError, match=r"None of softmax, arcface has a setting 'alpha'"):
-        applicable(["softmax", "arcface"], {"alpha": (0.1,), "margin": (0.1,)})
+        axes_by_loss(["softmax", "arcface"], {"alpha": (0.1,), "margin": (0.1,)})
     with pytest.raises(UsageError, match="lambda"):
-        applicable(["softmax + 0.5*center"], {"lambda": (0.1,)})
+        axes_by_loss(["softmax + 0.5*center"], {"lambda": (0.1,)})
     with pytest.raises(UsageError, match="Unknown loss"):
-        applicable(["sofmax"], {})
+        axes_by_loss(["sofmax"], {})
 
 
 @pytest.mark.parametrize(
     "loss", ["center", "softmax + center", "softmax + triplet", "softmax + 0.1*ring + center"]
 )
-def test_what_is_applicable_can_be_swept_and_the_other_way_round(loss: str) -> None:
+def test_an_axis_of_a_loss_can_be_swept_and_an_axis_that_can_be_swept_is_one_of_the_loss(loss: str) -> None:
     configs = expand(loss, {"lambda": (0.1, 0.2)})
     assert len(configs) == 2
-    (axes,) = applicable([loss], {"lambda": (0.1, 0.2)})
-    assert swept(configs, axes) == {"lambda": [0.1, 0.2]}
+    (axes,) = axes_by_loss([loss], {"lambda": (0.1, 0.2)}).values()
+    assert varied_axes(configs, axes) == {"lambda": [0.1, 0.2]}
 
 
 def test_only_axes_that_differ_are_swept_and_never_the_seed() -> None:
     axes = {"lambda": (0.1, 0.2), "alpha": (0.5,), "seed": (0, 1), "epochs": (2, 1)}
-    assert swept(expand("center", axes), axes) == {"lambda": [0.1, 0.2], "epochs": [2, 1]}
+    assert varied_axes(expand("center", axes), axes) == {"lambda": [0.1, 0.2], "epochs": [2, 1]}
 
 
 # from outcomes to rows

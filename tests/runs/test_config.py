@@ -16,8 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lossbench.errors import UsageError
-from lossbench.runs.config import RunConfig, Term
+from lossbench.runs.config import RUN_OPTIONS, RunConfig, Term
 from lossbench.runs.config_builder import config_from_dict, feasibility_warnings, make_config
+from lossbench.runs.options import default_text
 from lossbench.specs import catalog
 
 FUZZ = settings(max_examples=300, deadline=None, database=None)
@@ -233,6 +234,8 @@ def test_an_id_differs_when_any_field_does() -> None:
         "samples_per_class": [1],
         "unseen": [(7,), (7, 8)],
         "eval_split": ["val"],
+        "optimizer": ["other"],
+        "schedule": ["other"],
     }
     assert set(changes) == {field.name for field in dataclasses.fields(RunConfig)}
     ids = [plain_config().id]
@@ -545,3 +548,45 @@ def test_scales_below_the_useful_one_are_warned_of() -> None:
 )
 def test_no_default_is_warned_of(name: str, dim: int) -> None:
     assert feasibility_warnings(made(name, feature_dim=dim)) == []
+
+
+# options
+
+
+def test_every_field_but_the_terms_is_declared_as_an_option_with_help_and_panel() -> None:
+    assert {*RUN_OPTIONS, "terms"} == {field.name for field in dataclasses.fields(RunConfig)}
+    for name, option in RUN_OPTIONS.items():
+        assert option.flag == "--" + name.replace("_", "-")
+        assert option.help.endswith(".") and option.panel
+
+
+def test_the_defaults_of_a_config_are_those_that_its_options_declare() -> None:
+    config = make_config()
+    for name, option in RUN_OPTIONS.items():
+        if option.default not in (None, 0, "auto"):
+            assert getattr(config, name) == option.default, name
+    for dataset in ("digits", "mnist"):
+        spec = catalog.spec("data", dataset)
+        assert (make_config(dataset=dataset).epochs, make_config(dataset=dataset).val_size) == (
+            spec.epochs,
+            spec.val_size,
+        )
+    assert default_text(RUN_OPTIONS, RUN_OPTIONS["epochs"]) == "the data set's, 6 for mnist"
+    assert default_text(RUN_OPTIONS, RUN_OPTIONS["lr"]) == "the optimizer's, 0.008 for adamw"
+
+
+def test_optimizer_and_schedule_are_part_of_a_run_but_not_of_the_json_of_older_runs() -> None:
+    config = made()
+    assert (config.optimizer, config.schedule) == ("adamw", "linear")
+    assert not {"optimizer", "schedule"} & set(config.to_dict())
+    assert "optimizer" in dataclasses.replace(config, optimizer="other").to_dict()
+    written = {**config.to_dict(), "optimizer": "adamw"}
+    with pytest.raises(UsageError, match="not the settings of a run"):
+        config_from_dict(written)  # not how such a run is written
+    assert refusal(optimizer="adamv") == "Unknown optimizer 'adamv'; did you mean adamw?"
+    assert "Unknown schedule 'liner'; did you mean linear" in refusal(schedule="liner")
+
+
+def test_an_option_that_does_not_exist_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(TypeError, match="'epoch'"):
+        made(epoch=3)

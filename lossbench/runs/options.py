@@ -1,0 +1,134 @@
+"""What describes an option: its help, default and allowed values.
+
+`RunConfig` declares each of its fields with an `Option`. The flags and help texts of the command line, the
+checks with their messages, and the options whose values a sweep varies follow from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..specs import catalog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option. A dataclass field is declared as `name: Annotated[type, Option(...)]`.
+
+    help: one sentence. panel: the heading of the help text under which it stands.
+    default: the value where none is given. source: instead, the option whose SPEC has the default, as a data
+    set has a number of epochs. default_text: the default in words, where these do not say it.
+    low, high, low_open, choices: the allowed values. catalog: the kind of catalogue entries that it names.
+    sweep: whether a sweep takes a list or a range of values. on_command_line: whether there is a flag.
+    key: its key in stored JSON. name, type: those of the field.
+    """
+
+    help: str
+    panel: str = "Training"
+    default: Any = None
+    source: str = ""
+    default_text: str = ""
+    low: float = 0
+    high: float = 2**31
+    low_open: bool = False
+    choices: tuple[str, ...] = ()
+    catalog: catalog.Kind | None = None
+    sweep: bool = False
+    on_command_line: bool = True
+    key: str = ""
+    name: str = ""
+    type: type = str
+
+    @property
+    def flag(self) -> str:
+        """The flag on the command line, such as `--batch-size`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that are allowed; empty where there is no list of them."""
+        return self.choices or (catalog.names(self.catalog) if self.catalog else ())
+
+    def check(self, value: Any) -> Any:
+        """The value, a number in the type of this option. Raises UsageError that names the flag."""
+        if self.catalog:
+            catalog.spec(self.catalog, value)  # raises for an unknown name
+        elif self.choices and value not in self.choices:
+            raise UsageError(f"{self.flag} {value} is none of {', '.join(self.choices)}.")
+        return self._number(value) if self.type in (int, float) else value
+
+    def _number(self, value: Any) -> int | float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or (isinstance(value, float) and not math.isfinite(value)):
+            raise UsageError(f"{self.flag} {value} is not a number.")
+        if value > self.high:
+            raise UsageError(f"{self.flag} {str(value)[:20]} is too large; the limit is {self.high:g}.")
+        if self.type is int and not isinstance(value, int):
+            raise UsageError(f"{self.flag} {value} is not a whole number.")
+        if value < self.low or (self.low_open and value == self.low):
+            limit = "more than" if self.low_open else "at least"
+            raise UsageError(f"{self.flag} {value} is too small; it must be {limit} {self.low:g}.")
+        return self.type(value)  # type: ignore[no-any-return]
+
+
+Options = Mapping[str, Option]
+
+
+def options_of(declaration: type) -> dict[str, Option]:
+    """The options that a dataclass declares, by the names of its fields."""
+    hints = typing.get_type_hints(declaration, include_extras=True)
+    options = {}
+    for field in dataclasses.fields(declaration):
+        for option in getattr(hints[field.name], "__metadata__", ()):
+            default = option.default if field.default is dataclasses.MISSING else field.default
+            options[field.name] = dataclasses.replace(
+                option,
+                name=field.name,
+                key=option.key or field.name,
+                type=_scalar(typing.get_args(hints[field.name])[0]),
+                default=default,
+            )
+    return options
+
+
+def _scalar(hint: Any) -> type:
+    """The type of one value as it is typed: `float` of `float | None`, `str` of a tuple."""
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return next((kind for kind in kinds if kind in (int, float, Path)), str)
+
+
+def with_defaults(options: Options, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values checked; for None and absent ones the defaults.
+
+    Raises UsageError for a value that is not allowed, TypeError for an unknown option.
+    """
+    if unknown := set(given) - set(options):
+        raise TypeError(f"There is no option '{min(unknown)}'.")
+    values = {name: option.default for name, option in options.items()}
+    values |= {name: options[name].check(value) for name, value in given.items() if value is not None}
+    for name, option in options.items():
+        if values[name] is None and option.source:
+            values[name] = _default_of(options, option, values[option.source])
+    return values
+
+
+def default_text(options: Options, option: Option) -> str:
+    """The default of an option as its help shows it: '2', or "the data set's, 6 for mnist"."""
+    if option.default_text or not option.source:
+        return option.default_text or str(option.default)
+    source = options[option.source]
+    value = _default_of(options, option, source.default)
+    return f"the {source.help.rstrip('.').lower()}'s, {value} for {source.default}"
+
+
+def _default_of(options: Options, option: Option, entry: Any) -> Any:
+    kind = options[option.source].catalog
+    return getattr(catalog.spec(kind, entry), option.name) if kind else None
