@@ -91,12 +91,6 @@ class RunView(Protocol):
     def numbers(self) -> Mapping[str, float]:
         """The result in numbers: `test_accuracy` (a fraction), `seconds`, every metric by name."""
 
-    def metric_title(self, metric: str) -> str:
-        """What people call one of the numbers, with its unit."""
-
-    def higher_is_better(self, metric: str) -> bool | None:
-        """Whether more of one of the numbers is better; None where neither is."""
-
     @property
     def epochs(self) -> Sequence[EpochRecord]:
         """What was written down after each epoch."""

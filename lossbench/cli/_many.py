@@ -12,7 +12,7 @@ from ..runs.config import RunConfig
 from ..runs.config_builder import feasibility_warnings
 from ..runs.store import RunFolder, Store
 from ..specs import catalog
-from ..specs.quantities import UNSEEN
+from ..specs.quantities import UNSEEN, format_value
 from ._options import Request
 from ._output import RunDisplay, counted, say, warn
 from ._stored import warn_without_snapshots
@@ -177,5 +177,6 @@ def _line(outcome: Any) -> str:
             else f"{outcome.status} (stored)"
         )
     part = outcome.config.eval_split
-    text = f"{100 * outcome.result[f'{part}_accuracy']:.2f} % {part} in {outcome.result['seconds']:.1f} s"
+    accuracy = format_value(f"{part}_accuracy", outcome.result[f"{part}_accuracy"], unit=True)
+    text = f"{accuracy} {part} in {outcome.result['seconds']:.1f} s"
     return f"{text} (stored)" if outcome.message == "stored" else text

@@ -21,6 +21,7 @@ from rich.table import Table as RichTable
 
 from ..files import to_json
 from ..records import EpochRecord
+from ..specs.quantities import format_value
 from ..tables import is_number
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class RunDisplay:
 
     def finished_epoch(self, run: str, record: EpochRecord) -> None:
         """An epoch is over."""
-        accuracy = "–" if record.val_accuracy != record.val_accuracy else f"{100 * record.val_accuracy:.2f} %"
+        accuracy = format_value("val_accuracy", record.val_accuracy, unit=True)
         state = (
             f"epoch {record.epoch}/{self.epochs[run]}  loss {record.loss:.4f}  val {accuracy}  "
             f"{record.images_per_second:,.0f} images/s"

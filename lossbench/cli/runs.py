@@ -58,9 +58,9 @@ def _document(run: RunFolder) -> dict[str, Any]:
 
 def _line(document: dict[str, Any]) -> list[str]:
     from ..runs.config_builder import config_from_dict
+    from ..specs.quantities import format_value
 
     config = config_from_dict(document["config"])
-    percent = [document.get(f"{split}_accuracy") for split in ("test", "val")]
-    shown = ["–" if value is None else f"{100 * value:.2f}" for value in percent]
+    shown = [format_value(name, document.get(name)) for name in ("test_accuracy", "val_accuracy")]
     fields = [config.dataset, config.network, str(config.epochs), str(config.seed), document["status"]]
     return [document["run"], config.subtitle, *fields, *shown]

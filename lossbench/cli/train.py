@@ -79,14 +79,14 @@ def _train(
 
 
 def _show(config: RunConfig, result: dict[str, object], path: str) -> None:
-    from ..reports.report import format_value
-    from ..specs.quantities import column_title
+    from ..specs.quantities import column_title, format_value
 
     metrics: dict[str, float] = result["metrics"]  # type: ignore[assignment]
-    val = result["val_accuracy"]
+    test: float | None = result["test_accuracy"]  # type: ignore[assignment]
+    val: float | None = result["val_accuracy"]  # type: ignore[assignment]
     pairs = [
-        ("test accuracy", f"{100 * result['test_accuracy']:.2f} %  by {result['rule']}"),  # type: ignore[operator]
-        ("val accuracy", "–" if val is None else f"{100 * val:.2f} %"),  # type: ignore[operator]
+        ("test accuracy", f"{format_value('test_accuracy', test, unit=True)}  by {result['rule']}"),
+        ("val accuracy", format_value("val_accuracy", val, unit=True)),
     ]
     for name, value in metrics.items():
         if name != "accuracy" and value is not None:

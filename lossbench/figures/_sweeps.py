@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..errors import RunError, UsageError
 from ..protocols import RunView
 from ..specs import SYMBOLS, Value
+from ..specs.quantities import in_unit
 
 
 def varied(runs: Sequence[RunView]) -> dict[str, list[Value]]:
@@ -67,9 +68,9 @@ def axis_title(name: str) -> str:
 
 
 def number_of(run: RunView, metric: str) -> float | None:
-    """One number of a run, accuracies in percent; None where it has none."""
+    """One number of a run in the unit in which it is shown; None where it has none."""
     value = run.numbers.get(metric)
-    return value if value is None else (100 if "accuracy" in metric else 1) * value
+    return None if value is None else in_unit(metric, value)
 
 
 def check_measured(runs: Sequence[RunView], metric: str) -> None:

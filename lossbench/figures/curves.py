@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from ..protocols import RunView
 from ..specs import FigureSpec
+from ..specs.quantities import metric_title
 from ..statistics import mean_interval
 from ._style import PALETTE, set_size
 from ._sweeps import axes_of, axis_title, check_measured, grouped, number_of
@@ -47,7 +48,7 @@ def compose(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) 
     set_size(figure, 3.0 * len(metrics), 2.7)
     for axes, name in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
         lines = [_curve(label, own, axis, name) for label, own in grouped(runs, [axis]).items()]
-        draw(axes, lines, xlabel=axis_title(axis), ylabel=runs[0].metric_title(name))
+        draw(axes, lines, xlabel=axis_title(axis), ylabel=metric_title(name))
 
 
 def _curve(label: str, runs: Sequence[RunView], axis: str, metric: str) -> Curve:

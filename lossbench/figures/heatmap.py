@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from ..errors import RunError
 from ..protocols import RunView
 from ..specs import FigureSpec, Value
+from ..specs.quantities import higher_is_better, metric_title
 from ..statistics import Interval, mean_interval
 from ._fields import COLORMAP, readable_on
 from ._style import ray, set_size
@@ -60,10 +61,10 @@ def compose(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) 
     )
     grid = figure.subplots(len(groups), len(names), squeeze=False)
     for column, name in zip(grid.T, names, strict=True):
-        title = runs[0].metric_title(name)
+        title = metric_title(name)
         limits = _limits(tables[name], title)
         for axes, table in zip(column, tables[name], strict=True):
-            image = draw(axes, table, limits=limits, highest_is_best=runs[0].higher_is_better(name))
+            image = draw(axes, table, limits=limits, highest_is_best=higher_is_better(name))
             axes.set_xlabel(axis_title(x))
             axes.set_ylabel(axis_title(y), rotation=90 if len(axis_title(y)) > 1 else 0)
             axes.set_title(table.label if len(groups) > 1 else runs[0].title, fontsize="medium")

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from ..protocols import RunView
 from ..specs import FigureSpec
+from ..specs.quantities import higher_is_better, metric_title
 from ..statistics import Interval, mean_interval
 from ._style import PALETTE, ground, ink, ray, set_size
 from ._sweeps import check_measured, grouped, number_of
@@ -41,22 +42,20 @@ def compose(figure: Figure, runs: Sequence[RunView], *, metric: str) -> None:
     for name in metrics:
         check_measured(runs, name)
     groups = {label or own[0].title: own for label, own in grouped(runs).items()}
-    order = ranked(
-        [_place(label, own, metrics[0]) for label, own in groups.items()], _sign(runs[0], metrics[0])
-    )
+    order = ranked([_place(label, own, metrics[0]) for label, own in groups.items()], _sign(metrics[0]))
     set_size(figure, 1.6 + 3.6 * len(metrics), 0.22 * len(order) + 0.9)
     grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axes, name in zip(grid, metrics, strict=True):
         places = [_place(place.label, groups[place.label], name) for place in order]
-        draw(axes, places, title=runs[0].metric_title(name), better=_sign(runs[0], name))
+        draw(axes, places, title=metric_title(name), better=_sign(name))
 
 
 def _place(label: str, runs: Sequence[RunView], metric: str) -> Place:
     return Place(label, mean_interval([n for run in runs if (n := number_of(run, metric)) is not None]))
 
 
-def _sign(run: RunView, metric: str) -> int:
-    better = run.higher_is_better(metric)
+def _sign(metric: str) -> int:
+    better = higher_is_better(metric)
     return 0 if better is None else 1 if better else -1
 
 

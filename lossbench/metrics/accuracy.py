@@ -12,6 +12,7 @@ SPEC = MetricSpec(
     title="accuracy",
     summary="fraction classified right, by the loss's own margin-free scores or nearest class mean",
     needs="reference",
+    unit="percent",
     higher_is_better=True,
 )
 

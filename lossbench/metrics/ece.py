@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     title="calibration error",
     summary="expected gap between confidence and accuracy, over 15 bins of confidence",
     needs="probabilities",
+    unit="fraction",
     higher_is_better=False,
     source="Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv 1706.04599, eq. 5",
 )

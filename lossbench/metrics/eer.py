@@ -14,6 +14,7 @@ from ._verification import roc
 SPEC = MetricSpec(
     title="equal error rate",
     summary="error of telling pairs apart at the threshold where both kinds of error are equal",
+    unit="fraction",
     higher_is_better=False,
     source="Martin et al., The DET Curve in Assessment of Detection Task Performance, Eurospeech 1997",
     cheap=False,

@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     title="5-NN accuracy",
     summary="fraction whose five nearest training features are mostly of the same class",
     needs="reference",
+    unit="percent",
     higher_is_better=True,
     source="Cover, Hart, Nearest neighbor pattern classification, 1967",
 )

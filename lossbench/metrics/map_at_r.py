@@ -17,6 +17,7 @@ from ._retrieval import retrieve
 SPEC = MetricSpec(
     title="MAP@R",
     summary="mean average precision of the R nearest, R being the others of the class",
+    unit="fraction",
     higher_is_better=True,
     source="Musgrave, Belongie, Lim, A Metric Learning Reality Check, ECCV 2020, arXiv 2003.08505",
     cheap=False,

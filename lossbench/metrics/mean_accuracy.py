@@ -18,6 +18,7 @@ SPEC = MetricSpec(
     title="nearest-mean accuracy",
     summary="fraction whose nearest class mean of the training features is their own",
     needs="reference",
+    unit="percent",
     higher_is_better=True,
     source="Mensink et al., Distance-Based Image Classification, 2013",
 )

@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     title="1-NN accuracy",
     summary="fraction whose nearest training feature has the same class",
     needs="reference",
+    unit="percent",
     higher_is_better=True,
     source="Cover, Hart, Nearest neighbor pattern classification, 1967",
 )

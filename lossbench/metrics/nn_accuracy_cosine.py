@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     title="1-NN accuracy, cosine",
     summary="fraction whose nearest training feature by cosine has the same class",
     needs="reference",
+    unit="percent",
     higher_is_better=True,
     source="Cover, Hart, Nearest neighbor pattern classification, 1967",
 )

@@ -16,6 +16,7 @@ from ._retrieval import retrieve
 SPEC = MetricSpec(
     title="R-precision",
     summary="fraction of the same class among the R nearest, R being how many there are",
+    unit="fraction",
     higher_is_better=True,
     source="Musgrave, Belongie, Lim, A Metric Learning Reality Check, ECCV 2020, arXiv 2003.08505",
     cheap=False,

@@ -16,6 +16,7 @@ from ._retrieval import retrieve
 SPEC = MetricSpec(
     title="recall at 1",
     summary="fraction whose nearest other sample has the same class",
+    unit="fraction",
     higher_is_better=True,
     source="Jegou et al., Product Quantization for Nearest Neighbor Search, 2011",
     cheap=False,

@@ -16,6 +16,7 @@ from ._verification import roc
 SPEC = MetricSpec(
     title="ROC AUC",
     summary="chance that a pair of one class is nearer than a pair of two classes",
+    unit="fraction",
     higher_is_better=True,
     source="Hanley, McNeil, The meaning and use of the area under a ROC curve, 1982",
     cheap=False,

@@ -14,6 +14,7 @@ from ._verification import true_accepts
 SPEC = MetricSpec(
     title="TAR@FAR=1e-4",
     summary="fraction of the pairs of one class accepted when at most 1 in 10,000 of the others is",
+    unit="fraction",
     higher_is_better=True,
     source="Klare et al., Pushing the Frontiers of Unconstrained Face Detection and Recognition, CVPR 2015",
     cheap=False,

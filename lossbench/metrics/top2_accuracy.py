@@ -16,6 +16,7 @@ SPEC = MetricSpec(
     title="top-2 accuracy",
     summary="fraction whose class has one of the two highest scores",
     needs="scores",
+    unit="percent",
     higher_is_better=True,
     source="Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, 2015, arXiv 1409.0575",
 )

@@ -23,7 +23,7 @@ from ..runs.config_builder import config_from_dict
 from ..runs.store import RunFolder
 from ..runs.stored_run import StoredRun
 from ..specs import FigureSpec, Value, catalog
-from ..specs.quantities import higher_is_better, metric_name, parse_metrics
+from ..specs.quantities import higher_is_better, in_unit, is_percent, metric_name, parse_metrics
 from ..statistics import indistinguishable_groups, mean_ranks
 
 FORMATS = ("png", "pdf", "svg")
@@ -67,16 +67,15 @@ def draw_curves(runs: Sequence[RunFolder], axis: str, path: Path) -> Path:
 
 def draw_forest(contest: Contest, path: Path, *, runs: Sequence[RunFolder], style: str = "paper") -> Path:
     """Every loss's paired differences to the baseline, all seeds drawn."""
-    percent = 100 if "accuracy" in contest.metric else 1
     rows = []
     names = labels([contest.baseline, *(entry.config for entry in contest.entries)])
     for label, entry in zip(names[1:], contest.entries, strict=True):
         found = entry.comparison
-        mean, half = percent * found.difference.mean, percent * found.difference.half_width
+        mean, half = (in_unit(contest.metric, number) for number in found.difference[:2])
         rows.append(
             forest.Row(
                 label=label,
-                differences=percent * np.array(found.differences),
+                differences=np.array([in_unit(contest.metric, number) for number in found.differences]),
                 mean=mean,
                 low=mean - half,
                 high=mean + half,
@@ -84,7 +83,7 @@ def draw_forest(contest: Contest, path: Path, *, runs: Sequence[RunFolder], styl
                 note=entry.missing,
             )
         )
-    unit = metric_name(contest.metric) + (" (percentage points)" if percent == 100 else "")
+    unit = metric_name(contest.metric) + (" (percentage points)" if is_percent(contest.metric) else "")
 
     def paint(figure: Figure) -> None:
         forest.compose(figure, rows, baseline=names[0], unit=unit)
@@ -111,13 +110,13 @@ def draw_ranks(
 def draw_budget(searches: Sequence[Mapping[str, Any]], path: Path) -> Path:
     """Best value against trials of several searches, as `tuning` stores them."""
     metric = searches[0]["metric"]
-    percent = 100 if "accuracy" in metric else 1
+    factor = in_unit(metric, 1.0)
     lines = []
     for search in searches:
-        values, best = (np.array(search[key], dtype=float) * percent for key in ("values", "curve"))
+        values, best = (factor * np.array(search[key], dtype=float) for key in ("values", "curve"))
         lines.append(budget.Line(config_from_dict(search["config"]).title, values, best))
     name = "validation accuracy" if metric == "val_accuracy" else f"{metric.replace('_', ' ')} on validation"
-    ylabel, better = f"{name} (%)" if percent == 100 else name, higher_is_better(metric) is not False
+    ylabel, better = f"{name} (%)" if is_percent(metric) else name, higher_is_better(metric) is not False
 
     def paint(figure: Figure) -> None:
         budget.compose(figure, lines, ylabel=ylabel, higher_is_better=better)
@@ -202,5 +201,5 @@ def _metadata(form: str, runs: Sequence[RunView]) -> dict[str, Any]:
 def described(run: RunView) -> str:
     """What a run is, for the metadata of a file: its name, loss, seed, settings and accuracy."""
     settings: dict[str, Value | float] = {"seed": run.seed, **run.settings}
-    settings |= {name: value for name, value in run.numbers.items() if "accuracy" in name}
+    settings |= {name: value for name, value in run.numbers.items() if is_percent(name)}
     return f"{run.name}: {run.title}, {', '.join(f'{name} {value}' for name, value in settings.items())}"

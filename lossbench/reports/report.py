@@ -11,7 +11,7 @@ from ..experiments.summary import Row
 from ..files import to_json, write_atomically
 from ..runs.config import RunConfig, dataset_spec
 from ..runs.store import Store
-from ..specs.quantities import column_title, metric_name
+from ..specs.quantities import column_title, format_value, metric_name
 from ..statistics import Interval
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .site import write_index
@@ -47,18 +47,9 @@ class Report(NamedTuple):
     contests: Sequence[Contest] = ()
 
 
-def format_value(name: str, value: float) -> str:
-    """A number as tables show it: accuracies in percent."""
-    return format_interval(name, Interval(value, math.nan, 1))
-
-
 def format_interval(name: str, interval: Interval | None) -> str:
-    """`98.92 ± 0.08` for several seeds, `98.92` for one, a dash for none; accuracies in percent."""
-    if interval is None or interval.n == 0 or math.isnan(interval.mean):
-        return "–"
-    factor, digits = _scale(name)
-    text = f"{factor * interval.mean:.{digits}f}"
-    return text if math.isnan(interval.half_width) else f"{text} ± {factor * interval.half_width:.{digits}f}"
+    """`98.92 ± 0.08` for several seeds, `98.92` for one, a dash for none."""
+    return format_value(name, interval.mean, interval.half_width) if interval and interval.n else "–"
 
 
 def comparison(rows: Sequence[Row], metrics: Sequence[str] = ()) -> Table:
@@ -106,7 +97,7 @@ def against(contests: Sequence[Contest]) -> Table:
             found = entry.comparison
             line = [where[name] for name, shown in several.items() if shown]
             line += [entry.config.title, entry.config.subtitle]
-            line += [_seeds(entry), _difference(contest.metric, found.difference)]
+            line += [_seeds(entry), format_value(contest.metric, *found.difference[:2], signed=True)]
             line += [p_value_text(found.p, found.p_error), p_value_text(entry.adjusted)]
             line += [number_text(found.probability, 2), entry.verdict, f"{found.needed or '–'}"]
             lines.append(line)
@@ -253,13 +244,6 @@ def _number(value: float) -> float | str:
     return "" if math.isnan(value) else value
 
 
-def _scale(metric: str) -> tuple[float, int]:
-    """The factor of a metric's unit, and its decimal places."""
-    if "accuracy" in metric:
-        return 100.0, 2
-    return 1.0, {"seconds": 1, "images_per_second": 0}.get(metric, 3)
-
-
 def _baseline(contest: Contest) -> str:
     return labels([contest.baseline, *(entry.config for entry in contest.entries)])[0]
 
@@ -269,11 +253,3 @@ def _seeds(entry: Entry) -> str:
     found = entry.comparison
     whole = f" of {found.n + found.unpaired}" if found.unpaired else ""
     return f"{found.n}{whole}" + (f" ({entry.troubled} failed)" if entry.troubled else "")
-
-
-def _difference(metric: str, interval: Interval) -> str:
-    factor, digits = _scale(metric)
-    text = number_text(factor * interval.mean, digits, signed=True)
-    if not math.isnan(interval.half_width):
-        text += f" ± {factor * interval.half_width:.{digits}f}"
-    return text

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import RunError
 from ..records import Embedding, EpochRecord, Snapshots
 from ..specs import Value
-from ..specs.quantities import higher_is_better, metric_name
+from ..specs.quantities import format_value
 from .config import RunConfig, dataset_spec
 from .result import numbers_of
 from .store import RunFolder
@@ -55,15 +55,6 @@ class Untrained:
     def numbers(self) -> Mapping[str, float]:
         """Nothing was measured yet."""
         return {}
-
-    def metric_title(self, metric: str) -> str:
-        """See RunView."""
-        title = metric_name(metric)
-        return f"{title} (%)" if "accuracy" in metric else title
-
-    def higher_is_better(self, metric: str) -> bool | None:
-        """See RunView."""
-        return higher_is_better(metric)
 
     def target_logits(self) -> tuple[np.ndarray, np.ndarray] | None:
         """See RunView."""
@@ -138,10 +129,9 @@ class StoredRun(Untrained):
     def caption(self) -> str:
         """Settings, unseen classes and accuracy, parted by ' · '."""
         unseen = f"unseen {self.config.unseen_names}" if self.config.unseen else ""
-        part = self.config.eval_split
-        return " · ".join(
-            filter(None, [self.subtitle, unseen, f"{100 * self.result[f'{part}_accuracy']:.2f} % {part}"])
-        )
+        split = self.config.eval_split
+        accuracy = format_value(number := f"{split}_accuracy", self.result[number], unit=True)
+        return " · ".join(filter(None, [self.subtitle, unseen, f"{accuracy} {split}"]))
 
     def images(self, split: str) -> np.ndarray:
         """See RunView. Raises DataError where the data set cannot be read."""

@@ -1,29 +1,52 @@
-"""The numbers that describe a run: their titles, units, and whether more is better."""
+"""The numbers that describe a run: their titles, units, which side is better, and how they are shown.
+
+A number is a metric of the catalogue, a metric measured on unseen classes (`unseen-map-at-r`), or one of
+`RUN_NUMBERS`. How it is shown follows from the unit in its MetricSpec, here and nowhere else.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from ..errors import UsageError, unknown_name
+from ..tables import number_text
 from . import catalog
+from .variants import MetricSpec, Unit
 
-RUN_NUMBERS = ("test_accuracy", "val_accuracy", "seconds", "images_per_second")
-
+RUN_NUMBERS: Mapping[str, MetricSpec] = {
+    "test_accuracy": MetricSpec(
+        title="test accuracy",
+        column="test",
+        summary="fraction of the test images classified right",
+        unit="percent",
+        higher_is_better=True,
+    ),
+    "val_accuracy": MetricSpec(
+        title="val accuracy",
+        column="val",
+        summary="fraction of the validation images classified right",
+        unit="percent",
+        higher_is_better=True,
+    ),
+    "seconds": MetricSpec(title="seconds", summary="training time", unit="s", higher_is_better=False),
+    "images_per_second": MetricSpec(
+        title="images/s", summary="training speed", unit="images/s", higher_is_better=True
+    ),
+}
+"""The numbers of a run that are no metric of the catalogue, described like metrics."""
 
 UNSEEN = "unseen-"
 """Before the name of a metric that was measured on unseen classes."""
 
-
-LOWER_IS_BETTER = ("seconds",)
-
-
 MAIN_METRIC = "test_accuracy"
 
-
-_TITLES = {
-    "test_accuracy": "test",
-    "val_accuracy": "val",
-    "seconds": "seconds",
-    "images_per_second": "images/s",
+_DISPLAY: Mapping[Unit, tuple[float, int, str]] = {
+    "percent": (100.0, 2, "%"),
+    "s": (1.0, 1, "s"),
+    "images/s": (1.0, 0, "images/s"),
 }
+"""Factor, decimals and symbol of a unit; any other is shown as it is, with three decimals and no symbol."""
 
 
 def parse_metrics(text: str, unseen: bool) -> tuple[str, ...]:
@@ -31,38 +54,74 @@ def parse_metrics(text: str, unseen: bool) -> tuple[str, ...]:
 
     `unseen` says whether there are classes kept out of training, on which `unseen-map-at-r` is measured.
     """
-    measured = catalog.names("metrics")
-    apart = [UNSEEN + name for name in measured if catalog.spec("metrics", name).needs == "features"]
-    known = [*RUN_NUMBERS, *measured, *(apart if unseen else ())]
+    metrics = catalog.names("metrics")
+    on_unseen = [UNSEEN + name for name in metrics if catalog.spec("metrics", name).needs == "features"]
+    known = [*RUN_NUMBERS, *metrics, *(on_unseen if unseen else ())]
     names = [name.strip() for name in text.split(",")]
     if names == ["all"]:
-        # the accuracy stands there already, and times are no part of what is better
+        # `accuracy` is the main metric again, and times say nothing about which loss is better
         return (MAIN_METRIC, *(name for name in known if name not in (*RUN_NUMBERS, "accuracy")))
     for name in names:
-        if name in apart and not unseen:
+        if name in on_unseen and not unseen:
             raise UsageError(f"--metric {name} needs classes kept out of training: --unseen 7,8,9.")
         if name not in known:
             raise unknown_name("metric", name, known)
     return tuple(dict.fromkeys(names))
 
 
-def column_title(name: str) -> str:
-    """The heading of a metric's column, with its unit."""
-    if name.startswith(UNSEEN):
-        return f"unseen {column_title(name.removeprefix(UNSEEN))}"
-    title = _TITLES.get(name) or str(catalog.spec("metrics", name).title)
-    return f"{title} (%)" if "accuracy" in name else title
+def number_spec(name: str) -> MetricSpec:
+    """The description of a number. Raises UsageError for an unknown metric."""
+    found: MetricSpec = RUN_NUMBERS.get(name) or catalog.spec("metrics", name.removeprefix(UNSEEN))
+    return found
+
+
+def higher_is_better(name: str) -> bool | None:
+    """Whether more of a number is better; None where neither is."""
+    return number_spec(name).higher_is_better
 
 
 def metric_name(name: str) -> str:
-    """A metric in a sentence, without its unit."""
-    title = column_title(name).removesuffix(" (%)")
-    return f"{title} accuracy" if name in RUN_NUMBERS and "accuracy" in name else title
+    """A number in a sentence, without its unit."""
+    return f"{'unseen ' if name.startswith(UNSEEN) else ''}{number_spec(name).title}"
 
 
-def higher_is_better(metric: str) -> bool | None:
-    """Whether more of a number is better; None where neither is."""
-    if metric in RUN_NUMBERS:
-        return metric not in LOWER_IS_BETTER
-    better: bool | None = catalog.spec("metrics", metric.removeprefix(UNSEEN)).higher_is_better
-    return better
+def metric_title(name: str) -> str:
+    """A number as the title of an axis, with the unit where it is percent."""
+    return metric_name(name) + (" (%)" if is_percent(name) else "")
+
+
+def column_title(name: str) -> str:
+    """The heading of a number's column, like `metric_title` but shorter where it can be."""
+    spec = number_spec(name)
+    return metric_title(name).replace(spec.title, spec.column or spec.title)
+
+
+def is_percent(name: str) -> bool:
+    """Whether a number is a fraction that is shown in percent, and its differences in percentage points."""
+    return number_spec(name).unit == "percent"
+
+
+def in_unit(name: str, value: float) -> float:
+    """A stored value in the unit in which it is shown."""
+    return _display(name)[0] * value
+
+
+def format_value(
+    name: str, value: float | None, half_width: float = math.nan, *, signed: bool = False, unit: bool = False
+) -> str:
+    """A number as people see it: `98.92`, with a half width `98.92 ± 0.08`, with its unit `98.92 %`.
+
+    A dash stands for None and NaN.
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    factor, digits, symbol = _display(name)
+    shown = factor * value
+    text = number_text(shown, digits, signed=True) if signed else f"{shown:.{digits}f}"
+    if not math.isnan(half_width):
+        text += f" ± {factor * half_width:.{digits}f}"
+    return f"{text} {symbol}" if unit and symbol else text
+
+
+def _display(name: str) -> tuple[float, int, str]:
+    return _DISPLAY.get(number_spec(name).unit, (1.0, 3, ""))

@@ -104,20 +104,27 @@ class DatasetSpec:
     needs_files: bool = True
 
 
+Unit = Literal["", "percent", "fraction", "degrees", "nats", "feature units", "s", "images/s"]
+"""Of a metric: `percent` is stored as a fraction and shown times 100, `fraction` is shown as it is; ''
+is a number without a unit that can be any size."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
     """What a metric measures, in which unit, and whether more is better (None: neither).
 
-    needs: `features` and their labels alone, so that it can also judge classes never trained on; or also
-    the `reference` (training features of the same classes), the `scores` of each class (predictions
-    included), or scores that are the logits of `probabilities`.
+    column: a title for the column of a table, where `title` is too long.
+    needs: `features` and their labels alone, so that it can also be measured on classes never trained on;
+    or also the `reference` (training features of the same classes), the `scores` of each class
+    (predictions included), or scores that are the logits of `probabilities`.
     cheap: every training measures it; the others are measured when asked for.
     """
 
     title: str
     summary: str
+    column: str = ""
     needs: Literal["features", "reference", "scores", "probabilities"] = "features"
-    unit: str = ""
+    unit: Unit = ""
     higher_is_better: bool | None = None
     source: str = ""
     cheap: bool = True

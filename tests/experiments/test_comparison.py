@@ -16,7 +16,13 @@ from lossbench.errors import UsageError
 from lossbench.experiments.comparison import Contest, Entry, contests, family_size, labels, scores_by_dataset
 from lossbench.runs.config_builder import make_config
 from lossbench.specs import catalog
-from lossbench.specs.quantities import column_title, higher_is_better, metric_name, parse_metrics
+from lossbench.specs.quantities import (
+    column_title,
+    higher_is_better,
+    metric_name,
+    metric_title,
+    parse_metrics,
+)
 from lossbench.statistics.paired import holm, seeds_needed, sign_flip_test
 
 Values = Mapping[int, float | None]
@@ -271,6 +277,10 @@ def test_every_metric_has_a_heading_and_a_name() -> None:
         assert column_title(name)
         assert "%" not in metric_name(name)
         assert ("(%)" in column_title(name)) == ("accuracy" in name)
+    assert column_title("test_accuracy") == "test (%)"
+    assert metric_title("test_accuracy") == "test accuracy (%)"
+    assert metric_title("spread-gap") == "spread/gap"
+    assert column_title("unseen-map-at-r") == "unseen MAP@R"
     assert metric_name("test_accuracy") == "test accuracy"
     assert metric_name("unseen-map-at-r") == "unseen MAP@R"
 

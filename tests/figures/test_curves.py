@@ -76,7 +76,7 @@ def test_seeds_of_a_setting_are_one_point_with_their_interval():
     assert ends.max() - ends.min() == pytest.approx(2 * at_first.half_width)
     points = np.concatenate([c.get_offsets() for c in axes.collections if isinstance(c, PathCollection)])
     assert len(points) == 9
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("λ", "test_accuracy (%)")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("λ", "test accuracy (%)")
     assert axes.get_legend() is None
 
 
@@ -93,7 +93,7 @@ def test_every_metric_has_an_axes_and_a_missing_number_no_point():
     runs = swept()
     del runs[0].numbers["spread-gap"]
     first, second = compose(runs, metric="test_accuracy,spread-gap")
-    assert second.get_ylabel() == "spread-gap"
+    assert second.get_ylabel() == "spread/gap"
     points = [c for c in second.collections if isinstance(c, PathCollection)]
     assert sum(len(c.get_offsets()) for c in points) == 8
     assert sum(len(c.get_offsets()) for c in first.collections if isinstance(c, PathCollection)) == 9

@@ -10,6 +10,8 @@ from lossbench.errors import RunError, UsageError
 from lossbench.figures import heatmap
 from lossbench.figures._fields import readable_on
 from lossbench.figures._style import INK, STYLES
+from lossbench.specs import MetricSpec
+from lossbench.specs.quantities import RUN_NUMBERS
 from lossbench.statistics.intervals import mean_interval
 from tests.figures.views import View
 
@@ -88,8 +90,11 @@ def test_the_best_cell_is_outlined_whichever_side_is_better(metric, place):
 
 
 def test_no_cell_is_best_by_a_number_without_a_better_side(monkeypatch):
-    monkeypatch.setattr(View, "higher_is_better", lambda self, metric: None)
-    axes = composed(sweep()).axes[0]
+    monkeypatch.setitem(RUN_NUMBERS, "neutral", MetricSpec(title="neutral", summary=""))
+    runs = sweep()
+    for one in runs:
+        one.numbers["neutral"] = one.numbers["test_accuracy"]
+    axes = composed(runs, metric="neutral").axes[0]
     assert patches(axes, "best") == []
     assert len(axes.texts) == 5
 

@@ -9,20 +9,17 @@ from lossbench.errors import RunError
 from lossbench.figures import leaderboard
 from lossbench.figures.leaderboard import Place
 from lossbench.reports.figure_files import painted
+from lossbench.specs import MetricSpec
+from lossbench.specs.quantities import RUN_NUMBERS
 from lossbench.statistics.intervals import mean_interval
 from tests.figures.views import View
 
 VALUES = {"softmax": [0.990, 0.992, 0.991], "center": [0.995], "arcface": [0.98, 0.985]}
 
 
-class Board(View):
-    def higher_is_better(self, metric):
-        return {"test_accuracy": True, "spread-gap": False}.get(metric)
-
-
 def runs(values=VALUES, metric="test_accuracy"):
     return [
-        Board(
+        View(
             title=loss.title(), seed=seed, settings={"loss": loss}, numbers={"test_accuracy": 0.9, metric: v}
         )
         for loss, own in values.items()
@@ -44,7 +41,8 @@ def names(axes):
     return [text.get_text() for text in axes.get_yticklabels()]
 
 
-def test_the_better_loss_stands_higher_whichever_side_is_better():
+def test_the_better_loss_stands_higher_whichever_side_is_better(monkeypatch):
+    monkeypatch.setitem(RUN_NUMBERS, "neutral", MetricSpec(title="neutral", summary=""))
     axes = compose(runs()).axes[0]
     assert names(axes) == ["Center", "Softmax", "Arcface"]
     assert axes.yaxis_inverted()
@@ -52,7 +50,7 @@ def test_the_better_loss_stands_higher_whichever_side_is_better():
     axes = compose(runs(metric="spread-gap"), "spread-gap").axes[0]
     assert names(axes) == ["Arcface", "Softmax", "Center"]
     assert "← less is better" in axes.get_xlabel()
-    axes = compose(runs(metric="other"), "other").axes[0]
+    axes = compose(runs(metric="neutral"), "neutral").axes[0]
     assert names(axes) == ["Center", "Softmax", "Arcface"]
     assert "better" not in axes.get_xlabel()
 
@@ -77,7 +75,7 @@ def test_dots_are_means_in_percent_and_bars_intervals_over_seeds():
 
 def test_settings_of_one_loss_are_rows_of_their_own():
     given = [
-        Board(settings={"loss": "center", "lambda": lam}, numbers={"test_accuracy": value})
+        View(settings={"loss": "center", "lambda": lam}, numbers={"test_accuracy": value})
         for lam, value in ((0.01, 0.98), (0.1, 0.99))
     ]
     assert names(compose(given).axes[0]) == ["λ = 0.1", "λ = 0.01"]
@@ -88,7 +86,7 @@ def test_settings_of_one_loss_are_rows_of_their_own():
 
 def test_settings_that_only_tell_losses_apart_are_not_named():
     given = [
-        Board(title=t, settings={"loss": t, "scale": s}, numbers={"test_accuracy": 0.9 + s / 1e3})
+        View(title=t, settings={"loss": t, "scale": s}, numbers={"test_accuracy": 0.9 + s / 1e3})
         for t, s in (("ArcFace", 16.0), ("CosFace", 10.0), ("Softmax", 1.0))
     ]
     assert names(compose(given).axes[0]) == ["ArcFace", "CosFace", "Softmax"]
@@ -121,7 +119,7 @@ def test_several_metrics_are_columns_in_one_order():
 
 
 def test_a_loss_without_the_number_comes_last_and_empty():
-    given = runs() + [Board(title="Oim", settings={"loss": "oim"}, numbers={})]
+    given = runs() + [View(title="Oim", settings={"loss": "oim"}, numbers={})]
     axes = compose(given).axes[0]
     assert names(axes)[-1] == "Oim"
     assert found(axes, "mean-3") is None

@@ -101,12 +101,6 @@ class View:
     def caption(self) -> str:
         return f"{self.subtitle} · {100 * self.numbers['test_accuracy']:.2f} % test"
 
-    def metric_title(self, metric: str) -> str:
-        return f"{metric} (%)" if "accuracy" in metric else metric
-
-    def higher_is_better(self, metric: str) -> bool | None:
-        return metric not in ("spread-gap", "spread", "eer", "seconds")
-
     def images(self, split: str) -> np.ndarray:
         if self.pictures is None:
             raise RunError("no images")

@@ -25,12 +25,12 @@ from lossbench.reports.report import (
     comparison,
     conditions,
     document,
-    format_value,
     to_csv,
     write_tables,
 )
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
+from lossbench.specs.quantities import format_value
 
 MACHINE = {"device": "cpu", "device_name": "A Processor", "threads": 2, "torch": "2.6", "python": "3.12"}
 STEPS = [0.020, 0.021, 0.022, 0.023, 0.024, 0.025, 0.026, 0.027]

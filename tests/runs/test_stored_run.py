@@ -73,8 +73,6 @@ def test_numbers_are_those_of_the_result_and_those_measured_later(views):
         assert "eer" not in again.numbers
     finally:
         view.folder.write_metrics({})
-    assert view.metric_title("test_accuracy") == "test accuracy (%)"
-    assert view.metric_title("spread-gap") == "spread/gap"
 
 
 def test_epochs_hold_what_was_written_after_each(views):

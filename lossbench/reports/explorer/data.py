@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import math
 import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from ...figures import plane_limit, shown, to_plane, varied
 from ...protocols import RunView
 from ...records import Embedding, Panel
 from ...specs import catalog
+from ...specs.quantities import format_value, metric_title
 
 _GRID = 600  # decision regions: cells per side
 _REACH = 1.6  # and their half width over that of the features, for windows wider than high
@@ -77,7 +77,7 @@ def packed(run: RunView, sprites: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "seen": len(run.splits[split].labels),
         "probabilities": _has_probabilities(run),
         "angles_to": "mean" if end.weight is None else "weight",
-        "numbers": [[run.metric_title(name), _text(name, value)] for name, value in run.numbers.items()],
+        "numbers": [[metric_title(name), format_value(name, value)] for name, value in run.numbers.items()],
         "sprite": _sprite(run, split, sprites),
     }
 
@@ -209,12 +209,6 @@ def _rows(directions: np.ndarray | None) -> list[list[float] | None] | None:
     return [
         [float(f"{value:.5g}") for value in row] if np.isfinite(row).all() else None for row in directions
     ]
-
-
-def _text(name: str, value: float) -> str:
-    if not math.isfinite(value):
-        return "–"
-    return f"{100 * value:.2f}" if "accuracy" in name else f"{value:.4g}"
 
 
 def _sprite(run: RunView, split: str, sprites: dict[str, dict[str, Any]]) -> int:
