@@ -29,11 +29,11 @@ from ..runs.config import RunConfig
 from ..runs.model import build
 from ..runs.store import Store
 from ..tables import Table, number_text
+from ..training.cuda_graph import StepGraph
 from ..training.device import describe_machine, resolve_device
-from ..training.evaluation import evaluate
+from ..training.evaluation import Evaluator
 from ..training.process import Placement
-from ..training.train import to_the_end
-from ..training.trainer import Training
+from ..training.trainer import Trainer
 from ._timing import threads_set, wait_for
 from ._usual import DECAY, DECAY_EVERY, RECIPE, AsTrained, Usual, loader
 from .result import Benchmark, on_machine
@@ -141,9 +141,9 @@ def _ours(config: RunConfig, placement: Placement) -> Course:
     judge = _Judge()
     with tempfile.TemporaryDirectory() as folder:
         run = Store(Path(folder)).run(config)
-        judge.training = training = Training(run, placement, judge, lambda: False)
+        judge.trainer = trainer = Trainer(run, placement, judge, lambda: False, StepGraph().step_one)
         run.begin()
-        if to_the_end(training.turns())["status"] != "done":
+        if trainer.train()["status"] != "done":
             raise Diverged(f"{run.name} diverged, so there is no time to compare.")
     return Course(f"ours, --epochs {config.epochs}", judge.epochs)
 
@@ -151,14 +151,14 @@ def _ours(config: RunConfig, placement: Placement) -> Course:
 class _Judge(Silent):
     """Watches our training, and judges it after each epoch."""
 
-    training: Training
+    trainer: Trainer
 
     def __init__(self) -> None:
         self.epochs: list[Epoch] = []
 
     def finished_epoch(self, run: str, record: EpochRecord) -> None:  # noqa: ARG002
         """Judge on the test images."""
-        own = self.training
+        own = self.trainer
         accuracy = _accuracy(own.network, own.loss, own.splits, own.config, own.precision)
         self.epochs.append(Epoch(record.seconds, accuracy))
 
@@ -191,5 +191,5 @@ def _accuracy(
     reference = LabelledImages(*(part[:_REFERENCE] for part in splits.train))
     none = LabelledImages(*(part[:0] for part in splits.val))
     judged = splits._replace(train=reference, val=none)
-    seen = evaluate(network, loss, judged, config, precision)["test"]
+    seen = Evaluator(network, loss, judged, config, precision).evaluate()["test"]
     return float((seen.predictions == seen.labels).mean())

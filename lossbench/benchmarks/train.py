@@ -28,10 +28,10 @@ from ..runs.model import build
 from ..runs.store import RunFolder
 from ..specs import catalog
 from ..tables import Table, number_text
-from ..training.cuda_graph import Steps
+from ..training.cuda_graph import StepGraph
 from ..training.device import cores, describe_machine, resolve_device, resolve_precision
 from ..training.process import Placement
-from ..training.trainer import Training
+from ..training.trainer import Trainer
 from ._timing import Timing, in_turns, spread, threads_set, timing
 from ._usual import RECIPE, Usual, endless, loader
 from .result import Benchmark, on_machine
@@ -122,17 +122,16 @@ def _pace(config: RunConfig, threads: int, repeats: int, placement: Placement, d
 
 
 def _our_steps(config: RunConfig, placement: Placement) -> Callable[[], None]:
-    training = Training(RunFolder(Path(), config), placement, Silent(), lambda: False)
+    trainer = Trainer(RunFolder(Path(), config), placement, Silent(), lambda: False)
     order = epoch_batches(
-        training.splits.train.labels, batch_size=config.batch_size, seed=config.seed, epoch=0
-    ).to(training.device)
-    turn, steps = itertools.cycle(range(training.steps)), Steps()
+        trainer.splits.train.labels, batch_size=config.batch_size, seed=config.seed, epoch=0
+    ).to(trainer.device)
+    turn, graph = itertools.cycle(range(trainer.steps_per_epoch)), StepGraph()
 
     def work() -> None:
         for _ in range(STEPS):
-            training.index.copy_(order[next(turn)])
-            for error in steps.take([training]).values():
-                raise error
+            trainer.batch_indices.copy_(order[next(turn)])
+            graph.step_one(trainer)
 
     return work
 

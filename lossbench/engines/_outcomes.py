@@ -19,6 +19,7 @@ from ..runs.config import RunConfig
 from ..runs.store import RunFolder, Store
 from ..training.process import Placement
 from ..training.train import train
+from ..training.trainer import RunStep
 
 _HOPELESS = 3
 
@@ -71,20 +72,20 @@ def run_here(
     observer: Observer,
     stop: Callable[[], bool],
     force: bool,
+    run_step: RunStep | None = None,
 ) -> Outcome:
-    """One run here and now."""
-    return outcome_of(
-        config,
-        store,
-        lambda: train(config, store, placement=placement, observer=observer, stop=stop, force=force),
-    )
-
-
-def outcome_of(config: RunConfig, store: Store, work: Callable[[], dict[str, Any]]) -> Outcome:
-    """What becomes of a run whose result is `work`'s; what goes wrong is an outcome, its traceback logged."""
+    """Train a run in this process; what goes wrong is an outcome, its traceback logged."""
     run = store.run(config)
     try:
-        result = work()
+        result = train(
+            config,
+            store,
+            placement=placement,
+            observer=observer,
+            stop=stop,
+            force=force,
+            run_step=run_step,
+        )
         return Outcome(config, result["status"], result, "")
     except Diverged as error:
         return Outcome(config, "diverged", run.result(), str(error))

@@ -1,22 +1,20 @@
-"""Runs that train together in this process, step by step: on a GPU a pack of them is one recorded program."""
+"""Runs in this process: one after another, or on a GPU several that take each step together."""
 
 from __future__ import annotations
 
 import collections
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from ..protocols import Observer
 from ..runs.config import RunConfig
 from ..runs.store import Store
-from ..training.cuda_graph import Steps
+from ..training.cuda_graph import RunGroup
 from ..training.process import Placement
-from ..training.train import Turns, turns_of
-from ..training.trainer import Training
-from ._outcomes import Outcome, outcome_of
+from ._outcomes import Outcome, run_here
 
-PATIENCE = 0.5  # seconds until a run that another process was training is looked at again
+PATIENCE = 0.5  # seconds until a run that another process was training is tried again
 
 
 def run_together(
@@ -31,49 +29,38 @@ def run_together(
     """Train up to `size` runs at a time and yield their outcomes in the order of completion.
 
     They may differ in anything; each is, bit for bit on a CPU, what it is alone, and one that fails or
-    diverges leaves the others as they are. The next run begins as soon as there is room; one that another
-    process trains comes when some of these are over.
+    diverges does not affect the others. The next run begins as soon as there is room; one that another
+    process trains is tried again when the others are over.
     """
-    waiting, busy, steps = collections.deque(configs), list[RunConfig](), Steps()
-    going: dict[Turns, RunConfig] = {}
-    due: dict[Turns, Training] = {}
-    failed: dict[Any, Exception] = {}
-    try:
-        while going or ((waiting or busy) and not stop()):
-            if busy and not going:
-                time.sleep(PATIENCE)
-                waiting.extend(busy)
-                busy.clear()
-            while waiting and len(going) < size and not stop():
-                config = waiting.popleft()
-                going[turns_of(config, store, placement, observer, stop, force)] = config
-            for turns, config in list(going.items()):
-                found = _turn(config, store, turns, failed.get(due.pop(turns, None)))
-                if isinstance(found, Training):
-                    due[turns] = found
-                    continue
-                del going[turns]
-                if found.status == "busy":
-                    busy.append(config)
-                else:
-                    yield found
-            failed = steps.take(list(due.values()))
-    finally:
-        for turns in going:
-            turns.close()
+    run = functools.partial(
+        run_here, store=store, placement=placement, observer=observer, stop=stop, force=force
+    )
+    while configs and not stop():
+        busy = []
+        for outcome in _in_a_group(configs, run, stop, size) if size > 1 else _one_by_one(configs, run, stop):
+            if outcome.status == "busy":
+                busy.append(outcome.config)
+            else:
+                yield outcome
+        if configs := busy:
+            time.sleep(PATIENCE)
 
 
-def _turn(config: RunConfig, store: Store, turns: Turns, error: Exception | None) -> Training | Outcome:
-    """What the run does between two steps: the training when the next is due, else its outcome."""
-    due: list[Training] = []
+def _one_by_one(
+    configs: Sequence[RunConfig], run: Callable[[RunConfig], Outcome], stop: Callable[[], bool]
+) -> Iterator[Outcome]:
+    for config in configs:
+        if stop():
+            return
+        yield run(config)
 
-    def work() -> dict[str, Any]:
-        try:
-            due.append(turns.throw(error) if error else next(turns))
-        except StopIteration as end:
-            result: dict[str, Any] = end.value
-            return result
-        return {"status": "in training"}
 
-    outcome = outcome_of(config, store, work)
-    return due[0] if due else outcome
+def _in_a_group(
+    configs: Sequence[RunConfig], run: Callable[..., Outcome], stop: Callable[[], bool], size: int
+) -> Iterator[Outcome]:
+    waiting = collections.deque(configs)
+    with RunGroup[Outcome]() as group:
+        while len(group) or (waiting and not stop()):
+            while waiting and len(group) < size and not stop():
+                group.start(functools.partial(run, waiting.popleft()))
+            yield from group.step()

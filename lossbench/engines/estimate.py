@@ -15,10 +15,10 @@ from ..errors import DataError, LossbenchError
 from ..protocols import Silent
 from ..runs.config import RunConfig
 from ..runs.store import RunFolder, Store
-from ..training.cuda_graph import Steps
+from ..training.cuda_graph import StepGraph
 from ..training.device import resolve_device
 from ..training.process import Placement, prepare_process, threads_each
-from ..training.trainer import Training
+from ..training.trainer import Trainer
 
 STARTUP = 4.0
 """Seconds, about, until a worker has imported torch and loaded the data."""
@@ -28,18 +28,18 @@ def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> fl
     """About how long so many equal runs take in this process: some of their steps, timed and thrown away."""
     prepare_process(placement.threads)
     members = [
-        Training(RunFolder(Path(), config), placement, Silent(), lambda: False) for _ in range(together)
+        Trainer(RunFolder(Path(), config), placement, Silent(), lambda: False) for _ in range(together)
     ]
-    for training in members:
-        training.index.copy_(torch.arange(config.batch_size))
-    steps, moments = Steps(), []
+    for trainer in members:
+        trainer.batch_indices.copy_(torch.arange(config.batch_size))
+    graph, moments = StepGraph(), []
     for _ in range(16):
-        for error in steps.take(members).values():
+        for error in graph.step(members).values():
             raise error
-        float(members[-1].sums[0])  # waits for the device
+        float(members[-1].loss_sums[0])  # waits for the device
         moments.append(time.perf_counter())
     pauses = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
-    return pauses[len(pauses) // 2] * members[0].steps * config.epochs
+    return pauses[len(pauses) // 2] * members[0].steps_per_epoch * config.epochs
 
 
 class Plan(NamedTuple):

@@ -1,4 +1,4 @@
-"""From a trained network and loss to features, predictions and metrics."""
+"""From a network and a loss to features, predictions and metrics."""
 
 from __future__ import annotations
 
@@ -12,86 +12,98 @@ from torch import Tensor, nn
 from ..data import Splits, normalized
 from ..losses import WeightedSum, class_means, class_scores
 from ..metrics import measure
-from ..records import Embedding, LabelledImages, Measured
+from ..records import Embedding, Measured
 from ..runs.config import RunConfig
 from ..runs.measurement import measured
 from ..specs import catalog
 from .device import autocast
 
 _BATCH = 1000
-_QUICK_REFERENCE = 5000
-"""Training samples whose class means judge the validation set after an epoch (all of them at the end)."""
+_REFERENCE = 5000
+"""Training images whose class means classify after an epoch; at the end of training all of them do."""
 
 
-@torch.inference_mode()
-def embed(network: nn.Module, images: Tensor, precision: torch.dtype) -> Tensor:
-    """Features (N, D) float32 of uint8 images (N, 1, H, W), by the network in evaluation mode."""
-    was_training = network.training
-    network.eval()
-    with autocast(images.device, precision):
-        parts = [network(normalized(images[i : i + _BATCH])) for i in range(0, len(images), _BATCH)]
-    network.train(was_training)
-    return torch.cat(parts)
+class Evaluator:
+    """Applies a network and a loss to the splits of a run."""
 
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: WeightedSum,
+        splits: Splits,
+        config: RunConfig,
+        precision: torch.dtype,
+    ) -> None:
+        self.network, self.loss, self.splits = network, loss, splits
+        self.config, self.precision = config, precision
 
-def quick_look(
-    network: nn.Module, loss: WeightedSum, splits: Splits, config: RunConfig, precision: torch.dtype
-) -> dict[str, float]:
-    """After an epoch, on validation: `val_accuracy` (a fraction), `spread`, `gap`; nothing without it."""
-    if len(splits.val.labels) == 0:
-        return {"val_accuracy": math.nan}
-    means = None
-    if loss.classifier() is None:
-        reference = LabelledImages(*(part[:_QUICK_REFERENCE] for part in splits.train))
-        means = class_means(embed(network, reference.images, precision), reference.labels, config.classes)
-    features = embed(network, splits.val.images, precision)
-    part = _embedding(features, splits.val.labels, class_scores(loss, features, means, config.rule), "val")
-    seen = Measured(tested=part, reference=part, classes=config.classes)
-    found = {"val_accuracy": float((part.predictions == part.labels).mean())}
-    if np.isfinite(part.features).all():
-        found |= {name: catalog.load("metrics", name)(seen) for name in ("spread", "gap")}
-    return found
+    @torch.inference_mode()
+    def embed(self, images: Tensor) -> Tensor:
+        """Features (N, D) float32 of uint8 images (N, 1, H, W), by the network in evaluation mode."""
+        was_training = self.network.training
+        self.network.eval()
+        with autocast(images.device, self.precision):
+            batches = [self.network(normalized(batch)) for batch in images.split(_BATCH)]
+        self.network.train(was_training)
+        return torch.cat(batches)
 
+    def scores(self, features: Tensor, means: Tensor | None) -> Tensor:
+        """Class scores (N, C) of features (N, D), by the loss or else by the class means (C, D)."""
+        return class_scores(self.loss, features, means, self.config.rule)
 
-def evaluate(
-    network: nn.Module, loss: WeightedSum, splits: Splits, config: RunConfig, precision: torch.dtype
-) -> dict[str, Embedding]:
-    """Features, labels and predictions of all splits (val absent when empty)."""
-    parts = {name: part for name, part in splits._asdict().items() if len(part.labels)}
-    features = {name: embed(network, part.images, precision) for name, part in parts.items()}
-    means = None
-    if loss.classifier() is None:
-        means = class_means(features["train"], parts["train"].labels, config.classes)
-    return {
-        name: _embedding(
-            features[name], part.labels, class_scores(loss, features[name], means, config.rule), name
+    def class_means(self, count: int | None = None, features: Tensor | None = None) -> Tensor | None:
+        """Class means (C, D) of the first `count` training images, None for a loss with scores of its own.
+
+        `features` are those of all training images, where they are known already.
+        """
+        if self.loss.classifier() is not None:
+            return None
+        images, labels = (array[:count] for array in self.splits.train)
+        return class_means(self.embed(images) if features is None else features, labels, self.config.classes)
+
+    def validate(self) -> dict[str, float]:
+        """`val_accuracy` (a fraction), `spread` and `gap` of the validation split, where there is one."""
+        if len(self.splits.val.labels) == 0:
+            return {"val_accuracy": math.nan}
+        means = self.class_means(_REFERENCE)
+        part = self._embedding("val", self.embed(self.splits.val.images), means)
+        seen = Measured(tested=part, reference=part, classes=self.config.classes)
+        numbers = {"val_accuracy": _accuracy(part)}
+        if np.isfinite(part.features).all():
+            numbers |= {name: catalog.load("metrics", name)(seen) for name in ("spread", "gap")}
+        return numbers
+
+    def evaluate(self) -> dict[str, Embedding]:
+        """Features, labels and predictions of every split that is not empty."""
+        features = {
+            name: self.embed(part.images) for name, part in self.splits._asdict().items() if len(part.labels)
+        }
+        means = self.class_means(features=features["train"])
+        return {name: self._embedding(name, values, means) for name, values in features.items()}
+
+    def results(self, embeddings: dict[str, Embedding]) -> dict[str, Any]:
+        """Accuracies and metrics of embeddings, by the names of their fields in a result."""
+        config = self.config
+        results: dict[str, Any] = {
+            f"{name}_accuracy": _accuracy(embeddings[name]) if name in embeddings else None
+            for name in ("test", "val", "train")
+        }
+        results["metrics"] = measure(measured(embeddings, config, config.eval_split))
+        if "unseen" in embeddings:
+            results["unseen_classes"] = config.unseen_names
+            results["unseen"] = measure(measured(embeddings, config, "unseen"), catalog.names("metrics"))
+        return results
+
+    def _embedding(self, split: str, features: Tensor, means: Tensor | None) -> Embedding:
+        """Arrays of one split; scores only of those on which metrics are measured."""
+        scores = self.scores(features, means)
+        return Embedding(
+            features.cpu().numpy(),
+            self.splits._asdict()[split].labels.cpu().numpy(),
+            scores.argmax(1).cpu().numpy(),
+            scores.float().cpu().numpy() if split in ("val", "test") else None,
         )
-        for name, part in parts.items()
-    }
 
 
-def _embedding(features: Tensor, labels: Tensor, scores: Tensor, split: str) -> Embedding:
-    """Arrays of one split; those that only serve as reference keep no scores."""
-    return Embedding(
-        features.cpu().numpy(),
-        labels.cpu().numpy(),
-        scores.argmax(1).cpu().numpy(),
-        scores.float().cpu().numpy() if split in ("val", "test") else None,
-    )
-
-
-def judge(
-    network: nn.Module, loss: WeightedSum, splits: Splits, config: RunConfig, precision: torch.dtype
-) -> tuple[dict[str, Embedding], dict[str, Any]]:
-    """Features of all splits, and what the result of a run says of them."""
-    embeddings = evaluate(network, loss, splits, config, precision)
-    found: dict[str, Any] = {f"{name}_accuracy": None for name in ("test", "val", "train")}
-    for name in embeddings.keys() & {"train", "val", "test"}:
-        part = embeddings[name]
-        found[f"{name}_accuracy"] = float((part.predictions == part.labels).mean())
-    found["metrics"] = measure(measured(embeddings, config, config.eval_split))
-    if "unseen" in embeddings:
-        found["unseen_classes"] = config.unseen_names
-        apart = measured(embeddings, config, "unseen")
-        found["unseen"] = measure(apart, catalog.names("metrics"))
-    return embeddings, found
+def _accuracy(part: Embedding) -> float:
+    return float((part.predictions == part.labels).mean())

@@ -1,26 +1,22 @@
-"""Features at moments of training, for pictures that move: the same test images each time."""
+"""Features of the same test images at several steps of a training, for animations."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..data import SPLIT_SEED, Splits
-from ..losses import WeightedSum, class_means, class_scores
+from ..data import SPLIT_SEED
 from ..records import LabelledImages, Snapshots
-from ..runs.config import RunConfig
-from .evaluation import embed
+from .evaluation import Evaluator
 
-IMAGES, MOMENTS = 2000, 20
-"""Images of a snapshot, with which a picture is full, and moments that then take under 3 % of a training;
-with more moments there are fewer images, so that they never take more."""
+MAX_IMAGES, MAX_IMAGES_UP_TO = 2000, 20
+"""A snapshot has 2000 images: up to 20 snapshots then take under 3 % of a training. More snapshots have fewer
+images each, so that they never take more time."""
 _REFERENCE = 1000  # training images whose class means give the scores of a loss without classes
 
 
-def moments(steps: int, count: int) -> tuple[int, ...]:
+def snapshot_steps(steps: int, count: int) -> tuple[int, ...]:
     """Steps after which a snapshot is taken: 0, then about log-spaced, dense early, up to the last."""
     if count < 2:
         return (steps,) if count else ()
@@ -30,49 +26,45 @@ def moments(steps: int, count: int) -> tuple[int, ...]:
     return (0, *(int(step) for step in np.minimum(spaced, steps)))
 
 
-class Album:
-    """The snapshots of one training; empty for a count of 0."""
+class SnapshotRecorder:
+    """Takes `count` snapshots in the course of a training; none for a count of 0."""
 
-    def __init__(self, config: RunConfig, splits: Splits, steps: int, count: int) -> None:
-        self.steps_per_epoch = steps
-        self.moments = frozenset(moments(steps * config.epochs, count))
+    def __init__(self, evaluator: Evaluator, steps_per_epoch: int, count: int) -> None:
+        self.evaluator, self.steps_per_epoch = evaluator, steps_per_epoch
+        config, splits = evaluator.config, evaluator.splits
+        self.steps = frozenset(snapshot_steps(steps_per_epoch * config.epochs, count))
         part = splits.val if config.eval_split == "val" else splits.test
-        images = IMAGES * MOMENTS // max(count, MOMENTS)
-        chosen = np.random.RandomState(SPLIT_SEED).permutation(len(part.labels))[:images]
-        self.index = torch.from_numpy(np.sort(chosen))
+        size = MAX_IMAGES * MAX_IMAGES_UP_TO // max(count, MAX_IMAGES_UP_TO)
+        order = np.random.RandomState(SPLIT_SEED).permutation(len(part.labels))
+        self.index = torch.from_numpy(np.sort(order[:size]))
         self.part = LabelledImages(part.images[self.index], part.labels[self.index])
-        self.pages: dict[int, dict[str, Tensor]] = {}
+        self.arrays: dict[int, dict[str, Tensor]] = {}
+        """What was recorded, by step: part of a resume state."""
 
-    def look(
-        self,
-        step: int,
-        network: nn.Module,
-        loss: WeightedSum,
-        splits: Splits,
-        config: RunConfig,
-        precision: torch.dtype,
-    ) -> None:
-        """Take a snapshot if this step is a moment for it; no random number is drawn."""
-        if step not in self.moments or step in self.pages:
+    def record(self, step: int) -> None:
+        """Take a snapshot if one is due after this step; no random number is drawn."""
+        if step not in self.steps or step in self.arrays:
             return
-        means = None
-        if loss.classifier() is None:
-            reference = LabelledImages(*(array[:_REFERENCE] for array in splits.train))
-            known = embed(network, reference.images, precision)
-            means = class_means(known, reference.labels, config.classes)
-        features = embed(network, self.part.images, precision)
-        page = {"features": features, "scores": class_scores(loss, features, means, config.rule)}
-        page |= {name: d for name in ("weight", "centers") if (d := loss.directions(name)) is not None}
-        self.pages[step] = {name: value.float().cpu().clone() for name, value in page.items()}
+        evaluator = self.evaluator
+        means = evaluator.class_means(_REFERENCE)
+        features = evaluator.embed(self.part.images)
+        arrays = {"features": features, "scores": evaluator.scores(features, means)}
+        for name in ("weight", "centers"):
+            if (directions := evaluator.loss.directions(name)) is not None:
+                arrays[name] = directions
+        self.arrays[step] = {name: value.float().cpu().clone() for name, value in arrays.items()}
 
-    def finished(self) -> Snapshots | None:
-        """All moments; None where nobody asked for any, or where a run began without."""
-        if not self.moments or self.moments - self.pages.keys():
+    def result(self) -> Snapshots | None:
+        """All snapshots; None if none were asked for, or the run began without them."""
+        if not self.steps or self.steps - self.arrays.keys():
             return None
-        pages = [self.pages[step] for step in sorted(self.pages)]
-        arrays: dict[str, Any] = {name: torch.stack([p[name] for p in pages]).numpy() for name in pages[0]}
+        steps = sorted(self.arrays)
+        arrays = {
+            name: torch.stack([self.arrays[step][name] for step in steps]).numpy()
+            for name in self.arrays[steps[0]]
+        }
         return Snapshots(
-            epochs=np.array(sorted(self.pages)) / self.steps_per_epoch,
+            epochs=np.array(steps) / self.steps_per_epoch,
             places=self.index.numpy(),
             labels=self.part.labels.cpu().numpy(),
             features=arrays.pop("features"),

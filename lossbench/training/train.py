@@ -1,20 +1,17 @@
-"""One run from its config to its result: the stored one, else that of training it, from its last state."""
+"""One run from its config to its result: the stored result, or that of training it from its last state."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import Diverged
 from ..protocols import Observer
 from ..runs.config import RunConfig
 from ..runs.store import Store
-from .cuda_graph import Steps
+from .cuda_graph import StepGraph
 from .process import Placement, prepare_process
-from .trainer import Training
-
-Turns = Generator[Training, None, dict[str, Any]]
+from .trainer import RunStep, Trainer
 
 
 def train(
@@ -25,50 +22,27 @@ def train(
     observer: Observer,
     stop: Callable[[], bool],
     force: bool = False,
+    run_step: RunStep | None = None,
 ) -> dict[str, Any]:
     """The result of a run: the stored one, or that of training it now (from its last state, if any).
 
-    `stop` is asked after every step. Raises Interrupted (state saved), Diverged (result stored), or another
-    LossbenchError; a run being trained by another process is a RunError.
+    `stop` is asked after every step. `run_step` takes the steps of several runs together. Raises Interrupted
+    (state saved), Diverged (result stored), or another LossbenchError; a run that another process trains is
+    a RunError.
     """
-    with contextlib.closing(turns_of(config, store, placement, observer, stop, force)) as turns:
-        return to_the_end(turns)
-
-
-def to_the_end(turns: Turns) -> dict[str, Any]:
-    """Take each step of a training when it is due, alone."""
-    try:
-        training, steps = next(turns), Steps()
-        while True:
-            failed = steps.take([training])
-            turns.throw(failed[training]) if failed else next(turns)
-    except StopIteration as end:
-        result: dict[str, Any] = end.value
-        return result
-
-
-def turns_of(
-    config: RunConfig,
-    store: Store,
-    placement: Placement,
-    observer: Observer,
-    stop: Callable[[], bool],
-    force: bool,
-) -> Turns:
-    """What `train` does but for the steps: the training is yielded when one is due, so several take turns."""
     run = store.run(config)
-    stored = None if force else run.result()
-    if stored is None:
+    result = None if force else run.result()
+    if result is None:
         prepare_process(placement.threads)
         # before anything is written: a device or data set that is not there leaves no trace
-        training = Training(run, placement, observer, stop)
+        trainer = Trainer(run, placement, observer, stop, run_step or StepGraph().step_one)
         store.check_writable()
         with run.lock():
             if force:
                 run.clear()
-            if (stored := run.result()) is None:
+            if (result := run.result()) is None:
                 run.begin()
-                stored = yield from training.turns()
-    if stored["status"] == "diverged":
-        raise Diverged(f"{run.name} diverged in epoch {stored['epoch']}: its loss became NaN or infinite.")
-    return stored
+                result = trainer.train()
+    if result["status"] == "diverged":
+        raise Diverged(f"{run.name} diverged in epoch {result['epoch']}: its loss became NaN or infinite.")
+    return result

@@ -79,7 +79,7 @@ def test_files_and_figures(compared: Path) -> None:
 def test_one_json_document_of_what_is_stored(compared: Path, capsys: Capture, monkeypatch: Any) -> None:
     """The second call trains nothing, measures nothing, and its numbers are those of the runs."""
     monkeypatch.setattr(measurement, "measure", forbidden)
-    monkeypatch.setattr(running, "Training", forbidden)
+    monkeypatch.setattr(running, "Trainer", forbidden)
     before = {path: path.stat().st_mtime_ns for path in (compared / "runs").rglob("*") if path.is_file()}
     shown = document(capsys, *QUICK, *LOSSES, *METRICS, "--results", compared)
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -172,7 +172,7 @@ def test_a_baseline_that_failed_is_counted_and_decides_nothing(
     def broken(*_: object, **__: object) -> None:
         raise RunError("this loss fails")
 
-    monkeypatch.setattr(running, "Training", broken)
+    monkeypatch.setattr(running, "Trainer", broken)
     code, out, err = call(capsys, *QUICK, *LOSSES, "--json", "--results", tmp_path)
     assert code == 1
     assert "2 of 6 runs failed and 0 diverged" in err

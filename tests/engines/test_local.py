@@ -94,7 +94,7 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(tmp_path, monkeypat
     def broken(*_, **__):
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr(running, "Training", broken)
+    monkeypatch.setattr(running, "Trainer", broken)
     config = small("softmax")
     Store(tmp_path).run(config).path.mkdir(parents=True)
     made = outcomes([config], tmp_path, 1)
@@ -184,7 +184,7 @@ def test_no_other_run_starts_after_three_equal_failures(tmp_path, monkeypatch):
     def broken(*_, **__):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(running, "Training", broken)
+    monkeypatch.setattr(running, "Trainer", broken)
     configs = [small("softmax", seed=seed) for seed in range(5)]
     with pytest.raises(RunError, match="No space left on device"):
         outcomes(configs, tmp_path, 1)

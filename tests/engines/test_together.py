@@ -1,4 +1,4 @@
-"""Runs that take turns in one process are what they are alone."""
+"""Runs that train together in one process are what they are alone."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lossbench.engines._together import run_together
 from lossbench.protocols import Silent
 from lossbench.runs.store import RunFolder, Store
 from lossbench.specs import catalog
-from lossbench.training.cuda_graph import Steps
+from lossbench.training.cuda_graph import StepGraph
 from lossbench.training.process import Placement
-from lossbench.training.trainer import Training
+from lossbench.training.trainer import Trainer
 
 from ..helpers.runs import ONE_THREAD, Recorder, run, small
 
@@ -51,42 +51,42 @@ def load_bits(run_folder, name):
     [(3, LOSSES[::4]), pytest.param(50, LOSSES, marks=pytest.mark.slow)],
     ids=["every fourth", "all"],
 )
-def test_steps_of_losses_in_turn_are_those_alone(count, names):
-    """One pack of many losses, each at another seed, and two that draw random numbers."""
+def test_steps_of_losses_taken_together_are_those_alone(count, names):
+    """One group of many losses, each at another seed, and two that draw random numbers."""
     configs = [small(name, seed=seed) for seed, name in enumerate(names)]
     configs += [small(**RANDOM, seed=seed) for seed in (0, 1)]
 
     def begin():
         for config in configs:
-            training = Training(RunFolder(Path(), config), ONE_THREAD, Silent(), lambda: False)
+            trainer = Trainer(RunFolder(Path(), config), ONE_THREAD, Silent(), lambda: False)
             order = epoch_batches(
-                training.splits.train.labels,
+                trainer.splits.train.labels,
                 batch_size=config.batch_size,
                 seed=config.seed,
                 epoch=0,
                 classes_per_batch=config.classes_per_batch,
                 samples_per_class=config.samples_per_class,
             )
-            yield training, order
+            yield trainer, order
 
-    def prepare(training, order, step):
-        training.loss.advance(step / count)
-        training.optimizer.set_rate(0.01)
-        training.index.copy_(order[step % len(order)])
+    def prepare(trainer, order, step):
+        trainer.loss.advance(step / count)
+        trainer.optimizer.set_rate(0.01)
+        trainer.batch_indices.copy_(order[step % len(order)])
 
-    pack, alone, steps = list(begin()), list(begin()), Steps()
+    group, alone, graph = list(begin()), list(begin()), StepGraph()
     for step in range(count):
-        for training, order in pack:
-            prepare(training, order, step)
-        assert not steps.take([training for training, _ in pack])
-    for training, order in alone:
+        for trainer, order in group:
+            prepare(trainer, order, step)
+        assert not graph.step([trainer for trainer, _ in group])
+    for trainer, order in alone:
         for step in range(count):
-            prepare(training, order, step)
-            Steps().take([training])
-    for (one, _), (other, _) in zip(pack, alone, strict=True):
+            prepare(trainer, order, step)
+            trainer.step()
+    for (one, _), (other, _) in zip(group, alone, strict=True):
         for left, right in ((one.network, other.network), (one.loss, other.loss)):
             assert all(map(torch.equal, left.state_dict().values(), right.state_dict().values()))
-        assert torch.equal(one.sums, other.sums), one.config.loss
+        assert torch.equal(one.loss_sums, other.loss_sums), one.config.loss
 
 
 @pytest.mark.slow
@@ -97,12 +97,12 @@ def test_whole_runs_are_equal_and_the_next_begins_when_there_is_room(tmp_path):
         small(**RANDOM),
         small("softmax", lr=0.002),
     ]
-    outcomes = together(configs, tmp_path / "pack", size=2)
+    outcomes = together(configs, tmp_path / "group", size=2)
     assert [outcome.status for outcome in outcomes] == ["done"] * 4
     assert outcomes[0].config == configs[1], "two epochs are over before three"
     for config in configs:
         run(config, tmp_path / "alone")
-    assert_equal_runs(configs, tmp_path / "pack", tmp_path / "alone")
+    assert_equal_runs(configs, tmp_path / "group", tmp_path / "alone")
 
 
 def test_one_that_diverges_or_fails_does_not_disturb_the_others(tmp_path, monkeypatch):
@@ -119,26 +119,26 @@ def test_one_that_diverges_or_fails_does_not_disturb_the_others(tmp_path, monkey
 
     load = catalog.load
     monkeypatch.setattr(catalog, "load", lambda kind, name: Broken if name == "squared" else load(kind, name))
-    outcomes = {outcome.config: outcome for outcome in together(configs, tmp_path / "pack")}
+    outcomes = {outcome.config: outcome for outcome in together(configs, tmp_path / "group")}
     assert [outcomes[config].status for config in configs] == ["done", "diverged", "failed"]
     assert "ZeroDivisionError: in step 20" in outcomes[configs[2]].message
-    assert "Traceback" in (Store(tmp_path / "pack").run(configs[2]).path / "log.txt").read_text()
+    assert "Traceback" in (Store(tmp_path / "group").run(configs[2]).path / "log.txt").read_text()
     run(configs[0], tmp_path / "alone")
-    assert_equal_runs(configs[:1], tmp_path / "pack", tmp_path / "alone")
-    with Store(tmp_path / "pack").run(configs[2]).lock():
+    assert_equal_runs(configs[:1], tmp_path / "group", tmp_path / "alone")
+    with Store(tmp_path / "group").run(configs[2]).lock():
         pass  # nobody holds it any more
 
 
 @pytest.mark.slow
 def test_interrupted_together_and_continued_equals_uninterrupted(tmp_path):
     configs = [small("center"), small(**RANDOM), small("center", seed=1)]
-    outcomes = together(configs, tmp_path / "pack", size=2, watching=Recorder(25))
+    outcomes = together(configs, tmp_path / "group", size=2, watching=Recorder(25))
     assert {outcome.status for outcome in outcomes} == {"interrupted"}
     assert len(outcomes) == 2, "the third had not begun"
-    together(configs, tmp_path / "pack")
+    together(configs, tmp_path / "group")
     for config in configs:
         run(config, tmp_path / "alone")
-    assert_equal_runs(configs, tmp_path / "pack", tmp_path / "alone")
+    assert_equal_runs(configs, tmp_path / "group", tmp_path / "alone")
 
 
 def test_a_run_of_another_process_comes_when_that_is_over(tmp_path):
@@ -161,24 +161,24 @@ def test_a_run_of_another_process_comes_when_that_is_over(tmp_path):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", catalog.names("losses"))
 def test_recorded_steps_are_those_that_are_taken_one_by_one(name, tmp_path):
-    """A pack of two is recorded; the same two step by step give the same losses but for rounding."""
+    """A group of two is recorded; the same two step by step give the same losses but for rounding."""
     configs = [small(name, seed=seed) for seed in (0, 1)]
     placement = Placement("cuda")
 
     def trained(recording):
-        members = [Training(RunFolder(Path(), c), placement, Silent(), lambda: False) for c in configs]
-        steps = Steps()
+        members = [Trainer(RunFolder(Path(), c), placement, Silent(), lambda: False) for c in configs]
+        graph = StepGraph()
         for step in range(20):
             for number, member in enumerate(members):
                 member.loss.advance(0.7)
                 member.optimizer.set_rate(0.001)
-                member.index.copy_(torch.arange(100) * (number + 1) + step)
+                member.batch_indices.copy_(torch.arange(100) * (number + 1) + step)
             if recording:
-                assert not steps.take(members)
+                assert not graph.step(members)
             else:
                 for member in members:
-                    member.take_step()
-        assert steps.recorded is recording
-        return torch.stack([member.sums for member in members]).cpu()
+                    member.step()
+        assert graph.recorded is recording
+        return torch.stack([member.loss_sums for member in members]).cpu()
 
     torch.testing.assert_close(trained(True), trained(False), rtol=1e-4, atol=1e-5)

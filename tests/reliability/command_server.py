@@ -119,13 +119,12 @@ def _warm_up() -> None:
     from lossbench.runs.config_builder import make_config
     from lossbench.runs.store import RunFolder
     from lossbench.specs import catalog
-    from lossbench.training.evaluation import judge
     from lossbench.training.process import Placement
-    from lossbench.training.trainer import Training
+    from lossbench.training.trainer import Trainer
 
     config = make_config(loss="center", dataset="digits", unseen="2,3,4,5,6,7,8,9", batch_size=50)
-    training = Training(RunFolder(Path(), config), Placement("cpu", None, 1), Silent(), lambda: False)
-    judge(*training._judged())
+    trainer = Trainer(RunFolder(Path(), config), Placement("cpu", None, 1), Silent(), lambda: False)
+    trainer.evaluator.results(trainer.evaluator.evaluate())
     for name in catalog.names("figures"):
         catalog.load("figures", name)
 

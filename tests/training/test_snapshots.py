@@ -13,8 +13,9 @@ from lossbench.data._splits import Splits
 from lossbench.errors import Interrupted
 from lossbench.records import LabelledImages
 from lossbench.runs.store import Store
+from lossbench.training.evaluation import Evaluator
 from lossbench.training.process import Placement
-from lossbench.training.snapshots import IMAGES, Album, moments
+from lossbench.training.snapshots import MAX_IMAGES, SnapshotRecorder, snapshot_steps
 from lossbench.training.train import train
 from tests.helpers.runs import Recorder, small
 
@@ -26,7 +27,7 @@ COUNT = 6
 @example(steps=5, count=6)
 @example(steps=5, count=7)
 def test_moments_rise_from_the_beginning_to_the_end(steps, count):
-    found = moments(steps, count)
+    found = snapshot_steps(steps, count)
     assert found[0] == 0
     assert found[-1] == steps
     assert all(a < b for a, b in zip(found, found[1:], strict=False))
@@ -35,16 +36,16 @@ def test_moments_rise_from_the_beginning_to_the_end(steps, count):
 
 @pytest.mark.parametrize("steps, count", [(1716, 20), (12, 6), (3000, 60)])
 def test_moments_are_dense_early(steps, count):
-    found = np.array(moments(steps, count))
+    found = np.array(snapshot_steps(steps, count))
     gaps = np.diff(found)
     assert (np.diff(gaps) >= 0).all() or gaps[: count // 3].max() <= gaps[-1] / 2
     assert (found <= steps / 4).mean() > 0.4
 
 
 def test_few_moments():
-    assert moments(100, 0) == ()
-    assert moments(100, 1) == (100,)
-    assert moments(100, 2) == (0, 100)
+    assert snapshot_steps(100, 0) == ()
+    assert snapshot_steps(100, 1) == (100,)
+    assert snapshot_steps(100, 2) == (0, 100)
 
 
 def trained(config, folder, snapshots=COUNT, stop_after=None, **options):
@@ -91,7 +92,7 @@ def test_interrupted_and_resumed_is_uninterrupted(whole, tmp_path):
 
 def test_the_last_moment_shows_the_stored_features_of_the_same_places(whole):
     found, test = whole.snapshots(), whole.features()[0]["test"]
-    assert len(found.places) == min(IMAGES, len(test.labels))
+    assert len(found.places) == min(MAX_IMAGES, len(test.labels))
     np.testing.assert_array_equal(found.labels, test.labels[found.places])
     np.testing.assert_allclose(found.features[-1], test.features[found.places], rtol=1e-4, atol=1e-4)
     assert not np.allclose(found.features[0], found.features[-1], atol=0.1)
@@ -139,8 +140,10 @@ def test_train_says_when_a_stored_run_has_no_snapshots(tmp_path, capsys):
     assert "without snapshots" not in said.out + said.err
 
 
-@pytest.mark.parametrize(("count", "images"), [(2, IMAGES), (20, IMAGES), (40, IMAGES // 2), (1000, 40)])
+@pytest.mark.parametrize(
+    ("count", "images"), [(2, MAX_IMAGES), (20, MAX_IMAGES), (40, MAX_IMAGES // 2), (1000, 40)]
+)
 def test_more_moments_show_fewer_images(count, images):
     part = LabelledImages(torch.zeros(5000, 1, 8, 8), torch.zeros(5000))
-    album = Album(small("softmax"), Splits(part, part, part, part), 100, count)
-    assert len(album.index) == images
+    evaluator = Evaluator(None, None, Splits(part, part, part, part), small("softmax"), torch.float32)
+    assert len(SnapshotRecorder(evaluator, 100, count).index) == images

@@ -77,14 +77,14 @@ def test_every_loss_starts_from_the_same_network_and_sees_the_same_batches(tmp_p
 
     seen = {}
 
-    class Spy(running.Training):
-        def take_step(self):
-            seen.setdefault(self.run.name, []).append(self.index.clone())
+    class Spy(running.Trainer):
+        def step(self):
+            seen.setdefault(self.run.name, []).append(self.batch_indices.clone())
             if len(seen[self.run.name]) == 1:
                 seen[self.run.name + "/start"] = self.network.feature.weight.detach().clone()
-            super().take_step()
+            super().step()
 
-    monkeypatch.setattr(running, "Training", Spy)
+    monkeypatch.setattr(running, "Trainer", Spy)
     configs = [small(loss, epochs=2) for loss in ("softmax", "center", "arcface")]
     for config in configs:
         run(config, tmp_path)
@@ -147,7 +147,7 @@ def test_stored_model_gives_the_stored_features(tmp_path):
     from lossbench.data import load_splits
     from lossbench.records import SplitSpec
     from lossbench.runs.model import load_model
-    from lossbench.training.evaluation import embed
+    from lossbench.training.evaluation import Evaluator
 
     config = small("arcface")
     run(config, tmp_path)
@@ -155,7 +155,8 @@ def test_stored_model_gives_the_stored_features(tmp_path):
     network, loss = load_model(folder.read_bytes("model.safetensors"), config, str(folder.path))
     network = network.to(memory_format=torch.channels_last)
     stored, directions = folder.features()
-    features = embed(network, load_splits(SplitSpec("digits", config.val_size)).test.images, torch.float32)
+    splits = load_splits(SplitSpec("digits", config.val_size))
+    features = Evaluator(network, loss, splits, config, torch.float32).embed(splits.test.images)
     np.testing.assert_allclose(features.numpy(), stored["test"].features, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(loss.directions("weight").numpy(), directions["weight"])
 
@@ -178,13 +179,13 @@ def test_divergence_is_stored_and_keeps_the_last_finite_values(tmp_path):
 def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatch):
     from lossbench.training import train as running
 
-    class Poisoned(running.Training):
-        def take_step(self):
-            super().take_step()
+    class Poisoned(running.Trainer):
+        def step(self):
+            super().step()
             if self.epoch == 2:
-                self.sums += torch.nan
+                self.loss_sums += torch.nan
 
-    monkeypatch.setattr(running, "Training", Poisoned)
+    monkeypatch.setattr(running, "Trainer", Poisoned)
     config = small("softmax", epochs=4)
     with pytest.raises(Diverged, match="epoch 3"):
         run(config, tmp_path)
