@@ -19,7 +19,7 @@ from lossbench.tables import Table, to_markdown
 from .helpers.pages import PAGES, README, ROOT, Block, anchors, blocks, check_generated, links
 
 DOCS = ROOT / "docs"
-WIDEST_ROW = 140  # characters of a table row as text: beyond that a page has to be scrolled sideways
+WIDEST_ROW = 135  # characters of a table row as text: beyond that a page has to be scrolled sideways
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -58,7 +58,7 @@ def value_text(value: Any) -> str:
 def setting_line(name: str, setting: dict[str, Any]) -> str:
     unit = f" {setting['unit']}" if setting["unit"] else ""
     text = f"- `{name}`: {setting['help']}. Default {value_text(setting['default'])}{unit}"
-    text += f", allowed {setting['bounds']}" if setting["bounds"] != "any" else ""
+    text += f", allowed {setting['bounds']}" if setting["bounds"] not in ("any", "{true, false}") else ""
     return text + (f"; in the paper {setting['paper']}." if setting["paper"] else ".")
 
 
@@ -100,12 +100,14 @@ def test_the_list_of_metrics_is_fresh():
     parts = []
     for needs, heading in NEEDS.items():
         rows = [
-            [f"`{name}`", spec.summary, spec.unit, better[spec.higher_is_better], "yes" if spec.cheap else ""]
+            [f"`{name}`", spec.summary, spec.unit, better[spec.higher_is_better]]
             for name, spec in specs.items()
             if spec.needs == needs
         ]
-        parts.append(f"{heading}\n\n{table(['metric', 'what it is', 'unit', 'better', 'by `train`'], rows)}")
+        parts.append(f"{heading}\n\n{table(['metric', 'what it is', 'unit', 'better'], rows)}")
     sources = [f"- `{name}`: {spec.source}" for name, spec in specs.items() if spec.source]
+    on_demand = ", ".join(f"`{name}`" for name, spec in specs.items() if not spec.cheap)
+    parts.append(f"Measured on demand only: {on_demand}. Every training measures the others.")
     check_generated(DOCS / "metrics.md", "table", "\n\n".join(parts))
     check_generated(DOCS / "metrics.md", "sources", "\n".join(sources))
 
@@ -118,27 +120,38 @@ def test_the_list_of_figures_is_fresh():
     for name, spec in specs.items():
         if spec.choices:
             options = (
-                f"`--{key}` {' or '.join(values) if values else '(any)'}"
-                for key, values in spec.choices.items()
+                f"`--{option}` {' or '.join(value or 'others' for value in values or ('any',))}"
+                for option, values in spec.choices.items()
             )
-            lines.append(f"- `{name}`: {', '.join(options)}")
+            lines.append(f"- `{name}`: {'; '.join(options)}")
     check_generated(DOCS / "figures.md", "choices", "\n".join(lines))
 
 
-def test_the_lists_of_data_sets_and_networks_are_fresh():
-    rows: list[list[str]] = []
-    sources = []
-    for name in catalog.names("data"):
-        spec = catalog.spec("data", name)
-        rows.append([f"`{name}`", spec.summary, f"{spec.val_size:,}", str(spec.epochs)])
-        sources.append(f"- `{name}`: {spec.source}")
-    text = f"{table(['data set', 'what it is', 'validation', 'epochs'], rows)}\n\nSources:\n\n"
-    check_generated(DOCS / "data.md", "data", text + "\n".join(sources))
-    rows = []
-    for name in catalog.names("networks"):
-        spec = catalog.spec("networks", name)
-        rows.append([f"`{name}`", spec.summary, spec.paper])
-    check_generated(DOCS / "data.md", "networks", table(["network", "what it is", "source"], rows))
+VARIANTS = {  # kind: columns after the name
+    "data": {
+        "what it is": lambda spec: spec.summary,
+        "validation": lambda spec: f"{spec.val_size:,}",
+        "epochs": lambda spec: str(spec.epochs),
+    },
+    "networks": {"what it is": lambda spec: spec.summary},
+    "optimizers": {
+        "what it is": lambda spec: spec.summary,
+        "learning rate": lambda spec: f"{spec.lr:g}",
+        "weight decay": lambda spec: f"{spec.weight_decay:g}",
+    },
+    "schedules": {"what it is": lambda spec: spec.summary},
+}
+
+
+@pytest.mark.parametrize("kind", VARIANTS)
+def test_the_list_of_variants_is_fresh(kind):
+    specs = {name: catalog.spec(kind, name) for name in catalog.names(kind)}
+    columns = VARIANTS[kind]
+    rows = [[f"`{name}`", *(column(spec) for column in columns.values())] for name, spec in specs.items()]
+    sources = {name: spec.paper if kind == "networks" else spec.source for name, spec in specs.items()}
+    lines = [f"- `{name}`: {source}" for name, source in sources.items() if source]
+    text = "\n".join([table(["name", *columns], rows), "", "Sources:", "", *lines])
+    check_generated(DOCS / "data.md", kind, text)
 
 
 # Commands and options, read from the command line itself
@@ -205,11 +218,53 @@ def test_the_benchmark_is_a_stored_one():
     check_generated(DOCS / "benchmarks.md", "losses", expected)
 
 
+# The measured comparison that README and docs/statistics.md quote
+
+COMPARISON = json.loads((ROOT / "results/tables/compare-softmax-center-arcface-mnist.json").read_text())
+MEASURED = {  # metric: title, factor, digits
+    "test_accuracy": ("test accuracy (%)", 100, 2),
+    "spread-gap": ("spread/gap", 1, 3),
+    "map-at-r": ("MAP@R", 1, 3),
+    "roc-auc": ("ROC AUC", 1, 3),
+}
+
+
+def interval_text(interval: dict[str, float], metric: str, sign: str = "") -> str:
+    _, factor, digits = MEASURED[metric]
+    mean = f"{factor * interval['mean']:{sign}.{digits}f}".replace("-", "−")
+    return f"{mean} ± {factor * interval['half_width']:.{digits}f}"
+
+
+def test_the_numbers_of_the_readme_are_the_stored_ones():
+    verdicts = {(entry["loss"], entry["metric"]): entry["verdict"] for entry in COMPARISON["against"]}
+    numbers, compared = [], []
+    for setting in COMPARISON["settings"]:
+        loss = setting["loss"]
+        numbers.append([loss, *(interval_text(setting["metrics"][metric], metric) for metric in MEASURED)])
+        if loss != COMPARISON["against"][0]["baseline"]:
+            compared.append([loss, *(verdicts[loss, metric] for metric in MEASURED)])
+    titles = [title for title, _, _ in MEASURED.values()]
+    check_generated(README, "numbers", table(["loss", *titles], numbers))
+    check_generated(README, "verdicts", table(["against softmax", *titles], compared))
+
+
 def test_the_comparison_that_is_explained_is_the_stored_one():
-    stored = ROOT / "results" / "tables" / "compare-softmax-center-arcface-mnist.md"
-    title, tables = stored.read_text(encoding="utf-8").strip().split("\n\n", 1)
-    assert title.startswith("## ")
-    check_generated(DOCS / "statistics.md", "comparison", tables)
+    rows = [
+        [
+            MEASURED[entry["metric"]][0],
+            entry["loss"],
+            interval_text(entry["difference"], entry["metric"], "+"),
+            f"{entry['p']:.3f}",
+            f"{entry['p_holm']:.3f}",
+            f"{entry['probability']:.2f}",
+            entry["verdict"],
+            str(entry["needed"]),
+        ]
+        for entry in COMPARISON["against"]
+    ]
+    header = ["metric", "loss", "difference", "p", "p (Holm)", "P(better)", "verdict", "seeds needed"]
+    text = f"{table(header, rows)}\n\n{COMPARISON['conditions']}\n\n`{COMPARISON['command']}`"
+    check_generated(DOCS / "statistics.md", "comparison", text)
 
 
 # The examples
@@ -291,9 +346,9 @@ def test_every_command_stands_on_a_page():
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != README], ids=lambda page: page.stem)
 def test_tables_fit_a_page(page):
-    """Measured results keep the columns of the command that wrote them; all other tables are narrow."""
+    """The stored benchmark keeps the columns of the command that wrote it; all other tables are narrow."""
     text = page.read_text(encoding="utf-8")
-    text = re.sub(r"<!-- generated: (comparison|losses) -->.*?<!-- end -->", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!-- generated: losses -->.*?<!-- end -->", "", text, flags=re.DOTALL)
     for line in text.splitlines():
         if line.startswith("|"):
             shown = re.sub(r"\]\([^)]*\)|[`*]", "", line)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 
-from lossbench.tables import Table, to_markdown
-
-from .helpers.pages import README, ROOT, blocks, check_generated
+from .helpers.pages import README, ROOT, blocks
 
 LONGEST = 220  # lines
 
@@ -45,30 +42,3 @@ def test_both_lines_are_what_ci_runs():
 
 def test_the_readme_is_short():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST
-
-
-SHOWN = {
-    "test_accuracy": ("test accuracy (%)", 100, 2),
-    "spread-gap": ("spread/gap", 1, 3),
-    "map-at-r": ("MAP@R", 1, 3),
-    "roc-auc": ("ROC AUC", 1, 3),
-}
-
-
-def test_the_numbers_are_the_stored_ones():
-    document = json.loads((ROOT / "results/tables/compare-softmax-center-arcface-mnist.json").read_text())
-    rows = []
-    for setting in document["settings"]:
-        row = [f"`{setting['loss']}`"]
-        for metric, (_, factor, digits) in SHOWN.items():
-            found = setting["metrics"][metric]
-            mean, half = factor * found["mean"], factor * found["half_width"]
-            verdicts = [
-                entry["verdict"]
-                for entry in document["against"]
-                if (entry["loss"], entry["metric"]) == (setting["loss"], metric)
-            ]
-            row.append(f"{mean:.{digits}f} ± {half:.{digits}f}" + "".join(f", {each}" for each in verdicts))
-        rows.append(row)
-    header = ["loss", *(title for title, _, _ in SHOWN.values())]
-    check_generated(README, "numbers", to_markdown(Table(header, rows)))
