@@ -13,13 +13,18 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.cli import COMMANDS, Commands
+from lossbench.cli._options import ENGINE_OPTIONS, PLACEMENT_OPTIONS
+from lossbench.runs.config import LOSS_OPTIONS, RUN_OPTIONS
+from lossbench.runs.options import Option, default_text
 from lossbench.specs import catalog
+from lossbench.specs.quantities import format_value, metric_title
 from lossbench.tables import Table, to_markdown
 
 from .helpers.pages import PAGES, README, ROOT, Block, anchors, blocks, check_generated, links
 
 DOCS = ROOT / "docs"
-WIDEST_ROW = 135  # characters of a table row as text: beyond that a page has to be scrolled sideways
+TRAINING = ("train", "compare", "sweep", "tune")
+WIDEST_ROW = 140  # characters of a table row as text: beyond that a page has to be scrolled sideways
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -154,58 +159,62 @@ def test_the_list_of_variants_is_fresh(kind):
     check_generated(DOCS / "data.md", kind, text)
 
 
-# Commands and options, read from the command line itself
+# Options of a run, from their declarations; the other options of each command, from the command line itself
 
-GENERAL = ("--results", "--json", "--help")  # said once, above all tables
+HEADER = ("option", "meaning", "default", "allowed")
+GENERAL = {"`--results`", "`--json`", "`--help`"}  # said once, above all tables
 FIGURE_NAMES = ": " + ", ".join(catalog.names("figures"))  # they have a page of their own
 
 
-def option_row(parameter: Any) -> list[str]:
+def bounds_text(low: float | None, high: float | None, *, low_open: bool = False) -> str:
+    if low is None:
+        return ""
+    if high is not None and high < 2**31:
+        return f"{low:g} to {high:g}"
+    return f"more than {low:g}" if low_open else f"at least {low:g}"
+
+
+def declared_row(option: Option) -> list[str]:
+    allowed = ", ".join(f"`{word}`" for word in option.words)
+    if option.name in LOSS_OPTIONS:
+        allowed = "see [Losses](losses.md)"
+    elif option.type in (int, float):
+        allowed = bounds_text(option.low, option.high, low_open=option.low_open)
+    return [f"`{option.flag}`", option.help, default_text(RUN_OPTIONS, option), allowed]
+
+
+def parameter_row(parameter: Any) -> list[str]:
     flag = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.name.upper()
-    default = parameter.default
-    if default is None or default is False or default == ():
-        default = "required" if parameter.required else ""
-    limits = parameter if hasattr(parameter, "min") else parameter.type  # before typer 0.20 the type has them
-    low, high = getattr(limits, "min", None), getattr(limits, "max", None)
-    bounds = (
-        f"{low:g} to {high:g}" if None not in (low, high) else f"at least {low:g}" if low is not None else ""
-    )
     meaning = (parameter.help or "").replace(FIGURE_NAMES, ", see [Figures](figures.md)")
-    return [f"`{flag}`", meaning, f"`{default}`" if default != "" else "", bounds]
-
-
-def options_of(command: Any) -> dict[str, list[str]]:
-    rows = (option_row(parameter) for parameter in command.params if not getattr(parameter, "hidden", False))
-    return {row[0].strip("`"): row for row in rows if row[0].strip("`") not in GENERAL}
+    default = "" if parameter.default in (None, False) else str(parameter.default)
+    if parameter.required:
+        default = "required"
+    if match := re.fullmatch(r"(.*) \(default: (.*)\)\.", meaning):
+        meaning, default = f"{match[1]}.", match[2]
+    limits = parameter if hasattr(parameter, "min") else parameter.type  # before typer 0.20 the type has them
+    bounds = bounds_text(getattr(limits, "min", None), getattr(limits, "max", None))
+    return [f"`{flag}`", meaning, default, bounds]
 
 
 def test_the_options_are_fresh():
-    commands = Commands()
-    options = {name: options_of(commands[name]) for name in COMMANDS if name != "bench"}
-    of_runs = {
-        flag: row
-        for flag, row in options["train"].items()
-        if all(flag in options[name] for name in ("compare", "sweep", "tune"))
-    }
-    of_engines = {
-        flag: row
-        for flag, row in options["compare"].items()
-        if flag not in options["train"] and options["sweep"].get(flag) == options["tune"].get(flag) == row
-    }
-    header = ["option", "meaning", "default", "allowed"]
-    check_generated(DOCS / "options.md", "run options", table(header, of_runs.values()))
-    check_generated(DOCS / "options.md", "engine options", table(header, of_engines.values()))
+    declared = [*LOSS_OPTIONS.values(), *RUN_OPTIONS.values(), *PLACEMENT_OPTIONS.values()]
+    of_runs = [declared_row(option) for option in declared if option.on_command_line]
+    of_engines = [declared_row(option) for option in ENGINE_OPTIONS.values()]
+    page = DOCS / "options.md"
+    check_generated(page, "run options", table(HEADER, of_runs))
+    check_generated(page, "engine options", table(HEADER, of_engines))
     parts = []
+    commands = Commands()
+    shared = {row[0] for row in [*of_runs, *of_engines]}
     for name in COMMANDS:
         if name == "bench":
             continue
-        shared = name in ("train", "compare", "sweep", "tune")
-        known = (of_runs.keys() | of_engines.keys()) if shared else set()
-        own = [row for flag, row in options[name].items() if flag not in known]
-        lines = [f"### `lossbench {name}`", "", commands[name].help.replace("\n", " ")]
-        lines += ["", table(header, own)] if own else []
+        left_out = shared | GENERAL if name in TRAINING else GENERAL
+        own = [row for row in map(parameter_row, commands[name].params) if row[0] not in left_out]
+        lines = [f"### `lossbench {name}`", "", " ".join(commands[name].help.split())]
+        lines += ["", table(HEADER, own)] if own else []
         parts.append("\n".join(lines))
-    check_generated(DOCS / "options.md", "commands", "\n\n".join(parts))
+    check_generated(page, "commands", "\n\n".join(parts))
 
 
 def test_the_benchmark_is_a_stored_one():
@@ -221,18 +230,11 @@ def test_the_benchmark_is_a_stored_one():
 # The measured comparison that README and docs/statistics.md quote
 
 COMPARISON = json.loads((ROOT / "results/tables/compare-softmax-center-arcface-mnist.json").read_text())
-MEASURED = {  # metric: title, factor, digits
-    "test_accuracy": ("test accuracy (%)", 100, 2),
-    "spread-gap": ("spread/gap", 1, 3),
-    "map-at-r": ("MAP@R", 1, 3),
-    "roc-auc": ("ROC AUC", 1, 3),
-}
+MEASURED = ("test_accuracy", "spread-gap", "map-at-r", "roc-auc")
 
 
-def interval_text(interval: dict[str, float], metric: str, sign: str = "") -> str:
-    _, factor, digits = MEASURED[metric]
-    mean = f"{factor * interval['mean']:{sign}.{digits}f}".replace("-", "−")
-    return f"{mean} ± {factor * interval['half_width']:.{digits}f}"
+def interval_text(interval: dict[str, float], metric: str, *, signed: bool = False) -> str:
+    return format_value(metric, interval["mean"], interval["half_width"], signed=signed)
 
 
 def test_the_numbers_of_the_readme_are_the_stored_ones():
@@ -243,7 +245,7 @@ def test_the_numbers_of_the_readme_are_the_stored_ones():
         numbers.append([loss, *(interval_text(setting["metrics"][metric], metric) for metric in MEASURED)])
         if loss != COMPARISON["against"][0]["baseline"]:
             compared.append([loss, *(verdicts[loss, metric] for metric in MEASURED)])
-    titles = [title for title, _, _ in MEASURED.values()]
+    titles = list(map(metric_title, MEASURED))
     check_generated(README, "numbers", table(["loss", *titles], numbers))
     check_generated(README, "verdicts", table(["against softmax", *titles], compared))
 
@@ -251,9 +253,9 @@ def test_the_numbers_of_the_readme_are_the_stored_ones():
 def test_the_comparison_that_is_explained_is_the_stored_one():
     rows = [
         [
-            MEASURED[entry["metric"]][0],
+            metric_title(entry["metric"]),
             entry["loss"],
-            interval_text(entry["difference"], entry["metric"], "+"),
+            interval_text(entry["difference"], entry["metric"], signed=True),
             f"{entry['p']:.3f}",
             f"{entry['p_holm']:.3f}",
             f"{entry['probability']:.2f}",
@@ -268,8 +270,6 @@ def test_the_comparison_that_is_explained_is_the_stored_one():
 
 
 # The examples
-
-TRAINING = ("train", "compare", "sweep", "tune")
 
 
 def arguments_of(command: str) -> list[str]:

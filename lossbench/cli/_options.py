@@ -56,7 +56,9 @@ ENGINE_OPTIONS = {
             default=0,
             type=float,
         ),
-        Option(name="cpus_per_run", help="CPUs of a run on Ray.", panel="Machine", default=1, type=int),
+        Option(
+            name="cpus_per_run", help="CPUs of a run on Ray.", panel="Machine", default=1, low=1, type=int
+        ),
     )
 }
 
