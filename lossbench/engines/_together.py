@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +60,7 @@ def _in_a_group(
     configs: Sequence[RunConfig], run: Callable[..., Outcome], stop: Callable[[], bool], size: int
 ) -> Iterator[Outcome]:
     waiting = collections.deque(configs)
-    with RunGroup[Outcome]() as group:
+    with contextlib.closing(RunGroup[Outcome]()) as group:
         while len(group) or (waiting and not stop()):
             while waiting and len(group) < size and not stop():
                 group.start(functools.partial(run, waiting.popleft()))

@@ -1,4 +1,4 @@
-"""Training steps on a GPU: recorded as a CUDA graph, those of several runs in one graph.
+"""Training steps on a GPU: recorded as a CUDA graph, the steps of several runs in one graph.
 
 The training loop does not depend on this module: it calls the function that it was given for a step.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 import torch
@@ -18,7 +19,7 @@ Result = TypeVar("Result")
 
 
 class StepGraph:
-    """Takes one step of some trainers at a time; `recorded` says whether the last one was a replay.
+    """Takes a step of one or several trainers; `recorded` says whether the last one was a replay.
 
     The graph has a branch for each trainer, on a stream of its own: what one small network leaves idle on the
     GPU serves the others, and all steps cost one launch. A branch does what the trainer does alone. The graph
@@ -35,7 +36,7 @@ class StepGraph:
         self._eager_steps = 0
 
     def step_one(self, trainer: Trainer) -> None:
-        """One step of one trainer, as `run_step` of a Trainer."""
+        """One step of one trainer: the `run_step` of a Trainer."""
         for error in self.step([trainer]).values():
             raise error
 
@@ -88,85 +89,71 @@ def _step_each(trainers: Iterable[Trainer]) -> dict[Trainer, Exception]:
     return errors
 
 
-class _Closed(BaseException):
-    """Ends a run whose group is closed; no Exception, so that it is not taken for a failed run."""
-
-
 class RunGroup(Generic[Result]):
     """Runs that train in threads of their own and take each step together.
 
-    The thread that enters the group launches all steps. Only one thread works at a time, the one that holds
-    the lock: torch's random state and the recording of a graph belong to the whole process.
+    The thread that created the group launches all steps. Only the thread that holds the lock works: torch's
+    random state and the recording of a graph belong to the whole process.
     """
 
     def __init__(self) -> None:
         self._graph = StepGraph()
         self._lock = threading.RLock()
-        self._may_continue = threading.Condition(self._lock)  # for the runs
-        self._all_wait = threading.Condition(self._lock)  # for the thread that launches
-        self._threads: list[threading.Thread] = []
-        self._waiting: dict[threading.Thread, Trainer] = {}
+        self._lock.acquire()
+        self._step_taken = threading.Condition(self._lock)
+        self._all_due = threading.Condition(self._lock)
+        self._due: dict[threading.Thread, Trainer | None] = {}  # the trainer, when it waits for a step
         self._errors: dict[Trainer, Exception] = {}
-        self._results: list[Result] = []
-        self._failure: BaseException | None = None
+        self._over: list[Future[Result]] = []
         self._closed = False
 
     def __len__(self) -> int:
         """Runs that are not over."""
-        return len(self._threads)
-
-    def __enter__(self) -> RunGroup[Result]:
-        self._lock.acquire()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the runs that are not over; what they have not saved is lost."""
-        self._closed = True
-        self._waiting.clear()
-        self._may_continue.notify_all()
-        self._all_wait.wait_for(lambda: not self._threads)
-        self._lock.release()
+        return len(self._due)
 
     def start(self, work: Callable[..., Result]) -> None:
-        """Start a run: `work(run_step=...)` trains with that `run_step` and returns a result."""
+        """Start a run: `work(run_step=...)` trains with that `run_step`, and returns a result."""
         thread = threading.Thread(target=self._work, args=(work,), daemon=True)
-        self._threads.append(thread)
+        self._due[thread] = None
         thread.start()
 
     def step(self) -> list[Result]:
-        """Wait until each run is due for a step or over, take the steps; the results of those that are over.
+        """Wait until every run is due for a step or over, and take the step.
 
-        Raises what `work` of a run raised.
+        Returns the results of the runs that are over; raises the error of their `work`.
         """
-        self._all_wait.wait_for(lambda: len(self._waiting) == len(self._threads))
-        if self._failure is not None:
-            raise self._failure
-        self._errors = self._graph.step([self._waiting[thread] for thread in self._threads])
-        self._waiting.clear()
-        self._may_continue.notify_all()
-        results, self._results = self._results, []
-        return results
+        self._all_due.wait_for(lambda: all(self._due.values()))
+        self._errors = self._graph.step([trainer for trainer in self._due.values() if trainer])
+        self._due = dict.fromkeys(self._due)
+        self._step_taken.notify_all()
+        over, self._over = self._over, []
+        return [future.result() for future in over]
+
+    def close(self) -> None:
+        """End the runs that are not over; what they have not saved is lost."""
+        self._closed = True
+        self._step_taken.notify_all()
+        self._all_due.wait_for(lambda: not self._due)
+        self._lock.release()
 
     def _work(self, work: Callable[..., Result]) -> None:
+        future: Future[Result] = Future()
         with self._lock:
             try:
-                result = work(run_step=self._wait_for_step)
-                self._results.append(result)
-            except _Closed:
-                pass
+                future.set_result(work(run_step=self._wait_for_step))
             except BaseException as error:
-                self._failure = error
-            self._threads.remove(threading.current_thread())
-            self._all_wait.notify()
+                future.set_exception(error)
+            self._over.append(future)
+            del self._due[threading.current_thread()]
+            self._all_due.notify()
 
     def _wait_for_step(self, trainer: Trainer) -> None:
-        """Let the others work until the step of all is taken. Raises the error of the trainer's step."""
+        """Let the other threads work until the step is taken. Raises the error of the trainer's step."""
         thread = threading.current_thread()
-        if not self._closed:
-            self._waiting[thread] = trainer
-            self._all_wait.notify()
-            self._may_continue.wait_for(lambda: thread not in self._waiting)
+        self._due[thread] = trainer
+        self._all_due.notify()
+        self._step_taken.wait_for(lambda: self._closed or self._due[thread] is None)
         if self._closed:
-            raise _Closed
+            raise SystemExit  # no Exception, which would count as a failed run
         if trainer in self._errors:
             raise self._errors[trainer]
