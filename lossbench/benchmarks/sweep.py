@@ -26,7 +26,7 @@ from ..runs.config import RunConfig
 from ..runs.store import Store
 from ..tables import Table, number_text
 from ..training.device import cores, describe_machine, resolve_device
-from ..training.process import Placement, threads_each
+from ..training.process import Placement, threads_per_worker
 from ._timing import threads_set
 from .result import Benchmark, on_machine
 
@@ -111,7 +111,7 @@ def _batch(name: str, configs: Sequence[RunConfig], workers: int, placement: Pla
     return Batch(
         name,
         workers,
-        placement.threads or threads_each(placement, workers) or cores(),
+        placement.threads or threads_per_worker(placement, workers) or cores(),
         len(configs),
         wall,
         sum(moment - began for moment in watch.first.values()),

@@ -74,10 +74,10 @@ def _locally(
     """The local engine with these runs, after saying how long they will take."""
     from ..engines.estimate import plan
     from ..engines.local import run_all
-    from ..training.device import at_once, resolve_device
+    from ..training.device import default_workers, resolve_device
 
     device = resolve_device(request.device)
-    workers = jobs or (1 if jobs is None and device.type == "cpu" else at_once(device))
+    workers = jobs or (1 if jobs is None and device.type == "cpu" else default_workers(device))
     ahead = plan(configs, store, placement=placement, workers=workers, force=force)
     if ahead.waiting:
         say(_announced(ahead, len(configs), workers))

@@ -17,7 +17,7 @@ from ..runs.config import RunConfig
 from ..runs.store import RunFolder, Store
 from ..training.cuda_graph import StepGraph
 from ..training.device import resolve_device
-from ..training.process import Placement, prepare_process, threads_each
+from ..training.process import Placement, prepare_process, threads_per_worker
 from ..training.trainer import Trainer
 
 STARTUP = 4.0
@@ -62,7 +62,7 @@ def plan(
     waiting = [config for config in configs if force or not _is_complete(config, store)]
     at_once = max(1, min(workers, len(waiting)))
     packed = resolve_device(placement.device).type == "cuda"
-    share = placement if packed else placement._replace(threads=threads_each(placement, at_once))
+    share = placement if packed else placement._replace(threads=threads_per_worker(placement, at_once))
     threads, paces = torch.get_num_threads(), dict[tuple[object, ...], float]()
     # when each worker can take its next run
     free = [STARTUP if at_once > 1 and not packed else 0.0] * at_once

@@ -27,7 +27,7 @@ from ..records import EpochRecord
 from ..runs.config import RunConfig
 from ..runs.store import Store
 from ..training.device import resolve_device
-from ..training.process import Placement, StopRequest, threads_each
+from ..training.process import Placement, StopRequest, threads_per_worker
 from ._outcomes import Outcome, data_of, run_here, sorted_out, while_there_is_hope
 from ._together import PATIENCE, run_together
 
@@ -96,7 +96,7 @@ class _Pool:
         stop: Callable[[], bool],
         force: bool,
     ) -> None:
-        share = placement._replace(threads=threads_each(placement, size))
+        share = placement._replace(threads=threads_per_worker(placement, size))
         self.arguments = (dict(os.environ), store.root, share, force)
         self.size, self.observer, self.stop = size, observer, stop
         self.running: dict[_Worker, RunConfig] = {}

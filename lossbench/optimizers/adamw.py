@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from ..specs import OptimizerSpec
 from ._flat import FlatOptimizer
-from ._interface import Parameters
 
 SPEC = OptimizerSpec(
     title="AdamW",
@@ -19,11 +19,13 @@ BETAS = (0.9, 0.99)
 
 
 class AdamW(FlatOptimizer):
-    """`torch.optim.AdamW` in one fused kernel for all parameters, whatever their role."""
+    """`torch.optim.AdamW` in one fused kernel for all parameters."""
 
-    def __init__(self, parameters: Parameters, *, weight_decay: float, device: torch.device) -> None:
+    def __init__(
+        self, network: nn.Module, loss: nn.Module, *, weight_decay: float, device: torch.device
+    ) -> None:
         super().__init__(
-            [*parameters["network"], *parameters["loss"]],
+            [*network.parameters(), *loss.parameters()],
             device,
             torch.optim.AdamW,
             betas=BETAS,

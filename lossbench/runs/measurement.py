@@ -1,4 +1,4 @@
-"""Metrics of a run, from its stored features."""
+"""Metrics of a run, from its features."""
 
 from __future__ import annotations
 
@@ -8,39 +8,48 @@ from collections.abc import Mapping, Sequence
 from ..errors import RunError
 from ..metrics import measure
 from ..records import Embedding, Measured
+from ..specs.quantities import UNSEEN
 from .config import RunConfig
 from .store import RunFolder
 
 
-def measured(embeddings: Mapping[str, Embedding], config: RunConfig, split: str) -> Measured:
-    """What metrics see of a run: one split, with the training split as reference.
+def measure_split(
+    embeddings: Mapping[str, Embedding], config: RunConfig, split: str, names: Sequence[str] | None = None
+) -> dict[str, float]:
+    """The named metrics (None: all cheap ones) of one split, with the training split as reference.
 
-    Unseen classes are seen alone: nothing of training helps to tell them apart.
+    Unseen classes have no reference and no scores: training does not know them.
     """
-    train, apart = embeddings["train"], split == "unseen"
-    return Measured(
-        tested=embeddings[split]._replace(scores=None) if apart else embeddings[split],
-        reference=Embedding(*(array[:0] for array in train[:3])) if apart else train,
-        classes=len(config.unseen) if apart else config.classes,
-        cosine=config.cosine,
-        probabilities=config.probabilities,
+    tested, reference, classes = embeddings[split], embeddings["train"], config.classes
+    if split == "unseen":
+        tested, classes = tested._replace(scores=None), len(config.unseen)
+        reference = Embedding(*(array[:0] for array in reference[:3]))
+    return measure(
+        Measured(
+            tested=tested,
+            reference=reference,
+            classes=classes,
+            cosine=config.cosine,
+            probabilities=config.probabilities,
+        ),
+        names,
     )
 
 
 def measure_stored(run: RunFolder, names: Sequence[str], *, unseen: bool = False) -> dict[str, float | None]:
-    """The named metrics of a finished run, from its stored features; measured once, then remembered.
+    """The named metrics of a finished run, from its stored features; measured once, then stored as well.
 
     None where a metric is not defined for the run. Raises RunError for features that cannot be read.
     """
-    split, before = ("unseen", "unseen-") if unseen else (run.config.eval_split, "")
-    known = run.metrics()
-    if missing := [name for name in names if before + name not in known]:
+    split, prefix = ("unseen", UNSEEN) if unseen else (run.config.eval_split, "")
+    stored = run.metrics()
+    if missing := [name for name in names if prefix + name not in stored]:
         embeddings, _ = run.features()
         if split not in embeddings:
             raise RunError(f"{run.path / 'features.npz'} has no {split} features.")
-        fresh = measure(measured(embeddings, run.config, split), missing)
+        values = measure_split(embeddings, run.config, split, missing)
         for name in missing:
-            value = fresh.get(name, math.nan)
-            known[before + name] = value if math.isfinite(value) else None
-        run.write_metrics(known)
-    return {name: known[before + name] for name in names}
+            value = values.get(name, math.nan)
+            stored[prefix + name] = value if math.isfinite(value) else None
+        run.write_metrics(stored)
+    return {name: stored[prefix + name] for name in names}

@@ -13,41 +13,36 @@ from ..errors import UsageError
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device for auto, cpu, cuda, cuda:i or mps; UsageError when this machine has none such."""
+    """The device for auto, cpu, cuda, cuda:i or mps. Raises UsageError if this machine has no such device."""
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
     if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", name):
         raise UsageError(f"Unknown device '{name}'; there are: auto, cpu, cuda, cuda:0 ..., mps.")
     device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError("This machine has no usable CUDA device; --device cpu works everywhere.")
+    if not {"cpu": True, "cuda": has_cuda, "mps": has_mps}[device.type]:
+        raise UsageError(
+            f"This machine has no usable {device.type.upper()} device; --device cpu works everywhere."
+        )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"There is no {name}: this machine has {torch.cuda.device_count()} CUDA devices.")
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("This machine has no usable MPS device; --device cpu works everywhere.")
     return device
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """The type of the convolutions: bfloat16 where the hardware computes in it natively, else float32."""
-    if name == "fp32":
-        return torch.float32
-    if name == "bf16":
-        return torch.bfloat16
+    """The dtype of the convolutions. auto: bfloat16 where the hardware computes in it natively."""
+    if name == "auto":
+        name = "bf16" if _has_native_bf16(device) else "fp32"
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
+
+
+def _has_native_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        native = torch.cuda.get_device_capability(device) >= (8, 0)
-    else:
-        native = device.type == "cpu" and _cpu_has_bf16()
-    return torch.bfloat16 if native else torch.float32
-
-
-def _cpu_has_bf16() -> bool:
-    """AVX512-BF16 or AMX: without them bf16 on a CPU is emulated and slower than float32."""
-    flags = [getattr(torch.backends.cpu, "get_cpu_capability", lambda: "")()]
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return "AVX512" in flags[0] and bool(probe is not None and probe())
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu" or "AVX512" not in torch.backends.cpu.get_cpu_capability():
+        return False
+    has_avx512_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # private, so it may go
+    return bool(has_avx512_bf16 and has_avx512_bf16())  # else bf16 is emulated, slower than float32
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> contextlib.AbstractContextManager[None]:
@@ -58,7 +53,7 @@ def autocast(device: torch.device, precision: torch.dtype) -> contextlib.Abstrac
 
 
 def describe_machine(device: torch.device) -> dict[str, str | int]:
-    """What a reader needs to judge a number: device, threads, versions."""
+    """Device, threads and versions, on which speed and rounding depend."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
     return {
         "device": device.type,
@@ -80,11 +75,9 @@ def _processor_name() -> str:
 
 def cores() -> int:
     """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def at_once(device: torch.device) -> int:
-    """How many runs a device does well at a time: a process for each core, or a pack of them on a GPU."""
+def default_workers(device: torch.device) -> int:
+    """How many runs to train at a time: one for each core of a CPU, or 32 that share a GPU."""
     return {"cpu": cores(), "cuda": 32}.get(device.type, 1)

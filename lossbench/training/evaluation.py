@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from ..data import Splits, normalized
 from ..losses import WeightedSum, class_means, class_scores
-from ..metrics import measure
 from ..records import Embedding, Measured
 from ..runs.config import RunConfig
-from ..runs.measurement import measured
+from ..runs.measurement import measure_split
 from ..specs import catalog
 from .device import autocast
 
@@ -88,10 +87,10 @@ class Evaluator:
             f"{name}_accuracy": _accuracy(embeddings[name]) if name in embeddings else None
             for name in ("test", "val", "train")
         }
-        results["metrics"] = measure(measured(embeddings, config, config.eval_split))
+        results["metrics"] = measure_split(embeddings, config, config.eval_split)
         if "unseen" in embeddings:
             results["unseen_classes"] = config.unseen_names
-            results["unseen"] = measure(measured(embeddings, config, "unseen"), catalog.names("metrics"))
+            results["unseen"] = measure_split(embeddings, config, "unseen", catalog.names("metrics"))
         return results
 
     def _embedding(self, split: str, features: Tensor, means: Tensor | None) -> Embedding:

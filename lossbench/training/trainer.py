@@ -28,7 +28,7 @@ from ..runs.model import build, model_bytes
 from ..runs.store import RunFolder
 from ..schedules import Schedule
 from ..specs import catalog
-from .checkpoint import state_bytes, state_of, tensors_to
+from .checkpoint import load_state, refusing_other_runs, state_bytes
 from .device import autocast, describe_machine, resolve_device, resolve_precision
 from .evaluation import Evaluator
 from .process import Placement
@@ -68,9 +68,7 @@ class Trainer:
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss.to(self.device)
         self.optimizer: Optimizer = catalog.load("optimizers", DEFAULT_OPTIMIZER)(
-            {"network": list(self.network.parameters()), "loss": list(self.loss.parameters())},
-            weight_decay=self.config.weight_decay,
-            device=self.device,
+            self.network, self.loss, weight_decay=self.config.weight_decay, device=self.device
         )
         self.schedule: Schedule = catalog.load("schedules", DEFAULT_SCHEDULE)
         self.random = Randomness(self.config.seed, "training")
@@ -255,10 +253,11 @@ class Trainer:
         )
 
     def _restore(self, content: bytes) -> None:
-        with state_of(content, str(self.run.path)) as state:
+        state = load_state(content, str(self.run.path))
+        with refusing_other_runs(str(self.run.path)):
             self.network.load_state_dict(state["network"])
             self.loss.load_state_dict(state["loss"])
-            self.optimizer.load_state_dict(tensors_to(self.device, state["optimizer"]))
+            self.optimizer.load_state_dict(state["optimizer"])
             self.epoch, self.batch = state["epoch"], state["step"]
             self.loss_sums.copy_(state["sums"])
             self.seconds, self.epoch_seconds = state["seconds"]

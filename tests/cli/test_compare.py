@@ -20,7 +20,6 @@ from lossbench.reports import figure_files as rendering
 from lossbench.runs import measurement
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
-from lossbench.training import evaluation
 from lossbench.training import train as running
 
 from ..data.test_datasets import write_data_set
@@ -131,7 +130,7 @@ def test_a_metric_that_is_not_defined_is_null_at_once(
     capsys: Capture, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Fresh from training it is NaN or infinite, which is no JSON; the second call shows the same."""
-    monkeypatch.setattr(evaluation, "measure", lambda *_: {"gap": math.nan, "spread-gap": math.inf})
+    monkeypatch.setattr(measurement, "measure", lambda *_: {"gap": math.nan, "spread-gap": math.inf})
     options = [*QUICK, "--losses", "softmax", "--results", tmp_path]
     first = document(capsys, *options)
     assert first["runs"][0]["metrics"] == {"gap": None, "spread-gap": None}

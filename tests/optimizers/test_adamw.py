@@ -18,7 +18,8 @@ DECAY = 0.05
 
 def adamw(parameters, weight_decay=DECAY):
     """The first parameter is the network's, the others are the loss's."""
-    return AdamW({"network": parameters[:1], "loss": parameters[1:]}, weight_decay=weight_decay, device=CPU)
+    network, loss = nn.ParameterList(parameters[:1]), nn.ParameterList(parameters[1:])
+    return AdamW(network, loss, weight_decay=weight_decay, device=CPU)
 
 
 def parameters(dtype=torch.float32):
