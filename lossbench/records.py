@@ -19,7 +19,11 @@ Part = Literal["train", "test"]
 
 
 class LabelledImages(NamedTuple):
-    """uint8 images (N, H, W) and int64 labels (N,)."""
+    """uint8 images (N, C, H, W) and int64 labels (N,).
+
+    The `load` of a data set may give images of one channel as (N, H, W); `load_splits` adds the channel.
+    One channel is a drawing, 0 the background and 255 the ink; three channels are red, green and blue.
+    """
 
     images: Tensor
     labels: Tensor

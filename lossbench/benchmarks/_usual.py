@@ -101,6 +101,6 @@ class AsTrained(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 1, 28, 28) in [-1, 1), as `splits.normalized` gives them, to features (B, D)."""
+        """Images (B, 1, 28, 28) in [-1, 1), as `data.normalize` gives them, to features (B, D)."""
         features: Tensor = self.network(((images * 128 + 127.5) / 255 - MEAN) / DEVIATION)
         return features

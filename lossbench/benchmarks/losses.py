@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..data import normalized
+from ..data import normalize
 from ..randomness import seeded
+from ..runs.config import dataset_spec
 from ..runs.config_builder import make_config
 from ..runs.model import build
 from ..specs import LossSpec, Value, catalog
@@ -141,17 +142,18 @@ def _both_ways(loss: nn.Module, features: Tensor, labels: Tensor) -> Callable[[]
 def _training_step(batch_size: int, device: torch.device) -> Callable[[], None]:
     """One step of the default network under its default loss, on made-up images; as the loop takes it."""
     config = make_config(batch_size=batch_size)
+    data = dataset_spec(config.dataset)
     network, loss = build(config)
     network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     precision = resolve_precision(config.precision, device)
     parameters = [*network.parameters(), *loss.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-    pixels = torch.randint(0, 256, (batch_size, 1, 28, 28), dtype=torch.uint8)
+    pixels = torch.randint(0, 256, (batch_size, *data.shape), dtype=torch.uint8)
     labels = torch.arange(batch_size) % config.classes
 
     def work() -> None:
         with autocast(device, precision):
-            features = network(normalized(pixels))
+            features = network(normalize(pixels, data))
         loss.total(loss.terms(features, labels)).backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -22,7 +22,7 @@ from ..data import epoch_batches, load_splits
 from ..errors import UsageError
 from ..protocols import Silent
 from ..randomness import seeded
-from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig
+from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig, dataset_spec
 from ..runs.config_builder import make_config
 from ..runs.model import build
 from ..runs.store import RunFolder
@@ -85,7 +85,10 @@ def measure(
 def counted(config: RunConfig) -> float:
     """Floating-point operations that a training step takes per image, of products and convolutions."""
     network, loss = build(config)
-    images, labels = torch.zeros(_COUNTED, 1, 28, 28), torch.arange(_COUNTED) % config.classes
+    images, labels = (
+        torch.zeros(_COUNTED, *dataset_spec(config.dataset).shape),
+        torch.arange(_COUNTED) % config.classes,
+    )
     with FlopCounterMode(display=False) as counter:
         loss(network(images), labels).backward()
     return float(counter.get_total_flops()) / _COUNTED
@@ -137,7 +140,9 @@ def _our_steps(config: RunConfig, placement: Placement) -> Callable[[], None]:
 
 
 def _usual_steps(config: RunConfig, placement: Placement, device: torch.device) -> Callable[[], None]:
-    network: nn.Module = catalog.load("networks", config.network)(config.feature_dim)
+    network: nn.Module = catalog.load("networks", config.network)(
+        dataset_spec(config.dataset).shape, config.feature_dim
+    )
     head = nn.Linear(config.feature_dim, config.classes)
     usual = Usual(network, head, lambda x, labels: F.cross_entropy(head(x), labels), device)
     batches = endless(loader(load_splits(config.split_spec, placement.data_dir).train, config.batch_size))

@@ -8,12 +8,12 @@ from ._splits import (
     data_folder,
     from_arrays,
     load_splits,
-    normalized,
+    normalize,
     on_device,
     to_arrays,
 )
 
 __all__ = [
     "SPLIT_SEED", "STANDARD_FILES", "Splits", "data_folder", "epoch_batches", "from_arrays", "load_splits",
-    "normalized", "on_device", "to_arrays",
+    "normalize", "on_device", "to_arrays",
 ]  # fmt: skip

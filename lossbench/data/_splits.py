@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import DataError, UsageError
 from ..records import LabelledImages, SplitSpec
-from ..specs import catalog
+from ..specs import DatasetSpec, catalog
 
 SPLIT_SEED = 20240229
 """Fixes which images are validation, for every run and machine; stored with each result."""
@@ -54,10 +54,11 @@ def load_splits(spec: SplitSpec, folder: Path | None = None, device: torch.devic
 @functools.lru_cache(maxsize=2)  # a worker of a sweep loads its data once
 def _load_splits(spec: SplitSpec, folder: Path | None, device: torch.device) -> Splits:
     dataset, val_size, unseen, eval_split = spec
-    names = catalog.spec("data", dataset).classes
+    description: DatasetSpec = catalog.spec("data", dataset)
+    classes = range(len(description.classes))
     opened = ("train", "test") if eval_split == "test" else ("train",)
-    parts = {part: _checked(dataset, part, folder, len(names)) for part in opened}
-    seen = [label for label in range(len(names)) if label not in unseen]
+    parts = {part: _load_part(dataset, description, part, folder) for part in opened}
+    seen = [label for label in classes if label not in unseen]
     train = _of_classes(parts["train"], seen, 0)
     if val_size and len(train.labels) - val_size < len(seen):
         raise UsageError(f"--val-size {val_size} leaves too little of {len(train.labels)} training images.")
@@ -69,7 +70,7 @@ def _load_splits(spec: SplitSpec, folder: Path | None, device: torch.device) -> 
         _of_classes(test, seen, 0),
         _of_classes(test, unseen, len(seen)),
     )
-    return Splits(*(_to_device(part, device) for part in found))
+    return on_device(Splits(*found), device)
 
 
 def to_arrays(splits: Splits) -> list[tuple[np.ndarray, ...]]:
@@ -89,14 +90,19 @@ def on_device(splits: Splits, device: torch.device) -> Splits:
     return Splits(*(LabelledImages(*(tensor.to(device) for tensor in part)) for part in splits))
 
 
-def _checked(dataset: str, part: str, folder: Path | None, classes: int) -> LabelledImages:
-    found: LabelledImages = catalog.load("data", dataset)(data_folder(folder), part)
-    images, labels = found
+def _load_part(dataset: str, spec: DatasetSpec, part: str, folder: Path | None) -> LabelledImages:
+    """All images of the `train` or `test` part, (N, C, H, W). Raises DataError unless they fit the SPEC."""
+    images, labels = catalog.load("data", dataset)(data_folder(folder), part)
+    classes = len(spec.classes)
     if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise DataError(f"{dataset} has labels outside its {classes} classes, or none at all.")
-    if images.ndim != 3:
-        raise DataError(f"{dataset} has images of shape {tuple(images.shape)}; (N, H, W) is needed.")
-    return found
+    if images.ndim == 3:
+        images = images.unsqueeze(1)
+    if tuple(images.shape[1:]) != spec.shape:
+        raise DataError(
+            f"{dataset} has images of shape {tuple(images.shape[1:])}; its SPEC says {spec.shape}."
+        )
+    return LabelledImages(images, labels)
 
 
 def _of_classes(part: LabelledImages, classes: Sequence[int], first: int) -> LabelledImages:
@@ -123,11 +129,10 @@ def validation_mask(labels: np.ndarray, size: int) -> np.ndarray:
     return mask
 
 
-def normalized(images: Tensor) -> Tensor:
-    """uint8 images (B, 1, H, W) as float32 in [-1, 1): (p - 127.5) / 128, as Caffe-face has it."""
-    return images.float().sub_(127.5).mul_(0.0078125)
-
-
-def _to_device(part: LabelledImages, device: torch.device) -> LabelledImages:
-    # one channel: contiguous and channels-last are the same bytes, so an index keeps either layout
-    return LabelledImages(part.images.unsqueeze(1).to(device), part.labels.to(device))
+def normalize(images: Tensor, spec: DatasetSpec) -> Tensor:
+    """uint8 images (B, C, H, W) as float32, minus the mean and over the deviation that the SPEC declares."""
+    values = images.float()
+    channels = [values] if len(spec.mean) == 1 else [values[:, c] for c in range(spec.shape[0])]
+    for channel, mean, deviation in zip(channels, spec.mean, spec.deviation, strict=True):
+        channel.sub_(mean).mul_(1 / deviation)
+    return values

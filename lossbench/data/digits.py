@@ -22,11 +22,11 @@ SPEC = DatasetSpec(
     summary="1,797 handwritten 8 x 8 digits, embedded, no files needed",
     source="Alpaydin & Kaynak 1998 (UCI), inside scikit-learn",
     classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+    shape=(1, 28, 28),
     val_size=180,
     epochs=40,
     needs_files=False,
 )
-_SIZE = 28
 _BRIGHTEST = 16  # the scans have 17 grey levels
 _EVERY = 5
 
@@ -46,5 +46,5 @@ def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:  # 
 
 def _enlarge(scans: Tensor) -> Tensor:
     bright = scans[:, None] * (255 / _BRIGHTEST)
-    large = F.interpolate(bright, size=(_SIZE, _SIZE), mode="bilinear", align_corners=False)
+    large = F.interpolate(bright, size=SPEC.shape[1:], mode="bilinear", align_corners=False)
     return large[:, 0].round().to(torch.uint8)

@@ -18,6 +18,7 @@ SPEC = DatasetSpec(
     summary="240,000 + 40,000 handwritten digits, 28 x 28",
     source="Cohen et al. 2017, arXiv 1702.05373, through torchvision",
     classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+    shape=(1, 28, 28),
     val_size=5000,
     epochs=6,
 )

@@ -17,6 +17,7 @@ SPEC = DatasetSpec(
     summary="60,000 + 10,000 pictures of clothes, 28 x 28",
     source="Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747, through torchvision",
     classes=("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"),
+    shape=(1, 28, 28),
     val_size=5000,
     epochs=6,
 )

@@ -17,6 +17,7 @@ SPEC = DatasetSpec(
     summary="60,000 + 10,000 cursive Japanese characters, 28 x 28",
     source="Clanuwat et al. 2018, arXiv 1812.01718, through torchvision",
     classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    shape=(1, 28, 28),
     val_size=5000,
     epochs=6,
 )

@@ -17,6 +17,7 @@ SPEC = DatasetSpec(
     summary="60,000 + 10,000 handwritten digits, 28 x 28",
     source="LeCun et al. 1998, through torchvision",
     classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+    shape=(1, 28, 28),
     val_size=5000,
     epochs=6,
 )

@@ -17,6 +17,7 @@ SPEC = DatasetSpec(
     summary="MNIST made anew from NIST, with the first 10,000 test digits, 28 x 28",
     source="Yadav, Bottou 2019, arXiv 1905.10498, through torchvision",
     classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+    shape=(1, 28, 28),
     val_size=5000,
     epochs=6,
 )

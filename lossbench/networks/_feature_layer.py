@@ -1,10 +1,14 @@
-"""The last layer of every network: D numbers, linear, always float32."""
+"""The last layer of every network, D numbers, linear, always float32; and how many values reach a layer."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..errors import UsageError
 
 
 class FeatureLayer(nn.Linear):
@@ -15,3 +19,16 @@ class FeatureLayer(nn.Linear):
         """Hidden values (B, ...) of any floating type to features (B, D)."""
         with torch.autocast(hidden.device.type, enabled=False):
             return F.linear(hidden.flatten(1).to(self.weight.dtype), self.weight, self.bias)
+
+
+def output_size(layers: Sequence[nn.Module], input_shape: tuple[int, int, int]) -> int:
+    """How many values the layers make of one image (C, H, W). Raises UsageError for too small an image."""
+    try:
+        with torch.no_grad():
+            values: Tensor = nn.Sequential(*layers).eval()(torch.zeros(1, *input_shape))
+            return values.numel()
+    except RuntimeError:
+        size = " x ".join(map(str, input_shape[1:]))
+        raise UsageError(f"Images of {size} are too small for this network.") from None
+    finally:
+        nn.Sequential(*layers).train()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..specs import NetworkSpec
-from ._feature_layer import FeatureLayer
+from ._feature_layer import FeatureLayer, output_size
 
 SPEC = NetworkSpec(
     title="Compact",
@@ -22,22 +22,22 @@ _HIDDEN = 96
 
 
 class Compact(nn.Module):
-    """(B, 1, 28, 28) to features (B, D)."""
+    """Images (B, C, H, W) to features (B, D)."""
 
-    def __init__(self, feature_dim: int) -> None:
+    def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        before, size = 1, 28
+        before = input_shape[0]
         for channels, kernel, stride in _CONVOLUTIONS:
             layers += [
                 nn.Conv2d(before, channels, kernel, stride, bias=False),
                 nn.BatchNorm2d(channels),
                 nn.ReLU(inplace=True),
             ]
-            before, size = channels, (size - kernel) // stride + 1
+            before = channels
         layers += [
             nn.Flatten(),
-            nn.Linear(before * size * size, _HIDDEN, bias=False),
+            nn.Linear(output_size(layers, input_shape), _HIDDEN, bias=False),
             nn.BatchNorm1d(_HIDDEN),
             nn.ReLU(inplace=True),
         ]
@@ -45,6 +45,6 @@ class Compact(nn.Module):
         self.feature = FeatureLayer(_HIDDEN, feature_dim)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 1, 28, 28) to features (B, D) float32."""
+        """Normalized images (B, C, H, W) to features (B, D) float32."""
         features: Tensor = self.feature(self.trunk(images))
         return features

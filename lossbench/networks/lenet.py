@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..specs import NetworkSpec
-from ._feature_layer import FeatureLayer
+from ._feature_layer import FeatureLayer, output_size
 from ._prelu import PReLU
 
 SPEC = NetworkSpec(
@@ -20,24 +20,23 @@ SPEC = NetworkSpec(
 
 
 class LeNet(nn.Module):
-    """(B, 1, 28, 28) to features (B, D)."""
+    """Images (B, C, H, W) to features (B, D)."""
 
-    def __init__(self, feature_dim: int) -> None:
+    def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(
-            nn.Conv2d(1, 20, 5),
+        convolutions = [
+            nn.Conv2d(input_shape[0], 20, 5),
             PReLU(20),
             nn.MaxPool2d(2),
             nn.Conv2d(20, 50, 5),
             PReLU(50),
             nn.MaxPool2d(2),
-            nn.Flatten(),
-            nn.Linear(50 * 4 * 4, 500),
-            PReLU(500),
-        )
+        ]
+        hidden = nn.Linear(output_size(convolutions, input_shape), 500)
+        self.trunk = nn.Sequential(*convolutions, nn.Flatten(), hidden, PReLU(500))
         self.feature = FeatureLayer(500, feature_dim)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 1, 28, 28) to features (B, D) float32."""
+        """Normalized images (B, C, H, W) to features (B, D) float32."""
         features: Tensor = self.feature(self.trunk(images))
         return features

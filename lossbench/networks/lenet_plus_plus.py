@@ -13,7 +13,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..specs import NetworkSpec
-from ._feature_layer import FeatureLayer
+from ._feature_layer import FeatureLayer, output_size
 from ._prelu import PReLU
 
 SPEC = NetworkSpec(
@@ -25,19 +25,19 @@ _CHANNELS = (32, 64, 128)
 
 
 class LeNetPlusPlus(nn.Module):
-    """(B, 1, 28, 28) to features (B, D)."""
+    """Images (B, C, H, W) to features (B, D)."""
 
-    def __init__(self, feature_dim: int) -> None:
+    def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        before = 1
+        before = input_shape[0]
         for channels in _CHANNELS:
             for inputs in (before, channels):
                 layers += [nn.Conv2d(inputs, channels, 5, padding=2), PReLU(channels)]
             layers.append(nn.MaxPool2d(2) if channels != _CHANNELS[-1] else nn.MaxPool2d(3, 2))
             before = channels
         self.trunk = nn.Sequential(*layers)
-        self.feature = FeatureLayer(_CHANNELS[-1] * 3 * 3, feature_dim)
+        self.feature = FeatureLayer(output_size(layers, input_shape), feature_dim)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 bound = (3 / layer.weight[0].numel()) ** 0.5
@@ -45,6 +45,6 @@ class LeNetPlusPlus(nn.Module):
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 1, 28, 28) to features (B, D) float32."""
+        """Normalized images (B, C, H, W) to features (B, D) float32."""
         features: Tensor = self.feature(self.trunk(images))
         return features

@@ -11,7 +11,7 @@ from ..errors import RunError, first_line
 from ..losses import WeightedSum
 from ..randomness import seeded
 from ..specs import catalog
-from .config import FORMAT, RunConfig
+from .config import FORMAT, RunConfig, dataset_spec
 
 
 def build(config: RunConfig) -> tuple[nn.Module, WeightedSum]:
@@ -21,7 +21,9 @@ def build(config: RunConfig) -> tuple[nn.Module, WeightedSum]:
     weights, and softmax from the same class weights whether or not a term joins it.
     """
     with seeded(config.seed, "network"):
-        network: nn.Module = catalog.load("networks", config.network)(config.feature_dim)
+        network: nn.Module = catalog.load("networks", config.network)(
+            dataset_spec(config.dataset).shape, config.feature_dim
+        )
     losses: dict[str, nn.Module] = {}
     for term in config.terms:
         with seeded(config.seed, "loss", term.name):

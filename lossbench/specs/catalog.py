@@ -8,8 +8,11 @@ read without importing the entry, because that would import torch and make every
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import importlib
+import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +22,7 @@ from . import plugins as external
 Kind = Literal["losses", "networks", "optimizers", "schedules", "data", "metrics", "figures"]
 
 _PACKAGE = Path(__file__).parent.parent
+_added: dict[tuple[Kind, str], Path] = {}  # entries whose file lies outside this package
 _NOUN = {
     "losses": "loss",
     "networks": "network",
@@ -34,14 +38,33 @@ _FUNCTION = {
     "metrics": "compute",
     "figures": "compose",
 }  # the others are a class each
-_SPEC_MODULES = {"specs"}  # what a SPEC may be made of: nothing that imports torch
+_SPEC_MODULES = {"specs", "lossbench.specs"}  # what a SPEC may be made of: nothing that imports torch
 
 
 @functools.lru_cache
 def names(kind: Kind) -> tuple[str, ...]:
-    """All names of this package's entries of one kind, sorted."""
+    """All names of the entries of one kind, sorted: those of this package and those `added`."""
     files = (_PACKAGE / kind).glob("*.py")
-    return tuple(sorted(_name(file.stem) for file in files if not file.stem.startswith("_")))
+    own = [_name(file.stem) for file in files if not file.stem.startswith("_")]
+    return tuple(sorted([*own, *(name for other, name in _added if other == kind)]))
+
+
+@contextlib.contextmanager
+def added(kind: Kind, file: Path) -> Iterator[str]:
+    """Inside the block a file outside this package is an entry too, under the name that is yielded.
+
+    It is read like a file of the package: the SPEC without running it, the rest when it is used.
+    """
+    caches = (names, spec, load, by_class_name)
+    _added[kind, _name(file.stem)] = file
+    for cache in caches:
+        cache.cache_clear()
+    try:
+        yield _name(file.stem)
+    finally:
+        del _added[kind, _name(file.stem)]
+        for cache in caches:
+            cache.cache_clear()
 
 
 def is_external(name: str) -> bool:
@@ -67,7 +90,15 @@ def load(kind: Kind, name: str) -> Any:
     if kind == "losses" and is_external(name):
         return external.find(name)[0]
     file = _file(kind, name)
-    module = importlib.import_module(f"lossbench.{kind}.{file.stem}")
+    path = f"lossbench.{kind}.{file.stem}"
+    if (kind, name) in _added:
+        location = importlib.util.spec_from_file_location(path, file)
+        assert location
+        assert location.loader
+        module = importlib.util.module_from_spec(location)
+        location.loader.exec_module(module)
+    else:
+        module = importlib.import_module(path)
     return getattr(module, _FUNCTION.get(kind) or _class_name(file))
 
 
@@ -82,7 +113,7 @@ def _file(kind: Kind, name: str) -> Path:
         offered = external.offered() if kind == "losses" else ()
         raise unknown_name(_NOUN[kind], name, [*names(kind), *offered])
     stem = name.replace("-", "_").replace("+", "_plus")
-    return _PACKAGE / kind / f"{stem}.py"
+    return _added.get((kind, name)) or _PACKAGE / kind / f"{stem}.py"
 
 
 def _name(stem: str) -> str:

@@ -64,7 +64,7 @@ class LossSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """What a network is and where it comes from."""
+    """What a network is and where it comes from; its class is built from (input_shape, feature_dim)."""
 
     title: str
     summary: str
@@ -93,14 +93,23 @@ class ScheduleSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
-    """What a data set is; `val_size` and `epochs` are the defaults that suit its size."""
+    """What a data set is.
+
+    classes: the name of each class, in the order of the labels. shape: (channels, height, width) of an image.
+    mean, deviation: what is subtracted from the bytes of an image, and what they are then divided by, before
+    a network sees them: one number for all channels or one for each. The default is Caffe-face's.
+    val_size, epochs: the defaults of a run that suit its size.
+    """
 
     title: str
     summary: str
     source: str
     classes: tuple[str, ...]
+    shape: tuple[int, int, int]
     val_size: int
     epochs: int
+    mean: tuple[float, ...] = (127.5,)
+    deviation: tuple[float, ...] = (128.0,)
     needs_files: bool = True
 
 

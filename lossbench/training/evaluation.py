@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data import Splits, normalized
+from ..data import Splits, normalize
 from ..losses import WeightedSum, class_means, class_scores
 from ..records import Embedding, Measured
-from ..runs.config import RunConfig
+from ..runs.config import RunConfig, dataset_spec
 from ..runs.measurement import measure_split
 from ..specs import catalog
 from .device import autocast
@@ -38,11 +38,11 @@ class Evaluator:
 
     @torch.inference_mode()
     def embed(self, images: Tensor) -> Tensor:
-        """Features (N, D) float32 of uint8 images (N, 1, H, W), by the network in evaluation mode."""
-        was_training = self.network.training
+        """Features (N, D) float32 of uint8 images (N, C, H, W), by the network in evaluation mode."""
+        data, was_training = dataset_spec(self.config.dataset), self.network.training
         self.network.eval()
         with autocast(images.device, self.precision):
-            batches = [self.network(normalized(batch)) for batch in images.split(_BATCH)]
+            batches = [self.network(normalize(batch, data)) for batch in images.split(_BATCH)]
         self.network.train(was_training)
         return torch.cat(batches)
 

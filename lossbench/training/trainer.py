@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..data import SPLIT_SEED, epoch_batches, load_splits, normalized, on_device
+from ..data import SPLIT_SEED, epoch_batches, load_splits, normalize, on_device
 from ..errors import Interrupted, UsageError
 from ..optimizers import Optimizer
 from ..protocols import Observer
 from ..randomness import Randomness
 from ..records import EpochRecord
-from ..runs.config import DEFAULT_OPTIMIZER, DEFAULT_SCHEDULE
+from ..runs.config import DEFAULT_OPTIMIZER, DEFAULT_SCHEDULE, dataset_spec
 from ..runs.model import build, model_bytes
 from ..runs.store import RunFolder
 from ..schedules import Schedule
@@ -120,7 +120,8 @@ class Trainer:
     def step(self) -> None:
         """One step on the training images `batch_indices` (B,); on CUDA without waiting for the device."""
         train = self.splits.train
-        images = normalized(train.images.index_select(0, self.batch_indices))
+        pixels = train.images.index_select(0, self.batch_indices)
+        images = normalize(pixels, dataset_spec(self.config.dataset))
         labels = train.labels.index_select(0, self.batch_indices)
         with self.random:
             with autocast(self.device, self.precision):

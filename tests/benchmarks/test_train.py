@@ -9,10 +9,11 @@ import torch
 from lossbench.benchmarks import _usual, train
 from lossbench.benchmarks._usual import AsTrained, Usual, endless, loader
 from lossbench.benchmarks.train import counted, measure
-from lossbench.data._splits import load_splits, normalized
+from lossbench.data._splits import load_splits, normalize
 from lossbench.errors import DataError, UsageError
 from lossbench.records import SplitSpec
 from lossbench.runs.config_builder import make_config
+from lossbench.specs import catalog
 from lossbench.training.process import Placement
 
 from ..data.test_datasets import write_data_set
@@ -73,7 +74,7 @@ def test_the_usual_way_sees_our_images_as_torchvision_gives_them():
 
 def test_pixels_reach_the_usual_network_as_it_was_trained():
     part = load_splits(SplitSpec("digits", 180)).train
-    given = AsTrained(torch.nn.Identity())(normalized(part.images[:5]))
+    given = AsTrained(torch.nn.Identity())(normalize(part.images[:5], catalog.spec("data", "digits")))
     expected = torch.stack([loader(part, 100).dataset[n][0] for n in range(5)])
     torch.testing.assert_close(given, expected, atol=1e-5, rtol=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from lossbench.data._splits import data_folder, load_splits, normalized, validation_mask
+from lossbench.data._splits import data_folder, load_splits, normalize, validation_mask
 from lossbench.errors import DataError, UsageError
 from lossbench.records import SplitSpec
+from lossbench.specs import catalog
 
 from ..data.test_datasets import write_data_set
 
@@ -137,9 +139,29 @@ def test_labels_outside_the_classes_are_refused(tmp_path: Path) -> None:
 
 
 def test_pixels_become_numbers_around_zero() -> None:
-    values = normalized(torch.tensor([0, 1, 127, 128, 255], dtype=torch.uint8))
+    pixels = torch.tensor([0, 1, 127, 128, 255], dtype=torch.uint8).view(5, 1, 1, 1)
+    values = normalize(pixels, catalog.spec("data", "mnist"))
     assert values.dtype == torch.float32
-    assert values.tolist() == [-0.99609375, -0.98828125, -0.00390625, 0.00390625, 0.99609375]
+    assert values.flatten().tolist() == [-0.99609375, -0.98828125, -0.00390625, 0.00390625, 0.99609375]
+
+
+def test_each_channel_has_its_own_mean_and_deviation() -> None:
+    spec = dataclasses.replace(
+        catalog.spec("data", "mnist"), shape=(3, 2, 2), mean=(100.0, 50.0, 0.0), deviation=(2.0, 10.0, 255.0)
+    )
+    pixels = torch.full((4, 3, 2, 2), 200, dtype=torch.uint8)
+    expected = torch.tensor([50.0, 15.0, 200 / 255]).view(1, 3, 1, 1).expand(4, 3, 2, 2)
+    torch.testing.assert_close(normalize(pixels, spec), expected)
+    assert pixels.eq(200).all()
+
+
+def test_images_of_another_shape_than_declared_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = dataclasses.replace(catalog.spec("data", "digits"), shape=(1, 28, 27))
+    monkeypatch.setattr(catalog, "spec", lambda kind, name: declared)
+    with pytest.raises(
+        DataError, match=r"digits has images of shape \(1, 28, 28\); its SPEC says \(1, 28, 27\)"
+    ):
+        load_splits(SplitSpec("digits", 181))
 
 
 def test_where_data_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from lossbench.specs import catalog
 NETWORKS = catalog.names("networks")
 
 
-def build(name: str, dim: int = 2) -> nn.Module:
-    network: nn.Module = catalog.load("networks", name)(dim)
+def build(name: str, dim: int = 2, shape: tuple[int, int, int] = (1, 28, 28)) -> nn.Module:
+    network: nn.Module = catalog.load("networks", name)(shape, dim)
     return network.eval()
 
 
