@@ -1,0 +1,148 @@
+"""What CONTRIBUTING says of adding something, done: in a copy of the package, one new file for each kind.
+
+A command needs one line more: its place in the help. Nothing else in the package is edited.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "lossbench"
+
+NEW_FILES = {
+    "losses/half_squared.py": '''
+"""Half the squared distance of class scores to one-hot targets."""
+
+import torch.nn.functional as F
+from torch import nn
+
+from ..specs import LossSpec
+
+SPEC = LossSpec(
+    title="Half squared",
+    summary="Half the squared distance of scores to one-hot targets.",
+    paper="a test",
+    equation="L = 1/2 ||W x - e_y||^2",
+    kind="classifier",
+)
+
+
+class HalfSquared(nn.Module):
+    """Class scores of a linear layer."""
+
+    def __init__(self, num_classes, feature_dim):
+        super().__init__()
+        self.weight = nn.Linear(feature_dim, num_classes).weight
+
+    def forward(self, features, labels):
+        """Features (B, D) and labels (B,) to the mean loss."""
+        targets = F.one_hot(labels, len(self.weight)).to(features)
+        return (self.logits(features) - targets).square().sum(1).mean() / 2
+
+    def logits(self, features):
+        """Class scores (B, C)."""
+        return features @ self.weight.T
+''',
+    "metrics/longest.py": '''
+"""The length of the longest feature."""
+
+import numpy as np
+
+from ..specs import MetricSpec
+
+SPEC = MetricSpec(title="longest feature", summary="length of the longest feature", higher_is_better=True)
+
+
+def compute(measured):
+    """The length in feature units."""
+    return float(np.linalg.norm(measured.tested.features, axis=1).max())
+''',
+    "optimizers/momentum.py": '''
+"""Stochastic gradient descent with momentum."""
+
+import torch
+
+from ..specs import OptimizerSpec
+from ._flat import FlatOptimizer
+
+SPEC = OptimizerSpec(
+    title="Momentum", summary="gradient descent with momentum", source="a test", lr=0.01, weight_decay=0.0
+)
+
+
+class Momentum(FlatOptimizer):
+    """`torch.optim.SGD` with momentum 0.9."""
+
+    def __init__(self, network, loss, *, weight_decay, device):
+        super().__init__(
+            [*network.parameters(), *loss.parameters()],
+            device,
+            torch.optim.SGD,
+            momentum=0.9,
+            weight_decay=weight_decay,
+        )
+''',
+    "schedules/constant.py": '''
+"""A constant rate."""
+
+from ..specs import ScheduleSpec
+
+SPEC = ScheduleSpec(title="Constant", summary="the peak rate in every step")
+
+
+def factor(progress):
+    """The factor at `progress` in [0, 1)."""
+    return 1.0
+''',
+    "cli/hello.py": '''
+"""`lossbench hello`: a greeting."""
+
+from ._output import results
+
+
+def hello() -> None:
+    """Greet."""
+    results.print("hello")
+''',
+}
+
+COMMANDS = """
+import sys
+from lossbench.__main__ import main
+
+run = ["--dataset", "digits", "--epochs", "1", "--device", "cpu", "--optimizer", "momentum"]
+for command in (
+    ["losses", "half-squared"],
+    ["compare", "--losses", "softmax,half-squared", "--metric", "longest", "--schedule", "constant", *run],
+    ["plot", "features"],
+    ["hello"],
+):
+    code = main(command)
+    if code:
+        sys.exit(f"{command}: {code}")
+"""
+
+
+def test_a_new_file_of_each_kind_is_found_and_works(tmp_path):
+    copy = tmp_path / "lossbench"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, content in NEW_FILES.items():
+        (copy / name).write_text(content.lstrip(), encoding="utf-8")
+    listing = copy / "cli" / "__init__.py"
+    listing.write_text(listing.read_text(encoding="utf-8").replace('"bench"', '"bench", "hello"'), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Half squared" in done.stdout
+    assert "longest feature" in done.stdout
+    assert done.stdout.rstrip().endswith("hello")
