@@ -19,6 +19,7 @@ from ..randomness import seeded
 from ..runs.config import dataset_spec
 from ..runs.config_builder import make_config
 from ..runs.model import build
+from ..runs.result import Machine
 from ..specs import LossSpec, Value, catalog
 from ..tables import Table, number_text
 from ..training.device import autocast, describe_machine, resolve_precision
@@ -80,7 +81,7 @@ def measure(
 
 
 def told(
-    machine: dict[str, Any], found: list[LossTiming], step: Timing, *, batch_size: int, repeats: int
+    machine: Machine, found: list[LossTiming], step: Timing, *, batch_size: int, repeats: int
 ) -> Benchmark:
     """What was measured, in a table and in words; `step` is a step of the default network, of all of them."""
     header = ["loss", "ms", "middle half", "% of a step", "pytorch-metric-learning", "ms", "times ours"]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ..metrics import measure as measure_together
 from ..records import Embedding, Measured
+from ..runs.result import Machine
 from ..specs import catalog
 from ..tables import Table, number_text
 from ..training.device import describe_machine
@@ -88,9 +89,7 @@ def _timed(title: str, kind: str, names: Sequence[str], measured: Measured, repe
     return MetricTiming(title, kind, ours, theirs[0] if theirs else None)
 
 
-def _told(
-    found: Sequence[MetricTiming], machine: dict[str, Any], repeats: int, measured: Measured
-) -> Benchmark:
+def _told(found: Sequence[MetricTiming], machine: Machine, repeats: int, measured: Measured) -> Benchmark:
     rows = [
         [
             each.metric,

@@ -27,6 +27,7 @@ from ..randomness import seeded
 from ..records import EpochRecord, LabelledImages
 from ..runs.config import RunConfig
 from ..runs.model import build
+from ..runs.result import Machine, Status
 from ..runs.store import Store
 from ..tables import Table, number_text
 from ..training.cuda_graph import StepGraph
@@ -88,7 +89,7 @@ def ratio(ours: Course, usual: Course, target: float) -> tuple[float, bool]:
 
 
 def told(
-    config: RunConfig, ours: list[Course], usual: Course, *, target: float, machine: dict[str, Any]
+    config: RunConfig, ours: list[Course], usual: Course, *, target: float, machine: Machine
 ) -> Benchmark:
     """All courses, in a table and in words."""
     header = [
@@ -143,7 +144,7 @@ def _ours(config: RunConfig, placement: Placement) -> Course:
         run = Store(Path(folder)).run(config)
         judge.trainer = trainer = Trainer(run, placement, judge, lambda: False, StepGraph().step_one)
         run.begin()
-        if trainer.train()["status"] != "done":
+        if trainer.train().status is not Status.DONE:
             raise Diverged(f"{run.name} diverged, so there is no time to compare.")
     return Course(f"ours, --epochs {config.epochs}", judge.epochs)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .. import __version__
 from ..errors import RunError
 from ..files import write_atomically
+from ..runs.result import Machine
 from ..tables import Table, code, to_markdown
 
 
@@ -16,7 +17,7 @@ class Benchmark(NamedTuple):
     """One subject measured: its heading, machine, table, one paragraph of conditions, plain data for JSON."""
 
     heading: str
-    machine: dict[str, Any]
+    machine: Machine
     table: Table
     conditions: str
     data: dict[str, Any]
@@ -24,15 +25,15 @@ class Benchmark(NamedTuple):
 
 def document(benchmark: Benchmark) -> dict[str, Any]:
     """Plain data for JSON."""
-    told = {"benchmark": benchmark.heading, "lossbench": __version__, "machine": benchmark.machine}
+    told = {"benchmark": benchmark.heading, "lossbench": __version__, "machine": benchmark.machine._asdict()}
     return told | benchmark.data
 
 
-def on_machine(machine: dict[str, Any], threads: str | None = None) -> str:
+def on_machine(machine: Machine, threads: str | None = None) -> str:
     """The sentence that ends every paragraph of conditions: machine, threads, versions."""
     return (
-        f"{machine['device_name']}, {threads or machine['threads']} threads; torch {machine['torch']}, "
-        f"Python {machine['python']}, lossbench {__version__}."
+        f"{machine.device_name}, {threads or machine.threads} threads; torch {machine.torch}, "
+        f"Python {machine.python}, lossbench {__version__}."
     )
 
 
@@ -41,10 +42,10 @@ def write_section(root: Path, benchmark: Benchmark, command: str) -> Path:
 
     Raises RunError for a file that cannot be read or written.
     """
-    slug = re.sub(r"[^a-z0-9]+", "-", str(benchmark.machine["device_name"]).lower()).strip("-") or "machine"
+    slug = re.sub(r"[^a-z0-9]+", "-", str(benchmark.machine.device_name).lower()).strip("-") or "machine"
     path = root / "benchmarks" / f"{slug}.md"
     try:
-        title = f"# Benchmarks on {benchmark.machine['device_name']}\n"
+        title = f"# Benchmarks on {benchmark.machine.device_name}\n"
         before = path.read_text(encoding="utf-8") if path.exists() else title
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}.") from None

@@ -7,13 +7,13 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..errors import RunError
 from ..runs.config import COMPARED_LOSSES
 from ..runs.config_builder import make_config
+from ..runs.result import Machine, RunResult, Status
 from ..runs.store import Store
 from ..tables import Table, number_text
 from ..training.device import describe_machine
@@ -52,7 +52,7 @@ def write_runs(store: Store, count: int, points: int) -> list[str]:
         run = store.run(make_config(loss=COMPARED_LOSSES[seed % len(COMPARED_LOSSES)], seed=seed))
         run.begin()
         run.write_features(splits, {})
-        run.write_result({"run": run.name, "status": "done", "test_accuracy": accuracy, "metrics": {}})
+        run.write_result(RunResult(run=run.name, status=Status.DONE, test_accuracy=accuracy))
         names.append(run.name)
     return names
 
@@ -67,7 +67,7 @@ def _process(command: Sequence[str]) -> Work:
     return work
 
 
-def _told(found: Mapping[str, Timing], machine: dict[str, Any], repeats: int) -> Benchmark:
+def _told(found: Mapping[str, Timing], machine: Machine, repeats: int) -> Benchmark:
     header = ["command", "seconds", "middle half"]
     rows = [[name, number_text(each.median, 2), spread(each)] for name, each in found.items()]
     conditions = (

@@ -23,6 +23,7 @@ from ..errors import RunError
 from ..protocols import Silent
 from ..records import EpochRecord
 from ..runs.config import RunConfig
+from ..runs.result import Machine, Status
 from ..runs.store import Store
 from ..tables import Table, number_text
 from ..training.device import cores, describe_machine, resolve_device
@@ -106,7 +107,7 @@ def _batch(name: str, configs: Sequence[RunConfig], workers: int, placement: Pla
             watch.stored(outcome.config.run_name)
         wall = time.perf_counter() - began
     for outcome in outcomes:
-        if outcome.status != "done":
+        if outcome.status is not Status.DONE:
             raise RunError(f"{outcome.config.run_name} {outcome.status}: {outcome.message}")
     return Batch(
         name,
@@ -115,7 +116,7 @@ def _batch(name: str, configs: Sequence[RunConfig], workers: int, placement: Pla
         len(configs),
         wall,
         sum(moment - began for moment in watch.first.values()),
-        sum(outcome.result["seconds"] for outcome in outcomes if outcome.result),
+        sum(outcome.result.seconds for outcome in outcomes if outcome.result),
         watch.judging,
         sum(_images(config, placement) for config in configs),
         watch.largest("unique"),
@@ -175,7 +176,7 @@ def memory(process: int) -> dict[str, float]:
     return {}
 
 
-def told(config: RunConfig, alone: Batch, together: Batch, machine: dict[str, Any]) -> Benchmark:
+def told(config: RunConfig, alone: Batch, together: Batch, machine: Machine) -> Benchmark:
     """Both ways, in a table and in words."""
     header = ["runs", "workers x threads", "seconds", "images/s", "times alone", "without start"]
     header += ["start (s)", "judging per run (s)", "overhead (%)", "MB per worker, unique", "resident"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ from ..randomness import seeded
 from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig, dataset_spec
 from ..runs.config_builder import make_config
 from ..runs.model import build
+from ..runs.result import Machine
 from ..runs.store import RunFolder
 from ..specs import catalog
 from ..tables import Table, number_text
@@ -174,7 +175,7 @@ def _product(side: int, precision: torch.dtype, device: torch.device) -> Callabl
 def _told(
     paces: Sequence[Pace],
     operations: Mapping[str, float],
-    machine: dict[str, Any],
+    machine: Machine,
     batch_size: int,
     repeats: int,
     dataset: str,
@@ -194,7 +195,7 @@ def _told(
         ]
         for pace in paces
     ]
-    side = _SIDE[machine["device"]]
+    side = _SIDE[machine.device]
     counts = " or ".join(map(str, dict.fromkeys(pace.threads for pace in paces)))
     took = ", ".join(f"{name} {count / 1e6:.1f}" for name, count in operations.items())
     conditions = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Interrupted, LossbenchError
 from ..runs.config import RunConfig
 from ..runs.config_builder import feasibility_warnings
+from ..runs.outcome import STORED, Outcome
+from ..runs.result import Status
 from ..runs.store import RunFolder, Store
 from ..specs import catalog
 from ..specs.quantities import UNSEEN, format_value
@@ -31,7 +34,7 @@ def run_configs(
     force: bool,
     snapshots: int = 0,
     tensorboard: bool = False,
-) -> list[Any]:
+) -> list[Outcome]:
     """The outcomes in the order of the configs. Raises Interrupted when asked to stop.
 
     jobs: runs at a time; 0 is as many as can, None is 1 on this machine's cores and 0 elsewhere.
@@ -52,10 +55,12 @@ def run_configs(
         for outcome in run_all(observer=tracker or display, stop=stop):
             outcomes[outcome.config] = outcome
             display.finished_run(outcome.config.run_name, _line(outcome))
-            if tracker and outcome.status == "done":
+            if tracker and outcome.status is Status.DONE:
                 tracker.complete(outcome.config)
         if stop():
-            missing = sum(o.status == "interrupted" for o in outcomes.values()) + len(configs) - len(outcomes)
+            missing = (
+                sum(o.status is Status.INTERRUPTED for o in outcomes.values()) + len(configs) - len(outcomes)
+            )
             raise Interrupted(
                 f"Interrupted with {missing} of {len(configs)} runs to go; the same command continues."
             )
@@ -70,7 +75,7 @@ def _locally(
     placement: Placement,
     jobs: int | None,
     force: bool,
-) -> Callable[..., Iterator[Any]]:
+) -> Callable[..., Iterator[Outcome]]:
     """The local engine with these runs, after saying how long they will take."""
     from ..engines.estimate import plan
     from ..engines.local import run_all
@@ -92,7 +97,7 @@ def _on_ray(
     placement: Placement,
     jobs: int | None,
     force: bool,
-) -> Callable[..., Iterator[Any]]:
+) -> Callable[..., Iterator[Outcome]]:
     """The engine on Ray with these runs; how long they take there, nobody has measured."""
     from ..engines._cluster import Share
     from ..engines.ray import run_all
@@ -109,10 +114,10 @@ def _on_ray(
     )
 
 
-def fail_if_any(outcomes: Sequence[Any]) -> None:
+def fail_if_any(outcomes: Sequence[Outcome]) -> None:
     """Raise LossbenchError (exit code 1) that counts the runs that failed or diverged, if any."""
-    failed = sum(outcome.status == "failed" for outcome in outcomes)
-    diverged = sum(outcome.status == "diverged" for outcome in outcomes)
+    failed = sum(outcome.status is Status.FAILED for outcome in outcomes)
+    diverged = sum(outcome.status is Status.DIVERGED for outcome in outcomes)
     if failed or diverged:
         raise LossbenchError(
             f"{failed} of {len(outcomes)} runs failed and {diverged} diverged; "
@@ -120,17 +125,16 @@ def fail_if_any(outcomes: Sequence[Any]) -> None:
         )
 
 
-def with_metrics(outcomes: Sequence[Any], store: Store, names: Sequence[str]) -> list[Any]:
+def with_metrics(outcomes: Sequence[Outcome], store: Store, names: Sequence[str]) -> list[Outcome]:
     """The outcomes, their results completed by metrics that were not measured in training; names of
     anything else are passed over."""
     completed = []
     for outcome in counted(outcomes, "metrics"):
-        if outcome.status == "done":
-            run, result = store.run(outcome.config), dict(outcome.result)
-            result["metrics"] = _completed(run, result["metrics"], names, "")
-            if outcome.config.unseen:
-                result["unseen"] = _completed(run, result.get("unseen", {}), names, UNSEEN)
-            outcome = outcome._replace(result=result)
+        if outcome.status is Status.DONE and outcome.result is not None:
+            run, result = store.run(outcome.config), outcome.result
+            metrics = _completed(run, result.metrics, names, "")
+            unseen = _completed(run, result.unseen, names, UNSEEN) if outcome.config.unseen else {}
+            outcome = outcome._replace(result=dataclasses.replace(result, metrics=metrics, unseen=unseen))
         completed.append(outcome)
     return completed
 
@@ -169,14 +173,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def _line(outcome: Any) -> str:
-    if outcome.status != "done":
-        return (
-            f"{outcome.status}: {outcome.message}"
-            if outcome.message != "stored"
-            else f"{outcome.status} (stored)"
-        )
-    part = outcome.config.eval_split
-    accuracy = format_value(f"{part}_accuracy", outcome.result[f"{part}_accuracy"], unit=True)
-    text = f"{accuracy} {part} in {outcome.result['seconds']:.1f} s"
-    return f"{text} (stored)" if outcome.message == "stored" else text
+def _line(outcome: Outcome) -> str:
+    stored = " (stored)" if outcome.message == STORED else ""
+    if outcome.status is not Status.DONE or outcome.result is None:
+        return f"{outcome.status}{stored}" if stored else f"{outcome.status}: {outcome.message}"
+    split, result = outcome.config.eval_split, outcome.result
+    accuracy = format_value(f"{split}_accuracy", result.accuracy(split), unit=True)
+    return f"{accuracy} {split} in {result.seconds:.1f} s{stored}"

@@ -21,6 +21,7 @@ from rich.table import Table as RichTable
 
 from ..files import to_json
 from ..records import EpochRecord
+from ..runs.result import RunResult
 from ..specs.quantities import format_value
 from ..tables import is_number
 
@@ -143,6 +144,7 @@ class RunDisplay:
             self.progress.remove_task(self.tasks.pop(run))
 
 
-def result_document(result: dict[str, Any], path: str) -> dict[str, Any]:
-    """A run's stored result with the place of its files, as `--json` prints it."""
-    return {"run": result["run"], "path": path, **result}
+def result_document(result: RunResult, path: str, *, whole: bool = True) -> dict[str, Any]:
+    """A run's result with the place of its files, as `--json` prints it; only its status unless `whole`."""
+    data = result.to_dict() if whole else {"status": result.status.value}
+    return {"run": result.run, "path": path, **data}

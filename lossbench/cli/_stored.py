@@ -11,6 +11,7 @@ import typer
 
 from ..errors import RunError
 from ..runs.config_builder import make_config
+from ..runs.result import Status
 from ..specs import catalog
 from ._output import warn
 
@@ -54,7 +55,8 @@ def chosen_runs(
         run
         for run in runs
         if (wanted is None or run.config.loss in wanted)
-        and (run.result() or {}).get("status") == "done"
+        and (result := run.result()) is not None
+        and result.status is Status.DONE
         and (run.has_snapshots or not snapshots)
     ]
     if not done:

@@ -12,6 +12,8 @@ import typer
 
 from ..errors import UsageError
 from ..runs.config import BASE_LOSS, COMPARED_LOSSES, RunConfig, dataset_spec
+from ..runs.outcome import Outcome
+from ..runs.result import Status
 from ..specs import catalog
 from ._options import (
     DEFAULT_RESULTS,
@@ -108,12 +110,18 @@ def compare(
     groups = {name: [by_config[config] for config in own] for name, own in configs.items()}
     report = _report(groups, outcomes, base, metrics)
     figures: list[str] = []
-    if any(outcome.status == "done" for outcome in outcomes):
+    if any(outcome.status is Status.DONE for outcome in outcomes):
         name = _name(everything, list(configs)) + ("-tuned" if tuned else "")
         figures = _draw(store, name, groups, report)
         write_tables(store, name, report)
     if json:
-        print_json({"runs": [o.result for o in outcomes], "figures": figures, **document(report)})
+        print_json(
+            {
+                "runs": [o.result.to_dict() if o.result else None for o in outcomes],
+                "figures": figures,
+                **document(report),
+            }
+        )
     else:
         _show(report)
         say("   ".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
@@ -189,34 +197,37 @@ def _name(configs: Sequence[RunConfig], names: Sequence[str]) -> str:
 
 
 def _report(
-    groups: Mapping[str, Sequence[Any]], outcomes: Sequence[Any], baseline: str, metrics: Sequence[str]
+    groups: Mapping[str, Sequence[Outcome]],
+    outcomes: Sequence[Outcome],
+    baseline: str,
+    metrics: Sequence[str],
 ) -> Report:
     from ..experiments.comparison import contests
     from ..experiments.summary import summarize
     from ..reports.report import Report, conditions
 
     configs = [outcome.config for outcome in outcomes]
-    done = [outcome for outcome in outcomes if outcome.status == "done"]
+    done = [outcome for outcome in outcomes if outcome.status is Status.DONE]
     datasets = list(dict.fromkeys(config.dataset for config in configs))
     several = len(groups) > 1 and len({config.seed for config in configs}) > 1
     data = ", ".join(dataset_spec(name).title for name in datasets)
     return Report(
         title=f"{data}: {' · '.join(dict.fromkeys(config.title for config in configs))}",
         command=command_line(),
-        stated=conditions([o.config for o in done], [o.result for o in done]) if done else "",
+        stated=conditions([o.config for o in done], [o.result for o in done if o.result]) if done else "",
         rows=summarize(outcomes),
         metrics=metrics,
         contests=contests(groups, baseline, metrics, datasets) if several else (),
     )
 
 
-def _draw(store: Store, name: str, groups: Mapping[str, Sequence[Any]], report: Report) -> list[str]:
+def _draw(store: Store, name: str, groups: Mapping[str, Sequence[Outcome]], report: Report) -> list[str]:
     """For each data set the features of the first seed of each loss, and with several seeds the paired
     differences by the first metric that has any; with several data sets the mean ranks."""
     from ..reports.figure_files import draw_features, draw_forest, draw_grid
 
     every = list(dict.fromkeys(o.config.dataset for outcomes in groups.values() for o in outcomes))
-    done = {name: [o for o in outcomes if o.status == "done"] for name, outcomes in groups.items()}
+    done = {name: [o for o in outcomes if o.status is Status.DONE] for name, outcomes in groups.items()}
     paired = [c for c in report.contests if any(entry.comparison.n for entry in c.entries)]
     figures = []
     for dataset in every:
@@ -238,7 +249,7 @@ def _draw(store: Store, name: str, groups: Mapping[str, Sequence[Any]], report: 
 def _draw_ranks(
     store: Store,
     name: str,
-    groups: Mapping[str, Sequence[Any]],
+    groups: Mapping[str, Sequence[Outcome]],
     metrics: Sequence[str],
     datasets: Sequence[str],
 ) -> list[Path]:
@@ -251,7 +262,10 @@ def _draw_ranks(
         scores = scores_by_dataset(groups, metric, datasets)
         if scores is not None:
             runs = [
-                store.run(o.config) for outcomes in groups.values() for o in outcomes if o.status == "done"
+                store.run(o.config)
+                for outcomes in groups.values()
+                for o in outcomes
+                if o.status is Status.DONE
             ]
             titles = labels([outcomes[0].config for outcomes in groups.values()])
             path = store.figures / f"{name}-ranks.png"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import LossbenchError
+from ..runs.result import RunResult, Status
 from ._options import DEFAULT_RESULTS, Json, Results
-from ._output import print_json, print_table, say, warn
+from ._output import print_json, print_table, result_document, say, warn
 
 if TYPE_CHECKING:
     from ..runs.store import RunFolder
@@ -48,12 +49,12 @@ def runs(
 
 def _document(run: RunFolder) -> dict[str, Any]:
     try:
-        result = run.result()
+        result = run.result() or RunResult(run=run.name, status=Status.INCOMPLETE)
     except LossbenchError as error:
         warn(str(error))
-        result = {"status": "broken"}
-    result = result or {"status": "incomplete"}
-    return {"run": run.name, "path": str(run.path), **result, "config": run.config.to_dict()}
+        result = RunResult(run=run.name, status=Status.BROKEN)
+    stored = result.status in (Status.DONE, Status.DIVERGED)
+    return result_document(result, str(run.path), whole=stored) | {"config": run.config.to_dict()}
 
 
 def _line(document: dict[str, Any]) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..runs.config import dataset_spec
+from ..runs.outcome import Outcome
+from ..runs.result import Status
 from ..specs import Value
 from ._options import (
     DEFAULT_RESULTS,
@@ -52,7 +54,7 @@ def sweep(
         configs, store, request, jobs=jobs or 0, force=force, snapshots=snapshots, tensorboard=tensorboard
     )
     rows = summarize(outcomes)
-    done = [outcome for outcome in outcomes if outcome.status == "done"]
+    done = [outcome for outcome in outcomes if outcome.status is Status.DONE]
     name = "-".join(
         ["sweep", configs[0].loss, *(axis.replace(".", "-") for axis in varied), configs[0].dataset]
     )
@@ -61,17 +63,17 @@ def sweep(
         figures = _draw(store, name, done, varied)
         over = ", ".join(varied) or "seeds"
         title = f"{dataset_spec(configs[0].dataset).title}: {configs[0].title} over {over}"
-        stated = conditions([o.config for o in done], [o.result for o in done])
+        stated = conditions([o.config for o in done], [o.result for o in done if o.result])
         write_tables(store, name, Report(title, command_line(), stated, rows, swept=varied))
     if json:
-        print_json({"runs": [o.result for o in outcomes], "figures": figures})
+        print_json({"runs": [o.result.to_dict() if o.result else None for o in outcomes], "figures": figures})
     else:
         print_table(comparison(rows))
         say("   ".join([f"Table: {store.tables / name}.md, .csv", *(f"Figure: {path}" for path in figures)]))
     fail_if_any(outcomes)
 
 
-def _draw(store: Store, name: str, done: list[Any], varied: dict[str, list[Value]]) -> list[str]:
+def _draw(store: Store, name: str, done: list[Outcome], varied: dict[str, list[Value]]) -> list[str]:
     """A row of curves per numeric axis, and the features of the first seed at each setting."""
     from ..reports.figure_files import draw_curves, draw_grid
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import Diverged
 from ..runs.config import RunConfig
 from ..runs.config_builder import config_at, feasibility_warnings
+from ..runs.result import RunResult, Status
 from ._options import (
     DEFAULT_RESULTS,
     Force,
@@ -47,9 +48,8 @@ def train(
     try:
         result = _train(config, store, request, force, snapshots, tensorboard)
     except Diverged as error:
-        result = store.run(config).result() or {}
-        if json:
-            print_json(result_document(result, str(store.run(config).path)))
+        if json and (stored := store.run(config).result()) is not None:
+            print_json(result_document(stored, str(store.run(config).path)))
         raise error
     path = str(store.run(config).path)
     if json:
@@ -60,9 +60,9 @@ def train(
 
 def _train(
     config: RunConfig, store: Store, request: Request, force: bool, snapshots: int, tensorboard: bool
-) -> dict[str, object]:
+) -> RunResult:
     stored = None if force else store.run(config).result()
-    if stored is not None and stored["status"] == "done" and not tensorboard:
+    if stored is not None and stored.status is Status.DONE and not tensorboard:
         return stored  # without importing torch
     from ..training.process import Placement, StopRequest
     from ..training.train import train as run
@@ -78,26 +78,23 @@ def _train(
     return result
 
 
-def _show(config: RunConfig, result: dict[str, object], path: str) -> None:
+def _show(config: RunConfig, result: RunResult, path: str) -> None:
     from ..specs.quantities import column_title, format_value
 
-    metrics: dict[str, float] = result["metrics"]  # type: ignore[assignment]
-    test: float | None = result["test_accuracy"]  # type: ignore[assignment]
-    val: float | None = result["val_accuracy"]  # type: ignore[assignment]
+    test, val = result.test_accuracy, result.val_accuracy
     pairs = [
-        ("test accuracy", f"{format_value('test_accuracy', test, unit=True)}  by {result['rule']}"),
+        ("test accuracy", f"{format_value('test_accuracy', test, unit=True)}  by {result.rule}"),
         ("val accuracy", format_value("val_accuracy", val, unit=True)),
     ]
-    for name, value in metrics.items():
+    for name, value in result.metrics.items():
         if name != "accuracy" and value is not None:
             pairs.append((column_title(name), format_value(name, value)))
-    for name, value in result.get("unseen", {}).items():  # type: ignore[attr-defined]
+    for name, value in result.unseen.items():
         if value is not None:
             pairs.append((f"unseen {column_title(name)}", format_value(name, value)))
-    machine: dict[str, object] = result["machine"]  # type: ignore[assignment]
     pairs += [
-        ("training time", f"{result['seconds']:.1f} s on {machine['device_name']}"),
-        ("speed", f"{result['images_per_second']:,.0f} images/s"),
+        ("training time", f"{result.seconds:.1f} s on {result.machine.device_name}"),
+        ("speed", f"{result.images_per_second:,.0f} images/s"),
         ("files", path),
     ]
     print_pairs(pairs, " ".join(filter(None, [config.title, config.subtitle, f"seed {config.seed}"])))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from ..errors import Diverged, Interrupted, RunError
 from ..protocols import Observer
 from ..runs.config import RunConfig
+from ..runs.outcome import Outcome
+from ..runs.result import RunResult, Status
 from ..runs.store import Store
 from ..training.process import Placement
 from ._cluster import Share, connected, imported
-from ._outcomes import Outcome, data_of, stored
+from ._outcomes import data_of, stored
 from .ray import Sweep
 
-Train = Callable[..., dict[str, Any]]
+_ERRORS = {Status.DIVERGED: Diverged, Status.INTERRUPTED: Interrupted}
+Train = Callable[..., RunResult]
 
 
 @contextlib.contextmanager
@@ -39,20 +41,22 @@ def training_on_ray(
             placement: Placement,
             observer: Observer,
             stop: Callable[[], bool],
-        ) -> dict[str, Any]:
+        ) -> RunResult:
             if (outcome := stored(config, store)) is not None:
                 return _result(outcome)
             sweep = Sweep(cluster, store, kept, placement, 1, observer, stop, False)
             found = list(sweep.run([config]))
-            return _result(found[0] if found else Outcome(config, "interrupted", None, "It had not begun."))
+            return _result(
+                found[0] if found else Outcome(config, Status.INTERRUPTED, None, "It had not begun.")
+            )
 
         yield train, cluster.slots()
 
 
-def _result(outcome: Outcome) -> dict[str, Any]:
+def _result(outcome: Outcome) -> RunResult:
     """The result, or the error that training here would have raised."""
-    if outcome.status in ("diverged", "interrupted"):
-        raise {"diverged": Diverged, "interrupted": Interrupted}[outcome.status](outcome.message)
+    if outcome.status in _ERRORS:
+        raise _ERRORS[outcome.status](outcome.message)
     if outcome.result is None:
         raise RunError(outcome.message)
     return outcome.result

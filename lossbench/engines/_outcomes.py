@@ -7,7 +7,6 @@ import contextlib
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 
@@ -16,25 +15,14 @@ from ..errors import Busy, Diverged, Interrupted, LossbenchError, RunError
 from ..protocols import Observer
 from ..records import SplitSpec
 from ..runs.config import RunConfig
+from ..runs.outcome import STORED, Outcome
+from ..runs.result import Status
 from ..runs.store import RunFolder, Store
 from ..training.process import Placement
 from ..training.train import train
 from ..training.trainer import RunStep
 
 _HOPELESS = 3
-
-
-class Outcome(NamedTuple):
-    """What became of a run: done, diverged, failed or interrupted, and its result or the reason.
-
-    Between `run_here` and an engine also `busy` (another process trains it: ask again later) and `died` (out
-    of memory: a new worker may have more). Those that an engine passes on count as failed.
-    """
-
-    config: RunConfig
-    status: str
-    result: dict[str, Any] | None
-    message: str
 
 
 def sorted_out(
@@ -61,8 +49,8 @@ def stored(config: RunConfig, store: Store) -> Outcome | None:
     try:
         result = store.run(config).result()
     except LossbenchError as error:
-        return Outcome(config, "failed", None, str(error))
-    return None if result is None else Outcome(config, result["status"], result, "stored")
+        return Outcome(config, Status.FAILED, None, str(error))
+    return None if result is None else Outcome(config, result.status, result, STORED)
 
 
 def run_here(
@@ -86,19 +74,21 @@ def run_here(
             force=force,
             run_step=run_step,
         )
-        return Outcome(config, result["status"], result, "")
+        return Outcome(config, result.status, result)
     except Diverged as error:
-        return Outcome(config, "diverged", run.result(), str(error))
+        return Outcome(config, Status.DIVERGED, run.result(), str(error))
     except Interrupted as error:
-        return Outcome(config, "interrupted", None, str(error))
+        return Outcome(config, Status.INTERRUPTED, None, str(error))
     except Busy as error:
-        return Outcome(config, "busy", None, str(error))
+        return Outcome(config, Status.BUSY, None, str(error))
     except LossbenchError as error:
         _note(run, f"failed: {error}")
-        return Outcome(config, "failed", None, str(error))
+        return Outcome(config, Status.FAILED, None, str(error))
     except Exception as error:
         _note(run, f"failed:\n{traceback.format_exc()}")
-        status, what = ("died", "out of memory") if _out_of_memory(error) else ("failed", str(error))
+        out_of_memory = _out_of_memory(error)
+        status = Status.DIED if out_of_memory else Status.FAILED
+        what = "out of memory" if out_of_memory else str(error)
         return Outcome(config, status, None, f"{type(error).__name__}: {what} (see {run.path / 'log.txt'})")
 
 
@@ -120,10 +110,10 @@ def while_there_is_hope(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """
     reasons: collections.deque[str] = collections.deque(maxlen=_HOPELESS)
     for outcome in outcomes:
-        if outcome.status in ("busy", "died"):
-            outcome = outcome._replace(status="failed")
+        if outcome.status in (Status.BUSY, Status.DIED):
+            outcome = outcome._replace(status=Status.FAILED)
         yield outcome
-        failed = outcome.status == "failed"
+        failed = outcome.status is Status.FAILED
         # a message may name its run, and the reason is the same for all that
         reasons.append(outcome.message.replace(outcome.config.run_name, "") if failed else "")
         if failed and reasons.count(reasons[0]) == _HOPELESS:

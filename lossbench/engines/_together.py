@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ..protocols import Observer
 from ..runs.config import RunConfig
+from ..runs.outcome import Outcome
+from ..runs.result import Status
 from ..runs.store import Store
 from ..training.cuda_graph import RunGroup
 from ..training.process import Placement
-from ._outcomes import Outcome, run_here
+from ._outcomes import run_here
 
 PATIENCE = 0.5  # seconds until a run that another process was training is tried again
 
@@ -39,7 +41,7 @@ def run_together(
     while configs and not stop():
         busy = []
         for outcome in _in_a_group(configs, run, stop, size) if size > 1 else _one_by_one(configs, run, stop):
-            if outcome.status == "busy":
+            if outcome.status is Status.BUSY:
                 busy.append(outcome.config)
             else:
                 yield outcome

@@ -25,10 +25,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..protocols import Observer
 from ..records import EpochRecord
 from ..runs.config import RunConfig
+from ..runs.outcome import Outcome
+from ..runs.result import Status
 from ..runs.store import Store
 from ..training.device import resolve_device
-from ..training.process import Placement, StopRequest, threads_per_worker
-from ._outcomes import Outcome, data_of, run_here, sorted_out, while_there_is_hope
+from ..training.process import Placement, StopRequest, threads_each
+from ._outcomes import data_of, run_here, sorted_out, while_there_is_hope
 from ._together import PATIENCE, run_together
 
 if TYPE_CHECKING:  # Windows has but one of them
@@ -96,7 +98,7 @@ class _Pool:
         stop: Callable[[], bool],
         force: bool,
     ) -> None:
-        share = placement._replace(threads=threads_per_worker(placement, size))
+        share = placement._replace(threads=threads_each(placement, size))
         self.arguments = (dict(os.environ), store.root, share, force)
         self.size, self.observer, self.stop = size, observer, stop
         self.running: dict[_Worker, RunConfig] = {}
@@ -125,9 +127,9 @@ class _Pool:
                     if outcome is None:
                         continue
                     config = self.running.pop(worker)
-                    if outcome.status == "interrupted" and not self.stop():  # by somebody else
-                        outcome = outcome._replace(status="died")
-                    if outcome.status == "died":
+                    if outcome.status is Status.INTERRUPTED and not self.stop():  # by somebody else
+                        outcome = outcome._replace(status=Status.DIED)
+                    if outcome.status is Status.DIED:
                         worker.connection.close()
                         worker.process.kill()  # one out of memory still lives
                         worker.process.join()
@@ -135,8 +137,8 @@ class _Pool:
                             idle.append(self._start())
                     else:
                         idle.append(worker)
-                    if outcome.status == "busy" or (
-                        outcome.status == "died" and self.attempts[config] < _ATTEMPTS
+                    if outcome.status is Status.BUSY or (
+                        outcome.status is Status.DIED and self.attempts[config] < _ATTEMPTS
                     ):
                         waiting.append(config)
                     else:
@@ -187,11 +189,11 @@ class _Pool:
             worker.process.join(timeout=1)
             silent = time.monotonic() - self.heard[worker] > _SILENCE
             why = f"hung for {_SILENCE:.0f} s" if silent else f"died (exit code {worker.process.exitcode})"
-            return Outcome(self.running[worker], "died", None, f"its worker process {why}")
+            return Outcome(self.running[worker], Status.DIED, None, f"its worker process {why}")
         self.heard[worker] = time.monotonic()
         if kind == "outcome":
             outcome = Outcome(*content)
-            if outcome.status == "busy":
+            if outcome.status is Status.BUSY:
                 self.busy_at[outcome.config] = time.monotonic()
                 self.attempts[outcome.config] -= 1
             return outcome
@@ -250,7 +252,7 @@ def _work(
         while True:
             config = connection.recv()
             if stop():  # before it had anything to save
-                outcome = Outcome(config, "interrupted", None, f"{config.run_name} did not begin.")
+                outcome = Outcome(config, Status.INTERRUPTED, None, f"{config.run_name} did not begin.")
             else:
                 outcome = run_here(
                     config, store, placement, messenger, lambda: stop() or messenger.alone, force

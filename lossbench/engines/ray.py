@@ -21,10 +21,12 @@ from ..errors import Busy, LossbenchError, RunError, first_line
 from ..protocols import Observer
 from ..records import EpochRecord, SplitSpec
 from ..runs.config import RunConfig
+from ..runs.outcome import Outcome
+from ..runs.result import Status
 from ..runs.store import RunFolder, Store
 from ..training.process import Placement
 from ._cluster import Cluster, Share, connected, difference, imported, versions
-from ._outcomes import Outcome, data_of, run_here, sorted_out, stored, while_there_is_hope
+from ._outcomes import data_of, run_here, sorted_out, stored, while_there_is_hope
 
 _ATTEMPTS = 2
 _PAUSE = 0.1  # seconds between two looks at the mailbox
@@ -103,7 +105,7 @@ class Sweep:
             while self.away or (waiting and not self.stop()):
                 while waiting and not self.stop() and len(self.away) < self._room():
                     outcome = self._send(waiting.popleft())
-                    if outcome is not None and outcome.status == "busy":
+                    if outcome is not None and outcome.status is Status.BUSY:
                         waiting.append(outcome.config)
                         break  # it is looked at again after the others
                     if outcome is not None:
@@ -117,11 +119,11 @@ class Sweep:
                     away = self.away.pop(task)
                     with away.lock:
                         outcome = self._receive(task, away.run)
-                    if outcome.status == "died":
+                    if outcome.status is Status.DIED:
                         if self.attempts[outcome.config] < _ATTEMPTS:
                             waiting.append(outcome.config)
                             continue
-                        outcome = outcome._replace(status="failed")
+                        outcome = outcome._replace(status=Status.FAILED)
                     yield outcome
         finally:
             for task, away in self.away.items():
@@ -149,9 +151,9 @@ class Sweep:
         except LossbenchError as error:
             lock.close()
             if isinstance(error, Busy):
-                return Outcome(config, "busy", None, str(error))
+                return Outcome(config, Status.BUSY, None, str(error))
             run.log(f"failed: {error}")
-            return Outcome(config, "failed", None, str(error))
+            return Outcome(config, Status.FAILED, None, str(error))
         self.attempts[config] += 1
         parcel = _Parcel(config, self.placement, files, str(self.store.root), self.box, versions())
         task = self.task.remote(parcel, self.cluster.mailbox, self.data[config.split_spec])
@@ -207,15 +209,15 @@ class Sweep:
         except errors.RayError as error:
             # a task that is cancelled while its worker comes up fails in many ways
             if isinstance(error, errors.TaskCancelledError) or (self.stop() and not begun):
-                return Outcome(run.config, "interrupted", None, f"{run.name} had not begun.")
+                return Outcome(run.config, Status.INTERRUPTED, None, f"{run.name} had not begun.")
             if not isinstance(error, errors.RayTaskError):
-                return Outcome(run.config, "died", None, f"its node or worker died: {first_line(error)}")
+                return Outcome(run.config, Status.DIED, None, f"its node or worker died: {first_line(error)}")
             if isinstance(error, ImportError | AttributeError):  # as it is raised where a module is not
                 raise RunError(f"A node of the Ray cluster lacks this lossbench: {_cause(error)}.") from None
-            return Outcome(run.config, "failed", None, f"its node could not train it: {_cause(error)}")
+            return Outcome(run.config, Status.FAILED, None, f"its node could not train it: {_cause(error)}")
         except LossbenchError as error:  # the files cannot be written
-            return Outcome(run.config, "failed", None, str(error))
-        if outcome.status == "mismatch":
+            return Outcome(run.config, Status.FAILED, None, str(error))
+        if outcome.status is Status.MISMATCH:
             raise RunError(outcome.message)
         return outcome
 
@@ -234,13 +236,13 @@ class _Parcel(NamedTuple):
 def _train(parcel: _Parcel, mailbox: Any, data: Any) -> tuple[Outcome, dict[str, bytes]]:
     """A run on the node that this is called on: its outcome and its files."""
     if told := difference(parcel.versions):
-        return Outcome(parcel.config, "mismatch", None, told), {}
+        return Outcome(parcel.config, Status.MISMATCH, None, told), {}
     with tempfile.TemporaryDirectory(prefix="lossbench-") as folder:
         store = Store(Path(folder))
         run = store.run(parcel.config)
         line = _Line(mailbox, parcel.box, run)
         if line.tell("begun"):
-            return Outcome(parcel.config, "interrupted", None, f"{run.name} had not begun."), {}
+            return Outcome(parcel.config, Status.INTERRUPTED, None, f"{run.name} had not begun."), {}
         run.unpack(parcel.files)
         here = parcel.placement._replace(splits=from_arrays(data))
         outcome = run_here(parcel.config, store, here, line, line.stop, False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..runs.config import RunConfig
-from ..runs.result import numbers_of
+from ..runs.outcome import Outcome
+from ..runs.result import Status
 from ..specs.quantities import higher_is_better
 from ..statistics import PairedDifference, Verdict, compare_paired, holm, seeds_needed
 
@@ -47,7 +48,7 @@ class Contest(NamedTuple):
 
 
 def contests(
-    groups: Mapping[str, Sequence[Any]], baseline: str, metrics: Sequence[str], datasets: Sequence[str]
+    groups: Mapping[str, Sequence[Outcome]], baseline: str, metrics: Sequence[str], datasets: Sequence[str]
 ) -> list[Contest]:
     """Every loss against the baseline, for each metric that has a better side, on each data set.
 
@@ -83,7 +84,7 @@ def labels(configs: Sequence[RunConfig]) -> list[str]:
     ]
 
 
-def _contest(groups: Mapping[str, Sequence[Any]], baseline: str, metric: str, dataset: str) -> Contest:
+def _contest(groups: Mapping[str, Sequence[Outcome]], baseline: str, metric: str, dataset: str) -> Contest:
     own = {name: [o for o in outcomes if o.config.dataset == dataset] for name, outcomes in groups.items()}
     reference = _by_seed(own[baseline], metric)
     better = higher_is_better(metric) is not False
@@ -93,18 +94,18 @@ def _contest(groups: Mapping[str, Sequence[Any]], baseline: str, metric: str, da
             continue
         values = _by_seed(outcomes, metric)
         comparison = compare_paired(values, reference, higher_is_better=better)
-        done = sum(outcome.status == "done" for outcome in outcomes)
+        done = sum(outcome.status is Status.DONE for outcome in outcomes)
         entries.append(Entry(outcomes[0].config, done, len(outcomes) - done, comparison, math.nan))
     return Contest(metric, own[baseline][0].config, tuple(entries))
 
 
-def _by_seed(outcomes: Sequence[Any], metric: str) -> dict[int, float]:
-    found = {o.config.seed: numbers_of(o.result) for o in outcomes if o.status == "done"}
+def _by_seed(outcomes: Sequence[Outcome], metric: str) -> dict[int, float]:
+    found = {o.config.seed: o.numbers for o in outcomes if o.status is Status.DONE}
     return {seed: numbers[metric] for seed, numbers in found.items() if metric in numbers}
 
 
 def scores_by_dataset(
-    groups: Mapping[str, Sequence[Any]], metric: str, datasets: Sequence[str]
+    groups: Mapping[str, Sequence[Outcome]], metric: str, datasets: Sequence[str]
 ) -> np.ndarray | None:
     """Mean score (data sets, losses); None unless every loss has one on every data set."""
     table = []

@@ -16,7 +16,7 @@ import re
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from ..records import EpochRecord
 from ..runs.config import RunConfig
 from ..runs.config_builder import config_from_dict
 from ..runs.measurement import measure_stored
-from ..runs.result import numbers_of
+from ..runs.result import RunResult
 from ..runs.store import RunFolder, Store
 from ..training.process import Placement
 from ..training.train import train
@@ -58,7 +58,7 @@ def tune(
     observer: Observer,
     stop: Callable[[], bool],
     report: Callable[[str], None],
-    engine: Callable[..., dict[str, Any]] | None = None,
+    engine: Callable[..., RunResult] | None = None,
 ) -> dict[str, Any]:
     """Work until `trials` trials are over, whoever ran them, and store what was found.
 
@@ -169,7 +169,7 @@ def _run_trial(
     placement: Placement,
     observer: Observer,
     stop: Callable[[], bool],
-    engine: Callable[..., dict[str, Any]],
+    engine: Callable[..., RunResult],
 ) -> str:
     """Run a trial and tell the study; how it went, in words."""
     from optuna.trial import TrialState
@@ -195,7 +195,7 @@ def _objective(
     placement: Placement,
     observer: Observer,
     stop: Callable[[], bool],
-    engine: Callable[..., dict[str, Any]],
+    engine: Callable[..., RunResult],
 ) -> float:
     """The mean over the seeds of a trial's runs. Raises _GivenUp, and Interrupted with the runs saved."""
     values: list[float] = []
@@ -221,8 +221,8 @@ def _objective(
     return sum(values) / len(values)
 
 
-def _value(result: Mapping[str, Any], run: RunFolder, metric: str) -> float:
-    found = numbers_of(result).get(metric)
+def _value(result: RunResult, run: RunFolder, metric: str) -> float:
+    found = result.numbers.get(metric)
     if found is None:
         found = measure_stored(run, [metric])[metric]
     if found is None:

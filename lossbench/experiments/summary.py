@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..runs.config import RunConfig
-from ..runs.result import numbers_of
+from ..runs.outcome import Outcome
+from ..runs.result import Status
 from ..specs.quantities import RUN_NUMBERS
 from ..statistics import Interval, mean_interval
 
@@ -22,14 +23,14 @@ class Row(NamedTuple):
     failed: int
 
 
-def summarize(outcomes: Iterable[Any]) -> list[Row]:
+def summarize(outcomes: Iterable[Outcome]) -> list[Row]:
     """One row per setting, in the order in which the settings first occur."""
-    groups: dict[RunConfig, list[Any]] = {}
+    groups: dict[RunConfig, list[Outcome]] = {}
     for outcome in outcomes:
         groups.setdefault(dataclasses.replace(outcome.config, seed=0), []).append(outcome)
     rows = []
     for group in groups.values():
-        results = [numbers_of(outcome.result) for outcome in group if outcome.status == "done"]
+        results = [outcome.numbers for outcome in group if outcome.status is Status.DONE]
         names = dict.fromkeys([*RUN_NUMBERS, *(name for result in results for name in result)])
         values = {name: [result[name] for result in results if name in result] for name in names}
         rows.append(
@@ -37,8 +38,8 @@ def summarize(outcomes: Iterable[Any]) -> list[Row]:
                 config=group[0].config,
                 intervals={name: mean_interval(numbers) for name, numbers in values.items()},
                 done=len(results),
-                diverged=sum(outcome.status == "diverged" for outcome in group),
-                failed=sum(outcome.status not in ("done", "diverged") for outcome in group),
+                diverged=sum(outcome.status is Status.DIVERGED for outcome in group),
+                failed=sum(outcome.status not in (Status.DONE, Status.DIVERGED) for outcome in group),
             )
         )
     return rows

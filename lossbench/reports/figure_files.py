@@ -20,6 +20,7 @@ from ..files import write_atomically
 from ..protocols import RunView
 from ..runs.config import BASE_LOSS
 from ..runs.config_builder import config_from_dict
+from ..runs.outcome import Outcome
 from ..runs.store import RunFolder
 from ..runs.stored_run import StoredRun
 from ..specs import FigureSpec, Value, catalog
@@ -159,9 +160,9 @@ def _choices(name: str, spec: FigureSpec, given: Mapping[str, str | None]) -> di
 
 
 def _contest(runs: Sequence[StoredRun], metric: str) -> Contest:
-    groups: dict[str, list[StoredRun]] = {}
+    groups: dict[str, list[Outcome]] = {}
     for run in runs:
-        groups.setdefault(str(dataclasses.replace(run.config, seed=0)), []).append(run)
+        groups.setdefault(str(dataclasses.replace(run.config, seed=0)), []).append(run.outcome)
     names = {own[0].config.loss: name for name, own in groups.items()}
     if len(groups) < 2:
         raise RunError(

@@ -10,6 +10,7 @@ from ..experiments.comparison import Contest, Entry, family_size, labels
 from ..experiments.summary import Row
 from ..files import to_json, write_atomically
 from ..runs.config import RunConfig, dataset_spec
+from ..runs.result import RunResult
 from ..runs.store import Store
 from ..specs.quantities import column_title, format_value, metric_name
 from ..statistics import Interval
@@ -189,16 +190,16 @@ def to_csv(rows: Sequence[Row], swept: Iterable[str]) -> bytes:
     return csv_bytes(lines)
 
 
-def conditions(configs: Sequence[RunConfig], results: Sequence[dict[str, Any]]) -> str:
+def conditions(configs: Sequence[RunConfig], results: Sequence[RunResult]) -> str:
     """Data, network, schedule, machine, versions and dates of what a table shows, as sentences."""
     data = {
         config.dataset: f"{dataset_spec(config.dataset).title} with {config.val_size:,}" for config in configs
     }
-    machines = [result["machine"] for result in results]
-    dates = sorted({result["finished"][:10] for result in results})
+    machines = [result.machine for result in results]
+    dates = sorted({result.finished[:10] for result in results})
 
     def of(field: str, records: Iterable[Any] = results) -> str:
-        return _several(record[field] for record in records)
+        return _several(getattr(record, field) for record in records)
 
     def chosen(field: str) -> str:
         return _several(getattr(config, field) for config in configs)

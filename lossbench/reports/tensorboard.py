@@ -84,7 +84,7 @@ def write_tensorboard(run: StoredRun) -> Path:
     Each epoch has the moment at which it ended. Raises UsageError without TensorBoard, RunError where the
     folder cannot be written, DataError where the images cannot be read.
     """
-    began = datetime.fromisoformat(run.result["finished"]).timestamp()
+    began = datetime.fromisoformat(run.result.finished).timestamp()
     began -= sum(record.seconds for record in run.epochs)
     with _writer(run.folder) as writer:
         for record in run.epochs:

@@ -21,7 +21,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -31,6 +30,7 @@ from ..files import drop_leftovers, npz_bytes, read_arrays, read_json, refuse_li
 from ..records import Embedding, EpochRecord, Snapshots
 from .config import FORMAT, RunConfig
 from .config_builder import config_from_dict
+from .result import RunResult
 
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
 _SPLITS = ("train", "val", "test", "unseen")
@@ -83,16 +83,22 @@ class RunFolder:
                 (self.path / name).unlink()
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
 
-    def result(self) -> dict[str, Any] | None:
+    def result(self) -> RunResult | None:
         """The stored result, None while the run is not complete. Raises RunError for a broken file."""
         data = read_json(self.path / "result.json")
-        if data is not None and (not isinstance(data, dict) or data.get("run") != self.name):
-            raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains anew.")
-        return data
+        if data is None:
+            return None
+        try:
+            result = RunResult.from_dict(data)
+            if result.run == self.name:
+                return result
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass
+        raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains anew.")
 
-    def write_result(self, result: Mapping[str, Any]) -> None:
+    def write_result(self, result: RunResult) -> None:
         """Write result.json, the last file of a run, and drop the resume state that it makes useless."""
-        self.write_bytes("result.json", to_json(result).encode())
+        self.write_bytes("result.json", to_json(result.to_dict()).encode())
 
     def pack(self) -> dict[str, bytes]:
         """What the run has, by file name, to go on or to be kept elsewhere. Raises RunError."""

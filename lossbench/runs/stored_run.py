@@ -15,7 +15,8 @@ from ..records import Embedding, EpochRecord, Snapshots
 from ..specs import Value
 from ..specs.quantities import format_value
 from .config import RunConfig, dataset_spec
-from .result import numbers_of
+from .outcome import Outcome
+from .result import Status
 from .store import RunFolder
 
 
@@ -71,17 +72,21 @@ class StoredRun(Untrained):
 
     def __init__(self, folder: RunFolder, data_dir: Path | None = None) -> None:
         result = folder.result()
-        if result is None or result["status"] != "done":
+        if result is None or result.status is not Status.DONE:
             raise RunError(f"{folder.name} has no features to draw: it is not complete.")
         super().__init__(folder.config)
         self.name = folder.name
         self.folder, self.data_dir, self.result = folder, data_dir, result
-        self.status = "done"  # with config and result: an outcome, as `comparing` takes them
+
+    @property
+    def outcome(self) -> Outcome:
+        """The run as a command that trained it has it."""
+        return Outcome(self.config, self.result.status, self.result)
 
     @cached_property
     def numbers(self) -> Mapping[str, float]:
         """See RunView."""
-        own = numbers_of(self.result)
+        own = self.result.numbers
         return own | {name: value for name, value in self.folder.metrics().items() if value is not None}
 
     @cached_property
@@ -130,7 +135,7 @@ class StoredRun(Untrained):
         """Settings, unseen classes and accuracy, parted by ' · '."""
         unseen = f"unseen {self.config.unseen_names}" if self.config.unseen else ""
         split = self.config.eval_split
-        accuracy = format_value(number := f"{split}_accuracy", self.result[number], unit=True)
+        accuracy = format_value(f"{split}_accuracy", self.result.accuracy(split), unit=True)
         return " · ".join(filter(None, [self.subtitle, unseen, f"{accuracy} {split}"]))
 
     def images(self, split: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import re
 import torch
 
 from ..errors import UsageError
+from ..runs.result import Machine
 
 
 def resolve_device(name: str) -> torch.device:
@@ -52,17 +53,17 @@ def autocast(device: torch.device, precision: torch.dtype) -> contextlib.Abstrac
     return torch.autocast(device.type, dtype=precision)
 
 
-def describe_machine(device: torch.device) -> dict[str, str | int]:
+def describe_machine(device: torch.device) -> Machine:
     """Device, threads and versions, on which speed and rounding depend."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
-    return {
-        "device": device.type,
-        "device_name": name,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "system": platform.system(),
-    }
+    return Machine(
+        device.type,
+        name,
+        torch.get_num_threads(),
+        torch.__version__,
+        platform.python_version(),
+        platform.system(),
+    )
 
 
 def _processor_name() -> str:

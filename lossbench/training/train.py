@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ..errors import Diverged
 from ..protocols import Observer
 from ..runs.config import RunConfig
+from ..runs.result import RunResult
 from ..runs.store import Store
 from .cuda_graph import StepGraph
 from .process import Placement, prepare_process
@@ -23,7 +23,7 @@ def train(
     stop: Callable[[], bool],
     force: bool = False,
     run_step: RunStep | None = None,
-) -> dict[str, Any]:
+) -> RunResult:
     """The result of a run: the stored one, or that of training it now (from its last state, if any).
 
     `stop` is asked after every step. `run_step` takes the steps of several runs together. Raises Interrupted
@@ -43,6 +43,6 @@ def train(
             if (result := run.result()) is None:
                 run.begin()
                 result = trainer.train()
-    if result["status"] == "diverged":
-        raise Diverged(f"{run.name} diverged in epoch {result['epoch']}: its loss became NaN or infinite.")
+    if result.status is Status.DIVERGED:
+        raise Diverged(f"{run.name} diverged in epoch {result.epoch}: its loss became NaN or infinite.")
     return result

@@ -25,6 +25,7 @@ from ..randomness import Randomness
 from ..records import EpochRecord
 from ..runs.config import DEFAULT_OPTIMIZER, DEFAULT_SCHEDULE, dataset_spec
 from ..runs.model import build, model_bytes
+from ..runs.result import RunResult, Status
 from ..runs.store import RunFolder
 from ..schedules import Schedule
 from ..specs import catalog
@@ -83,7 +84,7 @@ class Trainer:
         self.loss_sums = torch.zeros(1 + len(self.config.terms), device=self.device)
         """Over the steps of the epoch: the loss, and each of its terms."""
 
-    def train(self) -> dict[str, Any]:
+    def train(self) -> RunResult:
         """Train to the end, evaluate and store. Raises Interrupted once the state is saved."""
         self._resume()
         self.observer.started(self.run.name, self.config.epochs, self.steps_per_epoch, self.steps_done)
@@ -172,7 +173,7 @@ class Trainer:
             **validation,
         )
 
-    def _store_done(self) -> dict[str, Any]:
+    def _store_done(self) -> RunResult:
         """Evaluate the trained network and store features, snapshots, weights and, last, the result."""
         self.loss.advance(1)
         embeddings = self.evaluator.evaluate()
@@ -182,24 +183,17 @@ class Trainer:
         )
         self.run.write_snapshots(self.snapshots.result())
         self._store_model()
-        last = {"loss": self.records[-1].loss, "terms": dict(self.records[-1].terms)}
-        result = self._result("done") | self.evaluator.results(embeddings) | last
+        result = self._result(Status.DONE, **self.evaluator.results(embeddings))
         self.run.write_result(result)
         return result
 
-    def _store_diverged(self, epoch: int) -> dict[str, Any]:
+    def _store_diverged(self, epoch: int) -> RunResult:
         """Store the weights before this epoch, where there are any, and a result of the epochs before it."""
         if (content := self.run.read_bytes("resume.pt")) is not None:
             self._restore(content)
             self._store_model()
-        last = self.records[-1] if self.records else None
-        result = self._result("diverged") | {
-            "epoch": epoch,
-            "test_accuracy": None,
-            "val_accuracy": last.val_accuracy if last else None,
-            "loss": last.loss if last else None,
-            "terms": dict(last.terms) if last else {},
-        }
+        val_accuracy = self.records[-1].val_accuracy if self.records else None
+        result = self._result(Status.DIVERGED, epoch=epoch, val_accuracy=val_accuracy)
         self.run.write_result(result)
         self.run.log(f"diverged in epoch {epoch}")
         return result
@@ -207,22 +201,26 @@ class Trainer:
     def _store_model(self) -> None:
         self.run.write_bytes("model.safetensors", model_bytes(self.network, self.loss, self.config))
 
-    def _result(self, status: str) -> dict[str, Any]:
+    def _result(self, status: Status, **values: Any) -> RunResult:
         trained = sum(record.seconds for record in self.records) or math.nan
-        return {
-            "run": self.run.name,
-            "status": status,
-            "rule": self.config.rule,
-            "epochs": len(self.records),
-            "seconds": self.seconds,
-            "images_per_second": len(self.records) * self.steps_per_epoch * self.config.batch_size / trained,
-            "parameters": sum(p.numel() for p in self.network.parameters()),
-            "precision": str(self.precision).removeprefix("torch."),
-            "split_seed": SPLIT_SEED,
-            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "lossbench": __version__,
-            "machine": describe_machine(self.device),
-        }
+        last = self.records[-1] if self.records else None
+        return RunResult(
+            run=self.run.name,
+            status=status,
+            rule=self.config.rule,
+            epochs=len(self.records),
+            seconds=self.seconds,
+            images_per_second=len(self.records) * self.steps_per_epoch * self.config.batch_size / trained,
+            parameters=sum(p.numel() for p in self.network.parameters()),
+            precision=str(self.precision).removeprefix("torch."),
+            split_seed=SPLIT_SEED,
+            finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            lossbench=__version__,
+            machine=describe_machine(self.device),
+            loss=last.loss if last else None,
+            terms=last.terms if last else {},
+            **values,
+        )
 
     def _save(self) -> None:
         """Write epochs.csv and resume.pt."""

@@ -10,6 +10,8 @@ import pytest
 from lossbench.engines import local
 from lossbench.engines._outcomes import while_there_is_hope
 from lossbench.errors import RunError
+from lossbench.runs.outcome import Outcome
+from lossbench.runs.result import Status
 from lossbench.runs.store import Store
 from lossbench.training import train as running
 from lossbench.training.process import Placement
@@ -39,7 +41,7 @@ def test_parallel_equals_serial_and_stored_runs_are_skipped(tmp_path):
     for config in configs:
         assert serial[config].status == parallel[config].status == "done"
         for key in ("test_accuracy", "val_accuracy", "metrics", "loss", "terms"):
-            assert serial[config].result[key] == parallel[config].result[key]
+            assert serial[config].result.to_dict()[key] == parallel[config].result.to_dict()[key]
     again = Recorder()
     stored = outcomes(configs, tmp_path / "parallel", 2, again)
     assert {outcome.message for outcome in stored.values()} == {"stored"}
@@ -129,7 +131,7 @@ def test_the_run_of_a_killed_worker_is_tried_again(tmp_path):
     assert {outcome.status for outcome in made.values()} == {"done"}
     undisturbed = outcomes(configs, tmp_path / "whole", 1)
     for config in configs:
-        assert made[config].result["metrics"] == undisturbed[config].result["metrics"]
+        assert made[config].result.metrics == undisturbed[config].result.metrics
     assert not multiprocessing.active_children()
 
 
@@ -172,12 +174,12 @@ def test_three_failures_in_a_row_for_one_reason_stop_the_sweep(tmp_path):
         list(while_there_is_hope(failed(config, "full disk") for config in bad))
     mixed = [failed(bad[0], "full disk"), failed(bad[1], "full disk"), failed(bad[2], "another")]
     assert list(while_there_is_hope(mixed)) == mixed
-    between = [*mixed[:2], local.Outcome(good, "done", {}, ""), mixed[0]]
+    between = [*mixed[:2], Outcome(good, Status.DONE), mixed[0]]
     assert list(while_there_is_hope(between)) == between
 
 
 def failed(config, message):
-    return local.Outcome(config, "failed", None, f"{config.run_name}: {message}")
+    return Outcome(config, Status.FAILED, None, f"{config.run_name}: {message}")
 
 
 def test_no_other_run_starts_after_three_equal_failures(tmp_path, monkeypatch):

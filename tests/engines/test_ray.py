@@ -22,6 +22,8 @@ from lossbench.engines import _cluster
 from lossbench.engines import ray as engine
 from lossbench.errors import DataError, RunError, UsageError
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.outcome import Outcome
+from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store
 from lossbench.training.checkpoint import load_state
 from lossbench.training.process import Placement
@@ -364,11 +366,9 @@ def trivially(parcel, mailbox, data):
     line.started(line.run.name, 1, 1, 0)
     time.sleep(0.01)
     line.tell("over")
-    result = {"run": line.run.name, "status": "done"}
-    return engine.Outcome(parcel.config, "done", result, ""), {
-        **FILES,
-        "result.json": json.dumps(result).encode(),
-    }
+    result = RunResult(run=line.run.name, status=Status.DONE)
+    files = {**FILES, "result.json": json.dumps(result.to_dict()).encode()}
+    return Outcome(parcel.config, Status.DONE, result), files
 
 
 def memory():

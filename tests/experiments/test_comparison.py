@@ -15,6 +15,7 @@ from lossbench.engines.local import Outcome
 from lossbench.errors import UsageError
 from lossbench.experiments.comparison import Contest, Entry, contests, family_size, labels, scores_by_dataset
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.result import RunResult, Status
 from lossbench.specs import catalog
 from lossbench.specs.quantities import (
     column_title,
@@ -36,8 +37,9 @@ def outcomes(loss: str, values: Values, dataset: str = "digits", **metrics: Valu
     for seed, value in values.items():
         config = dataclasses.replace(make_config(loss=loss, dataset=dataset), seed=seed)
         own = {name.replace("_", "-"): numbers.get(seed) for name, numbers in metrics.items()}
-        result = {"test_accuracy": value, "val_accuracy": None, "seconds": 2.0, "metrics": own}
-        made.append(Outcome(config, "failed" if value is None else "done", value and result, ""))
+        status = Status.FAILED if value is None else Status.DONE
+        result = RunResult(run=config.run_name, status=status, test_accuracy=value, seconds=2.0, metrics=own)
+        made.append(Outcome(config, status, None if value is None else result))
     return made
 
 

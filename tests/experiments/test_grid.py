@@ -19,6 +19,7 @@ from lossbench.experiments.grid import MAX_RUNS, axes_by_loss, expand, parse_see
 from lossbench.experiments.summary import summarize
 from lossbench.runs.config import RunConfig
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.result import RunResult, Status
 
 FUZZ = settings(max_examples=300, deadline=None, database=None)
 
@@ -237,20 +238,27 @@ def test_only_axes_that_differ_are_swept_and_never_the_seed() -> None:
 
 
 def done(config: RunConfig, accuracy: float, **metrics: float | None) -> Outcome:
-    result = {"test_accuracy": accuracy, "val_accuracy": None, "seconds": 2.0, "images_per_second": 100.0}
-    return Outcome(config, "done", {**result, "metrics": {"gap": accuracy / 2, **metrics}}, "")
+    result = RunResult(
+        run=config.run_name,
+        status=Status.DONE,
+        seconds=2.0,
+        images_per_second=100.0,
+        test_accuracy=accuracy,
+        metrics={"gap": accuracy / 2, **metrics},
+    )
+    return Outcome(config, Status.DONE, result)
 
 
 def test_runs_are_counted_and_never_dropped() -> None:
     a, b = (make_config(loss="center", lam=lam) for lam in (0.1, 0.2))
     seeds = [[dataclasses.replace(config, seed=seed) for seed in range(5)] for config in (a, b)]
     outcomes = [
-        Outcome(seeds[1][0], "failed", None, "out of memory"),
+        Outcome(seeds[1][0], Status.FAILED, None, "out of memory"),
         done(seeds[0][0], 0.98),
-        Outcome(seeds[0][1], "diverged", None, "the loss became NaN"),
+        Outcome(seeds[0][1], Status.DIVERGED, None, "the loss became NaN"),
         done(seeds[0][2], 0.99),
-        Outcome(seeds[1][1], "diverged", None, ""),
-        Outcome(seeds[0][3], "interrupted", None, ""),
+        Outcome(seeds[1][1], Status.DIVERGED, None, ""),
+        Outcome(seeds[0][3], Status.INTERRUPTED, None, ""),
         done(seeds[0][4], 0.97),
     ]
     rows = summarize(iter(outcomes))
@@ -275,7 +283,7 @@ def test_intervals_are_over_the_completed_runs() -> None:
 
 
 def test_a_setting_without_a_completed_run_has_a_row_without_numbers() -> None:
-    (row,) = summarize([Outcome(make_config(), "failed", None, "")])
+    (row,) = summarize([Outcome(make_config(), Status.FAILED, None, "")])
     assert (row.done, row.diverged, row.failed) == (0, 0, 1)
     assert all(math.isnan(interval.mean) for interval in row.intervals.values())
     assert summarize([]) == []

@@ -53,8 +53,8 @@ def test_the_objective_is_the_mean_over_seeds_on_validation_and_comes_back(tmp_p
     check_ended(tmp_path, 2, found)
     assert [line.split(":")[0] for line in said] == ["trial 1 of 2", "trial 2 of 2"]
     results = [run(search.config(found["point"], seed), tmp_path / "again") for seed in (3, 4)]
-    assert all(result["test_accuracy"] is None for result in results)
-    assert sum(result["val_accuracy"] for result in results) / 2 == found["value"]
+    assert all(result.test_accuracy is None for result in results)
+    assert sum(result.val_accuracy for result in results) / 2 == found["value"]
     assert set(found["space"]) == set(found["point"]) == {"lr", "lambda", "center.alpha"}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from lossbench.records import EpochRecord
 from lossbench.runs.config import RunConfig
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.result import RunResult
 from lossbench.runs.store import Store
 from lossbench.training.process import Placement
 from lossbench.training.train import train
@@ -43,7 +44,7 @@ def small(loss: str = "center", **options: Any) -> RunConfig:
     )
 
 
-def run(config: RunConfig, folder: Path, observer: Recorder | None = None, **options: Any) -> dict[str, Any]:
+def run(config: RunConfig, folder: Path, observer: Recorder | None = None, **options: Any) -> RunResult:
     """Train into `folder` on one thread."""
     watching = observer or Recorder()
     return train(

@@ -162,7 +162,7 @@ def test_a_clock_that_jumps_changes_no_result(tmp_path, whole, monkeypatch, coun
     monkeypatch.setattr(stores, "datetime", Jumping)
     monkeypatch.setattr("lossbench.training.trainer.datetime", Jumping)
     result = run(CONFIG, tmp_path)
-    assert 0 < result["seconds"] < 600
+    assert 0 < result.seconds < 600
     for path in tmp_path.rglob("*"):
         os.utime(path, (chance.uniform(-1e9, 4e9),) * 2)
     check_ended(tmp_path, 1)

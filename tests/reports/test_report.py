@@ -29,10 +29,11 @@ from lossbench.reports.report import (
     write_tables,
 )
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.result import Machine, RunResult, Status
 from lossbench.runs.store import Store
 from lossbench.specs.quantities import format_value
 
-MACHINE = {"device": "cpu", "device_name": "A Processor", "threads": 2, "torch": "2.6", "python": "3.12"}
+MACHINE = Machine("cpu", "A Processor", 2, "2.6", "3.12", "Linux")
 STEPS = [0.020, 0.021, 0.022, 0.023, 0.024, 0.025, 0.026, 0.027]
 
 
@@ -41,27 +42,26 @@ def outcome(loss: str, seed: int, accuracy: float | None, dataset: str = "digits
     options = {key: more.pop(key) for key in ("unseen", "lam", "epochs") if key in more}
     config = dataclasses.replace(make_config(loss=loss, dataset=dataset, **options), seed=seed)
     if accuracy is None:
-        return Outcome(config, "failed", None, "out of memory")
-    result = {
-        "run": config.run_name,
-        "status": "done",
-        "seconds": 12.0 + seed,
-        "images_per_second": 15234.6,
-        "parameters": 116738,
-        "precision": "float32",
-        "finished": f"2026-01-{10 + seed:02}T10:00:00+00:00",
-        "lossbench": "0.1.0",
-        "machine": MACHINE,
-        "test_accuracy": accuracy,
-        "val_accuracy": None,
-        "metrics": {"nn-accuracy": accuracy - 0.1, "gap": 10 * accuracy, **more.pop("metrics", {})},
-    }
-    return Outcome(config, "done", {**result, **more}, "")
+        return Outcome(config, Status.FAILED, None, "out of memory")
+    result = RunResult(
+        run=config.run_name,
+        status=Status.DONE,
+        seconds=12.0 + seed,
+        images_per_second=15234.6,
+        parameters=116738,
+        precision="float32",
+        finished=f"2026-01-{10 + seed:02}T10:00:00+00:00",
+        lossbench="0.1.0",
+        machine=MACHINE,
+        test_accuracy=accuracy,
+        metrics={"nn-accuracy": accuracy - 0.1, "gap": 10 * accuracy, **more.pop("metrics", {})},
+    )
+    return Outcome(config, Status.DONE, dataclasses.replace(result, **more))
 
 
 def report(groups: dict[str, list[Outcome]], metrics: Sequence[str] = ("test_accuracy",)) -> Report:
     every = [outcome for outcomes in groups.values() for outcome in outcomes]
-    done = [outcome for outcome in every if outcome.status == "done"]
+    done = [outcome for outcome in every if outcome.status is Status.DONE]
     datasets = list(dict.fromkeys(outcome.config.dataset for outcome in every))
     return Report(
         title="Digits: a | b",

@@ -28,6 +28,7 @@ from lossbench.files import to_json, write_atomically
 from lossbench.records import Embedding, EpochRecord
 from lossbench.runs.config import RunConfig
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.result import Machine, RunResult, Status
 from lossbench.runs.store import RunFolder, Store
 
 
@@ -124,11 +125,11 @@ def test_a_result_that_cannot_be_written_leaves_the_run_resumable(store: Store) 
     run = begun(store)
     run.write_bytes("resume.pt", b"state")
     with largest_file(100), pytest.raises(RunError):
-        run.write_result({"run": run.name, "metrics": {str(i): 1.0 for i in range(100)}})
+        run.write_result(done(run, metrics={str(i): 1.0 for i in range(100)}))
     assert run.result() is None
     assert run.read_bytes("resume.pt") == b"state"
-    run.write_result({"run": run.name})
-    assert run.result() == {"run": run.name}
+    run.write_result(done(run))
+    assert run.result().status is Status.DONE
     assert run.read_bytes("resume.pt") is None
 
 
@@ -188,7 +189,7 @@ def test_a_folder_in_the_place_of_a_file_is_a_sentence(store: Store) -> None:
     run = begun(store)
     (run.path / "result.json").mkdir()
     with pytest.raises(RunError, match=r"result\.json cannot be written"):
-        run.write_result({"run": run.name})
+        run.write_result(done(run))
     with pytest.raises(RunError, match=r"result\.json cannot be read"):
         run.result()
     assert leftovers(run.path) == []
@@ -209,6 +210,30 @@ def test_json_has_no_nan() -> None:
 # a run
 
 
+def done(run: RunFolder, **values: Any) -> RunResult:
+    return RunResult(run=run.name, status=Status.DONE, **values)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        RunResult(run="r", status=Status.DONE),
+        RunResult(
+            run="r", status=Status.DIVERGED, epoch=2, epochs=1, loss=1.5, terms={"softmax": 1.5}, seconds=3.0
+        ),
+        RunResult(
+            run="r", status=Status.DONE, test_accuracy=0.5, metrics={"gap": None, "spread": 2.0},
+            unseen_classes="7, 8", unseen={"roc-auc": 0.9}, machine=Machine("cpu", "a processor", 2),
+        ),
+    ],
+)  # fmt: skip
+def test_a_result_comes_back_from_its_json(result: RunResult) -> None:
+    again = RunResult.from_dict(json.loads(to_json(result.to_dict())))
+    assert to_json(again.to_dict()) == to_json(result.to_dict())
+    assert again.numbers == result.numbers
+    assert RunResult.from_dict(result.to_dict() | {"key of a later version": 1}).status is result.status
+
+
 def test_a_run_begins_is_open_and_is_complete(store: Store) -> None:
     run = store.run(made())
     assert not run.path.exists()
@@ -217,8 +242,9 @@ def test_a_run_begins_is_open_and_is_complete(store: Store) -> None:
     assert run.result() is None
     assert store.find(run.name).config == made()
     run.write_bytes("resume.pt", b"1")
-    run.write_result({"run": run.name, "test_accuracy": 0.5, "gap": math.nan})
-    assert run.result() == {"run": run.name, "test_accuracy": 0.5, "gap": None}
+    run.write_result(done(run, test_accuracy=0.5, metrics={"gap": math.nan}))
+    assert run.result().test_accuracy == 0.5
+    assert run.result().metrics == {"gap": None}
     run.log("a line\n")
     run.clear()
     assert run.result() is None
@@ -269,20 +295,44 @@ def test_the_log_is_dated_lines(store: Store) -> None:
     assert all(line[4] == "-" and line[19] == "Z" for line in lines)
 
 
+NO_RESULTS = [
+    json.dumps({"run": "RUN", "status": "done", **wrong})
+    for wrong in (
+        {"status": "finished"},
+        {"status": None},
+        {"test_accuracy": "0.5"},
+        {"metrics": [1]},
+        {"metrics": {"gap": "wide"}},
+        {"epochs": None},
+        {"machine": "fast"},
+        {"seconds": "1"},
+    )
+]
+
+
 @pytest.mark.parametrize(
     "content",
-    ['{"run": "center-0123456789"}', '{"test_accuracy": 1}', "[]", '"text"', "5", '{"run": null}', "null"],
+    [
+        '{"run": "center-0123456789"}',
+        '{"test_accuracy": 1}',
+        "[]",
+        '"text"',
+        "5",
+        '{"run": null}',
+        "null",
+        *NO_RESULTS,
+    ],
 )
 def test_the_result_of_another_run_is_refused(store: Store, content: str) -> None:
     run = begun(store)
-    (run.path / "result.json").write_text(content)
+    (run.path / "result.json").write_text(content.replace("RUN", run.name))
     with pytest.raises(RunError, match=r"result\.json"):
         run.result()
 
 
 def test_a_cut_result_is_never_half_read(store: Store) -> None:
     run = begun(store)
-    run.write_result({"run": run.name, "test_accuracy": 0.5, "title": "ä"})
+    run.write_result(done(run, test_accuracy=0.5, rule="ä"))
     path = run.path / "result.json"
     whole = path.read_bytes()
     for end in range(len(whole) - 1):  # the last byte is the end of the line
@@ -436,7 +486,7 @@ def test_what_is_no_run_is_left_alone(store: Store) -> None:
 def test_all_runs_come_oldest_result_first_with_the_broken_ones_named(store: Store) -> None:
     runs = [begun(store, made(loss)) for loss in ("arcface", "center", "softmax")]
     for age, run in zip((100, 300, 200), runs, strict=True):
-        run.write_result({"run": run.name})
+        run.write_result(done(run))
         os.utime(run.path / "result.json", (age, age))
     broken = begun(store, made("cosface"))
     (broken.path / "config.json").write_text("{")

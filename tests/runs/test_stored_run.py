@@ -10,6 +10,7 @@ from lossbench.data._splits import load_splits
 from lossbench.errors import DataError, RunError
 from lossbench.figures._projection import panel_of
 from lossbench.runs.model import load_model
+from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 from lossbench.training.process import Placement
@@ -46,7 +47,7 @@ def test_titles_settings_and_caption(views):
     assert view.settings["feature_dim"] == 2
     assert "seed" not in view.settings
     assert "terms" not in view.settings
-    assert view.caption == f"{view.subtitle} · {100 * view.result['test_accuracy']:.2f} % test"
+    assert view.caption == f"{view.subtitle} · {100 * view.result.test_accuracy:.2f} % test"
     assert views["unseen"].caption.split(" · ")[1] == "unseen 0, 4"
     assert views["tuned"].caption.endswith("% val")
     assert views["arcface"].cosine
@@ -63,8 +64,8 @@ def test_a_setting_that_two_terms_have_is_named_with_its_term(tmp_path):
 
 def test_numbers_are_those_of_the_result_and_those_measured_later(views):
     view = views["center"]
-    assert view.numbers["test_accuracy"] == view.result["test_accuracy"]
-    assert view.numbers["spread-gap"] == view.result["metrics"]["spread-gap"]
+    assert view.numbers["test_accuracy"] == view.result.test_accuracy
+    assert view.numbers["spread-gap"] == view.result.metrics["spread-gap"]
     assert "roc-auc" not in view.numbers
     view.folder.write_metrics({"roc-auc": 0.75, "eer": None})
     try:
@@ -80,7 +81,7 @@ def test_epochs_hold_what_was_written_after_each(views):
     assert [record.epoch for record in epochs] == [1, 2, 3]
     assert set(epochs[0].terms) == {"softmax", "center"}
     assert all(record.spread > 0 and record.gap > 0 for record in epochs)
-    assert epochs[-1].loss == pytest.approx(views["center"].result["loss"])
+    assert epochs[-1].loss == pytest.approx(views["center"].result.loss)
 
 
 def test_splits_are_the_stored_features(views):
@@ -194,7 +195,7 @@ def test_images_of_a_data_set_that_is_not_there_are_one_sentence(tmp_path, monke
     config = small("softmax", dataset="mnist", val_size=0)
     folder = Store(tmp_path).run(config)
     folder.begin()
-    folder.write_result({"run": folder.name, "status": "done", "test_accuracy": 0.9, "metrics": {}})
+    folder.write_result(RunResult(run=folder.name, status=Status.DONE, test_accuracy=0.9))
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "MNIST").touch()
     with pytest.raises(DataError):
@@ -206,6 +207,6 @@ def test_a_run_that_is_not_complete_is_one_sentence(tmp_path):
     folder.begin()
     with pytest.raises(RunError, match="no features to draw: it is not complete"):
         StoredRun(folder)
-    folder.write_result({"run": folder.name, "status": "diverged", "metrics": {}})
+    folder.write_result(RunResult(run=folder.name, status=Status.DIVERGED))
     with pytest.raises(RunError, match="not complete"):
         StoredRun(folder)

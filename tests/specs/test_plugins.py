@@ -116,8 +116,8 @@ def test_an_installed_package_can_offer_losses(mine, monkeypatch):
 )
 def test_losses_of_pytorch_metric_learning_train(tmp_path, loss, settings):
     result = run(small(loss, settings=settings), tmp_path)
-    assert result["status"] == "done"
-    assert result["rule"] == ("class scores" if "CosFace" in loss else "nearest class mean (cosine)")
+    assert result.status == "done"
+    assert result.rule == ("class scores" if "CosFace" in loss else "nearest class mean (cosine)")
 
 
 def test_the_adapter_is_the_library_itself():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from lossbench.__main__ import main
 from lossbench.errors import Interrupted
 from lossbench.runs.config import RunConfig
 from lossbench.runs.measurement import measure_stored
+from lossbench.runs.result import RunResult
 from lossbench.runs.store import Store
 from lossbench.specs import catalog
 from lossbench.training.process import Placement
@@ -50,7 +50,7 @@ def assert_same_weights(config: RunConfig, left: Path, right: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunResult]:
     """A results folder with one open-set run, by the real command, and its stored result."""
     folder = tmp_path_factory.mktemp("open-set")
     assert main(["train", *QUICK, "--results", str(folder)]) == 0
@@ -58,21 +58,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
     return folder, json.loads(path.read_text())
 
 
-def test_the_result_has_the_unseen_metrics(trained: tuple[Path, dict[str, Any]]) -> None:
+def test_the_result_has_the_unseen_metrics(trained: tuple[Path, RunResult]) -> None:
     folder, result = trained
-    assert set(result["unseen"]) == FEATURES_ONLY
+    assert set(result.unseen) == FEATURES_ONLY
     for name in ("map-at-r", "recall-at-1", "roc-auc", "eer"):
-        assert 0 <= result["unseen"][name] <= 1
-    assert result["unseen"]["map-at-r"] > 1 / 6, "no better than chance"
-    assert "accuracy" in result["metrics"]
-    assert result["test_accuracy"] > 1 / 7
+        assert 0 <= result.unseen[name] <= 1
+    assert result.unseen["map-at-r"] > 1 / 6, "no better than chance"
+    assert "accuracy" in result.metrics
+    assert result.test_accuracy > 1 / 7
 
 
-def test_features_have_a_split_of_unseen_classes_only(trained: tuple[Path, dict[str, Any]]) -> None:
+def test_features_have_a_split_of_unseen_classes_only(trained: tuple[Path, RunResult]) -> None:
     """Training numbers its seven classes 0 to 6, and the unseen digits 7, 8 and 9 go on from there."""
     folder, result = trained
     config = small("softmax", unseen=UNSEEN, epochs=2, precision="auto")
-    assert result["run"] == config.run_name
+    assert result.run == config.run_name
     splits, directions = Store(folder).run(config).features()
     assert set(splits["unseen"].labels) == {7, 8, 9}
     assert [config.labels[label] for label in (7, 8, 9)] == [7, 8, 9]
@@ -86,17 +86,17 @@ def test_features_have_a_split_of_unseen_classes_only(trained: tuple[Path, dict[
 
 
 def test_the_same_command_shows_what_is_stored(
-    trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+    trained: tuple[Path, RunResult], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, result = trained
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     code, out, err = call(capsys, "train", *QUICK, "--results", folder)
     assert code == 0
     assert "epoch" not in err
-    assert f"{result['unseen']['map-at-r']:.3f}" in out
+    assert f"{result.unseen['map-at-r']:.3f}" in out
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     _, out, _ = call(capsys, "train", *QUICK, "--json", "--results", folder)
-    assert json.loads(out)["unseen"] == result["unseen"]
+    assert json.loads(out)["unseen"] == result.unseen
 
 
 def altered(folder: Path) -> None:
@@ -132,9 +132,9 @@ def test_training_never_sees_them(tmp_path: Path) -> None:
     for split in ("train", "val", "test"):
         np.testing.assert_array_equal(features["before"][split].features, features["after"][split].features)
     assert not np.array_equal(features["before"]["unseen"].features, features["after"]["unseen"].features)
-    results = [Store(tmp_path / name / "results").run(config).result() or {} for name in features]
-    assert results[0]["test_accuracy"] == results[1]["test_accuracy"]
-    assert results[0]["metrics"] == results[1]["metrics"]
+    results = [Store(tmp_path / name / "results").run(config).result() for name in features]
+    assert results[0].test_accuracy == results[1].test_accuracy
+    assert results[0].metrics == results[1].metrics
 
 
 def test_interrupted_and_continued_equals_uninterrupted(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_interrupted_and_continued_equals_uninterrupted(tmp_path: Path) -> None:
 
 
 def test_compared_by_a_metric_of_unseen_classes(
-    trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+    trained: tuple[Path, RunResult], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, result = trained
     options = ["--losses", "softmax,center", "--seeds", "0-1", "--metric", "unseen-map-at-r", "--json"]
@@ -166,7 +166,7 @@ def test_compared_by_a_metric_of_unseen_classes(
         (run["run"].split("-")[0], number): run["unseen"]["map-at-r"]
         for number, run in enumerate(document["runs"])
     }
-    assert values["softmax", 0] == result["unseen"]["map-at-r"]
+    assert values["softmax", 0] == result.unseen["map-at-r"]
     expected = [values["center", 2] - values["softmax", 0], values["center", 3] - values["softmax", 1]]
     assert entry["differences"] == expected
     assert (folder / "figures/compare-softmax-center-digits-unseen789-forest.png").exists()
@@ -179,14 +179,13 @@ def test_compared_by_a_metric_of_unseen_classes(
 
 
 def test_a_metric_newer_than_the_run_is_measured_on_its_unseen_classes(
-    trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    trained: tuple[Path, RunResult], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     folder, result = trained
-    kept = dict(
-        result, unseen={name: value for name, value in result["unseen"].items() if name != "map-at-r"}
-    )
-    path = folder / "runs" / result["run"]
-    copy = tmp_path / "runs" / result["run"]
+    unseen = {name: value for name, value in result.unseen.items() if name != "map-at-r"}
+    kept = result.to_dict() | {"unseen": unseen}
+    path = folder / "runs" / result.run
+    copy = tmp_path / "runs" / result.run
     copy.mkdir(parents=True)
     for name in ("config.json", "features.npz"):
         (copy / name).write_bytes((path / name).read_bytes())
@@ -195,13 +194,13 @@ def test_a_metric_newer_than_the_run_is_measured_on_its_unseen_classes(
     code, out, _ = call(capsys, "compare", *QUICK, *options)
     assert code == 0
     (shown,) = json.loads(out)["runs"]
-    assert shown["unseen"]["map-at-r"] == result["unseen"]["map-at-r"]
+    assert shown["unseen"]["map-at-r"] == result.unseen["map-at-r"]
     remembered = json.loads((copy / "metrics.json").read_text())
     assert remembered == {
-        "unseen-map-at-r": result["unseen"]["map-at-r"],
+        "unseen-map-at-r": result.unseen["map-at-r"],
         "map-at-r": shown["metrics"]["map-at-r"],
     }
     config = small("softmax", unseen=UNSEEN, epochs=2, precision="auto")
     assert measure_stored(Store(tmp_path).run(config), ["map-at-r"], unseen=True) == {
-        "map-at-r": result["unseen"]["map-at-r"]
+        "map-at-r": result.unseen["map-at-r"]
     }

@@ -115,7 +115,7 @@ def test_a_run_that_began_without_has_none(tmp_path):
     config = small("softmax")
     trained(config, tmp_path, snapshots=0, stop_after=5)
     run = trained(config, tmp_path)
-    assert run.result()["status"] == "done"
+    assert run.result().status == "done"
     assert run.snapshots() is None
 
 

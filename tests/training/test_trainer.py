@@ -134,7 +134,7 @@ def test_files_of_a_finished_run(tmp_path):
         } <= set(arrays)
         assert arrays["test_features"].dtype == np.float32
         predicted = (arrays["test_features"] @ arrays["weight"].T).argmax(1)
-        assert (predicted == arrays["test_labels"]).mean() == pytest.approx(result["test_accuracy"], abs=1e-9)
+        assert (predicted == arrays["test_labels"]).mean() == pytest.approx(result.test_accuracy, abs=1e-9)
     lines = (folder.path / "epochs.csv").read_text().splitlines()
     assert (
         lines[0]
@@ -167,9 +167,9 @@ def test_divergence_is_stored_and_keeps_the_last_finite_values(tmp_path):
     with pytest.raises(Diverged, match="epoch"):
         run(config, tmp_path)
     result = Store(tmp_path).run(config).result()
-    assert result["status"] == "diverged"
-    assert result["test_accuracy"] is None
-    assert result["epoch"] == result["epochs"] + 1
+    assert result.status == "diverged"
+    assert result.test_accuracy is None
+    assert result.epoch == result.epochs + 1
     again = Recorder()
     with pytest.raises(Diverged):
         run(config, tmp_path, again)
@@ -190,8 +190,8 @@ def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatc
     with pytest.raises(Diverged, match="epoch 3"):
         run(config, tmp_path)
     result = Store(tmp_path).run(config).result()
-    assert result["epoch"] == 3
-    assert np.isfinite(result["loss"])
+    assert result.epoch == 3
+    assert np.isfinite(result.loss)
     assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path, config).values())
 
 
@@ -205,7 +205,7 @@ def test_a_damaged_resume_state_is_refused_and_kept(tmp_path):
     with pytest.raises(RunError, match="--force"):
         run(config, tmp_path)
     assert state.read_bytes() == content[: len(content) // 2]
-    assert run(config, tmp_path, force=True)["status"] == "done"
+    assert run(config, tmp_path, force=True).status == "done"
 
 
 @pytest.mark.parametrize(
@@ -219,8 +219,8 @@ def test_every_loss_trains_on_real_digits(tmp_path, name):
     """Through the whole program, far above chance (10 %) after seconds, by its own rule."""
     config = dataclasses.replace(small(name), epochs=6)
     result = run(config, tmp_path)
-    assert result["status"] == "done"
-    assert result["test_accuracy"] > 0.3
+    assert result.status == "done"
+    assert result.test_accuracy > 0.3
 
 
 @pytest.mark.mnist
@@ -239,5 +239,5 @@ def test_center_learns_mnist_within_an_epoch(tmp_path, mnist_folder):
         stop=watching.stop,
     )
     assert watching.steps == 55_000 // 128
-    assert result["test_accuracy"] > 0.95
-    assert result["val_accuracy"] > 0.95
+    assert result.test_accuracy > 0.95
+    assert result.val_accuracy > 0.95
