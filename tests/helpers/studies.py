@@ -14,6 +14,7 @@ from lossbench.experiments import search_space as searching
 from lossbench.experiments import study as tuning
 from lossbench.experiments.search_space import Search
 from lossbench.records import EpochRecord
+from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store
 
 from .runs import ONE_THREAD, Recorder
@@ -86,7 +87,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         observer.finished_epoch(config.run_name, EpochRecord(1, config.lr, 1.0, {}, value, 1.0, 1.0))
         if stop():
             raise Interrupted("the run was interrupted")
-        return {"val_accuracy": value, "metrics": {}}
+        return RunResult(run=config.run_name, status=Status.DONE, val_accuracy=value)
 
     monkeypatch.setattr(tuning, "train", train)
     return trained

@@ -55,7 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunResult]:
     folder = tmp_path_factory.mktemp("open-set")
     assert main(["train", *QUICK, "--results", str(folder)]) == 0
     (path,) = (folder / "runs").glob("*/result.json")
-    return folder, json.loads(path.read_text())
+    return folder, RunResult.from_dict(json.loads(path.read_text()))
 
 
 def test_the_result_has_the_unseen_metrics(trained: tuple[Path, RunResult]) -> None:
@@ -148,7 +148,7 @@ def test_interrupted_and_continued_equals_uninterrupted(tmp_path: Path) -> None:
     assert last.began_at == 9
     assert_same_weights(config, tmp_path / "whole", tmp_path / "parts")
     for name in ("test_accuracy", "val_accuracy", "metrics", "unseen", "loss"):
-        assert whole[name] == parts[name]
+        assert getattr(whole, name) == getattr(parts, name)
 
 
 def test_compared_by_a_metric_of_unseen_classes(

@@ -28,7 +28,7 @@ def assert_same_run(config, left, right):
         assert torch.equal(first[key], second[key]), key
     names = ("test_accuracy", "val_accuracy", "metrics", "loss", "terms")
     one, other = (Store(folder).run(config).result() for folder in (left, right))
-    assert {name: one[name] for name in names} == {name: other[name] for name in names}
+    assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
 
 
 def test_same_config_gives_the_same_bits(tmp_path):
@@ -104,7 +104,7 @@ def test_a_finished_run_is_shown_and_not_trained_again(tmp_path):
     again = Recorder()
     assert run(config, tmp_path, again) == Store(tmp_path).run(config).result()
     assert again.steps == 0
-    assert first["run"] == config.run_name
+    assert first.run == config.run_name
     forced = Recorder()
     run(config, tmp_path, forced, force=True)
     assert forced.steps == 36
