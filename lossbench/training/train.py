@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..errors import Diverged
 from ..protocols import Observer
 from ..runs.config import RunConfig
-from ..runs.result import RunResult
+from ..runs.result import RunResult, Status
 from ..runs.store import Store
 from .cuda_graph import StepGraph
 from .process import Placement, prepare_process
