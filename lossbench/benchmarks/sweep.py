@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import load_splits
-from ..engines.local import run_all
+from ..engines import run_all
 from ..errors import RunError
 from ..protocols import Silent
 from ..records import EpochRecord

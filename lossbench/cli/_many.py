@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Interrupted, LossbenchError
@@ -15,14 +15,14 @@ from ..runs.outcome import STORED, Outcome
 from ..runs.result import Status
 from ..runs.store import RunFolder, Store
 from ..specs import catalog
-from ..specs.quantities import UNSEEN, format_value
+from ..specs.quantities import UNSEEN
 from ._options import Request
 from ._output import RunDisplay, counted, say, warn
 from ._stored import warn_without_snapshots
 
 if TYPE_CHECKING:
+    from ..engines import Estimate
     from ..reports.tensorboard import Tracker
-    from ..training.process import Placement
 
 
 def run_configs(
@@ -37,8 +37,9 @@ def run_configs(
 ) -> list[Outcome]:
     """The outcomes in the order of the configs. Raises Interrupted when asked to stop.
 
-    jobs: runs at a time; 0 is as many as can, None is 1 on this machine's cores and 0 elsewhere.
+    jobs: runs at a time; 0 is as many as fit, None is 1 on this machine's CPU and 0 elsewhere.
     """
+    from ..engines import estimate, run_all
     from ..training.process import Placement, StopRequest
 
     for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
@@ -46,13 +47,19 @@ def run_configs(
     store.check_writable()
     warn_without_snapshots(store, configs, snapshots, force)
     placement = Placement(request.device, request.data_dir, snapshots=snapshots)
-    run_all = (_locally if request.engine.name == "local" else _on_ray)(
-        configs, store, request, placement=placement, jobs=jobs, force=force
-    )
+    options: dict[str, Any] = {
+        "engine": request.engine,
+        "placement": placement,
+        "workers": jobs,
+        "force": force,
+    }
+    expected = estimate(configs, store, **options)
+    if expected and expected.waiting:
+        say(_estimate_text(expected, len(configs)))
     outcomes = {}
     with StopRequest().watching() as stop, RunDisplay(len(configs)) as display, ExitStack() as stack:
         tracker = stack.enter_context(new_tracker(display, store, request)) if tensorboard else None
-        for outcome in run_all(observer=tracker or display, stop=stop):
+        for outcome in run_all(configs, store, observer=tracker or display, stop=stop, **options):
             outcomes[outcome.config] = outcome
             display.finished_run(outcome.config.run_name, _line(outcome))
             if tracker and outcome.status is Status.DONE:
@@ -65,53 +72,6 @@ def run_configs(
                 f"Interrupted with {missing} of {len(configs)} runs to go; the same command continues."
             )
     return [outcomes[config] for config in configs]
-
-
-def _locally(
-    configs: Sequence[RunConfig],
-    store: Store,
-    request: Request,
-    *,
-    placement: Placement,
-    jobs: int | None,
-    force: bool,
-) -> Callable[..., Iterator[Outcome]]:
-    """The local engine with these runs, after saying how long they will take."""
-    from ..engines.estimate import plan
-    from ..engines.local import run_all
-    from ..training.device import default_workers, resolve_device
-
-    device = resolve_device(request.device)
-    workers = jobs or (1 if jobs is None and device.type == "cpu" else default_workers(device))
-    ahead = plan(configs, store, placement=placement, workers=workers, force=force)
-    if ahead.waiting:
-        say(_announced(ahead, len(configs), workers))
-    return partial(run_all, configs, store, placement=placement, workers=workers, force=force)
-
-
-def _on_ray(
-    configs: Sequence[RunConfig],
-    store: Store,
-    request: Request,
-    *,
-    placement: Placement,
-    jobs: int | None,
-    force: bool,
-) -> Callable[..., Iterator[Outcome]]:
-    """The engine on Ray with these runs; how long they take there, nobody has measured."""
-    from ..engines._cluster import Share
-    from ..engines.ray import run_all
-
-    return partial(
-        run_all,
-        configs,
-        store,
-        placement=placement,
-        share=Share(request.engine.cpus, request.engine.gpus),
-        address=request.engine.address,
-        workers=jobs or 0,
-        force=force,
-    )
 
 
 def fail_if_any(outcomes: Sequence[Outcome]) -> None:
@@ -151,11 +111,12 @@ def _completed(
     return {**measured, **found}
 
 
-def _announced(ahead: Any, total: int, workers: int) -> str:
-    together = f", {min(workers, ahead.waiting)} at a time" if min(workers, ahead.waiting) > 1 else ""
+def _estimate_text(expected: Estimate, total: int) -> str:
+    at_once = f", {expected.workers} at a time" if expected.workers > 1 else ""
+    at_once += " in one program" if at_once and expected.packed else ""
     return (
-        f"{ahead.stored} of {total} runs are stored, {ahead.waiting} to train: "
-        f"about {_duration(ahead.seconds)}{together}{' in one program' if ahead.packed and together else ''}."
+        f"{expected.stored} of {total} runs are stored, {expected.waiting} to train: "
+        f"about {_duration(expected.seconds)}{at_once}."
     )
 
 
@@ -178,5 +139,4 @@ def _line(outcome: Outcome) -> str:
     if outcome.status is not Status.DONE or outcome.result is None:
         return f"{outcome.status}{stored}" if stored else f"{outcome.status}: {outcome.message}"
     split, result = outcome.config.eval_split, outcome.result
-    accuracy = format_value(f"{split}_accuracy", result.accuracy(split), unit=True)
-    return f"{accuracy} {split} in {result.seconds:.1f} s{stored}"
+    return f"{100 * (result.accuracy(split) or math.nan):.2f} % {split} in {result.seconds:.1f} s{stored}"

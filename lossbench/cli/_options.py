@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError, unknown_name
+from ..engines import EngineOptions
+from ..errors import UsageError
 from ..experiments.grid import parse_values
 from ..runs.config import LOSS_OPTIONS, RUN_OPTIONS
 from ..runs.options import Option, Options, default_text
@@ -132,40 +132,13 @@ Dataset = Annotated[str, typer_option(RUN_OPTIONS["dataset"])]
 Network = Annotated[str, typer_option(RUN_OPTIONS["network"])]
 
 
-class Engine(NamedTuple):
-    """Where runs execute, and what Ray is asked for."""
-
-    name: str = "local"
-    address: str | None = None
-    gpus: float = 0.0
-    cpus: int = 1
-
-    @classmethod
-    def from_options(cls, given: Mapping[str, Any]) -> Engine:
-        """The engine of parsed options. Raises UsageError where they make no sense."""
-        found = {name: given[name] for name in ENGINE_OPTIONS if given.get(name) is not None}
-        name = found.pop("engine", "local")
-        if name not in ("local", "ray"):
-            raise unknown_name("engine", name, ("local", "ray"))
-        if name == "local" and found:
-            raise UsageError(f"{ENGINE_OPTIONS[next(iter(found))].flag} is for --engine ray.")
-        gpus, cpus = found.get("gpus_per_run", 0.0), found.get("cpus_per_run", 1)
-        if not (0 <= gpus < 1 or (math.isfinite(gpus) and gpus == int(gpus))):
-            raise UsageError(f"--gpus-per-run {gpus:g}: a part of one GPU, or a whole number.")
-        if cpus < 1:
-            raise UsageError(f"--cpus-per-run {cpus}: at least 1.")
-        if name == "ray" and str(given.get("device")).startswith("cuda") and not gpus:
-            raise UsageError(f"--device {given['device']} on Ray needs --gpus-per-run.")
-        return cls(name, found.get("address"), gpus, cpus)
-
-
 @dataclass(frozen=True)
 class Request:
     """What the shared options say: where to run, and the values of every option that was given."""
 
     device: str
     data_dir: Path | None
-    engine: Engine
+    engine: EngineOptions
     axes: dict[str, tuple[Value, ...]]
 
     @property
@@ -221,12 +194,15 @@ def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[
     def decorate(command: Callable[..., None]) -> Any:
         def call(**given: Any) -> None:
             values = {name: given.pop(name) for name in options}
+            device = values["device"] or "auto"
+            engine = {name: values[name] for name in ENGINE_OPTIONS if values.get(name) is not None}
             request = Request(
-                values["device"] or "auto",
+                device,
                 values["data_dir"],
-                Engine.from_options(values),
+                EngineOptions(engine.pop("engine", "local"), **engine),
                 _axes(of_run, values, given.pop("settings")),
             )
+            request.engine.check_device(device)
             command(request=request, **given)
 
         hints = typing.get_type_hints(command, include_extras=True)

@@ -160,21 +160,22 @@ def _at_best(store: Store, configs: dict[str, list[RunConfig]]) -> dict[str, lis
 
 def _tuned(store: Store, loss: str, configs: Sequence[RunConfig]) -> tuple[list[RunConfig], set[int]]:
     """The same runs at the point that a search found for them, and the trials that it took."""
-    from ..experiments.study import load_tuned
+    from ..experiments.tuning_result import read_result
     from ..runs.config_builder import lambda_target, make_config
     from ..specs.expressions import parse_sum
 
     found, trials = [], set()
     for config in configs:
-        search = load_tuned(store, config)
-        point = {"lr": config.lr, **search["point"]}
+        result = read_result(store, config)
+        point = {"lr": config.lr, **result.point}
         if lambda_target(parse_sum(loss)) is not None:
             point.setdefault("lambda", config.value_of("lambda"))
         kept = {key: value for key, value in config.to_dict().items() if key not in ("terms", "lr")}
         lam, lr = point.pop("lambda", None), point.pop("lr")
+        lam = None if lam is None else float(lam)
         given = {f"{term.name}.{key}": value for term in config.terms for key, value in term.settings}
         found.append(make_config(loss=loss, lam=lam, settings=given | point, lr=lr, **kept))
-        trials.add(search["trials"])
+        trials.add(result.trials)
     return found, trials
 
 

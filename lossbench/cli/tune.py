@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,8 @@ from ._options import DEFAULT_RESULTS, Json, LossName, Request, Results, run_opt
 from ._output import RunDisplay, print_json, print_pairs, say, warn
 
 if TYPE_CHECKING:
-    from ..experiments.search_space import Search
+    from ..experiments.search_space import StudyConfig
+    from ..experiments.tuning_result import TuningResult
     from ..runs.store import Store
 
 Trials = Annotated[
@@ -24,7 +25,10 @@ Trials = Annotated[
     ),
 ]
 Metric = Annotated[
-    str, typer.Option("--metric", help="What is sought, on the validation split.", rich_help_panel="Search")
+    str,
+    typer.Option(
+        "--metric", help="The objective, measured on the validation split.", rich_help_panel="Search"
+    ),
 ]
 Seeds = Annotated[
     str,
@@ -48,73 +52,68 @@ def tune(
 ) -> None:
     """Find a loss's best settings and learning rate; the same command goes on, also in several processes."""
     from ..experiments.grid import parse_seeds
-    from ..experiments.search_space import Search
-    from ..experiments.study import all_tuned, folder_of
+    from ..experiments.search_space import StudyConfig
+    from ..experiments.tuning_result import read_results, result_path
     from ..reports.figure_files import draw_budget
     from ..runs.store import Store
 
-    search = Search(loss, request.point, parse_seeds(seeds), _sought(metric))
+    config = StudyConfig(loss, request.point, parse_seeds(seeds), _objective(metric))
     store = Store(results)
-    found = _search(request, search, store, trials)
-    base = search.base
-    readable, problems = all_tuned(store, base.dataset, base.network)
+    result = _tune(request, config, store, trials)
+    run = config.default_run
+    tuned, problems = read_results(store, run.dataset, run.network)
     for problem in problems:
         warn(problem)
-    others = [each for each in readable if each["metric"] == search.metric]
-    figure = draw_budget(others, store.figures / f"budget-{base.dataset}-{base.network}.png")
-    path = folder_of(store, base).with_suffix(".json")
+    comparable = [each for each in tuned if each.metric == config.metric]
+    figure = draw_budget(comparable, store.figures / f"budget-{run.dataset}-{run.network}.png")
+    path = result_path(store, run)
     if json:
-        print_json({**found, "path": str(path), "figure": str(figure)})
+        print_json({**result.to_dict(), "path": str(path), "figure": str(figure)})
     else:
-        print_pairs(_pairs(found), f"{base.title} on {base.dataset}, {base.network}")
+        print_pairs(_pairs(result), f"{run.title} on {run.dataset}, {run.network}")
         say(f"Settings: {path}   Figure: {figure}")
 
 
-def _search(request: Request, search: Search, store: Store, trials: int) -> dict[str, Any]:
-    """What is found by one trial after another, on Ray by as many at a time as fit there."""
+def _tune(request: Request, config: StudyConfig, store: Store, trials: int) -> TuningResult:
+    """One trial after another; on Ray as many at a time as fit there, each from a thread of its own."""
+    from ..engines import open_trainer
     from ..experiments.study import tune
     from ..training.process import Placement, StopRequest
 
     placement = Placement(request.device, request.data_dir)
     with ExitStack() as stack:
-        engine, at_once = None, 1
-        if request.engine.name == "ray":
-            from ..engines._cluster import Share
-            from ..engines._one_by_one import training_on_ray
-
-            share = Share(request.engine.cpus, request.engine.gpus)
-            place = training_on_ray(search.base, placement, share, request.engine.address)
-            engine, at_once = stack.enter_context(place)
+        trainer = open_trainer(config.default_run, engine=request.engine, placement=placement)
+        train, at_once = stack.enter_context(trainer)
         stop = stack.enter_context(StopRequest().watching())
         display = stack.enter_context(RunDisplay())
-        failed: list[BaseException] = []
+        errors: list[BaseException] = []
 
-        def work(_: int) -> dict[str, Any] | None:
-            bars = _Bars(display)
+        def work(_: int) -> TuningResult | None:
+            bars = _TrialBars(display)
             try:
                 return tune(
-                    search,
+                    config,
                     store,
                     trials=trials,
                     placement=placement,
                     observer=bars,
-                    stop=lambda: stop() or bool(failed),
+                    stop=lambda: stop() or bool(errors),
                     report=bars.report,
-                    engine=engine,
+                    train=train,
                 )
             except BaseException as error:
-                failed.append(error)  # the others stop, too
+                errors.append(error)  # the other threads stop, too
                 return None
 
-        found = [work(0)] if at_once == 1 else list(ThreadPoolExecutor(at_once).map(work, range(at_once)))
-    if failed:
-        raise failed[0]
-    assert found[0] is not None
-    return found[0]
+        results = [work(0)] if at_once == 1 else list(ThreadPoolExecutor(at_once).map(work, range(at_once)))
+    if errors:
+        raise errors[0]
+    assert results[0] is not None
+    return results[0]
 
 
-class _Bars:
-    """The bars of one trial at a time: when it is over they go, and a line stays."""
+class _TrialBars:
+    """The bars of one trial at a time: when it ends they disappear, and a line stays."""
 
     def __init__(self, display: RunDisplay) -> None:
         self.display, self.runs = display, list[str]()
@@ -126,14 +125,14 @@ class _Bars:
         self.display.started(run, epochs, steps, done)
 
     def report(self, text: str) -> None:
-        """The trial is over."""
+        """The trial has ended."""
         for run in self.runs:
             self.display.close(run)
         self.runs.clear()
         say(text)
 
 
-def _sought(metric: str) -> str:
+def _objective(metric: str) -> str:
     from ..specs.quantities import parse_metrics
 
     names = parse_metrics(metric, unseen=False)
@@ -142,15 +141,15 @@ def _sought(metric: str) -> str:
     return names[0]
 
 
-def _pairs(found: dict[str, Any]) -> list[tuple[str, str]]:
-    default = found["default_value"]
+def _pairs(result: TuningResult) -> list[tuple[str, str]]:
+    default = result.default_value
     return [
-        *((name, _shown(value)) for name, value in found["point"].items()),
-        (f"best {found['metric']}", f"{found['value']:.5g}"),
+        *((name, _value_text(value)) for name, value in result.point.items()),
+        (f"best {result.metric}", f"{result.value:.5g}"),
         ("at the defaults", "–" if default is None else f"{default:.5g}"),
-        ("trials", f"{found['trials']} ({found['hopeless']} given up, {found['diverged']} diverged)"),
+        ("trials", f"{result.trials} ({result.pruned} pruned, {result.diverged} diverged)"),
     ]
 
 
-def _shown(value: Value) -> str:
+def _value_text(value: Value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value).lower()

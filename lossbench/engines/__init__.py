@@ -1,1 +1,178 @@
-"""Where runs execute: each engine takes configs and yields an outcome for every one of them."""
+"""Where runs execute: one scheduler over executors in this process, in worker processes and on Ray.
+
+What other packages use is here. Nothing is imported that needs torch until a function is called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import Diverged, Interrupted, RunError
+from ..runs.result import Status
+from .options import LOCAL, EngineOptions
+
+if TYPE_CHECKING:
+    from ..data import Splits
+    from ..protocols import Observer
+    from ..records import SplitSpec
+    from ..runs.config import RunConfig
+    from ..runs.outcome import Outcome
+    from ..runs.result import RunResult
+    from ..runs.store import Store
+    from ..training.process import Placement
+    from .scheduler import Executor, ProgressMonitor
+    from .time_estimate import Estimate
+
+__all__ = ["LOCAL", "EngineOptions", "Estimate", "Train", "estimate", "open_trainer", "run_all"]
+
+Train = Callable[..., "RunResult"]
+"""`train(config, store, *, placement, observer, stop)`, as `training.train.train`."""
+
+
+def run_all(
+    configs: Sequence[RunConfig],
+    store: Store,
+    *,
+    engine: EngineOptions = LOCAL,
+    placement: Placement,
+    workers: int | None = None,
+    observer: Observer,
+    stop: Callable[[], bool],
+    force: bool = False,
+) -> Iterator[Outcome]:
+    """Train what is not complete and yield an outcome for each config, in the order of completion.
+
+    workers: runs at a time; 0 is as many as fit, None is 1 on this machine's CPU and 0 elsewhere. A failing
+    run does not stop the others, three in a row that fail for one reason do: RunError. Once `stop` is true
+    the running ones save their state and no other starts; their outcome is `interrupted`, or none. Raises
+    DataError before any training when the data set is not there, and what `connected` raises for Ray; nothing
+    is connected to when all is stored.
+    """
+    from .scheduler import ProgressMonitor, Scheduler, split_stored, stop_after_equal_failures
+
+    def outcomes() -> Iterator[Outcome]:
+        stored, waiting = split_stored(configs, store, force)
+        yield from stored
+        if waiting:
+            monitor = ProgressMonitor(observer)
+            with _executor(waiting, store, engine, placement, workers, monitor, stop) as executor:
+                yield from Scheduler(executor, monitor, stop, force).run(waiting)
+
+    yield from stop_after_equal_failures(outcomes())
+
+
+def estimate(
+    configs: Sequence[RunConfig],
+    store: Store,
+    *,
+    engine: EngineOptions = LOCAL,
+    placement: Placement,
+    workers: int | None = None,
+    force: bool = False,
+) -> Estimate | None:
+    """How long `run_all` will take with the same arguments; None on Ray, where nobody has measured it.
+
+    Raises DataError when the data set is not there.
+    """
+    from .time_estimate import estimate_time, workers_here
+
+    if engine.name == "ray":
+        return None
+    count = workers_here(workers, placement)
+    return estimate_time(configs, store, placement=placement, workers=count, force=force)
+
+
+@contextlib.contextmanager
+def open_trainer(
+    config: RunConfig, *, engine: EngineOptions = LOCAL, placement: Placement
+) -> Iterator[tuple[Train, int]]:
+    """A function that trains a run on the engine, for runs on the data of `config`, and how many fit at once.
+
+    It may be called by that many threads, each with its own observer and `stop`. Raises what
+    `run_all` raises.
+    """
+    if engine.name == "local":
+        from ..training.train import train
+
+        yield train, 1
+        return
+    from ._cluster import connected
+    from .ray import RayExecutor
+    from .scheduler import ProgressMonitor, Scheduler
+
+    engine.check_device(placement.device)
+    splits = _load_splits([config], placement.data_dir)
+    with connected(engine) as cluster:
+        references = cluster.put(splits)
+
+        def train_on_ray(
+            config: RunConfig,
+            store: Store,
+            *,
+            placement: Placement,
+            observer: Observer,
+            stop: Callable[[], bool],
+        ) -> RunResult:
+            monitor = ProgressMonitor(observer)
+            executor = RayExecutor(cluster, store, references, placement, monitor, workers=1)
+            outcomes = list(Scheduler(executor, monitor, stop).run([config]))
+            return _result(outcomes[0] if outcomes else None)
+
+        yield train_on_ray, cluster.slots()
+
+
+def _result(outcome: Outcome | None) -> RunResult:
+    """The result, or the error that training in this process would have raised."""
+    if outcome is None or outcome.status is Status.INTERRUPTED:
+        raise Interrupted(outcome.message if outcome else "The run had not begun.")
+    if outcome.status is Status.DIVERGED:
+        raise Diverged(outcome.message)
+    if outcome.result is None:
+        raise RunError(outcome.message)
+    return outcome.result
+
+
+@contextlib.contextmanager
+def _executor(
+    configs: Sequence[RunConfig],
+    store: Store,
+    engine: EngineOptions,
+    placement: Placement,
+    workers: int | None,
+    monitor: ProgressMonitor,
+    stop: Callable[[], bool],
+) -> Iterator[Executor]:
+    """The executor for these runs. Raises DataError before anything is started."""
+    if engine.name == "ray":
+        from ._cluster import connected, import_ray
+        from .ray import RayExecutor
+
+        engine.check_device(placement.device)
+        import_ray()
+        splits = _load_splits(configs, placement.data_dir)
+        with connected(engine) as cluster:
+            yield RayExecutor(cluster, store, cluster.put(splits), placement, monitor, workers or 0)
+        return
+    from ..training.device import resolve_device
+    from .in_process import GroupExecutor, InProcessExecutor
+    from .processes import ProcessExecutor
+    from .time_estimate import workers_here
+
+    _load_splits(configs, placement.data_dir)
+    size = min(workers_here(workers, placement), len(configs))
+    if size == 1:
+        yield InProcessExecutor(store, placement, monitor, stop)
+    elif resolve_device(placement.device).type == "cuda":
+        yield GroupExecutor(store, placement, monitor, stop, size)
+    else:
+        yield ProcessExecutor(store, placement, monitor, size)
+
+
+def _load_splits(configs: Sequence[RunConfig], folder: Path | None) -> dict[SplitSpec, Splits]:
+    """The splits of all runs by their kind. Raises DataError."""
+    from ..data import load_splits
+
+    return {spec: load_splits(spec, folder) for spec in {config.split_spec for config in configs}}

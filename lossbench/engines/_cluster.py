@@ -1,4 +1,4 @@
-"""A connection to Ray, joined or started here; what its nodes can take, and the data put there once."""
+"""A connection to a Ray cluster, joined or started here; what fits on its nodes; the data, put there once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -21,22 +21,17 @@ from ..data import Splits, to_arrays
 from ..errors import RunError, UsageError
 from ..records import SplitSpec
 from ..training.device import cores
-from ._mailbox import Mailbox
+from ._messages import MessageQueues
+from .options import EngineOptions
 
-_PATIENCE = 5.0  # seconds until an address that does not answer counts as not reachable
+_CONNECT_TIMEOUT = 5.0  # seconds until an address that does not answer counts as not reachable
 
-_SETTINGS = b"\x04"  # the kind of the frame with which both sides of HTTP/2, and so of gRPC, begin
-_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + _SETTINGS + bytes(5)
-
-
-class Share(NamedTuple):
-    """What a run takes of a node: CPUs (its threads) and GPUs, of which one may serve several runs."""
-
-    cpus: int = 1
-    gpus: float = 0.0
+# gRPC speaks HTTP/2: a client begins with this preface and an empty SETTINGS frame, a server with its own
+_SETTINGS_FRAME = b"\x04"
+_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + _SETTINGS_FRAME + bytes(5)
 
 
-def imported() -> Any:
+def import_ray() -> Any:
     """Ray, without its telemetry. Raises UsageError where it is not installed."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
@@ -47,7 +42,7 @@ def imported() -> Any:
 
 
 def versions() -> dict[str, str]:
-    """What must be the same where runs are sent from and where they train; builds of torch may differ."""
+    """What must be equal where runs are submitted and where they train; builds of torch may differ."""
     return {
         "lossbench": __version__,
         "torch": torch.__version__.partition("+")[0],
@@ -55,61 +50,63 @@ def versions() -> dict[str, str]:
     }
 
 
-def difference(expected: Mapping[str, str]) -> str:
-    """A sentence where this node's versions are others, else nothing."""
-    here, name = versions(), socket.gethostname()
-    return " ".join(
-        f"Node {name} has {part} {here[part]}, this process {expected[part]}; install the same on all nodes."
-        for part in expected
-        if here[part] != expected[part]
-    )
+def check_versions(expected: Mapping[str, str]) -> None:
+    """Raise RunError where this node has other versions."""
+    name, here = socket.gethostname(), versions()
+    differences = [
+        f"Node {name} has {package} {here[package]}, this process {version}; install the same on all nodes."
+        for package, version in expected.items()
+        if here[package] != version
+    ]
+    if differences:
+        raise RunError(" ".join(differences))
 
 
 class Cluster:
     """Ray as this process sees it. A session that was open before is used and left open."""
 
-    def __init__(self, ray: Any, share: Share) -> None:
-        self.ray, self.share = ray, share
-        here = ray.get_runtime_context().get_node_id()
-        place = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
-        actor = ray.remote(Mailbox).options(num_cpus=0, max_restarts=-1, scheduling_strategy=place)
-        self.mailbox = actor.remote()
+    def __init__(self, ray: Any, options: EngineOptions) -> None:
+        self.ray, self.options = ray, options
+        this_node = ray.get_runtime_context().get_node_id()
+        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(this_node, soft=False)
+        actor = ray.remote(MessageQueues).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here)
+        self.queues = actor.remote()
 
-    def put(self, data: Mapping[SplitSpec, Splits]) -> dict[SplitSpec, Any]:
-        """References to the splits by kind: a node fetches them once, and its runs share that memory."""
-        return {kind: self.ray.put(to_arrays(splits)) for kind, splits in data.items()}
+    def put(self, splits: Mapping[SplitSpec, Splits]) -> dict[SplitSpec, Any]:
+        """References to the splits: a node fetches them once, and its runs share that memory."""
+        return {spec: self.ray.put(to_arrays(arrays)) for spec, arrays in splits.items()}
 
     def slots(self) -> int:
-        """How many runs fit at once on the nodes that live."""
-        return sum(fitting(self.share, node["Resources"]) for node in self.ray.nodes() if node["Alive"])
+        """How many runs fit at once on the nodes that are alive."""
+        return sum(runs_that_fit(self.options, n["Resources"]) for n in self.ray.nodes() if n["Alive"])
 
 
-def fitting(share: Share, has: Mapping[str, float]) -> int:
+def runs_that_fit(options: EngineOptions, resources: Mapping[str, float]) -> int:
     """How many runs fit at once on a node with these resources."""
-    by_cpu, gpus = int(has.get("CPU", 0)) // share.cpus, int(has.get("GPU", 0))
-    if not share.gpus:
-        return by_cpu
-    if share.gpus < 1:  # a part lies on one GPU
-        return min(by_cpu, gpus * math.floor(1 / share.gpus + 1e-9))
-    return min(by_cpu, gpus // int(share.gpus))
+    by_cpus, gpus = int(resources.get("CPU", 0)) // options.cpus, int(resources.get("GPU", 0))
+    if not options.gpus:
+        return by_cpus
+    if options.gpus < 1:  # a run uses a part of one GPU, never parts of two
+        return min(by_cpus, gpus * math.floor(1 / options.gpus + 1e-9))
+    return min(by_cpus, gpus // int(options.gpus))
 
 
 @contextlib.contextmanager
-def connected(address: str | None, share: Share) -> Iterator[Cluster]:
-    """Join the cluster at `address` (auto: the one on this machine), or start one here for None.
+def connected(options: EngineOptions) -> Iterator[Cluster]:
+    """Join the cluster at the address of the options, or start one here.
 
-    Raises UsageError without Ray, for an address that is none or a share that no node has; RunError where
-    no cluster answers or it has other versions.
+    Raises UsageError without Ray, for something that is no address and for a run that fits on no node;
+    RunError where no cluster answers or it has other versions.
     """
-    ray = imported()
+    ray = import_ray()
     opened = not ray.is_initialized()
     if opened:
-        _open(ray, address)
+        _open(ray, options.address)
     try:
-        cluster = Cluster(ray, share)
+        cluster = Cluster(ray, options)
         if not cluster.slots():
-            gpus = f" and {share.gpus:g} GPUs" if share.gpus else ""
-            raise UsageError(f"No node of the Ray cluster has {share.cpus} CPUs{gpus} for a run.")
+            gpus = f" and {options.gpus:g} GPUs" if options.gpus else ""
+            raise UsageError(f"No node of the Ray cluster has {options.cpus} CPUs{gpus} for a run.")
         yield cluster
     finally:
         if opened:
@@ -117,15 +114,15 @@ def connected(address: str | None, share: Share) -> Iterator[Cluster]:
 
 
 def _open(ray: Any, address: str | None) -> None:
-    place: dict[str, Any] = {"address": address}
+    arguments: dict[str, Any] = {"address": address}
     if address is None:
-        place = {"address": "local", "num_cpus": cores(), "include_dashboard": False}
+        arguments = {"address": "local", "num_cpus": cores(), "include_dashboard": False}
     elif (known := os.environ.get("RAY_ADDRESS", "auto") if address == "auto" else address) != "auto":
-        _knock(known)
-    with _own_signals():
+        check_reachable(known)
+    with _signal_handlers_kept():
         try:
-            ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
-            # there is no switch for this: what nodes say of their deaths would go to stdout, between results
+            ray.init(**arguments, log_to_driver=False, logging_level=logging.ERROR)
+            # there is no option for this: messages about nodes that died would go to stdout, between results
             ray._private.worker.print_to_stdstream = lambda *_, **__: None
         except (OSError, RuntimeError, ValueError) as error:
             where = "on this machine" if address in (None, "auto") else f"at {address}"
@@ -137,28 +134,31 @@ def _open(ray: Any, address: str | None) -> None:
             raise RunError(f"No Ray cluster can be used {where}: {reason}") from None
 
 
-def _knock(address: str) -> None:
-    """Raise quickly where no gRPC server listens: Ray would try for minutes and then end this process."""
-    found = re.fullmatch(r"\[?([^/\s\]]+)\]?:(\d{1,5})", address)
-    if not found or not 0 < int(found[2]) < 65536:
+def check_reachable(address: str) -> None:
+    """Raise RunError quickly where no gRPC server listens: Ray tries for minutes, then ends this process.
+
+    Raises UsageError for an address that is not HOST:PORT.
+    """
+    match = re.fullmatch(r"\[?([^/\s\]]+)\]?:(\d{1,5})", address)
+    if not match or not 0 < int(match[2]) < 65536:
         raise UsageError(f"--address {address}: write auto or HOST:PORT, for example 10.0.0.1:6379.")
     try:
-        with socket.create_connection((found[1], int(found[2])), timeout=_PATIENCE) as line:
+        with socket.create_connection((match[1], int(match[2])), timeout=_CONNECT_TIMEOUT) as connection:
             if os.environ.get("RAY_USE_TLS", "0") == "0":
-                line.sendall(_HELLO)
-                if line.recv(4)[3:] != _SETTINGS:
+                connection.sendall(_HTTP2_PREFACE)
+                if connection.recv(4)[3:] != _SETTINGS_FRAME:
                     raise OSError("something else does")
     except OSError as error:
         raise RunError(f"No Ray cluster answers at {address}: {error.strerror or error}.") from None
 
 
 @contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep the handlers that this process has: Ray would end it at SIGTERM, with states unsaved."""
-    main = threading.current_thread() is threading.main_thread()
+def _signal_handlers_kept() -> Iterator[None]:
+    """Keep the handlers that this process has: those of Ray would end it at SIGTERM, with states unsaved."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items() if main else ():
+        for number, handler in before.items() if in_main_thread else ():
             signal.signal(number, handler)

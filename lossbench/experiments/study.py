@@ -1,18 +1,19 @@
-"""Search of a loss's settings on the validation split, with an equal budget for every loss.
+"""Tuning: a study of a loss's parameters on the validation split, with an equal budget for every loss.
 
-Optuna proposes (tree-structured Parzen estimator, Bergstra et al. 2011), starting from the defaults; the
-objective is the mean over seeds. Trials are runs judged on val: they never open the test files. The study
-is a journal file, so it survives any death of a process, and several processes or machines can work on it.
+Optuna proposes points (tree-structured Parzen estimator, Bergstra et al. 2011), beginning with the defaults;
+the objective is the mean over seeds. Trials are runs evaluated on val: they never open the test files. The
+study is a journal file, so it survives the death of any process, and several processes or machines can work
+on it.
 
-    results/tuned/<dataset>/<network>/<loss>.json      what was found, with budget and curve
-                                      <loss>/<study>/  journal, locks, and the runs of trials in progress
+    results/tuned/<dataset>/<network>/<loss>/<study>/  journal, locks, and the runs of trials in progress
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
-import re
+import os
 import shutil
 import time
 import warnings
@@ -23,34 +24,28 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ..errors import Diverged, Interrupted, RunError, UsageError
-from ..files import read_json, to_json, write_atomically
 from ..protocols import Observer
 from ..records import EpochRecord
-from ..runs.config import RunConfig
-from ..runs.config_builder import config_from_dict
 from ..runs.measurement import measure_stored
 from ..runs.result import RunResult
 from ..runs.store import RunFolder, Store
 from ..training.process import Placement
-from ..training.train import train
-from .search_space import OVER, Search, distributions, is_found, open_study, space, summary
+from .search_space import StudyConfig
+from .tuning_result import TuningResult, study_folder, write_result
 
 if TYPE_CHECKING:
     import optuna
 
-_STARTUP = 8  # trials before the estimator proposes and the pruner judges
-_KEPT = 75.0  # percent: a trial that is among the worst quarter at some moment is given up
-_WAIT = 0.5  # seconds between two looks at the trials of other processes
+_STARTUP_TRIALS = 8  # before the estimator proposes points and trials are pruned
+_PRUNING_PERCENTILE = 75.0  # a trial is pruned when its intermediate value is in the worst quarter
+_POLL_INTERVAL = 0.5  # seconds between two looks at the trials of other processes
+_FINISHED = ("COMPLETE", "PRUNED")  # the states of trials that count
 
-
-def folder_of(store: Store, config: RunConfig) -> Path:
-    """Where the searches of a config's loss lie; its JSON beside it has the same name."""
-    slug = re.sub(r"[^a-z0-9+-]+", "-", config.loss.lower()).strip("-")[:60]
-    return store.root / "tuned" / config.dataset / config.network / slug
+Train = Callable[..., RunResult]
 
 
 def tune(
-    search: Search,
+    config: StudyConfig,
     store: Store,
     *,
     trials: int,
@@ -58,72 +53,191 @@ def tune(
     observer: Observer,
     stop: Callable[[], bool],
     report: Callable[[str], None],
-    engine: Callable[..., RunResult] | None = None,
-) -> dict[str, Any]:
-    """Work until `trials` trials are over, whoever ran them, and store what was found.
+    train: Train,
+) -> TuningResult:
+    """Work until `trials` trials are finished, whichever process ran them, and store the result.
 
-    `engine` trains a run elsewhere, with the arguments and errors of `running.train`, which does it here.
-
-    Raises Interrupted when asked to stop; the same call goes on from there. Raises UsageError without Optuna
-    or where nothing is left to search, RunError where every trial diverged or nothing can be written.
+    `train` trains one run, with the arguments and errors of `training.train.train`. `report` gets a line
+    after each trial. Raises Interrupted when asked to stop; the same call continues. Raises UsageError
+    without Optuna or where everything is fixed, RunError where all trials diverged or nothing can be written.
     """
-    home = folder_of(store, search.base)
-    folder = home / search.name
-    with _named_errors(folder):
-        study = open_study(search, folder)
+    folder = study_folder(store, config.default_run) / config.name
+    train = functools.partial(train, placement=placement)
+    with _sentence_for_os_errors(folder):
+        study = Study(config, folder)
         while True:
-            with FileLock(folder / ".lock"):  # so that nobody begins a trial beyond the budget
-                _free_the_dead(study, search, folder)
-                over, running = _counts(study)
-                if over >= trials:
-                    _tidy(study, folder)
-                    found = summary(study, search)
-                    write_atomically(home.with_suffix(".json"), to_json(found).encode())
-                    return found
-                begun = _begin(study, search, folder) if over + running < trials and not stop() else None
+            with FileLock(folder / ".lock"):  # no process begins a trial beyond the budget
+                study.requeue_abandoned()
+                finished, running = study.counts()
+                if finished >= trials:
+                    study.remove_runs()
+                    result = study.result()
+                    write_result(store, result)
+                    return result
+                begun = study.begin_trial() if finished + running < trials and not stop() else None
             if begun is None:
                 if stop():
                     raise Interrupted("The search was interrupted; the same command continues it.")
-                time.sleep(_WAIT)
+                time.sleep(_POLL_INTERVAL)
                 continue
-            trial, own = begun
+            trial, lock = begun
             try:
-                outcome = _run_trial(study, trial, search, folder, placement, observer, stop, engine or train)
+                outcome = _run_trial(study, trial, observer, stop, train)
             finally:
-                own.release()
-            report(f"trial {_counts(study)[0]} of {trials}: {outcome}")
+                lock.release()
+            report(f"trial {study.counts()[0]} of {trials}: {outcome}")
 
 
-@contextlib.contextmanager
-def _named_errors(folder: Path) -> Iterator[None]:
-    """What the operating system refuses below the folder, as one sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"{folder} cannot be written: {error.strerror or error}.") from None
+class Study:
+    """The Optuna study of a config in its journal, begun with the default point as its first trial."""
+
+    def __init__(self, config: StudyConfig, folder: Path) -> None:
+        try:
+            import optuna
+        except ImportError:
+            raise UsageError("Tuning needs Optuna: pip install 'lossbench[tune]'.") from None
+        self.config, self.folder = config, folder
+        _ = config.direction  # a metric without one is refused before anything is written
+        if not (default_point := config.default_point()):
+            raise UsageError(f"Every setting of {config.loss} is fixed: there is nothing to search.")
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            self.optuna = _open_journal(folder / "journal.log", config)
+            if not self.trials():
+                self.optuna.enqueue_trial(default_point)
+
+    def trials(self) -> list[optuna.trial.FrozenTrial]:
+        """All trials, in the order in which they were created."""
+        return self.optuna.get_trials(deepcopy=False)
+
+    def counts(self) -> tuple[int, int]:
+        """Trials that are finished (complete or pruned) and trials that run."""
+        states = [trial.state.name for trial in self.trials()]
+        return sum(state in _FINISHED for state in states), states.count("RUNNING")
+
+    def begin_trial(self) -> tuple[optuna.Trial, FileLock]:
+        """The next trial, and the lock that its process holds as long as it lives."""
+        from optuna.exceptions import ExperimentalWarning
+        from optuna.pruners import PercentilePruner
+        from optuna.samplers import TPESampler
+
+        # each proposal has a seed of its own: processes do not draw the same points, and a study that was
+        # interrupted continues as if it had not been
+        seed = sum(self.counts())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            self.optuna.sampler = TPESampler(n_startup_trials=_STARTUP_TRIALS, seed=seed, constant_liar=True)
+        self.optuna.pruner = PercentilePruner(_PRUNING_PERCENTILE, n_startup_trials=_STARTUP_TRIALS)
+        trial = self.optuna.ask(self.config.distributions())
+        lock = self._trial_lock(trial.number)
+        lock.acquire()
+        return trial, lock
+
+    def requeue_abandoned(self) -> None:
+        """Enqueue again the trials whose process is gone; the runs that they began are continued."""
+        from optuna.trial import TrialState
+
+        trials = self.trials()
+        for trial in trials:
+            if trial.state != TrialState.RUNNING:
+                continue
+            with contextlib.suppress(Timeout), self._trial_lock(trial.number):
+                is_proposed = set(trial.params) == set(self.config.space())  # else it died before that
+                point = trial.params if is_proposed else trial.system_attrs.get("fixed_params")
+                # the successor first, and only one: this process may die here as well
+                if point and all(_origin(t) != _origin(trial) for t in trials[trial.number + 1 :]):
+                    self.optuna.enqueue_trial(point, user_attrs={"continues": _origin(trial)})
+                self.optuna.tell(trial.number, state=TrialState.FAIL)
+
+    def trial_store(self, trial: optuna.Trial) -> Store:
+        """The store of a trial's runs; another trial may have runs of the same names."""
+        return Store(self.folder / f"trial-{_origin(trial)}")
+
+    def remove_runs(self) -> None:
+        """Remove the runs of finished trials, where a process died before it did."""
+        open_trials = {_origin(t) for t in self.trials() if t.state.name in ("RUNNING", "WAITING")}
+        for path in self.folder.glob("trial-*[0-9]"):
+            if int(path.name.rpartition("-")[2]) not in open_trials:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def result(self) -> TuningResult:
+        """The best point of the finished trials. Raises RunError where all of them diverged."""
+        config = self.config
+        finished = [trial for trial in self.trials() if trial.state.name in _FINISHED]
+        finished.sort(key=lambda trial: (str(trial.datetime_complete), trial.number))
+        complete = [trial for trial in finished if trial.state.name == "COMPLETE"]
+        if not complete:
+            raise RunError(
+                f"None of {len(finished)} trials of {config.loss} came to an end: they all diverged."
+            )
+        best_of = max if config.direction == "maximize" else min
+        values = [trial.value if trial.state.name == "COMPLETE" else None for trial in finished]
+        curve: list[float | None] = []
+        for value in values:
+            candidates = [v for v in (*curve[-1:], value) if v is not None]
+            curve.append(best_of(candidates) if candidates else None)
+        defaults = [trial.value for trial in complete if trial.params == config.default_point()]
+        diverged = sum(trial.user_attrs.get("given_up") == "diverged" for trial in finished)
+        return TuningResult(
+            loss=config.loss,
+            study=config.name,
+            point={**config.fixed_parameters(), **self.optuna.best_params},
+            value=self.optuna.best_value,
+            default_value=defaults[0] if defaults else None,
+            metric=config.metric,
+            seeds=config.seeds,
+            trials=len(finished),
+            diverged=diverged,
+            pruned=len(finished) - len(complete) - diverged,
+            space=config.space(),
+            values=values,
+            curve=curve,
+            config=config.default_run,
+        )
+
+    def _trial_lock(self, number: int) -> FileLock:
+        return FileLock(self.folder / f"trial-{number}.lock", timeout=0)
 
 
-def _counts(study: optuna.Study) -> tuple[int, int]:
-    """Trials that are over (complete or given up) and trials that run."""
-    names = [trial.state.name for trial in study.get_trials(deepcopy=False)]
-    return sum(name in OVER for name in names), names.count("RUNNING")
+class _JournalLock:
+    """Gives the journal one writer at a time, in the interface that Optuna asks for.
+
+    The operating system frees it when its owner dies. A line that was half written then is cut off: the next
+    one would be appended to it, and nobody could read the journal again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.lock = path, FileLock(f"{path}.lock")
+
+    def acquire(self) -> bool:
+        self.lock.acquire()
+        content = self.path.read_bytes()
+        if not content.endswith(b"\n"):
+            os.truncate(self.path, content.rfind(b"\n") + 1)
+        return True
+
+    def release(self) -> None:
+        self.lock.release()
 
 
-def _begin(study: optuna.Study, search: Search, folder: Path) -> tuple[optuna.Trial, FileLock]:
-    """The next trial, with the lock that says that its process lives."""
+def _open_journal(path: Path, config: StudyConfig) -> optuna.Study:
     import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
 
-    # a seed of its own for each proposal: processes do not draw the same points, and a search that was
-    # interrupted goes on as if it had not been
-    number = sum(_counts(study))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.sampler = optuna.samplers.TPESampler(n_startup_trials=_STARTUP, seed=number, constant_liar=True)
-    study.pruner = optuna.pruners.PercentilePruner(_KEPT, n_startup_trials=_STARTUP)
-    trial = study.ask(distributions(search))
-    own = FileLock(folder / f"trial-{trial.number}.lock")
-    own.acquire()
-    return trial, own
+    try:
+        lock: Any = _JournalLock(path)
+        storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        study = optuna.create_study(
+            storage=storage, study_name=config.name, direction=config.direction, load_if_exists=True
+        )
+        study.get_trials(deepcopy=False)
+    except OSError:
+        raise
+    except Exception as error:  # an altered line fails in as many ways as there are entries
+        raise RunError(f"{path} cannot be read ({error}); removed, the search begins anew.") from None
+    return study
 
 
 def _origin(trial: optuna.Trial | optuna.trial.FrozenTrial) -> int:
@@ -131,166 +245,97 @@ def _origin(trial: optuna.Trial | optuna.trial.FrozenTrial) -> int:
     return int(trial.user_attrs.get("continues", trial.number))
 
 
-def _free_the_dead(study: optuna.Study, search: Search, folder: Path) -> None:
-    """Trials whose process is gone are tried again; the runs that they began are continued."""
-    from optuna.trial import TrialState
-
-    trials = study.get_trials(deepcopy=False)
-    for trial in trials:
-        if trial.state != TrialState.RUNNING:
-            continue
-        lock = FileLock(folder / f"trial-{trial.number}.lock", timeout=0)
-        with contextlib.suppress(Timeout), lock:
-            whole = set(trial.params) == set(space(search))  # else it died while it was proposed
-            point = trial.params if whole else trial.system_attrs.get("fixed_params")
-            # the successor first, and only one: whoever does this may die here as well
-            if point and all(_origin(later) != _origin(trial) for later in trials[trial.number + 1 :]):
-                study.enqueue_trial(point, user_attrs={"continues": _origin(trial)})
-            study.tell(trial.number, state=TrialState.FAIL)
+@contextlib.contextmanager
+def _sentence_for_os_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror or error}.") from None
 
 
-def _tidy(study: optuna.Study, folder: Path) -> None:
-    """Remove the runs of trials that are over, where a process died before it could."""
-    waiting = {_origin(t) for t in study.get_trials(deepcopy=False) if t.state.name in ("RUNNING", "WAITING")}
-    for path in folder.glob("trial-*[0-9]"):
-        if int(path.name.rpartition("-")[2]) not in waiting:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-class _GivenUp(Exception):
-    """A trial that ends without a value; says why in one word."""
+class _Pruned(Exception):
+    """A trial that ends without a value; the message is `diverged` or `pruned`."""
 
 
 def _run_trial(
-    study: optuna.Study,
-    trial: optuna.Trial,
-    search: Search,
-    folder: Path,
-    placement: Placement,
-    observer: Observer,
-    stop: Callable[[], bool],
-    engine: Callable[..., RunResult],
+    study: Study, trial: optuna.Trial, observer: Observer, stop: Callable[[], bool], train: Train
 ) -> str:
-    """Run a trial and tell the study; how it went, in words."""
+    """Run a trial and tell the study; returns what the user reads about it."""
     from optuna.trial import TrialState
 
-    store = Store(folder / f"trial-{_origin(trial)}")  # of its own: another trial may have the same runs
+    store = study.trial_store(trial)
     try:
-        value = _objective(trial, search, store, placement, observer, stop, engine)
-    except _GivenUp as reason:
+        value = _objective(study.config, trial, store, observer, stop, train)
+    except _Pruned as reason:
         trial.set_user_attr("given_up", str(reason))
-        study.tell(trial, state=TrialState.PRUNED)
+        study.optuna.tell(trial, state=TrialState.PRUNED)
         outcome = str(reason)
     else:
-        study.tell(trial, value)
-        outcome = f"{value:.5g}, best {study.best_value:.5g}"
+        study.optuna.tell(trial, value)
+        outcome = f"{value:.5g}, best {study.optuna.best_value:.5g}"
     shutil.rmtree(store.root, ignore_errors=True)
     return outcome
 
 
 def _objective(
+    config: StudyConfig,
     trial: optuna.Trial,
-    search: Search,
     store: Store,
-    placement: Placement,
     observer: Observer,
     stop: Callable[[], bool],
-    engine: Callable[..., RunResult],
+    train: Train,
 ) -> float:
-    """The mean over the seeds of a trial's runs. Raises _GivenUp, and Interrupted with the runs saved."""
+    """The mean over the seeds of a trial's runs. Raises _Pruned, and Interrupted with the runs saved."""
     values: list[float] = []
-    for number, seed in enumerate(search.seeds):
-        run = store.run(search.config(trial.params, seed))
-        watch = _Watch(observer, trial, stop, by_epoch=number == 0 and search.metric == "val_accuracy")
+    for number, seed in enumerate(config.seeds):
+        run = store.run(config.run_config(trial.params, seed))
+        by_epoch = number == 0 and config.metric == "val_accuracy"
+        pruner = _Pruner(observer, trial, stop, by_epoch=by_epoch)
         try:
-            result = engine(run.config, store, placement=placement, observer=watch, stop=watch.stop)
-            values.append(_value(result, run, search.metric))
+            result = train(run.config, store, observer=pruner, stop=pruner.stop)
+            values.append(_value(result, run, config.metric))
         except Diverged:
-            raise _GivenUp("diverged") from None
+            raise _Pruned("diverged") from None
         except Interrupted:
-            if not watch.hopeless:
-                raise  # the trial stays open, and whoever comes next continues its run
-            raise _GivenUp("hopeless") from None
+            if not pruner.should_prune:
+                raise  # the trial stays open; the next process continues its run
+            raise _Pruned("pruned") from None
         except (ValueError, RunError) as error:
-            if "features are not finite" not in str(error):  # what a last step too far leaves
+            if "features are not finite" not in str(error):  # the weights diverged in the last step
                 raise
-            raise _GivenUp("diverged") from None
+            raise _Pruned("diverged") from None
         trial.report(sum(values) / len(values), run.config.epochs + 1 + number)
-        if number + 1 < len(search.seeds) and trial.should_prune():
-            raise _GivenUp("hopeless")
+        if number + 1 < len(config.seeds) and trial.should_prune():
+            raise _Pruned("pruned")
     return sum(values) / len(values)
 
 
 def _value(result: RunResult, run: RunFolder, metric: str) -> float:
-    found = result.numbers.get(metric)
-    if found is None:
-        found = measure_stored(run, [metric])[metric]
-    if found is None:
+    value = result.numbers.get(metric)
+    if value is None:
+        value = measure_stored(run, [metric])[metric]
+    if value is None:
         raise UsageError(f"--metric {metric} is not defined for {run.config.title}.")
-    if not math.isfinite(found):
+    if not math.isfinite(value):
         raise Diverged(f"{run.name} has no finite {metric}.")  # for example where two class means coincide
-    return found
+    return value
 
 
-class _Watch:
-    """Passes progress on, and asks after each epoch whether the trial is hopeless."""
+class _Pruner:
+    """Passes progress on, and asks Optuna after each epoch whether to prune the trial."""
 
     def __init__(
-        self, observer: Observer, trial: optuna.Trial, asked: Callable[[], bool], *, by_epoch: bool
+        self, observer: Observer, trial: optuna.Trial, stop: Callable[[], bool], *, by_epoch: bool
     ) -> None:
-        self.observer, self.trial, self.asked, self.by_epoch = observer, trial, asked, by_epoch
-        self.hopeless = False
+        self.observer, self.trial, self.stop_requested, self.by_epoch = observer, trial, stop, by_epoch
+        self.started, self.stepped = observer.started, observer.stepped
+        self.should_prune = False
 
     def stop(self) -> bool:
-        return self.hopeless or self.asked()
-
-    def started(self, run: str, epochs: int, steps: int, done: int) -> None:
-        self.observer.started(run, epochs, steps, done)
-
-    def stepped(self, run: str, steps: int) -> None:
-        self.observer.stepped(run, steps)
+        return self.should_prune or self.stop_requested()
 
     def finished_epoch(self, run: str, record: EpochRecord) -> None:
         self.observer.finished_epoch(run, record)
         if self.by_epoch:
             self.trial.report(record.val_accuracy, record.epoch)
-            self.hopeless = self.trial.should_prune()
-
-
-def all_tuned(store: Store, dataset: str, network: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """Everything found on a data set with a network, by loss, and a sentence for each unreadable file."""
-    found, problems = [], []
-    for path in sorted((store.root / "tuned" / dataset / network).glob("*.json")):
-        try:
-            found.append(_read(path))
-        except RunError as error:
-            problems.append(str(error))
-    return found, problems
-
-
-def load_tuned(store: Store, config: RunConfig) -> dict[str, Any]:
-    """What a search of this loss, data set and network found.
-
-    Raises UsageError where there was none, or one of another sum of the same losses, RunError for a file
-    that was cut or changed by hand.
-    """
-    path = folder_of(store, config).with_suffix(".json")
-    if not path.exists():
-        raise UsageError(
-            f"{path} is not there; `lossbench tune --loss {config.loss} --dataset {config.dataset} "
-            f"--network {config.network}` makes it."
-        )
-    found = _read(path)
-    searched = config_from_dict(found["config"])
-    weights = [[(t.name, t.weight) for t in each.terms] for each in (searched, config)]
-    if "lambda" not in found["point"] and weights[0] != weights[1]:
-        raise UsageError(f"{path} is a search of {found['loss']}, whose weights are others.")
-    return found
-
-
-def _read(path: Path) -> dict[str, Any]:
-    data = read_json(path)
-    if not is_found(data):
-        raise RunError(f"{path} is no result of tuning, of another format, or was changed by hand.")
-    found: dict[str, Any] = data
-    return found
+            self.should_prune = self.trial.should_prune()

@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 
 from ..errors import RunError, UsageError
 from ..experiments.comparison import Contest, contests, labels
+from ..experiments.tuning_result import TuningResult
 from ..figures import STYLES, budget, critical_difference, forest
 from ..files import write_atomically
 from ..protocols import RunView
 from ..runs.config import BASE_LOSS
-from ..runs.config_builder import config_from_dict
 from ..runs.outcome import Outcome
 from ..runs.store import RunFolder
 from ..runs.stored_run import StoredRun
@@ -108,14 +108,14 @@ def draw_ranks(
     return _write(paint, path, [StoredRun(run) for run in runs])
 
 
-def draw_budget(searches: Sequence[Mapping[str, Any]], path: Path) -> Path:
-    """Best value against trials of several searches, as `tuning` stores them."""
-    metric = searches[0]["metric"]
+def draw_budget(results: Sequence[TuningResult], path: Path) -> Path:
+    """Best value against number of trials, of several losses that were tuned for one metric."""
+    metric = results[0].metric
     factor = in_unit(metric, 1.0)
     lines = []
-    for search in searches:
-        values, best = (factor * np.array(search[key], dtype=float) for key in ("values", "curve"))
-        lines.append(budget.Line(config_from_dict(search["config"]).title, values, best))
+    for result in results:
+        values, best = (factor * np.array(v, dtype=float) for v in (result.values, result.curve))
+        lines.append(budget.Line(result.config.title, values, best))
     name = "validation accuracy" if metric == "val_accuracy" else f"{metric.replace('_', ' ')} on validation"
     ylabel, better = f"{name} (%)" if is_percent(metric) else name, higher_is_better(metric) is not False
 

@@ -8,6 +8,7 @@ import torch
 from lossbench.benchmarks import losses
 from lossbench.benchmarks._timing import Timing
 from lossbench.benchmarks.losses import LossTiming, measure, told
+from lossbench.runs.result import Machine
 from lossbench.specs import catalog
 
 from ..losses.oracle import build
@@ -68,7 +69,7 @@ def test_without_the_library_there_is_no_counterpart(monkeypatch):
 
 
 def test_percent_of_a_step_and_ratio():
-    machine = {"device_name": "A CPU", "threads": 2, "torch": "2", "python": "3"}
+    machine = Machine("cpu", "A CPU", 2, "2", "3")
     found = [
         LossTiming("one", Timing(5.0, 4.0, 6.0), Timing(50, 40, 60), Timing(10.0, 9.0, 11.0), "OneLoss"),
         LossTiming("two", Timing(1.0, 1.0, 1.0), Timing(40, 40, 40), None, ""),

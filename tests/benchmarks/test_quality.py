@@ -9,6 +9,7 @@ import pytest
 from lossbench.benchmarks.quality import Course, Epoch, measure, ratio, told
 from lossbench.errors import DataError
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.result import Machine
 from lossbench.training.process import Placement
 
 from ..data.test_datasets import write_data_set
@@ -56,7 +57,7 @@ def test_ratio_of_times_to_the_target():
 
 
 def test_a_table_says_more_than_where_the_target_was_not_reached():
-    machine = {"device_name": "A CPU", "threads": 2, "torch": "2", "python": "3"}
+    machine = Machine("cpu", "A CPU", 2, "2", "3")
     ours, shortest, usual = course("six", 0.5, 0.9), course("one", 0.9), course("usual", 0.1, 0.2, 0.3)
     shown = told(small("center"), [ours, shortest], usual, target=0.9, machine=machine).table.rows
     assert shown[0] == ["six", "2", "4.0", "2.0", "> 1.5", "50.00 90.00"]

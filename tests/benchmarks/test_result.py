@@ -10,11 +10,12 @@ import torch
 from lossbench.benchmarks._timing import Timing, in_turns, spread, threads_set, timing
 from lossbench.benchmarks.result import Benchmark, document, write_section
 from lossbench.errors import RunError
+from lossbench.runs.result import Machine
 from lossbench.tables import Table
 
 
 def made_up(heading="losses"):
-    machine = {"device_name": "A CPU (R) @ 2 GHz", "threads": 2, "torch": "2", "python": "3"}
+    machine = Machine("cpu", "A CPU (R) @ 2 GHz", 2, "2", "3")
     return Benchmark(heading, machine, Table(["loss", "ms"], [["one", "5.00"]]), "Under these.", {"x": 1})
 
 

@@ -12,11 +12,12 @@ import pytest
 
 from lossbench.benchmarks.sweep import Batch, _batch, _Watch, measure, memory, told
 from lossbench.errors import RunError
+from lossbench.runs.result import Machine
 from lossbench.training.process import Placement
 
 from ..helpers.runs import small
 
-MACHINE = {"device_name": "A CPU", "threads": 2, "torch": "2", "python": "3"}
+MACHINE = Machine("cpu", "A CPU", 2, "2", "3")
 ALONE = Batch("one after another", 1, 2, 4, 50.0, 0.0, 44.0, 4.0, 400_000, float("nan"), float("nan"))
 TOGETHER = Batch("2 workers", 2, 1, 4, 30.0, 10.0, 40.0, 6.0, 400_000, 530.0, 905.0)
 

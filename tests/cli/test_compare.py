@@ -8,6 +8,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -282,14 +283,14 @@ def test_an_unknown_data_set_among_several(capsys: Capture, tmp_path: Path) -> N
 
 
 def test_tuned_settings_join_those_that_were_given(tmp_path: Path, monkeypatch: Any) -> None:
-    found = {"point": {"lr": 0.004, "arcface.scale": 20.0}, "trials": 3}
-    monkeypatch.setattr("lossbench.experiments.study.load_tuned", lambda *_: found)
+    tuned = SimpleNamespace(point={"lr": 0.004, "arcface.scale": 20.0}, trials=3)
+    monkeypatch.setattr("lossbench.experiments.tuning_result.read_result", lambda *_: tuned)
     given = make_config(loss="arcface", dataset="digits", settings={"margin": 0.2}, seed=4, epochs=7)
     ((config,), trials) = _tuned(Store(tmp_path), "arcface", [given])
     assert (config.lr, config.seed, config.epochs) == (0.004, 4, 7)
     assert dict(config.terms[0].settings) == {**dict(given.terms[0].settings), "scale": 20.0}
     assert trials == {3}
-    found["point"] = {}
+    tuned.point = {}
     center = make_config(loss="center", lam=0.25, dataset="digits")
     ((config,), _) = _tuned(Store(tmp_path), "center", [center])
     assert config == center

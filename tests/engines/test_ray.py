@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import re
@@ -18,47 +17,23 @@ from pathlib import Path
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.engines import _cluster
-from lossbench.engines import ray as engine
-from lossbench.errors import DataError, RunError, UsageError
-from lossbench.runs.config_builder import make_config
+from lossbench.engines import EngineOptions, _cluster
+from lossbench.engines import ray as executor
+from lossbench.errors import RunError, UsageError
+from lossbench.files import to_json
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store
-from lossbench.training.checkpoint import load_state
-from lossbench.training.process import Placement
 
-from ..helpers.runs import ONE_THREAD, Recorder, small
+from ..helpers.runs import Recorder, small
+from ..reliability.results_folders import contents
+from .conftest import LEAN
+from .test_scheduler import ENGINES, begin, outcomes_of, statuses
 
 ray = pytest.importorskip("ray")
 ROOT = Path(__file__).parents[2]
 SWEEP = ["sweep", "--loss", "center", "--lambda", "0.01", "--seeds", "0-1", "--dataset", "digits"]
 SWEEP += ["--epochs", "8", "--batch-size", "100", "--precision", "fp32", "--device", "cpu"]
-LEAN = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
-TIMES = ("seconds", "images_per_second", "finished")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A head with one CPU, and a session with it: runs use it and leave it open."""
-    from ray.cluster_utils import Cluster
-
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **LEAN})
-    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
-    yield made
-    ray.shutdown()
-    made.shutdown()
-
-
-def outcomes(configs, folder, observer=None, **options):
-    return {outcome.config: outcome for outcome in begun(configs, folder, observer, **options)}
-
-
-def begun(configs, folder, observer=None, **options):
-    observer = observer or Recorder()
-    given = {"address": None, "share": _cluster.Share(), "workers": 0, "stop": observer.stop} | options
-    return engine.run_all(configs, Store(folder), placement=ONE_THREAD, observer=observer, **given)
 
 
 def wait_for(pattern, folder, count, seconds=120):
@@ -68,35 +43,6 @@ def wait_for(pattern, folder, count, seconds=120):
         assert time.monotonic() < until, f"{len(found)} of {count} {pattern}"
         time.sleep(0.02)
     return found
-
-
-def without_times(run):
-    """All that a run has but the clock's: bytes of weights and features, numbers of the rest."""
-    files = run.pack()
-    result = {
-        key: value for key, value in json.loads(files["result.json"]).items() if not key.startswith(TIMES)
-    }
-    epochs = [[*record[:5], *record[7:]] for record in run.epochs()]
-    return files["model.safetensors"], files["features.npz"], result, epochs, sorted(files)
-
-
-def assert_equal(folder, other):
-    names = sorted(path.name for path in (folder / "runs").iterdir())
-    assert names == sorted(path.name for path in (other / "runs").iterdir())
-    for name in names:
-        assert without_times(Store(folder).find(name)) == without_times(Store(other).find(name)), name
-        assert (folder / "runs" / name / "config.json").read_bytes() == (
-            other / "runs" / name / "config.json"
-        ).read_bytes()
-        assert not list((folder / "runs" / name).glob("*.tmp"))
-
-
-def table(folder):
-    (path,) = (folder / "tables").glob("*.csv")
-    return [
-        {key: row[key] for key in row if not key.startswith(TIMES)}
-        for row in csv.DictReader(path.read_text().splitlines())
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -118,45 +64,9 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_tables_equal_the_local_on
     killed.start()
     assert main([*SWEEP, "--engine", "ray", "--address", cluster.address, "--results", str(tmp_path)]) == 0
     killed.join()
-    assert_equal(tmp_path, undisturbed)
-    assert table(tmp_path) == table(undisturbed)
+    assert contents(tmp_path) == contents(undisturbed)
     logs = [path.read_text() for path in tmp_path.glob("runs/*/log.txt")]
     assert sum("continues in epoch" in log for log in logs) == 1, "it began again from the state sent home"
-
-
-@pytest.mark.slow
-def test_what_goes_wrong_with_a_run_is_said_as_locally(cluster, tmp_path):
-    bad, taken, good = small("softmax", batch_size=5000), small("center"), small("softmax", epochs=1)
-    held = contextlib.ExitStack()
-    held.enter_context(Store(tmp_path).run(taken).lock())
-    made = {}
-    for outcome in begun([bad, taken, good], tmp_path):
-        made[outcome.config] = outcome
-        if outcome.config == good:
-            held.close()  # the other process is over, without a result
-    assert list(made)[-1] == taken
-    assert [made[config].status for config in (bad, taken, good)] == ["failed", "done", "done"]
-    assert "batch-size" in made[bad].message
-    assert "failed" in (Store(tmp_path).run(bad).path / "log.txt").read_text()
-    assert outcomes([good], tmp_path)[good].message == "stored"
-    assert outcomes([good], tmp_path, force=True)[good].message == ""
-
-
-@pytest.mark.slow
-def test_asked_to_stop_the_state_comes_home(cluster, tmp_path):
-    """What has begun is saved, what has not is recalled; both are there for any engine to go on with."""
-    configs = [small("softmax", epochs=500, seed=seed) for seed in (0, 1)]
-
-    class Once(Recorder):
-        def stop(self):
-            return len(self.records) >= 2
-
-    made = outcomes(configs, tmp_path, Once())
-    assert [outcome.status for outcome in made.values()] == ["interrupted", "interrupted"], made
-    begun, *others = [run for run in map(Store(tmp_path).run, configs) if "resume.pt" in run.pack()]
-    state = load_state(begun.read_bytes("resume.pt"), "")
-    assert not others and begun.result() is None
-    assert state["epoch"] == len(begun.epochs()) >= 2
 
 
 def printed(capsys):
@@ -195,15 +105,15 @@ def test_a_search_sends_its_trials_there_and_finds_what_it_finds_here(cluster, t
 
 @pytest.mark.slow
 def test_nodes_with_other_versions_are_refused_in_a_sentence(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "versions", lambda: {**_cluster.versions(), "torch": "0.4.1"})
+    monkeypatch.setattr(executor, "versions", lambda: {**_cluster.versions(), "torch": "0.4.1"})
     with pytest.raises(RunError, match=r"^Node \S+ has torch 2\.\S+, this process 0\.4\.1; install"):
-        outcomes([small("softmax")], tmp_path)
+        outcomes_of([small("softmax")], tmp_path, ENGINES["ray"])
 
 
 @pytest.mark.slow
 def test_a_share_that_no_node_has_is_refused(cluster, tmp_path):
     with pytest.raises(UsageError, match="No node of the Ray cluster has 1 CPUs and 0.5 GPUs for a run"):
-        outcomes([small("softmax")], tmp_path, share=_cluster.Share(1, 0.5))
+        outcomes_of([small("softmax")], tmp_path, {"engine": EngineOptions("ray", gpus_per_run=0.5)})
 
 
 @pytest.mark.slow
@@ -224,9 +134,9 @@ def test_a_killed_driver_leaves_finished_runs_and_the_same_command_does_the_rest
     assert 0 < len(stored) < 2
     configs = [run.config for run in Store(undisturbed).all()[0]]
     again = Recorder()
-    assert {outcome.status for outcome in outcomes(configs, tmp_path, again).values()} == {"done"}
+    assert statuses(configs, tmp_path, ENGINES["ray"], again) == [Status.DONE] * len(configs)
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
-    assert_equal(tmp_path, undisturbed)
+    assert contents(tmp_path / "runs") == contents(undisturbed / "runs")
 
 
 @pytest.mark.parametrize(
@@ -243,26 +153,7 @@ def test_a_killed_driver_leaves_finished_runs_and_the_same_command_does_the_rest
     ],
 )
 def test_how_many_runs_fit_on_a_node(cpus, gpus, has, runs):
-    assert _cluster.fitting(_cluster.Share(cpus, gpus), has) == runs
-
-
-def test_missing_data_is_one_error_before_anything_is_connected(tmp_path):
-    (tmp_path / "data/MNIST/raw").mkdir(parents=True)
-    (tmp_path / "data/MNIST/raw/train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
-    for name in ("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
-        (tmp_path / "data/MNIST/raw" / name).write_bytes(b"")
-    made = engine.run_all(
-        [make_config(loss="softmax", dataset="mnist")],
-        Store(tmp_path / "results"),
-        placement=Placement("cpu", tmp_path / "data"),
-        address="127.0.0.1:1",  # where nobody answers
-        share=_cluster.Share(),
-        workers=0,
-        observer=Recorder(),
-        stop=lambda: False,
-    )
-    with pytest.raises(DataError, match="train-images-idx3-ubyte"):
-        list(made)
+    assert _cluster.runs_that_fit(EngineOptions("ray", None, gpus, cpus), has) == runs
 
 
 @pytest.mark.slow
@@ -348,7 +239,7 @@ def test_what_is_no_ray_cluster_is_told_quickly():
 
         threading.Thread(target=answer, daemon=True).start()
         with pytest.raises(RunError, match="No Ray cluster answers at .*: something else does"):
-            _cluster._knock(f"127.0.0.1:{server.getsockname()[1]}")
+            _cluster.check_reachable(f"127.0.0.1:{server.getsockname()[1]}")
 
 
 FILES = {
@@ -359,16 +250,17 @@ FILES = {
 }
 
 
-def trivially(parcel, mailbox, data):
+def write_files(task_input, queues, arrays):
     """In place of training, on the node: 10 ms, all messages, and files as large as those of digits."""
-    line = engine._Line(mailbox, parcel.box, Store(Path("nowhere")).run(parcel.config))
-    line.tell("begun")
-    line.started(line.run.name, 1, 1, 0)
+    run = Store(Path("nowhere")).run(task_input.config)
+    reporter = executor._Reporter(queues, task_input.queue, run)
+    reporter.send_and_wait("begun")
+    reporter.started(run.name, 1, 1, 0)
     time.sleep(0.01)
-    line.tell("over")
-    result = RunResult(run=line.run.name, status=Status.DONE)
-    files = {**FILES, "result.json": json.dumps(result.to_dict()).encode()}
-    return Outcome(parcel.config, Status.DONE, result), files
+    reporter.send_and_wait("ended")
+    result = RunResult(run=run.name, status=Status.DONE)
+    content = to_json(result.to_dict()).encode()
+    return Outcome(task_input.config, Status.DONE, result), {**FILES, "result.json": content}
 
 
 def memory():
@@ -381,21 +273,11 @@ def memory():
 @pytest.mark.slow
 def test_two_thousand_trivial_runs_cost_little_and_leave_nothing_in_memory(cluster, tmp_path, monkeypatch):
     """At most 20 ms of this process for each, and no memory that grows with the runs."""
-    monkeypatch.setattr(engine, "_train", trivially)
+    monkeypatch.setattr(executor, "_train", write_files)
     configs = [small("softmax", seed=seed) for seed in range(2000)]
     rss, began, cpu = [], 0.0, 0.0
-    made = engine.run_all(
-        configs,
-        Store(tmp_path),
-        placement=ONE_THREAD,
-        address=None,
-        share=_cluster.Share(),
-        workers=0,
-        observer=Recorder(),
-        stop=lambda: False,
-    )
-    for number, outcome in enumerate(made):
-        assert outcome.status == "done", outcome.message
+    for number, outcome in enumerate(begin(configs, tmp_path, ENGINES["ray"])):
+        assert outcome.status is Status.DONE, outcome.message
         if number == 100:  # the workers have started
             began, cpu = time.perf_counter(), time.process_time()
         if number % 100 == 0:
@@ -442,5 +324,5 @@ def test_an_interrupt_on_a_cluster_of_ones_own_saves_and_leaves_no_process(tmp_p
     with pytest.raises(ProcessLookupError):
         os.killpg(driver.pid, 0)
     assert main([*SWEEP, "--jobs", "1", "--results", str(tmp_path)]) == 0
-    assert_equal(tmp_path, undisturbed)
+    assert contents(tmp_path / "runs") == contents(undisturbed / "runs")
     assert sum("continues in" in path.read_text() for path in tmp_path.glob("runs/*/log.txt")) >= 1

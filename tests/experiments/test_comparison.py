@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lossbench.engines.local import Outcome
 from lossbench.errors import UsageError
 from lossbench.experiments.comparison import Contest, Entry, contests, family_size, labels, scores_by_dataset
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import RunResult, Status
 from lossbench.specs import catalog
 from lossbench.specs.quantities import (

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lossbench.engines.local import Outcome
 from lossbench.errors import UsageError
 from lossbench.experiments.grid import MAX_RUNS, axes_by_loss, expand, parse_seeds, parse_values, varied_axes
 from lossbench.experiments.summary import summarize
 from lossbench.runs.config import RunConfig
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import RunResult, Status
 
 FUZZ = settings(max_examples=300, deadline=None, database=None)

@@ -1,4 +1,4 @@
-"""What a search varies: the space of every loss of the catalogue, what is fixed, and what a stored result must be."""
+"""What a study varies: the space of every loss of the catalogue, what is fixed, and what a stored result must be."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossbench.errors import UsageError
-from lossbench.experiments import search_space as searching
-from lossbench.experiments.search_space import Search, defaults, distributions, is_found, space
+from lossbench.errors import RunError, UsageError
+from lossbench.experiments import search_space
+from lossbench.experiments.search_space import Range, StudyConfig
+from lossbench.experiments.tuning_result import TuningResult
 from lossbench.runs.config import loss_spec
 from lossbench.specs import catalog
 
 LOSSES = catalog.names("losses")
 
 
-def made(loss="center", seeds=(0, 1), metric="val_accuracy", **fixed):
-    return Search(loss, {"dataset": "digits", **fixed}, seeds, metric)
+def study_config(loss="center", seeds=(0, 1), metric="val_accuracy", **fixed):
+    return StudyConfig(loss, {"dataset": "digits", **fixed}, seeds, metric)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_space_is_what_the_spec_says_and_the_learning_rate(loss):
-    spec, found = loss_spec(loss), space(made(loss))
+    spec, found = loss_spec(loss), study_config(loss).space()
     swept = {f"{loss}.{key}" for key, setting in spec.settings.items() if setting.sweep}
     weight = {"lambda"} if spec.weight is not None and spec.weight.sweep else set()
     assert set(found) == swept | weight | {"lr"}
     for name, bounds in found.items():
         setting = spec.weight if name == "lambda" else spec.settings.get(name.rpartition(".")[2])
-        text = setting.sweep if setting else searching.LEARNING_RATES
+        text = setting.sweep if setting else search_space.LEARNING_RATES
         low, high, kind, _ = text.split(":")
         assert bounds.low <= float(low) < float(high) <= bounds.high
         assert bounds.log == (kind == "log")
@@ -39,15 +40,15 @@ def test_the_space_is_what_the_spec_says_and_the_learning_rate(loss):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_defaults_and_corners_are_runs(loss):
-    search = made(loss)
-    bounds, taken = space(search), distributions(search)
-    assert search.config(defaults(search), 0) == search.base
-    for name, value in defaults(search).items():
+    study = study_config(loss)
+    bounds, taken = study.space(), study.distributions()
+    assert study.run_config(study.default_point(), 0) == study.default_run
+    for name, value in study.default_point().items():
         assert bounds[name].low <= value <= bounds[name].high
         assert taken[name]._contains(taken[name].to_internal_repr(value))
     for corner in itertools.product(*((r.low, r.high) for r in bounds.values())):
         point = {n: int(v) if bounds[n].whole else v for n, v in zip(bounds, corner, strict=True)}
-        config = search.config(point, 1)
+        config = study.run_config(point, 1)
         assert (config.seed, config.eval_split) == (1, "val")
         assert {name: config.value_of(name) for name in point} == point
 
@@ -55,12 +56,12 @@ def test_defaults_and_corners_are_runs(loss):
 @given(data=st.data(), loss=st.sampled_from(LOSSES))
 @settings(max_examples=60, deadline=None)
 def test_every_point_of_a_space_is_a_run_with_these_settings(data, loss):
-    search = made(loss)
+    study = study_config(loss)
     point = {
         name: data.draw(st.integers(int(r.low), int(r.high)) if r.whole else st.floats(r.low, r.high))
-        for name, r in space(search).items()
+        for name, r in study.space().items()
     }
-    config = search.config(point, 7)
+    config = study.run_config(point, 7)
     assert {name: config.value_of(name) for name in point} == point
     assert config.seed == 7
 
@@ -76,11 +77,11 @@ def test_every_point_of_a_space_is_a_run_with_these_settings(data, loss):
     ],
 )
 def test_what_the_user_fixes_is_not_searched(loss, fixed, gone):
-    search, free = made(loss, **fixed), made(loss)
-    assert set(space(search)) == set(defaults(search)) == set(space(free)) - gone
-    assert set(distributions(search)) == set(space(search))
+    study, free = study_config(loss, **fixed), study_config(loss)
+    assert set(study.space()) == set(study.default_point()) == set(free.space()) - gone
+    assert set(study.distributions()) == set(study.space())
     name, value = next(iter(fixed.items()))
-    assert search.config(defaults(search), 0).value_of(name) == value
+    assert study.run_config(study.default_point(), 0).value_of(name) == value
 
 
 @pytest.mark.parametrize(
@@ -95,59 +96,71 @@ def test_what_the_user_fixes_is_not_searched(loss, fixed, gone):
     ],
 )
 def test_the_weight_of_a_sum_is_searched_where_lambda_means_one_term(loss, weight, default):
-    found = defaults(made(loss))
+    found = study_config(loss).default_point()
     assert ("lambda" in found) == (weight is not None)
     assert found.get("lambda") == default
     owners = {name.partition(".")[0] for name in found if "." in name}
-    assert owners <= set(made(loss).base.loss.split("+"))
+    assert owners <= set(study_config(loss).default_run.loss.split("+"))
 
 
 def test_a_fixed_name_that_two_terms_have_is_refused():
     with pytest.raises(UsageError, match=r"center\.alpha or island\.alpha"):
-        space(made("softmax + center + island", alpha=0.3))
+        study_config("softmax + center + island", alpha=0.3).space()
 
 
 def test_a_default_outside_the_sweep_widens_the_range_and_zero_has_no_logarithm():
-    assert searching._range("x", "1:4:lin:2", whole=False, default=6.0)[:2] == (1.0, 6.0)
-    assert searching._range("x", "0.1:1:log:2", whole=False, default=0.01)[0] == 0.01
-    assert searching._range("x", "0.1:1:log:2", whole=False, default=0.0).default == 0.1
+    assert search_space._range("x", "1:4:lin:2", whole=False, default=6.0)[:2] == (1.0, 6.0)
+    assert search_space._range("x", "0.1:1:log:2", whole=False, default=0.01)[0] == 0.01
+    assert search_space._range("x", "0.1:1:log:2", whole=False, default=0.0).default == 0.1
 
 
 def test_another_space_or_objective_is_another_study():
     others = [
-        made(),
-        made(seeds=(0,)),
-        made(seeds=(1, 0)),
-        made(metric="spread-gap"),
-        made(epochs=3),
-        made(lr=0.008),  # the default, but no longer searched
-        made(loss="softmax + 0.003*center"),
-        made(loss="island"),
+        study_config(),
+        study_config(seeds=(0,)),
+        study_config(seeds=(1, 0)),
+        study_config(metric="spread-gap"),
+        study_config(epochs=3),
+        study_config(lr=0.008),  # the default, but no longer searched
+        study_config(loss="softmax + 0.003*center"),
+        study_config(loss="island"),
     ]
-    assert len({search.name for search in others}) == len(others)
-    assert made().name == made().name
-    assert [search.direction for search in others[:4:3]] == ["maximize", "minimize"]
+    assert len({study.name for study in others}) == len(others)
+    assert study_config().name == study_config().name
+    assert [study.direction for study in others[:4:3]] == ["maximize", "minimize"]
 
 
 def test_a_metric_without_a_better_side_is_refused(monkeypatch):
-    monkeypatch.setattr(searching, "higher_is_better", lambda metric: None)
+    monkeypatch.setattr(search_space, "higher_is_better", lambda metric: None)
     with pytest.raises(UsageError, match="neither more nor less"):
-        _ = made().direction
+        _ = study_config().direction
 
 
 def stored():
-    search = made()
-    return {
-        "format": 1,
-        "loss": "center",
-        "study": search.name,
-        "point": defaults(search),
-        "metric": "val_accuracy",
-        "trials": 2,
-        "values": [None, 0.5],
-        "curve": [None, 0.5],
-        "config": search.base.to_dict(),
-    }
+    study = study_config()
+    return TuningResult(
+        loss="center",
+        study=study.name,
+        point=study.default_point(),
+        value=0.5,
+        default_value=None,
+        metric="val_accuracy",
+        seeds=(0, 1),
+        trials=2,
+        diverged=1,
+        pruned=0,
+        space=study.space(),
+        values=[None, 0.5],
+        curve=[None, 0.5],
+        config=study.default_run,
+    ).to_dict()
+
+
+def test_a_stored_result_is_read_back():
+    data = json.loads(json.dumps(stored()))
+    assert TuningResult.from_dict(data).to_dict() == data
+    assert TuningResult.from_dict(data).space["lr"] == study_config().space()["lr"]
+    assert isinstance(TuningResult.from_dict(data).space["lr"], Range)
 
 
 @pytest.mark.parametrize(
@@ -179,12 +192,14 @@ def stored():
     ids=str,
 )
 def test_a_result_changed_by_hand_is_noticed(change):
-    assert is_found(json.loads(json.dumps(stored())))
-    assert not is_found({**stored(), **change})
-    (key,) = list(change)[:1]
-    assert not is_found({name: value for name, value in stored().items() if name != key})
+    with pytest.raises(RunError):
+        TuningResult.from_dict({**stored(), **change})
+    missing = {name: value for name, value in stored().items() if name not in change}
+    with pytest.raises(RunError):
+        TuningResult.from_dict(missing)
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 3, {}])
 def test_other_json_is_no_result(data):
-    assert not is_found(data)
+    with pytest.raises(RunError):
+        TuningResult.from_dict(data)

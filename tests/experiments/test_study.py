@@ -11,14 +11,16 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
-from lossbench.experiments import search_space as searching
-from lossbench.experiments import study as tuning
+from lossbench.experiments import search_space
+from lossbench.experiments import study as study_module
+from lossbench.experiments.tuning_result import read_result
 from lossbench.records import EpochRecord
 from lossbench.runs.store import Store
+from lossbench.training import train as training
 
 from ..data.test_datasets import FILES, write_data_set
 from ..helpers.runs import Recorder, run
-from ..helpers.studies import check_ended, home_of, made, pretend, search_in, study_of
+from ..helpers.studies import check_ended, open_study, replace_training, study_config, tune_in
 
 QUICK = [
     "--dataset",
@@ -43,77 +45,77 @@ def call(capsys, *arguments):
 
 
 @pytest.fixture
-def pretended(monkeypatch):
-    return pretend(monkeypatch)
+def trained(monkeypatch):
+    return replace_training(monkeypatch)
 
 
 def test_the_objective_is_the_mean_over_seeds_on_validation_and_comes_back(tmp_path):
-    search, said = made("center", seeds=(3, 4)), []
-    found = search_in(tmp_path, search, 2, said=said)
+    config, lines = study_config("center", seeds=(3, 4)), []
+    found = tune_in(tmp_path, config, 2, lines=lines)
     check_ended(tmp_path, 2, found)
-    assert [line.split(":")[0] for line in said] == ["trial 1 of 2", "trial 2 of 2"]
-    results = [run(search.config(found["point"], seed), tmp_path / "again") for seed in (3, 4)]
+    assert [line.split(":")[0] for line in lines] == ["trial 1 of 2", "trial 2 of 2"]
+    results = [run(config.run_config(found["point"], seed), tmp_path / "again") for seed in (3, 4)]
     assert all(result.test_accuracy is None for result in results)
     assert sum(result.val_accuracy for result in results) / 2 == found["value"]
     assert set(found["space"]) == set(found["point"]) == {"lr", "lambda", "center.alpha"}
 
 
-def test_the_first_trial_is_the_loss_as_it_comes(tmp_path, pretended):
-    search = made("center", seeds=(3, 4))
+def test_the_first_trial_is_the_default_point(tmp_path, trained):
+    config = study_config("center", seeds=(3, 4))
 
-    class Said(list):
+    class CheckedLines(list):
         def append(self, text):
             super().append(text)
             assert not list(tmp_path.glob("tuned/**/runs")), "a trial's runs go with it"
 
-    said = Said()
-    found = search_in(tmp_path, search, 3, said=said)
-    assert len(said) == 3
-    assert pretended[:2] == [search.base, search.config({}, 4)]
-    assert len(set(pretended)) == 6
+    lines = CheckedLines()
+    found = tune_in(tmp_path, config, 3, lines=lines)
+    assert len(lines) == 3
+    assert trained[:2] == [config.default_run, config.run_config({}, 4)]
+    assert len(set(trained)) == 6
     assert (
         found["default_value"] == found["values"][0] == pytest.approx(1 - abs(math.log10(0.8)) / 10 - 0.035)
     )
 
 
-def test_more_trials_go_on_and_fewer_show_the_same(tmp_path, pretended):
-    search = made("center")
-    few = search_in(tmp_path, search, 3)
-    more = search_in(tmp_path, search, 12)
+def test_more_trials_go_on_and_fewer_show_the_same(tmp_path, trained):
+    config = study_config("center")
+    few = tune_in(tmp_path, config, 3)
+    more = tune_in(tmp_path, config, 12)
     check_ended(tmp_path, 12, more)
     assert more["values"][:3] == few["values"]
-    del pretended[:]
-    assert search_in(tmp_path, search, 5) == more
-    assert not pretended
-    assert search_in(tmp_path / "at once", search, 12)["values"] == more["values"]
+    del trained[:]
+    assert tune_in(tmp_path, config, 5) == more
+    assert not trained
+    assert tune_in(tmp_path / "at once", config, 12)["values"] == more["values"]
 
 
 def test_a_metric_of_which_less_is_better_is_minimised(tmp_path):
-    found = search_in(tmp_path, made(metric="spread-gap"), 2)
+    found = tune_in(tmp_path, study_config(metric="spread-gap"), 2)
     check_ended(tmp_path, 2, found)
     assert found["value"] == min(found["values"]) < max(found["values"])
 
 
-def test_a_metric_measured_only_when_asked_for_and_one_without_a_number(tmp_path, pretended, monkeypatch):
+def test_a_metric_measured_only_when_asked_for_and_one_without_a_number(tmp_path, trained, monkeypatch):
     answers = iter([0.3, math.inf, math.nan, 0.2])
-    monkeypatch.setattr(tuning, "measure_stored", lambda run, names: {names[0]: next(answers)})
-    found = search_in(tmp_path, made(metric="map-at-r"), 4)
+    monkeypatch.setattr(study_module, "measure_stored", lambda run, names: {names[0]: next(answers)})
+    found = tune_in(tmp_path, study_config(metric="map-at-r"), 4)
     assert found["values"] == [0.3, None, None, 0.2]
     assert (found["diverged"], found["value"]) == (2, 0.3)
-    monkeypatch.setattr(tuning, "measure_stored", lambda run, names: {names[0]: None})
+    monkeypatch.setattr(study_module, "measure_stored", lambda run, names: {names[0]: None})
     with pytest.raises(UsageError, match="nll is not defined for"):
-        search_in(tmp_path, made(metric="nll"), 1)
+        tune_in(tmp_path, study_config(metric="nll"), 1)
 
 
-def test_what_is_fixed_is_not_searched_and_stands_in_the_point(tmp_path, pretended):
-    found = search_in(tmp_path, made("arcface", margin=0.2), 4)
-    assert {dict(config.terms[0].settings)["margin"] for config in pretended} == {0.2}
-    assert len({config.lr for config in pretended}) == 4
+def test_what_is_fixed_is_not_searched_and_stands_in_the_point(tmp_path, trained):
+    found = tune_in(tmp_path, study_config("arcface", margin=0.2), 4)
+    assert {dict(config.terms[0].settings)["margin"] for config in trained} == {0.2}
+    assert len({config.lr for config in trained}) == 4
     assert set(found["space"]) == {"lr", "arcface.scale"}
     assert found["point"]["margin"] == 0.2
     assert "epochs" not in found["point"]
     with pytest.raises(UsageError, match="nothing to search"):
-        search_in(tmp_path, made("softmax", lr=0.01), 2)
+        tune_in(tmp_path, study_config("softmax", lr=0.01), 2)
 
 
 def test_the_test_files_are_never_opened(tmp_path, capsys):
@@ -134,57 +136,56 @@ def test_the_test_files_are_never_opened(tmp_path, capsys):
     assert found[0] == found[1] == found[2]
 
 
-def test_hopeless_and_diverged_trials_are_given_up_and_counted(tmp_path, pretended, monkeypatch):
-    monkeypatch.setattr(searching, "LEARNING_RATES", "1e-7:1e3:log:2")
-    monkeypatch.setattr(tuning, "_STARTUP", 2)
-    found, said = search_in(tmp_path, made(), 20, said=(said := [])), said
+def test_pruned_and_diverged_trials_are_counted(tmp_path, trained, monkeypatch):
+    monkeypatch.setattr(search_space, "LEARNING_RATES", "1e-7:1e3:log:2")
+    monkeypatch.setattr(study_module, "_STARTUP_TRIALS", 2)
+    found = tune_in(tmp_path, study_config(), 20, lines=(lines := []))
     check_ended(tmp_path, 20, found)
-    assert found["diverged"] == said_times(said, "diverged") > 0
-    assert found["hopeless"] == said_times(said, "hopeless") > 0
+    assert found["diverged"] == count_ending(lines, "diverged") > 0
+    assert found["hopeless"] == count_ending(lines, "pruned") > 0
     assert found["values"].count(None) == found["diverged"] + found["hopeless"]
     for value, best in zip(found["values"], found["curve"], strict=True):
         assert value is None or value <= best
 
 
-def said_times(said, word):
-    return sum(line.endswith(word) for line in said)
+def count_ending(lines, word):
+    return sum(line.endswith(word) for line in lines)
 
 
 @pytest.mark.slow
-def test_hopeless_and_diverged_trainings_are_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(searching, "LEARNING_RATES", "1e-7:1e9:log:2")
-    monkeypatch.setattr(tuning, "_STARTUP", 2)
-    found = search_in(tmp_path, made(network="lenet", epochs=2), 8)
+def test_poor_and_diverged_trainings_are_pruned(tmp_path, monkeypatch):
+    monkeypatch.setattr(search_space, "LEARNING_RATES", "1e-7:1e9:log:2")
+    monkeypatch.setattr(study_module, "_STARTUP_TRIALS", 2)
+    found = tune_in(tmp_path, study_config(network="lenet", epochs=2), 8)
     check_ended(tmp_path, 8, found)
     assert min(found["diverged"], found["hopeless"]) > 0
     assert found["point"]["lr"] < 1
 
 
-def test_a_watched_trial_is_hopeless_in_the_worst_quarter_only(tmp_path):
-    search, hopeless = made(seeds=(0, 1)), []
-    study = study_of(tmp_path, search)
+def test_a_trial_is_pruned_in_the_worst_quarter_only(tmp_path):
+    study, pruned = open_study(tmp_path, study_config(seeds=(0, 1))), []
     for value in [*(number / 10 for number in range(8)), 0.1, 0.5]:
-        trial, own = tuning._begin(study, search, home_of(tmp_path, search))
-        watch = tuning._Watch(Recorder(), trial, lambda: False, by_epoch=True)
-        watch.finished_epoch("run", EpochRecord(1, 0.1, 1.0, {}, value, 1.0, 1.0))
-        hopeless.append(watch.stop())
-        study.tell(trial, value)
-        own.release()
-    assert hopeless == [*[False] * 8, True, False]
+        trial, lock = study.begin_trial()
+        pruner = study_module._Pruner(Recorder(), trial, lambda: False, by_epoch=True)
+        pruner.finished_epoch("run", EpochRecord(1, 0.1, 1.0, {}, value, 1.0, 1.0))
+        pruned.append(pruner.stop())
+        study.optuna.tell(trial, value)
+        lock.release()
+    assert pruned == [*[False] * 8, True, False]
 
 
-def test_a_poor_first_seed_spares_the_others(tmp_path, pretended, monkeypatch):
-    monkeypatch.setattr(tuning, "_STARTUP", 1)
-    monkeypatch.setattr(tuning, "measure_stored", lambda run, names: {names[0]: run.config.lr})
-    found = search_in(tmp_path, made(metric="nll", seeds=(0, 1, 2)), 8)
+def test_a_poor_first_seed_spares_the_others(tmp_path, trained, monkeypatch):
+    monkeypatch.setattr(study_module, "_STARTUP_TRIALS", 1)
+    monkeypatch.setattr(study_module, "measure_stored", lambda run, names: {names[0]: run.config.lr})
+    found = tune_in(tmp_path, study_config(metric="nll", seeds=(0, 1, 2)), 8)
     assert found["hopeless"] > 0
-    assert len(pretended) == 8 * 3 - 2 * found["hopeless"]
+    assert len(trained) == 8 * 3 - 2 * found["hopeless"]
 
 
 def test_a_search_in_which_everything_diverges_says_so(tmp_path):
     said = []
     with pytest.raises(RunError, match="None of 2 trials of center came to an end: they all diverged"):
-        search_in(tmp_path, made("center", network="lenet", lr=1e9), 2, said=said)
+        tune_in(tmp_path, study_config("center", network="lenet", lr=1e9), 2, lines=said)
     assert said == ["trial 1 of 2: diverged", "trial 2 of 2: diverged"]
     assert not list(tmp_path.glob("tuned/*/*/*.json"))
 
@@ -195,10 +196,10 @@ def test_features_that_are_not_finite_count_as_diverged_and_our_own_faults_do_no
     def train(*_, **__):
         raise next(faults)
 
-    monkeypatch.setattr(tuning, "train", train)
+    monkeypatch.setattr(training, "train", train)
     said = []
     with pytest.raises(ValueError, match="a fault of ours"):
-        search_in(tmp_path, made(), 2, said=said)
+        tune_in(tmp_path, study_config(), 2, lines=said)
     assert said == ["trial 1 of 2: diverged"]
 
 
@@ -213,7 +214,7 @@ def test_features_that_are_not_finite_count_as_diverged_and_our_own_faults_do_no
         (["--seeds", "4-2"], "--seeds 4-2"),
         (["--lr", "0.01"], "nothing to search"),
         (["--set", "bias=true,false"], "bias takes one value here"),
-        (["--val-size", "0"], "--val-size 0 leaves nothing to judge by"),
+        (["--val-size", "0"], "--val-size 0 leaves no images to evaluate on"),
         (["--loss", "softmix"], "did you mean softmax"),
         (["--trials", "0"], "--trials"),
     ],
@@ -245,7 +246,7 @@ def test_without_optuna_the_sentence_says_what_to_install(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_compare_uses_what_was_found(tmp_path, capsys, pretended):
+def test_compare_uses_what_was_found(tmp_path, capsys, trained):
     for loss, trials, more in (("softmax", 2, []), ("arcface", 3, ["--margin", "0.2"])):
         found = call(capsys, "tune", "--loss", loss, "--trials", trials, *more, *QUICK, "--results", tmp_path)
         assert found[0] == 0
@@ -276,10 +277,10 @@ def test_compare_uses_what_was_found(tmp_path, capsys, pretended):
     assert "`lossbench tune --loss arcface --dataset digits --network compact` makes it" in said
 
 
-def test_a_search_of_other_weights_is_not_used(tmp_path, pretended):
-    search_in(tmp_path, made("softmax + 0.01*center"), 2)
+def test_a_search_of_other_weights_is_not_used(tmp_path, trained):
+    tune_in(tmp_path, study_config("softmax + 0.01*center"), 2)
     with pytest.raises(UsageError, match=r"is a search of softmax \+ 0\.01\*center"):
-        tuning.load_tuned(Store(tmp_path), made("center").base)
-    assert tuning.load_tuned(Store(tmp_path), made("softmax + 0.01*center").base)["trials"] == 2
-    search_in(tmp_path, made("center"), 2)
-    assert "lambda" in tuning.load_tuned(Store(tmp_path), made("center", epochs=7).base)["point"]
+        read_result(Store(tmp_path), study_config("center").default_run)
+    assert read_result(Store(tmp_path), study_config("softmax + 0.01*center").default_run).trials == 2
+    tune_in(tmp_path, study_config("center"), 2)
+    assert "lambda" in read_result(Store(tmp_path), study_config("center", epochs=7).default_run).point

@@ -1,4 +1,4 @@
-"""A search and its processes: killed, interrupted or several at once, the budget is exact and no trial is lost."""
+"""A study and its processes: killed, interrupted or several at once, the budget is exact and no trial is lost."""
 
 from __future__ import annotations
 
@@ -14,20 +14,17 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.errors import Interrupted, RunError
-from lossbench.experiments import search_space as searching
-from lossbench.experiments import study as tuning
-from lossbench.experiments.search_space import defaults
 
 from ..helpers.runs import Recorder
-from ..helpers.studies import check_ended, home_of, made, pretend, search_in, study_of
+from ..helpers.studies import check_ended, folder_of, open_study, replace_training, study_config, tune_in
 
 COMMAND = "tune --loss softmax --dataset digits --epochs 2 --batch-size 100 --precision fp32 --device cpu"
 COMMAND += " --seeds 5 --trials 3"
 
 
 @pytest.fixture
-def pretended(monkeypatch):
-    return pretend(monkeypatch)
+def trained(monkeypatch):
+    return replace_training(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +41,7 @@ def commanded(folder):
     return found
 
 
-def begun(folder):
+def start(folder):
     command = [sys.executable, "-W", "error", "-m", "lossbench", *COMMAND.split(), "--results", str(folder)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
@@ -61,7 +58,7 @@ def appears(folder, pattern, goes_on=lambda: True):
 
 @pytest.mark.slow
 def test_killed_in_the_middle_of_a_trial_the_same_command_completes_it(tmp_path, undisturbed):
-    process = begun(tmp_path)
+    process = start(tmp_path)
     assert appears(tmp_path, "tuned/**/trial-1/runs/*/resume.pt", lambda: process.poll() is None)
     process.kill()
     process.communicate()
@@ -88,7 +85,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path, undisturbed
 
 @pytest.mark.slow
 def test_two_processes_share_one_budget(tmp_path, undisturbed):
-    processes = [begun(tmp_path) for _ in range(2)]
+    processes = [start(tmp_path) for _ in range(2)]
     said = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert sum(line.startswith("trial ") for text in said for line in text.splitlines()) == 3
@@ -101,7 +98,7 @@ class Killed(BaseException):
     """Nothing of ours catches it, like a death."""
 
 
-def dies(folder, search, monkeypatch, after, torn=False):
+def dies(folder, config, monkeypatch, after, torn=False):
     """Search until so many lines of the journal are written; whether that was before the end."""
     from optuna.storages.journal import JournalFileBackend as Backend
 
@@ -119,47 +116,47 @@ def dies(folder, search, monkeypatch, after, torn=False):
     with monkeypatch.context() as patched:
         patched.setattr(Backend, "append_logs", append)
         try:
-            search_in(folder, search, 2)
+            tune_in(folder, config, 2)
         except Killed:
             return True
     return False
 
 
 @pytest.mark.parametrize(("torn", "earlier"), [(False, None), (True, None), (False, 8)])
-def test_death_at_any_write_of_the_journal_loses_no_trial(tmp_path, pretended, monkeypatch, torn, earlier):
+def test_death_at_any_write_of_the_journal_loses_no_trial(tmp_path, trained, monkeypatch, torn, earlier):
     """Also where it was about to take over the trial of one that died earlier."""
-    search = made("center")
-    wanted, last = search_in(tmp_path / "undisturbed", search, 2), 0
+    config = study_config("center")
+    wanted, last = tune_in(tmp_path / "undisturbed", config, 2), 0
     while True:
         folder = tmp_path / str(last)
-        assert earlier is None or dies(folder, search, monkeypatch, earlier)
-        if not dies(folder, search, monkeypatch, last, torn):
+        assert earlier is None or dies(folder, config, monkeypatch, earlier)
+        if not dies(folder, config, monkeypatch, last, torn):
             break
-        found = search_in(folder, search, 2)
+        found = tune_in(folder, config, 2)
         check_ended(folder, 2, found)
         assert found == wanted, last
         last += 1
     assert last > 10
 
 
-def test_a_trial_of_a_dead_process_is_taken_over_once(tmp_path, pretended):
+def test_a_trial_of_a_dead_process_is_taken_over_once(tmp_path, trained):
     """Also where a second process died while it took the trial over."""
-    search = made("center")
-    study = study_of(tmp_path, search)
-    trial = study.ask(searching.distributions(search))  # and nobody holds its lock
-    (home_of(tmp_path, search) / "trial-0/runs").mkdir(parents=True)
-    study.enqueue_trial(trial.params, user_attrs={"continues": trial.number})
-    found = search_in(tmp_path, search, 1)
+    config = study_config("center")
+    study = open_study(tmp_path, config)
+    trial = study.optuna.ask(config.distributions())  # and nobody holds its lock
+    (folder_of(tmp_path, config) / "trial-0/runs").mkdir(parents=True)
+    study.optuna.enqueue_trial(trial.params, user_attrs={"continues": trial.number})
+    found = tune_in(tmp_path, config, 1)
     check_ended(tmp_path, 1, found)
-    assert [trial.state.name for trial in study_of(tmp_path, search).trials] == ["FAIL", "COMPLETE"]
+    assert [trial.state.name for trial in open_study(tmp_path, config).trials()] == ["FAIL", "COMPLETE"]
     assert found["values"] == [found["default_value"]]
 
 
-def test_a_trial_that_lives_is_left_alone(tmp_path, pretended):
-    search = made("center")
-    study = study_of(tmp_path, search)
-    trial, own = tuning._begin(study, search, home_of(tmp_path, search))
-    pretended.clear()
+def test_a_trial_that_lives_is_left_alone(tmp_path, trained):
+    config = study_config("center")
+    study = open_study(tmp_path, config)
+    trial, lock = study.begin_trial()
+    trained.clear()
 
     class Impatient(Recorder):
         asked = 0
@@ -169,49 +166,49 @@ def test_a_trial_that_lives_is_left_alone(tmp_path, pretended):
             return self.asked > 1
 
     with pytest.raises(Interrupted, match="the same command continues it"):
-        search_in(tmp_path, search, 1, Impatient())
-    assert not pretended
-    study.tell(trial, 0.5)
-    own.release()
-    assert search_in(tmp_path, search, 1)["values"] == [0.5]
+        tune_in(tmp_path, config, 1, Impatient())
+    assert not trained
+    study.optuna.tell(trial, 0.5)
+    lock.release()
+    assert tune_in(tmp_path, config, 1)["values"] == [0.5]
 
 
-def test_processes_never_propose_the_same_point(tmp_path, pretended):
-    search = made("center")
-    studies = [study_of(tmp_path, search) for _ in range(2)]
-    held = [tuning._begin(studies[number % 2], search, home_of(tmp_path, search)) for number in range(6)]
-    assert held[0][0].params == defaults(search)
-    assert len({tuple(trial.params.values()) for trial, _ in held}) == 6
-    for _, own in held:
-        own.release()
+def test_processes_never_propose_the_same_point(tmp_path, trained):
+    config = study_config("center")
+    studies = [open_study(tmp_path, config) for _ in range(2)]
+    begun = [studies[number % 2].begin_trial() for number in range(6)]
+    assert begun[0][0].params == config.default_point()
+    assert len({tuple(trial.params.values()) for trial, _ in begun}) == 6
+    for _, lock in begun:
+        lock.release()
 
 
-def test_runs_that_a_dead_process_left_are_removed_and_others_kept(tmp_path, pretended):
-    search = made("center")
-    study = study_of(tmp_path, search)
-    _, own = tuning._begin(study, search, home_of(tmp_path, search))
+def test_runs_that_a_dead_process_left_are_removed_and_others_kept(tmp_path, trained):
+    config = study_config("center")
+    study = open_study(tmp_path, config)
+    _, lock = study.begin_trial()
     for name in ("trial-0/runs/a", "trial-1/runs/b", "trial-77/runs/c"):
-        (home_of(tmp_path, search) / name).mkdir(parents=True)
-    other = made("center", seeds=(1,))
-    search_in(tmp_path, other, 2)
-    assert (home_of(tmp_path, search) / "trial-77").exists(), "another study's"
-    tuning._tidy(study, home_of(tmp_path, search))
-    own.release()
-    assert [path.name for path in home_of(tmp_path, search).glob("trial-*[0-9]")] == ["trial-0"]
+        (folder_of(tmp_path, config) / name).mkdir(parents=True)
+    other = study_config("center", seeds=(1,))
+    tune_in(tmp_path, other, 2)
+    assert (folder_of(tmp_path, config) / "trial-77").exists(), "another study's"
+    study.remove_runs()
+    lock.release()
+    assert [path.name for path in folder_of(tmp_path, config).glob("trial-*[0-9]")] == ["trial-0"]
 
 
-def test_a_journal_changed_by_hand_is_one_sentence(tmp_path, pretended):
-    search = made("center")
-    before = search_in(tmp_path, search, 2)
-    journal = home_of(tmp_path, search) / "journal.log"
+def test_a_journal_changed_by_hand_is_one_sentence(tmp_path, trained):
+    config = study_config("center")
+    before = tune_in(tmp_path, config, 2)
+    journal = folder_of(tmp_path, config) / "journal.log"
     lines = journal.read_text().splitlines(keepends=True)
     for altered in ("".join([*lines[:3], "{]\n", *lines[3:]]), "{}\n", "\0" * 100 + "\n", "\udcff\n"):
         journal.write_bytes(altered.encode(errors="surrogateescape"))
         with pytest.raises(RunError, match=r"journal\.log cannot be read .* begins anew"):
-            search_in(tmp_path, search, 2)
+            tune_in(tmp_path, config, 2)
     journal.write_text("".join(lines)[:-40])
-    assert search_in(tmp_path, search, 2) == before
+    assert tune_in(tmp_path, config, 2) == before
     journal.unlink()
     journal.mkdir()
     with pytest.raises(RunError, match="cannot be written: Is a directory"):
-        search_in(tmp_path, search, 2)
+        tune_in(tmp_path, config, 2)

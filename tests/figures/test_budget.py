@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lossbench.experiments.search_space import Search
+from lossbench.experiments.search_space import StudyConfig
 from lossbench.figures import _style, budget
 from lossbench.figures.budget import Line
 from lossbench.reports.figure_files import draw_budget
@@ -108,18 +110,14 @@ def test_searches_of_different_lengths_and_more_than_colours():
     assert len(styles) == 23
 
 
-def stored(loss, values, metric="val_accuracy", best_of=np.fmax):
-    return {
-        "metric": metric,
-        "values": values,
-        "curve": [
-            None if np.isnan(v) else float(v) for v in best_of.accumulate(np.array(values, dtype=float))
-        ],
-        "config": Search(loss, {"dataset": "digits"}, (0,), metric).base.to_dict(),
-    }
+def tuned(loss, values, metric="val_accuracy", best_of=np.fmax):
+    """What a study of this loss found, as far as the figure shows it."""
+    curve = best_of.accumulate(np.array(values, dtype=float))
+    config = StudyConfig(loss, {"dataset": "digits"}, (0,), metric).default_run
+    return SimpleNamespace(metric=metric, values=values, curve=curve, config=config)
 
 
-def test_what_searches_store_is_drawn_in_percent_and_fits_its_page(tmp_path, monkeypatch):
+def test_results_of_tuning_are_drawn_in_percent_and_fits_its_page(tmp_path, monkeypatch):
     drawn = []
 
     def remember(axes, lines, **settings):
@@ -129,7 +127,7 @@ def test_what_searches_store_is_drawn_in_percent_and_fits_its_page(tmp_path, mon
     budget_draw = budget.draw
     monkeypatch.setattr(budget, "draw", remember)
     values = [[None, 0.5, 0.75], [0.25, None, 0.7]]
-    path = draw_budget([stored("center", values[0]), stored("arcface", values[1])], tmp_path / "a.png")
+    path = draw_budget([tuned("center", values[0]), tuned("arcface", values[1])], tmp_path / "a.png")
     axes, lines, settings = drawn[0]
     assert path.exists()
     assert [each.label for each in lines] == ["Center", "ArcFace"]
@@ -138,10 +136,10 @@ def test_what_searches_store_is_drawn_in_percent_and_fits_its_page(tmp_path, mon
     page, legend = axes.figure.bbox, axes.get_legend().get_window_extent()
     assert page.x0 <= legend.x0 < legend.x1 <= page.x1
     assert legend.x0 >= axes.get_window_extent().x1
-    draw_budget([stored("center", [0.5, 0.4], "spread-gap", np.fmin)], tmp_path / "b.png")
+    draw_budget([tuned("center", [0.5, 0.4], "spread-gap", np.fmin)], tmp_path / "b.png")
     assert drawn[1][2] == {"ylabel": "spread-gap on validation", "higher_is_better": False}
     np.testing.assert_array_equal(drawn[1][1][0].best, [0.5, 0.4])
-    draw_budget([stored("softmax", [0.5])] * 39, tmp_path / "c.png")
+    draw_budget([tuned("softmax", [0.5])] * 39, tmp_path / "c.png")
     axes = drawn[2][0]
     page, legend = axes.figure.bbox, axes.get_legend().get_window_extent()
     assert page.y0 <= legend.y0 < legend.y1 <= page.y1

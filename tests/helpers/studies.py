@@ -10,68 +10,75 @@ from typing import Any
 import pytest
 
 from lossbench.errors import Diverged, Interrupted
-from lossbench.experiments import search_space as searching
-from lossbench.experiments import study as tuning
-from lossbench.experiments.search_space import Search
+from lossbench.experiments.search_space import StudyConfig
+from lossbench.experiments.study import Study, tune
+from lossbench.experiments.tuning_result import study_folder
 from lossbench.records import EpochRecord
 from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store
+from lossbench.training import train as training
 
 from .runs import ONE_THREAD, Recorder
 
 FIXED = {"dataset": "digits", "epochs": 1, "batch_size": 100, "precision": "fp32"}
 
 
-def made(
+def study_config(
     loss: str = "softmax", seeds: tuple[int, ...] = (0,), metric: str = "val_accuracy", **fixed: Any
-) -> Search:
-    return Search(loss, {**FIXED, **fixed}, seeds, metric)
+) -> StudyConfig:
+    return StudyConfig(loss, {**FIXED, **fixed}, seeds, metric)
 
 
-def search_in(
-    folder: Path, search: Search, trials: int, observer: Recorder | None = None, said: list[str] | None = None
+def tune_in(
+    folder: Path,
+    config: StudyConfig,
+    trials: int,
+    observer: Recorder | None = None,
+    lines: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Tune in `folder` on one thread; what is reported goes to `said`."""
-    watching = observer or Recorder()
-    return tuning.tune(
-        search,
+    """Tune in `folder` on one thread; what is reported is appended to `lines`."""
+    observer = observer or Recorder()
+    result = tune(
+        config,
         Store(folder),
         trials=trials,
         placement=ONE_THREAD,
-        observer=watching,
-        stop=watching.stop,
-        report=(said if said is not None else []).append,
+        observer=observer,
+        stop=observer.stop,
+        report=(lines if lines is not None else []).append,
+        train=training.train,
     )
+    return result.to_dict()
 
 
-def home_of(folder: Path, search: Search) -> Path:
-    return tuning.folder_of(Store(folder), search.base) / search.name
+def folder_of(folder: Path, config: StudyConfig) -> Path:
+    return study_folder(Store(folder), config.default_run) / config.name
 
 
-def study_of(folder: Path, search: Search) -> Any:
-    return searching.open_study(search, home_of(folder, search))
+def open_study(folder: Path, config: StudyConfig) -> Study:
+    return Study(config, folder_of(folder, config))
 
 
-def check_ended(folder: Path, trials: int, found: dict[str, Any]) -> None:
+def check_ended(folder: Path, trials: int, result: dict[str, Any]) -> None:
     """Exactly the budget, nothing running, nothing left but the journal, locks and the JSON."""
     (journal,) = folder.glob("tuned/*/*/*/*/journal.log")
     files = [path for path in (folder / "tuned").rglob("*") if path.is_file()]
     stored = [path for path in files if path.suffix != ".lock" and path.name != ".lock" and path != journal]
     assert stored == [journal.parent.parent.with_suffix(".json")]
-    assert json.loads(stored[0].read_text()) == found
+    assert json.loads(stored[0].read_text()) == result
     assert not [path for path in journal.parent.iterdir() if path.is_dir()]
     assert not (folder / "runs").exists()
     entries = [json.loads(line) for line in journal.read_text().splitlines()]
     states = {entry["trial_id"]: entry["state"] for entry in entries if entry["op_code"] == 6}
     assert sorted(states.values()).count(0) == 0, "a trial still runs"
-    assert found["trials"] == trials == len(found["values"]) == len(found["curve"])
-    reached = [value for value in found["curve"] if value is not None]
-    assert reached == sorted(reached, reverse=found["metric"] == "spread-gap")
-    assert found["curve"][-1] == found["value"]
+    assert result["trials"] == trials == len(result["values"]) == len(result["curve"])
+    reached = [value for value in result["curve"] if value is not None]
+    assert reached == sorted(reached, reverse=result["metric"] == "spread-gap")
+    assert result["curve"][-1] == result["value"]
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Training takes no time from now on: accuracy is best at a learning rate of 0.01, beyond 1 it diverges.
+def replace_training(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Replace training by a formula: accuracy is best at a learning rate of 0.01, beyond 1 it diverges.
 
     Returns the list of the configs that will be trained.
     """
@@ -89,5 +96,5 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             raise Interrupted("the run was interrupted")
         return RunResult(run=config.run_name, status=Status.DONE, val_accuracy=value)
 
-    monkeypatch.setattr(tuning, "train", train)
+    monkeypatch.setattr(training, "train", train)
     return trained

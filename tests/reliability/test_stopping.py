@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from lossbench.engines import local
 from lossbench.errors import Busy
 from lossbench.runs.store import Store
 
-from ..engines.test_local import outcomes
+from ..engines.test_scheduler import ENGINES, outcomes_of
 from ..helpers.runs import Recorder, run, small
 from .command_server import ends_within, processes_of, workers_of
 from .results_folders import check_whole, contents
@@ -126,7 +125,7 @@ def test_a_worker_out_of_memory_or_stopped_is_replaced(tmp_path, count, action):
 
     configs = [small("softmax", epochs=12, batch_size=1000, seed=seed) for seed in (0, 1)]
     doing = Doing(Store(tmp_path / "hurt"), action)
-    made = outcomes(configs, tmp_path / "hurt", 2, doing, stop=lambda: False)
+    made = outcomes_of(configs, tmp_path / "hurt", ENGINES["processes"], doing)
     assert doing.done
     assert [made[config].status for config in configs] == ["done", "done"], made
     assert not multiprocessing.active_children()
@@ -136,33 +135,6 @@ def test_a_worker_out_of_memory_or_stopped_is_replaced(tmp_path, count, action):
     logs = "".join(path.read_text() for path in (tmp_path / "hurt").glob("runs/*/log.txt"))
     assert logs.count("starts: ") + logs.count("continues in") == 3
     count("workers starved or stopped")
-
-
-def test_a_run_held_by_another_process_comes_last_and_is_taken_over(tmp_path):
-    """Its owner goes without finishing it: then it is trained here, once."""
-    configs = [
-        small("softmax", epochs=1, batch_size=50, seed=seed, unseen="2,3,4,5,6,7,8,9") for seed in (0, 1)
-    ]
-    held = Store(tmp_path).run(configs[0]).lock()
-    held.__enter__()
-
-    class Letting(Recorder):
-        def finished_epoch(self, run, record):
-            super().finished_epoch(run, record)
-            if len(self.records) == 1:
-                held.__exit__(None, None, None)
-
-    order = []
-    made = local.run_all(
-        configs,
-        Store(tmp_path),
-        placement=local.Placement("cpu", None, 1),
-        workers=1,
-        observer=Letting(),
-        stop=lambda: False,
-    )
-    order = [(outcome.config.seed, outcome.status) for outcome in made]
-    assert order == [(1, "done"), (0, "done")]
 
 
 def test_a_single_run_held_by_another_process_is_still_refused_at_once(tmp_path):

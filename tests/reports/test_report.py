@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from lossbench.engines.local import Outcome
 from lossbench.experiments.comparison import contests
 from lossbench.experiments.summary import summarize
 from lossbench.files import to_json
@@ -29,6 +28,7 @@ from lossbench.reports.report import (
     write_tables,
 )
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import Machine, RunResult, Status
 from lossbench.runs.store import Store
 from lossbench.specs.quantities import format_value

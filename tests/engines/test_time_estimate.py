@@ -1,4 +1,4 @@
-"""The plan before training: an honest estimate that leaves no trace."""
+"""The estimate before training is right within a factor, and leaves no trace."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lossbench.engines import estimate as timing
-from lossbench.engines import local
+from lossbench.engines import run_all, time_estimate
+from lossbench.engines.time_estimate import estimate_time
 from lossbench.errors import DataError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
@@ -26,35 +26,33 @@ from ..helpers.runs import ONE_THREAD, Recorder, run, small
 
 @pytest.mark.slow
 def test_the_estimate_is_within_a_factor_of_three_and_changes_nothing(tmp_path: Path) -> None:
-    """Two runs of three epochs: planned, then trained; and one of them trained without any plan."""
-    configs, store = [small("center", seed=seed) for seed in (0, 1)], Store(tmp_path / "planned")
+    """Two runs of three epochs: estimated, then trained; and one of them trained without any estimate."""
+    configs, store = [small("center", seed=seed) for seed in (0, 1)], Store(tmp_path / "estimated")
     run(small("softmax", epochs=1), tmp_path / "warm")  # imports are no part of a run
     random_before = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    ahead = timing.plan(configs, store, placement=ONE_THREAD, workers=1)
+    estimate = estimate_time(configs, store, placement=ONE_THREAD, workers=1)
     assert torch.equal(torch.get_rng_state(), random_before[0])
     assert str(np.random.get_state()) == str(random_before[1])
     assert random.getstate() == random_before[2]
     assert not store.root.exists()
-    assert (ahead.stored, ahead.waiting) == (0, 2)
+    assert (estimate.stored, estimate.waiting) == (0, 2)
 
     began = time.perf_counter()
     made = list(
-        local.run_all(
-            configs, store, placement=ONE_THREAD, workers=1, observer=Recorder(), stop=lambda: False
-        )
+        run_all(configs, store, placement=ONE_THREAD, workers=1, observer=Recorder(), stop=lambda: False)
     )
     taken = time.perf_counter() - began
     assert {outcome.status for outcome in made} == {"done"}
-    assert taken / 3 < ahead.seconds < 3 * taken
+    assert taken / 3 < estimate.seconds < 3 * taken
 
     run(configs[0], tmp_path / "alone")
     one, other = (
         load_file(Store(folder).run(configs[0]).path / "model.safetensors")
-        for folder in (tmp_path / "planned", tmp_path / "alone")
+        for folder in (tmp_path / "estimated", tmp_path / "alone")
     )
     assert all(torch.equal(one[key], other[key]) for key in one.keys() | other.keys())
-    assert timing.plan(configs, store, placement=ONE_THREAD, workers=1)[:3] == (2, 0, 0.0)
-    assert timing.plan(configs, store, placement=ONE_THREAD, workers=1, force=True)[:2] == (0, 2)
+    assert estimate_time(configs, store, placement=ONE_THREAD, workers=1)[:3] == (2, 0, 0.0)
+    assert estimate_time(configs, store, placement=ONE_THREAD, workers=1, force=True)[:2] == (0, 2)
 
 
 @pytest.fixture
@@ -68,13 +66,13 @@ def two_threads() -> Any:
 @pytest.mark.usefixtures("two_threads")
 def test_threads_stay_as_they_were_also_after_an_error(tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
-    timing.plan([small("softmax")], store, placement=ONE_THREAD, workers=1)
+    estimate_time([small("softmax")], store, placement=ONE_THREAD, workers=1)
     assert torch.get_num_threads() == 2
     raw = write_data_set(tmp_path, "FashionMNIST")
     (raw / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
     configs = [small("softmax"), make_config(dataset="fashion-mnist")]
     with pytest.raises(DataError, match="train-images-idx3-ubyte"):
-        timing.plan(configs, store, placement=Placement("cpu", tmp_path, 1), workers=1)
+        estimate_time(configs, store, placement=Placement("cpu", tmp_path, 1), workers=1)
     assert torch.get_num_threads() == 2
     assert not store.root.exists()
 
@@ -82,9 +80,9 @@ def test_threads_stay_as_they_were_also_after_an_error(tmp_path: Path) -> None:
 def test_a_run_that_cannot_be_timed_stops_nobody(tmp_path: Path) -> None:
     """A batch larger than the data set: the run will fail with a sentence, the others go on."""
     configs = [small("softmax", batch_size=5000), small("softmax")]
-    ahead = timing.plan(configs, Store(tmp_path), placement=ONE_THREAD, workers=1)
-    assert (ahead.stored, ahead.waiting) == (0, 2)
-    assert ahead.seconds > 0
+    estimate = estimate_time(configs, Store(tmp_path), placement=ONE_THREAD, workers=1)
+    assert (estimate.stored, estimate.waiting) == (0, 2)
+    assert estimate.seconds > 0
 
 
 @pytest.mark.parametrize(
@@ -108,11 +106,11 @@ def test_workers_take_the_next_run_when_they_are_free(
         timed.append(placement.threads)
         return float(config.epochs)
 
-    monkeypatch.setattr(timing, "seconds_of", one_second_an_epoch)
+    monkeypatch.setattr(time_estimate, "seconds_of", one_second_an_epoch)
     monkeypatch.setattr(process, "cores", lambda: 4)
     configs = [small("softmax", seed=seed, epochs=count) for seed, count in enumerate(epochs)]
-    ahead = timing.plan(configs, Store(tmp_path), placement=Placement("cpu"), workers=workers)
+    estimate = estimate_time(configs, Store(tmp_path), placement=Placement("cpu"), workers=workers)
     at_once = min(workers, len(epochs))
-    startup = timing.STARTUP if at_once > 1 else 0
-    assert ahead.seconds == pytest.approx(startup + seconds)
+    startup = time_estimate.STARTUP if at_once > 1 else 0
+    assert estimate.seconds == pytest.approx(startup + seconds)
     assert timed == [4 // at_once if at_once > 1 else None], "one kind of run is timed once, at its threads"

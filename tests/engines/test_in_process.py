@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from lossbench.data._batches import epoch_batches
-from lossbench.engines._together import run_together
+from lossbench.engines.in_process import GroupExecutor
+from lossbench.engines.scheduler import ProgressMonitor, Scheduler
 from lossbench.protocols import Silent
 from lossbench.runs.store import RunFolder, Store
 from lossbench.specs import catalog
@@ -24,9 +25,11 @@ LOSSES = catalog.names("losses")
 RANDOM = {"loss": "triplet", "settings": {"mining": "random"}}
 
 
-def together(configs, folder, size=8, watching=None):
-    watching = watching or Recorder()
-    return list(run_together(configs, Store(folder), ONE_THREAD, watching, watching.stop, False, size))
+def together(configs, folder, size=8, observer=None):
+    observer = observer or Recorder()
+    monitor = ProgressMonitor(observer)
+    executor = GroupExecutor(Store(folder), ONE_THREAD, monitor, observer.stop, size)
+    return list(Scheduler(executor, monitor, observer.stop).run(configs))
 
 
 def assert_equal_runs(configs, left, right):
@@ -132,29 +135,13 @@ def test_one_that_diverges_or_fails_does_not_disturb_the_others(tmp_path, monkey
 @pytest.mark.slow
 def test_interrupted_together_and_continued_equals_uninterrupted(tmp_path):
     configs = [small("center"), small(**RANDOM), small("center", seed=1)]
-    outcomes = together(configs, tmp_path / "group", size=2, watching=Recorder(25))
+    outcomes = together(configs, tmp_path / "group", size=2, observer=Recorder(25))
     assert {outcome.status for outcome in outcomes} == {"interrupted"}
     assert len(outcomes) == 2, "the third had not begun"
     together(configs, tmp_path / "group")
     for config in configs:
         run(config, tmp_path / "alone")
     assert_equal_runs(configs, tmp_path / "group", tmp_path / "alone")
-
-
-def test_a_run_of_another_process_comes_when_that_is_over(tmp_path):
-    """Its result is there then, and it is not trained again."""
-    configs = [small("center", epochs=1), small("softmax", epochs=1)]
-    held = Store(tmp_path).run(configs[0])
-    watching = Recorder()
-    placement, outcomes = ONE_THREAD, []
-    with held.lock():
-        going = run_together(configs, Store(tmp_path), placement, watching, watching.stop, False, 2)
-        outcomes.append(next(going))
-    run(configs[0], tmp_path)
-    written = (held.path / "result.json").stat().st_mtime_ns
-    outcomes += going
-    assert [(outcome.config, outcome.status) for outcome in outcomes] == [(c, "done") for c in configs[::-1]]
-    assert (held.path / "result.json").stat().st_mtime_ns == written
 
 
 @pytest.mark.gpu

@@ -1,0 +1,138 @@
+"""Runs in this process: one after another, or several together on a GPU, a step of each at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import traceback
+from collections.abc import Callable, Iterator
+
+import torch
+
+from ..errors import Busy, Diverged, Interrupted, LossbenchError
+from ..protocols import Observer
+from ..runs.config import RunConfig
+from ..runs.outcome import Outcome
+from ..runs.result import Status
+from ..runs.store import RunFolder, Store
+from ..training.cuda_graph import RunGroup
+from ..training.process import Placement
+from ..training.train import train
+from ..training.trainer import RunStep
+
+
+def train_here(
+    config: RunConfig,
+    store: Store,
+    placement: Placement,
+    observer: Observer,
+    stop: Callable[[], bool],
+    force: bool,
+    run_step: RunStep | None = None,
+) -> Outcome:
+    """Train a run to its end; what goes wrong is its outcome."""
+    try:
+        result = train(
+            config,
+            store,
+            placement=placement,
+            observer=observer,
+            stop=stop,
+            force=force,
+            run_step=run_step,
+        )
+    except Exception as error:
+        return outcome_of_error(store.run(config), error)
+    return Outcome(config, result.status, result)
+
+
+def outcome_of_error(run: RunFolder, error: Exception) -> Outcome:
+    """The outcome of a run that raised an error; one that nobody expected leaves its traceback in the log."""
+    config, message = run.config, str(error)
+    if isinstance(error, Diverged):
+        return Outcome(config, Status.DIVERGED, run.result(), message)
+    if isinstance(error, Interrupted):
+        return Outcome(config, Status.INTERRUPTED, None, message)
+    if isinstance(error, Busy):
+        return Outcome(config, Status.BUSY, None, message)
+    status, log_entry = Status.FAILED, f"failed: {message}"
+    if not isinstance(error, LossbenchError):
+        log_entry = "failed:\n" + "".join(traceback.format_exception(error))
+        if _is_out_of_memory(error):
+            status, message = Status.DIED, "out of memory"
+        message = f"{type(error).__name__}: {message} (see {run.path / 'log.txt'})"
+    with contextlib.suppress(OSError):
+        run.path.mkdir(parents=True, exist_ok=True)  # it may have failed before it began
+    run.log(log_entry)
+    return Outcome(config, status, None, message)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch's allocator of the CPU raises a RuntimeError like any other
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+class InProcessExecutor:
+    """Trains one run at a time, during `poll`; `stop` is asked after every step."""
+
+    grace = math.inf  # a run ends after its next step
+
+    def __init__(
+        self, store: Store, placement: Placement, observer: Observer, stop: Callable[[], bool]
+    ) -> None:
+        self.train = functools.partial(
+            train_here, store=store, placement=placement, observer=observer, stop=stop
+        )
+        self.submitted: list[Callable[[], Outcome]] = []
+
+    def capacity(self) -> int:
+        """One run."""
+        return 1
+
+    def submit(self, config: RunConfig, force: bool) -> None:
+        """Keep the run until `poll`."""
+        self.submitted.append(functools.partial(self.train, config, force=force))
+
+    def poll(self) -> Iterator[Outcome]:
+        """Train the run."""
+        yield self.submitted.pop()()
+
+    def stop(self) -> None:
+        """Nothing: the run asks for itself."""
+
+    def kill(self, run_name: str) -> None:
+        """Nothing: a run that hangs hangs this process."""
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+class GroupExecutor(InProcessExecutor):
+    """Trains up to `size` runs together, a step of each during `poll`: on a GPU in one CUDA graph.
+
+    They may differ in anything; each is, bit for bit on a CPU, what it is alone, and one that fails or
+    diverges does not affect the others.
+    """
+
+    def __init__(
+        self, store: Store, placement: Placement, observer: Observer, stop: Callable[[], bool], size: int
+    ) -> None:
+        super().__init__(store, placement, observer, stop)
+        self.size, self.group = size, RunGroup[Outcome]()
+
+    def capacity(self) -> int:
+        """The number of runs that train together."""
+        return self.size
+
+    def submit(self, config: RunConfig, force: bool) -> None:
+        """Add a run to the group."""
+        self.group.start(functools.partial(self.train, config, force=force))
+
+    def poll(self) -> Iterator[Outcome]:
+        """Take a step of every run."""
+        yield from self.group.step()
+
+    def close(self) -> None:
+        """End the runs that are left; what they have not saved is lost."""
+        self.group.close()

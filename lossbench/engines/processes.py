@@ -1,0 +1,198 @@
+"""Runs in worker processes on this machine, each with its share of the cores.
+
+A worker imports torch and loads the data once for all its runs. One that dies takes nothing with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..records import EpochRecord
+from ..runs.config import RunConfig
+from ..runs.outcome import Outcome
+from ..runs.result import Status
+from ..runs.store import Store
+from ..training.process import Placement, StopRequest, threads_per_worker
+from .in_process import train_here
+from .scheduler import PAUSE, ProgressMonitor
+
+if TYPE_CHECKING:  # Windows has only one of them
+    from multiprocessing.context import ForkServerContext, SpawnContext
+
+_STEP_INTERVAL = 0.2  # seconds between two messages about steps
+_EXIT_TIME = 1.0  # seconds for workers to end by themselves before they are killed
+
+
+class Worker(NamedTuple):
+    """A worker process and this process's end of the connection to it."""
+
+    process: multiprocessing.process.BaseProcess
+    connection: Connection
+
+
+class ProcessExecutor:
+    """Up to `size` workers; each trains one run at a time, and is started when it is first needed."""
+
+    grace = 10.0  # seconds to finish a step and save
+
+    def __init__(self, store: Store, placement: Placement, monitor: ProgressMonitor, size: int) -> None:
+        share = placement._replace(threads=threads_per_worker(placement, size))
+        self.arguments = (dict(os.environ), store.root, share)
+        self.monitor, self.size = monitor, size
+        self.idle: list[Worker] = []
+        self.running: dict[Worker, RunConfig] = {}
+
+    def capacity(self) -> int:
+        """The number of workers."""
+        return self.size
+
+    def submit(self, config: RunConfig, force: bool) -> None:
+        """Give a run to an idle or new worker."""
+        worker = self.idle.pop() if self.idle else self._start()
+        self.running[worker] = config
+        self.monitor.note(config.run_name)
+        with contextlib.suppress(OSError):  # poll finds a worker that is dead
+            worker.connection.send((config, force))
+
+    def poll(self) -> Iterator[Outcome]:
+        """Receive one message from every worker that sent any."""
+        workers = {worker.connection: worker for worker in self.running}
+        for connection in multiprocessing.connection.wait(list(workers), timeout=PAUSE):
+            outcome = self._receive(workers[connection])  # type: ignore[index]
+            if outcome is not None:
+                yield outcome
+
+    def stop(self) -> None:
+        """Send SIGTERM to all workers that train: finish the step, save."""
+        for worker in self.running:
+            worker.process.terminate()
+
+    def kill(self, run_name: str) -> None:
+        """Kill the worker of a run; `poll` then finds it dead."""
+        for worker, config in self.running.items():
+            if config.run_name == run_name:
+                worker.process.kill()
+
+    def close(self) -> None:
+        """Close every connection, give the workers a moment, kill those that are still there."""
+        workers = [*self.idle, *self.running]
+        for worker in workers:
+            worker.connection.close()
+        deadline = time.monotonic() + _EXIT_TIME
+        for worker in workers:
+            worker.process.join(timeout=max(0.0, deadline - time.monotonic()))
+            worker.process.kill()
+            worker.process.join()
+
+    def _start(self) -> Worker:
+        context = _context()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, *self.arguments), daemon=True)
+        with _interrupts_blocked():
+            process.start()
+        theirs.close()
+        return Worker(process, ours)
+
+    def _receive(self, worker: Worker) -> Outcome | None:
+        """The outcome of the worker's run, None while it only reports progress."""
+        config = self.running[worker]
+        try:
+            kind, *content = worker.connection.recv()
+        except (EOFError, OSError):
+            worker.process.join(timeout=1)
+            reason = f"its worker process died (exit code {worker.process.exitcode})"
+            kind, content = "outcome", [config, Status.DIED, None, reason]
+        if kind != "outcome":
+            getattr(self.monitor, kind)(*content)
+            return None
+        outcome = Outcome(*content)
+        del self.running[worker]
+        if outcome.status is Status.DIED:
+            worker.connection.close()
+            worker.process.kill()  # one that ran out of memory is still alive
+            worker.process.join()
+        else:
+            self.idle.append(worker)
+        return outcome
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """On Linux workers are forked from a server that has imported the libraries and computes nothing.
+
+    They start sooner and share the pages of the libraries. Forked from this process they would inherit the
+    locks of its threads, and could not use CUDA. On other systems they are spawned.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([f"{__package__}._worker_imports"])
+    return context
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block SIGINT: a process that is started here does not receive one before it can handle it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # the first process would start it, and that unblocks the signals
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(connection: Connection, environment: Mapping[str, str], root: Path, placement: Placement) -> None:
+    """A worker: train runs until the other end closes."""
+    os.environ.clear()  # that of the server's start, which may be long ago
+    os.environ.update(environment)
+    store, reporter = Store(root), _Reporter(connection)
+    with StopRequest().watching() as stop, contextlib.suppress(EOFError, OSError):
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        while True:
+            config, force = connection.recv()
+            if stop():  # before there was anything to save
+                outcome = Outcome(config, Status.INTERRUPTED, None, f"{config.run_name} did not begin.")
+            else:
+                outcome = train_here(
+                    config, store, placement, reporter, lambda: stop() or reporter.disconnected, force
+                )
+            connection.send(("outcome", *outcome))
+            stop.requested = False
+
+
+class _Reporter:
+    """The observer inside a worker: sends progress to the scheduler's process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.disconnected, self.last_step_message = connection, False, 0.0
+
+    def started(self, run: str, epochs: int, steps: int, done: int) -> None:
+        self._send("started", run, epochs, steps, done)
+
+    def stepped(self, run: str, steps: int) -> None:
+        if time.monotonic() - self.last_step_message > _STEP_INTERVAL:
+            self.last_step_message = time.monotonic()
+            self._send("stepped", run, steps)
+
+    def finished_epoch(self, run: str, record: EpochRecord) -> None:
+        self._send("finished_epoch", run, record)
+
+    def _send(self, *message: object) -> None:
+        try:
+            self.connection.send(message)
+        except OSError:
+            self.disconnected = True

@@ -1,0 +1,105 @@
+"""How long runs will take on this machine, found by timing some of their steps."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from ..errors import DataError, LossbenchError
+from ..protocols import Silent
+from ..runs.config import RunConfig
+from ..runs.store import RunFolder, Store
+from ..training.cuda_graph import StepGraph
+from ..training.device import default_workers, resolve_device
+from ..training.process import Placement, prepare_process, threads_per_worker
+from ..training.trainer import Trainer
+
+STARTUP = 4.0
+"""Seconds, about, until a worker has imported torch and loaded the data."""
+_TIMED_STEPS = 16
+
+
+class Estimate(NamedTuple):
+    """Runs whose results are stored, runs to train, and about how many seconds these take.
+
+    workers: how many train at a time; packed: whether they train together in this process.
+    """
+
+    stored: int
+    waiting: int
+    seconds: float
+    packed: bool
+    workers: int
+
+
+def workers_here(workers: int | None, placement: Placement) -> int:
+    """Runs at a time on this machine: 0 is as many as fit, None is 1 on a CPU, else as many as fit."""
+    device = resolve_device(placement.device)
+    return workers or (1 if workers is None and device.type == "cpu" else default_workers(device))
+
+
+def estimate_time(
+    configs: Sequence[RunConfig], store: Store, *, placement: Placement, workers: int, force: bool = False
+) -> Estimate:
+    """Time some steps of each kind of run, with the threads that it will have.
+
+    Raises DataError when the data set is not there.
+    """
+    waiting = [config for config in configs if force or not _is_complete(config, store)]
+    workers = max(1, min(workers, len(waiting)))
+    packed = resolve_device(placement.device).type == "cuda"
+    share = placement if packed else placement._replace(threads=threads_per_worker(placement, workers))
+    threads, seconds_per_epoch = torch.get_num_threads(), dict[tuple[object, ...], float]()
+    # when each worker can take its next run
+    free = [STARTUP if workers > 1 and not packed else 0.0] * workers
+    try:
+        for config in waiting:
+            kind = (config.network, config.dataset, config.feature_dim, config.batch_size)
+            if kind not in seconds_per_epoch:
+                seconds_per_epoch[kind] = _seconds_per_epoch(config, share, workers if packed else 1)
+            heapq.heapreplace(free, free[0] + seconds_per_epoch[kind] * config.epochs)
+    finally:
+        torch.set_num_threads(threads)
+    stored = len(configs) - len(waiting)
+    return Estimate(stored, len(waiting), max(free) if waiting else 0.0, packed, workers)
+
+
+def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> float:
+    """About how long so many equal runs take in this process: some of their steps are timed and discarded."""
+    prepare_process(placement.threads)
+    trainers = [
+        Trainer(RunFolder(Path(), config), placement, Silent(), lambda: False) for _ in range(together)
+    ]
+    for trainer in trainers:
+        trainer.batch_indices.copy_(torch.arange(config.batch_size))
+    graph, moments = StepGraph(), []
+    for _ in range(_TIMED_STEPS):
+        for error in graph.step(trainers).values():
+            raise error
+        float(trainers[-1].loss_sums[0])  # waits for the device
+        moments.append(time.perf_counter())
+    durations = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
+    return durations[len(durations) // 2] * trainers[0].steps_per_epoch * config.epochs
+
+
+def _seconds_per_epoch(config: RunConfig, placement: Placement, together: int) -> float:
+    """0 for a run that cannot be timed: it will not train either, and its outcome says why."""
+    try:
+        return seconds_of(config, placement, together) / config.epochs
+    except DataError:
+        raise
+    except Exception:
+        return 0.0
+
+
+def _is_complete(config: RunConfig, store: Store) -> bool:
+    try:
+        return store.run(config).result() is not None
+    except LossbenchError:
+        return True  # it will not train: its outcome says why

@@ -1,0 +1,149 @@
+"""The result of tuning a loss: the best point, how it was found, and the JSON file that keeps it.
+
+results/tuned/<dataset>/<network>/<loss>.json
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError, UsageError
+from ..files import read_json, to_json, write_atomically
+from ..runs.config import FORMAT, RunConfig
+from ..runs.config_builder import config_at, config_from_dict
+from ..runs.store import Store
+from ..specs import Value
+from ..specs.quantities import higher_is_better
+from .search_space import Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningResult:
+    """The best point of a study, and how it was found.
+
+    point: every parameter that the study varied or the user fixed. value: the metric there, a mean over the
+    seeds on the validation split; default_value: at the defaults, None if that trial was not completed.
+    values: of each trial, None where it diverged or was pruned; curve: the best value after each trial.
+    config: the first seed's run at the defaults.
+    """
+
+    loss: str
+    study: str
+    point: Mapping[str, Value]
+    value: float
+    default_value: float | None
+    metric: str
+    seeds: Sequence[int]
+    trials: int
+    diverged: int
+    pruned: int
+    space: Mapping[str, Range]
+    values: Sequence[float | None]
+    curve: Sequence[float | None]
+    config: RunConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "format": FORMAT,
+            "loss": self.loss,
+            "study": self.study,
+            "point": dict(self.point),
+            "value": self.value,
+            "default_value": self.default_value,
+            "metric": self.metric,
+            "seeds": list(self.seeds),
+            "trials": self.trials,
+            "diverged": self.diverged,
+            "hopeless": self.pruned,
+            "space": {name: bounds._asdict() for name, bounds in self.space.items()},
+            "values": list(self.values),
+            "curve": list(self.curve),
+            "config": self.config.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> TuningResult:
+        """The result from the data of `to_dict`. Raises RunError for other data: files may be edited."""
+        try:
+            if data["format"] != FORMAT:
+                raise ValueError(f"it has another format than {FORMAT}")
+            kept = {
+                name: data[name] for name in (f.name for f in dataclasses.fields(cls)) if name != "pruned"
+            }
+            kept["space"] = {name: Range(**bounds) for name, bounds in data["space"].items()}
+            kept["config"] = config_from_dict(data["config"])
+            result = cls(**kept, pruned=data["hopeless"])
+            higher_is_better(result.metric)
+            config_at(result.loss, result.point)
+            numbers = [*result.curve, *result.values]
+            if (
+                None in result.point.values()
+                or not all(number is None or math.isfinite(number) for number in numbers)
+                or not len(result.curve) == len(result.values) == result.trials > 0
+                or result.curve[-1] is None
+            ):
+                raise ValueError("its numbers do not fit together")
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):  # UsageError is a ValueError
+            raise RunError("No result of tuning, of another format, or changed by hand.") from None
+        return result
+
+
+def study_folder(store: Store, config: RunConfig) -> Path:
+    """The folder of all studies of a config's loss; the JSON file beside it has the same name."""
+    slug = re.sub(r"[^a-z0-9+-]+", "-", config.loss.lower()).strip("-")[:60]
+    return store.root / "tuned" / config.dataset / config.network / slug
+
+
+def result_path(store: Store, config: RunConfig) -> Path:
+    """The JSON file of the result for a config's loss, data set and network."""
+    return study_folder(store, config).with_suffix(".json")
+
+
+def write_result(store: Store, result: TuningResult) -> None:
+    """Write the JSON file. Raises RunError."""
+    write_atomically(result_path(store, result.config), to_json(result.to_dict()).encode())
+
+
+def read_results(store: Store, dataset: str, network: str) -> tuple[list[TuningResult], list[str]]:
+    """All results for a data set and network, by loss, and a sentence for each unreadable file."""
+    results, problems = [], []
+    for path in sorted((store.root / "tuned" / dataset / network).glob("*.json")):
+        try:
+            results.append(_read(path))
+        except RunError as error:
+            problems.append(str(error))
+    return results, problems
+
+
+def read_result(store: Store, config: RunConfig) -> TuningResult:
+    """The result for a config's loss, data set and network.
+
+    Raises UsageError where there is none, or one of another sum of the same losses; RunError for a file that
+    was cut or edited.
+    """
+    path = result_path(store, config)
+    if not path.exists():
+        raise UsageError(
+            f"{path} is not there; `lossbench tune --loss {config.loss} --dataset {config.dataset} "
+            f"--network {config.network}` makes it."
+        )
+    result = _read(path)
+    weights = [[(t.name, t.weight) for t in each.terms] for each in (result.config, config)]
+    if "lambda" not in result.point and weights[0] != weights[1]:
+        raise UsageError(f"{path} is a search of {result.loss}, whose weights are others.")
+    return result
+
+
+def _read(path: Path) -> TuningResult:
+    data = read_json(path)
+    try:
+        return TuningResult.from_dict(data)
+    except RunError:
+        raise RunError(f"{path} is no result of tuning, of another format, or was changed by hand.") from None
