@@ -1,4 +1,4 @@
-"""Random numbers derived from the seed of a run: one generator for each purpose."""
+"""Random numbers derived from the seed of a run: one sequence for each purpose."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ import torch
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
-    """A seed for one purpose of a run: what one purpose draws never shifts what another draws."""
+    """The seed of one purpose of a run: what one purpose draws does not change what another draws."""
     text = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 @contextlib.contextmanager
 def seeded(seed: int, *purpose: str | int) -> Iterator[None]:
-    """Draw from the generator of one purpose inside the block, leaving the global one untouched."""
+    """Draw the random numbers of one purpose inside the block; afterwards torch's state is as before."""
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(seed, *purpose))
         yield
 
 
 class Randomness:
-    """The random numbers of one purpose of a run: inside `with`, torch's generator goes on where it was left.
+    """The random numbers of one purpose of a run: inside `with`, torch's CPU generator continues its sequence.
 
-    `state` is that of the CPU's generator. On CUDA it is torch's own, seeded once: a recorded step keeps it.
+    `state` is that of the CPU's generator. On CUDA torch's own generator is seeded once, as a CUDA graph
+    keeps its state.
     """
 
     def __init__(self, seed: int, *purpose: str | int) -> None:
@@ -36,9 +37,9 @@ class Randomness:
             torch.cuda.manual_seed_all(derived_seed(seed, *purpose))
 
     def __enter__(self) -> None:
-        self._outside = torch.get_rng_state()
+        self._global_state = torch.get_rng_state()
         torch.set_rng_state(self.state)
 
     def __exit__(self, *_: object) -> None:
         self.state = torch.get_rng_state()
-        torch.set_rng_state(self._outside)
+        torch.set_rng_state(self._global_state)

@@ -1,4 +1,4 @@
-"""Which samples make which batch: an index tensor for each epoch, decided by the run's seed alone."""
+"""Which samples make which batch: an index tensor for each epoch, which depends on the run's seed alone."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def epoch_batches(
     classes_per_batch: int = 0,
     samples_per_class: int = 0,
 ) -> Tensor:
-    """Indices (steps, B) int64 of one epoch; drawn on the CPU, so every device sees the same order.
+    """Indices (steps, B) int64 of one epoch; drawn on the CPU, so that every device sees the same order.
 
-    Shuffled: each sample at most once, the incomplete last batch left out (another one each epoch).
-    Balanced (both counts given): K samples of each of P classes, classes and samples in shuffled turn.
+    Shuffled: each sample at most once; the incomplete last batch is left out, another one each epoch.
+    Balanced (both counts given): K samples of each of P classes; classes and samples come equally often.
     """
     count = len(labels)
     generator = torch.Generator().manual_seed(derived_seed(seed, "batches", epoch))
@@ -31,27 +31,27 @@ def epoch_batches(
 
 
 def _balanced(labels: Tensor, steps: int, p: int, k: int, generator: torch.Generator) -> Tensor:
-    members = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
-    turns = _in_turn(len(members), steps, p, generator)
-    columns = torch.empty(steps, p, k, dtype=torch.int64)
-    for number, own in enumerate(members):
-        places = turns == number
-        columns[places] = own[_in_turn(len(own), int(places.sum()), k, generator)]
-    return columns.view(steps, p * k)
+    indices_by_class = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
+    classes = _draw_groups(len(indices_by_class), steps, p, generator)
+    batches = torch.empty(steps, p, k, dtype=torch.int64)
+    for number, indices in enumerate(indices_by_class):
+        mask = classes == number
+        batches[mask] = indices[_draw_groups(len(indices), int(mask.sum()), k, generator)]
+    return batches.view(steps, p * k)
 
 
-def _in_turn(count: int, groups: int, size: int, generator: torch.Generator) -> Tensor:
-    """Groups (groups, size) of indices below `count`: everyone once in random order, then again.
+def _draw_groups(count: int, groups: int, size: int, generator: torch.Generator) -> Tensor:
+    """Groups (groups, size) of indices below `count`: one shuffled round of all indices after another.
 
-    No group holds an index twice when count >= size: a round that begins inside a group starts with
-    those that the group does not have yet.
+    No group holds an index twice when count >= size: a round that begins inside a group begins with the
+    indices that the group does not have yet.
     """
     rounds: list[Tensor] = []
     while len(rounds) * count < groups * size:
         order = torch.randperm(count, generator=generator)
-        begun = len(rounds) * count % size
-        if begun and count >= size:
-            taken = torch.isin(order, rounds[-1][-begun:])
-            order = torch.cat([order[~taken], order[taken]])
+        in_group = len(rounds) * count % size  # indices that the group has from the round before
+        if in_group and count >= size:
+            repeated = torch.isin(order, rounds[-1][-in_group:])
+            order = torch.cat([order[~repeated], order[repeated]])
         rounds.append(order)
     return torch.cat([*rounds, torch.empty(0, dtype=torch.int64)])[: groups * size].view(groups, size)

@@ -15,10 +15,10 @@ from .config import FORMAT, RunConfig, dataset_spec
 
 
 def build(config: RunConfig) -> tuple[nn.Module, WeightedSum]:
-    """A new network and loss as the run's seed makes them.
+    """A new network and loss, initialized from the run's seed.
 
-    Each part draws from a generator of its own: whatever the loss, the network starts from the same
-    weights, and softmax from the same class weights whether or not a term joins it.
+    Each draws random numbers of its own: the network starts from the same weights under every loss, and
+    softmax from the same class weights with and without other terms.
     """
     with seeded(config.seed, "network"):
         network: nn.Module = catalog.load("networks", config.network)(
@@ -27,8 +27,8 @@ def build(config: RunConfig) -> tuple[nn.Module, WeightedSum]:
     losses: dict[str, nn.Module] = {}
     for term in config.terms:
         with seeded(config.seed, "loss", term.name):
-            make = catalog.load("losses", term.name)
-            losses[term.name] = make(config.classes, config.feature_dim, **dict(term.settings))
+            loss_class = catalog.load("losses", term.name)
+            losses[term.name] = loss_class(config.classes, config.feature_dim, **dict(term.settings))
     return network, WeightedSum(losses, [term.weight for term in config.terms])
 
 
@@ -36,13 +36,13 @@ def model_bytes(network: nn.Module, loss: nn.Module, config: RunConfig) -> bytes
     """Network and loss as one safetensors file whose header holds the config."""
     tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
     tensors |= {f"loss.{key}": value for key, value in loss.state_dict().items()}
-    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    # one entry only: safetensors writes several in no fixed order, and the same run is the same file
-    return save(plain, {"lossbench": json.dumps({"format": FORMAT, "config": config.to_dict()})})
+    tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    # one entry only: safetensors writes several in no fixed order, and equal runs shall be equal files
+    return save(tensors, {"lossbench": json.dumps({"format": FORMAT, "config": config.to_dict()})})
 
 
 def load_model(content: bytes | None, config: RunConfig, where: str) -> tuple[nn.Module, WeightedSum]:
-    """Network and loss of a trained run. Raises RunError for a file that is cut short or another's."""
+    """Network and loss of a trained run. Raises RunError for a file that is cut short or of another run."""
     if content is None:
         raise RunError(f"{where} has no model.safetensors; its training is not complete.")
     network, loss = build(config)
@@ -52,9 +52,10 @@ def load_model(content: bytes | None, config: RunConfig, where: str) -> tuple[nn
         stored = json.loads(header["__metadata__"]["lossbench"])
         if stored != {"format": FORMAT, "config": config.to_dict()}:
             raise ValueError("it belongs to another run")
-        for part, module in (("network.", network), ("loss.", loss)):
-            own = {key[len(part) :]: value for key, value in tensors.items() if key.startswith(part)}
-            module.load_state_dict(own)
+        for prefix, module in (("network.", network), ("loss.", loss)):
+            module.load_state_dict(
+                {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
+            )
     except Exception as error:  # damaged bytes fail in many ways, in three libraries
         raise RunError(
             f"{where}/model.safetensors is cut short or of another format ({first_line(error)})."

@@ -35,8 +35,9 @@ from .evaluation import Evaluator
 from .process import Placement
 from .snapshots import SnapshotRecorder
 
+_INTERRUPTED = "{} was interrupted; the same command continues it."
 RunStep = Callable[["Trainer"], None]
-"""Calls the trainer's `step` once, or does what it does."""
+"""Takes one step of the trainer, usually by calling its `step`."""
 
 
 class Trainer:
@@ -66,7 +67,7 @@ class Trainer:
                 f"{len(self.splits.train.labels)} training images there are."
             )
         network, loss = build(self.config)
-        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.loss = loss.to(self.device)
         self.optimizer: Optimizer = catalog.load("optimizers", DEFAULT_OPTIMIZER)(
             self.network, self.loss, weight_decay=self.config.weight_decay, device=self.device
@@ -104,7 +105,7 @@ class Trainer:
                 if self.stop() and self.batch < self.steps_per_epoch:
                     self.epoch_seconds = time.perf_counter() - began
                     self._save()
-                    self._interrupt()
+                    raise Interrupted(_INTERRUPTED.format(self.run.name))
             record = self._evaluate_epoch(began)
             if not math.isfinite(record.loss):
                 return self._store_diverged(record.epoch)
@@ -115,7 +116,7 @@ class Trainer:
             self.run.log(f"epoch {record.epoch}: loss {record.loss:.5f}, val {record.val_accuracy:.4f}")
             self.observer.finished_epoch(self.run.name, record)
             if self.stop() and self.epoch < self.config.epochs:
-                self._interrupt()
+                raise Interrupted(_INTERRUPTED.format(self.run.name))
         return self._store_done()
 
     def step(self) -> None:
@@ -153,9 +154,6 @@ class Trainer:
         """Set what depends on the fraction of the training that is done: learning rate, soft start."""
         self.optimizer.set_rate(self.config.lr * self.schedule(progress))
         self.step_version += self.loss.advance(progress)
-
-    def _interrupt(self) -> None:
-        raise Interrupted(f"{self.run.name} was interrupted; the same command continues it.")
 
     def _evaluate_epoch(self, began: float) -> EpochRecord:
         """Means over the epoch that began then, and the numbers of the validation split."""
