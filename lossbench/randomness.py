@@ -24,7 +24,7 @@ def seeded(seed: int, *purpose: str | int) -> Iterator[None]:
 
 
 class Randomness:
-    """The random numbers of one purpose of a run: inside `with`, torch's CPU generator continues its sequence.
+    """The random numbers of one purpose of a run: inside `with`, torch's CPU generator continues them.
 
     `state` is that of the CPU's generator. On CUDA torch's own generator is seeded once, as a CUDA graph
     keeps its state.

@@ -65,17 +65,19 @@ class Evaluator:
         if len(self.splits.val.labels) == 0:
             return {"val_accuracy": math.nan}
         means = self.class_means(_REFERENCE)
-        part = self._embedding("val", self.embed(self.splits.val.images), means)
-        seen = Measured(tested=part, reference=part, classes=self.config.classes)
-        numbers = {"val_accuracy": _accuracy(part)}
-        if np.isfinite(part.features).all():
-            numbers |= {name: catalog.load("metrics", name)(seen) for name in ("spread", "gap")}
+        val = self._embedding("val", self.embed(self.splits.val.images), means)
+        measured = Measured(tested=val, reference=val, classes=self.config.classes)
+        numbers = {"val_accuracy": _accuracy(val)}
+        if np.isfinite(val.features).all():
+            numbers |= {name: catalog.load("metrics", name)(measured) for name in ("spread", "gap")}
         return numbers
 
     def evaluate(self) -> dict[str, Embedding]:
         """Features, labels and predictions of every split that is not empty."""
         features = {
-            name: self.embed(part.images) for name, part in self.splits._asdict().items() if len(part.labels)
+            name: self.embed(split.images)
+            for name, split in self.splits._asdict().items()
+            if len(split.labels)
         }
         means = self.class_means(features=features["train"])
         return {name: self._embedding(name, values, means) for name, values in features.items()}
@@ -104,5 +106,5 @@ class Evaluator:
         )
 
 
-def _accuracy(part: Embedding) -> float:
-    return float((part.predictions == part.labels).mean())
+def _accuracy(embedding: Embedding) -> float:
+    return float((embedding.predictions == embedding.labels).mean())

@@ -21,7 +21,7 @@ _MAX_BYTES = 2**30
 
 
 class Placement(NamedTuple):
-    """Where a run executes and what it stores beside its result; not part of what it learns.
+    """Where a run executes and what it stores in addition to its result; not part of what it learns.
 
     threads: None is what torch chooses. snapshots: their number. splits: the data, where this machine has no
     files of it.

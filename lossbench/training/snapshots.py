@@ -33,13 +33,13 @@ class SnapshotRecorder:
         self.evaluator, self.steps_per_epoch = evaluator, steps_per_epoch
         config, splits = evaluator.config, evaluator.splits
         self.steps = frozenset(snapshot_steps(steps_per_epoch * config.epochs, count))
-        part = splits.val if config.eval_split == "val" else splits.test
+        split = splits.val if config.eval_split == "val" else splits.test
         size = MAX_IMAGES * MAX_IMAGES_UP_TO // max(count, MAX_IMAGES_UP_TO)
-        order = np.random.RandomState(SPLIT_SEED).permutation(len(part.labels))
+        order = np.random.RandomState(SPLIT_SEED).permutation(len(split.labels))
         self.index = torch.from_numpy(np.sort(order[:size]))
-        self.part = LabelledImages(part.images[self.index], part.labels[self.index])
+        self.shown = LabelledImages(split.images[self.index], split.labels[self.index])
         self.arrays: dict[int, dict[str, Tensor]] = {}
-        """What was recorded, by step: part of a resume state."""
+        """What was recorded, by step; belongs to a resume state."""
 
     def record(self, step: int) -> None:
         """Take a snapshot if one is due after this step; no random number is drawn."""
@@ -47,7 +47,7 @@ class SnapshotRecorder:
             return
         evaluator = self.evaluator
         means = evaluator.class_means(_REFERENCE)
-        features = evaluator.embed(self.part.images)
+        features = evaluator.embed(self.shown.images)
         arrays = {"features": features, "scores": evaluator.scores(features, means)}
         for name in ("weight", "centers"):
             if (directions := evaluator.loss.directions(name)) is not None:
@@ -66,7 +66,7 @@ class SnapshotRecorder:
         return Snapshots(
             epochs=np.array(steps) / self.steps_per_epoch,
             places=self.index.numpy(),
-            labels=self.part.labels.cpu().numpy(),
+            labels=self.shown.labels.cpu().numpy(),
             features=arrays.pop("features"),
             scores=arrays.pop("scores"),
             directions=arrays,

@@ -90,7 +90,7 @@ def test_a_balanced_batch_has_exactly_k_of_each_of_p_classes(counts: list[int], 
 def test_a_balanced_batch_repeats_no_sample_of_a_class_that_has_enough(
     counts: list[int], p: int, k: int
 ) -> None:
-    labels = labels_of(counts)  # a sample beside itself is a pair at distance zero
+    labels = labels_of(counts)  # a sample twice in a batch is a pair at distance zero
     for epoch in range(5):
         for batch in epoch_batches(
             labels, batch_size=p * k, seed=0, epoch=epoch, classes_per_batch=p, samples_per_class=k
@@ -98,7 +98,7 @@ def test_a_balanced_batch_repeats_no_sample_of_a_class_that_has_enough(
             assert len(batch.unique()) == p * k
 
 
-def test_balanced_samples_of_a_class_come_in_turn() -> None:
+def test_balanced_samples_of_a_class_come_equally_often() -> None:
     whole = epoch_batches(EVEN, batch_size=40, seed=0, epoch=0, classes_per_batch=10, samples_per_class=4)
     assert sorted(whole.flatten().tolist()) == list(range(400))
     some = epoch_batches(EVEN, batch_size=20, seed=0, epoch=0, classes_per_batch=5, samples_per_class=4)

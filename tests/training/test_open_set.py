@@ -1,4 +1,4 @@
-"""Classes kept out of training, through the whole program: never seen, judged apart, resumed and compared."""
+"""Classes kept out of training: never seen, measured on their own, in resumed runs and comparisons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features at moments of training: which moments, that nothing changes by them, and that they survive."""
+"""Snapshots: after which steps, that training does not change, and that they survive an interruption."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ COUNT = 6
 @example(steps=1, count=2)
 @example(steps=5, count=6)
 @example(steps=5, count=7)
-def test_moments_rise_from_the_beginning_to_the_end(steps, count):
-    found = snapshot_steps(steps, count)
-    assert found[0] == 0
-    assert found[-1] == steps
-    assert all(a < b for a, b in zip(found, found[1:], strict=False))
-    assert len(found) == min(count, steps + 1)
+def test_steps_rise_from_the_first_to_the_last(steps, count):
+    taken_after = snapshot_steps(steps, count)
+    assert taken_after[0] == 0
+    assert taken_after[-1] == steps
+    assert all(a < b for a, b in zip(taken_after, taken_after[1:], strict=False))
+    assert len(taken_after) == min(count, steps + 1)
 
 
 @pytest.mark.parametrize("steps, count", [(1716, 20), (12, 6), (3000, 60)])
-def test_moments_are_dense_early(steps, count):
-    found = np.array(snapshot_steps(steps, count))
-    gaps = np.diff(found)
+def test_steps_are_dense_early(steps, count):
+    taken_after = np.array(snapshot_steps(steps, count))
+    gaps = np.diff(taken_after)
     assert (np.diff(gaps) >= 0).all() or gaps[: count // 3].max() <= gaps[-1] / 2
-    assert (found <= steps / 4).mean() > 0.4
+    assert (taken_after <= steps / 4).mean() > 0.4
 
 
-def test_few_moments():
+def test_few_snapshots():
     assert snapshot_steps(100, 0) == ()
     assert snapshot_steps(100, 1) == (100,)
     assert snapshot_steps(100, 2) == (0, 100)
@@ -58,7 +58,7 @@ def trained(config, folder, snapshots=COUNT, stop_after=None, **options):
     return Store(folder).run(config)
 
 
-LOSSES = ["center", "triplet"]  # with class scores, and judged by class means
+LOSSES = ["center", "triplet"]  # with class scores, and classified by class means
 
 
 @pytest.fixture(scope="module", params=LOSSES)
@@ -90,25 +90,25 @@ def test_interrupted_and_resumed_is_uninterrupted(whole, tmp_path):
     assert resumed.read_bytes("model.safetensors") == whole.read_bytes("model.safetensors")
 
 
-def test_the_last_moment_shows_the_stored_features_of_the_same_places(whole):
-    found, test = whole.snapshots(), whole.features()[0]["test"]
-    assert len(found.places) == min(MAX_IMAGES, len(test.labels))
-    np.testing.assert_array_equal(found.labels, test.labels[found.places])
-    np.testing.assert_allclose(found.features[-1], test.features[found.places], rtol=1e-4, atol=1e-4)
-    assert not np.allclose(found.features[0], found.features[-1], atol=0.1)
-    agree = found.scores[-1].argmax(1) == test.predictions[found.places]
+def test_the_last_snapshot_has_the_stored_features_of_the_same_images(whole):
+    snapshots, test = whole.snapshots(), whole.features()[0]["test"]
+    assert len(snapshots.places) == min(MAX_IMAGES, len(test.labels))
+    np.testing.assert_array_equal(snapshots.labels, test.labels[snapshots.places])
+    np.testing.assert_allclose(snapshots.features[-1], test.features[snapshots.places], rtol=1e-4, atol=1e-4)
+    assert not np.allclose(snapshots.features[0], snapshots.features[-1], atol=0.1)
+    agree = snapshots.scores[-1].argmax(1) == test.predictions[snapshots.places]
     assert agree.mean() > 0.97  # triplet's class means come from fewer training images
-    assert found.epochs[0] == 0
-    assert found.epochs[-1] == 3
-    assert len(found.epochs) == len(found.features) == COUNT
+    assert snapshots.epochs[0] == 0
+    assert snapshots.epochs[-1] == 3
+    assert len(snapshots.epochs) == len(snapshots.features) == COUNT
 
 
-def test_directions_at_the_last_moment_are_those_stored(whole):
-    found, stored = whole.snapshots().directions, whole.features()[1]
-    assert found.keys() == stored.keys() & {"weight", "centers"}
-    for name, pages in found.items():
-        assert len(pages) == COUNT
-        np.testing.assert_allclose(pages[-1], stored[name], rtol=1e-5, atol=1e-6)
+def test_directions_of_the_last_snapshot_are_those_stored(whole):
+    directions, stored = whole.snapshots().directions, whole.features()[1]
+    assert directions.keys() == stored.keys() & {"weight", "centers"}
+    for name, arrays in directions.items():
+        assert len(arrays) == COUNT
+        np.testing.assert_allclose(arrays[-1], stored[name], rtol=1e-5, atol=1e-6)
 
 
 def test_a_run_that_began_without_has_none(tmp_path):
@@ -122,8 +122,8 @@ def test_a_run_that_began_without_has_none(tmp_path):
 def test_classes_kept_out_are_not_among_the_images(tmp_path):
     run = trained(small("softmax", unseen=(1, 2), epochs=1), tmp_path)
     assert set(run.snapshots().labels) == set(range(8))  # as training numbers them
-    judged = trained(small("softmax", eval_split="val", epochs=1), tmp_path)
-    assert len(judged.snapshots().labels) == judged.config.val_size
+    validated = trained(small("softmax", eval_split="val", epochs=1), tmp_path)
+    assert len(validated.snapshots().labels) == validated.config.val_size
 
 
 def test_train_says_when_a_stored_run_has_no_snapshots(tmp_path, capsys):
@@ -143,7 +143,7 @@ def test_train_says_when_a_stored_run_has_no_snapshots(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("count", "images"), [(2, MAX_IMAGES), (20, MAX_IMAGES), (40, MAX_IMAGES // 2), (1000, 40)]
 )
-def test_more_moments_show_fewer_images(count, images):
+def test_more_snapshots_have_fewer_images(count, images):
     part = LabelledImages(torch.zeros(5000, 1, 8, 8), torch.zeros(5000))
     evaluator = Evaluator(None, None, Splits(part, part, part, part), small("softmax"), torch.float32)
     assert len(SnapshotRecorder(evaluator, 100, count).index) == images

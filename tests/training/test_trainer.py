@@ -1,4 +1,4 @@
-"""Training: reproducible, resumable bit for bit, paired between losses, honest when it diverges."""
+"""Training: reproducible, resumable bit for bit, paired between losses, and stored when it diverges."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lossbench.data import load_splits
 from lossbench.errors import Diverged, Interrupted, RunError
+from lossbench.records import SplitSpec
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.model import build, load_model
 from lossbench.runs.store import Store
 from lossbench.specs import catalog
+from lossbench.training import train as train_module
+from lossbench.training.checkpoint import load_state
+from lossbench.training.evaluation import Evaluator
+from lossbench.training.process import Placement
+from lossbench.training.trainer import Trainer
 
 from ..helpers.runs import Recorder, run, small
 
@@ -59,32 +67,24 @@ def test_lambda_zero_is_softmax_bit_for_bit(tmp_path, precision):
     joined = small("center", lam=0.0, precision=precision)
     run(plain, tmp_path)
     run(joined, tmp_path)
-    alone, beside = weights(tmp_path, plain), weights(tmp_path, joined)
+    alone, with_center = weights(tmp_path, plain), weights(tmp_path, joined)
     for key, tensor in alone.items():
-        assert torch.equal(tensor, beside[key]), key
-    centers = beside["loss.losses.1.centers"]
-    assert not torch.equal(centers, small_centers(joined)), "centres move also at lambda 0"
-
-
-def small_centers(config):
-    from lossbench.runs.model import build
-
-    return build(config)[1].directions("centers")
+        assert torch.equal(tensor, with_center[key]), key
+    initial = build(joined)[1].directions("centers")
+    assert not torch.equal(with_center["loss.losses.1.centers"], initial), "centres move also at lambda 0"
 
 
 def test_every_loss_starts_from_the_same_network_and_sees_the_same_batches(tmp_path, monkeypatch):
-    from lossbench.training import train as running
-
     seen = {}
 
-    class Spy(running.Trainer):
+    class Spy(Trainer):
         def step(self):
             seen.setdefault(self.run.name, []).append(self.batch_indices.clone())
             if len(seen[self.run.name]) == 1:
                 seen[self.run.name + "/start"] = self.network.feature.weight.detach().clone()
             super().step()
 
-    monkeypatch.setattr(running, "Trainer", Spy)
+    monkeypatch.setattr(train_module, "Trainer", Spy)
     configs = [small(loss, epochs=2) for loss in ("softmax", "center", "arcface")]
     for config in configs:
         run(config, tmp_path)
@@ -144,11 +144,6 @@ def test_files_of_a_finished_run(tmp_path):
 
 
 def test_stored_model_gives_the_stored_features(tmp_path):
-    from lossbench.data import load_splits
-    from lossbench.records import SplitSpec
-    from lossbench.runs.model import load_model
-    from lossbench.training.evaluation import Evaluator
-
     config = small("arcface")
     run(config, tmp_path)
     folder = Store(tmp_path).run(config)
@@ -177,15 +172,13 @@ def test_divergence_is_stored_and_keeps_the_last_finite_values(tmp_path):
 
 
 def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatch):
-    from lossbench.training import train as running
-
-    class Poisoned(running.Trainer):
+    class Poisoned(Trainer):
         def step(self):
             super().step()
             if self.epoch == 2:
                 self.loss_sums += torch.nan
 
-    monkeypatch.setattr(running, "Trainer", Poisoned)
+    monkeypatch.setattr(train_module, "Trainer", Poisoned)
     config = small("softmax", epochs=4)
     with pytest.raises(Diverged, match="epoch 3"):
         run(config, tmp_path)
@@ -193,6 +186,27 @@ def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatc
     assert result.epoch == 3
     assert np.isfinite(result.loss)
     assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path, config).values())
+
+
+def test_a_resume_state_has_the_entries_of_its_format(tmp_path):
+    """States that earlier versions stored are continued: an entry with another name or form breaks that."""
+    config = small()
+    with pytest.raises(Interrupted):
+        run(config, tmp_path, Recorder(17))
+    folder = Store(tmp_path).run(config)
+    state = load_state(folder.read_bytes("resume.pt"), "here")
+    assert (state["epoch"], state["step"], len(state["sums"])) == (1, 5, 3)
+    (record,), (seconds, epoch_seconds) = state["records"], state["seconds"]
+    assert record[0] == 1
+    assert set(record[3]) == {"softmax", "center"}
+    assert seconds > record[5] > 0 < epoch_seconds
+    parameters = [p for module in build(config) for p in module.parameters()]
+    entries = state["optimizer"]["state"]
+    assert [entries[number]["exp_avg"].shape for number in range(len(entries))] == [
+        p.shape for p in parameters
+    ]
+    assert state["optimizer"]["param_groups"][0]["params"] == list(range(len(parameters)))
+    assert {"network", "loss", "snapshots", "threads", "random", "cuda_random"} <= set(state)
 
 
 def test_a_damaged_resume_state_is_refused_and_kept(tmp_path):
@@ -225,13 +239,10 @@ def test_every_loss_trains_on_real_digits(tmp_path, name):
 
 @pytest.mark.mnist
 def test_center_learns_mnist_within_an_epoch(tmp_path, mnist_folder):
-    """The real thing, one epoch: 55,000 images, two-dimensional features, far beyond what guessing gives."""
+    """The real thing, one epoch: 55,000 images, two-dimensional features, far above chance."""
     config = make_config(loss="center", lam=0.003, epochs=1)
     watching = Recorder()
-    from lossbench.training.process import Placement
-    from lossbench.training.train import train
-
-    result = train(
+    result = train_module.train(
         config,
         Store(tmp_path),
         placement=Placement("cpu", mnist_folder, 1),
