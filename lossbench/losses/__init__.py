@@ -13,8 +13,48 @@ from ._explanation import Explanation, documentation, explain, target_curve, val
 from ._prediction import class_means, class_scores
 from ._weighted_sum import WeightedSum
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what editors and type checkers complete; at run time the file names decide
     from torch import nn
+
+    from .adacos import AdaCos as AdaCos
+    from .adaface import AdaFace as AdaFace
+    from .arcface import ArcFace as ArcFace
+    from .center import Center as Center
+    from .circle import Circle as Circle
+    from .circle_pair import CirclePair as CirclePair
+    from .coco import Coco as Coco
+    from .combined_margin import CombinedMargin as CombinedMargin
+    from .contrastive import Contrastive as Contrastive
+    from .contrastive_center import ContrastiveCenter as ContrastiveCenter
+    from .cosface import CosFace as CosFace
+    from .curricularface import CurricularFace as CurricularFace
+    from .exponential import Exponential as Exponential
+    from .focal import Focal as Focal
+    from .ghm import GHM as GHM
+    from .git import Git as Git
+    from .hinge import Hinge as Hinge
+    from .island import Island as Island
+    from .l2_softmax import L2Softmax as L2Softmax
+    from .l_softmax import LSoftmax as LSoftmax
+    from .label_smoothing import LabelSmoothing as LabelSmoothing
+    from .lgm import LGM as LGM
+    from .lifted import Lifted as Lifted
+    from .magface import MagFace as MagFace
+    from .modified_softmax import ModifiedSoftmax as ModifiedSoftmax
+    from .multi_similarity import MultiSimilarity as MultiSimilarity
+    from .n_pair import NPair as NPair
+    from .normface import NormFace as NormFace
+    from .oim import OIM as OIM
+    from .proxy_anchor import ProxyAnchor as ProxyAnchor
+    from .proxy_nca import ProxyNCA as ProxyNCA
+    from .range import Range as Range
+    from .ring import Ring as Ring
+    from .softmax import Softmax as Softmax
+    from .sphereface import SphereFace as SphereFace
+    from .squared import Squared as Squared
+    from .subcenter_arcface import SubcenterArcFace as SubcenterArcFace
+    from .supcon import SupCon as SupCon
+    from .triplet import Triplet as Triplet
 
 __all__ = [
     "Explanation", "WeightedSum", "class_means", "class_scores", "documentation", "explain", "target_curve",

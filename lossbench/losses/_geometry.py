@@ -8,31 +8,32 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..protocols import SoftlyStarted
-
 TINY_NORM = 1e-6
 """Vectors shorter than this are not stretched to unit length, which keeps their gradient finite."""
 
-Method = TypeVar("Method", bound=Callable[..., Tensor])
+Self = TypeVar("Self")
+Rest = ParamSpec("Rest")
 
 
-def full_precision(method: Method) -> Method:
+def full_precision(
+    method: Callable[Concatenate[Self, Tensor, Rest], Tensor],
+) -> Callable[Concatenate[Self, Tensor, Rest], Tensor]:
     """Let a loss compute in float32 (float64 stays), also under autocast and on half-precision features."""
 
     @functools.wraps(method)
-    def wrapper(self: object, features: Tensor, *rest: Tensor) -> Tensor:
+    def wrapper(self: Self, features: Tensor, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
             if features.dtype in (torch.float16, torch.bfloat16):
                 features = features.float()
-            return method(self, features, *rest)
+            return method(self, features, *args, **kwargs)
 
-    return wrapper  # type: ignore[return-value]
+    return wrapper
 
 
 def normalize(vectors: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ def add_angle(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> Tensor:
     return cosine * math.cos(margin) - sine * math.sin(margin)
 
 
-def falling_add_angle(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> Tensor:
+def add_angle_monotone(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> Tensor:
     """cos(theta + m), and cos(theta) - m sin(m) where theta + m passes pi: ArcFace's released code."""
     if isinstance(margin, Tensor):
         turn, drop = -margin.cos(), margin * margin.sin()
@@ -88,21 +89,6 @@ def is_target(logits: Tensor, labels: Tensor) -> Tensor:
     return labels.unsqueeze(-1) == torch.arange(logits.shape[-1], device=logits.device)
 
 
-def soft_start(loss: SoftlyStarted, features: Tensor, scale: float | Tensor) -> tuple[Tensor, Tensor]:
-    """Radius (B, 1) or () and margin factor () of an angular loss that starts softly.
-
-    On a circle two clusters that must change places cannot pass each other; with free lengths they can,
-    through the origin. Until `progress` reaches the fraction `soft_start` of the training the radius is the
-    feature's own length and the factor 0 (the modified softmax); then the radius is the scale, and the
-    factor rises from 0 to 1 until twice that fraction. Where `starting` is False, this is the paper's loss.
-    """
-    if not loss.starting:
-        return features.new_ones(()) * scale, torch.ones_like(loss.progress)
-    lengths = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
-    radius = torch.where(loss.progress < loss.soft_start, lengths, features.new_ones(()) * scale)
-    return radius, ((loss.progress - loss.soft_start) / loss.soft_start).clamp(0, 1)
-
-
 def multiplied_angle(cosine: Tensor, sine: Tensor, margin: float) -> Tensor:
     """psi(theta) = (-1)^k cos(m theta) - 2k for theta in [k pi/m, (k+1) pi/m]: falls from 1 without a jump.
 
@@ -115,15 +101,16 @@ def multiplied_angle(cosine: Tensor, sine: Tensor, margin: float) -> Tensor:
     return (1 - 2 * (k % 2)) * torch.cos(turned) - 2 * k
 
 
-def annealed_lambda(iterations: Tensor, base: float, gamma: float, power: float, floor: float) -> Tensor:
-    """max(lambda_min, base (1 + gamma t)^-power): the annealing of L-Softmax and SphereFace, scalar."""
-    return (base * (1 + gamma * iterations) ** -power).clamp(min=floor)
-
-
 def class_sums(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """Per-class sums (C, D) and counts (C, 1); a matrix product, so the order of addition is fixed."""
     members = F.one_hot(labels, classes).to(features.dtype).T
     return members @ features, members.sum(1, keepdim=True)
+
+
+@torch.no_grad()
+def move_centers(centers: Tensor, sums: Tensor, counts: Tensor, rate: float) -> None:
+    """Move centres (C, D) towards the samples of their class, as the center loss does (Wen et al., eq. 4)."""
+    centers -= rate * (counts * centers - sums) / (1 + counts)
 
 
 def squared_distances(left: Tensor, right: Tensor) -> Tensor:
@@ -141,3 +128,9 @@ def class_weight(num_classes: int, feature_dim: int) -> torch.nn.Parameter:
     """A new W (C, D), uniform in +-1/sqrt(D) as a linear layer starts."""
     bound = feature_dim**-0.5
     return torch.nn.Parameter(torch.empty(num_classes, feature_dim).uniform_(-bound, bound))
+
+
+def random_centers(num_classes: int, feature_dim: int) -> Tensor:
+    """New centres (C, D), uniform in +-sqrt(3/D)."""
+    bound = (3 / feature_dim) ** 0.5
+    return torch.empty(num_classes, feature_dim).uniform_(-bound, bound)

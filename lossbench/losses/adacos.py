@@ -10,7 +10,7 @@ perfect sample at p = 1/2, which ten directions in a plane reach with s = 4.3 al
 Departures from the paper: s stays within 1 ... 64, because the rule gives 0 or less for two classes
 that are far apart, and in a plane grows without end while theta_med is above 45 degrees. Of an even
 batch the larger middle angle is the median. Evaluation uses the last s. `soft_start` is a schedule of
-ours that frees clusters stuck on the circle (see geometry.soft_start); s rests in its first part; it acts
+ours that frees clusters stuck on the circle (see _soft_start.py); s rests in its first part; it acts
 only while the buffer `progress` is below 1, which only lossbench's training loop sets. Public code
 (4uiiurz1) takes the median over all C angles and adds a margin; pytorch-metric-learning has no AdaCos.
 """
@@ -23,57 +23,45 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import SOFT_START, HyperParameter, LossSpec
-from ._geometry import class_weight, cosines, full_precision, is_target, soft_start
-
-SPEC = LossSpec(
-    title="AdaCos",
-    summary="Scaled cosines whose scale follows the batch: no setting to choose.",
-    paper="Zhang et al., AdaCos: Adaptively Scaling Cosine Logits, CVPR 2019, arXiv 1905.00292",
-    equation="L = CE(f, y),  f_j = s cos(theta_j),  s <- ln(B_avg) / cos(min(pi/4, theta_med))",
-    kind="classifier",
-    tags=("angular",),
-    settings={
-        "dynamic": HyperParameter(
-            default=True, help="let the scale follow the batch (off: sqrt(2) ln(C-1))", paper="true"
-        ),
-        "soft_start": SOFT_START,
-    },
-    exceptions={
-        "gradcheck": "the scale is computed from the batch, but the paper lets no gradient through it"
-    },
-)
+from ..specs import SOFT_START, LossSpec, setting
+from ._geometry import class_weight, cosines, full_precision, is_target
+from ._loss import Loss
+from ._soft_start import soft_start
 
 SMALLEST, LARGEST = 1.0, 64.0
 
 
-class AdaCos(nn.Module):
+class AdaCos(Loss):
     """AdaCos with class directions `weight` (C, D) and the buffer `scale` ()."""
 
-    scale: Tensor
-    progress: Tensor
-    starting = False
+    SPEC = LossSpec(
+        title="AdaCos",
+        summary="Scaled cosines whose scale follows the batch: no setting to choose.",
+        paper="Zhang et al., AdaCos: Adaptively Scaling Cosine Logits, CVPR 2019, arXiv 1905.00292",
+        equation="L = CE(f, y),  f_j = s cos(theta_j),  s <- ln(B_avg) / cos(min(pi/4, theta_med))",
+        kind="classifier",
+        tags=("angular",),
+        exceptions={
+            "gradcheck": "the scale is computed from the batch, but the paper lets no gradient through it"
+        },
+    )
+    dynamic: bool = setting(True, "let the scale follow the batch (off: sqrt(2) ln(C-1))", paper="true")
+    soft_start: float = SOFT_START
 
-    def __init__(
-        self, num_classes: int, feature_dim: int, *, dynamic: bool = True, soft_start: float = 0.3
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, dynamic=dynamic, soft_start=soft_start)
-        self.dynamic, self.soft_start = bool(chosen["dynamic"]), float(chosen["soft_start"])
-        self.weight = class_weight(num_classes, feature_dim)
-        start = math.sqrt(2) * math.log(max(num_classes - 1, 1))
-        self.register_buffer("scale", torch.tensor(max(SMALLEST, min(LARGEST, start))))
-        self.register_buffer("progress", torch.ones(()))
+    def __post_init__(self) -> None:
+        self.weight = class_weight(self.num_classes, self.feature_dim)
+        start = math.sqrt(2) * math.log(max(self.num_classes - 1, 1))
+        self.scale: Tensor = nn.Buffer(torch.tensor(max(SMALLEST, min(LARGEST, start))))
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy at the scale of this batch."""
         scores = cosines(features, self.weight)
-        moves = self.training and self.dynamic
-        scale = self._scale_of(scores.detach(), labels) if moves else self.scale
+        moving = self.training and self.dynamic
+        scale = self._next_scale(scores.detach(), labels) if moving else self.scale
         radius, _ = soft_start(self, features, scale)
         value = F.cross_entropy(radius * scores, labels)
-        if moves:
+        if moving:
             with torch.no_grad():
                 self.scale.copy_(torch.where(self.progress < self.soft_start, self.scale, scale))
         return value
@@ -83,10 +71,10 @@ class AdaCos(nn.Module):
         """Class scores (B, C): s cos(theta) at the last scale."""
         return self.scale * cosines(features, self.weight)
 
-    def _scale_of(self, scores: Tensor, labels: Tensor) -> Tensor:
+    def _next_scale(self, scores: Tensor, labels: Tensor) -> Tensor:
         """The next scale from the cosines (B, C) of a batch."""
         others = (self.scale * scores).masked_fill(is_target(scores, labels), -math.inf)
         log_sum = torch.logsumexp(others.flatten(), 0) - math.log(len(labels))
         # cos(min(pi/4, median angle)) without leaving cosines; median() takes the lower middle one
-        typical = scores.gather(1, labels.unsqueeze(1)).flatten().median().clamp(min=math.sqrt(0.5))
-        return (log_sum / typical).clamp(SMALLEST, LARGEST)
+        median = scores.gather(1, labels.unsqueeze(1)).flatten().median().clamp(min=math.sqrt(0.5))
+        return (log_sum / median).clamp(SMALLEST, LARGEST)

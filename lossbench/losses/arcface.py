@@ -15,108 +15,35 @@ training loop sets; `soft_start=0` switches it off there too.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import SOFT_START, HyperParameter, LossSpec, largest_angular_margin, smallest_useful_scale
-from ._geometry import (
-    add_angle,
-    class_weight,
-    cosines,
-    falling_add_angle,
-    full_precision,
-    normalize,
-    replace_target,
-    soft_start,
-    target_cosine_and_sine,
-)
-
-SPEC = LossSpec(
-    title="ArcFace",
-    summary="Additive angular margin: narrow rays at even angles.",
-    paper="Deng et al., ArcFace: Additive Angular Margin Loss, CVPR 2019, arXiv 1801.07698, eq. 3",
-    equation="L = CE(f, y),  f_j = s cos(theta_j),  f_y = s cos(theta_y + m)",
-    kind="classifier",
-    tags=("angular", "margin"),
-    settings={
-        "scale": HyperParameter(
-            default=lambda classes, dim: max(16.0, min(64.0, 8.0 * dim)),
-            low=0,
-            low_open=True,
-            help="length s given to the features",
-            sweep="8:64:log:4",
-            paper="64",
-            smallest=smallest_useful_scale,
-        ),
-        "margin": HyperParameter(
-            default=lambda classes, dim: round(min(0.5, 0.478 * largest_angular_margin(classes, dim)), 3),
-            low=0,
-            high=3.141592653589793,
-            unit="rad",
-            help="angle m added to the own class",
-            sweep="0:0.5:lin:6",
-            paper="0.5",
-            largest=largest_angular_margin,
-        ),
-        "easy_margin": HyperParameter(default=False, help="margin only where cos(theta) > 0", paper="false"),
-        "monotone": HyperParameter(
-            default=True, help="keep falling where theta + m passes pi", paper="true (released code)"
-        ),
-        "soft_start": SOFT_START,
-    },
-)
+from ..specs import ANGULAR_MARGIN, SCALE, SOFT_START, LossSpec, setting
+from ._cosine import CosineLoss, margin_scores
+from ._geometry import add_angle, add_angle_monotone
 
 
-class ArcFace(nn.Module):
-    """ArcFace with class directions `weight` (C, D); margin in radians, None for the default of (C, D)."""
+class ArcFace(CosineLoss):
+    """ArcFace with class directions `weight` (C, D)."""
 
-    progress: Tensor
-    starting = False
+    SPEC = LossSpec(
+        title="ArcFace",
+        summary="Additive angular margin: narrow rays at even angles.",
+        paper="Deng et al., ArcFace: Additive Angular Margin Loss, CVPR 2019, arXiv 1801.07698, eq. 3",
+        equation="L = CE(f, y),  f_j = s cos(theta_j),  f_y = s cos(theta_y + m)",
+        kind="classifier",
+        tags=("angular", "margin"),
+    )
+    scale: float = SCALE
+    margin: float = ANGULAR_MARGIN
+    easy_margin: bool = setting(False, "margin only where cos(theta) > 0", paper="false")
+    monotone: bool = setting(True, "keep falling where theta + m passes pi", paper="true (released code)")
+    soft_start: float = SOFT_START
 
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        scale: float | None = None,
-        margin: float | None = None,
-        easy_margin: bool = False,
-        monotone: bool = True,
-        soft_start: float = 0.3,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(
-            num_classes,
-            feature_dim,
-            scale=scale,
-            margin=margin,
-            easy_margin=easy_margin,
-            monotone=monotone,
-            soft_start=soft_start,
-        )
-        self.scale, self.margin = float(chosen["scale"]), float(chosen["margin"])
-        self.easy_margin, self.monotone = bool(chosen["easy_margin"]), bool(chosen["monotone"])
-        self.soft_start = float(chosen["soft_start"])
-        self.weight = class_weight(num_classes, feature_dim)
-        self.register_buffer("progress", torch.ones(()))
+    def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
+        return margin_scores(features, self.weight, labels, ramp, self._target)
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
-        radius, ramp = soft_start(self, features, self.scale)
-        x, w = normalize(features), normalize(self.weight)
-        cosine, sine = target_cosine_and_sine(x, w, labels)
-        target = cosine + ramp * (self._with_margin(cosine, sine) - cosine)
-        scores = replace_target(x @ w.T, labels, target)
-        return F.cross_entropy(radius * scores, labels)
-
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Margin-free class scores (B, C): s cos(theta)."""
-        return self.scale * cosines(features, self.weight)
-
-    def _with_margin(self, cosine: Tensor, sine: Tensor) -> Tensor:
+    def _target(self, cosine: Tensor, sine: Tensor) -> Tensor:
         if self.monotone and not self.easy_margin:
-            return falling_add_angle(cosine, sine, self.margin)
+            return add_angle_monotone(cosine, sine, self.margin)
         shifted = add_angle(cosine, sine, self.margin)
         return torch.where(cosine > 0, shifted, cosine) if self.easy_margin else shifted

@@ -14,51 +14,34 @@ released network does (Caffe's "xavier").
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import class_sums, full_precision
+from ..specs import CENTER_RATE, LossSpec, setting
+from ._geometry import class_sums, full_precision, move_centers, random_centers
+from ._loss import Loss
 
-SPEC = LossSpec(
-    title="Center",
-    summary="Pulls features to moving class centres: compact blobs.",
-    paper="Wen et al., A Discriminative Feature Learning Approach (center loss), ECCV 2016, eqs. 2-4",
-    equation="L = 1/2 ||x - c_y||^2,  c_j <- c_j - alpha sum_(y=j) (c_j - x) / (1 + n_j)",
-    kind="auxiliary",
-    weight=HyperParameter(
-        default=0.003,
-        low=0,
-        help="weight of the center term beside softmax",
-        sweep="1e-4:1:log:5",
-        paper="0.003 (faces)",
-    ),
-    settings={
-        "alpha": HyperParameter(
-            default=0.5,
-            low=0,
-            low_open=True,
-            high=1,
-            help="rate of the centre updates",
-            sweep="0.1:0.9:lin:5",
-            paper="0.5",
+
+class Center(Loss):
+    """Center term with the buffer `centers` (C, D)."""
+
+    SPEC = LossSpec(
+        title="Center",
+        summary="Pulls features to moving class centres: compact blobs.",
+        paper="Wen et al., A Discriminative Feature Learning Approach (center loss), ECCV 2016, eqs. 2-4",
+        equation="L = 1/2 ||x - c_y||^2,  c_j <- c_j - alpha sum_(y=j) (c_j - x) / (1 + n_j)",
+        kind="auxiliary",
+        weight=setting(
+            0.003,
+            "weight of the center term beside softmax",
+            ge=0,
+            sweep="1e-4:1:log:5",
+            paper="0.003 (faces)",
         ),
-    },
-)
+    )
+    alpha: float = CENTER_RATE
 
-
-class Center(nn.Module):
-    """Center term with the buffer `centers` (C, D); alpha in (0, 1] is the rate of its updates."""
-
-    centers: Tensor
-
-    def __init__(self, num_classes: int, feature_dim: int, *, alpha: float = 0.5) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, alpha=alpha)
-        self.alpha = float(chosen["alpha"])
-        bound = (3 / feature_dim) ** 0.5
-        centers = torch.empty(num_classes, feature_dim).uniform_(-bound, bound)
-        self.register_buffer("centers", centers)
+    def __post_init__(self) -> None:
+        self.centers: Tensor = nn.Buffer(random_centers(self.num_classes, self.feature_dim))
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -66,10 +49,6 @@ class Center(nn.Module):
         # clone: the centres move below, and backward still needs the ones that the value was taken with
         value = (features - self.centers.clone()[labels]).square().sum(-1).mean() / 2
         if self.training:
-            self._move_centers(features.detach(), labels)
+            sums, counts = class_sums(features.detach(), labels, self.num_classes)
+            move_centers(self.centers, sums, counts, self.alpha)
         return value
-
-    @torch.no_grad()
-    def _move_centers(self, features: Tensor, labels: Tensor) -> None:
-        sums, counts = class_sums(features, labels, len(self.centers))
-        self.centers -= self.alpha * (counts * self.centers - sums) / (1 + counts)

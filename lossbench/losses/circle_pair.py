@@ -13,73 +13,52 @@ perfect anchor stays wrong and the value high, which is no fault. Gamma suits th
 without a positive or a negative are left out of the mean (pytorch-metric-learning counts them as 0).
 `soft_start` is a
 schedule of ours: first the mean over positives of their log-probability among all pairs, with the anchor's
-own length as scale (see geometry.soft_start), which then fades into this loss. It acts only while the buffer
+own length as scale (see _soft_start.py), which then fades into this loss. It acts only while the buffer
 `progress` is below 1, which only lossbench's training loop sets.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import SOFT_START, HyperParameter, LossSpec, largest_cosine_margin
-from ._geometry import full_precision, normalize, soft_start
+from ..specs import SOFT_START, LossSpec, largest_cosine_margin, setting
+from ._geometry import full_precision, normalize
+from ._loss import Loss
 from ._pairwise import Block, log_sum_exp, softplus, sum_after_soft_start, sum_over_scores, usable_anchors
-
-SPEC = LossSpec(
-    title="Circle (pairs)",
-    summary="Cosines of pairs, each pulled as far as it needs: rays.",
-    paper="Sun et al., Circle Loss, CVPR 2020, arXiv 2002.10857, eqs. 4 and 6",
-    equation="L = log(1 + sum exp(g a_n (s_n - m)) sum exp(-g a_p (s_p - 1 + m)))",
-    kind="pairs",
-    sampler="balanced",
-    tags=("angular", "margin"),
-    exceptions={"gradcheck": "the weights a are constants in the gradient, by definition"},
-    settings={
-        "gamma": HyperParameter(
-            default=32.0,
-            low=0,
-            low_open=True,
-            help="scale of the similarities",
-            sweep="8:128:log:5",
-            paper="256 (faces), 128 (persons), 80 (retrieval)",
-        ),
-        "margin": HyperParameter(
-            default=lambda classes, dim: round(
-                max(0.25, 1.05 * (1 - largest_cosine_margin(classes, dim)) / 2**0.5), 2
-            ),
-            low=-1,
-            high=1,
-            help="relaxation m",
-            sweep="0.25:0.75:lin:5",
-            paper="0.25",
-            smallest=lambda classes, dim: (1 - largest_cosine_margin(classes, dim)) / 2**0.5,
-        ),
-        "soft_start": SOFT_START,
-    },
-)
+from ._soft_start import soft_start
 
 
-class CirclePair(nn.Module):
+class CirclePair(Loss):
     """Circle loss per anchor on cosines of pairs; margin None for the default of (C, D)."""
 
-    progress: Tensor
-    starting = False
-
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        gamma: float = 32.0,
-        margin: float | None = None,
-        soft_start: float = 0.3,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, gamma=gamma, margin=margin, soft_start=soft_start)
-        self.gamma, self.margin = float(chosen["gamma"]), float(chosen["margin"])
-        self.soft_start = float(chosen["soft_start"])
-        self.register_buffer("progress", torch.ones(()))
+    SPEC = LossSpec(
+        title="Circle (pairs)",
+        summary="Cosines of pairs, each pulled as far as it needs: rays.",
+        paper="Sun et al., Circle Loss, CVPR 2020, arXiv 2002.10857, eqs. 4 and 6",
+        equation="L = log(1 + sum exp(g a_n (s_n - m)) sum exp(-g a_p (s_p - 1 + m)))",
+        kind="pairs",
+        sampler="balanced",
+        tags=("angular", "margin"),
+        exceptions={"gradcheck": "the weights a are constants in the gradient, by definition"},
+    )
+    gamma: float = setting(
+        32.0,
+        "scale of the similarities",
+        gt=0,
+        sweep="8:128:log:5",
+        paper="256 (faces), 128 (persons), 80 (retrieval)",
+    )
+    margin: float = setting(
+        lambda classes, dim: round(max(0.25, 1.05 * (1 - largest_cosine_margin(classes, dim)) / 2**0.5), 2),
+        "relaxation m",
+        ge=-1,
+        le=1,
+        sweep="0.25:0.75:lin:5",
+        paper="0.25",
+        smallest=lambda classes, dim: (1 - largest_cosine_margin(classes, dim)) / 2**0.5,
+    )
+    soft_start: float = SOFT_START
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

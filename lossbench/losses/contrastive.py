@@ -15,40 +15,29 @@ pairs are averaged apart.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec
+from ..specs import LossSpec, setting
 from ._geometry import full_precision
+from ._loss import Loss
 from ._pairwise import Block, sum_over_distances
 
-SPEC = LossSpec(
-    title="Contrastive",
-    summary="Pairs attract or keep a distance: small blobs a margin apart.",
-    paper="Hadsell et al., Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006, eq. 4",
-    equation="L = mean over pairs of t D^2 / 2 + (1 - t) [m - D]_+^2 / 2",
-    kind="pairs",
-    sampler="balanced",
-    tags=("distance", "margin"),
-    settings={
-        "margin": HyperParameter(
-            default=1.0,
-            low=0,
-            low_open=True,
-            help="distance m that pairs of two classes keep",
-            sweep="0.5:8:log:5",
-            paper="1",
-        ),
-    },
-)
 
-
-class Contrastive(nn.Module):
+class Contrastive(Loss):
     """Contrastive loss over all pairs of the batch, without state."""
 
-    def __init__(self, num_classes: int, feature_dim: int, *, margin: float = 1.0) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, margin=margin)
-        self.margin = float(chosen["margin"])
+    SPEC = LossSpec(
+        title="Contrastive",
+        summary="Pairs attract or keep a distance: small blobs a margin apart.",
+        paper="Hadsell et al., Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006, eq. 4",
+        equation="L = mean over pairs of t D^2 / 2 + (1 - t) [m - D]_+^2 / 2",
+        kind="pairs",
+        sampler="balanced",
+        tags=("distance", "margin"),
+    )
+    margin: float = setting(
+        1.0, "distance m that pairs of two classes keep", gt=0, sweep="0.5:8:log:5", paper="1"
+    )
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

@@ -13,47 +13,31 @@ larger than that of the center loss by orders of magnitude.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import full_precision, is_target, squared_distances
-
-SPEC = LossSpec(
-    title="Contrastive-Center",
-    summary="Distance to the own centre over the distances to all others: compact blobs.",
-    paper="Qi and Su, Contrastive-Center Loss for Deep Neural Networks, ICIP 2017, arXiv 1707.07391",
-    equation="L = 1/2 |x - c_y|^2 / (sum_(j != y) |x - c_j|^2 + delta)",
-    kind="auxiliary",
-    tags=("centers",),
-    weight=HyperParameter(
-        default=1.0,
-        low=0,
-        help="weight of the contrastive-center term beside softmax",
-        sweep="0.1:100:log:4",
-    ),
-    settings={
-        "delta": HyperParameter(
-            default=1.0,
-            low=0,
-            low_open=True,
-            help="keeps the denominator from zero",
-            sweep="0.01:100:log:5",
-            paper="1",
-        ),
-    },
-)
+from ..specs import LossSpec, setting
+from ._geometry import full_precision, is_target, random_centers, squared_distances
+from ._loss import Loss
 
 
-class ContrastiveCenter(nn.Module):
+class ContrastiveCenter(Loss):
     """Contrastive-center term; its centres are the parameter `centers` (C, D)."""
 
-    def __init__(self, num_classes: int, feature_dim: int, *, delta: float = 1.0) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, delta=delta)
-        self.delta = float(chosen["delta"])
-        bound = (3 / feature_dim) ** 0.5
-        self.centers = nn.Parameter(torch.empty(num_classes, feature_dim).uniform_(-bound, bound))
+    SPEC = LossSpec(
+        title="Contrastive-Center",
+        summary="Distance to the own centre over the distances to all others: compact blobs.",
+        paper="Qi and Su, Contrastive-Center Loss for Deep Neural Networks, ICIP 2017, arXiv 1707.07391",
+        equation="L = 1/2 |x - c_y|^2 / (sum_(j != y) |x - c_j|^2 + delta)",
+        kind="auxiliary",
+        tags=("centers",),
+        weight=setting(
+            1.0, "weight of the contrastive-center term beside softmax", ge=0, sweep="0.1:100:log:4"
+        ),
+    )
+    delta: float = setting(1.0, "keeps the denominator from zero", gt=0, sweep="0.01:100:log:5", paper="1")
+
+    def __post_init__(self) -> None:
+        self.centers = nn.Parameter(random_centers(self.num_classes, self.feature_dim))
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

@@ -18,73 +18,41 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import class_weight, full_precision
-
-SPEC = LossSpec(
-    title="Exponential",
-    summary="Boosting's exponential cost of wrong scores.",
-    paper="Mukherjee & Schapire, JMLR 14 (2013); Zhu et al., Multi-class AdaBoost, Stat. Interface 2 (2009)",
-    equation="L = exp(CE) - 1  or  exp(-1/C (f_y - mean_(j != y) f_j))",
-    kind="classifier",
-    tags=("no-probabilities",),
-    settings={
-        "form": HyperParameter(
-            default="m2",
-            choices=("m2", "samme"),
-            help="against every other score, or against their mean",
-        ),
-        "limit": HyperParameter(
-            default=1.0,
-            low=0,
-            high=60,
-            help="exponent above which it goes on linearly",
-            sweep="0:4:lin:5",
-            paper="none",
-        ),
-        "bias": HyperParameter(default=False, help="add a bias to the class scores"),
-    },
-)
+from ..specs import LossSpec, setting
+from ._geometry import full_precision
+from ._linear import LinearLoss
 
 
-class Exponential(nn.Module):
+class Exponential(LinearLoss):
     """Multi-class exponential loss with class weights `weight` (C, D) and, if asked for, `bias` (C,)."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        form: str = "m2",
-        limit: float = 1.0,
-        bias: bool = False,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, form=form, limit=limit, bias=bias)
-        self.form, self.limit = chosen["form"], float(chosen["limit"])
-        self.weight = class_weight(num_classes, feature_dim)
-        self.bias = nn.Parameter(torch.zeros(num_classes)) if chosen["bias"] else None
+    SPEC = LossSpec(
+        title="Exponential",
+        summary="Boosting's exponential cost of wrong scores.",
+        paper="Mukherjee & Schapire, JMLR 14 (2013); Zhu et al., Multi-class AdaBoost, "
+        "Stat. Interface 2 (2009)",
+        equation="L = exp(CE) - 1  or  exp(-1/C (f_y - mean_(j != y) f_j))",
+        kind="classifier",
+        tags=("no-probabilities",),
+    )
+    form: str = setting("m2", "against every other score, or against their mean", choices=("m2", "samme"))
+    limit: float = setting(
+        1.0, "exponent above which it goes on linearly", ge=0, le=60, sweep="0:4:lin:5", paper="none"
+    )
+    bias: bool = setting(False, "add a bias to the class scores")
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean exponential loss."""
         scores = self.logits(features)
         if self.form == "m2":
-            exponent = F.cross_entropy(scores, labels, reduction="none")
-            curve = torch.expm1
+            exponent, curve = F.cross_entropy(scores, labels, reduction="none"), torch.expm1
         else:
-            own = scores.gather(1, labels.unsqueeze(-1)).squeeze(-1)
-            classes = scores.shape[-1]
-            rivals = (scores.sum(-1) - own) / max(classes - 1, 1)
-            exponent = (rivals - own) / classes
-            curve = torch.exp
+            target = scores.gather(1, labels.unsqueeze(-1)).squeeze(-1)
+            mean_of_others = (scores.sum(-1) - target) / max(self.num_classes - 1, 1)
+            exponent, curve = (mean_of_others - target) / self.num_classes, torch.exp
         # relu, not exponent - clamped: below the limit the huge slope must not enter the gradient at all
         tangent = math.exp(self.limit) * F.relu(exponent - self.limit)
         return (curve(exponent.clamp(max=self.limit)) + tangent).mean()
-
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Class scores (B, C)."""
-        return F.linear(features, self.weight, self.bias)

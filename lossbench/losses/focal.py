@@ -14,46 +14,30 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import class_weight, full_precision
-
-SPEC = LossSpec(
-    title="Focal",
-    summary="Cross-entropy that fades out for easy samples.",
-    paper="Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, arXiv 1708.02002, eqs. 4-5",
-    equation="L = -alpha (1 - p_y)^gamma log p_y,  p = softmax(W x)",
-    kind="classifier",
-    settings={
-        "gamma": HyperParameter(
-            default=2.0, low=0, help="how strongly easy samples fade", sweep="0:4:lin:5", paper="2"
-        ),
-        "alpha": HyperParameter(
-            default=1.0, low=0, low_open=True, help="factor of the whole loss", paper="0.25 (positives)"
-        ),
-    },
-)
+from ..specs import LossSpec, setting
+from ._geometry import full_precision
+from ._linear import LinearLoss
 
 
-class Focal(nn.Module):
+class Focal(LinearLoss):
     """Focal loss on softmax probabilities, with class weights `weight` (C, D)."""
 
-    def __init__(self, num_classes: int, feature_dim: int, *, gamma: float = 2.0, alpha: float = 1.0) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, gamma=gamma, alpha=alpha)
-        self.gamma, self.alpha = float(chosen["gamma"]), float(chosen["alpha"])
-        self.weight = class_weight(num_classes, feature_dim)
+    SPEC = LossSpec(
+        title="Focal",
+        summary="Cross-entropy that fades out for easy samples.",
+        paper="Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, arXiv 1708.02002, eqs. 4-5",
+        equation="L = -alpha (1 - p_y)^gamma log p_y,  p = softmax(W x)",
+        kind="classifier",
+    )
+    gamma: float = setting(2.0, "how strongly easy samples fade", ge=0, sweep="0:4:lin:5", paper="2")
+    alpha: float = setting(1.0, "factor of the whole loss", gt=0, paper="0.25 (positives)")
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean focal loss."""
         cross_entropy = F.cross_entropy(self.logits(features), labels, reduction="none")
         # 1 - p without cancellation; the floor, because p = 1 has an infinite slope where gamma < 1
-        missing = -torch.expm1(-cross_entropy).clamp(max=-torch.finfo(cross_entropy.dtype).tiny)
-        return self.alpha * (missing**self.gamma * cross_entropy).mean()
-
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Class scores (B, C)."""
-        return F.linear(features, self.weight)
+        error = -torch.expm1(-cross_entropy).clamp(max=-torch.finfo(cross_entropy.dtype).tiny)
+        return self.alpha * (error**self.gamma * cross_entropy).mean()

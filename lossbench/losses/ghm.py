@@ -23,60 +23,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import class_weight, full_precision, is_target
-
-SPEC = LossSpec(
-    title="GHM-C",
-    summary="Weights samples by the rarity of their gradient length.",
-    paper="Li et al., Gradient Harmonized Single-stage Detector, AAAI 2019, arXiv 1811.05181, eqs. 5-10",
-    equation="L = mean(beta loss),  beta = N / (S_b M),  S <- momentum S + (1 - momentum) R",
-    kind="classifier",
-    exceptions={
-        "descent": "not the gradient of its value: beta is constant there, but changes with the bins in use",
-        "precision": "a gradient length on the edge of two bins falls into either",
-    },
-    settings={
-        "form": HyperParameter(
-            default="softmax", choices=("softmax", "sigmoid"), help="elements: samples, or single scores"
-        ),
-        "bins": HyperParameter(
-            default=10, low=1, high=1000, help="number M of bins of g", sweep="5:40:log:4", paper="30"
-        ),
-        "momentum": HyperParameter(
-            default=0.75,
-            low=0,
-            high=1,
-            high_open=True,
-            help="of the moving average of the bins",
-            paper="0.75",
-        ),
-    },
-)
+from ..specs import LossSpec, setting
+from ._geometry import full_precision, is_target
+from ._linear import LinearLoss
 
 
-class GHM(nn.Module):
+class GHM(LinearLoss):
     """GHM-C with class weights `weight` (C, D); `density` (M,) and `mass` () are its moving average."""
 
-    density: Tensor
-    mass: Tensor
+    SPEC = LossSpec(
+        title="GHM-C",
+        summary="Weights samples by the rarity of their gradient length.",
+        paper="Li et al., Gradient Harmonized Single-stage Detector, AAAI 2019, arXiv 1811.05181, eqs. 5-10",
+        equation="L = mean(beta loss),  beta = N / (S_b M),  S <- momentum S + (1 - momentum) R",
+        kind="classifier",
+        exceptions={
+            "descent": "beta is constant in the gradient, but the value changes with the bins in use",
+            "precision": "a gradient length on the edge of two bins falls into either",
+        },
+    )
+    form: str = setting("softmax", "elements: samples, or single scores", choices=("softmax", "sigmoid"))
+    bins: int = setting(10, "number M of bins of g", ge=1, le=1000, sweep="5:40:log:4", paper="30")
+    momentum: float = setting(0.75, "of the moving average of the bins", ge=0, lt=1, paper="0.75")
 
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        form: str = "softmax",
-        bins: int = 10,
-        momentum: float = 0.75,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, form=form, bins=bins, momentum=momentum)
-        self.form, self.bins, self.momentum = chosen["form"], int(chosen["bins"]), float(chosen["momentum"])
-        self.weight = class_weight(num_classes, feature_dim)
-        self.bias = nn.Parameter(torch.zeros(num_classes)) if self.form == "sigmoid" else None
-        self.register_buffer("density", torch.zeros(self.bins))
-        self.register_buffer("mass", torch.zeros(()))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.form == "sigmoid":
+            self.bias = nn.Parameter(torch.zeros(self.num_classes))
+        self.density: Tensor = nn.Buffer(torch.zeros(self.bins))
+        self.mass: Tensor = nn.Buffer(torch.zeros(()))
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -84,24 +59,19 @@ class GHM(nn.Module):
         scores = self.logits(features)
         if self.form == "softmax":
             losses = F.cross_entropy(scores, labels, reduction="none")
-            lengths = -torch.expm1(-losses.detach())
+            gradient_lengths = -torch.expm1(-losses.detach())
         else:
             targets = is_target(scores, labels).to(scores.dtype)
             losses = F.binary_cross_entropy_with_logits(scores, targets, reduction="none").flatten()
-            lengths = (scores.detach().sigmoid() - targets).abs().flatten()
-        return (self._weights(lengths) * losses).mean()
-
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Class scores (B, C)."""
-        return F.linear(features, self.weight, self.bias)
+            gradient_lengths = (scores.detach().sigmoid() - targets).abs().flatten()
+        return (self._weights(gradient_lengths) * losses).mean()
 
     @torch.no_grad()
-    def _weights(self, lengths: Tensor) -> Tensor:
+    def _weights(self, gradient_lengths: Tensor) -> Tensor:
         """beta (N,) of the elements with gradient lengths g (N,); moves the average in training."""
-        bins = (lengths * self.bins).long().clamp(max=self.bins - 1)  # g = 1 belongs to the last bin
-        counts = torch.zeros_like(self.density).scatter_add(0, bins, torch.ones_like(lengths))
-        density = self.momentum * self.density + (1 - self.momentum) * counts / len(lengths)
+        bins = (gradient_lengths * self.bins).long().clamp(max=self.bins - 1)  # g = 1 is in the last bin
+        counts = torch.zeros_like(self.density).scatter_add(0, bins, torch.ones_like(gradient_lengths))
+        density = self.momentum * self.density + (1 - self.momentum) * counts / len(gradient_lengths)
         mass = self.momentum * self.mass + (1 - self.momentum)
         if self.training:
             self.density.copy_(density)

@@ -14,59 +14,42 @@ samples) where it writes sums, so the weights mean the same at every batch size.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import class_sums, full_precision, is_target, squared_distances
-
-SPEC = LossSpec(
-    title="Git",
-    summary="Center loss with a push away from other centres: compact, separate blobs.",
-    paper="Calefati et al., Git Loss for Deep Face Recognition, BMVC 2018, arXiv 1807.08512",
-    equation="L = 1/2 |x - c_y|^2 + w mean_(i != j) 1 / (1 + |x_i - c_(y_j)|^2)",
-    kind="auxiliary",
-    tags=("centers",),
-    weight=HyperParameter(
-        default=0.1,
-        low=0,
-        help="weight lambda_C of the git term beside softmax",
-        sweep="1e-3:1:log:4",
-        paper="1 (authors' code)",
-    ),
-    settings={
-        "alpha": HyperParameter(
-            default=0.5,
-            low=0,
-            low_open=True,
-            high=1,
-            help="rate of the centre updates",
-            sweep="0.1:0.9:lin:5",
-            paper="0.5",
-        ),
-        "push": HyperParameter(
-            default=1.0,
-            low=0,
-            help="weight of the push relative to the pull, lambda_G / lambda_C",
-            sweep="0.1:10:log:5",
-            paper="1 (authors' code)",
-        ),
-    },
-)
+from ..specs import CENTER_RATE, LossSpec, setting
+from ._geometry import class_sums, full_precision, is_target, move_centers, random_centers, squared_distances
+from ._loss import Loss
 
 
-class Git(nn.Module):
+class Git(Loss):
     """Git term with the buffer `centers` (C, D)."""
 
-    centers: Tensor
+    SPEC = LossSpec(
+        title="Git",
+        summary="Center loss with a push away from other centres: compact, separate blobs.",
+        paper="Calefati et al., Git Loss for Deep Face Recognition, BMVC 2018, arXiv 1807.08512",
+        equation="L = 1/2 |x - c_y|^2 + w mean_(i != j) 1 / (1 + |x_i - c_(y_j)|^2)",
+        kind="auxiliary",
+        tags=("centers",),
+        weight=setting(
+            0.1,
+            "weight lambda_C of the git term beside softmax",
+            ge=0,
+            sweep="1e-3:1:log:4",
+            paper="1 (authors' code)",
+        ),
+    )
+    alpha: float = CENTER_RATE
+    push: float = setting(
+        1.0,
+        "weight of the push relative to the pull, lambda_G / lambda_C",
+        ge=0,
+        sweep="0.1:10:log:5",
+        paper="1 (authors' code)",
+    )
 
-    def __init__(self, num_classes: int, feature_dim: int, *, alpha: float = 0.5, push: float = 1.0) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, alpha=alpha, push=push)
-        self.alpha, self.push = float(chosen["alpha"]), float(chosen["push"])
-        bound = (3 / feature_dim) ** 0.5
-        centers = torch.empty(num_classes, feature_dim).uniform_(-bound, bound)
-        self.register_buffer("centers", centers)
+    def __post_init__(self) -> None:
+        self.centers: Tensor = nn.Buffer(random_centers(self.num_classes, self.feature_dim))
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -74,16 +57,12 @@ class Git(nn.Module):
         # clone: the centres move below, and backward still needs the ones that the value was taken with
         squared = squared_distances(features, self.centers.clone())
         own = is_target(squared, labels)
-        sums, counts = class_sums(features.detach(), labels, len(self.centers))
+        sums, counts = class_sums(features.detach(), labels, self.num_classes)
         # c_{y_j} takes C values only: each counts as often as its class occurs, without i itself
         others = counts.T - own.to(squared.dtype)
         pairs = max(len(labels) * (len(labels) - 1), 1)
         pull = squared.masked_fill(~own, 0).sum(1).mean() / 2
         value = pull + self.push * (others / (1 + squared)).sum() / pairs
         if self.training:
-            self._move_centers(sums, counts)
+            move_centers(self.centers, sums, counts, self.alpha)
         return value
-
-    @torch.no_grad()
-    def _move_centers(self, sums: Tensor, counts: Tensor) -> None:
-        self.centers -= self.alpha * (counts * self.centers - sums) / (1 + counts)

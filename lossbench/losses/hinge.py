@@ -13,53 +13,33 @@ divides by C. pytorch-metric-learning has no counterpart.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import class_weight, full_precision, is_target
-
-SPEC = LossSpec(
-    title="Hinge",
-    summary="Multi-class support vector machine: only violated margins pull.",
-    paper="Crammer & Singer, JMLR 2 (2001) 265-292; Weston & Watkins, ESANN 1999",
-    equation="L = sum_(j != y) [delta + f_j - f_y]_+  or  [delta + max_(j != y) f_j - f_y]_+",
-    kind="classifier",
-    tags=("margin", "no-probabilities"),
-    settings={
-        "form": HyperParameter(
-            default="weston-watkins",
-            choices=("crammer-singer", "weston-watkins"),
-            help="the strongest rival alone, or all rivals",
-        ),
-        "delta": HyperParameter(
-            default=1.0, low=0, low_open=True, help="margin between scores", sweep="0.5:8:log:5", paper="1"
-        ),
-        "squared": HyperParameter(default=False, help="square each violation", paper="false"),
-        "bias": HyperParameter(default=False, help="add a bias to the class scores", paper="true"),
-    },
-)
+from ..specs import LossSpec, setting
+from ._geometry import full_precision, is_target
+from ._linear import LinearLoss
 
 
-class Hinge(nn.Module):
+class Hinge(LinearLoss):
     """Multi-class hinge loss with class weights `weight` (C, D) and, if asked for, `bias` (C,)."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        form: str = "weston-watkins",
-        delta: float = 1.0,
-        squared: bool = False,
-        bias: bool = False,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, form=form, delta=delta, squared=squared, bias=bias)
-        self.form, self.delta, self.squared = chosen["form"], float(chosen["delta"]), bool(chosen["squared"])
-        self.weight = class_weight(num_classes, feature_dim)
-        self.bias = nn.Parameter(torch.zeros(num_classes)) if chosen["bias"] else None
+    SPEC = LossSpec(
+        title="Hinge",
+        summary="Multi-class support vector machine: only violated margins pull.",
+        paper="Crammer & Singer, JMLR 2 (2001) 265-292; Weston & Watkins, ESANN 1999",
+        equation="L = sum_(j != y) [delta + f_j - f_y]_+  or  [delta + max_(j != y) f_j - f_y]_+",
+        kind="classifier",
+        tags=("margin", "no-probabilities"),
+    )
+    form: str = setting(
+        "weston-watkins",
+        "the strongest rival alone, or all rivals",
+        choices=("crammer-singer", "weston-watkins"),
+    )
+    delta: float = setting(1.0, "margin between scores", gt=0, sweep="0.5:8:log:5", paper="1")
+    squared: bool = setting(False, "square each violation", paper="false")
+    bias: bool = setting(False, "add a bias to the class scores", paper="true")
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -69,11 +49,5 @@ class Hinge(nn.Module):
         violations = violations.masked_fill(is_target(scores, labels), 0)
         if self.squared:
             violations = violations.square()
-        # no violation is negative, so the largest one is also the bracket of the largest rival
-        per_sample = violations.amax(-1) if self.form == "crammer-singer" else violations.sum(-1)
-        return per_sample.mean()
-
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Class scores (B, C)."""
-        return F.linear(features, self.weight, self.bias)
+        # no violation is negative, so the largest one is the bracket of the largest other score
+        return (violations.amax(-1) if self.form == "crammer-singer" else violations.sum(-1)).mean()

@@ -18,62 +18,36 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import class_sums, full_precision, normalize
+from ..specs import CENTER_RATE, LossSpec, setting
+from ._geometry import class_sums, full_precision, normalize, random_centers
+from ._loss import Loss
 
 SHORTEST = 1e-3
 """A centre this short still turns; at the origin its direction is undefined."""
 
-SPEC = LossSpec(
-    title="Island",
-    summary="Center loss whose centres turn away from each other: blobs around the origin.",
-    paper="Cai et al., Island Loss for Learning Discriminative Features in Facial Expression Recognition, "
-    "FG 2018, arXiv 1710.03144, eqs. 4-6",
-    equation="L = 1/2 |x - c_y|^2 + lambda_1 sum_j sum_(k != j) (cos(c_j, c_k) + 1)",
-    kind="auxiliary",
-    tags=("centers",),
-    weight=HyperParameter(
-        default=0.01,
-        low=0,
-        help="weight of the island term beside softmax",
-        sweep="1e-4:1:log:5",
-        paper="0.01",
-    ),
-    settings={
-        "alpha": HyperParameter(
-            default=0.5,
-            low=0,
-            low_open=True,
-            high=1,
-            help="rate of the centre updates",
-            sweep="0.1:0.9:lin:5",
-            paper="0.5",
-        ),
-        "repulsion": HyperParameter(
-            default=10.0,
-            low=0,
-            help="weight lambda_1 of the cosines between centres",
-            sweep="0.1:100:log:4",
-            paper="10",
-        ),
-    },
-)
 
-
-class Island(nn.Module):
+class Island(Loss):
     """Island term with the buffer `centers` (C, D)."""
 
-    centers: Tensor
+    SPEC = LossSpec(
+        title="Island",
+        summary="Center loss whose centres turn away from each other: blobs around the origin.",
+        paper="Cai et al., Island Loss for Learning Discriminative Features in Facial Expression "
+        "Recognition, FG 2018, arXiv 1710.03144, eqs. 4-6",
+        equation="L = 1/2 |x - c_y|^2 + lambda_1 sum_j sum_(k != j) (cos(c_j, c_k) + 1)",
+        kind="auxiliary",
+        tags=("centers",),
+        weight=setting(
+            0.01, "weight of the island term beside softmax", ge=0, sweep="1e-4:1:log:5", paper="0.01"
+        ),
+    )
+    alpha: float = CENTER_RATE
+    repulsion: float = setting(
+        10.0, "weight lambda_1 of the cosines between centres", ge=0, sweep="0.1:100:log:4", paper="10"
+    )
 
-    def __init__(
-        self, num_classes: int, feature_dim: int, *, alpha: float = 0.5, repulsion: float = 10.0
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, alpha=alpha, repulsion=repulsion)
-        self.alpha, self.repulsion = float(chosen["alpha"]), float(chosen["repulsion"])
-        bound = (3 / feature_dim) ** 0.5
-        centers = torch.empty(num_classes, feature_dim).uniform_(-bound, bound)
-        self.register_buffer("centers", centers)
+    def __post_init__(self) -> None:
+        self.centers: Tensor = nn.Buffer(random_centers(self.num_classes, self.feature_dim))
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -98,4 +72,4 @@ class Island(nn.Module):
         rest = units.sum(0) - units
         # d cos(c_j, c_k) / d c_j is the part of u_k across u_j, divided by |c_j|
         turn = (rest - (rest * units).sum(1, keepdim=True) * units) / lengths
-        self.centers -= self.alpha * (pull + self.repulsion / max(len(units) - 1, 1) * turn)
+        self.centers.sub_(self.alpha * (pull + self.repulsion / max(len(units) - 1, 1) * turn))

@@ -20,78 +20,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import (
-    annealed_lambda,
-    class_weight,
-    full_precision,
-    is_target,
-    multiplied_angle,
-    normalize,
-    target_cosine_and_sine,
-)
-
-SPEC = LossSpec(
-    title="L-Softmax",
-    summary="Angle to the own class counts m-fold: thin rays of free length.",
-    paper="Liu et al., Large-Margin Softmax Loss, ICML 2016, arXiv 1612.02295, eqs. 4-6",
-    equation="f_j = w_j x,  f_y = |w_y| |x| (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda)",
-    kind="classifier",
-    tags=("margin",),
-    settings={
-        "margin": HyperParameter(
-            default=3, low=1, high=4, help="factor m of the angle", sweep="1:4:lin:4", paper="2 ... 4"
-        ),
-        "annealing": HyperParameter(
-            default="progress",
-            choices=("progress", "steps"),
-            help="time t of lambda: 20000 * share of the training done, or training steps",
-            paper="steps",
-        ),
-        "base": HyperParameter(default=1000.0, low=0, help="lambda at t = 0; 0: no annealing", paper="1000"),
-        "gamma": HyperParameter(default=2.5e-5, low=0, help="rate at which lambda falls", paper="2.5e-5"),
-        "power": HyperParameter(default=35.0, low=0, help="power of the fall of lambda", paper="35"),
-        "lambda_min": HyperParameter(default=0.0, low=0, help="least lambda; 0: the full margin", paper="0"),
-    },
-)
-_ITERATIONS = 20_000  # length of the released training, which `progress` 0 ... 1 stands for
+from ..specs import LossSpec, setting
+from ._annealing import next_lambda
+from ._geometry import full_precision, is_target, multiplied_angle, normalize, target_cosine_and_sine
+from ._linear import LinearLoss
 
 
-class LSoftmax(nn.Module):
+class LSoftmax(LinearLoss):
     """L-Softmax with class weights `weight` (C, D), integer margin 1 ... 4 and annealing buffer `step` ()."""
 
-    progress: Tensor
-    step: Tensor
+    SPEC = LossSpec(
+        title="L-Softmax",
+        summary="Angle to the own class counts m-fold: thin rays of free length.",
+        paper="Liu et al., Large-Margin Softmax Loss, ICML 2016, arXiv 1612.02295, eqs. 4-6",
+        equation="f_j = w_j x,  f_y = |w_y| |x| (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda)",
+        kind="classifier",
+        tags=("margin",),
+    )
+    margin: int = setting(3, "factor m of the angle", ge=1, le=4, sweep="1:4:lin:4", paper="2 ... 4")
+    annealing: str = setting(
+        "progress",
+        "time t of lambda: 20000 * share of the training done, or training steps",
+        choices=("progress", "steps"),
+        paper="steps",
+    )
+    base: float = setting(1000.0, "lambda at t = 0; 0: no annealing", ge=0, paper="1000")
+    gamma: float = setting(2.5e-5, "rate at which lambda falls", ge=0, paper="2.5e-5")
+    power: float = setting(35.0, "power of the fall of lambda", ge=0, paper="35")
+    lambda_min: float = setting(0.0, "least lambda; 0: the full margin", ge=0, paper="0")
 
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        margin: int = 3,
-        annealing: str = "progress",
-        base: float = 1000.0,
-        gamma: float = 2.5e-5,
-        power: float = 35.0,
-        lambda_min: float = 0.0,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(
-            num_classes,
-            feature_dim,
-            margin=margin,
-            annealing=annealing,
-            base=base,
-            gamma=gamma,
-            power=power,
-            lambda_min=lambda_min,
-        )
-        self.margin, self.annealing = int(chosen["margin"]), chosen["annealing"]
-        self.base, self.gamma = float(chosen["base"]), float(chosen["gamma"])
-        self.power, self.lambda_min = float(chosen["power"]), float(chosen["lambda_min"])
-        self.weight = class_weight(num_classes, feature_dim)
-        self.register_buffer("progress", torch.ones(()))
-        self.register_buffer("step", torch.zeros(()))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.progress: Tensor = nn.Buffer(torch.ones(()))
+        self.step: Tensor = nn.Buffer(torch.zeros(()))
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -101,20 +62,7 @@ class LSoftmax(nn.Module):
         lengths = lengths * torch.linalg.vector_norm(self.weight, dim=-1)[labels]
         x, w = normalize(features), normalize(self.weight)
         cosine, sine = target_cosine_and_sine(x, w, labels)
+        share = 1 + next_lambda(self, gamma=self.gamma, power=self.power)
         # what psi takes from the plain score: nothing at m = 1, which is softmax to the last bit
-        change = lengths * (multiplied_angle(cosine, sine, self.margin) - cosine) / (1 + self._lambda())
+        change = lengths * (multiplied_angle(cosine, sine, self.margin) - cosine) / share
         return F.cross_entropy(scores + change.unsqueeze(-1) * is_target(scores, labels), labels)
-
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Margin-free class scores (B, C): W x."""
-        return F.linear(features, self.weight)
-
-    @torch.no_grad()
-    def _lambda(self) -> Tensor:
-        """lambda of this step; a training step counts."""
-        time = self.step if self.annealing == "steps" else _ITERATIONS * self.progress
-        value = annealed_lambda(time, self.base, self.gamma, self.power, self.lambda_min)
-        if self.training:
-            self.step += 1
-        return value

@@ -19,50 +19,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import HyperParameter, LossSpec
+from ..specs import LossSpec, setting
 from ._geometry import class_weight, full_precision, is_target
-
-SPEC = LossSpec(
-    title="L-GM",
-    summary="Large-margin Gaussian mixture: ten blobs around learned means.",
-    paper="Wan et al., Rethinking Feature Distribution for Loss Functions, CVPR 2018, arXiv 1803.02988",
-    equation="L = CE(f, y) + lambda (d_y + log|S_y|/2),  f_j = -(1 + alpha [j = y]) d_j - log|S_j|/2",
-    kind="classifier",
-    tags=("margin",),
-    settings={
-        "alpha": HyperParameter(
-            default=1.0, low=0, help="margin: own distance counts 1 + alpha", sweep="0:2:lin:5", paper="1"
-        ),
-        "lam": HyperParameter(
-            default=0.1, low=0, help="weight lambda of the likelihood", sweep="1e-3:1:log:4", paper="0.1"
-        ),
-        "covariance": HyperParameter(
-            default="identity",
-            choices=("identity", "diagonal"),
-            help="Sigma: fixed to I, or one learned variance per class and dimension",
-        ),
-    },
-)
+from ._loss import Loss
 
 
-class LGM(nn.Module):
+class LGM(Loss):
     """L-GM loss with trained means `centers` (C, D) and, if diagonal, `log_variance` (C, D)."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        alpha: float = 1.0,
-        lam: float = 0.1,
-        covariance: str = "identity",
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, alpha=alpha, lam=lam, covariance=covariance)
-        self.alpha, self.lam = float(chosen["alpha"]), float(chosen["lam"])
-        self.centers = class_weight(num_classes, feature_dim)
-        diagonal = chosen["covariance"] == "diagonal"
-        self.log_variance = nn.Parameter(torch.zeros(num_classes, feature_dim)) if diagonal else None
+    SPEC = LossSpec(
+        title="L-GM",
+        summary="Large-margin Gaussian mixture: ten blobs around learned means.",
+        paper="Wan et al., Rethinking Feature Distribution for Loss Functions, CVPR 2018, arXiv 1803.02988",
+        equation="L = CE(f, y) + lambda (d_y + log|S_y|/2),  f_j = -(1 + alpha [j = y]) d_j - log|S_j|/2",
+        kind="classifier",
+        tags=("margin",),
+    )
+    alpha: float = setting(1.0, "margin: own distance counts 1 + alpha", ge=0, sweep="0:2:lin:5", paper="1")
+    lam: float = setting(0.1, "weight lambda of the likelihood", ge=0, sweep="1e-3:1:log:4", paper="0.1")
+    covariance: str = setting(
+        "identity",
+        "Sigma: fixed to I, or one learned variance per class and dimension",
+        choices=("identity", "diagonal"),
+    )
+
+    def __post_init__(self) -> None:
+        self.centers = class_weight(self.num_classes, self.feature_dim)
+        zeros = torch.zeros(self.num_classes, self.feature_dim)
+        self.log_variance = nn.Parameter(zeros) if self.covariance == "diagonal" else None
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

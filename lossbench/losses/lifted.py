@@ -20,38 +20,29 @@ pytorch-metric-learning's two losses are equal on features that it is told not t
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec
+from ..specs import LossSpec, setting
 from ._geometry import full_precision
+from ._loss import Loss
 from ._pairwise import Block, class_sizes, distance_blocks, log_sum_exp, sum_over_distances, usable_anchors
 
-SPEC = LossSpec(
-    title="Lifted structure",
-    summary="Each positive pair against all negatives of both ends: blobs.",
-    paper="Oh Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016, eq. 4",
-    equation="J_ij = log(sum exp(m - D_ik) + sum exp(m - D_jl)) + D_ij,  L = mean [J]_+^2 / 2",
-    kind="pairs",
-    sampler="balanced",
-    tags=("distance", "margin"),
-    settings={
-        "margin": HyperParameter(default=1.0, low=0, help="distance m", sweep="0.5:4:log:4", paper="1"),
-        "generalized": HyperParameter(
-            default=False, help="one term for each anchor (Hermans et al.)", paper="false"
-        ),
-    },
-)
 
-
-class Lifted(nn.Module):
+class Lifted(Loss):
     """Lifted structure loss without state."""
 
-    def __init__(
-        self, num_classes: int, feature_dim: int, *, margin: float = 1.0, generalized: bool = False
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, margin=margin, generalized=generalized)
-        self.margin, self.generalized = float(chosen["margin"]), bool(chosen["generalized"])
+    SPEC = LossSpec(
+        title="Lifted structure",
+        summary="Each positive pair against all negatives of both ends: blobs.",
+        paper="Oh Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016, "
+        "eq. 4",
+        equation="J_ij = log(sum exp(m - D_ik) + sum exp(m - D_jl)) + D_ij,  L = mean [J]_+^2 / 2",
+        kind="pairs",
+        sampler="balanced",
+        tags=("distance", "margin"),
+    )
+    margin: float = setting(1.0, "distance m", ge=0, sweep="0.5:4:log:4", paper="1")
+    generalized: bool = setting(False, "one term for each anchor (Hermans et al.)", paper="false")
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

@@ -13,28 +13,24 @@ and an unnormalised dot product.
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..specs import LossSpec
-from ._geometry import class_weight, full_precision, normalize
-
-SPEC = LossSpec(
-    title="Modified softmax",
-    summary="Softmax with class weights of length one: rays decided by direction alone.",
-    paper="Liu et al., SphereFace: Deep Hypersphere Embedding, CVPR 2017, arXiv 1704.08063, section 3.1",
-    equation="L = CE(f, y),  f_j = ||x|| cos(theta_j)",
-    kind="classifier",
-    tags=("angular",),
-)
+from ._geometry import full_precision, normalize
+from ._linear import LinearLoss
 
 
-class ModifiedSoftmax(nn.Module):
+class ModifiedSoftmax(LinearLoss):
     """Modified softmax with class directions `weight` (C, D)."""
 
-    def __init__(self, num_classes: int, feature_dim: int) -> None:
-        super().__init__()
-        SPEC.resolve(num_classes, feature_dim)
-        self.weight = class_weight(num_classes, feature_dim)
+    SPEC = LossSpec(
+        title="Modified softmax",
+        summary="Softmax with class weights of length one: rays decided by direction alone.",
+        paper="Liu et al., SphereFace: Deep Hypersphere Embedding, CVPR 2017, arXiv 1704.08063, section 3.1",
+        equation="L = CE(f, y),  f_j = ||x|| cos(theta_j)",
+        kind="classifier",
+        tags=("angular",),
+    )
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

@@ -12,16 +12,17 @@ Departures from the paper: base lies halfway between 1 and the cosine of neighbo
 far as C directions in D dimensions can be (0.905 for ten in a plane, where 0.5 would ask for what
 cannot be), 0.5 at least, the value of the authors' code. Their code also drops positives with S > 1 - 1e-5;
 this and pytorch-metric-learning do not. `soft_start` is a schedule of ours: first the mean log-probability
-of the positives, with the anchor's own length as scale (see geometry.soft_start), which fades into this loss.
+of the positives, with the anchor's own length as scale (see _soft_start.py), which fades into this loss.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import SOFT_START, HyperParameter, LossSpec, largest_cosine_margin
-from ._geometry import full_precision, normalize, soft_start
+from ..specs import SOFT_START, LossSpec, largest_cosine_margin, setting
+from ._geometry import full_precision, normalize
+from ._loss import Loss
 from ._pairwise import (
     NOTHING,
     Block,
@@ -31,71 +32,34 @@ from ._pairwise import (
     sum_after_soft_start,
     sum_over_scores,
 )
-
-SPEC = LossSpec(
-    title="Multi-similarity",
-    summary="Mined pairs, each weighted against its rivals: rays.",
-    paper="Wang et al., Multi-Similarity Loss, CVPR 2019, arXiv 1904.06627, eqs. 11, 12 and 15",
-    equation="L = 1/a log(1 + sum exp(-a (S_p - l))) + 1/b log(1 + sum exp(b (S_n - l)))",
-    kind="pairs",
-    sampler="balanced",
-    tags=("angular",),
-    settings={
-        "alpha": HyperParameter(
-            default=2.0, low=0, low_open=True, help="scale of the positives", sweep="1:16:log:5", paper="2"
-        ),
-        "beta": HyperParameter(
-            default=50.0,
-            low=0,
-            low_open=True,
-            help="scale of the negatives",
-            sweep="10:100:log:5",
-            paper="50",
-        ),
-        "base": HyperParameter(
-            default=lambda classes, dim: round(max(0.5, 1 - largest_cosine_margin(classes, dim) / 2), 3),
-            low=-1,
-            high=1,
-            help="cosine l between alike and unlike",
-            sweep="0.5:0.95:lin:6",
-            paper="1 (0.5 in the code)",
-        ),
-        "mining": HyperParameter(
-            default=True, help="only pairs that are not satisfied by epsilon", paper="true"
-        ),
-        "epsilon": HyperParameter(
-            default=0.1, low=0, high=2, help="tolerance of the mining", sweep="0:0.4:lin:5", paper="0.1"
-        ),
-        "soft_start": SOFT_START,
-    },
-)
+from ._soft_start import soft_start
 
 
-class MultiSimilarity(nn.Module):
+class MultiSimilarity(Loss):
     """Multi-similarity loss on cosines; base None for the default of (C, D)."""
 
-    progress: Tensor
-    starting = False
-
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        alpha: float = 2.0,
-        beta: float = 50.0,
-        base: float | None = None,
-        mining: bool = True,
-        epsilon: float = 0.1,
-        soft_start: float = 0.3,
-    ) -> None:
-        super().__init__()
-        given = {"alpha": alpha, "beta": beta, "base": base, "mining": mining, "epsilon": epsilon}
-        chosen = SPEC.resolve(num_classes, feature_dim, **given, soft_start=soft_start)
-        self.alpha, self.beta, self.base = (float(chosen[key]) for key in ("alpha", "beta", "base"))
-        self.mining, self.epsilon = bool(chosen["mining"]), float(chosen["epsilon"])
-        self.soft_start = float(chosen["soft_start"])
-        self.register_buffer("progress", torch.ones(()))
+    SPEC = LossSpec(
+        title="Multi-similarity",
+        summary="Mined pairs, each weighted against its rivals: rays.",
+        paper="Wang et al., Multi-Similarity Loss, CVPR 2019, arXiv 1904.06627, eqs. 11, 12 and 15",
+        equation="L = 1/a log(1 + sum exp(-a (S_p - l))) + 1/b log(1 + sum exp(b (S_n - l)))",
+        kind="pairs",
+        sampler="balanced",
+        tags=("angular",),
+    )
+    alpha: float = setting(2.0, "scale of the positives", gt=0, sweep="1:16:log:5", paper="2")
+    beta: float = setting(50.0, "scale of the negatives", gt=0, sweep="10:100:log:5", paper="50")
+    base: float = setting(
+        lambda classes, dim: round(max(0.5, 1 - largest_cosine_margin(classes, dim) / 2), 3),
+        "cosine l between alike and unlike",
+        ge=-1,
+        le=1,
+        sweep="0.5:0.95:lin:6",
+        paper="1 (0.5 in the code)",
+    )
+    mining: bool = setting(True, "only pairs that are not satisfied by epsilon", paper="true")
+    epsilon: float = setting(0.1, "tolerance of the mining", ge=0, le=2, sweep="0:0.4:lin:5", paper="0.1")
+    soft_start: float = SOFT_START
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

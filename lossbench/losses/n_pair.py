@@ -17,37 +17,28 @@ takes the first two samples of each class, and normalises unless told otherwise.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec
+from ..specs import LossSpec, setting
 from ._geometry import full_precision
+from ._loss import Loss
 from ._pairwise import Block, class_sizes, log_sum_exp, sum_over_scores
 
-SPEC = LossSpec(
-    title="N-pair",
-    summary="A pair against all other classes, by inner product: rays.",
-    paper="Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, NIPS 2016, eq. 7",
-    equation="L = log(1 + sum_(c != y) mean_(n in c) exp(x_i x_n - x_i x_p)) + r ||x||^2",
-    kind="pairs",
-    sampler="balanced",
-    settings={
-        "l2": HyperParameter(
-            default=0.002,
-            low=0,
-            help="weight r of the squared length",
-            sweep="1e-4:0.1:log:4",
-            paper="used, value not given",
-        ),
-    },
-)
 
-
-class NPair(nn.Module):
+class NPair(Loss):
     """N-pair loss over all positive pairs of the batch, without state."""
 
-    def __init__(self, num_classes: int, feature_dim: int, *, l2: float = 0.002) -> None:
-        super().__init__()
-        self.l2 = float(SPEC.resolve(num_classes, feature_dim, l2=l2)["l2"])
+    SPEC = LossSpec(
+        title="N-pair",
+        summary="A pair against all other classes, by inner product: rays.",
+        paper="Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, NIPS 2016, eq. 7",
+        equation="L = log(1 + sum_(c != y) mean_(n in c) exp(x_i x_n - x_i x_p)) + r ||x||^2",
+        kind="pairs",
+        sampler="balanced",
+    )
+    l2: float = setting(
+        0.002, "weight r of the squared length", ge=0, sweep="1e-4:0.1:log:4", paper="used, value not given"
+    )
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

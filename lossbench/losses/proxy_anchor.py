@@ -11,68 +11,48 @@ neighbouring proxies have a cosine of 0.81: with a large scale only the hardest 
 the rays collapse (39.9 % at s = 16, m = 0.809). The paper's values where
 directions can be orthogonal. The exponentials are shifted by their largest (the authors' code takes them
 raw); value and gradients equal pytorch-metric-learning's ProxyAnchorLoss. `soft_start` is a schedule of
-ours: first the modified softmax (see geometry.soft_start), which then fades into this loss.
+ours: first the modified softmax (see _soft_start.py), which then fades into this loss.
 """
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec, largest_cosine_margin, soft_start_setting
-from ._geometry import class_weight, cosines, full_precision, is_target, soft_start
-
-SPEC = LossSpec(
-    title="Proxy-Anchor",
-    summary="Class proxies as anchors that look at the hardest samples: narrow rays.",
-    paper="Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020, arXiv 2003.13911, eq. 4",
-    equation="L = mean_P+ log(1 + sum_X+ exp(-s (cos - m))) + mean_P log(1 + sum_X- exp(s (cos + m)))",
-    kind="classifier",
-    tags=("angular", "margin", "proxy", "no-probabilities"),
-    settings={
-        "scale": HyperParameter(
-            default=lambda classes, dim: max(4.0, min(32.0, 2.0 * dim)),
-            low=0,
-            low_open=True,
-            help="sharpness with which hard samples outweigh easy ones",
-            sweep="8:64:log:4",
-            paper="32",
-        ),
-        "margin": HyperParameter(
-            default=lambda classes, dim: round(max(0.1, 0.7 - largest_cosine_margin(classes, dim)), 3),
-            low=0,
-            high=1,
-            help="cosine margin around 0 that both sides must pass",
-            sweep="0.1:0.9:lin:5",
-            paper="0.1",
-        ),
-        "soft_start": soft_start_setting(0.5),
-    },
-)
+from ..specs import LossSpec, largest_cosine_margin, setting, soft_start_setting
+from ._cosine import CosineLoss
+from ._geometry import cosines, full_precision, is_target
+from ._soft_start import soft_start
 
 
-class ProxyAnchor(nn.Module):
+class ProxyAnchor(CosineLoss):
     """Proxy-Anchor with the proxies `weight` (C, D); None: the default of (C, D)."""
 
-    progress: Tensor
-    starting = False
-
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        scale: float | None = None,
-        margin: float | None = None,
-        soft_start: float = 0.5,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, scale=scale, margin=margin, soft_start=soft_start)
-        self.scale, self.margin = float(chosen["scale"]), float(chosen["margin"])
-        self.soft_start = float(chosen["soft_start"])
-        self.weight = class_weight(num_classes, feature_dim)
-        self.register_buffer("progress", torch.ones(()))
+    SPEC = LossSpec(
+        title="Proxy-Anchor",
+        summary="Class proxies as anchors that look at the hardest samples: narrow rays.",
+        paper="Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020, arXiv 2003.13911, eq. 4",
+        equation="L = mean_P+ log(1 + sum_X+ exp(-s (cos - m))) + mean_P log(1 + sum_X- exp(s (cos + m)))",
+        kind="classifier",
+        tags=("angular", "margin", "proxy", "no-probabilities"),
+    )
+    scale: float = setting(
+        lambda classes, dim: max(4.0, min(32.0, 2.0 * dim)),
+        "sharpness with which hard samples outweigh easy ones",
+        gt=0,
+        sweep="8:64:log:4",
+        paper="32",
+    )
+    margin: float = setting(
+        lambda classes, dim: round(max(0.1, 0.7 - largest_cosine_margin(classes, dim)), 3),
+        "cosine margin around 0 that both sides must pass",
+        ge=0,
+        le=1,
+        sweep="0.1:0.9:lin:5",
+        paper="0.1",
+    )
+    soft_start: float = soft_start_setting(0.5)
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -88,11 +68,6 @@ class ProxyAnchor(nn.Module):
             return value
         radius, ramp = soft_start(self, features, self.scale)
         return (1 - ramp) * F.cross_entropy(radius * cosine, labels) + ramp * value
-
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Class scores (B, C): s cos(theta)."""
-        return self.scale * cosines(features, self.weight)
 
 
 def _log_one_plus_sum(exponents: Tensor, mask: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ With `positive_included` it is in the sum, and the loss is the normalised softma
 and of most public code. In the plane: ten narrow rays.
 
 Departures from the paper: the scale, without which ten proxies in a plane cannot be told apart, and the
-mean over the batch. `soft_start` is a schedule of ours (see geometry.soft_start): it begins with the
+mean over the batch. `soft_start` is a schedule of ours (see _soft_start.py): it begins with the
 modified softmax, because without the own proxy in the sum free lengths would grow without bound, and then
 takes the own proxy out of the sum step by step.
 """
@@ -18,64 +18,38 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec, smallest_useful_scale, soft_start_setting
-from ._geometry import class_weight, cosines, full_precision, is_target, soft_start
-
-SPEC = LossSpec(
-    title="Proxy-NCA",
-    summary="A proxy per class, the own one outside the softmax sum: narrow rays.",
-    paper="Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017, "
-    "arXiv 1703.07464, eq. 4",
-    equation="L = s d(x, p_y) + log sum_(j != y) exp(-s d(x, p_j)),  d = |x - p|^2 of unit vectors",
-    kind="classifier",
-    tags=("angular", "proxy"),
-    settings={
-        "scale": HyperParameter(
-            default=12.0,
-            low=0,
-            low_open=True,
-            help="factor s of the squared distances",
-            sweep="4:32:log:4",
-            paper="1",
-            smallest=lambda classes, dim: smallest_useful_scale(classes, dim) / 2,
-        ),
-        "positive_included": HyperParameter(
-            default=False, help="let the own proxy count in the sum, as public code does", paper="false"
-        ),
-        "soft_start": soft_start_setting(0.5),
-    },
-)
+from ..specs import LossSpec, setting, smallest_useful_scale, soft_start_setting
+from ._cosine import CosineLoss
+from ._geometry import cosines, full_precision, is_target
+from ._soft_start import soft_start
 
 
-class ProxyNCA(nn.Module):
+class ProxyNCA(CosineLoss):
     """Proxy-NCA with the proxies `weight` (C, D)."""
 
-    progress: Tensor
-    starting = False
-
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        scale: float = 12.0,
-        positive_included: bool = False,
-        soft_start: float = 0.5,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(
-            num_classes,
-            feature_dim,
-            scale=scale,
-            positive_included=positive_included,
-            soft_start=soft_start,
-        )
-        self.scale, self.positive_included = float(chosen["scale"]), bool(chosen["positive_included"])
-        self.soft_start = float(chosen["soft_start"])
-        self.weight = class_weight(num_classes, feature_dim)
-        self.register_buffer("progress", torch.ones(()))
+    SPEC = LossSpec(
+        title="Proxy-NCA",
+        summary="A proxy per class, the own one outside the softmax sum: narrow rays.",
+        paper="Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017, "
+        "arXiv 1703.07464, eq. 4",
+        equation="L = s d(x, p_y) + log sum_(j != y) exp(-s d(x, p_j)),  d = |x - p|^2 of unit vectors",
+        kind="classifier",
+        tags=("angular", "proxy"),
+    )
+    scale: float = setting(
+        12.0,
+        "factor s of the squared distances",
+        gt=0,
+        sweep="4:32:log:4",
+        paper="1",
+        smallest=lambda classes, dim: smallest_useful_scale(classes, dim) / 2,
+    )
+    positive_included: bool = setting(
+        False, "let the own proxy count in the sum, as public code does", paper="false"
+    )
+    soft_start: float = soft_start_setting(0.5)
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

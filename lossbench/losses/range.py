@@ -17,75 +17,52 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec
+from ..specs import LossSpec, setting
 from ._geometry import class_sums, full_precision, squared_distances
+from ._loss import Loss
 
 EPSILON = 1e-8
 
-SPEC = LossSpec(
-    title="Range",
-    summary="Shrinks the extremes of each class and spreads the closest class means: blobs.",
-    paper="Zhang et al., Range Loss for Deep Face Recognition with Long-tailed Training Data, ICCV 2017, "
-    "arXiv 1611.08976",
-    equation="L = a mean_j k / sum_(r<=k) 1/D_r(j) + b [M - min_(p != q) |xbar_p - xbar_q|^2]_+",
-    kind="auxiliary",
-    sampler="balanced",
-    weight=HyperParameter(
-        default=1.0,
-        low=0,
-        help="weight of the range term beside softmax",
-        sweep="0.01:10:log:4",
-        paper="1",
-    ),
-    settings={
-        "k": HyperParameter(
-            default=2, low=1, high=64, help="how many of the longest distances of a class count", paper="2"
-        ),
-        "margin": HyperParameter(
-            default=100.0,
-            low=0,
-            help="squared distance M that the two closest class means must keep",
-            sweep="5:500:log:5",
-            paper="20000 (released code)",
-        ),
-        "intra": HyperParameter(
-            default=0.001,
-            low=0,
-            help="weight of the distances within classes",
-            sweep="1e-4:0.1:log:4",
-            paper="1e-4 (released code)",
-        ),
-        "inter": HyperParameter(
-            default=0.01,
-            low=0,
-            help="weight of the distance between class means",
-            sweep="1e-4:0.1:log:4",
-            paper="1e-3 (released code)",
-        ),
-    },
-)
 
-
-class Range(nn.Module):
+class Range(Loss):
     """Range term; it has no state, its centres are the class means of the batch."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        k: int = 2,
-        margin: float = 100.0,
-        intra: float = 0.001,
-        inter: float = 0.01,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, k=k, margin=margin, intra=intra, inter=inter)
-        self.num_classes, self.k = num_classes, int(chosen["k"])
-        self.margin = float(chosen["margin"])
-        self.intra, self.inter = float(chosen["intra"]), float(chosen["inter"])
+    SPEC = LossSpec(
+        title="Range",
+        summary="Shrinks the extremes of each class and spreads the closest class means: blobs.",
+        paper="Zhang et al., Range Loss for Deep Face Recognition with Long-tailed Training Data, ICCV 2017, "
+        "arXiv 1611.08976",
+        equation="L = a mean_j k / sum_(r<=k) 1/D_r(j) + b [M - min_(p != q) |xbar_p - xbar_q|^2]_+",
+        kind="auxiliary",
+        sampler="balanced",
+        weight=setting(
+            1.0, "weight of the range term beside softmax", ge=0, sweep="0.01:10:log:4", paper="1"
+        ),
+    )
+    k: int = setting(2, "how many of the longest distances of a class count", ge=1, le=64, paper="2")
+    margin: float = setting(
+        100.0,
+        "squared distance M that the two closest class means must keep",
+        ge=0,
+        sweep="5:500:log:5",
+        paper="20000 (released code)",
+    )
+    intra: float = setting(
+        0.001,
+        "weight of the distances within classes",
+        ge=0,
+        sweep="1e-4:0.1:log:4",
+        paper="1e-4 (released code)",
+    )
+    inter: float = setting(
+        0.01,
+        "weight of the distance between class means",
+        ge=0,
+        sweep="1e-4:0.1:log:4",
+        paper="1e-3 (released code)",
+    )
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

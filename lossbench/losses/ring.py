@@ -14,44 +14,37 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..specs import HyperParameter, LossSpec
+from ..specs import LossSpec, setting
 from ._geometry import full_precision
-
-SPEC = LossSpec(
-    title="Ring",
-    summary="Pulls feature lengths to a learned radius: softmax rays become spots on a circle.",
-    paper="Zheng, Pal and Savvides, Ring Loss: Convex Feature Normalization for Face Recognition, "
-    "CVPR 2018, arXiv 1803.00130, eq. 2",
-    equation="L = 1/2 (|x| - R)^2, R learned",
-    kind="auxiliary",
-    weight=HyperParameter(
-        default=0.1,
-        low=0,
-        help="weight of the ring term beside softmax",
-        sweep="0.001:1:log:4",
-        paper="0.01 (faces)",
-    ),
-    settings={
-        "radius": HyperParameter(
-            default=10.0,
-            low=0,
-            low_open=True,
-            help="radius R at the start of training",
-            sweep="1:32:log:4",
-            paper="mean length of the features",
-        ),
-    },
-    exceptions={"separation": "only lengths count: whoever stands on the circle, the value is the same"},
-)
+from ._loss import Loss
 
 
-class Ring(nn.Module):
+class Ring(Loss):
     """Ring term with the parameter `radius` ()."""
 
-    def __init__(self, num_classes: int, feature_dim: int, *, radius: float = 10.0) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, radius=radius)
-        self.radius = nn.Parameter(torch.tensor(float(chosen["radius"])))
+    SPEC = LossSpec(
+        title="Ring",
+        summary="Pulls feature lengths to a learned radius: softmax rays become spots on a circle.",
+        paper="Zheng, Pal and Savvides, Ring Loss: Convex Feature Normalization for Face Recognition, "
+        "CVPR 2018, arXiv 1803.00130, eq. 2",
+        equation="L = 1/2 (|x| - R)^2, R learned",
+        kind="auxiliary",
+        weight=setting(
+            0.1, "weight of the ring term beside softmax", ge=0, sweep="0.001:1:log:4", paper="0.01 (faces)"
+        ),
+        exceptions={"separation": "only lengths count: whoever stands on the circle, the value is the same"},
+    )
+    radius: float = setting(
+        10.0,
+        "radius R at the start of training",
+        gt=0,
+        sweep="1:32:log:4",
+        paper="mean length of the features",
+    )
+
+    def __post_init__(self) -> None:
+        start = torch.tensor(vars(self).pop("radius"))
+        self.register_parameter("radius", nn.Parameter(start))  # it takes the place of the setting
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002 (the common signature)

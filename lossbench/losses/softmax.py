@@ -9,42 +9,27 @@ told apart by its bias alone (NormFace, Fig. 3), so the bias is off by default.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import class_weight, full_precision
-
-SPEC = LossSpec(
-    title="Softmax",
-    summary="Cross-entropy of linear class scores: ten rays.",
-    paper="Wen et al., A Discriminative Feature Learning Approach (center loss), ECCV 2016, eq. 1",
-    equation="L = CE(W x + b, y)",
-    kind="classifier",
-    settings={
-        "bias": HyperParameter(
-            default=False, help="add a bias to the class scores", paper="false (released network)"
-        ),
-    },
-)
+from ..specs import LossSpec, setting
+from ._geometry import full_precision
+from ._linear import LinearLoss
 
 
-class Softmax(nn.Module):
+class Softmax(LinearLoss):
     """Softmax loss with its own class weights `weight` (C, D) and, if asked for, `bias` (C,)."""
 
-    def __init__(self, num_classes: int, feature_dim: int, *, bias: bool = False) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, bias=bias)
-        self.weight = class_weight(num_classes, feature_dim)
-        self.bias = nn.Parameter(torch.zeros(num_classes)) if chosen["bias"] else None
+    SPEC = LossSpec(
+        title="Softmax",
+        summary="Cross-entropy of linear class scores: ten rays.",
+        paper="Wen et al., A Discriminative Feature Learning Approach (center loss), ECCV 2016, eq. 1",
+        equation="L = CE(W x + b, y)",
+        kind="classifier",
+    )
+    bias: bool = setting(False, "add a bias to the class scores", paper="false (released network)")
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean cross-entropy."""
         return F.cross_entropy(self.logits(features), labels)
-
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Class scores (B, C)."""
-        return F.linear(features, self.weight, self.bias)

@@ -24,95 +24,50 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import SOFT_START, HyperParameter, LossSpec, smallest_useful_scale
+from ..specs import SOFT_START, LossSpec, setting, smallest_useful_scale
+from ._annealing import next_lambda
+from ._cosine import CosineLoss
 from ._geometry import (
     angle,
-    annealed_lambda,
-    class_weight,
-    cosines,
     full_precision,
     multiplied_angle,
     normalize,
     replace_target,
-    soft_start,
     target_cosine_and_sine,
 )
-
-SPEC = LossSpec(
-    title="SphereFace",
-    summary="Multiplicative angular margin: A-Softmax and SphereFace-R.",
-    paper="Liu et al., SphereFace, CVPR 2017, arXiv 1704.08063; SphereFace-R, TPAMI 2022, arXiv 2109.05565",
-    equation="f_y = |x| (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda),  f_j = |x| cos(theta_j)",
-    kind="classifier",
-    tags=("angular", "margin"),
-    settings={
-        "form": HyperParameter(default="a-softmax", choices=("a-softmax", "v1", "v2"), help="the equation"),
-        "margin": HyperParameter(
-            default=4.0, low=1, high=8, help="a-softmax: m", sweep="1:4:lin:4", paper="4"
-        ),
-        "annealing": HyperParameter(
-            default="progress", choices=("progress", "steps"), help="clock t of lambda", paper="steps"
-        ),
-        "base": HyperParameter(default=1000.0, low=0, help="lambda at t = 0; 0: no annealing", paper="1000"),
-        "lambda_min": HyperParameter(default=1.0, low=0, help="least lambda; 0: the full margin", paper="5"),
-        "margin_r": HyperParameter(
-            default=1.5, low=1, high=8, help="v1, v2: m", sweep="1:2:lin:5", paper="1.5"
-        ),
-        "scale": HyperParameter(
-            default=lambda _, dim: max(24.0, min(64.0, 8.0 * dim)),
-            low=0,
-            low_open=True,
-            help="v1, v2: length s given to the features",
-            paper="30",
-            smallest=smallest_useful_scale,
-        ),
-        "soft_start": SOFT_START,
-    },
-)
-_ITERATIONS = 20_000  # length of the training that `progress` 0 ... 1 stands for
+from ._soft_start import soft_start
 
 
-class SphereFace(nn.Module):
-    """SphereFace with class directions `weight` (C, D) and annealing buffer `step` ()."""
+class SphereFace(CosineLoss):
+    """SphereFace with class directions `weight` (C, D) and the annealing buffer `step` ()."""
 
-    progress: Tensor
-    starting = False
-    step: Tensor
+    SPEC = LossSpec(
+        title="SphereFace",
+        summary="Multiplicative angular margin: A-Softmax and SphereFace-R.",
+        paper="Liu et al., SphereFace, CVPR 2017, arXiv 1704.08063; SphereFace-R, TPAMI 2022, "
+        "arXiv 2109.05565",
+        equation="f_y = |x| (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda),  f_j = |x| cos(theta_j)",
+        kind="classifier",
+        tags=("angular", "margin"),
+    )
+    form: str = setting("a-softmax", "the equation", choices=("a-softmax", "v1", "v2"))
+    margin: float = setting(4.0, "a-softmax: m", ge=1, le=8, sweep="1:4:lin:4", paper="4")
+    annealing: str = setting("progress", "time t of lambda", choices=("progress", "steps"), paper="steps")
+    base: float = setting(1000.0, "lambda at t = 0; 0: no annealing", ge=0, paper="1000")
+    lambda_min: float = setting(1.0, "least lambda; 0: the full margin", ge=0, paper="5")
+    margin_r: float = setting(1.5, "v1, v2: m", ge=1, le=8, sweep="1:2:lin:5", paper="1.5")
+    scale: float = setting(
+        lambda _, dim: max(24.0, min(64.0, 8.0 * dim)),
+        "v1, v2: length s given to the features",
+        gt=0,
+        paper="30",
+        smallest=smallest_useful_scale,
+    )
+    soft_start: float = SOFT_START
 
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        form: str = "a-softmax",
-        margin: float = 4.0,
-        annealing: str = "progress",
-        base: float = 1000.0,
-        lambda_min: float = 1.0,
-        margin_r: float = 1.5,
-        scale: float | None = None,
-        soft_start: float = 0.3,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(
-            num_classes,
-            feature_dim,
-            form=form,
-            margin=margin,
-            annealing=annealing,
-            base=base,
-            lambda_min=lambda_min,
-            margin_r=margin_r,
-            scale=scale,
-            soft_start=soft_start,
-        )
-        self.form, self.annealing = chosen["form"], chosen["annealing"]
-        self.margin = float(chosen["margin" if form == "a-softmax" else "margin_r"])
-        self.base, self.lambda_min = float(chosen["base"]), float(chosen["lambda_min"])
-        self.scale, self.soft_start = float(chosen["scale"]), float(chosen["soft_start"])
-        self.weight = class_weight(num_classes, feature_dim)
-        self.register_buffer("progress", torch.ones(()))
-        self.register_buffer("step", torch.zeros(()))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.step: Tensor = nn.Buffer(torch.zeros(()))
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -120,30 +75,24 @@ class SphereFace(nn.Module):
         x, w = normalize(features), normalize(self.weight)
         scores, (target, sine) = x @ w.T, target_cosine_and_sine(x, w, labels)
         if self.form == "a-softmax":
-            radius, share = torch.linalg.vector_norm(features, dim=-1, keepdim=True), 1 / (1 + self._lambda())
+            radius = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+            share = 1 / (1 + next_lambda(self, gamma=0.12, power=1))
             target = target + share * (multiplied_angle(target, sine, self.margin) - target)
             return F.cross_entropy(radius * replace_target(scores, labels, target), labels)
         radius, ramp = soft_start(self, features, self.scale)
         if self.form == "v1":
-            changed = torch.cos((self.margin * angle(target, sine)).clamp(max=math.pi))
+            changed = torch.cos((self.margin_r * angle(target, sine)).clamp(max=math.pi))
             target = target + ramp * (changed - target).detach()
         else:
-            changed = torch.cos(torch.acos(scores.clamp(-1, 1)) / self.margin)
+            changed = torch.cos(torch.acos(scores.clamp(-1, 1)) / self.margin_r)
             scores = scores + ramp * (changed - scores).detach()
         return F.cross_entropy(radius * replace_target(scores, labels, target), labels)
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:
         """Margin-free class scores (B, C): |x| cos(theta), or s cos(theta) of v1 and v2."""
-        if self.form == "a-softmax":
-            return F.linear(features, normalize(self.weight))
-        return self.scale * cosines(features, self.weight)
-
-    @torch.no_grad()
-    def _lambda(self) -> Tensor:
-        """lambda of this step; a training step counts."""
-        time = self.step if self.annealing == "steps" else _ITERATIONS * self.progress
-        value = annealed_lambda(time, self.base, 0.12, 1, self.lambda_min)
-        if self.training:
-            self.step += 1
-        return value
+        return (
+            F.linear(features, normalize(self.weight))
+            if self.form == "a-softmax"
+            else super().logits(features)
+        )

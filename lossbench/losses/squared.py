@@ -16,56 +16,36 @@ has no counterpart.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec
-from ._geometry import class_weight, full_precision, is_target
-
-SPEC = LossSpec(
-    title="Squared",
-    summary="Least squares to one-hot targets: spots on a circle.",
-    paper="Hui & Belkin, Square Loss vs Cross-Entropy in Classification, ICLR 2021, arXiv 2006.07322",
-    equation="L = 1/C [ k (f_y - M)^2 + sum_(j != y) f_j^2 ]",
-    kind="classifier",
-    tags=("no-probabilities",),
-    exceptions={
-        "separation": "the check sets own scores of 36, which overshoot the target of 1; see its own test"
-    },
-    settings={
-        "k": HyperParameter(
-            default=lambda classes, dim: 1.0 if dim >= classes - 1 else classes - 1.0,
-            low=0,
-            low_open=True,
-            help="weight of the own class",
-            sweep="1:16:log:5",
-            paper="1",
-        ),
-        "target": HyperParameter(
-            default=1.0, low=0, low_open=True, help="score M of the own class", paper="1 (few classes)"
-        ),
-        "bias": HyperParameter(default=True, help="add a bias to the class scores", paper="true"),
-    },
-)
+from ..specs import LossSpec, setting
+from ._geometry import full_precision, is_target
+from ._linear import LinearLoss
 
 
-class Squared(nn.Module):
+class Squared(LinearLoss):
     """Squared loss with class weights `weight` (C, D) and, unless switched off, `bias` (C,)."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        k: float | None = None,
-        target: float = 1.0,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, k=k, target=target, bias=bias)
-        self.k, self.target = float(chosen["k"]), float(chosen["target"])
-        self.weight = class_weight(num_classes, feature_dim)
-        self.bias = nn.Parameter(torch.zeros(num_classes)) if chosen["bias"] else None
+    SPEC = LossSpec(
+        title="Squared",
+        summary="Least squares to one-hot targets: spots on a circle.",
+        paper="Hui & Belkin, Square Loss vs Cross-Entropy in Classification, ICLR 2021, arXiv 2006.07322",
+        equation="L = 1/C [ k (f_y - M)^2 + sum_(j != y) f_j^2 ]",
+        kind="classifier",
+        tags=("no-probabilities",),
+        exceptions={
+            "separation": "the check sets own scores of 36, which overshoot the target of 1; see its own test"
+        },
+    )
+    k: float = setting(
+        lambda classes, dim: 1.0 if dim >= classes - 1 else classes - 1.0,
+        "weight of the own class",
+        gt=0,
+        sweep="1:16:log:5",
+        paper="1",
+    )
+    target: float = setting(1.0, "score M of the own class", gt=0, paper="1 (few classes)")
+    bias: bool = setting(True, "add a bias to the class scores", paper="true")
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -73,8 +53,3 @@ class Squared(nn.Module):
         scores = self.logits(features)
         own = is_target(scores, labels)
         return torch.where(own, self.k * (scores - self.target).square(), scores.square()).mean()
-
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Class scores (B, C)."""
-        return F.linear(features, self.weight, self.bias)

@@ -9,64 +9,43 @@ samples of a class the value cannot fall below log(K - 1), since the positives c
 Departures from the paper: one view of each image; the temperature lets a perfect sample among C
 directions in D dimensions still reach probability 0.9 (0.1 at most); anchors without a positive are left
 out of the mean (the authors' code counts them as 0; pytorch-metric-learning drops all whose loss is 0).
-`soft_start` is a schedule of ours (see geometry.soft_start): first 1/t is the anchor's own length. It acts
+`soft_start` is a schedule of ours (see _soft_start.py): first 1/t is the anchor's own length. It acts
 only while the buffer `progress` is below 1, which only lossbench's training loop sets; `soft_start=0`
 switches it off there too.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import SOFT_START, HyperParameter, LossSpec, smallest_useful_scale
-from ._geometry import full_precision, normalize, soft_start
+from ..specs import SOFT_START, LossSpec, setting, smallest_useful_scale
+from ._geometry import full_precision, normalize
+from ._loss import Loss
 from ._pairwise import pair_log_probability
-
-SPEC = LossSpec(
-    title="SupCon",
-    summary="Own class against the rest of the batch, by cosine: rays.",
-    paper="Khosla et al., Supervised Contrastive Learning, NeurIPS 2020, arXiv 2004.11362, eq. 2",
-    equation="L = -mean over p of log(exp(z_i z_p / t) / sum_(a != i) exp(z_i z_a / t))",
-    kind="pairs",
-    sampler="balanced",
-    tags=("angular",),
-    settings={
-        "temperature": HyperParameter(
-            default=lambda classes, dim: round(
-                max(0.02, min(0.1, 1 / smallest_useful_scale(classes, dim))), 3
-            ),
-            low=0,
-            low_open=True,
-            help="temperature t of the cosines",
-            sweep="0.03:0.3:log:5",
-            paper="0.1 (0.07 in the code)",
-            largest=lambda classes, dim: 1 / smallest_useful_scale(classes, dim),
-        ),
-        "soft_start": SOFT_START,
-    },
-)
+from ._soft_start import soft_start
 
 
-class SupCon(nn.Module):
+class SupCon(Loss):
     """Supervised contrastive loss; temperature None for the default of (C, D)."""
 
-    progress: Tensor
-    starting = False
-
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        temperature: float | None = None,
-        soft_start: float = 0.3,
-    ) -> None:
-        super().__init__()
-        chosen = SPEC.resolve(num_classes, feature_dim, temperature=temperature, soft_start=soft_start)
-        self.temperature = float(chosen["temperature"])
-        self.soft_start = float(chosen["soft_start"])
-        self.register_buffer("progress", torch.ones(()))
+    SPEC = LossSpec(
+        title="SupCon",
+        summary="Own class against the rest of the batch, by cosine: rays.",
+        paper="Khosla et al., Supervised Contrastive Learning, NeurIPS 2020, arXiv 2004.11362, eq. 2",
+        equation="L = -mean over p of log(exp(z_i z_p / t) / sum_(a != i) exp(z_i z_a / t))",
+        kind="pairs",
+        sampler="balanced",
+        tags=("angular",),
+    )
+    temperature: float = setting(
+        lambda classes, dim: round(max(0.02, min(0.1, 1 / smallest_useful_scale(classes, dim))), 3),
+        "temperature t of the cosines",
+        gt=0,
+        sweep="0.03:0.3:log:5",
+        paper="0.1 (0.07 in the code)",
+        largest=lambda classes, dim: 1 / smallest_useful_scale(classes, dim),
+    )
+    soft_start: float = SOFT_START
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

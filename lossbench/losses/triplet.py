@@ -22,65 +22,42 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..specs import HyperParameter, LossSpec, Value
+from ..specs import LossSpec, setting
 from ._geometry import full_precision, masked_mean, normalize
+from ._loss import Loss
 from ._pairwise import NOTHING, Block, distance_blocks, sum_over_distances, usable_anchors
 from ._triplet_counts import crossings
 
-SPEC = LossSpec(
-    title="Triplet",
-    summary="Own class nearer than the others by a margin: separate blobs.",
-    paper="Schroff et al., FaceNet, CVPR 2015, arXiv 1503.03832; Hermans et al. 2017, arXiv 1703.07737",
-    equation="L = [D_ap - D_an + m]_+",
-    kind="pairs",
-    sampler="balanced",
-    tags=("distance", "margin"),
-    settings={
-        "mining": HyperParameter(
-            default="all",
-            choices=("all", "hard", "semi-hard", "easy", "random"),
-            help="which triplets of the batch count",
-            paper="semi-hard (FaceNet), hard (Hermans et al.)",
-        ),
-        "margin": HyperParameter(
-            default=1.0, low=0, help="distance m", sweep="0.2:5:log:5", paper="0.2 (FaceNet's distance)"
-        ),
-        "soft": HyperParameter(default=False, help="log(1 + exp), no margin", paper="true (Hermans et al.)"),
-        "squared": HyperParameter(default=False, help="squared distances", paper="true (FaceNet)"),
-        "normalized": HyperParameter(default=False, help="features at unit length", paper="true (FaceNet)"),
-        "reduction": HyperParameter(
-            default="nonzero",
-            choices=("all", "nonzero"),
-            help="mean over all chosen triplets or those with a loss",
-        ),
-    },
-)
 _STREAMED = 2**20  # triplets at a time: 4 MB a temporary, which stay in the cache
 
 
-class Triplet(nn.Module):
+class Triplet(Loss):
     """Triplet loss without state; every form needs two samples of one class and one of another."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        feature_dim: int,
-        *,
-        mining: str = "all",
-        margin: float = 1.0,
-        soft: bool = False,
-        squared: bool = False,
-        normalized: bool = False,
-        reduction: str = "nonzero",
-    ) -> None:
-        super().__init__()
-        given: dict[str, Value] = {"mining": mining, "margin": margin, "soft": soft, "squared": squared}
-        chosen = SPEC.resolve(num_classes, feature_dim, **given, normalized=normalized, reduction=reduction)
-        self.mining, self.reduction = str(chosen["mining"]), str(chosen["reduction"])
-        self.margin, self.soft = float(chosen["margin"]), bool(chosen["soft"])
-        self.squared, self.normalized = bool(chosen["squared"]), bool(chosen["normalized"])
+    SPEC = LossSpec(
+        title="Triplet",
+        summary="Own class nearer than the others by a margin: separate blobs.",
+        paper="Schroff et al., FaceNet, CVPR 2015, arXiv 1503.03832; Hermans et al. 2017, arXiv 1703.07737",
+        equation="L = [D_ap - D_an + m]_+",
+        kind="pairs",
+        sampler="balanced",
+        tags=("distance", "margin"),
+    )
+    mining: str = setting(
+        "all",
+        "which triplets of the batch count",
+        choices=("all", "hard", "semi-hard", "easy", "random"),
+        paper="semi-hard (FaceNet), hard (Hermans et al.)",
+    )
+    margin: float = setting(1.0, "distance m", ge=0, sweep="0.2:5:log:5", paper="0.2 (FaceNet's distance)")
+    soft: bool = setting(False, "log(1 + exp), no margin", paper="true (Hermans et al.)")
+    squared: bool = setting(False, "squared distances", paper="true (FaceNet)")
+    normalized: bool = setting(False, "features at unit length", paper="true (FaceNet)")
+    reduction: str = setting(
+        "nonzero", "mean over all chosen triplets or those with a loss", choices=("all", "nonzero")
+    )
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:

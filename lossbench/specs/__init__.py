@@ -10,7 +10,18 @@ from .feasibility import (
     neighbour_angle,
     smallest_useful_scale,
 )
-from .hyperparameter import SOFT_START, SYMBOLS, ByShape, HyperParameter, Value, soft_start_setting
+from .hyperparameter import (
+    ANGULAR_MARGIN,
+    CENTER_RATE,
+    SCALE,
+    SOFT_START,
+    SYMBOLS,
+    ByShape,
+    HyperParameter,
+    Value,
+    setting,
+    soft_start_setting,
+)
 from .variants import (
     DatasetSpec,
     FigureSpec,
@@ -22,6 +33,9 @@ from .variants import (
 )
 
 __all__ = [
+    "ANGULAR_MARGIN",
+    "CENTER_RATE",
+    "SCALE",
     "SOFT_START",
     "SYMBOLS",
     "ByShape",
@@ -38,6 +52,7 @@ __all__ = [
     "largest_angular_margin",
     "largest_cosine_margin",
     "neighbour_angle",
+    "setting",
     "smallest_useful_scale",
     "soft_start_setting",
 ]

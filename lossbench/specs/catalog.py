@@ -14,10 +14,12 @@ import importlib
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any, Literal
 
 from ..errors import unknown_name
 from . import plugins as external
+from .variants import LossSpec
 
 Kind = Literal["losses", "networks", "optimizers", "schedules", "data", "metrics", "figures"]
 
@@ -38,7 +40,7 @@ _FUNCTION = {
     "metrics": "compute",
     "figures": "compose",
 }  # the others are a class each
-_SPEC_MODULES = {"specs", "lossbench.specs"}  # what a SPEC may be made of: nothing that imports torch
+_SPEC_MODULES = {"specs", "lossbench.specs", "math"}  # what a SPEC may be made of: nothing that imports torch
 
 
 @functools.lru_cache
@@ -77,11 +79,13 @@ def spec(kind: Kind, name: str) -> Any:
     """The SPEC of an entry, read without importing its module. Raises UsageError for an unknown name."""
     if kind == "losses" and is_external(name):
         return external.find(name)[1]
-    tree = ast.parse(_file(kind, name).read_text(encoding="utf-8"))
-    wanted = [node for node in tree.body if _is_spec_import(node) or _is_spec(node)]
-    scope: dict[str, Any] = {"__name__": f"lossbench.{kind}._spec", "__package__": f"lossbench.{kind}"}
-    exec(compile(ast.Module(wanted, []), str(_file(kind, name)), "exec"), scope)
-    return scope["SPEC"]
+    imports, declaration = _declaration(_file(kind, name))
+    globals_: dict[str, Any] = {"__name__": f"lossbench.{kind}._spec", "__package__": f"lossbench.{kind}"}
+    namespace: dict[str, Any] = {}
+    exec(imports, globals_)
+    exec(declaration, globals_, namespace)  # with two dictionaries it runs as a class body does
+    declared = namespace["SPEC"]
+    return declared.with_settings(namespace) if isinstance(declared, LossSpec) else declared
 
 
 @functools.lru_cache
@@ -120,12 +124,33 @@ def _name(stem: str) -> str:
     return stem.replace("_plus", "+").replace("_", "-")
 
 
+def _declaration(file: Path) -> tuple[CodeType, CodeType]:
+    """The imports that a SPEC may use, and the SPEC; for a loss, whose class holds it, with the annotated
+    fields below it, which are the hyper-parameters."""
+    statements = ast.parse(file.read_text(encoding="utf-8")).body
+    imports: list[ast.stmt] = [node for node in statements if _is_spec_import(node)]
+    for node in statements:
+        if isinstance(node, ast.ClassDef) and any(map(_is_spec, node.body)):
+            statements = [each for each in node.body if _is_spec(each) or _is_field(each)]
+            break
+    else:
+        statements = [each for each in statements if _is_spec(each)]
+    first, second = (compile(ast.Module(part, []), str(file), "exec") for part in (imports, statements))
+    return first, second
+
+
+def _is_field(node: ast.stmt) -> bool:
+    return isinstance(node, ast.AnnAssign) and node.value is not None
+
+
 def _is_spec(node: ast.stmt) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else []
     return any(isinstance(target, ast.Name) and target.id == "SPEC" for target in targets)
 
 
 def _is_spec_import(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Import):
+        return all(alias.name in _SPEC_MODULES for alias in node.names)
     return isinstance(node, ast.ImportFrom) and node.module in _SPEC_MODULES
 
 

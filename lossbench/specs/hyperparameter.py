@@ -1,38 +1,43 @@
-"""One setting of a loss: its type, default, bounds, unit, sweep range and the paper's value."""
+"""One hyper-parameter of a loss: default, bounds, unit, sweep range and the paper's value."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ParamSpec
 
 from ..errors import UsageError
+from .feasibility import largest_angular_margin, smallest_useful_scale
 
 Value = float | int | bool | str
-
-
-SYMBOLS = {"lambda": "λ", "alpha": "α", "margin": "m", "scale": "s", "gamma": "γ"}
-"""The papers' letters for settings."""
-
+"""A value of a hyper-parameter."""
 
 ByShape = Callable[[int, int], float]
-"""A number that depends on (classes, feature dimension)."""
+"""A number that depends on (number of classes, feature dimension)."""
+
+SYMBOLS = {"lambda": "λ", "alpha": "α", "margin": "m", "scale": "s", "gamma": "γ"}
+"""The papers' letters for hyper-parameters."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class HyperParameter:
-    """One setting of a loss: default, bounds, unit, sweep range and the paper's value.
+    """One hyper-parameter of a loss.
 
-    `default` may depend on (C, D); its constructor argument is then None by default. `largest` and
-    `smallest` are the feasible limits for (C, D): beyond them the command line warns, it does not refuse.
+    default: a value, whose type is the type of the hyper-parameter, or a function of (C, D).
+    gt, ge, lt, le: values must be greater than, at least, less than, at most this.
+    sweep: the range that a sweep takes when none is given, such as `8:64:log:4`.
+    paper: the value in the paper, for listings.
+    largest, smallest: the feasible limits for (C, D); beyond them the command line warns, it does not refuse.
     """
 
     default: Value | ByShape
     help: str
-    low: float = -math.inf
-    high: float = math.inf
-    low_open: bool = False
-    high_open: bool = False
+    _: KW_ONLY
+    gt: float = -math.inf
+    ge: float = -math.inf
+    lt: float = math.inf
+    le: float = math.inf
     choices: tuple[str, ...] = ()
     unit: str = ""
     sweep: str = ""
@@ -56,23 +61,19 @@ class HyperParameter:
             return "{" + ", ".join(self.choices) + "}"
         if self.type is bool:
             return "{true, false}"
-        if math.isinf(self.low) and math.isinf(self.high):
-            return "any"
-        left = "(" if self.low_open or math.isinf(self.low) else "["
-        right = ")" if self.high_open or math.isinf(self.high) else "]"
-        ends = [f"{end:g}".replace("inf", "∞") for end in (self.low, self.high)]
-        return f"{left}{ends[0]}, {ends[1]}{right}"
+        low = f"[{self.ge:g}" if self.ge > self.gt else f"({self.gt:g}"
+        high = f"{self.le:g}]" if self.le < self.lt else f"{self.lt:g})"
+        return "any" if (low, high) == ("(-inf", "inf)") else f"{low}, {high}".replace("inf", "∞")
 
     def check(self, name: str, value: Value) -> Value:
-        """`value` converted to this setting's type; UsageError when it is no such value or out of bounds."""
+        """`value` converted to the type; UsageError when it is no such value or out of bounds."""
         converted = self._convert(name, value)
         if isinstance(converted, str):
             if self.choices and converted not in self.choices:
                 raise UsageError(f"{name} = {value} is none of {self.bounds}.")
-            return converted
-        low = converted > self.low if self.low_open else converted >= self.low
-        high = converted < self.high if self.high_open else converted <= self.high
-        if not (low and high and math.isfinite(converted)):
+        elif not (
+            math.isfinite(converted) and self.gt < converted < self.lt and self.ge <= converted <= self.le
+        ):
             raise UsageError(f"{name} = {value} is outside {self.bounds}.")
         return converted
 
@@ -95,15 +96,47 @@ class HyperParameter:
         return number
 
 
-def soft_start_setting(default: float) -> HyperParameter:
-    """The setting of every loss that lives on the circle, see geometry.soft_start."""
-    return HyperParameter(
-        default=default,
-        low=0,
-        high=0.5,
-        help="fraction of training with free feature lengths and without margin (0: the paper's)",
-        paper="0",
-    )
+_P = ParamSpec("_P")
+
+
+def _field(constructor: Callable[_P, HyperParameter]) -> Callable[_P, Any]:
+    """The constructor, typed so that `margin: float = setting(...)` is right for type checkers."""
+    return constructor
+
+
+setting = _field(HyperParameter)
+"""A hyper-parameter as a field of a loss: `alpha: float = setting(0.5, "rate of updates", gt=0, le=1)`."""
+
+
+def soft_start_setting(default: float) -> Any:
+    """The hyper-parameter `soft_start`, see lossbench/losses/_soft_start.py."""
+    help = "fraction of training with free feature lengths and without margin (0: the paper's)"
+    return setting(default, help, ge=0, le=0.5, paper="0")
 
 
 SOFT_START = soft_start_setting(0.3)
+
+SCALE = setting(
+    lambda _, dim: max(16.0, min(64.0, 8.0 * dim)),
+    "length s given to the features",
+    gt=0,
+    sweep="8:64:log:4",
+    paper="64",
+    smallest=smallest_useful_scale,
+)
+"""The scale of the losses with a margin on cosines or angles."""
+
+ANGULAR_MARGIN = setting(
+    lambda classes, dim: round(min(0.5, 0.478 * largest_angular_margin(classes, dim)), 3),
+    "angle m added to the own class",
+    ge=0,
+    le=math.pi,
+    unit="rad",
+    sweep="0:0.5:lin:6",
+    paper="0.5",
+    largest=largest_angular_margin,
+)
+"""The margin of ArcFace and of what builds on it."""
+
+CENTER_RATE = setting(0.5, "rate of the centre updates", gt=0, le=1, sweep="0.1:0.9:lin:5", paper="0.5")
+"""The rate alpha of the center loss and of what builds on it."""

@@ -4,15 +4,16 @@ Letters everywhere: B batch, D feature dimension, C classes, P classes per balan
 per class, W class weights (C, D), c class centres (C, D), s scale, m margin (radians when an angle),
 lambda the weight of a term, alpha the rate of centre updates.
 
-A variant file holds one public class or function and one `SPEC`. SPEC is an expression over this
-module and `feasibility` alone, so that it can be read without importing torch.
+A variant file holds one public class or function and one `SPEC`: at the top of the file, or, for a loss, in
+the class, above its hyper-parameters. Both use names of `lossbench.specs` and `math` alone, so that they can
+be read without importing torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from ..errors import UsageError
 from .hyperparameter import HyperParameter, Value
@@ -22,13 +23,14 @@ from .hyperparameter import HyperParameter, Value
 class LossSpec:
     """What a loss is: where it comes from, what it needs, what can be set.
 
+    settings: its hyper-parameters by name, in the order of the constructor.
     kind: `classifier` has class scores; `auxiliary` joins softmax and has a weight lambda; `pairs`
     compares samples of one batch and has no classes of its own.
     sampler: `balanced` batches hold K samples of each of P classes, `shuffled` any.
     weight: the lambda with which the term joins a sum (auxiliary terms only).
     tags: `angular` when only directions count in `logits`; `no-probabilities` when softmax of `logits` is
     not what the loss fits; free words otherwise.
-    exceptions: checks of the shared test battery that do not apply, each with the reason.
+    exceptions: checks of tests/losses/test_contract.py that do not apply, each with the reason.
     """
 
     title: str
@@ -41,6 +43,11 @@ class LossSpec:
     sampler: Literal["shuffled", "balanced"] = "shuffled"
     tags: tuple[str, ...] = ()
     exceptions: Mapping[str, str] = field(default_factory=dict)
+
+    def with_settings(self, namespace: Mapping[str, Any]) -> LossSpec:
+        """This SPEC with the hyper-parameters among the values of a namespace, such as a class body."""
+        fields = {name: value for name, value in namespace.items() if isinstance(value, HyperParameter)}
+        return replace(self, settings={**self.settings, **fields})
 
     def resolve(self, num_classes: int, feature_dim: int, **given: Value | None) -> dict[str, Value]:
         """All settings for (C, D): the given ones checked, None replaced by the default.

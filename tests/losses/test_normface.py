@@ -89,7 +89,7 @@ def test_learned_scale_starts_there_stays_positive_and_descends():
         optimizer.zero_grad()
         loss(x, wrong).backward()
         optimizer.step()
-    assert 0 < loss.scale < 10
+    assert 0 < loss.current_scale() < 10
     assert loss(x, wrong) < before
 
 

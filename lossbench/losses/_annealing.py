@@ -1,0 +1,32 @@
+"""The annealing of L-Softmax and SphereFace, whose margin grows in the course of the training."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+ITERATIONS = 20_000
+"""Length of the released trainings, for which `progress` 0 ... 1 stands."""
+
+
+class Annealed(Protocol):
+    """A loss with annealing: t is its buffer `step`, or the part `progress` of ITERATIONS."""
+
+    training: bool
+    step: Tensor
+    progress: Tensor
+    annealing: str
+    base: float
+    lambda_min: float
+
+
+@torch.no_grad()
+def next_lambda(loss: Annealed, *, gamma: float, power: float) -> Tensor:
+    """lambda () = max(lambda_min, base (1 + gamma t)^-power) of this step, which counts in training."""
+    time = loss.step if loss.annealing == "steps" else ITERATIONS * loss.progress
+    value = (loss.base * (1 + gamma * time) ** -power).clamp(min=loss.lambda_min)
+    if loss.training:
+        loss.step.add_(1)
+    return value
