@@ -14,6 +14,7 @@ import pytest
 from lossbench.__main__ import main
 from lossbench.cli import COMMANDS, Commands
 from lossbench.cli._options import ENGINE_OPTIONS, PLACEMENT_OPTIONS
+from lossbench.cli.plot import FIGURES
 from lossbench.runs.config import LOSS_OPTIONS, RUN_OPTIONS
 from lossbench.runs.options import Option, default_text
 from lossbench.specs import catalog
@@ -163,7 +164,7 @@ def test_the_list_of_variants_is_fresh(kind):
 
 HEADER = ("option", "meaning", "default", "allowed")
 GENERAL = {"`--results`", "`--json`", "`--help`"}  # said once, above all tables
-FIGURE_NAMES = ": " + ", ".join(catalog.names("figures"))  # they have a page of their own
+FIGURE_NAMES = ": " + ", ".join(FIGURES)  # they have a page of their own
 
 
 def bounds_text(low: float | None, high: float | None, *, low_open: bool = False) -> str:

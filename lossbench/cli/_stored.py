@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from ..runs.stored_run import StoredRun
 
 Runs = Annotated[
-    list[str] | None, typer.Option("--run", help="A run by name, id or their beginning; repeatable.")
+    list[str] | None,
+    typer.Option("--run", help="A run by name, id or their beginning; repeatable (default: by --loss)."),
 ]
 Losses = Annotated[
     str | None,
-    typer.Option("--loss", help="Losses whose stored runs are shown, separated by commas."),
+    typer.Option(
+        "--loss", help="Losses whose stored runs are shown, separated by commas (default: by figure)."
+    ),
 ]
 
 

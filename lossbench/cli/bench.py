@@ -1,4 +1,4 @@
-"""Measure how fast things are on this machine."""
+"""Measure the speed of lossbench on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(help=__doc__, no_args_is_help=True)
 
-Repeats = Annotated[int, typer.Option("--repeats", min=1, help="Timings, of which the median is shown.")]
+Repeats = Annotated[int, typer.Option("--repeats", min=1, help="Number of timings; the median is shown.")]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads (default: what torch chooses).")
 ]
@@ -28,7 +28,7 @@ Threads = Annotated[
 def train(
     networks: Annotated[str | None, typer.Option("--networks", help="Networks (default: all).")] = None,
     precisions: Annotated[
-        str | None, typer.Option("--precisions", help="fp32, bf16 (default: those that the hardware has).")
+        str | None, typer.Option("--precisions", help="fp32, bf16 (default: those of the hardware).")
     ] = None,
     threads: Annotated[
         str | None, typer.Option("--threads", help="Thread counts (default: 1 and all cores).")
@@ -41,20 +41,20 @@ def train(
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Time training steps of every network, beside the usual way and the machine's ceiling."""
+    """Time training steps of every network, and compare with plain PyTorch and the peak of the machine."""
     from ..benchmarks.train import measure
     from ..training.process import Placement
 
-    found = measure(
-        networks=_listed(networks),
-        precisions=_listed(precisions),
-        threads=_counts(threads),
+    benchmark = measure(
+        networks=_split(networks),
+        precisions=_split(precisions),
+        threads=_thread_counts(threads),
         batch_size=batch_size,
         repeats=repeats,
         dataset=dataset,
         placement=Placement(device, data_dir),
     )
-    _show(found, results, json)
+    _print_benchmark(benchmark, results, json)
 
 
 @bench.command()
@@ -64,10 +64,8 @@ def quality(
     target: Annotated[
         float, typer.Option("--target", min=0, max=100, help="Test accuracy to reach, in percent.")
     ] = 98.5,
-    epochs: Annotated[
-        int, typer.Option("--epochs", min=1, help="Epochs after which the usual way ends.")
-    ] = 30,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of both.")] = 0,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs of the public recipe.")] = 30,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of both trainings.")] = 0,
     threads: Threads = None,
     dataset: Dataset = DEFAULT_DATASET,
     data_dir: DataDir = None,
@@ -75,20 +73,20 @@ def quality(
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Train to a test accuracy, and by the recipe of public repositories: how much sooner is ours?"""
+    """Time training to a test accuracy, and compare with the recipe of public repositories."""
     from ..benchmarks.quality import measure
     from ..training.process import Placement
 
     config = make_config(loss=loss, network=network, dataset=dataset, seed=seed)
     place = Placement(device, data_dir, threads)
-    _show(measure(config, target=target / 100, epochs=epochs, placement=place), results, json)
+    _print_benchmark(measure(config, target=target / 100, epochs=epochs, placement=place), results, json)
 
 
 @bench.command()
 def sweep(
     runs: Annotated[int | None, typer.Option("--runs", min=1, help="Runs (default: two per worker).")] = None,
     jobs: Annotated[
-        int, typer.Option("--jobs", min=0, help="Workers, each on its share of the cores; 0: one per core.")
+        int, typer.Option("--jobs", min=0, help="Workers, each on a share of the cores; 0: one per core.")
     ] = 0,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs of each run.")] = 1,
     network: Network = DEFAULT_NETWORK,
@@ -98,7 +96,7 @@ def sweep(
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Train the same runs one after another and on parallel workers: throughput, overhead, memory."""
+    """Compare runs in sequence with runs on parallel workers: throughput, overhead, memory."""
     from ..benchmarks.sweep import measure
     from ..training.device import cores
     from ..training.process import Placement
@@ -108,7 +106,7 @@ def sweep(
         make_config(seed=seed, network=network, dataset=dataset, epochs=epochs)
         for seed in range(runs or 2 * workers)
     ]
-    _show(measure(configs, workers=workers, placement=Placement(device, data_dir)), results, json)
+    _print_benchmark(measure(configs, workers=workers, placement=Placement(device, data_dir)), results, json)
 
 
 @bench.command()
@@ -120,11 +118,11 @@ def losses(
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Time value and gradient of every loss, beside a training step and pytorch-metric-learning."""
+    """Time value and gradient of every loss, and compare with pytorch-metric-learning."""
     from ..benchmarks.losses import measure
 
-    found = measure(repeats=repeats, batch_size=batch_size, threads=threads, names=_listed(names))
-    _show(found, results, json)
+    benchmark = measure(repeats=repeats, batch_size=batch_size, threads=threads, names=_split(names))
+    _print_benchmark(benchmark, results, json)
 
 
 @bench.command()
@@ -135,10 +133,10 @@ def metrics(
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Time every metric on features as many as MNIST's, beside scikit-learn's where there is one."""
+    """Time every metric on as many features as MNIST has, and compare with scikit-learn."""
     from ..benchmarks.metrics import measure
 
-    _show(measure(repeats=repeats, threads=threads, names=_listed(names)), results, json)
+    _print_benchmark(measure(repeats=repeats, threads=threads, names=_split(names)), results, json)
 
 
 @bench.command()
@@ -146,26 +144,26 @@ def start(repeats: Repeats = 5, results: Results = DEFAULT_RESULTS, json: Json =
     """Time fresh processes: the help, the listing of losses, a plot of six runs."""
     from ..benchmarks.start import measure
 
-    _show(measure(repeats=repeats), results, json)
+    _print_benchmark(measure(repeats=repeats), results, json)
 
 
-def _show(found: Benchmark, results: Path, json: bool) -> None:
+def _print_benchmark(benchmark: Benchmark, results: Path, json: bool) -> None:
     from ..benchmarks.result import document, write_section
 
-    path = write_section(results, found, command_line())
+    path = write_section(results, benchmark, command_line())
     if json:
-        print_json(document(found) | {"file": str(path)})
+        print_json(document(benchmark) | {"file": str(path)})
         return
-    print_table(found.table)
-    say(f"{found.conditions}\nTable: {path}")
+    print_table(benchmark.table)
+    say(f"{benchmark.conditions}\nTable: {path}")
 
 
-def _listed(text: str | None) -> list[str] | None:
+def _split(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",")]
 
 
-def _counts(text: str | None) -> list[int] | None:
-    counts = [int(word) if word.isdecimal() else 0 for word in _listed(text) or ()]
+def _thread_counts(text: str | None) -> list[int] | None:
+    counts = [int(word) if word.isdecimal() else 0 for word in _split(text) or ()]
     if 0 in counts:
         raise UsageError(f"--threads {text}: write whole numbers from 1, like 1,2.")
     return counts or None

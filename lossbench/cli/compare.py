@@ -57,7 +57,11 @@ Metric = Annotated[
 ]
 Datasets = Annotated[
     str | None,
-    typer.Option("--datasets", help="Several data sets, separated by commas.", rich_help_panel="Data"),
+    typer.Option(
+        "--datasets",
+        help="Several data sets, separated by commas (default: --dataset).",
+        rich_help_panel="Data",
+    ),
 ]
 Tuned = Annotated[
     bool,

@@ -12,7 +12,9 @@ from ._output import print_json, print_table, say
 
 
 def losses(
-    name: Annotated[str | None, typer.Argument(help="Only this loss, with its settings.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Only this loss, with its settings (default: all).")
+    ] = None,
     classes: Annotated[int, typer.Option("--classes", min=2, help="Defaults for so many classes.")] = 10,
     dim: Annotated[int, typer.Option("--dim", min=1, help="Defaults for so many dimensions.")] = 2,
     json: Json = False,

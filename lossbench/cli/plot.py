@@ -17,31 +17,32 @@ from ._stored import Losses, Runs, chosen_runs
 if TYPE_CHECKING:
     from ..runs.stored_run import StoredRun
 
-_CHOICES = "Figure"
+
+_COMMANDS = {"searches": "lossbench tune", "ranks": "lossbench compare --datasets"}
+"""Which command draws a figure that is not drawn from stored runs alone."""
+FIGURES = [n for n in catalog.names("figures") if catalog.spec("figures", n).drawn_from not in _COMMANDS]
 
 
 def _option(choice: str, text: str) -> object:
-    return typer.Option(f"--{choice}", help=text, rich_help_panel=_CHOICES)
+    return typer.Option(f"--{choice}", help=f"{text} (default: the figure's).", rich_help_panel="Figure")
 
 
 def plot(
-    figure: Annotated[
-        str, typer.Argument(help=f"The figure: {', '.join(catalog.names('figures'))}.", show_default=True)
-    ] = "features",
+    figure: Annotated[str, typer.Argument(help=f"The figure: {', '.join(FIGURES)}.")] = "features",
     run: Runs = None,
     loss: Losses = None,
-    split: Annotated[str | None, _option("split", "train or test, some figures both or unseen.")] = None,
+    split: Annotated[str | None, _option("split", "train or test, some figures both or unseen")] = None,
     view: Annotated[
-        str | None, _option("view", "raw plane, or normalized: directions on the unit circle.")
+        str | None, _option("view", "raw plane, or normalized: directions on the unit circle")
     ] = None,
-    metric: Annotated[str | None, _option("metric", "Metrics, separated by commas.")] = None,
+    metric: Annotated[str | None, _option("metric", "Metrics, separated by commas")] = None,
     over: Annotated[
-        str | None, _option("over", "The swept setting on the axis; two, with a comma, for two axes.")
+        str | None, _option("over", "The swept setting on the axis; two, with a comma, for two axes")
     ] = None,
     projection: Annotated[
-        str | None, _option("projection", "Of features beyond the plane: pca, tsne or umap.")
+        str | None, _option("projection", "Of features beyond the plane: pca, tsne or umap")
     ] = None,
-    label: Annotated[str | None, _option("label", "The class shown, by its name.")] = None,
+    label: Annotated[str | None, _option("label", "The class shown, by its name")] = None,
     style: Style = "paper",
     form: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
     output: Output = None,
@@ -54,8 +55,8 @@ def plot(
     from ..runs.store import Store
 
     spec: FigureSpec = catalog.spec("figures", figure)
-    if spec.drawn_from not in ("runs", "comparison"):
-        raise UsageError(f"`{figure}` is drawn from {spec.drawn_from}, by the command that makes them.")
+    if spec.drawn_from in _COMMANDS:
+        raise UsageError(f"`{_COMMANDS[spec.drawn_from]}` draws {figure}; `lossbench plot` cannot.")
     check_choice("--format", form, FORMATS)
     store = Store(results)
     losses = loss or (",".join(COMPARED_LOSSES) if spec.default == "compared" else None)

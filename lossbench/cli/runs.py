@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 def runs(
-    loss: Annotated[str | None, typer.Option("--loss", help="Only runs of this loss.")] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Only runs on this data set.")] = None,
+    loss: Annotated[str | None, typer.Option("--loss", help="Only runs of this loss (default: all).")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Only runs on this data set (default: all).")
+    ] = None,
     status: Annotated[
-        str | None, typer.Option("--status", help="Only done, diverged or incomplete runs.")
+        str | None, typer.Option("--status", help="Only done, diverged or incomplete runs (default: all).")
     ] = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,

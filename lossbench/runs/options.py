@@ -57,6 +57,14 @@ class Option:
         """The words that are allowed; empty where there is no list of them."""
         return self.choices or (catalog.names(self.catalog) if self.catalog else ())
 
+    @property
+    def bounds(self) -> str:
+        """The allowed numbers in words, without limits that nobody reaches."""
+        if self.type not in (int, float):
+            return ""
+        low = f"{'more than' if self.low_open else 'at least'} {self.low:g}"
+        return low if self.high == Option.high else f"{self.low:g} to {self.high:g}"
+
     def check(self, value: Any) -> Any:
         """The value, a number in the type of this option. Raises UsageError that names the flag."""
         if self.catalog:
@@ -70,12 +78,11 @@ class Option:
         if not is_number or (isinstance(value, float) and not math.isfinite(value)):
             raise UsageError(f"{self.flag} {value} is not a number.")
         if value > self.high:
-            raise UsageError(f"{self.flag} {str(value)[:20]} is too large; the limit is {self.high:g}.")
+            raise UsageError(f"{self.flag} {str(value)[:20]} is too large; the limit is {self.high}.")
         if self.type is int and not isinstance(value, int):
             raise UsageError(f"{self.flag} {value} is not a whole number.")
         if value < self.low or (self.low_open and value == self.low):
-            limit = "more than" if self.low_open else "at least"
-            raise UsageError(f"{self.flag} {value} is too small; it must be {limit} {self.low:g}.")
+            raise UsageError(f"{self.flag} {value} is too small; it must be {self.bounds}.")
         return self.type(value)  # type: ignore[no-any-return]
 
 

@@ -302,3 +302,54 @@ def test_no_word_of_a_help_text_is_taken_for_markup():
             assert "[" not in (option.help or ""), (command.name, option.name, option.help)
             seen += 1
     assert seen > 50
+
+
+def commands():
+    for command in Commands().values():
+        yield from getattr(command, "commands", {"": command}).values()
+
+
+def test_the_help_shows_the_default_of_every_option():
+    switches = {"help", "json", "force", "tensorboard", "check", "tuned"}
+    for command in commands():
+        for option in command.params:
+            shown = option.required or "(default: " in option.help
+            assert shown or option.name in switches, (command.name, option.name)
+
+
+def test_panels_stand_in_one_order_in_every_help_text():
+    for command in commands():
+        panels = [getattr(option, "rich_help_panel", None) for option in command.params]
+        assert panels == sorted(panels, key=cli.PANELS.index), command.name
+
+
+def test_the_help_of_train_shows_what_an_option_of_a_run_declares(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = call(capsys, "train", "--help")
+    assert code == 0
+    for text in (
+        "Peak learning rate (default: the optimizer's, 0.008 for adamw).",
+        "Epochs (default: the data set's, 6 for mnist).",
+        "Network: compact, lenet, lenet++ (default: compact).",
+        "Samples per step (default: 128).",
+    ):
+        assert text in out
+    assert "eval-split" not in out
+
+
+@pytest.mark.parametrize(
+    ("figure", "command"), [("budget", "lossbench tune"), ("critical-difference", "compare --datasets")]
+)
+def test_a_figure_that_plot_cannot_draw_is_not_offered_and_the_command_that_draws_it_is_named(
+    capsys, figure, command
+):
+    assert figure not in call(capsys, "plot", "--help")[1]
+    code, _, err = call(capsys, "plot", figure)
+    assert code == 2
+    assert command in err
+
+
+def test_one_run_takes_one_value_of_each_option(capsys):
+    code, _, err = call(capsys, "train", "--loss", "center", "--set", "alpha=0.1,0.2")
+    assert code == 2
+    assert "alpha takes one value here" in err
