@@ -23,7 +23,7 @@ from ..optimizers import Optimizer
 from ..protocols import Observer
 from ..randomness import Randomness
 from ..records import EpochRecord
-from ..runs.config import DEFAULT_OPTIMIZER, DEFAULT_SCHEDULE, dataset_spec
+from ..runs.config import dataset_spec
 from ..runs.model import build, model_bytes
 from ..runs.result import RunResult, Status
 from ..runs.store import RunFolder
@@ -69,10 +69,10 @@ class Trainer:
         network, loss = build(self.config)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.loss = loss.to(self.device)
-        self.optimizer: Optimizer = catalog.load("optimizers", DEFAULT_OPTIMIZER)(
+        self.optimizer: Optimizer = catalog.load("optimizers", self.config.optimizer)(
             self.network, self.loss, weight_decay=self.config.weight_decay, device=self.device
         )
-        self.schedule: Schedule = catalog.load("schedules", DEFAULT_SCHEDULE)
+        self.schedule: Schedule = catalog.load("schedules", self.config.schedule)
         self.random = Randomness(self.config.seed, "training")
         self.evaluator = Evaluator(self.network, self.loss, self.splits, self.config, self.precision)
         self.snapshots = SnapshotRecorder(self.evaluator, self.steps_per_epoch, placement.snapshots)
