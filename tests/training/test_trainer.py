@@ -98,6 +98,20 @@ def test_every_loss_starts_from_the_same_network_and_sees_the_same_batches(tmp_p
     assert not torch.equal(seen[first][0], seen[other.run_name][0])
 
 
+def test_optimizer_and_schedule_are_those_of_the_config(tmp_path, monkeypatch):
+    load = catalog.load
+
+    class Double(load("optimizers", "adamw")):
+        def set_rate(self, rate):
+            super().set_rate(2 * rate)
+
+    new = {"double": Double, "halves": lambda progress: 0.5 if progress < 0.5 else 0.25}
+    monkeypatch.setattr(catalog, "load", lambda kind, name: new.get(name) or load(kind, name))
+    config, observer = dataclasses.replace(small(epochs=2), optimizer="double", schedule="halves"), Recorder()
+    run(config, tmp_path, observer)
+    assert [record.learning_rate for record in observer.records] == [config.lr, config.lr / 2]
+
+
 def test_a_finished_run_is_shown_and_not_trained_again(tmp_path):
     config = small()
     first = run(config, tmp_path)
