@@ -136,6 +136,8 @@ def test_the_list_of_figures_is_fresh():
 VARIANTS = {  # kind: columns after the name
     "data": {
         "what it is": lambda spec: spec.summary,
+        "shape": lambda spec: " × ".join(map(str, spec.shape)),
+        "classes": lambda spec: str(len(spec.classes)),
         "validation": lambda spec: f"{spec.val_size:,}",
         "epochs": lambda spec: str(spec.epochs),
     },
@@ -337,6 +339,12 @@ def test_links_resolve(page):
 def test_the_index_lists_every_page():
     listed = {link for link in links(DOCS / "README.md") if link.endswith(".md")}
     assert {page.name for page in DOCS.glob("*.md")} - {"README.md"} <= listed
+
+
+def test_the_readme_counts_what_there_is():
+    text = README.read_text(encoding="utf-8")
+    for kind in ("losses", "metrics", "figures"):
+        assert f"[{len(catalog.names(kind))} {kind}](docs/{kind}.md)" in text
 
 
 def test_every_command_stands_on_a_page():

@@ -1,4 +1,4 @@
-"""Nothing talks to a network at run time but the download of a data set that was asked for."""
+"""The only network connection at run time is the download of a data set that was asked for."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ QUICK = ["--dataset", "digits", "--epochs", "1", "--device", "cpu"]
 
 
 @pytest.fixture(autouse=True)
-def refused(monkeypatch):
-    """Every attempt to reach another machine, or to ask for its address, is noted and fails."""
-    tried = []
+def attempts(monkeypatch):
+    """Every attempt to reach another machine, or to resolve its name, is recorded and fails."""
+    recorded = []
 
     def refuse(*arguments, **_):
-        tried.append(arguments)
-        raise OSError("the network is closed")
+        recorded.append(arguments)
+        raise OSError("no network in this test")
 
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, refuse)
     for name in ("getaddrinfo", "gethostbyname", "create_connection"):
         monkeypatch.setattr(socket, name, refuse)
-    return tried
+    return recorded
 
 
-def test_no_command_opens_a_connection(tmp_path, monkeypatch, refused):
+def test_no_command_opens_a_connection(tmp_path, monkeypatch, attempts):
     monkeypatch.chdir(tmp_path)
     for command in (
         ["compare", "--losses", "softmax,center", "--seeds", "0-1", "--snapshots", "3", *QUICK],
@@ -42,10 +42,10 @@ def test_no_command_opens_a_connection(tmp_path, monkeypatch, refused):
         ["explain", "arcface"],
     ):
         assert main(command) == 0, command
-    assert refused == []
+    assert attempts == []
 
 
-def test_the_fixture_would_notice(tmp_path, refused):
-    """A data set that is not there is fetched, and that is the one thing that tries."""
+def test_a_missing_data_set_is_the_one_thing_that_is_downloaded(tmp_path, attempts):
+    """Also shows that the fixture records attempts."""
     assert main(["train", "--dataset", "mnist", "--data-dir", str(tmp_path), "--results", str(tmp_path)]) == 1
-    assert refused
+    assert attempts

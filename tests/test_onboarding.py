@@ -47,6 +47,34 @@ class HalfSquared(nn.Module):
         """Class scores (B, C)."""
         return features @ self.weight.T
 ''',
+    "data/stripes.py": '''
+"""Colour images 32 x 32 of 25 classes, each of one colour and brightness."""
+
+import torch
+
+from ..records import LabelledImages
+from ..specs import DatasetSpec
+
+SPEC = DatasetSpec(
+    title="Stripes",
+    summary="coloured stripes",
+    source="a test",
+    classes=tuple(f"class {label}" for label in range(25)),
+    shape=(3, 32, 32),
+    val_size=50,
+    epochs=2,
+    needs_files=False,
+)
+
+
+def load(folder, part, download=True):
+    """500 training or 100 test images."""
+    labels = torch.arange(500 if part == "train" else 100) % 25
+    images = torch.zeros(len(labels), 3, 32, 32, dtype=torch.uint8)
+    for image, label in zip(images, labels.tolist()):
+        image[label % 3, label:label + 4] = 255
+    return LabelledImages(images, labels)
+''',
     "metrics/longest.py": '''
 """The length of the longest feature."""
 
@@ -114,7 +142,7 @@ COMMANDS = """
 import sys
 from lossbench.__main__ import main
 
-run = ["--dataset", "digits", "--epochs", "1", "--device", "cpu", "--optimizer", "momentum"]
+run = ["--dataset", "stripes", "--epochs", "1", "--device", "cpu", "--optimizer", "momentum"]
 for command in (
     ["losses", "half-squared"],
     ["compare", "--losses", "softmax,half-squared", "--metric", "longest", "--schedule", "constant", *run],
