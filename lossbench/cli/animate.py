@@ -8,7 +8,7 @@ import typer
 
 from ..runs.config import COMPARED_LOSSES
 from ._options import DEFAULT_RESULTS, Json, Output, Results, Style
-from ._output import print_json, say
+from ._output import command_line, print_json, say
 from ._stored import Losses, Runs, chosen_runs
 
 
@@ -28,6 +28,7 @@ def animate(
     """Animate stored runs that were trained with `--snapshots`: one frame per moment, side by side."""
     from ..reports.animation import FORMATS
     from ..reports.animation import animate as draw
+    from ..reports.document import record_figure
     from ..reports.figure_files import check_choice
     from ..runs.store import Store
 
@@ -38,6 +39,9 @@ def animate(
     losses = "-".join(dict.fromkeys(r.config.loss for r in runs))
     default = store.figures / f"animation-{losses}-{runs[0].config.dataset}-{view}.{form}"
     path = draw(runs, output or default, view=view, style=style, fps=fps)
+    record_figure(
+        store, path, "animation", runs, made_by="animate", command=command_line(), choices=f"view {view}"
+    )
     if json:
         print_json({"animation": str(path), "runs": [r.name for r in runs]})
     else:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
-from ..runs.config import BASE_LOSS, COMPARED_LOSSES, RunConfig, dataset_spec
+from ..runs.config import BASE_LOSS, COMPARED_LOSSES, RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..specs import catalog
@@ -30,7 +30,7 @@ from ._options import (
 from ._output import command_line, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
-    from ..reports.report import Report
+    from ..reports.document import Document, WrittenFile
     from ..runs.store import Store
 
 Losses = Annotated[
@@ -92,7 +92,8 @@ def compare(
     json: Json = False,
 ) -> None:
     """Train what is missing; compare with a baseline over paired seeds; draw features and differences."""
-    from ..reports.report import document, write_tables
+    from ..reports.result_tables import write_tables
+    from ..reports.site import write_index
     from ..runs.store import Store
     from ..specs.quantities import parse_metrics
     from ._many import fail_if_any, run_configs, with_metrics
@@ -112,32 +113,28 @@ def compare(
     )
     by_config = {outcome.config: outcome for outcome in outcomes}
     groups = {name: [by_config[config] for config in own] for name, own in configs.items()}
-    report = _report(groups, outcomes, base, metrics)
-    figures: list[str] = []
+    document = _document(groups, outcomes, base, metrics)
     if any(outcome.status is Status.DONE for outcome in outcomes):
         name = _name(everything, list(configs)) + ("-tuned" if tuned else "")
-        figures = _draw(store, name, groups, report)
-        write_tables(store, name, report)
+        document = dataclasses.replace(document, files=_draw(store, name, groups, document))
+        write_tables(store, name, document)
+        write_index(store)
+    figures = [str(store.root / file.path) for file in document.files]
     if json:
-        print_json(
-            {
-                "runs": [o.result.to_dict() if o.result else None for o in outcomes],
-                "figures": figures,
-                **document(report),
-            }
-        )
+        runs = [o.result.to_dict() if o.result else None for o in outcomes]
+        print_json({**document.to_dict(), "runs": runs, "figures": figures})
     else:
-        _show(report)
+        _show(document)
         say("   ".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
     fail_if_any(outcomes)
 
 
-def _show(report: Report) -> None:
-    from ..reports.report import against, against_title, comparison
+def _show(document: Document) -> None:
+    from ..reports.result_tables import differences_caption, differences_table, results_table
 
-    print_table(comparison(report.rows, report.metrics))
-    if report.contests:
-        print_table(against(report.contests), against_title(report))
+    print_table(results_table(document.settings, document.metrics))
+    if document.against:
+        print_table(differences_table(document.against), differences_caption(document.against))
 
 
 def _configs(request: Request, losses: str, seeds: str, datasets: str | None) -> dict[str, list[RunConfig]]:
@@ -201,54 +198,64 @@ def _name(configs: Sequence[RunConfig], names: Sequence[str]) -> str:
     return f"compare-{label}-{'-'.join(dict.fromkeys(config.dataset for config in configs))}{unseen}"
 
 
-def _report(
+def _document(
     groups: Mapping[str, Sequence[Outcome]],
     outcomes: Sequence[Outcome],
     baseline: str,
     metrics: Sequence[str],
-) -> Report:
-    from ..experiments.comparison import contests
+) -> Document:
+    from ..experiments.comparison import compare_losses
     from ..experiments.summary import summarize
-    from ..reports.report import Report, conditions
+    from ..reports.document import Document, comparison_title, conditions
 
     configs = [outcome.config for outcome in outcomes]
-    done = [outcome for outcome in outcomes if outcome.status is Status.DONE]
     datasets = list(dict.fromkeys(config.dataset for config in configs))
-    several = len(groups) > 1 and len({config.seed for config in configs}) > 1
-    data = ", ".join(dataset_spec(name).title for name in datasets)
-    return Report(
-        title=f"{data}: {' · '.join(dict.fromkeys(config.title for config in configs))}",
+    paired = len(groups) > 1 and len({config.seed for config in configs}) > 1
+    return Document(
+        kind="compare",
+        title=comparison_title(configs),
         command=command_line(),
-        stated=conditions([o.config for o in done], [o.result for o in done if o.result]) if done else "",
-        rows=summarize(outcomes),
+        conditions=conditions(outcomes),
         metrics=metrics,
-        contests=contests(groups, baseline, metrics, datasets) if several else (),
+        settings=summarize(outcomes),
+        against=compare_losses(groups, baseline, metrics, datasets) if paired else (),
     )
 
 
-def _draw(store: Store, name: str, groups: Mapping[str, Sequence[Outcome]], report: Report) -> list[str]:
+def _draw(
+    store: Store, name: str, groups: Mapping[str, Sequence[Outcome]], document: Document
+) -> list[WrittenFile]:
     """For each data set the features of the first seed of each loss, and with several seeds the paired
     differences by the first metric that has any; with several data sets the mean ranks."""
-    from ..reports.figure_files import draw_features, draw_forest, draw_grid
+    from ..reports.document import written_file
+    from ..reports.figure_files import compose_forest, draw, write_figure
+    from ..runs.stored_run import StoredRun
 
-    every = list(dict.fromkeys(o.config.dataset for outcomes in groups.values() for o in outcomes))
-    done = {name: [o for o in outcomes if o.status is Status.DONE] for name, outcomes in groups.items()}
-    paired = [c for c in report.contests if any(entry.comparison.n for entry in c.entries)]
-    figures = []
-    for dataset in every:
-        own = [[store.run(o.config) for o in found if o.config.dataset == dataset] for found in done.values()]
-        runs = list({run.name: run for found in own for run in found}.values())
-        if not runs:
+    runs = [
+        [StoredRun(store.run(o.config)) for o in outcomes if o.status is Status.DONE]
+        for outcomes in groups.values()
+    ]
+    datasets = list(dict.fromkeys(row.dataset for row in document.settings))
+    files = []
+    for dataset in datasets:
+        by_loss = [[run for run in group if run.config.dataset == dataset] for group in runs]
+        suffix = "" if len(datasets) == 1 else f"-{dataset}"
+        first = list({group[0].name: group[0] for group in by_loss if group}.values())
+        if not first:
             continue
-        suffix = "" if len(every) == 1 else f"-{dataset}"
-        shown = list({found[0].name: found[0] for found in own if found}.values())
-        draw = draw_features if len(shown) <= _PANEL_LOSSES else draw_grid
-        figures.append(draw(shown, store.figures / f"{name}{suffix}.png"))
-        for contest in [c for c in paired if c.baseline.dataset == dataset][:1]:
-            figures.append(draw_forest(contest, store.figures / f"{name}-forest{suffix}.png", runs=runs))
-    if len(every) > 1 and len(groups) > 1:
-        figures += _draw_ranks(store, name, groups, report.metrics, every)
-    return [str(figure) for figure in figures]
+        kind = "features" if len(first) <= _PANEL_LOSSES else "lambda-grid"
+        path = draw(kind, first, store.figures / f"{name}{suffix}.png")
+        files.append(written_file(store, path, kind, first))
+        rows = [row for row in document.against if row.dataset == dataset]
+        measured = [row.metric for row in rows if row.paired.n]
+        if measured:
+            shown = list({run.name: run for group in by_loss for run in group}.values())
+            compose = compose_forest([row for row in rows if row.metric == measured[0]])
+            path = write_figure(compose, store.figures / f"{name}-forest{suffix}.png", shown)
+            files.append(written_file(store, path, "forest", shown))
+    if len(datasets) > 1 and len(groups) > 1:
+        files += _draw_ranks(store, name, groups, document.metrics, datasets)
+    return files
 
 
 def _draw_ranks(
@@ -257,22 +264,20 @@ def _draw_ranks(
     groups: Mapping[str, Sequence[Outcome]],
     metrics: Sequence[str],
     datasets: Sequence[str],
-) -> list[Path]:
+) -> list[WrittenFile]:
     """Mean ranks by the first metric that has a better side, where every loss has it on every data set."""
-    from ..experiments.comparison import labels, scores_by_dataset
-    from ..reports.figure_files import draw_ranks
+    from ..experiments.comparison import mean_scores, unique_labels
+    from ..reports.document import written_file
+    from ..reports.figure_files import compose_ranks, write_figure
+    from ..runs.stored_run import StoredRun
     from ..specs.quantities import higher_is_better
 
-    for metric in [metric for metric in metrics if higher_is_better(metric) is not None][:1]:
-        scores = scores_by_dataset(groups, metric, datasets)
-        if scores is not None:
-            runs = [
-                store.run(o.config)
-                for outcomes in groups.values()
-                for o in outcomes
-                if o.status is Status.DONE
-            ]
-            titles = labels([outcomes[0].config for outcomes in groups.values()])
-            path = store.figures / f"{name}-ranks.png"
-            return [draw_ranks(titles, scores, path, metric=metric, runs=runs)]
-    return []
+    ranked = [metric for metric in metrics if higher_is_better(metric) is not None]
+    scores = mean_scores(groups, ranked[0], datasets) if ranked else None
+    if scores is None:
+        return []
+    outcomes = [o for group in groups.values() for o in group if o.status is Status.DONE]
+    runs = [StoredRun(store.run(outcome.config)) for outcome in outcomes]
+    labels = unique_labels([group[0].config for group in groups.values()])
+    path = write_figure(compose_ranks(labels, scores, ranked[0]), store.figures / f"{name}-ranks.png", runs)
+    return [written_file(store, path, "critical-difference", runs)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..runs.config import COMPARED_LOSSES
 from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results
-from ._output import print_json, say
+from ._output import command_line, print_json, say
 from ._stored import Losses, Runs, chosen_runs
 
 
@@ -17,6 +17,7 @@ def explore(
     json: Json = False,
 ) -> None:
     """Make a page to explore stored runs in a browser: every image, every moment, every error; offline."""
+    from ..reports.document import record_figure
     from ..reports.explorer.page import explore as write
     from ..runs.store import Store
 
@@ -24,6 +25,7 @@ def explore(
     runs = chosen_runs(store, run, loss or ",".join(COMPARED_LOSSES), "compared", data_dir)
     losses = "-".join(dict.fromkeys(r.config.loss for r in runs))
     path = write(runs, output or store.figures / f"explore-{losses}-{runs[0].config.dataset}.html")
+    record_figure(store, path, "explorer", runs, made_by="explore", command=command_line())
     if json:
         print_json({"page": str(path), "runs": [r.name for r in runs]})
     else:

@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..runs.config import COMPARED_LOSSES
 from ..specs import FigureSpec, catalog
 from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results, Style
-from ._output import print_json, say
+from ._output import command_line, print_json, say
 from ._stored import Losses, Runs, chosen_runs
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def plot(
     json: Json = False,
 ) -> None:
     """Draw a figure of stored runs."""
+    from ..reports.document import record_figure
     from ..reports.figure_files import FORMATS, check_choice, draw
     from ..runs.store import Store
 
@@ -65,6 +66,9 @@ def plot(
     choices["label"] = label
     default = store.figures / f"{_name(figure, runs, choices)}.{form}"
     path = draw(figure, runs, output or default, style=style, **choices)
+    choices["style"] = style if style != "paper" else None
+    shown = ", ".join(f"{name} {value}" for name, value in choices.items() if value)
+    record_figure(store, path, figure, runs, made_by="plot", command=command_line(), choices=shown)
     if json:
         print_json({"figure": str(path), "runs": [r.name for r in runs]})
     else:

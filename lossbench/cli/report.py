@@ -27,23 +27,23 @@ def report(
 ) -> None:
     """Make one page of all tables and figures, with their conditions and commands; refresh the README."""
     from ..files import write_atomically
-    from ..reports.site import html_page, markdown_page, read_results
+    from ..reports.site import html_page, markdown_page, read_site
     from ..runs.store import Store
 
     store = Store(results)
-    found = read_results(store)
-    if not found.sections:
+    site = read_site(store)
+    if not site.sections:
         raise RunError(f"There is no table in {store.tables}; `lossbench compare` or `sweep` makes one.")
     page = output or store.root / "index.html"
-    made = {page: html_page(store, found, page.parent)}
+    pages = {page: html_page(store, site, page.parent)}
     if output is None:
-        made[store.root / "README.md"] = markdown_page(found)
-    stale = [path for path, content in made.items() if not _holds(path, content)]
+        pages[store.root / "README.md"] = markdown_page(site)
+    stale = [path for path, content in pages.items() if not _holds(path, content)]
     if not check:
         for path in stale:
-            write_atomically(path, made[path])
+            write_atomically(path, pages[path])
     if json:
-        names = [section.name for section in found.sections]
+        names = [section.name for section in site.sections]
         print_json(
             {"page": str(page), "tables": names, "stale" if check else "written": list(map(str, stale))}
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..runs.config import dataset_spec
@@ -24,6 +25,7 @@ from ._options import (
 from ._output import command_line, print_json, print_table, say
 
 if TYPE_CHECKING:
+    from ..reports.document import WrittenFile
     from ..runs.store import Store
 
 
@@ -42,7 +44,9 @@ def sweep(
     """Train a grid: any numeric option takes a list or a range. Finished runs are skipped."""
     from ..experiments.grid import expand, parse_seeds, varied_axes
     from ..experiments.summary import summarize
-    from ..reports.report import Report, comparison, conditions, write_tables
+    from ..reports.document import Document, conditions
+    from ..reports.result_tables import results_table, write_tables
+    from ..reports.site import write_index
     from ..runs.store import Store
     from ._many import fail_if_any, run_configs
 
@@ -53,41 +57,52 @@ def sweep(
     outcomes = run_configs(
         configs, store, request, jobs=jobs or 0, force=force, snapshots=snapshots, tensorboard=tensorboard
     )
-    rows = summarize(outcomes)
     done = [outcome for outcome in outcomes if outcome.status is Status.DONE]
     name = "-".join(
         ["sweep", configs[0].loss, *(axis.replace(".", "-") for axis in varied), configs[0].dataset]
     )
-    figures: list[str] = []
+    over = ", ".join(varied) or "seeds"
+    document = Document(
+        kind="sweep",
+        title=f"{dataset_spec(configs[0].dataset).title}: {configs[0].title} over {over}",
+        command=command_line(),
+        conditions=conditions(outcomes),
+        settings=summarize(outcomes, varied),
+        files=_draw(store, name, done, varied) if done else (),
+    )
     if done:
-        figures = _draw(store, name, done, varied)
-        over = ", ".join(varied) or "seeds"
-        title = f"{dataset_spec(configs[0].dataset).title}: {configs[0].title} over {over}"
-        stated = conditions([o.config for o in done], [o.result for o in done if o.result])
-        write_tables(store, name, Report(title, command_line(), stated, rows, swept=varied))
+        write_tables(store, name, document)
+        write_index(store)
+    figures = [str(store.root / file.path) for file in document.files]
     if json:
-        print_json({"runs": [o.result.to_dict() if o.result else None for o in outcomes], "figures": figures})
+        runs = [o.result.to_dict() if o.result else None for o in outcomes]
+        print_json({**document.to_dict(), "runs": runs, "figures": figures})
     else:
-        print_table(comparison(rows))
+        print_table(results_table(document.settings))
         say("   ".join([f"Table: {store.tables / name}.md, .csv", *(f"Figure: {path}" for path in figures)]))
     fail_if_any(outcomes)
 
 
-def _draw(store: Store, name: str, done: list[Outcome], varied: dict[str, list[Value]]) -> list[str]:
+def _draw(
+    store: Store, name: str, done: Sequence[Outcome], varied: Mapping[str, Sequence[Value]]
+) -> list[WrittenFile]:
     """A row of curves per numeric axis, and the features of the first seed at each setting."""
-    from ..reports.figure_files import draw_curves, draw_grid
+    from ..reports.document import written_file
+    from ..reports.figure_files import draw
+    from ..runs.stored_run import StoredRun
 
-    folders = [store.run(outcome.config) for outcome in done]
-    figures = []
+    runs = [StoredRun(store.run(outcome.config)) for outcome in done]
+    files = []
     for axis in varied:
         values = {outcome.config.value_of(axis) for outcome in done}  # some may have failed
         if len(values) > 1 and all(
             isinstance(value, int | float) and not isinstance(value, bool) for value in values
         ):
             path = store.figures / f"{name}-curves{'' if len(varied) == 1 else '-' + axis}.png"
-            figures.append(str(draw_curves(folders, axis, path)))
-    seed = min(outcome.config.seed for outcome in done)
-    shown = [store.run(outcome.config) for outcome in done if outcome.config.seed == seed]
+            files.append(written_file(store, draw("curves", runs, path, over=axis), "curves", runs))
+    seed = min(run.seed for run in runs)
+    shown = [run for run in runs if run.seed == seed]
     if 1 < len(shown) <= 40:
-        figures.append(str(draw_grid(shown, store.figures / f"{name}-grid.png")))
-    return figures
+        path = draw("lambda-grid", shown, store.figures / f"{name}-grid.png")
+        files.append(written_file(store, path, "lambda-grid", shown))
+    return files

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from ..runs.config import dataset_spec
 from ..specs import Value
 from ._options import DEFAULT_RESULTS, Json, LossName, Request, Results, run_options
-from ._output import RunDisplay, print_json, print_pairs, say, warn
+from ._output import RunDisplay, command_line, print_json, print_pairs, say, warn
 
 if TYPE_CHECKING:
     from ..experiments.search_space import StudyConfig
@@ -54,7 +55,8 @@ def tune(
     from ..experiments.grid import parse_seeds
     from ..experiments.search_space import StudyConfig
     from ..experiments.tuning_result import read_results, result_path
-    from ..reports.figure_files import draw_budget
+    from ..reports.document import record_figure
+    from ..reports.figure_files import compose_budget, write_figure
     from ..runs.store import Store
 
     config = StudyConfig(loss, request.point, parse_seeds(seeds), _objective(metric))
@@ -65,7 +67,10 @@ def tune(
     for problem in problems:
         warn(problem)
     comparable = [each for each in tuned if each.metric == config.metric]
-    figure = draw_budget(comparable, store.figures / f"budget-{run.dataset}-{run.network}.png")
+    figure = store.figures / f"budget-{run.dataset}-{run.network}.png"
+    write_figure(compose_budget(comparable), figure)
+    title = f"{dataset_spec(run.dataset).title}, network {run.network}"
+    record_figure(store, figure, "budget", (), made_by="tune", command=command_line(), title=title)
     path = result_path(store, run)
     if json:
         print_json({**result.to_dict(), "path": str(path), "figure": str(figure)})

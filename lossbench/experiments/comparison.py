@@ -1,4 +1,4 @@
-"""Losses against a baseline over the same seeds: who is better, by how much, and how sure that is."""
+"""Losses compared with a baseline over the same seeds: which is better, by how much, and how sure that is."""
 
 from __future__ import annotations
 
@@ -15,67 +15,71 @@ from ..specs.quantities import higher_is_better
 from ..statistics import PairedDifference, Verdict, compare_paired, holm, seeds_needed
 
 
-class Entry(NamedTuple):
-    """One loss against the baseline: its runs (done, and diverged or failed), the comparison, and p adjusted
-    for the whole family."""
+class ComparisonRow(NamedTuple):
+    """One loss compared with the baseline, by one metric, on one data set.
 
-    config: RunConfig
+    baseline, loss: short names. title, settings: of the loss, as people write them; the labels are titles
+    with the settings where a title alone is not unique. done, failed: runs of the loss; diverged ones failed.
+    p_holm: the p value adjusted for all comparisons of the command, and needed: seeds that would show a
+    difference of this size among so many; both are None or NaN where no test was made.
+    """
+
+    dataset: str
+    metric: str
+    baseline: str
+    baseline_label: str
+    loss: str
+    title: str
+    label: str
+    settings: str
     done: int
-    troubled: int
-    comparison: PairedDifference
-    adjusted: float
+    failed: int
+    paired: PairedDifference
+    p_holm: float = math.nan
+    needed: int | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """What can be said of it at the 5 % level."""
-        return self.comparison.verdict(self.adjusted)
+        """Whether the loss is better or worse at the 5 % level."""
+        return self.paired.verdict(self.p_holm)
 
     @property
     def missing(self) -> str:
         """Failed runs, or seeds that only one of the two has a number for; empty when there are none."""
-        pairs, alone = self.comparison.n, self.comparison.unpaired
-        if self.troubled:
-            return f"{self.troubled} of {self.done + self.troubled} failed"
-        return f"{pairs} of {pairs + alone} paired" if alone else ""
+        pairs, unpaired = self.paired.n, self.paired.unpaired
+        if self.failed:
+            return f"{self.failed} of {self.done + self.failed} failed"
+        return f"{pairs} of {pairs + unpaired} paired" if unpaired else ""
 
 
-class Contest(NamedTuple):
-    """All losses against one baseline, by one metric, on one data set."""
-
-    metric: str
-    baseline: RunConfig
-    entries: tuple[Entry, ...]
-
-
-def contests(
+def compare_losses(
     groups: Mapping[str, Sequence[Outcome]], baseline: str, metrics: Sequence[str], datasets: Sequence[str]
-) -> list[Contest]:
-    """Every loss against the baseline, for each metric that has a better side, on each data set.
+) -> list[ComparisonRow]:
+    """Every loss compared with the baseline, by each metric that has a better side, on each data set.
 
-    `groups` are the outcomes by loss as the user named it. Holm's family is all comparisons made here; one
-    without two pairs of finite numbers is not made.
+    `groups` are the outcomes by loss as the user named it. Holm's family is all comparisons of the result;
+    those without two pairs of finite numbers do not count.
     """
-    judged = [metric for metric in metrics if higher_is_better(metric) is not None]
-    found = [_contest(groups, baseline, metric, dataset) for dataset in datasets for metric in judged]
-    family = [entry.comparison for contest in found for entry in contest.entries]
-    adjusted = dict(zip(map(id, family), holm([comparison.p for comparison in family]), strict=True))
-    level = 0.05 / max(1, family_size(found))
-
-    def judge(entry: Entry) -> Entry:
-        needed = seeds_needed(entry.comparison.differences, level=level)
-        own = entry.comparison._replace(needed=needed)
-        return entry._replace(comparison=own, adjusted=adjusted[id(entry.comparison)])
-
-    return [contest._replace(entries=tuple(map(judge, contest.entries))) for contest in found]
-
-
-def family_size(found: Sequence[Contest]) -> int:
-    """How many comparisons were made, which is what Holm's method counts."""
-    entries = [entry for contest in found for entry in contest.entries]
-    return sum(not math.isnan(entry.comparison.p) for entry in entries)
+    rows = [
+        row
+        for dataset in datasets
+        for metric in metrics
+        if higher_is_better(metric) is not None
+        for row in _compare(groups, baseline, metric, dataset)
+    ]
+    level = 0.05 / max(1, family_size(rows))
+    return [
+        row._replace(p_holm=p, needed=seeds_needed(row.paired.differences, level=level))
+        for row, p in zip(rows, holm([row.paired.p for row in rows]), strict=True)
+    ]
 
 
-def labels(configs: Sequence[RunConfig]) -> list[str]:
+def family_size(rows: Sequence[ComparisonRow]) -> int:
+    """How many tests were made, which is what Holm's method counts."""
+    return sum(not math.isnan(row.paired.p) for row in rows)
+
+
+def unique_labels(configs: Sequence[RunConfig]) -> list[str]:
     """Titles, with the settings where a title alone is not unique."""
     titles = [config.title for config in configs]
     return [
@@ -84,34 +88,52 @@ def labels(configs: Sequence[RunConfig]) -> list[str]:
     ]
 
 
-def _contest(groups: Mapping[str, Sequence[Outcome]], baseline: str, metric: str, dataset: str) -> Contest:
-    own = {name: [o for o in outcomes if o.config.dataset == dataset] for name, outcomes in groups.items()}
-    reference = _by_seed(own[baseline], metric)
-    better = higher_is_better(metric) is not False
-    entries = []
-    for name, outcomes in own.items():
-        if name == baseline:
-            continue
-        values = _by_seed(outcomes, metric)
-        comparison = compare_paired(values, reference, higher_is_better=better)
-        done = sum(outcome.status is Status.DONE for outcome in outcomes)
-        entries.append(Entry(outcomes[0].config, done, len(outcomes) - done, comparison, math.nan))
-    return Contest(metric, own[baseline][0].config, tuple(entries))
-
-
-def _by_seed(outcomes: Sequence[Outcome], metric: str) -> dict[int, float]:
-    found = {o.config.seed: o.numbers for o in outcomes if o.status is Status.DONE}
-    return {seed: numbers[metric] for seed, numbers in found.items() if metric in numbers}
-
-
-def scores_by_dataset(
+def mean_scores(
     groups: Mapping[str, Sequence[Outcome]], metric: str, datasets: Sequence[str]
 ) -> np.ndarray | None:
-    """Mean score (data sets, losses); None unless every loss has one on every data set."""
-    table = []
-    for dataset in datasets:
-        on_it = [[o for o in group if o.config.dataset == dataset] for group in groups.values()]
-        table.append([list(_by_seed(outcomes, metric).values()) for outcomes in on_it])
-    if not all(values for line in table for values in line):
+    """Mean over seeds (data sets, losses); None unless every loss has a number on every data set."""
+    scores = [
+        [list(_by_seed(outcomes, metric, dataset).values()) for outcomes in groups.values()]
+        for dataset in datasets
+    ]
+    if not all(values for line in scores for values in line):
         return None
-    return np.array([[np.mean(values) for values in line] for line in table])
+    return np.array([[np.mean(values) for values in line] for line in scores])
+
+
+def _compare(
+    groups: Mapping[str, Sequence[Outcome]], baseline: str, metric: str, dataset: str
+) -> list[ComparisonRow]:
+    on_dataset = {name: [o for o in group if o.config.dataset == dataset] for name, group in groups.items()}
+    reference = on_dataset.pop(baseline)
+    configs = [reference[0].config, *(outcomes[0].config for outcomes in on_dataset.values())]
+    baseline_label, *labels = unique_labels(configs)
+    rows = []
+    for config, label, outcomes in zip(configs[1:], labels, on_dataset.values(), strict=True):
+        done = sum(outcome.status is Status.DONE for outcome in outcomes)
+        paired = compare_paired(
+            _by_seed(outcomes, metric, dataset),
+            _by_seed(reference, metric, dataset),
+            higher_is_better=higher_is_better(metric) is not False,
+        )
+        rows.append(
+            ComparisonRow(
+                dataset=dataset,
+                metric=metric,
+                baseline=configs[0].loss,
+                baseline_label=baseline_label,
+                loss=config.loss,
+                title=config.title,
+                label=label,
+                settings=config.subtitle,
+                done=done,
+                failed=len(outcomes) - done,
+                paired=paired,
+            )
+        )
+    return rows
+
+
+def _by_seed(outcomes: Sequence[Outcome], metric: str, dataset: str) -> dict[int, float]:
+    numbers = {o.config.seed: o.numbers for o in outcomes if o.config.dataset == dataset}
+    return {seed: values[metric] for seed, values in numbers.items() if metric in values}

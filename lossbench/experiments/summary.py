@@ -1,4 +1,4 @@
-"""Outcomes of runs summarised: one row per setting, with intervals over the seeds."""
+"""Outcomes of runs summarized: one row per setting, with intervals over its seeds."""
 
 from __future__ import annotations
 
@@ -9,37 +9,60 @@ from typing import NamedTuple
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
+from ..specs import Value
 from ..specs.quantities import RUN_NUMBERS
 from ..statistics import Interval, mean_interval
 
 
-class Row(NamedTuple):
-    """One setting over its seeds: intervals by metric; runs that diverged or failed are counted."""
+class SettingRow(NamedTuple):
+    """One setting over its seeds.
 
-    config: RunConfig
-    intervals: Mapping[str, Interval]
+    loss: short name. title, settings: as people write them. config: plain data of the first seed's RunConfig.
+    runs: run names by seed. metrics: intervals by name. swept: the values of the options that vary.
+    """
+
+    loss: str
+    title: str
+    settings: str
+    dataset: str
+    rule: str
+    config: Mapping[str, object]
+    runs: Mapping[int, str]
     done: int
     diverged: int
     failed: int
+    metrics: Mapping[str, Interval]
+    swept: Mapping[str, Value]
 
 
-def summarize(outcomes: Iterable[Outcome]) -> list[Row]:
-    """One row per setting, in the order in which the settings first occur."""
+def summarize(outcomes: Iterable[Outcome], swept: Iterable[str] = ()) -> list[SettingRow]:
+    """One row per setting, in the order in which the settings first occur; `swept` options vary."""
     groups: dict[RunConfig, list[Outcome]] = {}
     for outcome in outcomes:
         groups.setdefault(dataclasses.replace(outcome.config, seed=0), []).append(outcome)
     rows = []
     for group in groups.values():
-        results = [outcome.numbers for outcome in group if outcome.status is Status.DONE]
-        names = dict.fromkeys([*RUN_NUMBERS, *(name for result in results for name in result)])
-        values = {name: [result[name] for result in results if name in result] for name in names}
+        config, statuses = group[0].config, [outcome.status for outcome in group]
+        done, diverged = statuses.count(Status.DONE), statuses.count(Status.DIVERGED)
+        numbers = [outcome.numbers for outcome in group]
+        names = dict.fromkeys([*RUN_NUMBERS, *(name for values in numbers for name in values)])
         rows.append(
-            Row(
-                config=group[0].config,
-                intervals={name: mean_interval(numbers) for name, numbers in values.items()},
-                done=len(results),
-                diverged=sum(outcome.status is Status.DIVERGED for outcome in group),
-                failed=sum(outcome.status not in (Status.DONE, Status.DIVERGED) for outcome in group),
+            SettingRow(
+                loss=config.loss,
+                title=config.title,
+                settings=config.subtitle,
+                dataset=config.dataset,
+                rule=config.rule,
+                config=config.to_dict(),
+                runs={outcome.config.seed: outcome.config.run_name for outcome in group},
+                done=done,
+                diverged=diverged,
+                failed=len(group) - done - diverged,
+                metrics={
+                    name: mean_interval([values[name] for values in numbers if name in values])
+                    for name in names
+                },
+                swept={option: config.value_of(option) for option in swept},
             )
         )
     return rows

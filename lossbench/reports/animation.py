@@ -18,7 +18,7 @@ from ..figures import PANEL, features, ink, plane_limit, ray, set_size, title_li
 from ..files import write_atomically
 from ..protocols import RunView
 from ..records import Embedding, Panel
-from .figure_files import check_choice, described, painted
+from .figure_files import check_choice, describe, render_figure
 
 FORMATS = ("gif", "mp4")
 _DPI = 110  # three panels are a thousand pixels wide: sharp on a page, half a megabyte
@@ -46,7 +46,7 @@ def animate(
     longest = max(reels, key=lambda reel: len(reel.epochs)).epochs
     frames = (_frame(reels, epoch, longest[-1], view, style) for epoch in longest)
     if form == "gif":
-        comment = "; ".join(map(described, runs)).encode()
+        comment = "; ".join(map(describe, runs)).encode()
         write_atomically(path, _gif(list(frames), fps, comment))
     else:
         write_atomically(path, _mp4(frames, fps))
@@ -98,7 +98,7 @@ def _frame(reels: Sequence[_Reel], epoch: float, last: float, view: str, style: 
             title_lines(axes, panel.title, panel.subtitle.split(" · "), height)
         _clock(figure, epoch, last)
 
-    figure = painted(paint, style)
+    figure = render_figure(paint, style)
     figure.canvas.draw()
     drawn: np.ndarray = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
     return drawn[: drawn.shape[0] // 2 * 2, : drawn.shape[1] // 2 * 2]  # H.264 wants even sizes

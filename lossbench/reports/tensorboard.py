@@ -24,7 +24,7 @@ from ..runs.config import RunConfig
 from ..runs.store import RunFolder, Store
 from ..runs.stored_run import StoredRun
 from ..specs import catalog
-from .figure_files import painted
+from .figure_files import render_figure
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -123,7 +123,7 @@ def _picture(run: StoredRun) -> np.ndarray:
     """The figure of the features as an image (H, W, 4) uint8."""
     choices = {name: allowed[0] for name, allowed in catalog.spec("figures", "features").choices.items()}
     compose = catalog.load("figures", "features")
-    figure = painted(lambda figure: compose(figure, [run], **choices))
+    figure = render_figure(lambda figure: compose(figure, [run], **choices))
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
 

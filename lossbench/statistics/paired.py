@@ -38,7 +38,6 @@ class PairedDifference(NamedTuple):
     p: float  # of the sign-flip test, not adjusted for other comparisons
     p_error: float
     probability: float  # of outperforming the baseline
-    needed: int | None  # seeds needed to find a difference of this size
     higher_is_better: bool
 
     def verdict(self, adjusted_p: float, level: float = 0.05) -> Verdict:
@@ -158,6 +157,5 @@ def compare_paired(
         p=p,
         p_error=error,
         probability=probability_of_outperforming(differences, higher_is_better=higher_is_better),
-        needed=seeds_needed(differences),
         higher_is_better=higher_is_better,
     )

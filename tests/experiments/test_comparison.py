@@ -12,7 +12,13 @@ import pytest
 from scipy import stats
 
 from lossbench.errors import UsageError
-from lossbench.experiments.comparison import Contest, Entry, contests, family_size, labels, scores_by_dataset
+from lossbench.experiments.comparison import (
+    ComparisonRow,
+    compare_losses,
+    family_size,
+    mean_scores,
+    unique_labels,
+)
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import RunResult, Status
@@ -47,31 +53,32 @@ def shifted(values: Mapping[int, float], steps: list[float], sign: float = 1) ->
     return {seed: value + sign * step for (seed, value), step in zip(values.items(), steps, strict=True)}
 
 
-def compare(groups: Any, baseline: str = "softmax", metrics: Any = ("test_accuracy",)) -> list[Contest]:
-    return contests(groups, baseline, metrics, ("digits",))
+def compare(groups: Any, baseline: str = "softmax", metrics: Any = ("test_accuracy",)) -> list[ComparisonRow]:
+    return compare_losses(groups, baseline, metrics, ("digits",))
 
 
-def only(found: list[Contest]) -> Entry:
-    ((entry,),) = (contest.entries for contest in found)
-    return entry
+def only(rows: list[ComparisonRow]) -> ComparisonRow:
+    (row,) = rows
+    return row
 
 
 def test_differences_are_loss_minus_baseline_by_seed() -> None:
     shuffled = {seed: shifted(UP, STEPS)[seed] for seed in (5, 2, 7, 0, 1, 6, 4, 3)}
-    (contest,) = compare({"softmax": outcomes("softmax", UP), "center": outcomes("center", shuffled)})
-    entry = only([contest])
-    assert (contest.metric, contest.baseline.loss, entry.config.loss) == (
+    row = only(compare({"softmax": outcomes("softmax", UP), "center": outcomes("center", shuffled)}))
+    assert (row.dataset, row.metric, row.baseline, row.loss) == (
+        "digits",
         "test_accuracy",
         "softmax",
         "center",
     )
-    np.testing.assert_allclose(entry.comparison.differences, STEPS, rtol=1e-12)
-    assert (entry.done, entry.troubled, entry.comparison.n, entry.comparison.unpaired) == (8, 0, 8, 0)
-    assert entry.missing == ""
+    assert (row.baseline_label, row.title, row.label) == ("Softmax", "Center", "Center")
+    np.testing.assert_allclose(row.paired.differences, STEPS, rtol=1e-12)
+    assert (row.done, row.failed, row.paired.n, row.paired.unpaired) == (8, 0, 8, 0)
+    assert row.missing == ""
     low, high = stats.t.interval(0.95, 7, loc=np.mean(STEPS), scale=stats.sem(STEPS))
-    assert entry.comparison.difference.mean == pytest.approx(np.mean(STEPS))
-    assert entry.comparison.difference.half_width == pytest.approx((high - low) / 2)
-    assert (entry.verdict, entry.comparison.probability) == ("better", 1)
+    assert row.paired.difference.mean == pytest.approx(np.mean(STEPS))
+    assert row.paired.difference.half_width == pytest.approx((high - low) / 2)
+    assert (row.verdict, row.paired.probability) == ("better", 1)
 
 
 def test_the_family_is_every_metric_and_every_data_set() -> None:
@@ -90,16 +97,18 @@ def test_the_family_is_every_metric_and_every_data_set() -> None:
         ]
 
     groups = {name: runs(name) for name in ("softmax", "center", "arcface")}
-    found = contests(groups, "softmax", ("test_accuracy", "gap"), ("digits", "kmnist"))
-    assert [(contest.baseline.dataset, contest.metric) for contest in found] == [
-        (dataset, metric) for dataset in ("digits", "kmnist") for metric in ("test_accuracy", "gap")
+    rows = compare_losses(groups, "softmax", ("test_accuracy", "gap"), ("digits", "kmnist"))
+    assert [(row.dataset, row.metric, row.loss) for row in rows] == [
+        (dataset, metric, loss)
+        for dataset in ("digits", "kmnist")
+        for metric in ("test_accuracy", "gap")
+        for loss in ("center", "arcface")
     ]
-    entries = [entry for contest in found for entry in contest.entries]
-    assert len(entries) == family_size(found) == 8
-    raw = [sign_flip_test(entry.comparison.differences).p for entry in entries]
-    assert [entry.adjusted for entry in entries] == holm(raw)
-    for entry in entries:
-        assert entry.comparison.needed == seeds_needed(entry.comparison.differences, level=0.05 / 8)
+    assert len(rows) == family_size(rows) == 8
+    raw = [sign_flip_test(row.paired.differences).p for row in rows]
+    assert [row.p_holm for row in rows] == holm(raw)
+    for row in rows:
+        assert row.needed == seeds_needed(row.paired.differences, level=0.05 / 8)
 
 
 def test_comparisons_that_could_not_be_made_do_not_count_in_the_family() -> None:
@@ -110,16 +119,15 @@ def test_comparisons_that_could_not_be_made_do_not_count_in_the_family() -> None
         "arcface": outcomes("arcface", shifted(UP, STEPS), ece=shifted(calibrated, STEPS)),
         "triplet": outcomes("triplet", shifted(UP, STEPS, -1), ece=dict.fromkeys(range(8), None)),
     }
-    accuracy, calibration = compare(groups, metrics=("test_accuracy", "ece"))
-    assert family_size([accuracy, calibration]) == 3
-    missing = calibration.entries[1]
-    assert (missing.done, missing.troubled, missing.comparison.n, missing.comparison.unpaired) == (8, 0, 0, 8)
-    assert (missing.verdict, missing.comparison.needed) == ("not distinguishable", None)
-    assert math.isnan(missing.adjusted)
-    made = accuracy.entries[0]
-    assert made.adjusted == pytest.approx(3 * made.comparison.p)
-    assert made.comparison.needed == seeds_needed(STEPS, level=0.05 / 3)
-    assert [entry.verdict for entry in accuracy.entries] == ["better", "worse"]
+    rows = compare(groups, metrics=("test_accuracy", "ece"))
+    assert family_size(rows) == 3
+    made, _, _, missing = rows
+    assert (missing.done, missing.failed, missing.paired.n, missing.paired.unpaired) == (8, 0, 0, 8)
+    assert (missing.verdict, missing.needed) == ("not distinguishable", None)
+    assert math.isnan(missing.p_holm)
+    assert made.p_holm == pytest.approx(3 * made.paired.p)
+    assert made.needed == seeds_needed(STEPS, level=0.05 / 3)
+    assert [row.verdict for row in rows[:2]] == ["better", "worse"]
 
 
 @pytest.mark.parametrize(
@@ -140,10 +148,10 @@ def test_verdicts_turn_round_where_less_is_better(metric: str, verdict: str) -> 
     else:
         low, high = outcomes("softmax", UP, **name), outcomes("center", UP, **above)
     groups = {"softmax": low, "center": high}
-    entry = only(compare(groups, metrics=(metric,)))
-    assert min(entry.comparison.differences) > 0, "differences are never turned round"
-    assert entry.verdict == verdict
-    assert entry.comparison.probability == (1 if verdict == "better" else 0)
+    row = only(compare(groups, metrics=(metric,)))
+    assert min(row.paired.differences) > 0, "differences are never turned round"
+    assert row.verdict == verdict
+    assert row.paired.probability == (1 if verdict == "better" else 0)
     other = only(compare(groups, "center", (metric,)))
     assert other.verdict == {"better": "worse", "worse": "better"}[verdict]
 
@@ -167,9 +175,7 @@ def test_metrics_with_no_better_side_are_left_out(monkeypatch: pytest.MonkeyPatc
         "softmax": outcomes("softmax", UP, spread=UP),
         "center": outcomes("center", UP, spread=shifted(UP, STEPS)),
     }
-    assert [contest.metric for contest in compare(groups, metrics=("spread", "test_accuracy"))] == [
-        "test_accuracy"
-    ]
+    assert only(compare(groups, metrics=("spread", "test_accuracy"))).metric == "test_accuracy"
     assert compare(groups, metrics=["spread"]) == []
 
 
@@ -179,10 +185,10 @@ def test_failed_and_diverged_runs_are_counted_and_their_seeds_unpaired() -> None
         "center": outcomes("center", {**shifted(UP, STEPS), 1: None, 2: None}),
     }
     groups["center"][1] = groups["center"][1]._replace(status="diverged", result={"status": "diverged"})
-    entry = only(compare(groups))
-    assert (entry.done, entry.troubled, entry.missing) == (6, 2, "2 of 8 failed")
-    assert (entry.comparison.n, entry.comparison.unpaired) == (5, 3)
-    np.testing.assert_allclose(entry.comparison.differences, [STEPS[seed] for seed in (0, 3, 4, 5, 7)])
+    row = only(compare(groups))
+    assert (row.done, row.failed, row.missing) == (6, 2, "2 of 8 failed")
+    assert (row.paired.n, row.paired.unpaired) == (5, 3)
+    np.testing.assert_allclose(row.paired.differences, [STEPS[seed] for seed in (0, 3, 4, 5, 7)])
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -190,15 +196,15 @@ def test_a_number_that_is_none_unpairs_its_seed(bad: float) -> None:
     """Fresh from training an undefined metric is NaN or infinite, read back from its file it is missing."""
     own, base = {**shifted(UP, STEPS), 2: bad}, {**UP, 3: bad, 4: -bad}
     fresh = {"softmax": outcomes("softmax", UP, gap=base), "center": outcomes("center", UP, gap=own)}
-    entry = only(compare(fresh, metrics=("gap",)))
-    assert (entry.comparison.n, entry.comparison.unpaired, entry.missing) == (5, 3, "5 of 8 paired")
+    row = only(compare(fresh, metrics=("gap",)))
+    assert (row.paired.n, row.paired.unpaired, row.missing) == (5, 3, "5 of 8 paired")
     stored = {
         "softmax": outcomes("softmax", UP, gap={**base, 3: None, 4: None}),
         "center": outcomes("center", UP, gap={**own, 2: None}),
     }
-    assert only(compare(stored, metrics=("gap",))) == entry
-    assert scores_by_dataset(fresh, "gap", ("digits",)) is not None
-    assert np.isfinite(scores_by_dataset(fresh, "gap", ("digits",))).all()
+    assert only(compare(stored, metrics=("gap",))) == row
+    assert mean_scores(fresh, "gap", ("digits",)) is not None
+    assert np.isfinite(mean_scores(fresh, "gap", ("digits",))).all()
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -207,8 +213,7 @@ def test_the_baseline_can_stand_anywhere(place: int) -> None:
     names.insert(place, "softmax")
     steps = {"softmax": [0.0] * 8, "center": STEPS, "arcface": [-step for step in STEPS]}
     groups = {name: outcomes(name, shifted(UP, steps[name])) for name in names}
-    (contest,) = compare(groups)
-    assert [(entry.config.loss, entry.verdict) for entry in contest.entries] == [
+    assert [(row.loss, row.verdict) for row in compare(groups)] == [
         ("center", "better"),
         ("arcface", "worse"),
     ]
@@ -216,18 +221,17 @@ def test_the_baseline_can_stand_anywhere(place: int) -> None:
 
 def test_a_baseline_that_always_failed_decides_nothing() -> None:
     groups = {"softmax": outcomes("softmax", dict.fromkeys(UP)), "center": outcomes("center", UP)}
-    (contest,) = compare(groups)
-    entry = only([contest])
-    assert contest.baseline.loss == "softmax"
-    assert (entry.verdict, entry.comparison.n, entry.comparison.unpaired) == ("not distinguishable", 0, 8)
-    assert math.isnan(entry.adjusted)
-    assert scores_by_dataset(groups, "test_accuracy", ("digits",)) is None
+    row = only(compare(groups))
+    assert row.baseline == "softmax"
+    assert (row.verdict, row.paired.n, row.paired.unpaired) == ("not distinguishable", 0, 8)
+    assert math.isnan(row.p_holm)
+    assert mean_scores(groups, "test_accuracy", ("digits",)) is None
 
 
 def test_results_of_an_older_version_have_no_new_metric() -> None:
     groups = {"softmax": outcomes("softmax", UP), "center": outcomes("center", UP)}
-    entry = only(compare(groups, metrics=("map-at-r",)))
-    assert (entry.done, entry.comparison.n, entry.verdict) == (8, 0, "not distinguishable")
+    row = only(compare(groups, metrics=("map-at-r",)))
+    assert (row.done, row.paired.n, row.verdict) == (8, 0, "not distinguishable")
 
 
 def test_mean_scores_by_data_set() -> None:
@@ -235,9 +239,9 @@ def test_mean_scores_by_data_set() -> None:
         name: [*outcomes(name, {0: first, 1: first + 0.1, 2: None}), *outcomes(name, {0: second}, "kmnist")]
         for name, first, second in (("softmax", 0.5, 0.7), ("center", 0.6, 0.8))
     }
-    scores = scores_by_dataset(groups, "test_accuracy", ("kmnist", "digits"))
+    scores = mean_scores(groups, "test_accuracy", ("kmnist", "digits"))
     np.testing.assert_allclose(scores, [[0.7, 0.8], [0.55, 0.65]])
-    assert scores_by_dataset(groups, "test_accuracy", ("kmnist", "mnist")) is None
+    assert mean_scores(groups, "test_accuracy", ("kmnist", "mnist")) is None
 
 
 def test_lists_of_metrics() -> None:
@@ -291,5 +295,5 @@ def test_labels_tell_equal_titles_apart() -> None:
     configs = [
         make_config(loss=loss, lam=lam) for loss, lam in (("softmax", None), ("center", 0.1), ("center", 0.2))
     ]
-    assert labels(configs) == ["Softmax", "Center (λ = 0.1, α = 0.5)", "Center (λ = 0.2, α = 0.5)"]
-    assert labels(configs[:2]) == ["Softmax", "Center"]
+    assert unique_labels(configs) == ["Softmax", "Center (λ = 0.1, α = 0.5)", "Center (λ = 0.2, α = 0.5)"]
+    assert unique_labels(configs[:2]) == ["Softmax", "Center"]

@@ -261,31 +261,32 @@ def test_runs_are_counted_and_never_dropped() -> None:
         Outcome(seeds[0][3], Status.INTERRUPTED, None, ""),
         done(seeds[0][4], 0.97),
     ]
-    rows = summarize(iter(outcomes))
+    rows = summarize(iter(outcomes), ["lambda"])
     assert [(row.done, row.diverged, row.failed) for row in rows] == [(0, 1, 1), (3, 1, 1)]
-    assert [row.config.value_of("lambda") for row in rows] == [0.2, 0.1]  # as they first occur
+    assert [row.swept["lambda"] for row in rows] == [0.2, 0.1]  # as they first occur
     assert sum(row.done + row.diverged + row.failed for row in rows) == len(outcomes)
     for row in rows:
-        assert row.config in {outcome.config for outcome in outcomes}
+        assert row.config in [outcome.config.to_dict() for outcome in outcomes]
+    assert rows[1].runs == {config.seed: config.run_name for config in seeds[0]}
 
 
 def test_intervals_are_over_the_completed_runs() -> None:
     config = make_config(loss="softmax")
     values = [0.98, 0.99, 0.97]
     (row,) = summarize([done(dataclasses.replace(config, seed=i), value) for i, value in enumerate(values)])
-    interval = row.intervals["test_accuracy"]
+    interval = row.metrics["test_accuracy"]
     low, high = stats.t.interval(0.95, 2, loc=0.98, scale=stats.sem(values))
     assert tuple(interval) == pytest.approx((0.98, (high - low) / 2, 3))
-    assert row.intervals["gap"].mean == pytest.approx(0.49)
-    assert row.intervals["val_accuracy"][2] == 0
-    assert math.isnan(row.intervals["val_accuracy"].mean)
-    assert row.intervals["seconds"] == (2, 0, 3)
+    assert row.metrics["gap"].mean == pytest.approx(0.49)
+    assert row.metrics["val_accuracy"][2] == 0
+    assert math.isnan(row.metrics["val_accuracy"].mean)
+    assert row.metrics["seconds"] == (2, 0, 3)
 
 
 def test_a_setting_without_a_completed_run_has_a_row_without_numbers() -> None:
     (row,) = summarize([Outcome(make_config(), Status.FAILED, None, "")])
     assert (row.done, row.diverged, row.failed) == (0, 0, 1)
-    assert all(math.isnan(interval.mean) for interval in row.intervals.values())
+    assert all(math.isnan(interval.mean) for interval in row.metrics.values())
     assert summarize([]) == []
 
 
@@ -294,7 +295,7 @@ def test_a_metric_that_one_seed_has_not_is_averaged_over_the_others() -> None:
     outcomes = [done(configs[0], 0.9), done(configs[1], 0.9, new=1.0), done(configs[2], 0.9, new=3.0)]
     for order in itertools.permutations(outcomes):  # runs complete in any order, a stored one may be older
         (row,) = summarize(order)
-        assert row.intervals["new"].mean == 2
-        assert row.intervals["new"][2] == 2
+        assert row.metrics["new"].mean == 2
+        assert row.metrics["new"][2] == 2
     (row,) = summarize([done(configs[0], 0.9, spread=None), done(configs[1], 0.9, spread=2.0)])
-    assert row.intervals["spread"].mean == 2
+    assert row.metrics["spread"].mean == 2

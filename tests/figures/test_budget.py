@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from lossbench.experiments.search_space import StudyConfig
 from lossbench.figures import _style, budget
 from lossbench.figures.budget import Line
-from lossbench.reports.figure_files import draw_budget
+from lossbench.reports.figure_files import compose_budget, write_figure
 
 NAN = float("nan")
 ROWS = [[90.0, 95.0, 94.0, NAN], [80.0, 70.0, NAN, 92.0], [NAN, 91.0, 91.5, 96.0]]
@@ -127,7 +127,9 @@ def test_results_of_tuning_are_drawn_in_percent_and_fits_its_page(tmp_path, monk
     budget_draw = budget.draw
     monkeypatch.setattr(budget, "draw", remember)
     values = [[None, 0.5, 0.75], [0.25, None, 0.7]]
-    path = draw_budget([tuned("center", values[0]), tuned("arcface", values[1])], tmp_path / "a.png")
+    path = write_figure(
+        compose_budget([tuned("center", values[0]), tuned("arcface", values[1])]), tmp_path / "a.png"
+    )
     axes, lines, settings = drawn[0]
     assert path.exists()
     assert [each.label for each in lines] == ["Center", "ArcFace"]
@@ -136,10 +138,10 @@ def test_results_of_tuning_are_drawn_in_percent_and_fits_its_page(tmp_path, monk
     page, legend = axes.figure.bbox, axes.get_legend().get_window_extent()
     assert page.x0 <= legend.x0 < legend.x1 <= page.x1
     assert legend.x0 >= axes.get_window_extent().x1
-    draw_budget([tuned("center", [0.5, 0.4], "spread-gap", np.fmin)], tmp_path / "b.png")
-    assert drawn[1][2] == {"ylabel": "spread-gap on validation", "higher_is_better": False}
+    write_figure(compose_budget([tuned("center", [0.5, 0.4], "spread-gap", np.fmin)]), tmp_path / "b.png")
+    assert drawn[1][2] == {"ylabel": "spread/gap on validation", "higher_is_better": False}
     np.testing.assert_array_equal(drawn[1][1][0].best, [0.5, 0.4])
-    draw_budget([tuned("softmax", [0.5])] * 39, tmp_path / "c.png")
+    write_figure(compose_budget([tuned("softmax", [0.5])] * 39), tmp_path / "c.png")
     axes = drawn[2][0]
     page, legend = axes.figure.bbox, axes.get_legend().get_window_extent()
     assert page.y0 <= legend.y0 < legend.y1 <= page.y1

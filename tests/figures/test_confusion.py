@@ -10,7 +10,7 @@ from lossbench.errors import RunError
 from lossbench.figures import confusion
 from lossbench.figures._style import STYLES
 from lossbench.records import Embedding
-from lossbench.reports.figure_files import painted
+from lossbench.reports.figure_files import render_figure
 from tests.figures.views import View, embedding
 
 
@@ -21,7 +21,7 @@ def view(labels, predictions, **given):
 
 
 def compose(runs, style="paper"):
-    figure = painted(lambda figure: confusion.compose(figure, runs), style)
+    figure = render_figure(lambda figure: confusion.compose(figure, runs), style)
     figure.draw_without_rendering()
     return figure
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from lossbench.errors import RunError, UsageError
 from lossbench.figures import curves
 from lossbench.figures._style import PALETTE
-from lossbench.reports.figure_files import painted
+from lossbench.reports.figure_files import render_figure
 from lossbench.statistics.intervals import mean_interval
 from tests.figures.views import View
 
@@ -60,7 +60,7 @@ def swept(lambdas=(0.001, 0.01, 0.1), alphas=(0.5,), seeds=(0, 1, 2)):
 
 
 def compose(runs, over="", metric="test_accuracy"):
-    return painted(lambda figure: curves.compose(figure, runs, over=over, metric=metric)).axes
+    return render_figure(lambda figure: curves.compose(figure, runs, over=over, metric=metric)).axes
 
 
 def test_seeds_of_a_setting_are_one_point_with_their_interval():

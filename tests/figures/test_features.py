@@ -12,7 +12,7 @@ from lossbench.errors import RunError
 from lossbench.figures import features
 from lossbench.figures._style import PALETTE, UNSEEN, point_style
 from lossbench.records import Embedding, Panel
-from lossbench.reports.figure_files import painted
+from lossbench.reports.figure_files import render_figure
 from tests.figures.views import View, directions, embedding
 
 
@@ -139,7 +139,7 @@ def test_unseen_classes_are_grey_edged_shapes_over_the_test_features_only(view):
 
 
 def compose(runs, split="both", view="raw", style="paper"):
-    figure = painted(
+    figure = render_figure(
         lambda figure: features.compose(figure, runs, split=split, view=view, projection="pca"), style
     )
     figure.draw_without_rendering()

@@ -10,7 +10,7 @@ from lossbench.errors import RunError
 from lossbench.figures import hardest
 from lossbench.figures._style import FAINT, STYLES
 from lossbench.records import Embedding
-from lossbench.reports.figure_files import painted
+from lossbench.reports.figure_files import render_figure
 from tests.figures.views import View, embedding
 
 
@@ -29,7 +29,7 @@ def view(margins, labels=None, predictions=None, **given):
 
 
 def compose(runs, style="paper"):
-    figure = painted(lambda figure: hardest.compose(figure, runs), style)
+    figure = render_figure(lambda figure: hardest.compose(figure, runs), style)
     figure.draw_without_rendering()
     return figure
 

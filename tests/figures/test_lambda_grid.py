@@ -9,7 +9,7 @@ import pytest
 
 from lossbench.errors import RunError
 from lossbench.figures import lambda_grid
-from lossbench.reports.figure_files import painted
+from lossbench.reports.figure_files import render_figure
 from tests.figures.views import View, directions, embedding
 
 
@@ -29,7 +29,7 @@ def runs(values, seeds=(0,), title="Center"):
 
 
 def compose(given, split="test", style="paper"):
-    figure = painted(lambda f: lambda_grid.compose(f, given, split=split, projection="pca"), style)
+    figure = render_figure(lambda f: lambda_grid.compose(f, given, split=split, projection="pca"), style)
     figure.draw_without_rendering()
     return figure
 

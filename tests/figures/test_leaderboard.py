@@ -8,7 +8,7 @@ import pytest
 from lossbench.errors import RunError
 from lossbench.figures import leaderboard
 from lossbench.figures.leaderboard import Place
-from lossbench.reports.figure_files import painted
+from lossbench.reports.figure_files import render_figure
 from lossbench.specs import MetricSpec
 from lossbench.specs.quantities import RUN_NUMBERS
 from lossbench.statistics.intervals import mean_interval
@@ -28,7 +28,7 @@ def runs(values=VALUES, metric="test_accuracy"):
 
 
 def compose(given, metric="test_accuracy", style="paper"):
-    figure = painted(lambda figure: leaderboard.compose(figure, given, metric=metric), style)
+    figure = render_figure(lambda figure: leaderboard.compose(figure, given, metric=metric), style)
     figure.draw_without_rendering()
     return figure
 

@@ -11,7 +11,7 @@ from lossbench.figures import roc
 from lossbench.figures._style import PALETTE
 from lossbench.metrics._verification import roc as curve_of
 from lossbench.records import Embedding, Measured
-from lossbench.reports.figure_files import painted
+from lossbench.reports.figure_files import render_figure
 from lossbench.specs import catalog
 from tests.figures.views import View, embedding
 
@@ -24,7 +24,7 @@ def view(noise=3.0, seed=0, count=300, **given):
 
 
 def compose(runs, split="test"):
-    figure = painted(lambda figure: roc.compose(figure, runs, split=split))
+    figure = render_figure(lambda figure: roc.compose(figure, runs, split=split))
     return figure.axes[0]
 
 

@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 
 from lossbench.figures import _style
 from lossbench.figures._style import PALETTE, STYLES
-from lossbench.reports.figure_files import painted
+from lossbench.reports.figure_files import render_figure
 from lossbench.specs import catalog
 from tests.figures.views import View, embedding
 
@@ -87,7 +87,7 @@ def test_grey_tells_most_colours_apart_and_the_glyphs_tell_all_classes():
     part = embedding(100)
     run = View(splits={"train": part, "test": part})
     compose = catalog.load("figures", "features")
-    figure = painted(lambda figure: compose(figure, [run], split="test", view="raw", projection="pca"))
+    figure = render_figure(lambda figure: compose(figure, [run], split="test", view="raw", projection="pca"))
     glyphs = [text for text in figure.axes[0].texts if text.get_gid() == "class-glyph"]
     assert sorted(text.get_text() for text in glyphs) == list("0123456789")
     halo = glyphs[0].get_path_effects()[0]
@@ -114,7 +114,9 @@ def drawn_from_runs():
 def test_glyphs_and_dots_take_the_colours_of_the_style(style):
     run = View(centers=View().weight * 5)
     compose = catalog.load("figures", "features")
-    figure = painted(lambda figure: compose(figure, [run], split="test", view="raw", projection="pca"), style)
+    figure = render_figure(
+        lambda figure: compose(figure, [run], split="test", view="raw", projection="pca"), style
+    )
     with mpl.rc_context(STYLES[style]):
         ink, ground = to_rgb(_style.ink()), to_rgb(_style.ground())
     axes = figure.axes[0]
@@ -129,7 +131,7 @@ def test_glyphs_and_dots_take_the_colours_of_the_style(style):
 def test_larger_fonts_make_a_larger_page():
     sizes = {}
     for style in STYLES:
-        figure = painted(lambda figure: _style.set_size(figure, 4, 2), style)
+        figure = render_figure(lambda figure: _style.set_size(figure, 4, 2), style)
         sizes[style] = tuple(figure.get_size_inches())
     assert sizes["paper"] == sizes["dark"] == (4, 2)
     assert 4 < sizes["slides"][0] < 4 * STYLES["slides"]["font.size"] / STYLES["paper"]["font.size"]

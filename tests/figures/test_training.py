@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from lossbench.errors import RunError
 from lossbench.figures import training
 from lossbench.figures._style import PALETTE
-from lossbench.reports.figure_files import painted
+from lossbench.reports.figure_files import render_figure
 from tests.figures.views import View, epoch_records
 
 LOSS, ACCURACY, SPREAD, GAP, RATE = (
@@ -24,7 +24,7 @@ LOSS, ACCURACY, SPREAD, GAP, RATE = (
 
 
 def compose(runs, style="paper"):
-    figure = painted(lambda figure: training.compose(figure, runs), style)
+    figure = render_figure(lambda figure: training.compose(figure, runs), style)
     figure.draw_without_rendering()
     return figure, {axes.get_title("left"): axes for axes in figure.axes if axes.axison}
 

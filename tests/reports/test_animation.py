@@ -11,7 +11,7 @@ from PIL import Image
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.reports.animation import _frame, _reel, animate
-from lossbench.reports.figure_files import painted
+from lossbench.reports.figure_files import render_figure
 
 from ..figures.views import View, snapshots
 
@@ -44,14 +44,14 @@ def test_a_gif_has_a_frame_per_moment_and_rests_on_the_last(tmp_path):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures of all frames, as they were painted."""
+    """The figures of all frames, as they were drawn."""
     kept = []
 
     def keep(paint, style):
-        kept.append(painted(paint, style))
+        kept.append(render_figure(paint, style))
         return kept[-1]
 
-    monkeypatch.setattr("lossbench.reports.animation.painted", keep)
+    monkeypatch.setattr("lossbench.reports.animation.render_figure", keep)
     return kept
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.figures import forest
-from lossbench.reports.figure_files import _write, draw, painted
+from lossbench.reports.figure_files import draw, render_figure, write_figure
 from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 from lossbench.specs import catalog
@@ -78,7 +78,7 @@ def test_sixty_thousand_points_stay_a_small_file_with_text_as_text(tmp_path, for
     part = embedding(60_000, noise=0.5)
     big = View(splits={"train": part, "test": part})
     compose = catalog.load("figures", "features")
-    path = _write(
+    path = write_figure(
         lambda figure: compose(figure, [big], split="train", view="raw", projection="pca"),
         tmp_path / f"big.{form}",
         [big],
@@ -135,7 +135,7 @@ def test_figures_of_runs_are_drawn_of_stored_ones_in_every_style(runs, tmp_path,
 
 def test_a_canvas_of_its_own_takes_the_settings_of_its_style():
     seen = []
-    figure = painted(lambda figure: seen.append(figure.get_facecolor()), "dark")
+    figure = render_figure(lambda figure: seen.append(figure.get_facecolor()), "dark")
     assert isinstance(figure, Figure)
     assert seen == [(20 / 255, 22 / 255, 26 / 255, 1.0)]
 
@@ -148,7 +148,7 @@ def test_a_canvas_of_its_own_takes_the_settings_of_its_style():
         (["features", "--split", "vel"], "--split vel is none of both, train, test."),
         (["leaderboard", "--metric", "accurcy"], "Unknown metric 'accurcy'; did you mean accuracy"),
         (["leaderbord"], "Unknown figure 'leaderbord'; did you mean leaderboard?"),
-        (["budget"], "`budget` is drawn from searches, by the command that makes them."),
+        (["budget"], "`lossbench tune` draws budget; `lossbench plot` cannot."),
         (["roc", "--format", "gif"], "--format gif is none of png, pdf, svg."),
         (["roc", "--style", "neon"], "--style neon is none of paper, slides, dark."),
         (["roc", "--output", "a.gif"], "--format gif is none of png, pdf, svg."),
@@ -202,9 +202,10 @@ def test_drawing_stored_features_needs_neither_torch_nor_scipy(folder, tmp_path)
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from lossbench.reports.figure_files import draw_features\n"
+        "from lossbench.reports.figure_files import draw\n"
         "from lossbench.runs.store import Store\n"
-        "draw_features(Store(Path(sys.argv[1])).all()[0][:1], Path(sys.argv[2]))\n"
+        "from lossbench.runs.stored_run import StoredRun\n"
+        "draw('features', [StoredRun(Store(Path(sys.argv[1])).all()[0][0])], Path(sys.argv[2]))\n"
         "slow = {'torch', 'sklearn', 'scipy'} & set(sys.modules)\n"
         "assert not slow, slow\n"
     )

@@ -8,15 +8,19 @@ import json
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.experiments.summary import Row
-from lossbench.reports.report import Report, format_interval, write_tables
-from lossbench.reports.site import read_results, write_index
+from lossbench.experiments.summary import SettingRow
+from lossbench.reports import site
+from lossbench.reports.document import Document, WrittenFile, read_documents
+from lossbench.reports.result_tables import markdown, results_csv, write_tables
+from lossbench.reports.site import markdown_page, read_site, write_index
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
+from lossbench.specs.quantities import format_value
 from lossbench.statistics.intervals import Interval
 
 Capture = pytest.CaptureFixture[str]
@@ -109,17 +113,26 @@ def files_of(folder: Path) -> dict[Path, bytes]:
     }
 
 
-def report_of(label: str, title: str, command: str) -> Report:
-    config = make_config(loss="softmax", dataset="digits")
-
-    class Titled:
-        """A config whose loss is called by what a user typed."""
-
-        title, subtitle, rule, dataset, loss = label, label, config.rule, config.dataset, config.loss
-        to_dict = config.to_dict
-
-    intervals = {"test_accuracy": Interval(0.5, 0.1, 2)}
-    return Report(title, command, "As stated.", [Row(Titled(), intervals, 2, 0, 0)])  # type: ignore[arg-type]
+def document(label: str, title: str, command: str, *files: str) -> Document:
+    """One setting of a loss that is called by what a user typed, and features in these files."""
+    row = SettingRow(
+        loss=label,
+        title=label,
+        settings=label,
+        dataset="digits",
+        rule="class scores",
+        config=make_config(loss="softmax", dataset="digits").to_dict(),
+        runs={},
+        done=2,
+        diverged=0,
+        failed=0,
+        metrics={"test_accuracy": Interval(0.5, 0.1, 2)},
+        swept={},
+    )
+    listed = [WrittenFile(path, "features", "features in the plane") for path in files]
+    return Document(
+        kind="compare", title=title, command=command, conditions="As stated.", settings=[row], files=listed
+    )
 
 
 def test_the_page_stands_alone(folder: Path) -> None:
@@ -173,8 +186,7 @@ def test_the_numbers_are_those_of_the_csv(folder: Path) -> None:
             assert (shown["loss"], shown["settings"]) == (line["loss"], line["settings"])
             for heading, metric in columns.items():
                 numbers = [float(line[metric + end] or "nan") for end in ("", "_half_width")]
-                count = int(line[f"{metric}_count"])
-                assert shown[heading] == format_interval(metric, Interval(*numbers, count))
+                assert shown[heading] == format_value(metric, *numbers)
     with (folder / "tables" / f"{COMPARED}-against.csv").open(newline="") as file:
         (line,) = csv.DictReader(file)
     shown = dict(zip(*paired, strict=True))
@@ -225,9 +237,9 @@ def test_fresh_is_fresh_whatever_the_clock_says(copied: Path, capsys: Capture) -
 
 @pytest.mark.parametrize("changed", ["table", "figure", "readme", "no page"])
 def test_stale_is_named_and_left_alone(copied: Path, capsys: Capture, changed: str) -> None:
-    table = copied / "tables" / f"{COMPARED}.md"
+    table = copied / "tables" / f"{COMPARED}.json"
     if changed == "table":
-        table.write_text(table.read_text().replace("Softmax |", "Softmin |"))
+        table.write_text(table.read_text().replace('"title": "Softmax"', '"title": "Softmin"'))
     elif changed == "figure":
         (copied / "figures" / f"{SWEPT}-grid.png").write_bytes(b"another")
     elif changed == "readme":
@@ -256,74 +268,91 @@ def test_stale_is_named_and_left_alone(copied: Path, capsys: Capture, changed: s
 
 def test_what_a_user_typed_is_text(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    write_tables(store, "compare-x", report_of(EVIL, EVIL, f"lossbench compare --losses {EVIL}"))
-    (store.figures).mkdir()
+    made = document(EVIL, EVIL, f"lossbench compare --losses {EVIL}", "figures/compare-x.png")
+    write_tables(store, "compare-x", made)
+    store.figures.mkdir()
     (store.figures / "compare-x.png").write_bytes(b"a picture")
-    (section,) = read_results(store).sections
-    assert (section.title, section.command) == (EVIL, f"lossbench compare --losses {EVIL}")
+    (section,) = read_site(store).sections
+    assert (section.document.title, section.document.command) == (EVIL, f"lossbench compare --losses {EVIL}")
     assert section.tables[0].table.rows[0][:2] == [EVIL, EVIL]
     assert main(["report", "--results", str(tmp_path)]) == 0
     page = Page(tmp_path / "index.html")
     assert len(page.scripts) == 1
     assert "alert" not in page.scripts[0]
     assert page.tables[0][1][:2] == [EVIL, EVIL]
-    assert page.commands == [section.command, section.command]
+    assert page.commands == [section.document.command, section.document.command]
     assert EVIL in page.headings
     assert str(page.images[0]["alt"]).endswith(EVIL)
-    outside_code = (tmp_path / "README.md").read_text().replace(section.command, "")
+    outside_code = (tmp_path / "README.md").read_text().replace(section.document.command, "")
     assert "<script" not in outside_code
-    assert (
-        "![Features in the plane coloured by class, a panel for each loss or setting: &lt;script>"
-        in outside_code
-    )
+    assert "![Features in the plane: &lt;script>" in outside_code
     assert "c](d)](figures" not in outside_code
 
 
 def test_a_long_list_of_losses_is_cut_in_headings_alone(tmp_path: Path) -> None:
     title = "Digits: " + " · ".join(f"Loss {number}" for number in range(9))
-    write_tables(Store(tmp_path), "compare-x", report_of("Loss", title, "lossbench compare"))
-    assert read_results(Store(tmp_path)).sections[0].heading == "Digits: Loss 0 · Loss 1 · Loss 2 and 6 more"
+    write_tables(Store(tmp_path), "compare-x", document("Loss", title, "lossbench compare"))
+    write_index(Store(tmp_path))
+    assert read_site(Store(tmp_path)).sections[0].heading == "Digits: Loss 0 · Loss 1 · Loss 2 and 6 more"
     assert f"## {title}\n" in (tmp_path / "README.md").read_text()
 
 
-def test_a_name_that_goes_on_keeps_its_own_figures(tmp_path: Path) -> None:
+def test_a_section_shows_the_files_that_its_document_lists(tmp_path: Path) -> None:
+    """Whatever they are called; a picture in several formats once, one that was deleted not at all."""
     store = Store(tmp_path)
+    files = ["figures/x.svg", "figures/x.png", "figures/x.pdf", "figures/deleted.png"]
+    write_tables(store, "compare-a", document("A", "A", "lossbench compare", *files))
+    write_tables(store, "compare-a-mnist", document("A", "A", "lossbench compare", "figures/compare-a.png"))
     store.figures.mkdir()
-    for name in ("compare-a-mnist", "compare-a-mnist-unseen7"):
-        write_tables(store, name, report_of("A", "A", "lossbench compare"))
-        for end in (".png", "-forest.png", ".svg"):
-            (store.figures / f"{name}{end}").write_bytes(b"a picture")
-    (store.figures / "features-a.pdf").write_bytes(b"a figure alone")
-    found = read_results(store)
-    assert {s.name: [picture.path for picture in s.pictures] for s in found.sections} == {
-        f"compare-a-mnist{end}": [
-            f"figures/compare-a-mnist{end}.png",
-            f"figures/compare-a-mnist{end}-forest.png",
-        ]
-        for end in ("", "-unseen7")
+    for name in (*files[:3], "figures/compare-a.png", "figures/compare-a-forest.png", "figures/film.mp4"):
+        (tmp_path / name).write_bytes(b"a picture")
+    shown = read_site(store)
+    assert {s.name: [(p.path, p.formats) for p in s.pictures] for s in shown.sections} == {
+        "compare-a": [("figures/x.png", ("figures/x.svg", "figures/x.pdf"))],
+        "compare-a-mnist": [("figures/compare-a.png", ())],
     }
-    assert found.sections[0].pictures[0].formats == ("figures/compare-a-mnist-unseen7.svg",)
-    assert (found.pictures, found.files) == ((), ("figures/features-a.pdf",))
+    assert [picture.path for picture in shown.pictures] == ["figures/compare-a-forest.png"], "listed nowhere"
+    assert [link.path for link in shown.links] == ["figures/film.mp4"]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "# Notes\n\nmine", "## A\n\n| a |\n| --- |\n| b | c |\n\nnote\n\n`x`\n"]
-)
-def test_a_file_that_no_command_wrote_is_passed_over(tmp_path: Path, text: str) -> None:
+def test_the_caption_says_whose_features_they_are(folder: Path) -> None:
+    (section, _) = read_site(Store(folder)).sections
+    features, forest = section.pictures
+    assert features.caption.endswith(" · Digits · seed 1")
+    assert forest.caption == "Paired differences to a baseline, one row per loss · Digits · seeds 1, 2"
+
+
+def test_figures_drawn_alone_are_shown_with_what_they_are(copied: Path) -> None:
+    for form in ("png", "svg"):
+        assert main(["plot", "confusion", "--format", form, "--results", str(copied)]) == 0
+    assert main(["plot", "features", "--split", "test", "--results", str(copied)]) == 0
+    confusion, features = sorted(read_site(Store(copied)).pictures, key=lambda picture: picture.path)
+    assert confusion.caption.startswith("Confusion matrix")
+    assert [Path(path).suffix for path in confusion.formats] == [".svg"]
+    assert "split test" in features.caption
+    assert main(["report", "--results", str(copied)]) == 0
+    assert "Confusion matrix" in (copied / "README.md").read_text()
+
+
+def test_two_commands_that_write_at_once_both_stand_in_the_readme(tmp_path: Path, monkeypatch: Any) -> None:
+    """The second writes its document and the README after the first has read, and before it writes."""
     store = Store(tmp_path)
-    write_tables(store, "compare-a", report_of("A", "A", "lossbench compare"))
-    (store.tables / "notes.md").write_text(text)
+    write_tables(store, "compare-a", document("A", "A", "lossbench compare a"))
+    whole, calls = site.write_atomically, []
+
+    def late(path: Path, content: bytes) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            write_tables(store, "compare-b", document("B", "B", "lossbench compare b"))
+            write_index(store)
+        whole(path, content)
+
+    monkeypatch.setattr(site, "write_atomically", late)
     write_index(store)
-    assert [section.name for section in read_results(store).sections] == ["compare-a"]
-
-
-def test_tables_of_an_older_version_have_no_json(copied: Path, capsys: Capture) -> None:
-    (copied / "tables" / f"{COMPARED}.json").unlink()
-    assert call(capsys, "--results", copied)[0] == 0
-    page = Page(copied / "index.html")
-    assert len(page.tables) == 3
-    assert all((copied / link).exists() for link in page.links if not link.startswith("#"))
-    assert len({link for link in page.links if link.startswith("runs/")}) == 4
+    assert len(calls) == 3
+    text = (tmp_path / "README.md").read_text()
+    assert "lossbench compare a" in text
+    assert "lossbench compare b" in text
 
 
 def test_without_tables_there_is_a_sentence(tmp_path: Path, capsys: Capture) -> None:
@@ -340,3 +369,12 @@ def test_a_damaged_file_is_a_sentence(copied: Path, capsys: Capture) -> None:
     code, _, err = call(capsys, "--results", copied)
     assert code == 1
     assert f"{COMPARED}.json" in err
+
+
+def test_the_pages_of_this_repository_are_those_of_its_documents() -> None:
+    store = Store(Path(__file__).parents[2] / "results")
+    assert (store.root / "README.md").read_bytes() == markdown_page(read_site(store))
+    for path in store.tables.glob("*.json"):
+        made = read_documents(store)[path.stem]
+        assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(made)
+        assert path.with_suffix(".csv").read_bytes() == results_csv(made.settings)

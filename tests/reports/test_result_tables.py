@@ -13,20 +13,19 @@ from typing import Any
 
 import pytest
 
-from lossbench.experiments.comparison import contests
+from lossbench.experiments.comparison import compare_losses
 from lossbench.experiments.summary import summarize
 from lossbench.files import to_json
-from lossbench.reports.report import (
-    Report,
-    against,
-    against_csv,
-    against_title,
-    comparison,
-    conditions,
-    document,
-    to_csv,
+from lossbench.reports.document import Document, conditions
+from lossbench.reports.result_tables import (
+    differences_caption,
+    differences_csv,
+    differences_table,
+    results_csv,
+    results_table,
     write_tables,
 )
+from lossbench.reports.site import write_index
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import Machine, RunResult, Status
@@ -59,17 +58,17 @@ def outcome(loss: str, seed: int, accuracy: float | None, dataset: str = "digits
     return Outcome(config, Status.DONE, dataclasses.replace(result, **more))
 
 
-def report(groups: dict[str, list[Outcome]], metrics: Sequence[str] = ("test_accuracy",)) -> Report:
+def document(groups: dict[str, list[Outcome]], metrics: Sequence[str] = ("test_accuracy",)) -> Document:
     every = [outcome for outcomes in groups.values() for outcome in outcomes]
-    done = [outcome for outcome in every if outcome.status is Status.DONE]
     datasets = list(dict.fromkeys(outcome.config.dataset for outcome in every))
-    return Report(
+    return Document(
+        kind="compare",
         title="Digits: a | b",
         command="lossbench compare --losses `x`",
-        stated=conditions([o.config for o in done], [o.result or {} for o in done]),
-        rows=summarize(every),
+        conditions=conditions(every),
         metrics=metrics,
-        contests=contests(groups, next(iter(groups)), metrics, datasets),
+        settings=summarize(every),
+        against=compare_losses(groups, next(iter(groups)), metrics, datasets),
     )
 
 
@@ -85,7 +84,7 @@ def parsed(content: bytes) -> list[dict[str, str]]:
 
 
 def test_columns_of_the_comparison() -> None:
-    table = comparison(report(usual()).rows)
+    table = results_table(document(usual()).settings)
     assert table.header == ["loss", "settings", "runs", "test (%)", "val (%)", "1-NN accuracy (%)", "seconds"]
     assert [row[:4] for row in table.rows] == [
         ["Softmax", "", "8", "90.00 ± 0.00"],
@@ -95,7 +94,7 @@ def test_columns_of_the_comparison() -> None:
 
 
 def test_metrics_asked_for_stand_before_the_time_and_only_once() -> None:
-    header = comparison(report(usual()).rows, ("gap", "test_accuracy", "images_per_second")).header
+    header = results_table(document(usual()).settings, ("gap", "test_accuracy", "images_per_second")).header
     assert header[3:] == ["test (%)", "val (%)", "1-NN accuracy (%)", "gap", "images/s", "seconds"]
 
 
@@ -104,58 +103,64 @@ def test_several_data_sets_rules_and_failures_get_a_column() -> None:
         "softmax": [outcome("softmax", 0, 0.9), outcome("softmax", 0, 0.8, "kmnist")],
         "triplet": [outcome("triplet", 0, 0.9), outcome("triplet", 0, None, "kmnist")],
     }
-    table = comparison(report(groups).rows)
+    table = results_table(document(groups).settings)
     assert table.header[0] == "data"
     assert table.header[-2:] == ["rule", "diverged / failed"]
     assert [row[0] for row in table.rows] == ["Digits", "KMNIST", "Digits", "KMNIST"]
     assert [row[-1] for row in table.rows] == ["0 / 0", "0 / 0", "0 / 0", "0 / 1"]
-    lines = parsed(to_csv(report(groups).rows, ()))
+    lines = parsed(results_csv(document(groups).settings))
     assert [line["dataset"] for line in lines] == ["digits", "kmnist", "digits", "kmnist"]
-    assert "dataset" not in parsed(to_csv(report(usual()).rows, ()))[0]
+    assert "dataset" not in parsed(results_csv(document(usual()).settings))[0]
 
 
 def test_the_csv_parses_back_to_the_same_numbers() -> None:
-    made = report({**usual(), "arcface": [outcome("arcface", 0, None)]})
-    for line, row in zip(parsed(to_csv(made.rows, ())), made.rows, strict=True):
+    made = document({**usual(), "arcface": [outcome("arcface", 0, None)]})
+    for line, row in zip(parsed(results_csv(made.settings)), made.settings, strict=True):
         assert (line["loss"], int(line["done"]), int(line["failed"])) == (
-            row.config.title,
+            row.title,
             row.done,
             row.failed,
         )
-        for name, interval in row.intervals.items():
+        for name, interval in row.metrics.items():
             for column, value in ((name, interval.mean), (f"{name}_half_width", interval.half_width)):
                 assert (float(line[column]) == value) if line[column] else math.isnan(value)
             assert int(line[f"{name}_count"]) == interval.n
 
 
 def test_the_paired_csv_holds_every_difference() -> None:
-    made = report(usual(), ("test_accuracy", "gap"))
-    lines = parsed(against_csv(made.contests))
+    made = document(usual(), ("test_accuracy", "gap"))
+    lines = parsed(differences_csv(made.against))
     assert [line["metric"] for line in lines] == ["test_accuracy", "gap"]
-    for line, contest in zip(lines, made.contests, strict=True):
-        (entry,) = contest.entries
-        assert tuple(map(float, line["differences"].split())) == entry.comparison.differences
-        assert float(line["p_holm"]) == entry.adjusted
-        assert float(line["half_width"]) == entry.comparison.difference.half_width
+    for line, entry in zip(lines, made.against, strict=True):
+        assert tuple(map(float, line["differences"].split())) == entry.paired.differences
+        assert float(line["p_holm"]) == entry.p_holm
+        assert float(line["half_width"]) == entry.paired.difference.half_width
         assert (line["baseline"], line["loss"], line["seeds"]) == ("Softmax", "Center", "8")
         assert (line["failed"], line["unpaired"], line["verdict"]) == ("0", "0", "better")
 
 
 def test_the_paired_table_in_percentage_points_and_in_units() -> None:
-    one = against(report(usual()).contests)
+    one = differences_table(document(usual()).against)
     assert one.header[:4] == ["loss", "settings", "seeds", "difference"]
     assert one.rows[0][2:6] == ["8", "+2.35 ± 0.20", "0.008", "0.008"]
     assert one.rows[0][-2:] == ["better", "6"]
-    two = against(report(usual(), ("gap", "seconds")).contests)
+    two = differences_table(document(usual(), ("gap", "seconds")).against)
     assert two.header[0] == "metric"
     assert [row[0] for row in two.rows] == ["gap", "seconds"]
     assert [row[4] for row in two.rows] == ["+0.235 ± 0.020", "+0.0 ± 0.0"]
 
 
 def test_the_title_names_the_metric_where_no_column_does() -> None:
-    assert against_title(report(usual())) == "Against Softmax by test accuracy, paired by seed"
-    assert against_title(report(usual(), ("gap",))) == "Against Softmax by gap, paired by seed"
-    assert against_title(report(usual(), ("gap", "seconds"))) == "Against Softmax, paired by seed"
+    assert (
+        differences_caption(document(usual()).against) == "Against Softmax by test accuracy, paired by seed"
+    )
+    assert (
+        differences_caption(document(usual(), ("gap",)).against) == "Against Softmax by gap, paired by seed"
+    )
+    assert (
+        differences_caption(document(usual(), ("gap", "seconds")).against)
+        == "Against Softmax, paired by seed"
+    )
 
 
 def test_a_baseline_of_the_same_loss_is_named_with_its_settings() -> None:
@@ -163,20 +168,20 @@ def test_a_baseline_of_the_same_loss_is_named_with_its_settings() -> None:
         name: [outcome("center", seed, 0.9 + lam / 10 + seed / 100, lam=lam) for seed in range(3)]
         for name, lam in (("a", 0.1), ("b", 0.2))
     }
-    made = report(groups)
-    assert "Center (λ = 0.1, α = 0.5)" in against_title(made)
-    assert parsed(against_csv(made.contests))[0]["baseline"] == "Center (λ = 0.1, α = 0.5)"
+    made = document(groups)
+    assert "Center (λ = 0.1, α = 0.5)" in differences_caption(made.against)
+    assert parsed(differences_csv(made.against))[0]["baseline"] == "Center (λ = 0.1, α = 0.5)"
 
 
 def test_failures_and_missing_partners_are_said() -> None:
     groups = usual()
     groups["center"][1] = outcome("center", 1, None)
     groups["softmax"][2] = outcome("softmax", 2, None)
-    made = report(groups)
-    assert against(made.contests).rows[0][2] == "6 of 8 (1 failed)"
-    (line,) = parsed(against_csv(made.contests))
+    made = document(groups)
+    assert differences_table(made.against).rows[0][2] == "6 of 8 (1 failed)"
+    (line,) = parsed(differences_csv(made.against))
     assert (line["seeds"], line["unpaired"], line["failed"]) == ("6", "2", "1")
-    (entry,) = document(made)["against"]
+    (entry,) = made.to_dict()["against"]
     assert (entry["n"], entry["unpaired"], entry["failed"]) == (6, 2, 1)
 
 
@@ -185,11 +190,11 @@ def test_what_is_not_defined_is_a_dash_an_empty_cell_or_null(seeds: int, tmp_pat
     """With a single pair there is no interval and no test; with none there is nothing."""
     groups = usual()
     groups["center"][seeds:] = [outcome("center", seed, None) for seed in range(seeds, 8)]
-    made = report(groups)
-    row = against(made.contests).rows[0]
+    made = document(groups)
+    row = differences_table(made.against).rows[0]
     assert row[4:6] == ["–", "–"]
     assert row[7:] == ["not distinguishable", "–"]
-    (line,) = parsed(against_csv(made.contests))
+    (line,) = parsed(differences_csv(made.against))
     assert (line["p"], line["p_holm"], line["half_width"], line["seeds_needed"]) == ("", "", "", "")
     write_tables(Store(tmp_path), "compare", made)
     read = json.loads((tmp_path / "tables/compare.json").read_text(), parse_constant=pytest.fail)
@@ -200,16 +205,17 @@ def test_what_is_not_defined_is_a_dash_an_empty_cell_or_null(seeds: int, tmp_pat
 
 
 def test_every_file_is_written_and_the_json_is_both_tables(tmp_path: Path) -> None:
-    made = report(usual())
+    made = document(usual())
     write_tables(Store(tmp_path), "compare-x", made)
+    write_index(Store(tmp_path))
     names = {path.name for path in (tmp_path / "tables").iterdir()}
     assert names == {f"compare-x{end}" for end in (".csv", ".md", ".tex", ".json", "-against.csv")}
     read = json.loads((tmp_path / "tables/compare-x.json").read_text())
-    assert read == json.loads(to_json(document(made)))  # as --json prints it
+    assert read == json.loads(to_json(made.to_dict()))  # as --json prints it
     assert [setting["loss"] for setting in read["settings"]] == ["softmax", "center"]
     (entry,) = read["against"]
     assert (entry["baseline"], entry["loss"], entry["verdict"]) == ("softmax", "center", "better")
-    assert entry["differences"] == list(made.contests[0].entries[0].comparison.differences)
+    assert entry["differences"] == list(made.against[0].paired.differences)
     text = (tmp_path / "tables/compare-x.md").read_text()
     assert "by Holm over all comparisons here (1)" in text
     assert text.endswith("`` lossbench compare --losses `x` ``\n")
@@ -220,14 +226,14 @@ def test_every_file_is_written_and_the_json_is_both_tables(tmp_path: Path) -> No
 
 
 def test_without_a_comparison_there_is_one_table(tmp_path: Path) -> None:
-    write_tables(Store(tmp_path), "compare-x", report(usual())._replace(contests=()))
+    write_tables(Store(tmp_path), "compare-x", dataclasses.replace(document(usual()), against=()))
     assert not (tmp_path / "tables/compare-x-against.csv").exists()
     assert (tmp_path / "tables/compare-x.tex").read_text().count("tabular}") == 2
     assert "Holm" not in (tmp_path / "tables/compare-x.md").read_text()
 
 
 def test_conditions_in_a_sentence() -> None:
-    stated = report(usual()).stated
+    stated = document(usual()).conditions
     assert stated.startswith(
         "Digits with 180 validation images held out of training; network compact (116,738 "
     )
@@ -235,13 +241,13 @@ def test_conditions_in_a_sentence() -> None:
     assert "float32 on A Processor, 2 threads per run; torch 2.6, Python 3.12, lossbench 0.1.0" in stated
     assert stated.endswith("; 2026-01-10 to 2026-01-17.")
     assert "kept out" not in stated
-    apart = report(usual(unseen="8,9")).stated
+    apart = document(usual(unseen="8,9")).conditions
     assert "Classes 8, 9 are kept out of training." in apart
 
 
 def test_conditions_name_every_data_set() -> None:
     made = [outcome("softmax", 0, 0.9), outcome("softmax", 0, 0.8, "kmnist")]
-    stated = conditions([o.config for o in made], [o.result or {} for o in made])
+    stated = conditions(made)
     assert stated.startswith("Digits with 180, KMNIST with 5,000 validation images held out of training; ")
 
 

@@ -1,0 +1,259 @@
+"""What a command found and which files it wrote, as one JSON document; all tables and pages come from it.
+
+`compare` and `sweep` write tables/<name>.json, the commands that draw one figure figures/<file>.json.
+Together these documents say which files of a results folder lossbench made, and what they show.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import LossbenchError, RunError
+from ..experiments.comparison import ComparisonRow
+from ..experiments.summary import SettingRow
+from ..files import read_json, to_json, write_atomically
+from ..runs.config import RunConfig, dataset_spec
+from ..runs.config_builder import config_from_dict
+from ..runs.outcome import Outcome
+from ..runs.result import Status
+from ..runs.store import Store
+from ..runs.stored_run import StoredRun, Untrained
+from ..specs import catalog
+from ..statistics import Interval, PairedDifference
+
+FORMAT = 2  # format 1 had no version, and only command, conditions, settings and against
+_SHOWS = {
+    "animation": "features in the plane while they are learned",
+    "explorer": "every image, moment and error, to explore in a browser",
+    "features": "features in the plane coloured by class, a panel for each loss or setting",
+    "lambda-grid": "features in the plane coloured by class, a panel for each loss or setting",
+}  # in a report; other figures show what their SPEC says
+
+
+class WrittenFile(NamedTuple):
+    """A figure, animation or page.
+
+    path: below the results folder. kind: of figure, `animation` or `explorer`. shows: in a few words, with
+    `choices` such as `split test`. datasets, seeds, runs: whose features are shown, empty for no run.
+    """
+
+    path: str
+    kind: str
+    shows: str
+    choices: str = ""
+    datasets: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """What a command found, and how.
+
+    kind: the name of the command; command: as it was typed. conditions: sentences on data, network, schedule
+    and machine. metrics: those that the user named.
+    """
+
+    kind: str
+    title: str
+    command: str
+    conditions: str = ""
+    metrics: Sequence[str] = ()
+    settings: Sequence[SettingRow] = ()
+    against: Sequence[ComparisonRow] = ()
+    files: Sequence[WrittenFile] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for JSON; `from_dict` gives the same document back."""
+        against = []
+        for row in self.against:
+            data = {**row._asdict(), **row.paired._asdict(), "verdict": row.verdict}
+            del data["paired"]
+            against.append(data | {"difference": row.paired.difference._asdict()})
+        return {
+            "format": FORMAT,
+            **vars(self),
+            "settings": [
+                row._asdict() | {"metrics": {name: each._asdict() for name, each in row.metrics.items()}}
+                for row in self.settings
+            ],
+            "against": against,
+            "files": [file._asdict() for file in self.files],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Document:
+        """A document from the plain data of `to_dict`, also of format 1.
+
+        Raises KeyError, TypeError or ValueError for data that is no document.
+        """
+        data = data if "format" in data else _from_format_1(data)
+        return cls(
+            **{name: data[name] for name in ("kind", "title", "command", "conditions", "metrics")},
+            settings=[_setting_row(row) for row in data["settings"]],
+            against=[_comparison_row(row) for row in data["against"]],
+            files=[_written_file(file) for file in data["files"]],
+        )
+
+
+def written_file(
+    store: Store, path: Path, kind: str, runs: Sequence[Untrained], choices: str = ""
+) -> WrittenFile:
+    """The record of a file that shows these runs. Raises ValueError for a path outside the results folder."""
+    configs = [run.config for run in runs if isinstance(run, StoredRun)]
+    return WrittenFile(
+        path=path.resolve().relative_to(store.root.resolve()).as_posix(),
+        kind=kind,
+        shows=_SHOWS.get(kind) or catalog.spec("figures", kind).summary,
+        choices=choices,
+        datasets=tuple(dict.fromkeys(config.dataset for config in configs)),
+        seeds=tuple(sorted({config.seed for config in configs})),
+        runs=tuple(config.run_name for config in configs),
+    )
+
+
+def record_figure(
+    store: Store,
+    path: Path,
+    kind: str,
+    runs: Sequence[Untrained],
+    *,
+    made_by: str,
+    command: str,
+    title: str = "",
+    choices: str = "",
+) -> None:
+    """Write the document of a file that the command `made_by` drew; none for a path outside the results."""
+    with contextlib.suppress(ValueError):
+        file = written_file(store, path, kind, runs, choices)
+        title = title or comparison_title([run.config for run in runs])
+        document = Document(kind=made_by, title=title, command=command, files=[file])
+        write_atomically(store.figures / f"{path.name}.json", to_json(document.to_dict()).encode())
+
+
+def read_documents(store: Store) -> dict[str, Document]:
+    """All documents of a results folder by name, those of tables first.
+
+    A JSON file that no command wrote is passed over. Raises RunError for a damaged one.
+    """
+    documents = {}
+    for path in (*sorted(store.tables.glob("*.json")), *sorted(store.figures.glob("*.json"))):
+        data = read_json(path)
+        if not isinstance(data, dict) or "command" not in data:
+            continue
+        try:
+            documents[path.stem] = Document.from_dict(data)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{path} was changed by hand, or is of another version ({error!r}).") from None
+    return documents
+
+
+def comparison_title(configs: Sequence[RunConfig]) -> str:
+    """Data sets and losses, such as `MNIST: Softmax · Center`."""
+    datasets = dict.fromkeys(dataset_spec(config.dataset).title for config in configs)
+    return f"{', '.join(datasets)}: {' · '.join(dict.fromkeys(config.title for config in configs))}"
+
+
+def conditions(outcomes: Sequence[Outcome]) -> str:
+    """Data, network, schedule, machine, versions and dates of the runs that are done, as sentences."""
+    done = [(o.config, o.result) for o in outcomes if o.status is Status.DONE and o.result]
+    if not done:
+        return ""
+    configs, results = zip(*done, strict=True)
+    data = dict.fromkeys(f"{dataset_spec(c.dataset).title} with {c.val_size:,}" for c in configs)
+    dates = sorted({result.finished[:10] for result in results})
+
+    def setting(name: str) -> str:
+        return join_distinct(getattr(config, name) for config in configs)
+
+    def result(name: str) -> str:
+        return join_distinct(getattr(result, name) for result in results)
+
+    def machine(name: str) -> str:
+        return join_distinct(getattr(result.machine, name) for result in results)
+
+    optimizers = join_distinct(catalog.spec("optimizers", config.optimizer).title for config in configs)
+    seeds = ", ".join(map(str, sorted({config.seed for config in configs})))
+    classes = " and ".join(dict.fromkeys(config.unseen_names for config in configs if config.unseen))
+    unseen = f"Classes {classes} are kept out of training. " if classes else ""
+    return (
+        f"{', '.join(data)} validation images held out of training; "
+        f"network {setting('network')} ({result('parameters')} parameters), "
+        f"{setting('feature_dim')}-D features; {setting('epochs')} epochs, batch {setting('batch_size')}, "
+        f"{optimizers}, peak learning rate {setting('lr')}; "
+        f"seeds {seeds}. {unseen}Intervals are 95 % Student intervals over seeds. "
+        f"Convolutions in {result('precision')} on {machine('device_name')}, "
+        f"{machine('threads')} threads per run; torch {machine('torch')}, "
+        f"Python {machine('python')}, lossbench {result('lossbench')}; "
+        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}."
+    )
+
+
+def join_distinct(values: Iterable[Any]) -> str:
+    """Distinct values in order, of more than four the first and the last."""
+    distinct = [f"{value:,}" if isinstance(value, int) else str(value) for value in dict.fromkeys(values)]
+    return ", ".join(distinct) if len(distinct) <= 4 else f"{distinct[0]} ... {distinct[-1]}"
+
+
+def _interval(data: Mapping[str, Any]) -> Interval:
+    return Interval(_number(data["mean"]), _number(data["half_width"]), data["n"])
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value  # JSON has no NaN
+
+
+def _written_file(data: Mapping[str, Any]) -> WrittenFile:
+    values = {name: data[name] for name in WrittenFile._fields}
+    if Path(data["path"]).is_absolute() or ".." in Path(data["path"]).parts:
+        raise ValueError(f"{data['path']} is not in the results folder")
+    return WrittenFile(**values | {name: tuple(data[name]) for name in ("datasets", "seeds", "runs")})
+
+
+def _setting_row(data: Mapping[str, Any]) -> SettingRow:
+    values = {name: data[name] for name in SettingRow._fields}
+    values["runs"] = {int(seed): name for seed, name in data["runs"].items()}
+    values["metrics"] = {name: _interval(interval) for name, interval in data["metrics"].items()}
+    return SettingRow(**values)
+
+
+def _comparison_row(data: Mapping[str, Any]) -> ComparisonRow:
+    paired = {name: data[name] for name in PairedDifference._fields}
+    paired |= {name: _number(data[name]) for name in ("p", "p_error", "probability")}
+    paired |= {"differences": tuple(data["differences"]), "difference": _interval(data["difference"])}
+    values = {name: data[name] for name in ComparisonRow._fields if name != "paired"}
+    values["p_holm"] = _number(data["p_holm"])
+    return ComparisonRow(**values, paired=PairedDifference(**paired))
+
+
+def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of format 2: titles come from the configs, columns from the metrics compared."""
+    settings = []
+    for row in data["settings"]:
+        try:
+            config = config_from_dict(row["config"])
+            texts = {"title": config.title, "settings": config.subtitle, "rule": config.rule}
+        except LossbenchError:  # a loss that this version or this machine does not have
+            texts = {"title": row["loss"], "settings": "", "rule": ""}
+        settings.append({**row, **texts, "dataset": row["config"]["dataset"], "runs": {}, "swept": {}})
+    titles = {(row["dataset"], row["loss"]): row["title"] for row in settings}
+    against = []
+    for row in data["against"]:
+        title = titles.get((row["dataset"], row["loss"]), row["loss"])
+        baseline = titles.get((row["dataset"], row["baseline"]), row["baseline"])
+        against.append({**row, "title": title, "label": title, "baseline_label": baseline, "done": row["n"]})
+    datasets = dict.fromkeys(dataset_spec(row["dataset"]).title for row in settings)
+    return {
+        **data,
+        "kind": "compare",
+        "title": f"{', '.join(datasets)}: {' · '.join(dict.fromkeys(row['title'] for row in settings))}",
+        "metrics": list(dict.fromkeys(row["metric"] for row in against)),
+        "settings": settings,
+        "against": against,
+        "files": [],
+    }

@@ -1,0 +1,198 @@
+"""The tables of a document: Markdown and LaTeX for people, CSV for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from ..experiments.comparison import ComparisonRow, family_size
+from ..experiments.summary import SettingRow
+from ..files import to_json, write_atomically
+from ..runs.config import dataset_spec
+from ..runs.store import Store
+from ..specs.quantities import column_title, format_value, metric_name
+from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
+from .document import Document
+
+COLUMNS = (
+    "test_accuracy",
+    "val_accuracy",
+    "nn-accuracy",
+    "spread-gap",
+    "unseen-recall-at-1",
+    "unseen-map-at-r",
+    "unseen-roc-auc",
+    "unseen-eer",
+    "seconds",
+)
+_HOW_COMPARED = (
+    "Differences are loss minus baseline at the same seed (accuracies in percentage points), with 95 % "
+    "Student intervals; p by the exact sign-flip test (random flips beyond 16 seeds, with their standard "
+    "error), adjusted by Holm over all comparisons here ({count}). Better or worse only where p (Holm) and "
+    "interval agree; seeds needed: to find such a difference with 80 % power."
+)
+
+
+class CaptionedTable(NamedTuple):
+    """A table with the line above it and the sentences below."""
+
+    caption: str
+    table: Table
+    note: str
+
+
+def captioned_tables(document: Document) -> list[CaptionedTable]:
+    """The table of results and, where there are comparisons, that of paired differences."""
+    results = results_table(document.settings, document.metrics)
+    tables = [CaptionedTable(document.title, results, document.conditions)]
+    if document.against:
+        note = _HOW_COMPARED.format(count=family_size(document.against))
+        tables.append(
+            CaptionedTable(differences_caption(document.against), differences_table(document.against), note)
+        )
+    return tables
+
+
+def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Table:
+    """One line per setting: mean ± half width of the 95 % interval over its seeds, of the usual columns
+    and of `metrics`."""
+    names = [*COLUMNS[:-1], *(name for name in metrics if name not in COLUMNS), *COLUMNS[-1:]]
+    columns: dict[str, list[str]] = {}
+    if len({row.dataset for row in rows}) > 1:
+        columns["data"] = [dataset_spec(row.dataset).title for row in rows]
+    columns["loss"] = [row.title for row in rows]
+    columns["settings"] = [row.settings for row in rows]
+    columns["runs"] = [str(row.done) for row in rows]
+    for name in names:
+        if any(name in row.metrics for row in rows):
+            columns[column_title(name)] = [
+                format_value(name, *row.metrics[name][:2]) if name in row.metrics else "–" for row in rows
+            ]
+    if len({row.rule for row in rows}) > 1:
+        columns["rule"] = [row.rule for row in rows]
+    if any(row.diverged or row.failed for row in rows):
+        columns["diverged / failed"] = [f"{row.diverged} / {row.failed}" for row in rows]
+    return _table(columns)
+
+
+def differences_caption(rows: Sequence[ComparisonRow]) -> str:
+    """Names the baseline, and the metric where no column does."""
+    metrics = {row.metric for row in rows}
+    by = f" by {metric_name(*metrics)}" if len(metrics) == 1 else ""
+    return f"Against {rows[0].baseline_label}{by}, paired by seed"
+
+
+def differences_table(rows: Sequence[ComparisonRow]) -> Table:
+    """One line per loss, metric and data set: the paired difference, and what can be said of it."""
+    columns: dict[str, list[str]] = {}
+    if len({row.dataset for row in rows}) > 1:
+        columns["data"] = [dataset_spec(row.dataset).title for row in rows]
+    if len({row.metric for row in rows}) > 1:
+        columns["metric"] = [column_title(row.metric) for row in rows]
+    columns["loss"] = [row.title for row in rows]
+    columns["settings"] = [row.settings for row in rows]
+    columns["seeds"] = [_seeds(row) for row in rows]
+    columns["difference"] = [
+        format_value(row.metric, *row.paired.difference[:2], signed=True) for row in rows
+    ]
+    columns["p"] = [p_value_text(row.paired.p, row.paired.p_error) for row in rows]
+    columns["p (Holm)"] = [p_value_text(row.p_holm) for row in rows]
+    columns["P(better)"] = [number_text(row.paired.probability, 2) for row in rows]
+    columns["verdict"] = [row.verdict for row in rows]
+    columns["seeds needed"] = [str(row.needed or "–") for row in rows]
+    return _table(columns)
+
+
+def results_csv(rows: Sequence[SettingRow]) -> bytes:
+    """One line per setting with full precision: mean, half width and count of every metric.
+
+    Swept options have a column each, as has the data set where there are several.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    several = len({row.dataset for row in rows}) > 1
+    lines = []
+    for row in rows:
+        line: dict[str, Any] = {"loss": row.title, "settings": row.settings}
+        line |= {"dataset": row.dataset} if several else {}
+        line |= {**row.swept, "done": row.done, "diverged": row.diverged, "failed": row.failed}
+        for name in names:
+            mean, half_width, count = row.metrics.get(name, (math.nan, math.nan, 0))
+            line |= {name: mean, f"{name}_half_width": half_width, f"{name}_count": count}
+        lines.append(line)
+    return _csv(lines)
+
+
+def differences_csv(rows: Sequence[ComparisonRow]) -> bytes:
+    """The paired differences with full precision, those of all seeds in the last column."""
+    return _csv(
+        {
+            "dataset": row.dataset,
+            "metric": row.metric,
+            "baseline": row.baseline_label,
+            "loss": row.title,
+            "settings": row.settings,
+            "seeds": row.paired.n,
+            "unpaired": row.paired.unpaired,
+            "failed": row.failed,
+            "difference": row.paired.difference.mean,
+            "half_width": row.paired.difference.half_width,
+            "p": row.paired.p,
+            "p_error": row.paired.p_error,
+            "p_holm": row.p_holm,
+            "probability_of_outperforming": row.paired.probability,
+            "verdict": row.verdict,
+            "seeds_needed": row.needed or "",
+            "differences": " ".join(map(repr, row.paired.differences)),
+        }
+        for row in rows
+    )
+
+
+def markdown(document: Document) -> str:
+    """The tables as a section of Markdown, the command at its end."""
+    text = "".join(
+        f"{_escape(caption)}\n\n{to_markdown(table)}\n\n{_escape(note)}\n\n"
+        for caption, table, note in captioned_tables(document)
+    )
+    return f"## {text}{code(document.command)}\n"
+
+
+def latex(document: Document) -> str:
+    """The tables in LaTeX, conditions in their captions."""
+    return "\n".join(
+        to_latex(table, f"{caption}. {note}") for caption, table, note in captioned_tables(document)
+    )
+
+
+def write_tables(store: Store, name: str, document: Document) -> None:
+    """Write tables/<name>.csv, .md, .tex and .json, the document itself, last."""
+    files = {".csv": results_csv(document.settings), ".md": markdown(document).encode()}
+    files[".tex"] = latex(document).encode()
+    if document.against:
+        files["-against.csv"] = differences_csv(document.against)
+    files[".json"] = to_json(document.to_dict()).encode()
+    for end, content in files.items():
+        write_atomically(store.tables / f"{name}{end}", content)
+
+
+def _table(columns: dict[str, list[str]]) -> Table:
+    return Table(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+
+
+def _csv(lines: Iterable[dict[str, Any]]) -> bytes:
+    """Values by column; a cell is empty where there is no number."""
+    lines = list(lines)
+    rows = [["" if value != value else value for value in line.values()] for line in lines]
+    return csv_bytes([list(lines[0]), *rows])
+
+
+def _escape(text: str) -> str:
+    return text.replace("<", "&lt;")
+
+
+def _seeds(row: ComparisonRow) -> str:
+    """Pairs, of how many seeds where one of the two has no number, and the loss's own failures."""
+    pairs, unpaired = row.paired.n, row.paired.unpaired
+    text = f"{pairs} of {pairs + unpaired}" if unpaired else str(pairs)
+    return f"{text} ({row.failed} failed)" if row.failed else text
