@@ -1,4 +1,4 @@
-"""Timings by the wall clock: what is compared runs in turns, so that a wandering clock wanders for all."""
+"""Timings by the wall clock. What is compared is timed alternately, so that a change of pace affects all."""
 
 from __future__ import annotations
 
@@ -13,19 +13,27 @@ import torch
 from ..tables import number_text
 from ..training.process import prepare_process
 
-Work = Callable[[], object]
+Task = Callable[[], object]
 
 
 class Timing(NamedTuple):
-    """The middle of some measurements and their middle half, in a unit that its owner names."""
+    """Median and quartiles of some measurements, in a unit that its owner names."""
 
     median: float
     low: float
     high: float
 
-    def times(self, factor: float) -> Timing:
+    def scaled(self, factor: float) -> Timing:
         """The same in another unit."""
         return Timing(*(factor * value for value in self))
+
+    def range_text(self, digits: int = 2) -> str:
+        """The quartiles, like 1.20–1.30."""
+        return f"{number_text(self.low, digits)}–{number_text(self.high, digits)}"
+
+    def cells(self, digits: int = 2) -> list[str]:
+        """Two cells of a table: the median and the quartiles."""
+        return [number_text(self.median, digits), self.range_text(digits)]
 
 
 def timing(values: Sequence[float]) -> Timing:
@@ -36,30 +44,25 @@ def timing(values: Sequence[float]) -> Timing:
     return Timing(median, low, high)
 
 
-def spread(found: Timing, digits: int = 2) -> str:
-    """The middle half, like 1.20–1.30."""
-    return f"{number_text(found.low, digits)}–{number_text(found.high, digits)}"
+def time_alternately(
+    tasks: Sequence[Task], repeats: int, *, device: torch.device | None = None, warm_up: int = 2
+) -> list[list[float]]:
+    """Seconds of each task, (tasks, repeats), with what it started on the device; all tasks are timed once,
+    then all again. Warm-up rounds are left out."""
+    rounds = [[_seconds(task, device) for task in tasks] for _ in range(warm_up + repeats)]
+    return [list(column) for column in zip(*rounds[warm_up:], strict=True)]
 
 
-def seconds(work: Work, device: torch.device | None = None) -> float:
-    """Seconds that `work` takes, all that it started on the device included."""
-    wait_for(device)
+def _seconds(task: Task, device: torch.device | None) -> float:
+    synchronize(device)
     began = time.perf_counter()
-    work()
-    wait_for(device)
+    task()
+    synchronize(device)
     return time.perf_counter() - began
 
 
-def in_turns(
-    works: Sequence[Work], repeats: int, *, device: torch.device | None = None, warm_up: int = 2
-) -> list[list[float]]:
-    """Seconds of each work, (works, repeats), one turn of all after another; warm-up turns left out."""
-    turns = [[seconds(work, device) for work in works] for _ in range(warm_up + repeats)]
-    return [list(own) for own in zip(*turns[warm_up:], strict=True)]
-
-
-def wait_for(device: torch.device | None) -> None:
-    """Wait until the device has done all it was given; a processor has."""
+def synchronize(device: torch.device | None) -> None:
+    """Wait until the device has done everything it was given; a CPU always has."""
     if device is not None and device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device is not None and device.type == "mps":
@@ -67,7 +70,7 @@ def wait_for(device: torch.device | None) -> None:
 
 
 @contextlib.contextmanager
-def threads_set(count: int | None) -> Iterator[None]:
+def thread_count(count: int | None) -> Iterator[None]:
     """Compute with so many threads inside the block (None: as many as before)."""
     before = torch.get_num_threads()
     prepare_process(count)

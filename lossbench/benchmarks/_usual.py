@@ -54,7 +54,7 @@ def endless(batches: DataLoader[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor
     return itertools.chain.from_iterable(itertools.repeat(batches))
 
 
-class Usual:
+class UsualTraining:
     """A network and its loss, (features, labels) to a scalar, in the usual training."""
 
     def __init__(
@@ -93,8 +93,8 @@ class Usual:
         return value.item()
 
 
-class AsTrained(nn.Module):
-    """The usual network for pixels as we normalise them, so that one evaluation serves both."""
+class OwnPixels(nn.Module):
+    """The usual network for pixels as lossbench normalizes them, so that one evaluation serves both."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

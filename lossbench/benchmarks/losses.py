@@ -1,4 +1,4 @@
-"""How fast losses are here: value and gradient of each, beside a training step and another library.
+"""The speed of losses: value and gradient of each, beside a training step and another library.
 
 All timings are milliseconds on the processor. Labels are balanced, features random.
 """
@@ -9,32 +9,39 @@ import importlib.util
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..data import normalize
+from ..data import Splits
+from ..protocols import Silent
 from ..randomness import seeded
+from ..records import LabelledImages
 from ..runs.config import dataset_spec
 from ..runs.config_builder import make_config
-from ..runs.model import build
 from ..runs.result import Machine
+from ..runs.store import RunFolder
 from ..specs import LossSpec, Value, catalog
 from ..tables import Table, number_text
-from ..training.device import autocast, describe_machine, resolve_precision
-from ._timing import Timing, in_turns, spread, threads_set, timing
-from .result import Benchmark, on_machine
+from ..training.device import describe_machine
+from ..training.process import Placement
+from ..training.trainer import Trainer
+from ._timing import Task, Timing, thread_count, time_alternately, timing
+from .result import Benchmark, machine_text, plain
 
 CLASSES, DIM = 10, 2
-_AROUND = 4  # training steps before, and again after each loss
-_WIDEST = 256  # samples up to which a library that lists all triplets of a batch stays below a gigabyte
+_STEPS_AROUND = 4  # training steps before, and again after each loss
+_MAX_TRIPLET_BATCH = (
+    256  # samples up to which a library that lists all triplets of a batch stays below a gigabyte
+)
 
 
 class LossTiming(NamedTuple):
-    """Value and gradient of a loss, and of its counterpart in pytorch-metric-learning (None: not there).
+    """Value and gradient of a loss, and of its counterpart in pytorch-metric-learning (None: there is none).
 
-    step: training steps right before and after, since a machine's pace changes from one second to the next.
+    step: training steps right before and after, since the pace of a machine changes from second to second.
     """
 
     loss: str
@@ -45,13 +52,13 @@ class LossTiming(NamedTuple):
 
     @property
     def percent_of_step(self) -> float:
-        """What the loss takes of a step, were it part of one."""
+        """The share of the loss in a training step that contained it."""
         return 100 * self.ours.median / self.step.median
 
     @property
-    def ratio(self) -> float:
-        """How many times ours theirs takes; NaN without it."""
-        return self.theirs.median / self.ours.median if self.theirs else math.nan
+    def ratio(self) -> float | None:
+        """The time of the counterpart over that of the loss."""
+        return self.theirs.median / self.ours.median if self.theirs else None
 
 
 def measure(
@@ -59,119 +66,102 @@ def measure(
 ) -> Benchmark:
     """Time the losses of the catalogue (or `names`) at their defaults for ten classes in the plane.
 
-    A training step of the default network is timed between the losses, all along. Raises UsageError for an
-    unknown name.
+    A training step of the default network is timed before and after each. Raises UsageError for an unknown
+    name.
     """
-    device, found = torch.device("cpu"), []
+    timings = []
     specs = {name: catalog.spec("losses", name) for name in names or catalog.names("losses")}
-    with threads_set(threads), seeded(0, "benchmark"):
-        step = _training_step(batch_size, device)
+    with thread_count(threads), seeded(0, "benchmark"):
+        step = _training_step(batch_size)
         labels = torch.arange(batch_size) % CLASSES
         features = 2 * torch.randn(batch_size, DIM)
-        steps = in_turns([step], _AROUND, warm_up=3)[0]
+        steps = time_alternately([step], _STEPS_AROUND, warm_up=3)[0]
         for name, spec in specs.items():
-            works, counterpart = _works(name, spec, features, labels)
-            times = in_turns(works, repeats, warm_up=3)
-            mine, *others = (timing(own).times(1000) for own in times)
-            steps += in_turns([step], _AROUND, warm_up=0)[0]
-            near = timing(steps[-2 * _AROUND :]).times(1000)
-            found.append(LossTiming(name, mine, near, others[0] if others else None, counterpart))
-        machine = describe_machine(device)
-    return told(machine, found, timing(steps).times(1000), batch_size=batch_size, repeats=repeats)
+            tasks, counterpart = _own_and_counterpart(name, spec, features, labels)
+            seconds = time_alternately(tasks, repeats, warm_up=3)
+            steps += time_alternately([step], _STEPS_AROUND, warm_up=0)[0]
+            around = steps[-2 * _STEPS_AROUND :]
+            ours, near, *theirs = (timing(each).scaled(1000) for each in (seconds[0], around, *seconds[1:]))
+            timings.append(LossTiming(name, ours, near, theirs[0] if theirs else None, counterpart))
+        machine = describe_machine(torch.device("cpu"))
+    return to_benchmark(machine, timings, timing(steps).scaled(1000), batch_size=batch_size, repeats=repeats)
 
 
-def told(
-    machine: Machine, found: list[LossTiming], step: Timing, *, batch_size: int, repeats: int
+def to_benchmark(
+    machine: Machine, timings: list[LossTiming], step: Timing, *, batch_size: int, repeats: int
 ) -> Benchmark:
-    """What was measured, in a table and in words; `step` is a step of the default network, of all of them."""
+    """The timings as table, text and data; `step` is the timing of all training steps."""
     header = ["loss", "ms", "middle half", "% of a step", "pytorch-metric-learning", "ms", "times ours"]
     rows = [
         [
             each.loss,
-            number_text(each.ours.median, 2),
-            spread(each.ours),
+            *each.ours.cells(),
             number_text(each.percent_of_step, 1),
             each.counterpart or "–",
             number_text(each.theirs.median if each.theirs else math.nan, 2),
-            number_text(each.ratio, 1),
+            number_text(math.nan if each.ratio is None else each.ratio, 1),
         ]
-        for each in found
+        for each in timings
     ]
     conditions = (
         f"Value and gradient for features, B = {batch_size}, C = {CLASSES}, D = {DIM}, defaults "
         f"throughout; medians of {repeats}, in turns with pytorch-metric-learning. A training "
-        f"step of the default network, timed around each, takes {step.median:.1f} ms ({spread(step)}). "
-        f"{on_machine(machine)}"
+        f"step of the default network, timed around each, takes {step.median:.1f} ms ({step.range_text()}). "
+        f"{machine_text(machine)}"
     )
     lines = [
-        each._asdict()
-        | {
-            "ours": each.ours._asdict(),
-            "step": each.step._asdict(),
-            "theirs": each.theirs._asdict() if each.theirs else None,
-            "percent_of_step": each.percent_of_step,
-            "ratio": each.ratio if each.theirs else None,
-        }
-        for each in found
+        {**each._asdict(), "percent_of_step": each.percent_of_step, "ratio": each.ratio} for each in timings
     ]
-    data = {"batch_size": batch_size, "repeats": repeats, "step": step._asdict(), "losses": lines}
-    return Benchmark("losses", machine, Table(header, rows), conditions, data)
+    data = {"batch_size": batch_size, "repeats": repeats, "step": step, "losses": lines}
+    return Benchmark("losses", machine, Table(header, rows), conditions, plain(data))
 
 
-def _works(
+def _own_and_counterpart(
     name: str, spec: LossSpec, features: Tensor, labels: Tensor
-) -> tuple[list[Callable[[], None]], str]:
+) -> tuple[list[Task], str]:
     """Our loss, then the other library's where it is run; and that one's name."""
     make = catalog.load("losses", name)
     counterpart, other = _counterpart(make.__name__, spec.resolve(CLASSES, DIM), len(labels))
     losses = [make(CLASSES, DIM), *([] if other is None else [other])]
-    return [_both_ways(loss, features, labels) for loss in losses], counterpart
+    return [_value_and_gradient(loss, features, labels) for loss in losses], counterpart
 
 
-def _both_ways(loss: nn.Module, features: Tensor, labels: Tensor) -> Callable[[], None]:
+def _value_and_gradient(loss: nn.Module, features: Tensor, labels: Tensor) -> Task:
     leaf = features.clone().requires_grad_()
     loss.train()
 
-    def work() -> None:
+    def run() -> None:
         leaf.grad = None
         loss.zero_grad()
         loss(leaf, labels).backward()
 
-    return work
+    return run
 
 
-def _training_step(batch_size: int, device: torch.device) -> Callable[[], None]:
-    """One step of the default network under its default loss, on made-up images; as the loop takes it."""
+def _training_step(batch_size: int) -> Task:
+    """A step of the default network under its default loss, on random images."""
     config = make_config(batch_size=batch_size)
-    data = dataset_spec(config.dataset)
-    network, loss = build(config)
-    network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    precision = resolve_precision(config.precision, device)
-    parameters = [*network.parameters(), *loss.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-    pixels = torch.randint(0, 256, (batch_size, *data.shape), dtype=torch.uint8)
-    labels = torch.arange(batch_size) % config.classes
-
-    def work() -> None:
-        with autocast(device, precision):
-            features = network(normalize(pixels, data))
-        loss.total(loss.terms(features, labels)).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return work
+    pixels = torch.randint(0, 256, (batch_size, *dataset_spec(config.dataset).shape), dtype=torch.uint8)
+    images = LabelledImages(pixels, torch.arange(batch_size) % config.classes)
+    none = LabelledImages(*(part[:0] for part in images))
+    placement = Placement("cpu", splits=Splits(images, none, none, none))
+    trainer = Trainer(RunFolder(Path(), config), placement, Silent(), lambda: False)
+    trainer.network.train()
+    trainer.loss.train()
+    trainer.batch_indices.copy_(torch.arange(batch_size))
+    return trainer.step
 
 
-def _counterpart(kind: str, chosen: Mapping[str, Value], batch_size: int) -> tuple[str, nn.Module | None]:
+def _counterpart(kind: str, settings: Mapping[str, Value], batch_size: int) -> tuple[str, nn.Module | None]:
     """The library's loss of the same kind with the same arguments; a name and None where it is not run."""
     name, options = _COUNTERPARTS.get(kind, ("", {}))
     if not name or importlib.util.find_spec("pytorch_metric_learning") is None:
         return name, None
     from pytorch_metric_learning import distances, losses, miners
 
-    if kind in _LISTS_TRIPLETS and batch_size > _WIDEST:
+    if kind in _ENUMERATES_TRIPLETS and batch_size > _MAX_TRIPLET_BATCH:
         return f"{name} (too large)", None
-    given: dict[str, Any] = {key: make(chosen) for key, make in options.items()}
+    given: dict[str, Any] = {key: make(settings) for key, make in options.items()}
     if given.pop("euclidean", False):
         given["distance"] = distances.LpDistance(normalize_embeddings=False)
     if given.pop("inner", False):
@@ -208,7 +198,7 @@ def _always(value: Any) -> Argument:
 
 _SHAPE = {"num_classes": _always(CLASSES), "embedding_size": _always(DIM)}
 _EUCLIDEAN = {"euclidean": _always(True)}  # stands for the library's distance of that name
-_LISTS_TRIPLETS = ("Lifted", "Triplet")  # positive pairs times negatives, that is
+_ENUMERATES_TRIPLETS = ("Lifted", "Triplet")  # positive pairs times negatives, that is
 _SOFTMAX = ("NormalizedSoftmaxLoss", _SHAPE | {"temperature": lambda chosen: 1 / float(chosen["scale"])})
 _DEGREES = {"margin": lambda chosen: math.degrees(float(chosen["margin"])), "scale": _same("scale")}
 _COUNTERPARTS: dict[str, tuple[str, dict[str, Argument]]] = {

@@ -1,7 +1,6 @@
-"""How long each metric takes, alone and together, beside scikit-learn's where it has the same.
+"""The speed of metrics, alone and together, beside scikit-learn where it has the same.
 
-Features are ten Gaussian classes in the plane, as many as MNIST has: what they look like matters little, how
-many there are a lot.
+Features are ten Gaussian classes in the plane, as many as MNIST has; the time depends on their number.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from ..runs.result import Machine
 from ..specs import catalog
 from ..tables import Table, number_text
 from ..training.device import describe_machine
-from ._timing import Timing, Work, in_turns, spread, threads_set, timing
-from .result import Benchmark, on_machine
+from ._timing import Task, Timing, thread_count, time_alternately, timing
+from .result import Benchmark, machine_text, plain
 
 TESTED, REFERENCE, CLASSES = 10_000, 55_000, 10
 Counterpart = Callable[[Embedding, Embedding], float]
@@ -47,20 +46,20 @@ def measure(
     """Time the metrics of the catalogue (or `names`). Raises UsageError for an unknown name."""
     specs = {name: catalog.spec("metrics", name) for name in names or catalog.names("metrics")}
     cheap = [name for name, spec in specs.items() if spec.cheap]
-    measured = clouds(tested, reference)
-    with threads_set(threads):
-        found = [
-            _timed(name, "cheap" if spec.cheap else "on demand", [name], measured, repeats)
+    measured = gaussian_classes(tested, reference)
+    with thread_count(threads):
+        timings = [
+            _time_metric(name, "cheap" if spec.cheap else "on demand", [name], measured, repeats)
             for name, spec in specs.items()
         ]
         for title, several in (("all cheap", cheap), ("all", list(specs))):
             if len(several) > 1:
-                found.append(_timed(title, "together", several, measured, repeats))
+                timings.append(_time_metric(title, "together", several, measured, repeats))
         machine = describe_machine(torch.device("cpu"))
-    return _told(found, machine, repeats, measured)
+    return _to_benchmark(timings, machine, repeats, measured)
 
 
-def clouds(tested: int, reference: int) -> Measured:
+def gaussian_classes(tested: int, reference: int) -> Measured:
     """Features of ten classes around a circle, some of which overlap; nothing computed yet."""
     random = np.random.RandomState(0)
     turn = 2 * np.pi * np.arange(CLASSES) / CLASSES
@@ -80,44 +79,48 @@ def clouds(tested: int, reference: int) -> Measured:
     )
 
 
-def _timed(title: str, kind: str, names: Sequence[str], measured: Measured, repeats: int) -> MetricTiming:
-    # what metrics share is remembered by what they measure: each turn has a new one
-    works: list[Work] = [lambda: measure_together(dataclasses.replace(measured, _known={}), names)]
+def _time_metric(
+    title: str, kind: str, names: Sequence[str], measured: Measured, repeats: int
+) -> MetricTiming:
+    # `measured` keeps what metrics share: each time has a new one
+    tasks: list[Task] = [lambda: measure_together(dataclasses.replace(measured, _known={}), names)]
     if title in _COUNTERPARTS:
-        works.append(lambda: _COUNTERPARTS[title](measured.tested, measured.reference))
-    ours, *theirs = (timing(taken) for taken in in_turns(works, repeats, warm_up=1))
+        tasks.append(lambda: _COUNTERPARTS[title](measured.tested, measured.reference))
+    ours, *theirs = (timing(taken) for taken in time_alternately(tasks, repeats, warm_up=1))
     return MetricTiming(title, kind, ours, theirs[0] if theirs else None)
 
 
-def _told(found: Sequence[MetricTiming], machine: Machine, repeats: int, measured: Measured) -> Benchmark:
+def _to_benchmark(
+    timings: Sequence[MetricTiming], machine: Machine, repeats: int, measured: Measured
+) -> Benchmark:
     rows = [
         [
             each.metric,
             each.kind,
-            number_text(1000 * each.ours.median, 1),
-            spread(each.ours.times(1000), 1),
+            *each.ours.scaled(1000).cells(1),
             number_text(1000 * each.theirs.median if each.theirs else math.nan, 1),
             number_text(each.theirs.median / each.ours.median if each.theirs else math.nan, 1),
         ]
-        for each in found
+        for each in timings
     ]
     header = ["metric", "measured", "ms", "middle half", "scikit-learn ms", "times ours"]
     tested, reference = len(measured.tested.labels), len(measured.reference.labels)
     conditions = (
         f"Metrics of {tested:,} test features in the plane, of {CLASSES} classes, with {reference:,} "
         f"training features as reference; medians of {repeats}, in turns with scikit-learn. Alone, each "
-        f"computes what others share with it; together it is computed once. {on_machine(machine)}"
+        f"computes what others share with it; together it is computed once. {machine_text(machine)}"
     )
-    lines = [
-        each._asdict()
-        | {"ours": each.ours._asdict(), "theirs": each.theirs._asdict() if each.theirs else None}
-        for each in found
-    ]
-    data = {"tested": tested, "reference": reference, "repeats": repeats, "unit": "seconds", "metrics": lines}
-    return Benchmark("metrics", machine, Table(header, rows), conditions, data)
+    data = {
+        "tested": tested,
+        "reference": reference,
+        "repeats": repeats,
+        "unit": "seconds",
+        "metrics": timings,
+    }
+    return Benchmark("metrics", machine, Table(header, rows), conditions, plain(data))
 
 
-def _neighbours(count: int) -> Counterpart:
+def _nearest_neighbours(count: int) -> Counterpart:
     def fitted(tested: Embedding, reference: Embedding) -> float:
         from sklearn.neighbors import KNeighborsClassifier
 
@@ -127,14 +130,14 @@ def _neighbours(count: int) -> Counterpart:
     return fitted
 
 
-def _centroid(tested: Embedding, reference: Embedding) -> float:
+def _nearest_centroid(tested: Embedding, reference: Embedding) -> float:
     from sklearn.neighbors import NearestCentroid
 
     model = NearestCentroid().fit(reference.features, reference.labels)
     return float(model.score(tested.features, tested.labels))
 
 
-def _of_features(name: str) -> Counterpart:
+def _score_of_features(name: str) -> Counterpart:
     def score(tested: Embedding, _: Embedding) -> float:
         from sklearn import metrics
 
@@ -144,11 +147,11 @@ def _of_features(name: str) -> Counterpart:
 
 
 _COUNTERPARTS: dict[str, Counterpart] = {
-    "calinski-harabasz": _of_features("calinski_harabasz_score"),
-    "davies-bouldin": _of_features("davies_bouldin_score"),
-    "silhouette": _of_features("silhouette_score"),
-    "nn-accuracy": _neighbours(1),
-    "knn5-accuracy": _neighbours(5),
-    "mean-accuracy": _centroid,
+    "calinski-harabasz": _score_of_features("calinski_harabasz_score"),
+    "davies-bouldin": _score_of_features("davies_bouldin_score"),
+    "silhouette": _score_of_features("silhouette_score"),
+    "nn-accuracy": _nearest_neighbours(1),
+    "knn5-accuracy": _nearest_neighbours(5),
+    "mean-accuracy": _nearest_centroid,
 }
 """By the name of ours: scikit-learn's of the same formula, on (tested, reference)."""

@@ -1,10 +1,9 @@
-"""How soon a test accuracy is reached: our training beside the recipe that public repositories use.
+"""Time to a test accuracy: our training beside the recipe that public repositories use.
 
-Both train the same network under the same loss on the same images, one after the other, and are judged after
-each epoch by the same code; only training is timed. Ours is the run that `lossbench train` makes, with its
-schedule: as configured, and the shortest (`--epochs 1`, `2` ...) that ends at the accuracy. The recipe is
-that of `_usual`: SGD, step decay, float32, a DataLoader. Its loss is built as ours: centres move in its
-forward pass.
+Both train the same network under the same loss on the same images, one after the other, and are evaluated
+after each epoch by the same code; only training is timed. Ours is `lossbench train` as configured, and with
+the fewest epochs that reach the accuracy. The recipe is that of `_usual`: SGD, step decay, float32, a
+DataLoader. Its loss is ours: centres move in its forward pass.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import math
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -35,21 +34,21 @@ from ..training.device import describe_machine, resolve_device
 from ..training.evaluation import Evaluator
 from ..training.process import Placement
 from ..training.trainer import Trainer
-from ._timing import threads_set, wait_for
-from ._usual import DECAY, DECAY_EVERY, RECIPE, AsTrained, Usual, loader
-from .result import Benchmark, on_machine
+from ._timing import synchronize, thread_count
+from ._usual import DECAY, DECAY_EVERY, RECIPE, OwnPixels, UsualTraining, loader
+from .result import Benchmark, machine_text, plain
 
-_REFERENCE = 5000  # training images whose class means judge a loss without classes
+_REFERENCE = 5000  # training images whose class means classify for a loss without classes
 
 
 class Epoch(NamedTuple):
-    """One epoch of a training: its seconds without judging, and the test accuracy after it, a fraction."""
+    """An epoch: its seconds without evaluation, and the test accuracy after it, a fraction."""
 
     seconds: float
     accuracy: float
 
 
-class Course(NamedTuple):
+class TrainingCurve(NamedTuple):
     """The epochs of one training, until the target or its end."""
 
     name: str
@@ -69,29 +68,29 @@ def measure(config: RunConfig, *, target: float, epochs: int, placement: Placeme
 
     Raises DataError when the data set is not there, Diverged.
     """
-    with threads_set(placement.threads):
-        ours = [_ours(config, placement)]
+    with thread_count(placement.threads):
+        ours = [_train_ours(config, placement)]
         for shorter in range(1, config.epochs):
-            tried = _ours(dataclasses.replace(config, epochs=shorter), placement)
+            tried = _train_ours(dataclasses.replace(config, epochs=shorter), placement)
             if tried.epochs[-1].accuracy >= target:
                 ours.append(tried)
                 break
-        usual = Course("usual", _usual(config, target, epochs, placement))
+        usual = TrainingCurve("usual", _train_usual(config, target, epochs, placement))
         machine = describe_machine(resolve_device(placement.device))
-    return told(config, ours, usual, target=target, machine=machine)
+    return to_benchmark(config, ours, usual, target=target, machine=machine)
 
 
-def ratio(ours: Course, usual: Course, target: float) -> tuple[float, bool]:
+def ratio(ours: TrainingCurve, usual: TrainingCurve, target: float) -> tuple[float, bool]:
     """How many times ours the usual way took, and whether that is only a lower bound; NaN without ours."""
     if ours.reached(target) is None:
         return math.nan, False
     return usual.seconds(target) / ours.seconds(target), usual.reached(target) is None
 
 
-def told(
-    config: RunConfig, ours: list[Course], usual: Course, *, target: float, machine: Machine
+def to_benchmark(
+    config: RunConfig, ours: list[TrainingCurve], usual: TrainingCurve, *, target: float, machine: Machine
 ) -> Benchmark:
-    """All courses, in a table and in words."""
+    """All curves as table, text and data."""
     header = [
         "training",
         "epochs",
@@ -100,57 +99,57 @@ def told(
         "sooner than usual",
         "test (%) after each epoch",
     ]
-    rows, courses = [], list[dict[str, Any]]()
-    for course in (*ours, usual):
-        reached, seen = course.reached(target), course.epochs
-        times, at_least = ratio(course, usual, target)
+    rows, courses = [], []
+    for curve in (*ours, usual):
+        reached, epochs, seconds = curve.reached(target), curve.epochs, curve.seconds(target)
+        times, at_least = ratio(curve, usual, target)
         rows.append(
             [
-                course.name,
-                str(reached) if reached else f"> {len(seen)}",
-                ("" if reached else "> ") + number_text(course.seconds(target), 1),
-                number_text(sum(epoch.seconds for epoch in seen) / len(seen), 1),
-                "1" if course is usual else ("> " if at_least else "") + number_text(times, 1),
-                " ".join(f"{100 * epoch.accuracy:.2f}" for epoch in seen),
+                curve.name,
+                str(reached) if reached else f"> {len(epochs)}",
+                ("" if reached else "> ") + number_text(seconds, 1),
+                number_text(sum(epoch.seconds for epoch in epochs) / len(epochs), 1),
+                "1" if curve is usual else ("> " if at_least else "") + number_text(times, 1),
+                " ".join(f"{100 * epoch.accuracy:.2f}" for epoch in epochs),
             ]
         )
         courses.append(
             {
-                "name": course.name,
+                "name": curve.name,
                 "reached": reached,
-                "seconds": course.seconds(target),
+                "seconds": seconds,
                 "times_sooner": times,
                 "is_lower_bound": at_least,
-                "epochs": [epoch._asdict() for epoch in seen],
+                "epochs": epochs,
             }
         )
     conditions = (
         f"Training time to {100 * target:g} % test accuracy on {config.dataset}, judged after each epoch; "
-        f"network {config.network}, D = {config.feature_dim}, {_words(config)}, B = {config.batch_size}, "
+        f"network {config.network}, D = {config.feature_dim}, {_loss_text(config)}, B = {config.batch_size}, "
         f"seed {config.seed}. Ours: `lossbench train`, and the fewest `--epochs` that end "
-        f"there. Usual: {RECIPE}, times {DECAY} every {DECAY_EVERY} epochs. {on_machine(machine)}"
+        f"there. Usual: {RECIPE}, times {DECAY} every {DECAY_EVERY} epochs. {machine_text(machine)}"
     )
     data = {"config": config.to_dict(), "target": target, "courses": courses}
-    return Benchmark("quality", machine, Table(header, rows), conditions, data)
+    return Benchmark("quality", machine, Table(header, rows), conditions, plain(data))
 
 
-def _words(config: RunConfig) -> str:
+def _loss_text(config: RunConfig) -> str:
     return " ".join(filter(None, [config.title, f"({config.subtitle})" if config.subtitle else ""]))
 
 
-def _ours(config: RunConfig, placement: Placement) -> Course:
-    judge = _Judge()
+def _train_ours(config: RunConfig, placement: Placement) -> TrainingCurve:
+    observer = _TestAccuracy()
     with tempfile.TemporaryDirectory() as folder:
         run = Store(Path(folder)).run(config)
-        judge.trainer = trainer = Trainer(run, placement, judge, lambda: False, StepGraph().step_one)
+        observer.trainer = trainer = Trainer(run, placement, observer, lambda: False, StepGraph().step_one)
         run.begin()
         if trainer.train().status is not Status.DONE:
             raise Diverged(f"{run.name} diverged, so there is no time to compare.")
-    return Course(f"ours, --epochs {config.epochs}", judge.epochs)
+    return TrainingCurve(f"ours, --epochs {config.epochs}", observer.epochs)
 
 
-class _Judge(Silent):
-    """Watches our training, and judges it after each epoch."""
+class _TestAccuracy(Silent):
+    """Evaluates our training on the test images after each epoch."""
 
     trainer: Trainer
 
@@ -158,31 +157,31 @@ class _Judge(Silent):
         self.epochs: list[Epoch] = []
 
     def finished_epoch(self, run: str, record: EpochRecord) -> None:  # noqa: ARG002
-        """Judge on the test images."""
-        own = self.trainer
-        accuracy = _accuracy(own.network, own.loss, own.splits, own.config, own.precision)
+        """Evaluate."""
+        t = self.trainer
+        accuracy = _accuracy(t.network, t.loss, t.splits, t.config, t.precision)
         self.epochs.append(Epoch(record.seconds, accuracy))
 
 
-def _usual(config: RunConfig, target: float, epochs: int, placement: Placement) -> list[Epoch]:
+def _train_usual(config: RunConfig, target: float, epochs: int, placement: Placement) -> list[Epoch]:
     device = resolve_device(placement.device)
     splits = load_splits(config.split_spec, placement.data_dir, device)
     network, loss = build(config)
-    usual = Usual(network, loss, loss, device)
-    batches, found = loader(splits.train, config.batch_size), list[Epoch]()
+    usual = UsualTraining(network, loss, loss, device)
+    batches, curve = loader(splits.train, config.batch_size), list[Epoch]()
     with seeded(config.seed, "training"):
-        while len(found) < epochs and not (found and found[-1].accuracy >= target):
+        while len(curve) < epochs and not (curve and curve[-1].accuracy >= target):
             network.train()
             loss.train()
             began = time.perf_counter()
             for images, labels in batches:
                 usual.step(images, labels)
-            wait_for(device)
+            synchronize(device)
             seconds = time.perf_counter() - began
             usual.decay.step()
-            accuracy = _accuracy(AsTrained(network), loss, splits, config, torch.float32)
-            found.append(Epoch(seconds, accuracy))
-    return found
+            accuracy = _accuracy(OwnPixels(network), loss, splits, config, torch.float32)
+            curve.append(Epoch(seconds, accuracy))
+    return curve
 
 
 def _accuracy(
@@ -191,6 +190,6 @@ def _accuracy(
     """The fraction of test images classified right, as the result of a run would have it."""
     reference = LabelledImages(*(part[:_REFERENCE] for part in splits.train))
     none = LabelledImages(*(part[:0] for part in splits.val))
-    judged = splits._replace(train=reference, val=none)
-    seen = Evaluator(network, loss, judged, config, precision).evaluate()["test"]
-    return float((seen.predictions == seen.labels).mean())
+    evaluated = splits._replace(train=reference, val=none)
+    test = Evaluator(network, loss, evaluated, config, precision).evaluate()["test"]
+    return float((test.predictions == test.labels).mean())

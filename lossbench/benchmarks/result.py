@@ -1,8 +1,9 @@
-"""What a benchmark found, and its section in the file of the machine that it ran on."""
+"""The result of a benchmark, and its section in the file of the machine that it ran on."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,13 +24,22 @@ class Benchmark(NamedTuple):
     data: dict[str, Any]
 
 
+def plain(value: Any) -> Any:
+    """Plain data for JSON: named tuples become dictionaries."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 def document(benchmark: Benchmark) -> dict[str, Any]:
-    """Plain data for JSON."""
-    told = {"benchmark": benchmark.heading, "lossbench": __version__, "machine": benchmark.machine._asdict()}
-    return told | benchmark.data
+    """Plain data for JSON, with the machine and the version."""
+    head = {"benchmark": benchmark.heading, "lossbench": __version__, "machine": benchmark.machine._asdict()}
+    return head | benchmark.data
 
 
-def on_machine(machine: Machine, threads: str | None = None) -> str:
+def machine_text(machine: Machine, threads: str | None = None) -> str:
     """The sentence that ends every paragraph of conditions: machine, threads, versions."""
     return (
         f"{machine.device_name}, {threads or machine.threads} threads; torch {machine.torch}, "
@@ -38,22 +48,20 @@ def on_machine(machine: Machine, threads: str | None = None) -> str:
 
 
 def write_section(root: Path, benchmark: Benchmark, command: str) -> Path:
-    """Put the table into `root`/benchmarks/<machine>.md, in place of the section of that heading only.
+    """Write the table into `root`/benchmarks/<machine>.md, in place of the section of that heading only.
 
     Raises RunError for a file that cannot be read or written.
     """
-    slug = re.sub(r"[^a-z0-9]+", "-", str(benchmark.machine.device_name).lower()).strip("-") or "machine"
+    device_name, heading = benchmark.machine.device_name, f"## {benchmark.heading}\n"
+    slug = re.sub(r"[^a-z0-9]+", "-", device_name.lower()).strip("-") or "machine"
     path = root / "benchmarks" / f"{slug}.md"
     try:
-        title = f"# Benchmarks on {benchmark.machine.device_name}\n"
-        before = path.read_text(encoding="utf-8") if path.exists() else title
+        before = path.read_text(encoding="utf-8") if path.exists() else f"# Benchmarks on {device_name}\n"
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}.") from None
-    parts = [f"## {benchmark.heading}\n{to_markdown(benchmark.table)}", benchmark.conditions, code(command)]
-    sections = re.split(r"^(?=## )", before, flags=re.MULTILINE)
-    kept = [text.rstrip("\n") + "\n" for text in sections]
-    opening = f"## {benchmark.heading}\n"
-    mine = next((n for n, text in enumerate(kept) if text.startswith(opening)), len(kept))
-    kept[mine : mine + 1] = ["\n\n".join(parts) + "\n"]
-    write_atomically(path, "\n".join(kept).encode())
+    parts = [heading + to_markdown(benchmark.table), benchmark.conditions, code(command)]
+    sections = [text.rstrip("\n") + "\n" for text in re.split(r"^(?=## )", before, flags=re.MULTILINE)]
+    number = next((n for n, text in enumerate(sections) if text.startswith(heading)), len(sections))
+    sections[number : number + 1] = ["\n\n".join(parts) + "\n"]
+    write_atomically(path, "\n".join(sections).encode())
     return path

@@ -1,4 +1,4 @@
-"""How long commands take from the keyboard to their end: fresh processes, beside Python that does nothing."""
+"""The time of whole commands in new processes, beside a Python that does nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..runs.config import COMPARED_LOSSES
 from ..runs.config_builder import make_config
 from ..runs.result import Machine, RunResult, Status
 from ..runs.store import Store
-from ..tables import Table, number_text
+from ..tables import Table
 from ..training.device import describe_machine
-from ._timing import Timing, Work, in_turns, spread, timing
-from .metrics import clouds
-from .result import Benchmark, on_machine
+from ._timing import Task, Timing, time_alternately, timing
+from .metrics import gaussian_classes
+from .result import Benchmark, machine_text, plain
 
 RUNS, POINTS = 6, 60_000
 
@@ -37,14 +37,14 @@ def measure(*, repeats: int = 5, runs: int = RUNS, points: int = POINTS) -> Benc
             "lossbench losses": [*ours, "losses"],
             f"lossbench plot, {runs} runs x {points:,} points": [*ours, "plot", *shown, "--results", folder],
         }
-        taken = in_turns([_process(command) for command in commands.values()], repeats, warm_up=1)
-    found = dict(zip(commands, map(timing, taken), strict=True))
-    return _told(found, describe_machine(torch.device("cpu")), repeats)
+        taken = time_alternately([_process(command) for command in commands.values()], repeats, warm_up=1)
+    timings = dict(zip(commands, map(timing, taken), strict=True))
+    return _to_benchmark(timings, describe_machine(torch.device("cpu")), repeats)
 
 
 def write_runs(store: Store, count: int, points: int) -> list[str]:
     """Complete runs of made-up features, a sixth of them of the test split; their names."""
-    part = clouds(points // 6, points - points // 6)
+    part = gaussian_classes(points // 6, points - points // 6)
     splits = {"train": part.reference, "test": part.tested._replace(scores=None)}
     accuracy = float((part.tested.predictions == part.tested.labels).mean())
     names = []
@@ -57,22 +57,22 @@ def write_runs(store: Store, count: int, points: int) -> list[str]:
     return names
 
 
-def _process(command: Sequence[str]) -> Work:
-    def work() -> None:
+def _process(command: Sequence[str]) -> Task:
+    def run() -> None:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise RunError(f"`{' '.join(command[:4])}` failed with exit code {done.returncode}: {last}")
 
-    return work
+    return run
 
 
-def _told(found: Mapping[str, Timing], machine: Machine, repeats: int) -> Benchmark:
+def _to_benchmark(timings: Mapping[str, Timing], machine: Machine, repeats: int) -> Benchmark:
     header = ["command", "seconds", "middle half"]
-    rows = [[name, number_text(each.median, 2), spread(each)] for name, each in found.items()]
+    rows = [[name, *each.cells()] for name, each in timings.items()]
     conditions = (
         f"Fresh processes from start to end, medians of {repeats}, in turns, after one that warms the files. "
-        f"{on_machine(machine)}"
+        f"{machine_text(machine)}"
     )
-    data = {"repeats": repeats, "seconds": {name: each._asdict() for name, each in found.items()}}
-    return Benchmark("start", machine, Table(header, rows), conditions, data)
+    data = {"repeats": repeats, "seconds": timings}
+    return Benchmark("start", machine, Table(header, rows), conditions, plain(data))

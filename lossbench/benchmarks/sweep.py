@@ -1,8 +1,8 @@
-"""What parallel workers bring: the same runs one after another with all threads, and on several workers.
+"""The gain of parallel workers: the same runs one after another with all threads, and on several workers.
 
-Workers share the cores. Their start (importing torch, reading the data) is told apart from the rest, and so
-are judging a trained run with all its images and the true overhead: handing out runs, waiting for the last.
-Memory is what a worker holds alone, without pages that it shares with others.
+Workers share the cores. Their start (importing torch, reading the data), the evaluation of trained runs and
+the overhead (scheduling runs, waiting for the last) are timed apart. Memory is given with and without the
+pages that a worker shares with others.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..data import load_splits
 from ..engines import run_all
 from ..errors import RunError
@@ -28,17 +30,17 @@ from ..runs.store import Store
 from ..tables import Table, number_text
 from ..training.device import cores, describe_machine, resolve_device
 from ..training.process import Placement, threads_per_worker
-from ._timing import threads_set
-from .result import Benchmark, on_machine
+from ._timing import thread_count
+from .result import Benchmark, machine_text
 
-_EVERY = 0.2  # seconds between two looks at the workers' memory
+_MEMORY_INTERVAL = 0.2  # seconds between two readings of the workers' memory
 
 
-class Batch(NamedTuple):
-    """The same runs in one of the two ways. Seconds but for images and memory (MB per worker, NaN for none).
+class SweepTiming(NamedTuple):
+    """The same runs in one of the two ways; seconds are sums over all workers and rounds.
 
-    Sums over all workers and rounds. start: until a worker trains; training: the runs' own seconds, that is
-    epochs with a look at validation after each; judging: from the last epoch to the stored result.
+    start: until a worker trains; training: epochs, with the evaluation after each; judging: from the last
+    epoch to the stored result. unique, resident: MB of the largest worker, NaN where there is none.
     """
 
     name: str
@@ -54,7 +56,7 @@ class Batch(NamedTuple):
     resident: float
     rounds: int = 1
 
-    def with_another(self, other: Batch) -> Batch:
+    def combined_with(self, other: SweepTiming) -> SweepTiming:
         """Both rounds of one way as one."""
         added = ("runs", "wall", "start", "training", "judging", "images", "rounds")
         most = {name: max(getattr(self, name), getattr(other, name)) for name in ("unique", "resident")}
@@ -77,50 +79,49 @@ class Batch(NamedTuple):
 
 
 def measure(configs: Sequence[RunConfig], *, workers: int, placement: Placement) -> Benchmark:
-    """Train the runs both ways, there and back: what the machine gains or loses meanwhile falls on both.
+    """Train the runs both ways and again in reverse order, so that a change of pace affects both.
 
-    In temporary folders. Raises RunError when a run fails, DataError.
+    Results go to temporary folders. Raises RunError when a run fails, DataError.
     """
-    for config in configs:
-        # both ways then find it read
+    for config in configs:  # so that the first way does not read the files alone
         load_splits(config.split_spec, placement.data_dir, resolve_device(placement.device))
     ways = [
         ("one after another", configs, 1, placement._replace(threads=cores())),
         (f"{workers} workers", configs, workers, placement),
     ]
-    with threads_set(cores()):
-        first, second, third, fourth = (_batch(*way) for way in (*ways, *reversed(ways)))
-    alone, together = first.with_another(fourth), second.with_another(third)
+    with thread_count(cores()):
+        first, second, third, fourth = (_time_sweep(*way) for way in (*ways, *reversed(ways)))
+    alone, together = first.combined_with(fourth), second.combined_with(third)
     machine = describe_machine(resolve_device(placement.device))
-    return told(configs[0], alone, together, machine)
+    return to_benchmark(configs[0], alone, together, machine)
 
 
-def _batch(name: str, configs: Sequence[RunConfig], workers: int, placement: Placement) -> Batch:
-    watch = _Watch([config.run_name for config in configs[:workers]])
+def _time_sweep(name: str, configs: Sequence[RunConfig], workers: int, placement: Placement) -> SweepTiming:
+    monitor = _WorkerMonitor([config.run_name for config in configs[:workers]])
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         store, outcomes = Store(Path(folder)), []
         for outcome in run_all(
-            configs, store, placement=placement, workers=workers, observer=watch, stop=watch
+            configs, store, placement=placement, workers=workers, observer=monitor, stop=monitor
         ):
             outcomes.append(outcome)
-            watch.stored(outcome.config.run_name)
+            monitor.stored(outcome.config.run_name)
         wall = time.perf_counter() - began
     for outcome in outcomes:
         if outcome.status is not Status.DONE:
             raise RunError(f"{outcome.config.run_name} {outcome.status}: {outcome.message}")
-    return Batch(
+    return SweepTiming(
         name,
         workers,
         placement.threads or threads_per_worker(placement, workers) or cores(),
         len(configs),
         wall,
-        sum(moment - began for moment in watch.first.values()),
+        sum(moment - began for moment in monitor.first.values()),
         sum(outcome.result.seconds for outcome in outcomes if outcome.result),
-        watch.judging,
+        monitor.judging,
         sum(_images(config, placement) for config in configs),
-        watch.largest("unique"),
-        watch.largest("resident"),
+        monitor.max_memory["unique"],
+        monitor.max_memory["resident"],
     )
 
 
@@ -129,45 +130,40 @@ def _images(config: RunConfig, placement: Placement) -> int:
     return config.epochs * steps * config.batch_size
 
 
-class _Watch(Silent):
-    """Notes when each worker's first run starts, and how much memory workers hold; asked whether to stop, it
-    takes another look and says no."""
+class _WorkerMonitor(Silent):
+    """Records when each worker's first run starts, and the memory of workers whenever it is asked to stop."""
 
-    def __init__(self, first: Sequence[str]) -> None:
-        self.expected, self.first = first, dict[str, float]()
-        self.seen, self.looked = dict[int, dict[str, float]](), 0.0
+    def __init__(self, first_runs: Sequence[str]) -> None:
+        self.first_runs, self.first = first_runs, dict[str, float]()
         self.trained, self.judging = dict[str, float](), 0.0
+        self.max_memory = {"unique": math.nan, "resident": math.nan}
+        self.read_at = 0.0
 
     def started(self, run: str, epochs: int, steps: int, done: int) -> None:  # noqa: ARG002
-        """The first runs are given to one worker each."""
-        if run in self.expected:
+        """Each worker has one of the first runs."""
+        if run in self.first_runs:
             self.first.setdefault(run, time.perf_counter())
 
     def finished_epoch(self, run: str, record: EpochRecord) -> None:  # noqa: ARG002
-        """The last of these begins the judging."""
+        """After the last epoch the run is evaluated."""
         self.trained[run] = time.perf_counter()
 
     def stored(self, run: str) -> None:
-        """The run's result is there."""
+        """The run's result is stored."""
         self.judging += time.perf_counter() - self.trained.get(run, time.perf_counter())
 
     def __call__(self) -> bool:
-        """False, after a look at the workers' memory."""
-        if time.monotonic() - self.looked > _EVERY:
+        """Always False; reads the memory of the workers."""
+        if time.monotonic() - self.read_at > _MEMORY_INTERVAL:
             for worker in multiprocessing.active_children():
-                now, most = memory(worker.pid or 0), self.seen.setdefault(worker.pid or 0, {})
-                most |= {name: max(value, most.get(name, 0.0)) for name, value in now.items()}
-            self.looked = time.monotonic()
+                for kind, size in memory(worker.pid or 0).items():
+                    self.max_memory[kind] = float(np.fmax(self.max_memory[kind], size))
+            self.read_at = time.monotonic()
         return False
-
-    def largest(self, kind: str) -> float:
-        """MB of the worker that held most; NaN where nobody could see."""
-        return max((most[kind] for most in self.seen.values() if kind in most), default=math.nan)
 
 
 def memory(process: int) -> dict[str, float]:
-    """`resident` MB of a process, and of those the `unique` ones that no other process maps; nothing where
-    the system does not tell."""
+    """`resident` MB of a process, and `unique` ones that no other process maps; empty on other systems."""
     with contextlib.suppress(OSError):
         text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
         found = {name: int(number) / 1000 * 1.024 for name, number in re.findall(r"(\w+): +(\d+) kB", text)}
@@ -176,16 +172,22 @@ def memory(process: int) -> dict[str, float]:
     return {}
 
 
-def told(config: RunConfig, alone: Batch, together: Batch, machine: Machine) -> Benchmark:
-    """Both ways, in a table and in words."""
+def to_benchmark(config: RunConfig, alone: SweepTiming, together: SweepTiming, machine: Machine) -> Benchmark:
+    """Both ways as table, text and data."""
     header = ["runs", "workers x threads", "seconds", "images/s", "times alone", "without start"]
     header += ["start (s)", "judging per run (s)", "overhead (%)", "MB per worker, unique", "resident"]
     rows, data = [], dict[str, Any]()
     for key, batch in (("alone", alone), ("together", together)):
         ratio = batch.rate / alone.rate
-        after = _steady(batch) / _steady(alone)
-        own = {"rate": batch.rate, "ratio": ratio, "ratio_without_start": after, "overhead": batch.overhead}
-        data[key] = batch._asdict() | own | {"overhead_share": batch.share}
+        after = _rate_without_start(batch) / _rate_without_start(alone)
+        data[key] = {
+            **batch._asdict(),
+            "rate": batch.rate,
+            "ratio": ratio,
+            "ratio_without_start": after,
+            "overhead": batch.overhead,
+            "overhead_share": batch.share,
+        }
         rows.append(
             [
                 f"{batch.runs}, {batch.name}",
@@ -208,10 +210,10 @@ def told(config: RunConfig, alone: Batch, together: Batch, machine: Machine) -> 
         "Judging: all splits, after the last epoch, and storing. Overhead: "
         "what a worker spends beyond these and training (the next run, waiting for the last), as a part of "
         "training and judging. Unique memory: what no other process maps, at its most. "
-        f"{on_machine(machine, str(cores()))}"
+        f"{machine_text(machine, str(cores()))}"
     )
     return Benchmark("sweep", machine, Table(header, rows), conditions, data)
 
 
-def _steady(batch: Batch) -> float:
+def _rate_without_start(batch: SweepTiming) -> float:
     return batch.images / (batch.wall - batch.start / batch.workers)

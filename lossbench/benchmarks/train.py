@@ -9,7 +9,7 @@ convolutions take per image. All three are timed in turns.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,9 +33,9 @@ from ..training.cuda_graph import StepGraph
 from ..training.device import cores, describe_machine, resolve_device, resolve_precision
 from ..training.process import Placement
 from ..training.trainer import Trainer
-from ._timing import Timing, in_turns, spread, threads_set, timing
-from ._usual import RECIPE, Usual, endless, loader
-from .result import Benchmark, on_machine
+from ._timing import Task, Timing, thread_count, time_alternately, timing
+from ._usual import RECIPE, UsualTraining, endless, loader
+from .result import Benchmark, machine_text, plain
 
 STEPS = 4
 """Steps of a turn: a device may run ahead inside it, as it does in training."""
@@ -43,7 +43,7 @@ _COUNTED = 16  # images in the batch whose operations are counted
 _SIDE = {"cpu": 2048, "cuda": 8192, "mps": 4096}
 
 
-class Pace(NamedTuple):
+class StepTiming(NamedTuple):
     """One network at one precision and thread count; images per second, `ratio` and `share` turn by turn."""
 
     network: str
@@ -70,26 +70,24 @@ def measure(
     device = resolve_device(placement.device)
     names = networks or catalog.names("networks")
     counts = threads or sorted({1, cores()})
-    chosen = [
+    configs = [
         make_config(network=name, precision=precision, batch_size=batch_size, dataset=dataset)
         for name in names
         for precision in _precisions(precisions, device)
     ]
-    paces = []
-    for config, count in itertools.product(chosen, counts):
-        with threads_set(count), seeded(0, "benchmark"):
-            paces.append(_pace(config, count, repeats, placement, device))
-    operations = {config.network: counted(config) for config in chosen}
-    return _told(paces, operations, describe_machine(device), batch_size, repeats, dataset)
+    timings = []
+    for config, count in itertools.product(configs, counts):
+        with thread_count(count), seeded(0, "benchmark"):
+            timings.append(_time_steps(config, count, repeats, placement, device))
+    operations = {config.network: operations_per_image(config) for config in configs}
+    return _to_benchmark(timings, operations, describe_machine(device), batch_size, repeats, dataset)
 
 
-def counted(config: RunConfig) -> float:
+def operations_per_image(config: RunConfig) -> float:
     """Floating-point operations that a training step takes per image, of products and convolutions."""
     network, loss = build(config)
-    images, labels = (
-        torch.zeros(_COUNTED, *dataset_spec(config.dataset).shape),
-        torch.arange(_COUNTED) % config.classes,
-    )
+    images = torch.zeros(_COUNTED, *dataset_spec(config.dataset).shape)
+    labels = torch.arange(_COUNTED) % config.classes
     with FlopCounterMode(display=False) as counter:
         loss(network(images), labels).backward()
     return float(counter.get_total_flops()) / _COUNTED
@@ -106,60 +104,62 @@ def _precisions(asked: Sequence[str] | None, device: torch.device) -> tuple[str,
     )
 
 
-def _pace(config: RunConfig, threads: int, repeats: int, placement: Placement, device: torch.device) -> Pace:
+def _time_steps(
+    config: RunConfig, threads: int, repeats: int, placement: Placement, device: torch.device
+) -> StepTiming:
     ours, usual = _our_steps(config, placement), _usual_steps(config, placement, device)
     side, precision = _SIDE[device.type], resolve_precision(config.precision, device)
-    product = _product(side, precision, device)
-    taken, others, products = in_turns([ours, usual, product], repeats, device=device)
-    images, per_image = STEPS * config.batch_size, counted(config)
+    product = _matrix_product(side, precision, device)
+    seconds, usual_seconds, products = time_alternately([ours, usual, product], repeats, device=device)
+    images, per_image = STEPS * config.batch_size, operations_per_image(config)
     ceilings = [2 * side**3 / second / per_image for second in products]
-    return Pace(
+    return StepTiming(
         config.network,
         config.precision,
         threads,
-        timing([images / second for second in taken]),
-        timing([images / second for second in others]),
-        timing([other / own for own, other in zip(taken, others, strict=True)]),
+        timing([images / second for second in seconds]),
+        timing([images / second for second in usual_seconds]),
+        timing([usual / own for own, usual in zip(seconds, usual_seconds, strict=True)]),
         timing(ceilings),
-        timing([images / own / ceiling for own, ceiling in zip(taken, ceilings, strict=True)]),
+        timing([images / own / ceiling for own, ceiling in zip(seconds, ceilings, strict=True)]),
     )
 
 
-def _our_steps(config: RunConfig, placement: Placement) -> Callable[[], None]:
+def _our_steps(config: RunConfig, placement: Placement) -> Task:
     trainer = Trainer(RunFolder(Path(), config), placement, Silent(), lambda: False)
     order = epoch_batches(
         trainer.splits.train.labels, batch_size=config.batch_size, seed=config.seed, epoch=0
     ).to(trainer.device)
     turn, graph = itertools.cycle(range(trainer.steps_per_epoch)), StepGraph()
 
-    def work() -> None:
+    def run() -> None:
         for _ in range(STEPS):
             trainer.batch_indices.copy_(order[next(turn)])
             graph.step_one(trainer)
 
-    return work
+    return run
 
 
-def _usual_steps(config: RunConfig, placement: Placement, device: torch.device) -> Callable[[], None]:
+def _usual_steps(config: RunConfig, placement: Placement, device: torch.device) -> Task:
     network: nn.Module = catalog.load("networks", config.network)(
         dataset_spec(config.dataset).shape, config.feature_dim
     )
     head = nn.Linear(config.feature_dim, config.classes)
-    usual = Usual(network, head, lambda x, labels: F.cross_entropy(head(x), labels), device)
+    usual = UsualTraining(network, head, lambda x, labels: F.cross_entropy(head(x), labels), device)
     batches = endless(loader(load_splits(config.split_spec, placement.data_dir).train, config.batch_size))
 
-    def work() -> None:
+    def run() -> None:
         for _ in range(STEPS):
             usual.step(*next(batches))
 
-    return work
+    return run
 
 
-def _product(side: int, precision: torch.dtype, device: torch.device) -> Callable[[], None]:
+def _matrix_product(side: int, precision: torch.dtype, device: torch.device) -> Task:
     a, b = (torch.randn(side, side, device=device).to(precision) for _ in range(2))
     out = torch.empty_like(a)
 
-    def work() -> None:
+    def run() -> None:
         if device.type != "cuda":
             torch.mm(a, b, out=out)
             return
@@ -169,11 +169,11 @@ def _product(side: int, precision: torch.dtype, device: torch.device) -> Callabl
         torch.mm(a, b, out=out)
         torch.backends.cuda.matmul.allow_tf32 = before
 
-    return work
+    return run
 
 
-def _told(
-    paces: Sequence[Pace],
+def _to_benchmark(
+    timings: Sequence[StepTiming],
     operations: Mapping[str, float],
     machine: Machine,
     batch_size: int,
@@ -184,39 +184,32 @@ def _told(
     header += ["ours/usual", "middle half", "ceiling images/s", "% of ceiling", "middle half"]
     rows = [
         [
-            pace.network,
-            pace.precision,
-            str(pace.threads),
-            *_cells(pace.ours, 0),
-            *_cells(pace.usual, 0),
-            *_cells(pace.ratio, 2),
-            number_text(pace.ceiling.median, 0),
-            *_cells(pace.share.times(100), 1),
+            each.network,
+            each.precision,
+            str(each.threads),
+            *each.ours.cells(0),
+            *each.usual.cells(0),
+            *each.ratio.cells(),
+            number_text(each.ceiling.median, 0),
+            *each.share.scaled(100).cells(1),
         ]
-        for pace in paces
+        for each in timings
     ]
     side = _SIDE[machine.device]
-    counts = " or ".join(map(str, dict.fromkeys(pace.threads for pace in paces)))
+    counts = " or ".join(map(str, dict.fromkeys(each.threads for each in timings)))
     took = ", ".join(f"{name} {count / 1e6:.1f}" for name, count in operations.items())
     conditions = (
         f"Training steps on {dataset}, B = {batch_size}: data, forward, loss, backward, optimiser; medians "
         f"of {repeats} turns of {STEPS} steps, all of a row in turns. Usual: the same network, {RECIPE}, in "
         "the same process, which keeps the memory that is freed. "
         f"Ceiling: a {side} x {side} matrix product in the same precision, over the operations counted per "
-        f"image (millions: {took}). {on_machine(machine, counts)}"
+        f"image (millions: {took}). {machine_text(machine, counts)}"
     )
     data = {
         "dataset": dataset,
         "batch_size": batch_size,
         "repeats": repeats,
-        "operations_per_image": dict(operations),
-        "paces": [
-            {key: value._asdict() if isinstance(value, Timing) else value for key, value in found.items()}
-            for found in (pace._asdict() for pace in paces)
-        ],
+        "operations_per_image": operations,
+        "paces": timings,
     }
-    return Benchmark("train", machine, Table(header, rows), conditions, data)
-
-
-def _cells(found: Timing, digits: int) -> list[str]:
-    return [number_text(found.median, digits), spread(found, digits)]
+    return Benchmark("train", machine, Table(header, rows), conditions, plain(data))

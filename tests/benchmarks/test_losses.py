@@ -7,7 +7,7 @@ import torch
 
 from lossbench.benchmarks import losses
 from lossbench.benchmarks._timing import Timing
-from lossbench.benchmarks.losses import LossTiming, measure, told
+from lossbench.benchmarks.losses import LossTiming, measure, to_benchmark
 from lossbench.runs.result import Machine
 from lossbench.specs import catalog
 
@@ -24,7 +24,7 @@ def test_times_every_named_loss_and_what_it_is_compared_with(small):
     assert [line["loss"] for line in lines] == ["softmax", "arcface", "triplet"]
     assert [line["theirs"] is None for line in lines] == [True, False, False]
     assert (small.data["batch_size"], small.data["repeats"]) == (20, 2)
-    assert small.machine["threads"] == torch.get_num_threads()
+    assert small.machine.threads == torch.get_num_threads()
     for found in (small.data["step"], *(line["ours"] for line in lines)):
         assert 0 < found["low"] <= found["median"] <= found["high"]
 
@@ -74,7 +74,7 @@ def test_percent_of_a_step_and_ratio():
         LossTiming("one", Timing(5.0, 4.0, 6.0), Timing(50, 40, 60), Timing(10.0, 9.0, 11.0), "OneLoss"),
         LossTiming("two", Timing(1.0, 1.0, 1.0), Timing(40, 40, 40), None, ""),
     ]
-    made_up = told(machine, found, Timing(50.0, 40.0, 60.0), batch_size=1024, repeats=9)
+    made_up = to_benchmark(machine, found, Timing(50.0, 40.0, 60.0), batch_size=1024, repeats=9)
     first, second = made_up.table.rows
     assert first == ["one", "5.00", "4.00–6.00", "10.0", "OneLoss", "10.00", "2.0"]
     assert second == ["two", "1.00", "1.00–1.00", "2.5", "–", "–", "–"]

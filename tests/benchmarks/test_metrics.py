@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lossbench.benchmarks import metrics
-from lossbench.benchmarks.metrics import clouds, measure
+from lossbench.benchmarks.metrics import gaussian_classes, measure
 from lossbench.errors import UsageError
 from lossbench.metrics._measure import measure as values
 from lossbench.specs import catalog
@@ -31,14 +31,14 @@ def test_each_turn_computes_anew(monkeypatch):
 
 
 def test_counterparts_compute_the_same():
-    measured = clouds(300, 600)
+    measured = gaussian_classes(300, 600)
     for name, theirs in metrics._COUNTERPARTS.items():
         own = values(measured, [name])[name]
         assert theirs(measured.tested, measured.reference) == pytest.approx(own, rel=1e-4), name
 
 
 def test_features_are_the_same_ones_every_time_and_of_ten_classes():
-    first, second = clouds(50, 70), clouds(50, 70)
+    first, second = gaussian_classes(50, 70), gaussian_classes(50, 70)
     np.testing.assert_array_equal(first.tested.features, second.tested.features)
     assert first.tested.features.shape == (50, 2) and first.reference.features.shape == (70, 2)
     assert set(first.tested.labels) == set(range(10))

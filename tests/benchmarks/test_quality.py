@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lossbench.benchmarks.quality import Course, Epoch, measure, ratio, told
+from lossbench.benchmarks.quality import Epoch, TrainingCurve, measure, ratio, to_benchmark
 from lossbench.errors import DataError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.result import Machine
@@ -19,7 +19,7 @@ HERE = Placement("cpu", None, 1)
 
 
 def course(name, *accuracies):
-    return Course(name, [Epoch(2.0, accuracy) for accuracy in accuracies])
+    return TrainingCurve(name, [Epoch(2.0, accuracy) for accuracy in accuracies])
 
 
 def test_trains_both_ways_and_judges_each_epoch():
@@ -59,7 +59,7 @@ def test_ratio_of_times_to_the_target():
 def test_a_table_says_more_than_where_the_target_was_not_reached():
     machine = Machine("cpu", "A CPU", 2, "2", "3")
     ours, shortest, usual = course("six", 0.5, 0.9), course("one", 0.9), course("usual", 0.1, 0.2, 0.3)
-    shown = told(small("center"), [ours, shortest], usual, target=0.9, machine=machine).table.rows
+    shown = to_benchmark(small("center"), [ours, shortest], usual, target=0.9, machine=machine).table.rows
     assert shown[0] == ["six", "2", "4.0", "2.0", "> 1.5", "50.00 90.00"]
     assert shown[1] == ["one", "1", "2.0", "2.0", "> 3.0", "90.00"]
     assert shown[2] == ["usual", "> 3", "> 6.0", "2.0", "1", "10.00 20.00 30.00"]

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from lossbench.benchmarks._timing import Timing, in_turns, spread, threads_set, timing
+from lossbench.benchmarks._timing import Timing, thread_count, time_alternately, timing
 from lossbench.benchmarks.result import Benchmark, document, write_section
 from lossbench.errors import RunError
 from lossbench.runs.result import Machine
@@ -51,28 +51,28 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 
 
 def test_a_document_says_what_was_measured_and_on_what():
-    told = document(made_up())
-    assert (told["benchmark"], told["machine"]["threads"], told["x"]) == ("losses", 2, 1)
+    data = document(made_up())
+    assert (data["benchmark"], data["machine"]["threads"], data["x"]) == ("losses", 2, 1)
 
 
 def test_spread_is_the_middle_half():
     assert timing([1.0, 2.0, 3.0, 4.0, 100.0]) == Timing(3.0, 2.0, 4.0)
     assert timing([7.0]) == Timing(7.0, 7.0, 7.0)
-    assert timing([7.0]).times(1000) == Timing(7000.0, 7000.0, 7000.0)
-    assert spread(Timing(3.0, 2.25, 4.0), 1) == "2.2–4.0"
+    assert timing([7.0]).scaled(1000) == Timing(7000.0, 7000.0, 7000.0)
+    assert Timing(3.0, 2.25, 4.0).range_text(1) == "2.2–4.0"
 
 
 def test_works_take_turns_and_warm_up_is_left_out():
     order = []
 
-    def work(name, pause):
+    def run(name, pause):
         def act():
             order.append(name)
             time.sleep(0 if len(order) <= 2 else pause)
 
         return act
 
-    first, second = in_turns([work("a", 0.002), work("b", 0.01)], 3, warm_up=1)
+    first, second = time_alternately([run("a", 0.002), run("b", 0.01)], 3, warm_up=1)
     assert order == ["a", "b"] * 4
     assert len(first) == len(second) == 3
     assert min(first) >= 0.002 and min(second) >= 0.01
@@ -80,7 +80,7 @@ def test_works_take_turns_and_warm_up_is_left_out():
 
 def test_threads_are_as_before_after_a_measurement():
     before = torch.get_num_threads()
-    with pytest.raises(KeyError), threads_set(before + 2):
+    with pytest.raises(KeyError), thread_count(before + 2):
         assert torch.get_num_threads() == before + 2
         raise KeyError
     assert torch.get_num_threads() == before

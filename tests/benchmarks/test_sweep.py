@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from lossbench.benchmarks.sweep import Batch, _batch, _Watch, measure, memory, told
+from lossbench.benchmarks.sweep import SweepTiming, _time_sweep, _WorkerMonitor, measure, memory, to_benchmark
 from lossbench.errors import RunError
 from lossbench.runs.result import Machine
 from lossbench.training.process import Placement
@@ -18,12 +18,12 @@ from lossbench.training.process import Placement
 from ..helpers.runs import small
 
 MACHINE = Machine("cpu", "A CPU", 2, "2", "3")
-ALONE = Batch("one after another", 1, 2, 4, 50.0, 0.0, 44.0, 4.0, 400_000, float("nan"), float("nan"))
-TOGETHER = Batch("2 workers", 2, 1, 4, 30.0, 10.0, 40.0, 6.0, 400_000, 530.0, 905.0)
+ALONE = SweepTiming("one after another", 1, 2, 4, 50.0, 0.0, 44.0, 4.0, 400_000, float("nan"), float("nan"))
+TOGETHER = SweepTiming("2 workers", 2, 1, 4, 30.0, 10.0, 40.0, 6.0, 400_000, 530.0, 905.0)
 
 
 def test_throughput_overhead_and_what_is_left_without_the_start():
-    found = told(small("softmax"), ALONE, TOGETHER, MACHINE)
+    found = to_benchmark(small("softmax"), ALONE, TOGETHER, MACHINE)
     data = found.data["together"]
     assert data["ratio"] == pytest.approx(50 / 30)
     assert data["ratio_without_start"] == pytest.approx(50 / 25)  # five seconds per worker
@@ -37,13 +37,13 @@ def test_throughput_overhead_and_what_is_left_without_the_start():
 
 def test_two_rounds_add_up_to_one_batch():
     other = TOGETHER._replace(wall=50.0, start=12.0, unique=540.0)
-    both = TOGETHER.with_another(other)
+    both = TOGETHER.combined_with(other)
     assert (both.runs, both.images, both.wall, both.start) == (8, 800_000, 80.0, 22.0)
     assert (both.unique, both.resident, both.workers) == (540.0, 905.0, 2)
     assert both.overhead == pytest.approx((TOGETHER.overhead + other.overhead) / 2)
-    alone = ALONE.with_another(ALONE)
+    alone = ALONE.combined_with(ALONE)
     assert (alone.rate, alone.share) == (ALONE.rate, ALONE.share)
-    row = told(small("softmax"), alone, both, MACHINE).table.rows[1]
+    row = to_benchmark(small("softmax"), alone, both, MACHINE).table.rows[1]
     assert row[:5] == ["8, 2 workers", "2 x 1", "80.0", "10000", "1.25"]
     assert row[6] == "5.5", "seconds of one worker's start"
 
@@ -65,7 +65,7 @@ def test_runs_train_both_ways_and_workers_are_watched():
 
 def test_one_after_another_every_second_has_its_place():
     configs = [small("softmax", epochs=1, seed=seed) for seed in (0, 1)]
-    batch = _batch("alone", configs, 1, Placement("cpu", None, 1))
+    batch = _time_sweep("alone", configs, 1, Placement("cpu", None, 1))
     assert (batch.runs, batch.workers, batch.threads, batch.images) == (2, 1, 1, 2400)
     assert 0 <= batch.start < batch.wall
     assert batch.training > 0 and batch.judging > 0
@@ -104,7 +104,7 @@ def test_memory_that_processes_share_is_not_unique(tmp_path):
 
 
 def test_only_the_first_run_of_each_worker_is_its_start():
-    watch = _Watch(["a", "b"])
+    watch = _WorkerMonitor(["a", "b"])
     for run in ("a", "c", "b", "a"):
         watch.started(run, 1, 1, 0)
     assert list(watch.first) == ["a", "b"]

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from lossbench.benchmarks import _usual, train
-from lossbench.benchmarks._usual import AsTrained, Usual, endless, loader
-from lossbench.benchmarks.train import counted, measure
+from lossbench.benchmarks._usual import OwnPixels, UsualTraining, endless, loader
+from lossbench.benchmarks.train import measure, operations_per_image
+
+# measure
 from lossbench.data._splits import load_splits, normalize
 from lossbench.errors import DataError, UsageError
 from lossbench.records import SplitSpec
@@ -25,7 +27,7 @@ def test_operations_are_those_counted_by_hand():
     """Two for a multiplication and addition; forward, to the weights, and to the inputs but of the first layer."""
     first = 2 * 20 * 25 * 24 * 24
     others = 2 * (50 * 20 * 25 * 8 * 8 + 800 * 500 + 500 * 2 + 2 * 10)
-    assert counted(make_config(network="lenet")) == 2 * first + 3 * others
+    assert operations_per_image(make_config(network="lenet")) == 2 * first + 3 * others
 
 
 def test_times_a_network_beside_the_usual_way_and_the_ceiling(monkeypatch):
@@ -47,10 +49,10 @@ def test_times_a_network_beside_the_usual_way_and_the_ceiling(monkeypatch):
 
 def test_paces_follow_from_the_seconds_of_each_turn(monkeypatch):
     seconds = [[1.0, 2.0, 4.0], [4.0, 4.0, 4.0], [0.5, 0.5, 1.0]]
-    monkeypatch.setattr(train, "in_turns", lambda works, repeats, device: seconds)
+    monkeypatch.setattr(train, "time_alternately", lambda tasks, repeats, device: seconds)
     config = make_config(network="lenet", batch_size=20, dataset="digits", precision="fp32")
-    pace = train._pace(config, 1, 3, HERE, torch.device("cpu"))
-    images, most = train.STEPS * 20, 2 * 2048**3 / 0.5 / counted(config)
+    pace = train._time_steps(config, 1, 3, HERE, torch.device("cpu"))
+    images, most = train.STEPS * 20, 2 * 2048**3 / 0.5 / operations_per_image(config)
     assert pace.ours.median == images / 2
     assert pace.usual.median == images / 4
     assert pace.ratio.median == 2
@@ -74,14 +76,16 @@ def test_the_usual_way_sees_our_images_as_torchvision_gives_them():
 
 def test_pixels_reach_the_usual_network_as_it_was_trained():
     part = load_splits(SplitSpec("digits", 180)).train
-    given = AsTrained(torch.nn.Identity())(normalize(part.images[:5], catalog.spec("data", "digits")))
+    given = OwnPixels(torch.nn.Identity())(normalize(part.images[:5], catalog.spec("data", "digits")))
     expected = torch.stack([loader(part, 100).dataset[n][0] for n in range(5)])
     torch.testing.assert_close(given, expected, atol=1e-5, rtol=0)
 
 
 def test_a_usual_step_is_plain_sgd():
     layer = torch.nn.Linear(2, 3)
-    usual = Usual(torch.nn.Identity(), layer, lambda x, y: layer(x).square().mean(), torch.device("cpu"))
+    usual = UsualTraining(
+        torch.nn.Identity(), layer, lambda x, y: layer(x).square().mean(), torch.device("cpu")
+    )
     before = layer.bias.detach().clone()
     x = torch.randn(4, 2)
     expected = layer(x).square().mean()
