@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import traceback
 from collections.abc import Callable, Iterator
 
@@ -20,6 +19,7 @@ from ..training.cuda_graph import RunGroup
 from ..training.process import Placement
 from ..training.train import train
 from ..training.trainer import RunStep
+from .scheduler import Executor
 
 
 def train_here(
@@ -73,10 +73,8 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-class InProcessExecutor:
+class InProcessExecutor(Executor):
     """Trains one run at a time, during `poll`; `stop` is asked after every step."""
-
-    grace = math.inf  # a run ends after its next step
 
     def __init__(
         self, store: Store, placement: Placement, observer: Observer, stop: Callable[[], bool]
@@ -86,10 +84,6 @@ class InProcessExecutor:
         )
         self.submitted: list[Callable[[], Outcome]] = []
 
-    def capacity(self) -> int:
-        """One run."""
-        return 1
-
     def submit(self, config: RunConfig, force: bool) -> None:
         """Keep the run until `poll`."""
         self.submitted.append(functools.partial(self.train, config, force=force))
@@ -97,15 +91,6 @@ class InProcessExecutor:
     def poll(self) -> Iterator[Outcome]:
         """Train the run."""
         yield self.submitted.pop()()
-
-    def stop(self) -> None:
-        """Nothing: the run asks for itself."""
-
-    def kill(self, run_name: str) -> None:
-        """Nothing: a run that hangs hangs this process."""
-
-    def close(self) -> None:
-        """Nothing is left."""
 
 
 class GroupExecutor(InProcessExecutor):

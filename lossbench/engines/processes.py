@@ -25,7 +25,7 @@ from ..runs.result import Status
 from ..runs.store import Store
 from ..training.process import Placement, StopRequest, threads_per_worker
 from .in_process import train_here
-from .scheduler import PAUSE, ProgressMonitor
+from .scheduler import PAUSE, Executor, ProgressMonitor
 
 if TYPE_CHECKING:  # Windows has only one of them
     from multiprocessing.context import ForkServerContext, SpawnContext
@@ -41,7 +41,7 @@ class Worker(NamedTuple):
     connection: Connection
 
 
-class ProcessExecutor:
+class ProcessExecutor(Executor):
     """Up to `size` workers; each trains one run at a time, and is started when it is first needed."""
 
     grace = 10.0  # seconds to finish a step and save

@@ -25,7 +25,7 @@ from ..runs.store import RunFolder, Store
 from ..training.process import Placement
 from ._cluster import Cluster, check_versions, import_ray, versions
 from .in_process import outcome_of_error, train_here
-from .scheduler import PAUSE, ProgressMonitor, stored_outcome
+from .scheduler import PAUSE, Executor, ProgressMonitor, stored_outcome
 
 _STEP_INTERVAL = 0.2  # seconds between two messages about steps
 _STATE_INTERVAL = 5.0  # seconds between two states sent back during training
@@ -40,7 +40,7 @@ class _Submitted(NamedTuple):
     lock: contextlib.ExitStack
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """Trains each run as a task on a cluster; at most `workers` at a time (0: as many as fit)."""
 
     grace = 20.0  # seconds for the nodes to finish a step and send the state

@@ -11,7 +11,6 @@ import collections
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
 
 from ..errors import LossbenchError, RunError
 from ..protocols import Observer
@@ -28,25 +27,29 @@ PAUSE = 0.1  # seconds that a poll may wait for something to happen
 EQUAL_FAILURES = 3
 
 
-class Executor(Protocol):
+class Executor:
     """Trains runs somewhere. It is created with a `ProgressMonitor`, which it reports to during `poll`.
+    Here it trains one run at a time, and nothing needs to be done to stop it.
 
     grace: seconds that running runs have to save their state after `stop`.
     """
 
-    grace: float
+    grace = math.inf
 
     def capacity(self) -> int:
         """How many runs may be submitted and not yet ended, now."""
+        return 1
 
     def submit(self, config: RunConfig, force: bool) -> None:
-        """Start a run; `force` forgets what is stored of it."""
+        """Start a run; `force` deletes what is stored of it."""
+        raise NotImplementedError
 
     def poll(self) -> Iterable[Outcome]:
         """The outcomes of runs that ended, after at most about `PAUSE` seconds.
 
         Besides the outcomes that a user sees, a run may be BUSY (another process trains it) or have DIED.
         """
+        raise NotImplementedError
 
     def stop(self) -> None:
         """Ask all runs to save their state and end."""

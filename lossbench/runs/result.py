@@ -17,7 +17,7 @@ class Status(str, Enum):
 
     A stored result is done or diverged. Without one a run is incomplete, or broken where its files cannot be
     read. In a command it may also have failed or been interrupted. The others are between an executor and
-    the scheduler: another process trains the run (busy), its worker died, or has other versions (mismatch).
+    the scheduler: another process trains the run (busy), or its worker died.
     """
 
     DONE = "done"
@@ -28,7 +28,6 @@ class Status(str, Enum):
     INTERRUPTED = "interrupted"
     BUSY = "busy"
     DIED = "died"
-    MISMATCH = "mismatch"
 
     def __str__(self) -> str:
         return self.value
