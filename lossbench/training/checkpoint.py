@@ -5,10 +5,9 @@ It holds plain tensors, numbers and strings only: loading it never runs code.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -39,14 +38,3 @@ def load_state(content: bytes, where: str) -> dict[str, Any]:
             f"{where}/resume.pt is cut short or of another format ({first_line(error)}); --force starts anew."
         ) from None
     return dict(state)
-
-
-@contextlib.contextmanager
-def refusing_other_runs(where: str) -> Iterator[None]:
-    """Raise RunError if what the block loads does not fit the run."""
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{where}/resume.pt is of another run ({first_line(error)}); --force starts anew."
-        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,19 +23,15 @@ _REFERENCE = 5000
 """Training images whose class means classify after an epoch; at the end of training all of them do."""
 
 
+@dataclass(frozen=True, eq=False)
 class Evaluator:
     """Applies a network and a loss to the splits of a run."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        loss: WeightedSum,
-        splits: Splits,
-        config: RunConfig,
-        precision: torch.dtype,
-    ) -> None:
-        self.network, self.loss, self.splits = network, loss, splits
-        self.config, self.precision = config, precision
+    network: nn.Module
+    loss: WeightedSum
+    splits: Splits
+    config: RunConfig
+    precision: torch.dtype
 
     @torch.inference_mode()
     def embed(self, images: Tensor) -> Tensor:
@@ -74,11 +71,8 @@ class Evaluator:
 
     def evaluate(self) -> dict[str, Embedding]:
         """Features, labels and predictions of every split that is not empty."""
-        features = {
-            name: self.embed(split.images)
-            for name, split in self.splits._asdict().items()
-            if len(split.labels)
-        }
+        splits = {name: split for name, split in self.splits._asdict().items() if len(split.labels)}
+        features = {name: self.embed(split.images) for name, split in splits.items()}
         means = self.class_means(features=features["train"])
         return {name: self._embedding(name, values, means) for name, values in features.items()}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..data import SPLIT_SEED, epoch_batches, load_splits, normalize, on_device
-from ..errors import Interrupted, UsageError
+from ..errors import Interrupted, RunError, UsageError, first_line
 from ..optimizers import Optimizer
 from ..protocols import Observer
 from ..randomness import Randomness
@@ -29,7 +29,7 @@ from ..runs.result import RunResult, Status
 from ..runs.store import RunFolder
 from ..schedules import Schedule
 from ..specs import catalog
-from .checkpoint import load_state, refusing_other_runs, state_bytes
+from .checkpoint import load_state, state_bytes
 from .device import autocast, describe_machine, resolve_device, resolve_precision
 from .evaluation import Evaluator
 from .process import Placement
@@ -251,20 +251,27 @@ class Trainer:
 
     def _restore(self, content: bytes) -> None:
         state = load_state(content, str(self.run.path))
-        with refusing_other_runs(str(self.run.path)):
-            self.network.load_state_dict(state["network"])
-            self.loss.load_state_dict(state["loss"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.epoch, self.batch = state["epoch"], state["step"]
-            self.loss_sums.copy_(state["sums"])
-            self.seconds, self.epoch_seconds = state["seconds"]
-            self.records = [EpochRecord(*record) for record in state["records"]]
-            if len(self.records) != self.epoch or self.epoch > self.config.epochs:
-                raise ValueError(f"it has {len(self.records)} epochs")
-            if not 0 <= self.batch < self.steps_per_epoch:
-                raise ValueError(f"it has {self.batch} steps of an epoch")
-            self.snapshots.arrays = dict(state.get("snapshots", {}))
-            torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
-            self.random.state = torch.Generator().set_state(state["random"]).get_state()
-            if state["cuda_random"] is not None and self.device.type == "cuda":
-                torch.cuda.set_rng_state(state["cuda_random"])
+        try:
+            self._load_state_dict(state)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{self.run.path}/resume.pt is of another run ({first_line(error)}); --force starts anew."
+            ) from None
+
+    def _load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.loss.load_state_dict(state["loss"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.batch = state["epoch"], state["step"]
+        self.loss_sums.copy_(state["sums"])
+        self.seconds, self.epoch_seconds = state["seconds"]
+        self.records = [EpochRecord(*record) for record in state["records"]]
+        if len(self.records) != self.epoch or self.epoch > self.config.epochs:
+            raise ValueError(f"it has {len(self.records)} epochs")
+        if not 0 <= self.batch < self.steps_per_epoch:
+            raise ValueError(f"it has {self.batch} steps of an epoch")
+        self.snapshots.arrays = dict(state.get("snapshots", {}))
+        torch.set_num_threads(state["threads"])  # sums depend on how the work was divided
+        self.random.state = torch.Generator().set_state(state["random"]).get_state()
+        if state["cuda_random"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_random"])
