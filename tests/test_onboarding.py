@@ -18,34 +18,27 @@ NEW_FILES = {
 """Half the squared distance of class scores to one-hot targets."""
 
 import torch.nn.functional as F
-from torch import nn
 
-from ..specs import LossSpec
-
-SPEC = LossSpec(
-    title="Half squared",
-    summary="Half the squared distance of scores to one-hot targets.",
-    paper="a test",
-    equation="L = 1/2 ||W x - e_y||^2",
-    kind="classifier",
-)
+from ..specs import LossSpec, setting
+from ._linear import LinearLoss
 
 
-class HalfSquared(nn.Module):
+class HalfSquared(LinearLoss):
     """Class scores of a linear layer."""
 
-    def __init__(self, num_classes, feature_dim):
-        super().__init__()
-        self.weight = nn.Linear(feature_dim, num_classes).weight
+    SPEC = LossSpec(
+        title="Half squared",
+        summary="Half the squared distance of scores to one-hot targets.",
+        paper="a test",
+        equation="L = 1/2 ||W x - t e_y||^2",
+        kind="classifier",
+    )
+    target: float = setting(1.0, "score t of the true class", gt=0)
 
     def forward(self, features, labels):
         """Features (B, D) and labels (B,) to the mean loss."""
-        targets = F.one_hot(labels, len(self.weight)).to(features)
+        targets = self.target * F.one_hot(labels, self.num_classes)
         return (self.logits(features) - targets).square().sum(1).mean() / 2
-
-    def logits(self, features):
-        """Class scores (B, C)."""
-        return features @ self.weight.T
 ''',
     "data/stripes.py": '''
 """Colour images 32 x 32 of 25 classes, each of one colour and brightness."""
@@ -145,6 +138,7 @@ from lossbench.__main__ import main
 run = ["--dataset", "stripes", "--epochs", "1", "--device", "cpu", "--optimizer", "momentum"]
 for command in (
     ["losses", "half-squared"],
+    ["train", "--loss", "half-squared", "--set", "target=2", *run],
     ["compare", "--losses", "softmax,half-squared", "--metric", "longest", "--schedule", "constant", *run],
     ["plot", "features"],
     ["hello"],
