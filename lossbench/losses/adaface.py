@@ -7,16 +7,13 @@ mu and sigma are moving averages of the batch's mean and standard deviation of l
 (q = -1) get ArcFace's margin, middling ones CosFace's, long ones (q = 1) the emphasis on hard samples.
 In the plane: narrow rays at even angles.
 
-Departures from the paper: scale and margin defaults suit (C, D): long features subtract up to 2m, so
-at most half of CosFace's bound can hold. As in the released code lengths are detached and clipped to
-0.001 ... 100, mu and sigma start at 20 and 100 and move before the value is taken, and the angle
-is clipped to eps ... pi - eps (eps = 1e-3); a batch of one leaves sigma alone. `rate` is 0.01 as in
-the paper; the class in the released code has 1, no average at all. `soft_start` is a schedule of ours
-that frees clusters stuck on the circle (see _soft_start.py); it acts only while the buffer
-`progress` is below 1, which only lossbench's training loop sets. pytorch-metric-learning has no AdaFace.
+Departures from the paper: scale and margin defaults suit (C, D): long features subtract up to 2m, so at
+most half of CosFace's bound can hold. As in the released code lengths are detached and clipped to 0.001 ...
+100, mu and sigma start at 20 and 100 and move before the value is taken, and the angle is clipped to eps
+... pi - eps (eps = 1e-3); a batch of one leaves sigma alone. `rate` is 0.01 as in the paper; the class in
+the released code has 1, no average at all. `soft_start` is ours (see _soft_start.py).
+pytorch-metric-learning has no AdaFace.
 """
-
-from __future__ import annotations
 
 import math
 

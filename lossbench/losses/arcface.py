@@ -6,13 +6,9 @@
 s (cos(theta) - m sin(m)), so that a larger angle never scores better; off, it is the equation alone.
 `easy_margin` gives the margin only where cos(theta) > 0. In the plane: ten narrow rays, evenly spread.
 
-Departures from the paper: scale and margin defaults suit (C, D), because ten directions in a plane
-stand 36 degrees apart. `soft_start` is a schedule of ours that frees clusters stuck on the circle
-(see geometry.soft_start); it acts only while the buffer `progress` is below 1, which only lossbench's
-training loop sets; `soft_start=0` switches it off there too.
+Departures from the paper: scale and margin defaults suit (C, D), because ten directions in a plane stand 36
+degrees apart. `soft_start` is ours (see _soft_start.py).
 """
-
-from __future__ import annotations
 
 import torch
 from torch import Tensor

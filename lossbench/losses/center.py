@@ -12,8 +12,6 @@ the softmax term, so lambda keeps its meaning. The centres start uniform in +-sq
 released network does (Caffe's "xavier").
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from ..specs import CENTER_RATE, LossSpec, setting

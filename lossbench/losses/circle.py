@@ -7,18 +7,16 @@ The weights a are constants in the backward pass, as in the paper. The decision 
 c_n^2 + (1 - c_p)^2 = 2 m^2. The paper's gamma is `scale`. In the plane: ten rays.
 
 Departures from the paper: none in the equation; the one-log form of eq. 6 with a single positive is the
-cross-entropy above. The defaults suit (C, D): ten directions in a plane have neighbour cosines of 0.81,
-and a perfect sample is inside the boundary only if that is below sqrt(2) m, so m starts at 0.62 there
-(with the paper's 0.25 a short training reached 75 % where 0.62 reached 92 %). `soft_start` is a schedule
-of ours, see _soft_start.py: first the modified softmax, then from g cos(theta) into f.
+cross-entropy above. The defaults suit (C, D): ten directions in a plane have neighbour cosines of 0.81, and
+a perfect sample is inside the boundary only if that is below sqrt(2) m, so m starts at 0.62 there (with the
+paper's 0.25 a short training reached 75 % where 0.62 reached 92 %). `soft_start` is ours, see
+_soft_start.py: first the modified softmax, then from g cos(theta) into f.
 """
-
-from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ..specs import SOFT_START, LossSpec, largest_cosine_margin, setting, smallest_useful_scale
+from ..specs import SOFT_START, LossSpec, largest_cosine_margin, scale_setting, setting
 from ._cosine import CosineLoss
 from ._geometry import cosines, is_target
 
@@ -35,14 +33,7 @@ class Circle(CosineLoss):
         tags=("angular", "margin"),
         exceptions={"gradcheck": "the weights a_p and a_n are constants in backward, as the paper has it"},
     )
-    scale: float = setting(
-        24.0,
-        "scale gamma of the scores",
-        gt=0,
-        sweep="8:128:log:5",
-        paper="256",
-        smallest=smallest_useful_scale,
-    )
+    scale: float = scale_setting(24.0, "scale gamma of the scores", sweep="8:128:log:5", paper="256")
     margin: float = setting(
         lambda classes, dim: round(max(0.25, (1 - largest_cosine_margin(classes, dim)) / 2**0.5 + 0.05), 3),
         "relaxation m: own cosines above 1 - m and others below m are at rest",

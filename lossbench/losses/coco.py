@@ -5,18 +5,14 @@
 The same function as NormFace with a fixed s; what the paper adds is a rule for the scale,
 s = ln((C - 1) / eps) / 2 + 3, with eps the loss to be reached. In the plane: ten rays at even angles.
 
-Departures from the paper: its rule gives 8.7 for ten classes and eps = 1e-4, which counts on directions
-90 degrees apart or more; in a plane they stand 36 degrees apart and a perfect sample would reach p = 0.72
+Departures from the paper: its rule gives 8.7 for ten classes and eps = 1e-4, which counts on directions 90
+degrees apart or more; in a plane they stand 36 degrees apart and a perfect sample would reach p = 0.72
 only, so the default is 16 (p = 0.91). This is version 2 (arXiv 1710.00870): version 1 compares with the
-centroids of the batch, and its authors call its gradient wrong. `soft_start` is a schedule of ours that
-frees clusters stuck on the circle (see _soft_start.py); it acts only while the buffer `progress` is
-below 1, which only lossbench's training loop sets. pytorch-metric-learning's NormalizedSoftmaxLoss is
-the same with temperature 1/s.
+centroids of the batch, and its authors call its gradient wrong. `soft_start` is ours (see _soft_start.py).
+pytorch-metric-learning's NormalizedSoftmaxLoss is the same with temperature 1/s.
 """
 
-from __future__ import annotations
-
-from ..specs import SOFT_START, LossSpec, setting, smallest_useful_scale
+from ..specs import SOFT_START, LossSpec, scale_setting
 from ._cosine import CosineLoss
 
 
@@ -31,12 +27,7 @@ class Coco(CosineLoss):
         kind="classifier",
         tags=("angular",),
     )
-    scale: float = setting(
-        16.0,
-        "length s given to the features",
-        gt=0,
-        sweep="4:64:log:5",
-        paper="ln((C-1)/eps)/2 + 3: 8.7 for C = 10, eps = 1e-4",
-        smallest=smallest_useful_scale,
+    scale: float = scale_setting(
+        16.0, sweep="4:64:log:5", paper="ln((C-1)/eps)/2 + 3: 8.7 for C = 10, eps = 1e-4"
     )
     soft_start: float = SOFT_START

@@ -6,23 +6,19 @@
 (1, 0, 0) is NormFace, (1, 0, m) CosFace, (1, m, 0) ArcFace as its equation stands; (m, 0, 0) is
 SphereFace's margin on features of length s. In the plane: narrow rays at even angles.
 
-Departures from the paper: with a = m1 theta + m2 past pi the cosine would rise again, so that a worse
-angle scores better. `monotone` (default) continues it by SphereFace's (-1)^k cos(a) - 2k, k = floor(a/pi):
-continuous and falling, and the equation itself up to pi; off, it is the equation alone. The authors'
-later PyTorch code ignores m1 and m2 where m3 > 0; here all three act. Defaults suit (C, D). `soft_start`
-is a schedule of ours that frees clusters stuck on the circle (see _soft_start.py); it acts only
-while the buffer `progress` is below 1, which only lossbench's training loop sets.
-pytorch-metric-learning has the special cases only.
+Departures from the paper: with a = m1 theta + m2 past pi the cosine would rise again, so that a worse angle
+scores better. `monotone` (default) continues it by SphereFace's (-1)^k cos(a) - 2k, k = floor(a/pi):
+continuous and falling, and the equation itself up to pi; off, it is the equation alone. The authors' later
+PyTorch code ignores m1 and m2 where m3 > 0; here all three act. Defaults suit (C, D). `soft_start` is ours
+(see _soft_start.py). pytorch-metric-learning has the special cases only.
 """
-
-from __future__ import annotations
 
 import math
 
 import torch
 from torch import Tensor
 
-from ..specs import SCALE, SOFT_START, LossSpec, largest_angular_margin, largest_cosine_margin, setting
+from ..specs import SCALE, SOFT_START, LossSpec, angular_margin_setting, cosine_margin_setting, setting
 from ._cosine import CosineLoss, margin_scores
 from ._geometry import angle
 
@@ -47,24 +43,15 @@ class CombinedMargin(CosineLoss):
         sweep="0.8:1.4:lin:4",
         paper="1 (CM1), 0.9 (CM2)",
     )
-    m2: float = setting(
-        lambda classes, dim: round(min(0.3, 0.318 * largest_angular_margin(classes, dim)), 3),
-        "angle added to the own class",
-        ge=0,
-        le=math.pi,
-        unit="rad",
-        sweep="0:0.4:lin:5",
-        paper="0.3 (CM1), 0.4 (CM2)",
-        largest=largest_angular_margin,
+    m2: float = angular_margin_setting(
+        0.318, 0.3, "angle added to the own class", sweep="0:0.4:lin:5", paper="0.3 (CM1), 0.4 (CM2)"
     )
-    m3: float = setting(
-        lambda classes, dim: round(min(0.2, 0.262 * largest_cosine_margin(classes, dim)), 3),
+    m3: float = cosine_margin_setting(
+        0.262,
+        0.2,
         "cosine subtracted from the own class",
-        ge=0,
-        le=2,
         sweep="0:0.15:lin:4",
         paper="0.2 (CM1), 0.15 (CM2)",
-        largest=largest_cosine_margin,
     )
     monotone: bool = setting(True, "keep falling where m1 theta + m2 passes pi", paper="false (the equation)")
     soft_start: float = SOFT_START

@@ -12,8 +12,6 @@ a list. pytorch-metric-learning's ContrastiveLoss is another one: linear in D, a
 pairs are averaged apart.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -11,8 +11,6 @@ of the feature space (delta aside) and is about 1/(2C - 2) for features that kno
 larger than that of the center loss by orders of magnitude.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from ..specs import LossSpec, setting

@@ -5,18 +5,15 @@
 The same loss as AM-Softmax (F. Wang et al., IEEE SPL 2018, arXiv 1801.05599). In the plane: ten narrow
 rays at even angles.
 
-Departures from the papers: scale and margin defaults suit (C, D): ten directions in a plane satisfy
-at most m = 0.19 (eq. 7), where faces use 0.35. `soft_start` is a schedule of ours that frees clusters
-stuck on the circle (see _soft_start.py); it acts only while the buffer `progress` is below 1,
-which only lossbench's training loop sets. None from pytorch-metric-learning's CosFaceLoss.
+Departures from the papers: scale and margin defaults suit (C, D): ten directions in a plane satisfy at most
+m = 0.19 (eq. 7), where faces use 0.35. `soft_start` is ours (see _soft_start.py). None from
+pytorch-metric-learning's CosFaceLoss.
 """
-
-from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ..specs import SCALE, SOFT_START, LossSpec, largest_cosine_margin, setting
+from ..specs import SCALE, SOFT_START, LossSpec, cosine_margin_setting
 from ._cosine import CosineLoss
 from ._geometry import cosines, is_target
 
@@ -33,14 +30,8 @@ class CosFace(CosineLoss):
         tags=("angular", "margin"),
     )
     scale: float = SCALE
-    margin: float = setting(
-        lambda classes, dim: round(min(0.35, 0.524 * largest_cosine_margin(classes, dim)), 3),
-        "cosine m subtracted from the own class",
-        ge=0,
-        le=2,
-        sweep="0:0.2:lin:5",
-        paper="0.35",
-        largest=largest_cosine_margin,
+    margin: float = cosine_margin_setting(
+        0.524, 0.35, "cosine m subtracted from the own class", sweep="0:0.2:lin:5", paper="0.35"
     )
     soft_start: float = SOFT_START
 

@@ -8,15 +8,12 @@
 t rises from 0 with the mean cosine to the own class: hard negatives count less at first and more in
 the end. In the plane: narrow rays at even angles.
 
-Departures from the paper: scale and margin defaults suit (C, D). t moves after the value is computed, as
-in the paper's Algorithm 1; the released code moves it before. Past theta + m = pi the target is
-s (cos(theta) - m sin(m)), as in that code, while hard is judged by cos(theta_y + m) itself.
-`soft_start` is a schedule of ours that frees clusters stuck on the circle (see _soft_start.py): it
-scales the modulation of negatives like the margin, and acts only while the buffer `progress` is below 1,
-which only lossbench's training loop sets. pytorch-metric-learning has no CurricularFace.
+Departures from the paper: scale and margin defaults suit (C, D). t moves after the value is computed, as in
+the paper's Algorithm 1; the released code moves it before. Past theta + m = pi the target is s (cos(theta)
+- m sin(m)), as in that code, while hard is judged by cos(theta_y + m) itself. `soft_start` is ours (see
+_soft_start.py): it scales the modulation of negatives like the margin. pytorch-metric-learning has no
+CurricularFace.
 """
-
-from __future__ import annotations
 
 import torch
 import torch.nn.functional as F

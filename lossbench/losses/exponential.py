@@ -12,8 +12,6 @@ default (our choice): SAMME only asks a score to beat the mean of the others, wh
 place can satisfy together, so it need not separate them. pytorch-metric-learning has no counterpart.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -10,8 +10,6 @@ to each sample and carries gradient (some public codes apply it to the batch mea
 gamma = 0, alpha = 1 is softmax without bias. pytorch-metric-learning has no counterpart.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

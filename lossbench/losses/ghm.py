@@ -17,8 +17,6 @@ needs. The moved average enters the value; evaluation does not store it. pytorch
 has no counterpart.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

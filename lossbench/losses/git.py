@@ -12,8 +12,6 @@ samples) where it writes sums, so the weights mean the same at every batch size.
 1 / (1 + difference^2) per coordinate; this is the paper's squared distance.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from ..specs import CENTER_RATE, LossSpec, setting

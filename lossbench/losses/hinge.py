@@ -11,8 +11,6 @@ default, as for softmax. Weston-Watkins is the sum over the other classes, where
 divides by C. pytorch-metric-learning has no counterpart.
 """
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from torch import Tensor
 

@@ -13,8 +13,6 @@ uniform in +-sqrt(3/D). The cosine term grows without bound for a centre at the 
 1e-3 count as 1e-3 there. [The full text was not at hand: the factor 1/(C - 1) is from memory.]
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -5,15 +5,11 @@
 Easy samples cannot lower the loss by a long feature, so hard ones weigh more. The class weights keep
 their free lengths, unlike NormFace. In the plane: ten arcs of the circle, of uneven width.
 
-Departures from the paper: s (its alpha) is fixed; `learnable` learns log(s). Its lower bound is
-ln(p (C - 2) / (1 - p)), 4.3 for p = 0.9 and C = 10. The bias is off by default, as in softmax here.
-`soft_start` is a schedule of ours that frees clusters stuck on the circle (see _soft_start.py):
-until then it is the softmax; it acts only while the buffer `progress` is below 1, which only
-lossbench's training loop sets. pytorch-metric-learning has no counterpart with free weights; with
-weights of length one it is NormalizedSoftmaxLoss.
+Departures from the paper: s (its alpha) is fixed; `learnable` learns log(s). Its lower bound is ln(p (C -
+2) / (1 - p)), 4.3 for p = 0.9 and C = 10. The bias is off by default, as in softmax here. `soft_start` is
+ours (see _soft_start.py): until then it is the softmax. pytorch-metric-learning has no counterpart with
+free weights; with weights of length one it is NormalizedSoftmaxLoss.
 """
-
-from __future__ import annotations
 
 import math
 

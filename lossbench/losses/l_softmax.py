@@ -14,8 +14,6 @@ the training, t = 20000 * `progress`, so that a training of 2,000 steps anneals 
 unless lossbench's training loop moves it, and lambda is then 7e-4: the margin is full.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -11,8 +11,6 @@ apart there (without one, MNIST in the plane loses one whole class: 90 %). smoot
 pytorch-metric-learning has no counterpart; torch's own is called.
 """
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from torch import Tensor
 

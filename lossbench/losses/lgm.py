@@ -13,8 +13,6 @@ steps. Variances stay within e^-10 ... e^10: a class on one point would ask for 
 has no counterpart; one public version takes the Euclidean distance in the lambda term although Sigma != I.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -17,8 +17,6 @@ Departures from the papers: none in the values; anchors and pairs without a nega
 pytorch-metric-learning's two losses are equal on features that it is told not to normalise.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -58,7 +56,7 @@ class Lifted(Loss):
         def terms(block: Block) -> tuple[Tensor, Tensor]:
             own, others = pushes[block.rows], pushes.T
             # log(e^a + e^b) = a + log(1 + e^(b - a)), beyond 80 the larger; an anchor without a
-            # negative has NOTHING
+            # negative has LOG_ZERO
             ratio = (others - own).clamp(-80, 80).exp_().add_(1)
             both = torch.maximum(ratio.log().add_(own), others)
             excess = both.add_(block.pairs).relu_().mul_(block.positive())

@@ -7,23 +7,18 @@
 Easy samples can afford a larger margin and become long, hard ones stay short: length tells quality. In
 the plane: narrow rays at even angles, with doubtful samples nearer to the origin.
 
-Departures from the paper: scale, margins and lambda_g suit (C, D); u_m = 0.8 passes the 36 degrees
-(0.63) between ten directions in a plane, and lambda_g shrinks with s (u_m - l_m), which it must outweigh.
-Past theta + m = pi the target is s (cos(theta) - m sin(m)), the released code without `easy_margin`.
-`soft_start` is a schedule of ours that frees clusters stuck on the circle (see _soft_start.py): it
-scales margin and g alike, and acts only while the buffer `progress` is below 1, which only lossbench's
-training loop sets. pytorch-metric-learning has no MagFace.
+Departures from the paper: scale, margins and lambda_g suit (C, D); u_m = 0.8 passes the 36 degrees (0.63)
+between ten directions in a plane, and lambda_g shrinks with s (u_m - l_m), which it must outweigh. Past
+theta + m = pi the target is s (cos(theta) - m sin(m)), the released code without `easy_margin`.
+`soft_start` is ours (see _soft_start.py): it scales margin and g alike. pytorch-metric-learning has no
+MagFace.
 """
-
-from __future__ import annotations
-
-import math
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import UsageError
-from ..specs import SCALE, SOFT_START, LossSpec, largest_angular_margin, setting
+from ..specs import SCALE, SOFT_START, LossSpec, angular_margin_setting, largest_angular_margin, setting
 from ._cosine import CosineLoss, margin_scores
 from ._geometry import add_angle_monotone, full_precision
 from ._soft_start import soft_start
@@ -41,24 +36,11 @@ class MagFace(CosineLoss):
         tags=("angular", "margin"),
     )
     scale: float = SCALE
-    lower_margin: float = setting(
-        lambda classes, dim: round(min(0.45, 0.318 * largest_angular_margin(classes, dim)), 3),
-        "margin l_m of the shortest features",
-        ge=0,
-        le=math.pi,
-        unit="rad",
-        paper="0.45",
-        largest=largest_angular_margin,
+    lower_margin: float = angular_margin_setting(
+        0.318, 0.45, "margin l_m of the shortest features", paper="0.45"
     )
-    upper_margin: float = setting(
-        lambda classes, dim: round(min(0.8, 0.637 * largest_angular_margin(classes, dim)), 3),
-        "margin u_m of the longest features",
-        ge=0,
-        le=math.pi,
-        unit="rad",
-        sweep="0.2:0.6:lin:5",
-        paper="0.8",
-        largest=largest_angular_margin,
+    upper_margin: float = angular_margin_setting(
+        0.637, 0.8, "margin u_m of the longest features", sweep="0.2:0.6:lin:5", paper="0.8"
     )
     lower_length: float = setting(10.0, "length l_a of the lower margin", gt=0, paper="10")
     upper_length: float = setting(110.0, "length u_a of the upper margin", gt=0, paper="110")

@@ -10,8 +10,6 @@ layer overwrites them. pytorch-metric-learning's NormalizedSoftmaxLoss gives the
 and an unnormalised dot product.
 """
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from torch import Tensor
 

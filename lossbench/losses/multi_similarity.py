@@ -8,14 +8,12 @@ min_p S_ip - epsilon and a positive only if S_ip < max_n S_in + epsilon, so sati
 gradient, and an anchor without a positive or a negative counts as 0; without mining its other term
 remains. In the plane: ten narrow rays.
 
-Departures from the paper: base lies halfway between 1 and the cosine of neighbouring classes, spread as
-far as C directions in D dimensions can be (0.905 for ten in a plane, where 0.5 would ask for what
-cannot be), 0.5 at least, the value of the authors' code. Their code also drops positives with S > 1 - 1e-5;
-this and pytorch-metric-learning do not. `soft_start` is a schedule of ours: first the mean log-probability
-of the positives, with the anchor's own length as scale (see _soft_start.py), which fades into this loss.
+Departures from the paper: base lies halfway between 1 and the cosine of neighbouring classes, spread as far
+as C directions in D dimensions can be (0.905 for ten in a plane, where 0.5 would ask for what cannot be),
+0.5 at least, the value of the authors' code. Their code also drops positives with S > 1 - 1e-5; this and
+pytorch-metric-learning do not. `soft_start` is ours: first the mean log-probability of the positives, with
+the anchor's own length as scale (see _soft_start.py), which fades into this loss.
 """
-
-from __future__ import annotations
 
 import torch
 from torch import Tensor
@@ -24,10 +22,10 @@ from ..specs import SOFT_START, LossSpec, largest_cosine_margin, setting
 from ._geometry import full_precision, normalize
 from ._loss import Loss
 from ._pairwise import (
-    NOTHING,
+    LOG_ZERO,
     Block,
-    others_only,
-    powers_below,
+    exclude_self,
+    shifted_exp,
     softplus,
     sum_after_soft_start,
     sum_over_scores,
@@ -73,8 +71,8 @@ class MultiSimilarity(Loss):
 
     def _terms(self, block: Block) -> tuple[Tensor, Tensor]:
         # either kind by how wrong it is, -S_ip or S_in, of which each row's largest is the hardest pair
-        own = others_only(-block.pairs, block.rows, block.negative())
-        other = others_only(block.pairs, block.rows, block.positive())
+        own = exclude_self(-block.pairs, block.rows, block.negative())
+        other = exclude_self(block.pairs, block.rows, block.positive())
         tops = own.amax(1, keepdim=True), other.amax(1, keepdim=True)
         pull, of_positives = self._side(own, *tops, self.alpha, -self.base)
         push, of_negatives = self._side(other, *tops[::-1], self.beta, self.base)
@@ -85,9 +83,9 @@ class MultiSimilarity(Loss):
     ) -> tuple[Tensor, Tensor]:
         """1/a log[1 + sum exp(a (wrong - base))] of each row (R, 1) over its mined pairs, and its slopes."""
         # the sign of a difference as 1 or 0: faster than a comparison
-        bound = rival + self.epsilon if self.mining else torch.full_like(rival, -NOTHING / 2)
+        bound = rival + self.epsilon if self.mining else torch.full_like(rival, -LOG_ZERO / 2)
         mined = (wrong + bound).sign_().relu_()
-        powers = powers_below(wrong, hardest, scale).mul_(mined)
+        powers = shifted_exp(wrong, hardest, scale).mul_(mined)
         total = powers.sum(1, keepdim=True)
         # the hardest pair's power is 1, and it is mined where any is
         some, total = total.sign(), total.clamp(min=1)

@@ -15,8 +15,6 @@ all choices of one sample per class), the reduction of the norm term to the mean
 takes the first two samples of each class, and normalises unless told otherwise.
 """
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..specs import LossSpec, setting

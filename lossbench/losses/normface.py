@@ -5,22 +5,18 @@
 Both sides have length one, so only angles count and the scale s says how sharply; with s = 1 the loss
 of ten classes cannot fall below 1.377 (Proposition 2). In the plane: ten rays at even angles.
 
-Departures from the paper: s is fixed by default, where the paper prefers a learned one; `learnable`
-learns log(s), which keeps s positive (the authors clip s at 0.01), and starts from `scale` (theirs: 10).
-The default scale suits ten directions in a plane. `soft_start` is a schedule of ours that frees
-clusters stuck on the circle (see _soft_start.py); it acts only while the buffer `progress` is below
-1, which only lossbench's training loop sets. pytorch-metric-learning's NormalizedSoftmaxLoss is the same
-with temperature 1/s.
+Departures from the paper: s is fixed by default, where the paper prefers a learned one; `learnable` learns
+log(s), which keeps s positive (the authors clip s at 0.01), and starts from `scale` (theirs: 10). The
+default scale suits ten directions in a plane. `soft_start` is ours (see _soft_start.py).
+pytorch-metric-learning's NormalizedSoftmaxLoss is the same with temperature 1/s.
 """
-
-from __future__ import annotations
 
 import math
 
 import torch
 from torch import Tensor, nn
 
-from ..specs import SOFT_START, LossSpec, setting, smallest_useful_scale
+from ..specs import SOFT_START, LossSpec, scale_setting, setting
 from ._cosine import CosineLoss
 
 
@@ -35,13 +31,11 @@ class NormFace(CosineLoss):
         kind="classifier",
         tags=("angular",),
     )
-    scale: float = setting(
+    scale: float = scale_setting(
         lambda _, dim: max(16.0, min(30.0, 4.0 * dim)),
         "length s given to the features (learnable: its start)",
-        gt=0,
         sweep="4:64:log:5",
         paper="learned, from 10; fixed: 20 to 30",
-        smallest=smallest_useful_scale,
     )
     learnable: bool = setting(False, "learn the scale (as log s)", paper="true")
     soft_start: float = SOFT_START

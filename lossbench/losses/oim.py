@@ -9,20 +9,18 @@ it. In the plane: ten rays, each table row in the middle of its class.
 Departures from the paper: there is no queue of unlabelled features, MNIST has none. The table moves in
 forward, after the value is taken, where the paper moves it in backward. The paper takes one sample after
 the other and normalises between them; with many samples of a class in a batch that leaves little but the
-last ones, and it is no tensor program. Here `update` is `batch` (one move per class and batch, to the
-mean of its unit features) or `sequence` (sample by sample in batch order, normalised once at the end:
-gamma^n v + (1 - gamma) sum_k gamma^(n-k) x_k). Both equal the paper where a class occurs once in a
-batch. The table starts with random directions: from the zeros of the public code (`zero_start`) the
-gradient of the first step is exactly 0. `soft_start` is ours, see _soft_start.py.
+last ones, and it is no tensor program. Here `update` is `batch` (one move per class and batch, to the mean
+of its unit features) or `sequence` (sample by sample in batch order, normalised once at the end: gamma^n v
++ (1 - gamma) sum_k gamma^(n-k) x_k). Both equal the paper where a class occurs once in a batch. The table
+starts with random directions: from the zeros of the public code (`zero_start`) the gradient of the first
+step is exactly 0. `soft_start` is ours, see _soft_start.py.
 """
-
-from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import SOFT_START, LossSpec, setting, smallest_useful_scale
+from ..specs import SOFT_START, LossSpec, scale_setting, setting
 from ._cosine import CosineLoss
 from ._geometry import class_sums, full_precision, normalize
 
@@ -39,13 +37,8 @@ class OIM(CosineLoss):
         kind="classifier",
         tags=("angular", "table"),
     )
-    scale: float = setting(
-        24.0,
-        "sharpness of the softmax, 1 / temperature",
-        gt=0,
-        sweep="8:64:log:4",
-        paper="10",
-        smallest=smallest_useful_scale,
+    scale: float = scale_setting(
+        24.0, "sharpness of the softmax, 1 / temperature", sweep="8:64:log:4", paper="10"
     )
     momentum: float = setting(
         0.5, "part of the old table row that an update keeps", ge=0, lt=1, sweep="0.1:0.9:lin:5", paper="0.5"

@@ -9,12 +9,10 @@ With `positive_included` it is in the sum, and the loss is the normalised softma
 and of most public code. In the plane: ten narrow rays.
 
 Departures from the paper: the scale, without which ten proxies in a plane cannot be told apart, and the
-mean over the batch. `soft_start` is a schedule of ours (see _soft_start.py): it begins with the
-modified softmax, because without the own proxy in the sum free lengths would grow without bound, and then
-takes the own proxy out of the sum step by step.
+mean over the batch. `soft_start` is ours (see _soft_start.py): it begins with the modified softmax, because
+without the own proxy in the sum free lengths would grow without bound, and then takes the own proxy out of
+the sum step by step.
 """
-
-from __future__ import annotations
 
 import torch
 import torch.nn.functional as F

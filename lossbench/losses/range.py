@@ -13,8 +13,6 @@ to D, because identical samples would divide by zero. The paper's weights and M 
 (M = 20,000); these suit the plane.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

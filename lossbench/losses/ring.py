@@ -9,8 +9,6 @@ Departures from the paper: R starts at a setting, not at the mean length of a pr
 features. Labels play no part.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -7,8 +7,6 @@ authors' released network, all ten point outwards; with one, a class can collaps
 told apart by its bias alone (NormFace, Fig. 3), so the bias is off by default.
 """
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from torch import Tensor
 

@@ -11,12 +11,10 @@ v2). m = 1 is the modified softmax, or NormFace. base = lambda_min = 0 is pytorc
 SphereFaceLoss(scale=1) and the equation of the paper without annealing.
 
 Departures: t is by default 20000 * `progress` (see l-softmax; 1 unless lossbench trains), and lambda_min 1,
-not the released 5, which in the plane leaves little margin. The gradient of a-softmax is the true one, which
-the released Caffe layer rescales. v1, v2 (`margin_r`): the margin is detached as in the paper, but the factor
-50 / s of the authors' code is left out, and `soft_start` is ours (see geometry.soft_start).
+not the released 5, which in the plane leaves little margin. The gradient of a-softmax is the true one,
+which the released Caffe layer rescales. v1, v2 (`margin_r`): the margin is detached as in the paper, but
+the factor 50 / s of the authors' code is left out, and `soft_start` is ours (see _soft_start.py).
 """
-
-from __future__ import annotations
 
 import math
 
@@ -24,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import SOFT_START, LossSpec, setting, smallest_useful_scale
+from ..specs import SOFT_START, LossSpec, scale_setting, setting
 from ._annealing import next_lambda
 from ._cosine import CosineLoss
 from ._geometry import (
@@ -56,12 +54,8 @@ class SphereFace(CosineLoss):
     base: float = setting(1000.0, "lambda at t = 0; 0: no annealing", ge=0, paper="1000")
     lambda_min: float = setting(1.0, "least lambda; 0: the full margin", ge=0, paper="5")
     margin_r: float = setting(1.5, "v1, v2: m", ge=1, le=8, sweep="1:2:lin:5", paper="1.5")
-    scale: float = setting(
-        lambda _, dim: max(24.0, min(64.0, 8.0 * dim)),
-        "v1, v2: length s given to the features",
-        gt=0,
-        paper="30",
-        smallest=smallest_useful_scale,
+    scale: float = scale_setting(
+        lambda _, dim: max(24.0, min(64.0, 8.0 * dim)), "v1, v2: length s given to the features", paper="30"
     )
     soft_start: float = SOFT_START
 

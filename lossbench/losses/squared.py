@@ -13,8 +13,6 @@ reason (k = 1 otherwise). The bias is on, because the mean target is 1/C, not 0.
 has no counterpart.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -6,15 +6,11 @@
 z are unit vectors, P(i) the others of i's class, t the temperature. In the plane: ten narrow rays. With K
 samples of a class the value cannot fall below log(K - 1), since the positives compete with one another.
 
-Departures from the paper: one view of each image; the temperature lets a perfect sample among C
-directions in D dimensions still reach probability 0.9 (0.1 at most); anchors without a positive are left
-out of the mean (the authors' code counts them as 0; pytorch-metric-learning drops all whose loss is 0).
-`soft_start` is a schedule of ours (see _soft_start.py): first 1/t is the anchor's own length. It acts
-only while the buffer `progress` is below 1, which only lossbench's training loop sets; `soft_start=0`
-switches it off there too.
+Departures from the paper: one view of each image; the temperature lets a perfect sample among C directions
+in D dimensions still reach probability 0.9 (0.1 at most); anchors without a positive are left out of the
+mean (the authors' code counts them as 0; pytorch-metric-learning drops all whose loss is 0). `soft_start`
+is ours (see _soft_start.py): first 1/t is the anchor's own length.
 """
-
-from __future__ import annotations
 
 from torch import Tensor
 

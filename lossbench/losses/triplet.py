@@ -15,10 +15,8 @@ ones do not dilute it). In the plane: ten blobs, a margin apart.
 
 Departures from the papers: an anchor without a positive or a negative is left out. From
 pytorch-metric-learning: the soft form has no margin; sums over all triplets come from distances sorted to
-`crossings.resolution` in float32, O(B^2 log B), only the soft sum takes O(B^3).
+`_triplet_counts.resolution` in float32, O(B^2 log B), only the soft sum takes O(B^3).
 """
-
-from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
@@ -27,8 +25,8 @@ from torch import Tensor
 from ..specs import LossSpec, setting
 from ._geometry import full_precision, masked_mean, normalize
 from ._loss import Loss
-from ._pairwise import NOTHING, Block, distance_blocks, sum_over_distances, usable_anchors
-from ._triplet_counts import crossings
+from ._pairwise import LOG_ZERO, Block, distance_blocks, sum_over_distances, usable_anchors
+from ._triplet_counts import violation_counts
 
 _STREAMED = 2**20  # triplets at a time: 4 MB a temporary, which stay in the cache
 
@@ -81,8 +79,8 @@ class Triplet(Loss):
             near, far = -block.pairs, -block.pairs if self.mining == "easy" else block.pairs
             if draw is not None:
                 near = far = draw[block.rows]
-            own.append(torch.add(far, 1 - block.positive(), alpha=NOTHING).argmax(1))
-            other.append(torch.add(near, 1 - block.negative(), alpha=NOTHING).argmax(1))
+            own.append(torch.add(far, 1 - block.positive(), alpha=LOG_ZERO).argmax(1))
+            other.append(torch.add(near, 1 - block.negative(), alpha=LOG_ZERO).argmax(1))
         return torch.cat(own), torch.cat(other)
 
     def _all(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -106,9 +104,9 @@ class Triplet(Loss):
 
     def _shares(self, block: Block) -> tuple[Tensor, Tensor]:
         """How often each distance is D_ap (> 0) or D_an (< 0) of a triplet with a loss (R, B); how many."""
-        times, count = crossings(block, self.margin)
+        times, count = violation_counts(block, self.margin)
         if self.mining == "semi-hard":
-            others, fewer = crossings(block, 0.0)
+            others, fewer = violation_counts(block, 0.0)
             return times - others, count - fewer
         return times, count
 

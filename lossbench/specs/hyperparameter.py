@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ParamSpec
 
 from ..errors import UsageError
-from .feasibility import largest_angular_margin, smallest_useful_scale
+from .feasibility import largest_angular_margin, largest_cosine_margin, smallest_useful_scale
 
 Value = float | int | bool | str
 """A value of a hyper-parameter."""
@@ -116,25 +116,38 @@ def soft_start_setting(default: float) -> Any:
 
 SOFT_START = soft_start_setting(0.3)
 
-SCALE = setting(
-    lambda _, dim: max(16.0, min(64.0, 8.0 * dim)),
-    "length s given to the features",
-    gt=0,
-    sweep="8:64:log:4",
-    paper="64",
-    smallest=smallest_useful_scale,
-)
+
+def scale_setting(
+    default: Value | ByShape, help: str = "length s given to the features", *, sweep: str = "", paper: str
+) -> Any:
+    """A scale, at least large enough for a perfect sample to be classified with confidence."""
+    return setting(default, help, gt=0, sweep=sweep, paper=paper, smallest=smallest_useful_scale)
+
+
+def angular_margin_setting(share: float, cap: float, help: str, *, sweep: str = "", paper: str) -> Any:
+    """An angle (radians) whose default is this share of the largest feasible one, at most `cap`."""
+
+    def default(classes: int, dim: int) -> float:
+        return round(min(cap, share * largest_angular_margin(classes, dim)), 3)
+
+    largest = largest_angular_margin
+    return setting(default, help, ge=0, le=math.pi, unit="rad", sweep=sweep, paper=paper, largest=largest)
+
+
+def cosine_margin_setting(share: float, cap: float, help: str, *, sweep: str = "", paper: str) -> Any:
+    """A cosine whose default is this share of the largest feasible margin, at most `cap`."""
+
+    def default(classes: int, dim: int) -> float:
+        return round(min(cap, share * largest_cosine_margin(classes, dim)), 3)
+
+    return setting(default, help, ge=0, le=2, sweep=sweep, paper=paper, largest=largest_cosine_margin)
+
+
+SCALE = scale_setting(lambda _, dim: max(16.0, min(64.0, 8.0 * dim)), sweep="8:64:log:4", paper="64")
 """The scale of the losses with a margin on cosines or angles."""
 
-ANGULAR_MARGIN = setting(
-    lambda classes, dim: round(min(0.5, 0.478 * largest_angular_margin(classes, dim)), 3),
-    "angle m added to the own class",
-    ge=0,
-    le=math.pi,
-    unit="rad",
-    sweep="0:0.5:lin:6",
-    paper="0.5",
-    largest=largest_angular_margin,
+ANGULAR_MARGIN = angular_margin_setting(
+    0.478, 0.5, "angle m added to the own class", sweep="0:0.5:lin:6", paper="0.5"
 )
 """The margin of ArcFace and of what builds on it."""
 

@@ -31,7 +31,7 @@ def test_blocks_of_any_size_give_the_same(name, dim, dtype, atol, monkeypatch):
     x, y = circle_points(40, dim=dim)
     whole = both(name, x.to(dtype), y)
     for rows in (1, 7, 39):
-        monkeypatch.setattr(pairwise, "_CACHED", 40 * rows)
+        monkeypatch.setattr(pairwise, "_BLOCK_SIZE", 40 * rows)
         for mine, other in zip(both(name, x.to(dtype), y), whole, strict=True):
             torch.testing.assert_close(mine, other, rtol=1e-5, atol=atol)
 
