@@ -1,4 +1,4 @@
-"""What a loss can reach for C classes in D dimensions, measured on the loss's own code."""
+"""What a loss can reach for C classes in D dimensions, computed with the code of the loss."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from ..specs import (
     smallest_useful_scale,
 )
 from ..specs.directions import spread_directions
+from ._weighted_sum import Classifier
 
-_SEARCHABLE_CLASSES = 200  # beyond, spreading the directions takes too long to wait for
+_MAX_CLASSES = 200  # beyond, spreading the directions takes too long
 
 
 class Explanation(NamedTuple):
-    """Limits for (C, D), and what the loss itself says at the chosen settings.
+    """Limits for (C, D), and what the loss reaches with these settings.
 
-    Angles in radians. best_probability: of a sample on its class direction, all directions spread, in
-    training (with the margin); None where there are no directions, or where the length counts too.
-    curve: (angles (n,), target logit over scale (n,)), the logit with which a plain softmax would have
-    the same loss.
+    Angles in radians. best_probability: in training (with the margin), of a sample on its class direction,
+    with the directions as far apart as possible; None where there are no directions, or where the length of
+    a feature counts too. curve: (angles (n,), target logit over scale (n,)), the logit with which a plain
+    softmax would have the same loss.
     """
 
     settings: Mapping[str, Value]
@@ -44,10 +45,10 @@ class Explanation(NamedTuple):
     curve: tuple[np.ndarray, np.ndarray] | None
 
 
-def explain(name: str, given: Mapping[str, Value], classes: int, dim: int) -> Explanation:
+def explain(name: str, settings: Mapping[str, Value], classes: int, dim: int) -> Explanation:
     """The explanation of a loss. Raises UsageError for an unknown name or setting."""
     spec: LossSpec = catalog.spec("losses", name)
-    settings = spec.resolve(classes, dim, **given)
+    settings = spec.resolve(classes, dim, **settings)
     angular = spec.kind == "classifier" and "angular" in spec.tags
     return Explanation(
         settings=settings,
@@ -61,7 +62,7 @@ def explain(name: str, given: Mapping[str, Value], classes: int, dim: int) -> Ex
 
 
 def documentation(name: str) -> str:
-    """The docstring on top of a loss's file: equation, picture, departures from the paper."""
+    """The docstring at the top of a loss's file: equation, source, departures from the paper."""
     loss = catalog.load("losses", name)
     source = inspect.getsourcefile(inspect.unwrap(loss))
     if source is None:
@@ -74,12 +75,13 @@ def values_and_gradients(
     loss: Callable[[Tensor, Tensor], Tensor], points: np.ndarray, label: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The loss (N,) of each feature (N, D) alone, with `label` as its class, and its gradient (N, D)."""
-    own = torch.tensor([label])
+    labels = torch.tensor([label])
 
-    def of_one(point: Tensor) -> Tensor:
-        return loss(point[None], own)
+    def loss_of_point(point: Tensor) -> Tensor:
+        return loss(point[None], labels)
 
-    gradients, values = torch.func.vmap(torch.func.grad_and_value(of_one))(torch.from_numpy(points).float())
+    features = torch.from_numpy(points).float()
+    gradients, values = torch.func.vmap(torch.func.grad_and_value(loss_of_point))(features)
     return values.detach().numpy(), gradients.detach().numpy()
 
 
@@ -87,47 +89,49 @@ def values_and_gradients(
 def target_curve(
     name: str, settings: Mapping[str, Value], count: int = 181
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Target logit over scale against the angle 0 ... pi, read from the loss's value.
+    """Target logit over scale against the angle 0 ... pi, computed from the value of the loss.
 
     Two classes share one direction, so the other logit is the margin-free one at the same angle, and
     L = log(1 + exp(f_other - f_target)) gives f_target. None for a loss without a direction per class.
     """
-    loss = _loss(name, 2, 2, settings)
-    if not _has_directions(loss, (2, 2)):
+    loss = _build(name, 2, 2, settings)
+    if not (_set_directions(loss, torch.tensor([[1.0, 0.0], [1.0, 0.0]])) and isinstance(loss, Classifier)):
         return None
-    loss.weight.copy_(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))  # type: ignore[operator]
     angles = torch.linspace(0, math.pi, count, dtype=torch.float64)
     points = torch.stack([angles.cos(), angles.sin()], 1)
     label = torch.zeros(1, dtype=torch.long)
     values = torch.stack([loss(point[None], label) for point in points])
-    others = loss.logits(points)[:, 1]  # type: ignore[operator]
+    others = loss.logits(points)[:, 1]
     targets = others - torch.log(torch.expm1(values.clamp_min(1e-12)))
     return angles.numpy(), (targets / others[0].clamp_min(1e-12)).numpy()
 
 
 @torch.no_grad()
 def _best_probability(name: str, settings: Mapping[str, Value], classes: int, dim: int) -> float | None:
-    if classes > _SEARCHABLE_CLASSES:
+    if classes > _MAX_CLASSES:
         return None
-    loss = _loss(name, classes, dim, settings)
-    if not _has_directions(loss, (classes, dim)):
-        return None
+    loss = _build(name, classes, dim, settings)
     directions = torch.from_numpy(spread_directions(classes, dim)).double()
-    loss.weight.copy_(directions)  # type: ignore[operator]
+    if not _set_directions(loss, directions):
+        return None
     short, long = (
         torch.stack([loss(length * d[None], torch.tensor([j])) for j, d in enumerate(directions)])
         for length in (1, 10)
     )
     if not torch.allclose(short, long):
-        return None  # the length counts, and a longer feature reaches more
+        return None  # the length counts: a longer feature has a higher probability
     return float(torch.exp(-short).mean())
 
 
-def _loss(name: str, classes: int, dim: int, settings: Mapping[str, Value]) -> nn.Module:
+def _build(name: str, classes: int, dim: int, settings: Mapping[str, Value]) -> nn.Module:
     loss: nn.Module = catalog.load("losses", name)(classes, dim, **settings)
     return loss.double().eval()
 
 
-def _has_directions(loss: nn.Module, shape: tuple[int, int]) -> bool:
+def _set_directions(loss: nn.Module, directions: Tensor) -> bool:
+    """Set the class directions (C, D); False where the loss has no `weight` of this shape."""
     weight = getattr(loss, "weight", None)
-    return isinstance(weight, Tensor) and weight.shape == shape
+    if not isinstance(weight, Tensor) or weight.shape != directions.shape:
+        return False
+    weight.copy_(directions)
+    return True

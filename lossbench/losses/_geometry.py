@@ -1,4 +1,4 @@
-"""Tensor functions that two or more losses need: exact, with finite gradients on the edges.
+"""Tensor functions that two or more losses need: exact, with finite gradients in all edge cases.
 
 Shapes: features (B, D), W (C, D), labels (B,). All are static-shape tensor programs.
 """
@@ -52,9 +52,9 @@ def target_cosine_and_sine(x: Tensor, w: Tensor, labels: Tensor) -> tuple[Tensor
     The sine is the length of the part of x that is orthogonal to w, not sqrt(1 - cos^2): accurate for
     small angles also in float32, and with a finite gradient when x is parallel to w.
     """
-    own = w[labels]
-    cosine = (x * own).sum(-1)
-    return cosine, torch.linalg.vector_norm(x - cosine.unsqueeze(-1) * own, dim=-1)
+    target = w[labels]
+    cosine = (x * target).sum(-1)
+    return cosine, torch.linalg.vector_norm(x - cosine.unsqueeze(-1) * target, dim=-1)
 
 
 def angle(cosine: Tensor, sine: Tensor) -> Tensor:
@@ -72,11 +72,10 @@ def add_angle(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> Tensor:
 
 def add_angle_monotone(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> Tensor:
     """cos(theta + m), and cos(theta) - m sin(m) where theta + m passes pi: ArcFace's released code."""
+    shifted = add_angle(cosine, sine, margin)
     if isinstance(margin, Tensor):
-        turn, drop = -margin.cos(), margin * margin.sin()
-        return torch.where(cosine > turn, add_angle(cosine, sine, margin), cosine - drop)
-    plain = add_angle(cosine, sine, margin)
-    return torch.where(cosine > -math.cos(margin), plain, cosine - margin * math.sin(margin))
+        return torch.where(cosine > -margin.cos(), shifted, cosine - margin * margin.sin())
+    return torch.where(cosine > -math.cos(margin), shifted, cosine - margin * math.sin(margin))
 
 
 def replace_target(logits: Tensor, labels: Tensor, target: Tensor) -> Tensor:
@@ -119,9 +118,9 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the values, all finite, where the mask holds; 0, with gradient 0, where it never does."""
-    chosen = mask.to(values.dtype)  # a product is faster than a choice, forward and backward
-    return (values * chosen).sum() / chosen.sum().clamp(min=1)
+    """Mean of the values, all finite, where the mask is true; 0, with gradient 0, where it never is."""
+    weights = mask.to(values.dtype)  # a product is faster than torch.where, forward and backward
+    return (values * weights).sum() / weights.sum().clamp(min=1)
 
 
 def class_weight(num_classes: int, feature_dim: int) -> torch.nn.Parameter:

@@ -11,13 +11,15 @@ from ._weighted_sum import WeightedSum
 
 @torch.inference_mode()
 def class_scores(loss: WeightedSum, features: Tensor, means: Tensor | None, rule: str) -> Tensor:
-    """Scores (N, C), the largest of which is the prediction, by `rule`: the loss's own, margin-free, or
-    the cosine to, or minus the distance to, the class means (C, D)."""
+    """Scores (N, C), the largest of which is the prediction.
+
+    They are the margin-free class scores of the loss, or, by `rule`, the cosine to or minus the distance to
+    the class means (C, D).
+    """
     classifier = loss.classifier()
     if means is None and classifier is not None:
-        scores: Tensor = classifier.logits(features)  # type: ignore[operator]
-        return scores
-    assert means is not None, "a loss without classes is judged by class means"
+        return classifier.logits(features)
+    assert means is not None, "a loss without class scores needs class means"
     if "cosine" in rule:
         return normalize(features) @ normalize(means).T
     return -torch.cdist(features, means, compute_mode="donot_use_mm_for_euclid_dist")

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 
+@runtime_checkable
+class Classifier(Protocol):
+    """A loss with class scores."""
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Features (B, D) to margin-free class scores (B, C)."""
+
+
 class WeightedSum(nn.Module):
-    """sum_k weight_k * loss_k, with the value of each term at hand.
+    """sum_k weight_k * loss_k; `terms` gives the values apart.
 
     A term of weight 0 is computed without gradient: its state moves, and the sum is bit for bit the
     sum without it.
@@ -23,18 +32,19 @@ class WeightedSum(nn.Module):
         self.losses = nn.ModuleList(losses.values())
 
     def advance(self, progress: float) -> bool:
-        """Tell every term how far the training is, from 0 to 1, in its buffer `progress`.
+        """Set the buffer `progress` of every term to the part of the training that is over, from 0 to 1.
 
-        Returns whether a soft start began or ended: then a step does something else than before.
+        Returns whether a soft start began or ended, so that a step computes something else than before.
         """
         changed = False
-        for module in self.losses.modules():
-            if isinstance(clock := getattr(module, "progress", None), Tensor):
-                clock.fill_(progress)
+        modules: Iterable[Any] = self.losses.modules()
+        for module in modules:
+            if isinstance(buffer := getattr(module, "progress", None), Tensor):
+                buffer.fill_(progress)
             if hasattr(module, "starting"):
-                starting = progress < 2 * float(module.soft_start)  # type: ignore[arg-type]
+                starting = progress < 2 * module.soft_start
                 changed |= starting != module.starting
-                module.starting = starting  # type: ignore[assignment]
+                module.starting = starting
         return changed
 
     def terms(self, features: Tensor, labels: Tensor) -> list[Tensor]:
@@ -46,19 +56,19 @@ class WeightedSum(nn.Module):
         return values
 
     def total(self, values: Sequence[Tensor]) -> Tensor:
-        """The weighted sum of the values that `terms` gave."""
-        parts = [value * weight for value, weight in zip(values, self.weights, strict=True) if weight != 0]
-        return sum(parts[1:], parts[0]) if parts else torch.zeros_like(values[0], requires_grad=True)
+        """The weighted sum of the values of `terms`."""
+        weighted = [value * weight for value, weight in zip(values, self.weights, strict=True) if weight != 0]
+        return sum(weighted[1:], weighted[0]) if weighted else torch.zeros_like(values[0], requires_grad=True)
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the weighted sum."""
         return self.total(self.terms(features, labels))
 
-    def classifier(self) -> nn.Module | None:
+    def classifier(self) -> Classifier | None:
         """The first term that has class scores."""
-        return next((loss for loss in self.losses if hasattr(loss, "logits")), None)
+        return next((loss for loss in self.losses if isinstance(loss, Classifier)), None)
 
     def directions(self, name: str) -> Tensor | None:
         """The first `weight`, `bias` or `centers` among the terms."""
-        found = (getattr(loss, name, None) for loss in self.losses)
-        return next((value.detach() for value in found if isinstance(value, Tensor)), None)
+        values = (getattr(loss, name, None) for loss in self.losses)
+        return next((value.detach() for value in values if isinstance(value, Tensor)), None)
