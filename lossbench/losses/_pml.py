@@ -24,11 +24,11 @@ def find(name: str) -> tuple[Callable[..., nn.Module], LossSpec]:
     known = _classes(losses)
     if name not in known:
         raise unknown_name("loss of pytorch-metric-learning", name, known)
-    made = known[name]
-    parameters = _parameters(made)
+    loss_class = known[name]
+    parameters = _parameters(loss_class)
     defaults = {key: p.default for key, p in parameters.items()} | _REQUIRED.get(name, {})
     settings = {
-        # a whole default says nothing about the type: alpha=2 may well become 2.5
+        # an int default is no proof of the type: alpha=2 may become 2.5
         key: HyperParameter(
             default=float(default) if type(default) is int else default, help="see pytorch-metric-learning"
         )
@@ -38,10 +38,10 @@ def find(name: str) -> tuple[Callable[..., nn.Module], LossSpec]:
     settings["miner"] = HyperParameter(
         default=_NO_MINER, choices=(_NO_MINER, *_classes(miners)), help="which tuples of the batch count"
     )
-    classifies = hasattr(made, "get_logits")
+    classifies = hasattr(loss_class, "get_logits")
     spec = LossSpec(
         title=f"PML {name.removesuffix('Loss')}",
-        summary=(inspect.getdoc(made) or name).strip().splitlines()[0],
+        summary=(inspect.getdoc(loss_class) or name).strip().splitlines()[0],
         paper="pytorch-metric-learning",
         equation=f"pytorch_metric_learning.losses.{name}",
         kind="classifier" if classifies else "pairs",
@@ -49,15 +49,15 @@ def find(name: str) -> tuple[Callable[..., nn.Module], LossSpec]:
         tags=("angular",),  # its distances normalise by default
         settings=settings,
     )
-    return functools.partial(_Classifying if classifies else _Wrapped, made), spec
+    return functools.partial(_Classifier if classifies else _Wrapped, loss_class), spec
 
 
 class _Wrapped(nn.Module):
-    """A loss of the library; `num_classes` and `embedding_size` are given to those that take them."""
+    """A loss of the library, which gets `num_classes` and `embedding_size` if it takes them."""
 
     def __init__(
         self,
-        made: type[nn.Module],
+        loss_class: type[nn.Module],
         num_classes: int,
         feature_dim: int,
         *,
@@ -69,7 +69,7 @@ class _Wrapped(nn.Module):
             ("embedding_size", "descriptors_dim", "l"), feature_dim
         )
         whole = {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in settings.items()}
-        self.loss = made(**{k: v for k, v in shape.items() if k in _parameters(made)}, **whole)
+        self.loss = loss_class(**{k: v for k, v in shape.items() if k in _parameters(loss_class)}, **whole)
         self.miner = None if miner == _NO_MINER else _classes(miners)[miner]()
 
     @full_precision
@@ -80,8 +80,8 @@ class _Wrapped(nn.Module):
         return value
 
 
-class _Classifying(_Wrapped):
-    """One that has class scores."""
+class _Classifier(_Wrapped):
+    """A loss of the library with class scores."""
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:
@@ -90,13 +90,13 @@ class _Classifying(_Wrapped):
         return scores
 
 
-def _parameters(made: type) -> dict[str, inspect.Parameter]:
+def _parameters(loss_class: type) -> dict[str, inspect.Parameter]:
     """What the constructor takes, also through `*args` and `**kwargs` of its parents."""
-    found: dict[str, inspect.Parameter] = {}
-    for parent in made.__mro__:
+    parameters: dict[str, inspect.Parameter] = {}
+    for parent in loss_class.__mro__:
         if parent.__module__.startswith("pytorch_metric_learning.losses") and "__init__" in vars(parent):
-            found = dict(inspect.signature(parent).parameters) | found
-    return {key: p for key, p in found.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+            parameters = dict(inspect.signature(parent).parameters) | parameters
+    return {key: p for key, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
 
 def _classes(module: Any) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def _from_dict(data: Mapping[str, Any]) -> RunConfig:
         options = {_FIELDS[key]: value for key, value in data.items() if key != "terms"}
         settings = {f"{name}.{key}": value for name, _, of_term in terms for key, value in of_term.items()}
         expression = " + ".join(f"{weight!r}*{name}" for name, weight, _ in terms)
-        with external.untouched():
+        with external.without_external_code():
             config = make_config(loss=expression, settings=settings, as_written=True, **options)
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(f"These are not the settings of a run ({error}).") from None

@@ -4,7 +4,7 @@
     <name>                       offered by an installed package, entry-point group `lossbench.losses`
     pml:MultiSimilarityLoss      pytorch-metric-learning's (extra `pml`)
 
-Naming such a loss runs its code. Opening a stored run never does: see `resolving.config_from_dict`.
+Naming such a loss runs its code. Opening a stored run never does: see `config_from_dict` in lossbench/runs.
 """
 
 from __future__ import annotations
@@ -32,59 +32,59 @@ def offered() -> Mapping[str, importlib.metadata.EntryPoint]:
     return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
 
 
-_reading = contextvars.ContextVar("_reading", default=False)
+_forbidden = contextvars.ContextVar("_forbidden", default=False)
 
 
 @contextlib.contextmanager
-def untouched() -> Iterator[None]:
-    """Inside the block nothing from outside is imported: what is stored may name anything."""
-    before = _reading.set(True)
+def without_external_code() -> Iterator[None]:
+    """Inside the block external losses are not imported: a stored run may name any module."""
+    before = _forbidden.set(True)
     try:
         yield
     finally:
-        _reading.reset(before)
+        _forbidden.reset(before)
 
 
 @functools.lru_cache
 def find(name: str) -> tuple[Callable[..., Any], LossSpec]:
     """Constructor and SPEC of an external loss. Raises UsageError for one that cannot be used."""
-    if _reading.get():
-        raise UsageError(f"The loss {name} is code from outside, which reading a stored run does not run.")
+    if _forbidden.get():
+        raise UsageError(f"The loss {name} is code from outside, which is not run to read a stored run.")
     if name.startswith("pml:"):
         return _from_pml(name.partition(":")[2])
     try:
         if name in offered():
-            made = offered()[name].load()
+            loss_class = offered()[name].load()
         else:
             module, _, attribute = name.partition(":")
             if "" not in sys.path:
-                sys.path.insert(0, "")  # the console script does not look in the working directory
-            made = getattr(importlib.import_module(module), attribute)
+                sys.path.insert(0, "")  # the console script does not search the working directory
+            loss_class = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # the user's module runs here, and may fail in any way
         raise UsageError(f"The loss {name} cannot be imported: {type(error).__name__}: {error}.") from None
-    if not inspect.isclass(made) or not hasattr(made, "forward"):
+    if not inspect.isclass(loss_class) or not hasattr(loss_class, "forward"):
         raise UsageError(f"The loss {name} is no torch.nn.Module class.")
-    own = getattr(made, "SPEC", None) or getattr(sys.modules[made.__module__], "SPEC", None)
-    return made, own if isinstance(own, LossSpec) else derived_spec(name, made)
+    spec = getattr(loss_class, "SPEC", None) or getattr(sys.modules[loss_class.__module__], "SPEC", None)
+    return loss_class, spec if isinstance(spec, LossSpec) else derived_spec(name, loss_class)
 
 
-def derived_spec(name: str, made: type) -> LossSpec:
+def derived_spec(name: str, loss_class: type) -> LossSpec:
     """A SPEC from a constructor `(num_classes, feature_dim, *, setting=default ...)`. Raises UsageError."""
-    parameters = list(inspect.signature(made).parameters.values())
+    parameters = list(inspect.signature(loss_class).parameters.values())
     if [p.name for p in parameters[:2]] != ["num_classes", "feature_dim"]:
         raise UsageError(f"The constructor of {name} must begin with (num_classes, feature_dim).")
     return LossSpec(
-        title=made.__name__,
-        summary=(inspect.getdoc(made) or name).splitlines()[0],
+        title=loss_class.__name__,
+        summary=(inspect.getdoc(loss_class) or name).splitlines()[0],
         paper=name,
         equation="see its source",
-        kind="classifier" if hasattr(made, "logits") else "pairs",
+        kind="classifier" if hasattr(loss_class, "logits") else "pairs",
         settings=settings_of(parameters[2:]),
     )
 
 
 def settings_of(parameters: list[inspect.Parameter]) -> dict[str, HyperParameter]:
-    """A setting for each parameter whose default is a number, a switch or a word."""
+    """A hyper-parameter for each parameter whose default is a number, a bool or a string."""
     return {
         p.name: HyperParameter(default=p.default, help="see its source")
         for p in parameters
@@ -99,5 +99,5 @@ def _from_pml(name: str) -> tuple[Callable[..., Any], LossSpec]:
         raise UsageError(
             "pml: losses need pytorch-metric-learning; pip install 'lossbench[pml]' brings it."
         ) from None
-    found: tuple[Callable[..., Any], LossSpec] = pml.find(name)
-    return found
+    loss: tuple[Callable[..., Any], LossSpec] = pml.find(name)
+    return loss

@@ -92,6 +92,19 @@ def assert_matches_reference(
                 _close(buffer, moved.get(key, state[key]), tolerance, f"buffer {key}")
 
 
+def assert_equals_library(ours: nn.Module, theirs: nn.Module) -> None:
+    """Value and gradients in float64 equal those of a loss of pytorch-metric-learning, whose W is (D, C)."""
+    theirs.W.data = ours.weight.data.T.clone()
+    x, y = circle_points()
+    ours_x, theirs_x = x.clone().requires_grad_(), x.clone().requires_grad_()
+    value, expected = ours(ours_x, y), theirs(theirs_x, y)
+    value.backward()
+    expected.backward()
+    torch.testing.assert_close(value, expected, rtol=0, atol=1e-8)
+    torch.testing.assert_close(ours_x.grad, theirs_x.grad, rtol=0, atol=1e-8)
+    torch.testing.assert_close(ours.weight.grad, theirs.W.grad.T, rtol=0, atol=1e-8)
+
+
 def _as_double(value: Tensor) -> Tensor:
     if not value.is_floating_point():
         return value

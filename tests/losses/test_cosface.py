@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lossbench.specs.directions import spread_directions
 
-from .oracle import advance, assert_matches_reference, build, circle_points
+from .oracle import advance, assert_equals_library, assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, margin, soft_start):
@@ -39,15 +39,7 @@ def test_matches_pytorch_metric_learning(margin):
 
     ours = build("cosface", scale=16.0, margin=margin).double()
     theirs = CosFaceLoss(10, 2, margin=margin, scale=16.0).double()
-    theirs.W.data = ours.weight.data.T.clone()
-    x, y = circle_points()
-    ours_x, theirs_x = x.clone().requires_grad_(), x.clone().requires_grad_()
-    value, expected = ours(ours_x, y), theirs(theirs_x, y)
-    value.backward()
-    expected.backward()
-    torch.testing.assert_close(value, expected, rtol=0, atol=1e-8)
-    torch.testing.assert_close(ours_x.grad, theirs_x.grad, rtol=0, atol=1e-8)
-    torch.testing.assert_close(ours.weight.grad, theirs.W.grad.T, rtol=0, atol=1e-8)
+    assert_equals_library(ours, theirs)
 
 
 def test_without_margin_it_is_normface_bit_for_bit():

@@ -9,7 +9,7 @@ import torch
 
 from lossbench.specs.directions import spread_directions
 
-from .oracle import advance, assert_matches_reference, build, circle_points
+from .oracle import advance, assert_equals_library, assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, learnable, soft_start):
@@ -38,15 +38,7 @@ def test_matches_pytorch_metric_learning(scale):
 
     ours = build("normface", scale=scale).double()
     theirs = NormalizedSoftmaxLoss(10, 2, temperature=1 / scale).double()
-    theirs.W.data = ours.weight.data.T.clone()
-    x, y = circle_points()
-    ours_x, theirs_x = x.clone().requires_grad_(), x.clone().requires_grad_()
-    value, expected = ours(ours_x, y), theirs(theirs_x, y)
-    value.backward()
-    expected.backward()
-    torch.testing.assert_close(value, expected, rtol=0, atol=1e-8)
-    torch.testing.assert_close(ours_x.grad, theirs_x.grad, rtol=0, atol=1e-8)
-    torch.testing.assert_close(ours.weight.grad, theirs.W.grad.T, rtol=0, atol=1e-8)
+    assert_equals_library(ours, theirs)
 
 
 @pytest.mark.parametrize(("scale", "floor"), [(1, 1.377), (4, 0.100), (7, 0.0038)])
