@@ -1,4 +1,4 @@
-"""What floors expect of each other: a loss, who watches a training, and a run as figures see it."""
+"""What packages expect of each other: a loss, an observer of training, and a run as figures see it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SoftlyStarted(Protocol):
 
 
 class RunView(Protocol):
-    """A stored run as figures and pages see it; arrays are read when first asked for.
+    """A stored run as figures and pages see it; arrays are read on first use.
 
     Classes are numbered as in the data set; arrays by class have a row of NaN for one never trained on.
     Whatever a run does not have is a RunError that says so, unless None is allowed.
@@ -49,7 +49,7 @@ class RunView(Protocol):
 
     @property
     def title(self) -> str:
-        """The loss, as people call it."""
+        """The name of the loss for people."""
 
     @property
     def subtitle(self) -> str:
@@ -65,7 +65,7 @@ class RunView(Protocol):
 
     @property
     def caption(self) -> str:
-        """Settings, unseen classes and accuracy, parted by ' · '."""
+        """Settings, unseen classes and accuracy, separated by ' · '."""
 
     @property
     def dim(self) -> int:
@@ -93,7 +93,7 @@ class RunView(Protocol):
 
     @property
     def epochs(self) -> Sequence[EpochRecord]:
-        """What was written down after each epoch."""
+        """What was recorded after each epoch."""
 
     @property
     def splits(self) -> Mapping[str, Embedding]:
@@ -109,10 +109,10 @@ class RunView(Protocol):
 
     @property
     def snapshots(self) -> Snapshots | None:
-        """Features at moments of training, when `--snapshots` asked for them."""
+        """Features at moments of training, if the run kept any (`--snapshots`)."""
 
     def images(self, split: str) -> np.ndarray:
-        """The images (N, H, W) uint8 of a split, in the order of its features."""
+        """The images (N, C, H, W) uint8 of a split, in the order of its features."""
 
     def scores(self, points: np.ndarray) -> np.ndarray:
         """Scores of the classes `trained` (N, C), without margin, that the run gives to features (N, D)."""
@@ -127,7 +127,7 @@ class RunView(Protocol):
 
 
 class Observer(Protocol):
-    """Who watches a training: the progress display, or a queue to it."""
+    """What follows a training: the progress display, or a queue to it."""
 
     def started(self, run: str, epochs: int, steps: int, done: int) -> None:
         """A run begins: so many epochs of so many steps, `done` steps of it already taken."""
@@ -140,7 +140,7 @@ class Observer(Protocol):
 
 
 class Silent:
-    """An observer whom nobody asks."""
+    """An observer that does nothing."""
 
     def started(self, run: str, epochs: int, steps: int, done: int) -> None:
         """Nothing."""

@@ -1,6 +1,6 @@
-"""What floors hand to each other: images, features, what metrics and figures see (no torch at run time).
+"""What packages hand to each other: images, features, snapshots, records of epochs (no torch at run time).
 
-Letters as in `contracts`: N samples, D feature dimension, C classes.
+N samples, D feature dimension, C classes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SplitSpec(NamedTuple):
 class Embedding(NamedTuple):
     """Features (N, D) float32, labels (N,) int64 and predictions (N,) int64 of one split, as arrays.
 
-    scores (N, C) float32, of which the largest is the prediction; None where nobody asks for them.
+    scores (N, C) float32, of which the largest is the prediction; None where they are not kept.
     """
 
     features: np.ndarray
@@ -55,54 +55,49 @@ class Embedding(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Measured:
-    """What a metric sees: the features under test, the training features as reference, C classes.
+class MetricInput:
+    """What a metric is computed from: the features that it describes, and the training features as reference.
 
-    cosine: how the loss compares features, by direction or by Euclidean distance.
+    classes: C. cosine: how the loss compares features, by direction or by Euclidean distance.
     probabilities: whether softmax of the scores is the loss's probability of each class.
     """
 
-    tested: Embedding
+    evaluated: Embedding
     reference: Embedding
     classes: int
     cosine: bool = False
     probabilities: bool = False
-    _known: dict[Callable[..., Any], Any] = field(default_factory=dict)
+    _cache: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
     @property
-    def offers(self) -> tuple[str, ...]:
-        """What a metric can need and find here; see MetricSpec.needs."""
-        found = ["features"]
+    def available(self) -> tuple[str, ...]:
+        """Which of MetricSpec.needs are here."""
+        names = ["features"]
         if len(self.reference.labels):
-            found.append("reference")
-        if self.tested.scores is not None:
-            found += ["scores", "probabilities"] if self.probabilities else ["scores"]
-        return tuple(found)
+            names.append("reference")
+        if self.evaluated.scores is not None:
+            names += ["scores", "probabilities"] if self.probabilities else ["scores"]
+        return tuple(names)
 
-    def once(self, compute: Callable[[Measured], Result]) -> Result:
-        """`compute(self)`, computed once: what several metrics need, such as all pair distances."""
-        if compute not in self._known:
-            self._known[compute] = compute(self)
-        return self._known[compute]  # type: ignore[no-any-return]
+    @property
+    def scores(self) -> np.ndarray:
+        """The class scores (N, C) of a metric whose SPEC says that it needs them."""
+        assert self.evaluated.scores is not None, "declare what a metric needs in MetricSpec.needs"
+        return self.evaluated.scores
 
-
-class Panel(NamedTuple):
-    """What the figures know of one run: titles, features by split, directions and centres (or None)."""
-
-    title: str
-    subtitle: str
-    splits: Mapping[str, Embedding]
-    class_names: tuple[str, ...]
-    weight: np.ndarray | None
-    centers: np.ndarray | None
-    run: str
+    def cached(self, compute: Callable[[MetricInput], Result]) -> Result:
+        """`compute(self)`, computed once: what several metrics need, such as the distances of all pairs."""
+        if compute not in self._cache:
+            self._cache[compute] = compute(self)
+        result: Result = self._cache[compute]
+        return result
 
 
 class Snapshots(NamedTuple):
     """The same n test images at T moments of training.
 
-    epochs (T,): how many were over, with fractions. places (n,): where the images stand in the test split;
-    labels (n,). features (T, n, D) and scores (T, n, C), float32. directions: `weight` and `centers`
+    epochs (T,): how many were complete, with fractions. places (n,): the numbers of the images in the test
+    split; labels (n,). features (T, n, D) and scores (T, n, C), float32. directions: `weight` and `centers`
     (T, C, D), those that the loss has.
     """
 

@@ -78,9 +78,48 @@ from ..specs import MetricSpec
 SPEC = MetricSpec(title="longest feature", summary="length of the longest feature", higher_is_better=True)
 
 
-def compute(measured):
+def compute(inputs):
     """The length in feature units."""
-    return float(np.linalg.norm(measured.tested.features, axis=1).max())
+    return float(np.linalg.norm(inputs.evaluated.features, axis=1).max())
+''',
+    "networks/flat.py": '''
+"""One linear layer."""
+
+from torch import nn
+
+from ..specs import NetworkSpec
+from ._feature_layer import FeatureLayer, output_size
+
+SPEC = NetworkSpec(title="Flat", summary="one linear layer")
+
+
+class Flat(nn.Module):
+    """Images (B, C, H, W) to features (B, D)."""
+
+    def __init__(self, input_shape, feature_dim):
+        super().__init__()
+        self.feature = FeatureLayer(output_size([nn.Flatten()], input_shape), feature_dim)
+
+    def forward(self, images):
+        """Normalized images (B, C, H, W) to features (B, D)."""
+        return self.feature(images)
+''',
+    "figures/lengths.py": '''
+"""How long the test features of each run are."""
+
+import numpy as np
+
+from ..specs import FigureSpec
+
+SPEC = FigureSpec(title="lengths", summary="histogram of the lengths of test features")
+
+
+def draw_figure(figure, runs):
+    """A histogram for each run."""
+    axes = figure.subplots()
+    for run in runs:
+        axes.hist(np.linalg.norm(run.splits["test"].features, axis=1), label=run.title)
+    axes.legend()
 ''',
     "optimizers/momentum.py": '''
 """Stochastic gradient descent with momentum."""
@@ -141,6 +180,9 @@ for command in (
     ["train", "--loss", "half-squared", "--set", "target=2", *run],
     ["compare", "--losses", "softmax,half-squared", "--metric", "longest", "--schedule", "constant", *run],
     ["plot", "features"],
+    ["train", "--dataset", "stripes", "--network", "flat", "--epochs", "1", "--device", "cpu"],
+    ["plot", "lengths"],
+    ["plot", "hardest"],
     ["hello"],
 ):
     code = main(command)

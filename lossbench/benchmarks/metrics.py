@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ..metrics import measure as measure_together
-from ..records import Embedding, Measured
+from ..records import Embedding, MetricInput
 from ..runs.result import Machine
 from ..specs import catalog
 from ..tables import Table, number_text
@@ -59,7 +59,7 @@ def measure(
     return _to_benchmark(timings, machine, repeats, measured)
 
 
-def gaussian_classes(tested: int, reference: int) -> Measured:
+def gaussian_classes(tested: int, reference: int) -> MetricInput:
     """Features of ten classes around a circle, some of which overlap; nothing computed yet."""
     random = np.random.RandomState(0)
     turn = 2 * np.pi * np.arange(CLASSES) / CLASSES
@@ -71,8 +71,8 @@ def gaussian_classes(tested: int, reference: int) -> Measured:
         scores = -np.square(features[:, None] - means).sum(-1).astype(np.float32) / 2
         return Embedding(features, labels, scores.argmax(1), scores)
 
-    return Measured(
-        tested=part(tested),
+    return MetricInput(
+        evaluated=part(tested),
         reference=part(reference)._replace(scores=None),
         classes=CLASSES,
         probabilities=True,
@@ -80,18 +80,18 @@ def gaussian_classes(tested: int, reference: int) -> Measured:
 
 
 def _time_metric(
-    title: str, kind: str, names: Sequence[str], measured: Measured, repeats: int
+    title: str, kind: str, names: Sequence[str], measured: MetricInput, repeats: int
 ) -> MetricTiming:
     # `measured` keeps what metrics share: each time has a new one
-    tasks: list[Task] = [lambda: measure_together(dataclasses.replace(measured, _known={}), names)]
+    tasks: list[Task] = [lambda: measure_together(dataclasses.replace(measured, _cache={}), names)]
     if title in _COUNTERPARTS:
-        tasks.append(lambda: _COUNTERPARTS[title](measured.tested, measured.reference))
+        tasks.append(lambda: _COUNTERPARTS[title](measured.evaluated, measured.reference))
     ours, *theirs = (timing(taken) for taken in time_alternately(tasks, repeats, warm_up=1))
     return MetricTiming(title, kind, ours, theirs[0] if theirs else None)
 
 
 def _to_benchmark(
-    timings: Sequence[MetricTiming], machine: Machine, repeats: int, measured: Measured
+    timings: Sequence[MetricTiming], machine: Machine, repeats: int, measured: MetricInput
 ) -> Benchmark:
     rows = [
         [
@@ -104,7 +104,7 @@ def _to_benchmark(
         for each in timings
     ]
     header = ["metric", "measured", "ms", "middle half", "scikit-learn ms", "times ours"]
-    tested, reference = len(measured.tested.labels), len(measured.reference.labels)
+    tested, reference = len(measured.evaluated.labels), len(measured.reference.labels)
     conditions = (
         f"Metrics of {tested:,} test features in the plane, of {CLASSES} classes, with {reference:,} "
         f"training features as reference; medians of {repeats}, in turns with scikit-learn. Alone, each "

@@ -45,8 +45,8 @@ def measure(*, repeats: int = 5, runs: int = RUNS, points: int = POINTS) -> Benc
 def write_runs(store: Store, count: int, points: int) -> list[str]:
     """Complete runs of made-up features, a sixth of them of the test split; their names."""
     part = gaussian_classes(points // 6, points - points // 6)
-    splits = {"train": part.reference, "test": part.tested._replace(scores=None)}
-    accuracy = float((part.tested.predictions == part.tested.labels).mean())
+    splits = {"train": part.reference, "test": part.evaluated._replace(scores=None)}
+    accuracy = float((part.evaluated.predictions == part.evaluated.labels).mean())
     names = []
     for seed in range(count):
         run = store.run(make_config(loss=COMPARED_LOSSES[seed % len(COMPARED_LOSSES)], seed=seed))

@@ -43,14 +43,14 @@ def chosen_runs(
 ) -> list[StoredRun]:
     """The named runs; else those of the losses (None: any) that `which` says, see FigureSpec.default, and
     with `snapshots` only those that have them. Raises UsageError or RunError."""
-    from ..runs.stored_run import StoredRun, Untrained
+    from ..runs.stored_run import StoredRun, UntrainedRun
 
     if names:
         return [StoredRun(store.find(name), data_dir) for name in names]
     wanted = [name.strip() for name in losses.split(",")] if losses else None
     if which == "untrained":
         configs = [make_config(loss=name) for name in wanted or catalog.names("losses")]
-        return [cast("StoredRun", Untrained(config)) for config in configs]
+        return [cast("StoredRun", UntrainedRun(config)) for config in configs]
     runs, problems = store.all()
     for problem in problems:
         warn(problem)

@@ -2,7 +2,7 @@
 
 Source: Cohen et al. 2017, arXiv 1702.05373, through torchvision. No checksum of the unpacked files is
 published: their headers and sizes are checked, and torchvision checks the archives it downloads.
-The archive stores the images transposed; here they stand upright.
+The archive stores the images transposed; here they are upright.
 """
 
 from __future__ import annotations

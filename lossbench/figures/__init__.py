@@ -1,11 +1,13 @@
-"""The figures, one per file: arrays in, drawn on the given axes; none trains or reads a file."""
+"""The figures, one per file: arrays in, drawn on the given figure; none trains or reads a file."""
 
-from ._plane import plane_limit
+from ._images import displayable
+from ._layout import set_size, title_lines
+from ._plane import Panel, plane_limit
 from ._projection import to_plane
-from ._style import PALETTE, PANEL, STYLES, UNSEEN, ink, ray, set_size, title_lines
-from ._sweeps import shown, varied
+from ._settings import setting_text, varied
+from ._style import PALETTE, PANEL, STYLES, UNSEEN, colors, ink, ray
 
 __all__ = [
-    "PALETTE", "PANEL", "STYLES", "UNSEEN", "ink", "plane_limit", "ray", "set_size", "shown", "title_lines",
-    "to_plane", "varied",
+    "PALETTE", "PANEL", "STYLES", "UNSEEN", "Panel", "colors", "displayable", "ink", "plane_limit", "ray",
+    "set_size", "setting_text", "title_lines", "to_plane", "varied",
 ]  # fmt: skip

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba_array
 
-from ..records import Panel
-from ._style import UNSEEN, color, glyph, ground, ink, point_style, ray
+from ..metrics import class_means, unit
+from ..records import Embedding
+from ._style import UNSEEN, color, draw_name, draw_points, ground, ink, ray
 
 _RING_DEPTH = 0.1
 _SHAPES = ("s", "^", "D", "v", "P", "X")
@@ -17,11 +19,27 @@ _MOST_SHAPES = 60
 _GLYPH_RADIUS = 1.22
 
 
-def plane_limit(panel: Panel) -> float:
-    """Half width that shows all but the farthest 0.1 % of the points of every split, and all centres."""
-    reach = [np.quantile(np.abs(e.features).max(axis=1), 0.999) for e in panel.splits.values()]
-    if panel.centers is not None:
-        reach.append(np.nanmax(np.abs(panel.centers), initial=0))
+class Panel(NamedTuple):
+    """A run in the plane: titles, features (n, 2) by split, class weights and centres (C, 2) or None."""
+
+    title: str
+    subtitle: str
+    splits: Mapping[str, Embedding]
+    class_names: tuple[str, ...]
+    weight: np.ndarray | None
+    centers: np.ndarray | None
+
+    @property
+    def limit(self) -> float:
+        """Half width of axes that show the run."""
+        return plane_limit([split.features for split in self.splits.values()], self.centers)
+
+
+def plane_limit(features: Sequence[np.ndarray], centers: np.ndarray | None) -> float:
+    """Half width that shows all but the farthest 0.1 % of each of the features (n, 2), and all centres."""
+    reach = [np.quantile(np.abs(points).max(axis=1), 0.999) for points in features]
+    if centers is not None:
+        reach.append(np.nanmax(np.abs(centers), initial=0))
     largest = float(max(reach))
     return 1.08 * largest if np.isfinite(largest) and largest > 0 else 1.0
 
@@ -29,10 +47,9 @@ def plane_limit(panel: Panel) -> float:
 def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None) -> None:
     """Features as they are, with class centres as white dots and class weights as rays; equal axes of
     half width `limit` (None: what the panel needs)."""
-    limit = limit or plane_limit(panel)
+    limit = limit or panel.limit
     features, labels = panel.splits[split][:2]
-    if panel.weight is not None:
-        _draw_rays(axes, panel.weight, 1.5 * limit)
+    draw_rays(axes, panel.weight, 1.5 * limit)
     _scatter(axes, features, labels)
     _draw_unseen(axes, panel, split, lambda points: points)
     if panel.centers is not None:
@@ -43,34 +60,23 @@ def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None)
         if panel.centers is not None:  # above the dot, which marks nearly the same place
             x, y = panel.centers[label]
             y += 0.1 * limit if y < 0.8 * limit else -0.15 * limit  # below where there is no room
-        glyph(axes, float(x), float(y), panel.class_names[label])
-    axes.set_xlim(-limit, limit)
-    axes.set_ylim(-limit, limit)
+        draw_name(axes, float(x), float(y), panel.class_names[label], len(panel.class_names))
     ticks = _ticks(limit)
-    axes.set_xticks(ticks)
-    axes.set_yticks(ticks)
-    axes.set_aspect("equal", adjustable="box")
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=ticks, yticks=ticks, aspect="equal")
 
 
 def draw_ring(axes: Axes, panel: Panel, split: str) -> None:
     """Directions of the features on the unit circle, with class weights as rays."""
     features, labels = panel.splits[split][:2]
-    directions = _directions(features)
-    if panel.weight is not None:
-        _draw_rays(axes, panel.weight, 1 - _RING_DEPTH)
+    draw_rays(axes, panel.weight, 1 - _RING_DEPTH)
     _scatter(axes, _ring(features), labels)
     _draw_unseen(axes, panel, split, _ring)
+    means = unit(class_means(unit(features.astype(np.float64)), labels, len(panel.class_names)))
     for label in np.unique(labels):
-        mean = directions[labels == label].mean(axis=0)
-        x, y = _GLYPH_RADIUS * mean / max(float(np.linalg.norm(mean)), 1e-12)
-        glyph(axes, float(x), float(y), panel.class_names[label])
-    axes.set_xlim(-1.35, 1.35)
-    axes.set_ylim(-1.35, 1.35)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.set_aspect("equal", adjustable="box")
+        x, y = _GLYPH_RADIUS * means[label]
+        draw_name(axes, float(x), float(y), panel.class_names[label], len(panel.class_names))
+    axes.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), xticks=[], yticks=[], aspect="equal")
+    axes.spines[:].set_visible(False)
 
 
 def _scatter(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
@@ -78,16 +84,7 @@ def _scatter(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
     order = np.random.RandomState(0).permutation(len(points))
     # as numbers: a name for each point would be looked up sixty thousand times
     colors = to_rgba_array([color(label) for label in range(int(labels.max()) + 1)])
-    axes.scatter(
-        points[order, 0],
-        points[order, 1],
-        c=colors[labels[order]],
-        linewidths=0,
-        rasterized=True,
-        zorder=2,
-        gid="features",
-        **point_style(len(points)),
-    )
+    draw_points(axes, points[order], colors[labels[order]], "features", len(points), zorder=2)
 
 
 def _draw_unseen(axes: Axes, panel: Panel, split: str, place: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -96,40 +93,30 @@ def _draw_unseen(axes: Axes, panel: Panel, split: str, place: Callable[[np.ndarr
         return
     for number, label in enumerate(np.unique(unseen.labels)):
         x, y = place(unseen.features[unseen.labels == label][:_MOST_SHAPES]).T
-        axes.scatter(
-            x,
-            y,
-            s=7,
-            c=color(label),
-            marker=_SHAPES[number % len(_SHAPES)],
-            edgecolors=UNSEEN,
-            linewidths=0.5,
-            zorder=3,
-            rasterized=True,
-            gid=f"unseen-{label}",
-            label=panel.class_names[label],
-        )
+        look: Any = {"marker": _SHAPES[number % len(_SHAPES)], "edgecolors": UNSEEN, "linewidths": 0.5}
+        look |= {"label": panel.class_names[label], "gid": f"unseen-{label}"}
+        axes.scatter(x, y, s=7, c=color(label), zorder=3, rasterized=True, **look)
     axes.legend(
         title="unseen", loc="upper right", fontsize=7, title_fontsize=7, handletextpad=0.1, borderaxespad=0.1
     )
 
 
-def _directions(features: np.ndarray) -> np.ndarray:
-    found: np.ndarray = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    return found
-
-
 def _ring(features: np.ndarray) -> np.ndarray:
     """Directions at radii around 1, so that density can be seen."""
     depth = 1 + _RING_DEPTH * np.random.RandomState(0).uniform(-1, 1, (len(features), 1))
-    placed: np.ndarray = _directions(features) * depth
-    return placed
+    return np.asarray(unit(features.astype(np.float64)) * depth)
 
 
-def _draw_rays(axes: Axes, weight: np.ndarray, length: float) -> None:
-    ends = length * weight / np.maximum(np.linalg.norm(weight, axis=1, keepdims=True), 1e-12)
-    for label, (x, y) in enumerate(ends):
-        axes.plot([0, x], [0, y], color=ray(), linewidth=0.6, zorder=1, gid=f"weight-{label}")
+def draw_rays(axes: Axes, weight: np.ndarray | None, length: float, width: float = 0.6) -> None:
+    """The directions of class weights (C, 2) from the origin, if there are any."""
+    for label, (x, y) in enumerate(() if weight is None else length * unit(weight)):
+        axes.plot([0, x], [0, y], color=ray(), linewidth=width, zorder=1, gid=f"weight-{label}")
+
+
+def plane_grid(limit: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """`count` positions (n,) from -limit to limit, and all points (n * n, 2) with them, y by y."""
+    line = np.linspace(-limit, limit, count)
+    return line, np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
 
 
 def _ticks(limit: float) -> list[float]:

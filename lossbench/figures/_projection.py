@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import RunError
 from ..protocols import RunView
-from ..records import Embedding, Panel
+from ..records import Embedding
+from ._plane import Panel
 
 _MOST = 3000  # points of each split that t-SNE and UMAP place: minutes otherwise
 _SEED = 0
@@ -20,7 +21,7 @@ def panel_of(run: RunView, projection: str = "pca") -> Panel:
     if run.dim != 2:
         splits, note = to_plane(splits, projection)
         weight = centers = None
-    return Panel(run.title + note, run.caption, splits, run.class_names, weight, centers, run.name)
+    return Panel(run.title + note, run.caption, splits, run.class_names, weight, centers)
 
 
 def to_plane(splits: Mapping[str, Embedding], method: str) -> tuple[dict[str, Embedding], str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from typing import Any
 
 import matplotlib.patheffects as effects
+import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.colors import to_hex, to_rgb
 
 # Matplotlib's petroff10 (M. Petroff, Accessible Color Sequences, 2021, arXiv 2107.02270): made for ten
 # categories that stay apart with colour-vision deficiency and in grey. Written out: it is older than 3.10.
@@ -21,6 +22,19 @@ FAINT = "#8a8a8a"
 RAY = "#b4b4b4"
 UNSEEN = "#5a5a5a"  # the edge of shapes of classes that training never saw
 
+_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+
+COLORMAP = "viridis"
+"""Even in lightness, so that equal steps look equal, also in grey and with colour-vision deficiency."""
 PANEL = 2.0  # inches: three panels shrunk to 400 px still have readable digits
 
 _PAPER: Any = {  # Any: Matplotlib's stubs list its keys one by one
@@ -87,35 +101,68 @@ def ground() -> Any:
     return rcParams["axes.facecolor"]
 
 
-def set_size(figure: Figure, width: float, height: float) -> None:
-    """Size a figure in inches at the paper's fonts; with larger fonts it grows a little less than they."""
-    grown = (rcParams["font.size"] / 9) ** 0.6
-    figure.set_size_inches(grown * width, grown * height)
+def color(number: int) -> str:
+    """The colour of a class or line, the same whatever others there are."""
+    return PALETTE[number] if number < len(PALETTE) else colors(number + 1)[number]
 
 
-def title_lines(axes: Axes, title: str, lines: Sequence[str], height: int) -> None:
-    """A bold title above small lines, `height` of them at most in any panel of the row."""
-    pitch = 4 / 3 * rcParams["font.size"]
-    axes.set_title(title, fontweight="bold", pad=4 + pitch * height)
-    for row, line in enumerate(reversed(lines)):
-        axes.annotate(
-            line,
-            (0.5, 1),
-            (0, 4 + pitch * row),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="center",
-            fontsize="medium",
-        )
+@functools.lru_cache
+def colors(count: int) -> tuple[str, ...]:
+    """At least ten colours: the palette, then one after another the colour farthest from all before it.
+
+    Farthest in OKLab (Ottosson 2020), among colours that stand out from white and from a dark background;
+    the method of Glasbey et al., Colour displays for categorical images, 2007.
+    """
+    if count <= len(PALETTE):
+        return PALETTE
+    levels = np.linspace(0, 1, 16)
+    candidates = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
+    places = _oklab(candidates)
+    lightness, chroma = places[:, 0], np.linalg.norm(places[:, 1:], axis=1)
+    allowed = (lightness > 0.45) & (lightness < 0.85) & (chroma < 0.25)
+    candidates, places = candidates[allowed], places[allowed]
+    known = _oklab(np.array([to_rgb(shade) for shade in PALETTE]))
+    distances = np.linalg.norm(places[:, None] - known, axis=2).min(axis=1)
+    chosen = []
+    for _ in range(count - len(PALETTE)):
+        chosen.append(int(distances.argmax()))
+        distances = np.minimum(distances, np.linalg.norm(places - places[chosen[-1]], axis=1))
+    return (*PALETTE, *(to_hex(candidates[place]) for place in chosen))
 
 
-def color(label: int) -> str:
-    """The colour of a class; beyond ten they repeat, and the glyphs tell them apart."""
-    return PALETTE[label % len(PALETTE)]
+def readable_on(shade: Any) -> Any:
+    """Ink or background, whichever stands out more from a colour."""
+    return max((ink(), ground()), key=lambda other: contrast(shade, other))
 
 
-def glyph(axes: Axes, x: float, y: float, text: str, size: float = 10) -> None:
-    """A class name with a white halo: readable over its own cloud, and without colour vision."""
+def contrast(a: Any, b: Any) -> float:
+    """Ratio of the relative luminances of two colours (WCAG 2.1), 1 to 21."""
+    low, high = sorted(float(_linear(np.array(to_rgb(c))) @ (0.2126, 0.7152, 0.0722)) for c in (a, b))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _linear(rgb: np.ndarray) -> np.ndarray:
+    """sRGB (..., 3) as linear light."""
+    return np.asarray(np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4))
+
+
+def _oklab(rgb: np.ndarray) -> np.ndarray:
+    """sRGB (n, 3) in OKLab, where equal distances look about equally large."""
+    cones = np.cbrt(_linear(rgb) @ np.transpose(_CONES))
+    return np.asarray(cones @ np.transpose(_LAB))
+
+
+def note(
+    axes: Axes, text: str, place: tuple[float, float], offset: tuple[float, float], frame: Any, **style: Any
+) -> None:
+    """Text at a place in the coordinates of `frame` (Matplotlib's xycoords), moved by `offset` points."""
+    axes.annotate(text, place, offset, xycoords=frame, textcoords="offset points", **style)
+
+
+def draw_name(axes: Axes, x: float, y: float, text: str, classes: int = 10) -> None:
+    """A class name with a halo: readable over its own cloud, and without colour vision; smaller where there
+    are more than ten classes."""
+    size = 10 * min(1.0, (10 / classes) ** 0.5)
     axes.text(
         x,
         y,
@@ -128,8 +175,14 @@ def glyph(axes: Axes, x: float, y: float, text: str, size: float = 10) -> None:
         zorder=6,
         gid="class-glyph",
         clip_on=True,
-        path_effects=[effects.withStroke(linewidth=2.6, foreground=ground())],
+        path_effects=[effects.withStroke(linewidth=0.26 * size, foreground=ground())],
     )
+
+
+def draw_points(axes: Axes, points: np.ndarray, tints: Any, gid: str, count: int, **style: Any) -> None:
+    """Points (n, 2) or (n, 3) in these colours, marked as in a cloud of `count` of them."""
+    look: Any = {**point_style(count), **style, "c": tints}
+    axes.scatter(*points.T, linewidths=0, rasterized=True, gid=gid, **look)
 
 
 def point_style(count: int) -> dict[str, Any]:

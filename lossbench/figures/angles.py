@@ -17,12 +17,13 @@ from ..metrics import angles, unit
 from ..protocols import RunView
 from ..records import Snapshots
 from ..specs import FigureSpec
-from ._runs import mean_directions, part_of
-from ._style import PALETTE, set_size, title_lines
+from ._layout import set_size, title_lines
+from ._requirements import mean_directions, split_of
+from ._style import PALETTE, note
 
 SPEC = FigureSpec(
     title="angles",
-    summary="angles to the own class and to the nearest other one, and how they went in training",
+    summary="angles to the own class and to the nearest other one, and their course in training",
     after="Deng et al. 2019, Tab. 3 and Fig. 4a",
     choices={"split": ("test", "train")},
 )
@@ -48,7 +49,7 @@ def angles_of(features: np.ndarray, labels: np.ndarray, directions: np.ndarray) 
     return np.stack([own, every.min(axis=0)])
 
 
-def draw(axes: Axes, found: np.ndarray, bins: np.ndarray) -> None:
+def draw_axes(axes: Axes, found: np.ndarray, bins: np.ndarray) -> None:
     """Histograms of the angles (2, N) in percent of the features, both means marked."""
     for kind, tint, values, height in zip(KINDS, _TINTS, found, (0.97, 0.85), strict=True):
         weights = np.full(len(values), 100 / len(values))
@@ -57,15 +58,7 @@ def draw(axes: Axes, found: np.ndarray, bins: np.ndarray) -> None:
         axes.hist(values, histtype="step", linewidth=0.9, **look)
         mean = float(values.mean())
         axes.axvline(mean, color=tint, linestyle=(0, (4, 2)), linewidth=1.0, gid=f"mean of {kind}")
-        axes.annotate(
-            f"{mean:.1f}°",
-            (mean, height),
-            (3, 0),
-            xycoords=axes.get_xaxis_transform(),
-            textcoords="offset points",
-            va="top",
-            gid="mean",
-        )
+        note(axes, f"{mean:.1f}°", (mean, height), (3, 0), axes.get_xaxis_transform(), va="top", gid="mean")
     axes.set_xlim(0, bins[-1])
     axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the numbers
 
@@ -83,7 +76,7 @@ def draw_course(axes: Axes, epochs: np.ndarray, means: np.ndarray) -> None:
     axes.set_xlim(0, 1.05 * last)
 
 
-def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A column per run; all columns at the same angles."""
     found = [_final_angles(run, split) for run in runs]
     courses = [_course(run.snapshots, len(run.class_names)) for run in runs]
@@ -95,7 +88,7 @@ def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     widest = 5 * np.ceil(max(np.quantile(pair, 0.995) for pair in found) / 5)
     for column, (run, pair, course) in enumerate(zip(runs, found, courses, strict=True)):
         title_lines(grid[0][column], run.title, captions[column], lines)
-        draw(grid[0][column], pair, np.linspace(0, widest, _BINS + 1))
+        draw_axes(grid[0][column], pair, np.linspace(0, widest, _BINS + 1))
         grid[0][column].set_xlabel("angle (degrees)")
         if course is not None:
             draw_course(grid[1][column], *course)
@@ -111,21 +104,20 @@ def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
 
 
 def _final_angles(run: RunView, split: str) -> np.ndarray:
-    part, train = part_of(run, split), part_of(run, "train")
+    part, train = split_of(run, split), split_of(run, "train")
     directions = run.weight
     if directions is None:
         directions = mean_directions(train.features, train.labels, len(run.class_names))
     return angles_of(part.features, part.labels, directions)
 
 
-def _course(album: Snapshots | None, classes: int) -> tuple[np.ndarray, np.ndarray] | None:
-    if album is None:
+def _course(kept: Snapshots | None, classes: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The epochs (T,) of snapshots, and both mean angles then (2, T)."""
+    if kept is None:
         return None
-    weights = album.directions.get("weight")
-    means = [
-        angles_of(page, album.labels, mean_directions(page, album.labels, classes) if w is None else w)
-        for page, w in zip(
-            album.features, [None] * len(album.epochs) if weights is None else weights, strict=True
-        )
-    ]
-    return album.epochs, np.stack([pair.mean(axis=1) for pair in means], axis=1)
+    directions = kept.directions.get("weight")
+    if directions is None:
+        directions = np.stack([mean_directions(features, kept.labels, classes) for features in kept.features])
+    moments = zip(kept.features, directions, strict=True)
+    means = [angles_of(features, kept.labels, rows).mean(axis=1) for features, rows in moments]
+    return kept.epochs, np.stack(means, axis=1)

@@ -16,7 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..specs import FigureSpec
-from ._style import FAINT, PALETTE, ink, set_size
+from ._layout import set_size
+from ._style import FAINT, PALETTE, ink
 
 SPEC = FigureSpec(
     title="budget",
@@ -35,13 +36,13 @@ class Line(NamedTuple):
     best: np.ndarray
 
 
-def compose(figure: Figure, lines: Sequence[Line], *, ylabel: str, higher_is_better: bool) -> None:
+def draw_figure(figure: Figure, lines: Sequence[Line], *, ylabel: str, higher_is_better: bool) -> None:
     """High enough for the legend beside it."""
     set_size(figure, 6.5, max(3.2, 0.6 + 0.18 * len(lines)))
-    draw(figure.subplots(), lines, ylabel=ylabel, higher_is_better=higher_is_better)
+    draw_axes(figure.subplots(), lines, ylabel=ylabel, higher_is_better=higher_is_better)
 
 
-def draw(axes: Axes, lines: Sequence[Line], *, ylabel: str, higher_is_better: bool = True) -> None:
+def draw_axes(axes: Axes, lines: Sequence[Line], *, ylabel: str, higher_is_better: bool = True) -> None:
     """Draw searches; a trial that was given up, or is far worse than where the bests begin, is a cross
     beyond the dotted line, in its search's row."""
     low, high = _limits(lines, higher_is_better)
@@ -93,9 +94,7 @@ def _finish(
 ) -> None:
     low, high = limits
     handles, labels = axes.get_legend_handles_labels()
-    order = sorted(
-        range(len(lines)), key=lambda number: -lines[number].best[-1]
-    )  # as they stand at the right
+    order = sorted(range(len(lines)), key=lambda number: -lines[number].best[-1])
     handles, labels = [handles[number] for number in order], [labels[number] for number in order]
     if end is not None:
         axes.axhline(low if end < low else high, color=FAINT, linewidth=0.8, linestyle=":", gid="edge")

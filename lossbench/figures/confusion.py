@@ -1,25 +1,25 @@
 """Which class is taken for which: a confusion matrix per run, in which only the errors have a colour.
 
-Numbers are test images. The colour is the share of a true class that went there, on a square-root scale: the
+Numbers are test images. The colour is their share of the true class, on a square-root scale: the
 diagonal, where nearly everything is, would else leave nothing to see.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, LinearSegmentedColormap, PowerNorm, to_rgb
+from matplotlib.colors import Colormap, LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..protocols import RunView
 from ..specs import FigureSpec
-from ._runs import part_of
-from ._style import PALETTE, ground, ink, ray, set_size, title_lines
+from ._layout import grid_shape, panels, set_size, title_lines
+from ._requirements import split_of
+from ._style import PALETTE, ground, ink, ray, readable_on
 
 SPEC = FigureSpec(
     title="confusion",
@@ -28,24 +28,21 @@ SPEC = FigureSpec(
 _ROW = 3  # panels
 
 
-def compose(figure: Figure, runs: Sequence[RunView]) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     """One panel per run; colours mean the same in all of them."""
-    parts = [part_of(run, "test") for run in runs]
+    parts = [split_of(run, "test") for run in runs]
     tables = [counts(part.labels, part.predictions) for part in parts]
     largest = max(_shares(table).max() for _, table in tables) or 1.0
     norm = PowerNorm(0.5, 0, 100 * largest)
-    height = math.ceil(len(runs) / _ROW)
-    width = math.ceil(len(runs) / height)
+    height, width = grid_shape(len(runs), _ROW)
     lines = [run.caption.split(" · ") for run in runs]
     longest = max(len(name) for run in runs for name in run.class_names)
     size = 0.29 * max(len(present) for present, _ in tables) + 0.9 + 0.06 * longest
     set_size(figure, size * width + 0.7, (size + 0.3) * height)
-    grid = figure.subplots(height, width, squeeze=False)
-    for axes in grid.flat[len(runs) :]:
-        axes.set_visible(False)
-    for axes, run, (present, table), own in zip(grid.flat, runs, tables, lines, strict=False):
+    grid = panels(figure, height, width, len(runs))
+    for axes, run, (present, table), own in zip(grid, runs, tables, lines, strict=True):
         title_lines(axes, run.title, own, max(map(len, lines)))
-        draw(axes, table, [run.class_names[label] for label in present], norm)
+        draw_axes(axes, table, [run.class_names[label] for label in present], norm)
     bar = figure.colorbar(ScalarMappable(norm, _errors()), ax=grid, shrink=0.55, aspect=28, pad=0.02)
     bar.set_label("% of the true class", fontsize="medium")
     bar.outline.set_visible(False)
@@ -59,8 +56,8 @@ def counts(labels: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.
     return present, table
 
 
-def draw(axes: Axes, table: np.ndarray, names: Sequence[str], norm: PowerNorm) -> None:
-    """Draw counts (c, c), rows the true classes from top to bottom; accuracies stand at the right."""
+def draw_axes(axes: Axes, table: np.ndarray, names: Sequence[str], norm: PowerNorm) -> None:
+    """Draw counts (c, c), rows the true classes from top to bottom; accuracies are at the right."""
     colors, places = _errors(), range(len(table))
     shares = 100 * _shares(table)
     axes.pcolormesh(
@@ -104,22 +101,9 @@ def _errors() -> Colormap:
 
 
 def _write(axes: Axes, row: int, column: int, count: int, behind: tuple[float, ...]) -> None:
-    """A number in ink or ground colour, whichever stands out."""
-    readable = ink()
-    if row != column:
-        readable = max(ink(), ground(), key=lambda tint: _contrast(to_rgb(tint), behind[:3]))
+    """A number in ink or background colour, whichever stands out; on the diagonal in ink."""
     axes.text(
-        column + 0.5, row + 0.5, f"{count}", ha="center", va="center", color=readable,
+        column + 0.5, row + 0.5, f"{count}", ha="center", va="center",
+        color=ink() if row == column else readable_on(behind[:3]),
         fontsize="small" if count < 1000 else "x-small", gid=f"count-{row}-{column}",
     )  # fmt: skip
-
-
-def _contrast(a: Sequence[float], b: Sequence[float]) -> float:
-    """Ratio of luminances (WCAG 2.1), 1 to 21."""
-    light, dark = sorted((_luminance(a), _luminance(b)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(rgb: Sequence[float]) -> float:
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
-    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))

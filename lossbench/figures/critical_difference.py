@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..specs import FigureSpec
-from ._style import FAINT, PALETTE, ink, set_size
+from ._layout import set_size
+from ._style import FAINT, PALETTE, ink, note
 
 SPEC = FigureSpec(
     title="critical-difference",
@@ -21,17 +23,17 @@ _BAR_STEP = 0.55  # heights in rows of names
 _REACH = 0.1  # of the axis: how far connectors go beyond it, room for the ranks written on them
 
 
-def compose(
+def draw_figure(
     figure: Figure, names: Sequence[str], ranks: np.ndarray, groups: Sequence[Sequence[int]], *, xlabel: str
 ) -> None:
-    """As high as half the names need: they stand on two sides."""
+    """The height is that of half the names, which are on two sides."""
     set_size(figure, 6.5, 1.1 + 0.3 * ((len(names) + 1) // 2))
-    draw(axes := figure.subplots(), names, ranks, groups, xlabel=xlabel)
+    draw_axes(axes := figure.subplots(), names, ranks, groups, xlabel=xlabel)
     if len(names) > 15:  # more numbers than there is room for
         axes.set_xticks([1, *range(5, len(names) + 1, 5)])
 
 
-def draw(
+def draw_axes(
     axes: Axes,
     names: Sequence[str],
     ranks: np.ndarray,
@@ -57,15 +59,8 @@ def draw(
     for number, (group, level) in enumerate(zip(groups, levels, strict=True)):
         joined, height = ranks[list(group)], _BAR_STEP * (level + 0.8)
         ends = [joined.min() - margin / 7, joined.max() + margin / 7]
-        axes.plot(
-            ends,
-            [height] * 2,
-            color=PALETTE[0],
-            linewidth=4,
-            solid_capstyle="butt",
-            zorder=3,
-            gid=f"group-{number}",
-        )
+        look: Any = {"linewidth": 4, "solid_capstyle": "butt", "zorder": 3, "gid": f"group-{number}"}
+        axes.plot(ends, [height] * 2, color=PALETTE[0], **look)
     axes.set_xlim(1 - margin, count + margin)
     axes.set_ylim(top + half - 0.5, 0)
     _frame(axes, count, xlabel)
@@ -90,28 +85,11 @@ def _connect(axes: Axes, name: str, rank: float, height: float, side: float, ali
         [rank, rank, side], [0, height, height], color=ink(), linewidth=0.8, zorder=2, gid=f"method-{name}"
     )
     outward = -1 if alignment == "right" else 1
-    axes.annotate(
-        name,
-        (side, height),
-        (4 * outward, 0),
-        textcoords="offset points",
-        ha=alignment,
-        va="center_baseline",
-        fontsize=9,
-        color=ink(),
-        gid=f"name-{name}",
-    )
-    axes.annotate(
-        f"{rank:.2f}",
-        (side, height),
-        (-2 * outward, 1.5),
-        textcoords="offset points",
-        ha="left" if alignment == "right" else "right",
-        va="bottom",
-        fontsize=6.5,
-        color=FAINT,
-        gid=f"rank-{name}",
-    )
+    outer: Any = {"ha": alignment, "va": "center_baseline", "fontsize": 9, "gid": f"name-{name}"}
+    note(axes, name, (side, height), (4 * outward, 0), "data", **outer)
+    inner: Any = {"ha": "left" if alignment == "right" else "right", "va": "bottom", "fontsize": 6.5}
+    inner |= {"color": FAINT, "gid": f"rank-{name}"}
+    note(axes, f"{rank:.2f}", (side, height), (-2 * outward, 1.5), "data", **inner)
 
 
 def _frame(axes: Axes, count: int, xlabel: str) -> None:

@@ -16,8 +16,9 @@ from ..protocols import RunView
 from ..specs import FigureSpec
 from ..specs.quantities import metric_title
 from ..statistics import mean_interval
-from ._style import PALETTE, set_size
-from ._sweeps import axes_of, axis_title, check_measured, grouped, number_of
+from ._layout import set_size
+from ._settings import axes_of, axis_title, check_measured, grouped, number_of
+from ._style import color
 
 SPEC = FigureSpec(
     title="curves",
@@ -38,7 +39,7 @@ class Curve(NamedTuple):
     seeds: Sequence[Sequence[float]]
 
 
-def compose(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) -> None:
     """One axes per metric; a line per combination of what else was swept."""
     (axis,) = axes_of(runs, over, 1)
     runs = [run for run in runs if axis in run.settings]
@@ -48,7 +49,7 @@ def compose(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) 
     set_size(figure, 3.0 * len(metrics), 2.7)
     for axes, name in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
         lines = [_curve(label, own, axis, name) for label, own in grouped(runs, [axis]).items()]
-        draw(axes, lines, xlabel=axis_title(axis), ylabel=metric_title(name))
+        draw_axes(axes, lines, xlabel=axis_title(axis), ylabel=metric_title(name))
 
 
 def _curve(label: str, runs: Sequence[RunView], axis: str, metric: str) -> Curve:
@@ -67,10 +68,10 @@ def _curve(label: str, runs: Sequence[RunView], axis: str, metric: str) -> Curve
     )
 
 
-def draw(axes: Axes, curves: Sequence[Curve], *, xlabel: str, ylabel: str) -> None:
+def draw_axes(axes: Axes, curves: Sequence[Curve], *, xlabel: str, ylabel: str) -> None:
     """Draw curves over one axis: logarithmic where the positions span two decades, zero then set apart."""
     for number, curve in enumerate(curves):
-        tint = PALETTE[number % len(PALETTE)]
+        tint = color(number)
         axes.plot(curve.x, curve.mean, color=tint, marker="o", markersize=4, label=curve.label, zorder=3)
         band = np.nan_to_num(curve.half_width)
         axes.fill_between(

@@ -2,7 +2,7 @@
 
 `raw` shows the features as they are, with class centres as white dots and class weights as rays;
 `normalized` their directions on the unit circle, each class on a ring segment of a little depth so that
-density can be seen, with the class weights as rays. Classes that training never saw are drawn over the
+density can be seen, with the class weights as rays. Unseen classes are drawn over the
 test features as grey-edged shapes, at most so many of each that those below stay visible.
 """
 
@@ -15,12 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..protocols import RunView
-from ..records import Panel
 from ..specs import FigureSpec
-from ._plane import draw_plane, draw_ring
+from ._layout import set_size, title_lines
+from ._plane import Panel, draw_plane, draw_ring
 from ._projection import panel_of
-from ._runs import part_of
-from ._style import PANEL, set_size, title_lines
+from ._requirements import split_of
+from ._style import PANEL
 
 SPEC = FigureSpec(
     title="features",
@@ -34,7 +34,7 @@ SPEC = FigureSpec(
 )
 
 
-def draw(axes: Axes, panel: Panel, split: str, *, view: str = "raw", limit: float | None = None) -> None:
+def draw_axes(axes: Axes, panel: Panel, split: str, *, view: str = "raw", limit: float | None = None) -> None:
     """Draw one split of a panel; `limit` fixes the half width of raw axes, which are always equal."""
     if view == "normalized":
         draw_ring(axes, panel, split)
@@ -42,18 +42,18 @@ def draw(axes: Axes, panel: Panel, split: str, *, view: str = "raw", limit: floa
         draw_plane(axes, panel, split, limit)
 
 
-def compose(figure: Figure, runs: Sequence[RunView], *, split: str, view: str, projection: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: str, projection: str) -> None:
     """One column per run, train above test."""
     panels = [panel_of(run, projection) for run in runs]
     rows = ("train", "test") if split == "both" else (split,)
     for run, name in itertools.product(runs, rows):
-        part_of(run, name)
+        split_of(run, name)
     height = max(len(panel.subtitle.split(" · ")) for panel in panels)
     set_size(figure, PANEL * len(panels) + 0.4, PANEL * len(rows) + 0.35 + 0.18 * height)
     grid = figure.subplots(len(rows), len(panels), squeeze=False)
     for column, panel in enumerate(panels):
         title_lines(grid[0][column], panel.title, panel.subtitle.split(" · "), height)
         for row, name in enumerate(rows):
-            draw(grid[row][column], panel, name, view=view)
+            draw_axes(grid[row][column], panel, name, view=view)
     for row, name in enumerate(rows):
         grid[row][0].set_ylabel(f"{name} features")

@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 
 from ..specs import FigureSpec
 from ..statistics import Verdict
-from ._style import FAINT, PALETTE, ground, ink, ray, set_size
+from ._layout import set_size
+from ._style import FAINT, PALETTE, ground, ink, note, ray
 
 SPEC = FigureSpec(
     title="forest",
@@ -46,13 +47,13 @@ class Row(NamedTuple):
     note: str = ""
 
 
-def compose(figure: Figure, rows: Sequence[Row], *, baseline: str, unit: str) -> None:
+def draw_figure(figure: Figure, rows: Sequence[Row], *, baseline: str, unit: str) -> None:
     """As high as there are rows."""
     set_size(figure, 6.5, 0.32 * len(rows) + 1.2)
-    draw(figure.subplots(), rows, baseline=baseline, unit=unit)
+    draw_axes(figure.subplots(), rows, baseline=baseline, unit=unit)
 
 
-def draw(axes: Axes, rows: Sequence[Row], *, baseline: str, unit: str = "percentage points") -> None:
+def draw_axes(axes: Axes, rows: Sequence[Row], *, baseline: str, unit: str = "percentage points") -> None:
     """Draw rows from top to bottom; the axis is logarithmic away from 0 where they differ much in size.
 
     An interval that is NaN is left out, a mean that is NaN leaves the row empty.
@@ -67,18 +68,8 @@ def draw(axes: Axes, rows: Sequence[Row], *, baseline: str, unit: str = "percent
     axes.set_xlabel(f"difference to {baseline}, {unit}{_scale_x(axes, rows)}")
     axes.grid(axis="x", linewidth=0.4, alpha=0.5)
     axes.set_axisbelow(True)
-    axes.annotate(
-        baseline,
-        (0, 1),
-        (0, 2),
-        xycoords=axes.get_xaxis_transform(),
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        fontsize="small",
-        color=ink(),
-        gid="baseline-name",
-    )
+    above: Any = {"ha": "center", "va": "bottom", "fontsize": "small", "gid": "baseline-name"}
+    note(axes, baseline, (0, 1), (0, 2), axes.get_xaxis_transform(), **above)
     _draw_legend(axes, rows)
 
 
@@ -92,29 +83,11 @@ def _draw_row(axes: Axes, place: int, row: Row) -> None:
     axes.scatter(row.differences, heights, gid=f"seeds-{place}", **dots)
     line: Any = {"color": tint, "linewidth": 1.8, "solid_capstyle": "butt", "zorder": 3}
     axes.plot([row.low, row.high], [place, place], gid=f"interval-{place}", **line)
-    axes.plot(
-        [row.mean],
-        [place],
-        marker=mark,
-        color=tint,
-        markersize=6.5,
-        markeredgecolor=ground(),
-        markeredgewidth=0.7,
-        zorder=4,
-        gid=f"mean-{place}",
-    )
+    point: Any = {"marker": mark, "markersize": 6.5, "markeredgecolor": ground(), "markeredgewidth": 0.7}
+    axes.plot([row.mean], [place], color=tint, zorder=4, gid=f"mean-{place}", **point)
     if row.note:
-        axes.annotate(
-            row.note,
-            (1, place),
-            (6, 0),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            va="center_baseline",
-            fontsize="small",
-            color=ink(),
-            gid=f"note-{place}",
-        )
+        beside: Any = {"va": "center_baseline", "fontsize": "small", "gid": f"note-{place}"}
+        note(axes, row.note, (1, place), (6, 0), axes.get_yaxis_transform(), **beside)
 
 
 def _scale_x(axes: Axes, rows: Sequence[Row]) -> str:

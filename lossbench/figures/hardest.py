@@ -17,8 +17,10 @@ from matplotlib.figure import Figure
 
 from ..protocols import RunView
 from ..specs import FigureSpec
-from ._runs import part_of
-from ._style import FAINT, ground, ink, ray, set_size
+from ._images import displayable
+from ._layout import set_size
+from ._requirements import split_of
+from ._style import FAINT, ground, ink, ray
 
 SPEC = FigureSpec(
     title="hardest",
@@ -30,34 +32,35 @@ _BELOW = 0.36  # of a tile: room for a line of text
 
 
 class Hard(NamedTuple):
-    """One image (H, W) uint8 with the names of its class and of the predicted one."""
+    """One image, (H, W) or (H, W, 3) uint8, with the names of its class and of the predicted one."""
 
     image: np.ndarray
     true: str
     predicted: str
 
 
-def compose(figure: Figure, runs: Sequence[RunView]) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     """One block of two rows per run."""
     found = [_hardest_of(run) for run in runs]
     extra = max(_lines(own) for own in found) - 1
     height = _ROWS * (1 + _BELOW * (1 + extra)) * _TILE + 0.28
     set_size(figure, _COLUMNS * 1.12 * _TILE + 0.2, height * len(runs))
     for axes, run, own in zip(figure.subplots(len(runs), 1, squeeze=False)[:, 0], runs, found, strict=True):
-        draw(axes, own)
-        part = part_of(run, "test")
+        draw_axes(axes, own)
+        part = split_of(run, "test")
         wrong = int((part.predictions != part.labels).sum())
         words = [run.title, run.subtitle, f"{wrong:,} of {len(part.labels):,} wrong"]
         axes.set_title(" · ".join(filter(None, words)), loc="left", fontsize="medium", fontweight="bold")
 
 
 def _hardest_of(run: RunView) -> list[Hard]:
-    part = part_of(run, "test")
+    part = split_of(run, "test")
     scores = run.scores(part.features) if part.scores is None else part.scores
-    images, names, columns = run.images("test"), run.class_names, run.trained
+    names, columns = run.class_names, run.trained
     own, won = (np.searchsorted(columns, found) for found in (part.labels, part.predictions))
     chosen = hardest(scores, own, won, _COLUMNS * _ROWS)
-    return [Hard(images[i], names[part.labels[i]], names[part.predictions[i]]) for i in chosen]
+    pictures = zip(displayable(run.images("test")[chosen]), chosen, strict=True)
+    return [Hard(image, names[part.labels[i]], names[part.predictions[i]]) for image, i in pictures]
 
 
 def hardest(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray, count: int) -> np.ndarray:
@@ -70,16 +73,17 @@ def hardest(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray, cou
     return np.lexsort((rows, -margin, predictions == labels))[:count]
 
 
-def draw(axes: Axes, found: Sequence[Hard]) -> None:
+def draw_axes(axes: Axes, found: Sequence[Hard]) -> None:
     """Draw tiles of unit size from the top left, ten in a row."""
     shades = LinearSegmentedColormap.from_list("ink", [ground(), ink()])
     pitch = 1 + _BELOW * _lines(found)
     for number, (image, true, predicted) in enumerate(found):
         row, column = divmod(number, _COLUMNS)
         left, top = 1.12 * column, pitch * row
+        low, side = (1 - np.array(image.shape[:2]) / max(image.shape[:2])) / 2  # margins, 0 where square
         axes.imshow(
             image, cmap=shades, vmin=0, vmax=255, interpolation="nearest",
-            extent=(left, left + 1, top + 1, top), gid=f"image-{number}",
+            extent=(left + side, left + 1 - side, top + 1 - low, top + low), gid=f"image-{number}",
         )  # fmt: skip
         axes.plot(
             left + np.array([0, 1, 1, 0, 0]), top + np.array([0, 0, 1, 1, 0]), color=ray(), linewidth=0.6

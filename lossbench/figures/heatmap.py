@@ -1,6 +1,6 @@
 """A number over two swept settings, one cell per pair of values: mean over seeds, with its 95 % half width.
 
-Cells stand in order, not to scale. The best is outlined; where there is no run, the cell is hatched.
+Cells are in order, not to scale. The best is outlined; where there is no run, the cell is hatched.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ..protocols import RunView
 from ..specs import FigureSpec, Value
 from ..specs.quantities import higher_is_better, metric_title
 from ..statistics import Interval, mean_interval
-from ._fields import COLORMAP, readable_on
-from ._style import ray, set_size
-from ._sweeps import axes_of, axis_title, grouped, number_of
+from ._layout import set_size
+from ._settings import axes_of, axis_title, grouped, number_of
+from ._style import COLORMAP, ray, readable_on
 
 SPEC = FigureSpec(
     title="heat map",
@@ -46,7 +46,7 @@ class Table(NamedTuple):
         return np.array([[cell.mean for cell in row] for row in self.cells])
 
 
-def compose(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) -> None:
     """A row per combination of what else was swept, a column per metric; one colour scale per metric."""
     x, y = axes_of(runs, over, 2)
     runs = [run for run in runs if x in run.settings and y in run.settings]
@@ -64,7 +64,7 @@ def compose(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) 
         title = metric_title(name)
         limits = _limits(tables[name], title)
         for axes, table in zip(column, tables[name], strict=True):
-            image = draw(axes, table, limits=limits, highest_is_best=higher_is_better(name))
+            image = draw_axes(axes, table, limits=limits, highest_is_best=higher_is_better(name))
             axes.set_xlabel(axis_title(x))
             axes.set_ylabel(axis_title(y), rotation=90 if len(axis_title(y)) > 1 else 0)
             axes.set_title(table.label if len(groups) > 1 else runs[0].title, fontsize="medium")
@@ -88,7 +88,9 @@ def _limits(tables: Sequence[Table], title: str) -> tuple[float, float]:
     return float(np.nanmin(found)), float(np.nanmax(found))
 
 
-def draw(axes: Axes, table: Table, *, limits: tuple[float, float], highest_is_best: bool | None) -> AxesImage:
+def draw_axes(
+    axes: Axes, table: Table, *, limits: tuple[float, float], highest_is_best: bool | None
+) -> AxesImage:
     """Draw one table with colours between `limits`; returns the image, for a colour bar. No cell is the best
     by a number that has no better side (None)."""
     means = table.means

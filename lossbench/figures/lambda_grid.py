@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..protocols import RunView
-from ..records import Panel
 from ..specs import FigureSpec, Value
+from ._layout import grid_shape, panels, set_size
 from ._plane import draw_plane
 from ._projection import panel_of
-from ._runs import part_of
-from ._style import PANEL, set_size
+from ._requirements import split_of
+from ._style import PANEL
 
 SPEC = FigureSpec(
     title="λ grid",
@@ -26,28 +24,19 @@ SPEC = FigureSpec(
 _ROW = 5  # panels, six where there are more than twenty
 
 
-def draw(axes: Axes, panel: Panel, split: str) -> None:
-    """One run in the plane, at its own limits: under a strong pull features shrink a hundredfold."""
-    draw_plane(axes, panel, split)
-
-
-def compose(figure: Figure, runs: Sequence[RunView], *, split: str, projection: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, projection: str) -> None:
     """Runs in the given order, in rows of nearly equal length; of each setting's seeds the first."""
     first: dict[tuple[tuple[str, Value], ...], RunView] = {}
     for run in runs:
         found = first.setdefault(key := tuple(sorted(run.settings.items())), run)
         first[key] = min(found, run, key=lambda each: each.seed)
-    panels = [panel_of(run, projection) for run in first.values()]
+    views = [panel_of(run, projection) for run in first.values()]
     for run in runs:
-        part_of(run, split)
-    several = len({panel.title for panel in panels}) > 1
-    height = math.ceil(len(panels) / (_ROW if len(panels) <= 4 * _ROW else _ROW + 1))
-    width = math.ceil(len(panels) / height)
+        split_of(run, split)
+    several = len({view.title for view in views}) > 1
+    height, width = grid_shape(len(views), _ROW if len(views) <= 4 * _ROW else _ROW + 1)
     set_size(figure, PANEL * width + 0.2, (PANEL + 0.25) * height + 0.1)
-    grid = figure.subplots(height, width, squeeze=False)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
-    for axes, panel in zip(grid.flat, panels, strict=False):
-        draw(axes, panel, split)
+    for axes, panel in zip(panels(figure, height, width, len(views)), views, strict=True):
+        draw_plane(axes, panel, split)  # at its own limits: a strong pull shrinks features a hundredfold
         above = [panel.title] if several else []
         axes.set_title("\n".join([*above, *panel.subtitle.split(" · ")]), fontsize="medium")

@@ -7,7 +7,7 @@ paired: that is what `compare` and `forest` are for. (Cleveland & McGill 1984: p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,8 +17,9 @@ from ..protocols import RunView
 from ..specs import FigureSpec
 from ..specs.quantities import higher_is_better, metric_title
 from ..statistics import Interval, mean_interval
-from ._style import PALETTE, ground, ink, ray, set_size
-from ._sweeps import check_measured, grouped, number_of
+from ._layout import set_size
+from ._settings import check_measured, grouped, number_of
+from ._style import PALETTE, ground, note, ray
 
 SPEC = FigureSpec(
     title="leaderboard",
@@ -36,7 +37,7 @@ class Place(NamedTuple):
     interval: Interval
 
 
-def compose(figure: Figure, runs: Sequence[RunView], *, metric: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, metric: str) -> None:
     """One column per metric, all in the order of the first. Raises RunError for one never measured."""
     metrics = metric.split(",")
     for name in metrics:
@@ -47,7 +48,7 @@ def compose(figure: Figure, runs: Sequence[RunView], *, metric: str) -> None:
     grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axes, name in zip(grid, metrics, strict=True):
         places = [_place(place.label, groups[place.label], name) for place in order]
-        draw(axes, places, title=metric_title(name), better=_sign(name))
+        draw_axes(axes, places, title=metric_title(name), better=_sign(name))
 
 
 def _place(label: str, runs: Sequence[RunView], metric: str) -> Place:
@@ -67,7 +68,7 @@ def ranked(places: Sequence[Place], better: int) -> list[Place]:
     )
 
 
-def draw(axes: Axes, places: Sequence[Place], *, title: str, better: int) -> None:
+def draw_axes(axes: Axes, places: Sequence[Place], *, title: str, better: int) -> None:
     """Draw rows from top to bottom. `better`: 1 when more is better, -1 when less is, 0 when neither.
 
     Rows far worse than the others are marks at the edge with their number, so that the others can be told
@@ -79,10 +80,7 @@ def draw(axes: Axes, places: Sequence[Place], *, title: str, better: int) -> Non
             axes.axhspan(row - 0.5, row + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
         if found.n:
             _draw_row(axes, row, found, low, high)
-    axes.annotate(
-        "mean ± 95 % (seeds)", (1, 1), (6, 2), xycoords="axes fraction", textcoords="offset points",
-        fontsize="small", color=ink(),
-    )  # fmt: skip
+    note(axes, "mean ± 95 % (seeds)", (1, 1), (6, 2), "axes fraction", fontsize="small")
     axes.set_xlim(low, high)
     axes.set_ylim(len(places) - 0.4, -0.6)
     axes.set_yticks(range(len(places)), [place.label for place in places], fontsize="medium")
@@ -106,10 +104,8 @@ def _draw_row(axes: Axes, row: int, found: Interval, low: float, high: float) ->
         [place], [row], mark, color=PALETTE[0], markersize=5.5, markeredgecolor=ground(), markeredgewidth=0.7,
         zorder=4, clip_on=False, gid=f"mean-{row}",
     )  # fmt: skip
-    axes.annotate(
-        _words(found), (1, row), (6, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-        va="center_baseline", fontsize="small", color=ink(), gid=f"number-{row}",
-    )  # fmt: skip
+    beside: Any = {"va": "center_baseline", "fontsize": "small", "gid": f"number-{row}"}
+    note(axes, _words(found), (1, row), (6, 0), axes.get_yaxis_transform(), **beside)
 
 
 def _words(found: Interval) -> str:

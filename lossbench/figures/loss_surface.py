@@ -16,13 +16,14 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from ..metrics import unit
 from ..protocols import RunView
 from ..specs import FigureSpec
-from ._fields import COLORMAP, plane_grid, readable_on
-from ._plane import plane_limit
+from ._layout import run_panels
+from ._plane import plane_grid
 from ._projection import panel_of
-from ._runs import class_of, panel_grid, part_of, require_dimension
-from ._style import color, glyph, point_style
+from ._requirements import class_number, require_dimension, split_of
+from ._style import COLORMAP, color, draw_name, draw_points, readable_on
 
 SPEC = FigureSpec(
     title="loss surface",
@@ -33,9 +34,9 @@ _COUNT, _ARROWS, _LEVELS = 201, 16, 24
 _FLOOR = 0.01  # a lower loss, a probability above 99 %, is not told apart
 
 
-def draw(axes: Axes, run: RunView, split: str, label: int) -> Any:
+def draw_axes(axes: Axes, run: RunView, split: str, label: int) -> Any:
     """Draw the loss for samples of class `label`; returns the filled contours, for a colour bar."""
-    limit = plane_limit(panel_of(run))
+    limit = panel_of(run).limit
     line, points = plane_grid(limit, _COUNT)
     values = run.loss_values(points, label)[0].reshape(_COUNT, _COUNT)
     norm, levels = _scale(values)
@@ -44,21 +45,12 @@ def draw(axes: Axes, run: RunView, split: str, label: int) -> Any:
     )
     _draw_arrows(axes, run, label, 0.92 * limit, norm)
     _draw_weights(axes, run, label, 1.5 * limit)
-    part = part_of(run, split)
+    part = split_of(run, split)
     own = part.features[part.labels == label]
-    axes.scatter(
-        own[:, 0],
-        own[:, 1],
-        c=color(label),
-        linewidths=0,
-        rasterized=True,
-        zorder=4,
-        gid="features",
-        **point_style(4 * len(own)),
-    )
+    draw_points(axes, own, color(label), "features", 4 * len(own), zorder=4)
     if len(own):
         x, y = own.mean(axis=0)
-        glyph(axes, float(x), float(y), run.class_names[label])
+        draw_name(axes, float(x), float(y), run.class_names[label])
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
     return filled
@@ -80,37 +72,27 @@ def _draw_arrows(axes: Axes, run: RunView, label: int, reach: float, norm: Norma
     steep = np.linalg.norm(gradients, axis=1)
     seen = steep > 1e-6 * float(np.median(steep))  # where the loss is flat there is no direction
     shades = mpl.colormaps[COLORMAP](norm(values[seen].clip(norm.vmin, norm.vmax)))
-    axes.quiver(
-        *points[seen].T,
-        *(-gradients[seen] / steep[seen, None]).T,
-        color=[readable_on(shade[:3]) for shade in shades],
-        alpha=0.75,
-        pivot="mid",
-        angles="xy",
-        scale_units="xy",
-        scale=_ARROWS / (1.5 * reach),
-        width=0.0045,
-        zorder=3,
-        gid="gradient",
-    )
+    tints = [readable_on(shade[:3]) for shade in shades]
+    look: Any = {"pivot": "mid", "angles": "xy", "scale_units": "xy", "scale": _ARROWS / (1.5 * reach)}
+    look |= {"color": tints, "alpha": 0.75, "width": 0.0045, "zorder": 3, "gid": "gradient"}
+    axes.quiver(*points[seen].T, *(-gradients[seen] / steep[seen, None]).T, **look)
 
 
 def _draw_weights(axes: Axes, run: RunView, label: int, length: float) -> None:
     if run.weight is None:
         return
-    tint = readable_on(mpl.colormaps[COLORMAP](0.0)[:3])  # the own direction lies in the valley
-    for number, direction in enumerate(run.weight):
-        x, y = length * direction / max(float(np.linalg.norm(direction)), 1e-12)
+    tint = readable_on(mpl.colormaps[COLORMAP](0.0)[:3])  # the own direction is where the loss is low
+    for number, (x, y) in enumerate(length * unit(run.weight)):
         look: Any = {"linewidth": 2.0, "alpha": 1.0} if number == label else {"linewidth": 0.6, "alpha": 0.6}
         axes.plot([0, x], [0, y], color=tint, zorder=2, gid=f"weight-{number}", **look)
 
 
-def compose(figure: Figure, runs: Sequence[RunView], *, split: str, label: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, label: str) -> None:
     """A panel per run, each with its own limits and colour bar."""
     require_dimension(runs, 2, "The loss surface")
-    for axes, run in zip(panel_grid(figure, runs, 2.7, row=0.75), runs, strict=True):
-        own = class_of(run, label)
-        filled = draw(axes, run, split, own)
+    for axes, run in zip(run_panels(figure, runs, 2.7, row=0.75), runs, strict=True):
+        own = class_number(run, label)
+        filled = draw_axes(axes, run, split, own)
         bar = figure.colorbar(filled, ax=axes, location="bottom", shrink=0.85, aspect=30, pad=0.02)
         bar.set_label(f"loss of a sample of class {run.class_names[own]}")
         if isinstance(filled.norm, LogNorm):

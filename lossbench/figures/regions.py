@@ -2,7 +2,7 @@
 
 The ground has the colour of the class with the largest margin-free score. In the darker band the loss of
 that very class exceeds log 2: against one rival, the rival has the larger probability in training. A margin
-asks features to stay out of it.
+pushes features out of it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from matplotlib.patches import Patch
 from ..errors import RunError
 from ..protocols import RunView
 from ..specs import FigureSpec
-from ._fields import plane_grid
-from ._plane import draw_plane, plane_limit
+from ._layout import run_panels
+from ._plane import draw_plane, plane_grid
 from ._projection import panel_of
-from ._runs import panel_grid, part_of, require_dimension
+from ._requirements import require_dimension, split_of
 from ._style import color, ground, ink
 
 SPEC = FigureSpec(
@@ -53,10 +53,10 @@ def own_loss(run: RunView, points: np.ndarray, won: np.ndarray) -> np.ndarray | 
     return found
 
 
-def draw(axes: Axes, run: RunView, split: str) -> bool:
+def draw_axes(axes: Axes, run: RunView, split: str) -> bool:
     """Draw one run with 2-D features; whether it has a band."""
     panel = panel_of(run)
-    limit = plane_limit(panel)
+    limit = panel.limit
     classes = np.array(run.trained)
     line, points = plane_grid(limit, _COUNT)
     won = winners(run.scores(points), classes)
@@ -81,14 +81,14 @@ def draw(axes: Axes, run: RunView, split: str) -> bool:
     return bool(inside.any())
 
 
-def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A panel per run, each at its own limits; the band is explained below where a run has one."""
     require_dimension(runs, 2, "Decision regions")
     for run in runs:
-        part_of(run, split)
+        split_of(run, split)
     columns = min(2, len(runs))
-    grid = panel_grid(figure, runs, 2.7, row=0.2, below=0.8 - 0.2 * columns)
-    bands = [draw(axes, run, split) for axes, run in zip(grid, runs, strict=True)]
+    grid = run_panels(figure, runs, 2.7, row=0.2, below=0.8 - 0.2 * columns)
+    bands = [draw_axes(axes, run, split) for axes, run in zip(grid, runs, strict=True)]
     if any(bands):
         marks = [
             Patch(facecolor=ink(), alpha=_TINT, label="a class wins"),

@@ -1,13 +1,14 @@
 """Where the directions of each class lie on the circle, and how densely.
 
-Every feature is a stroke across the unit circle. Outside stands the density of each class's angle, at one
-scale in all panels; inside lies an arc over the middle 95 % of each class, and the class weights as rays:
+Every feature is a stroke across the unit circle. Outside is the density of each class's angle, at one
+scale in all panels; inside is an arc over the middle 95 % of each class, and the class weights as rays:
 narrow arcs far apart, each before its ray, are what a margin on the angle is for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,8 +19,10 @@ from matplotlib.patches import Polygon
 from ..protocols import RunView
 from ..records import Embedding
 from ..specs import FigureSpec
-from ._runs import panel_grid, part_of, require_dimension
-from ._style import color, glyph, point_style, ray
+from ._layout import run_panels
+from ._plane import draw_rays
+from ._requirements import require_dimension, split_of
+from ._style import color, draw_name, point_style, ray
 
 SPEC = FigureSpec(
     title="ring",
@@ -47,14 +50,12 @@ def density(angles: np.ndarray) -> np.ndarray:
     return np.asarray(smooth / len(angles) * _BINS / 360)
 
 
-def draw(
+def draw_axes(
     axes: Axes, part: Embedding, class_names: Sequence[str], weight: np.ndarray | None, *, highest: float
 ) -> None:
     """Draw features (N, 2) of one run; a profile of density `highest`, per degree, has full height."""
     angles = np.arctan2(part.features[:, 1], part.features[:, 0])
-    for label, direction in enumerate(() if weight is None else weight):
-        x, y = _RAY * direction / max(float(np.linalg.norm(direction)), 1e-12)
-        axes.plot([0, x], [0, y], color=ray(), linewidth=0.9, zorder=1, gid=f"weight-{label}")
+    draw_rays(axes, weight, _RAY, width=0.9)
     axes.plot(*_at(1, _GRID).T, color=ray(), linewidth=0.6, zorder=1, gid="circle")
     _draw_strokes(axes, angles, part.labels)
     labels = np.unique(part.labels)
@@ -64,7 +65,7 @@ def draw(
         profile = _draw_profile(axes, own, int(label), highest)
         _draw_arc(axes, own, means[label], int(label), _ARCS[place % 2])
         x, y = _at(_BASE + 0.13 + profile, means[label])
-        glyph(axes, float(x), float(y), class_names[label])
+        draw_name(axes, float(x), float(y), class_names[label], len(class_names))
     reach = _BASE + _PROFILE + 0.2
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
@@ -80,17 +81,8 @@ def _draw_strokes(axes: Axes, angles: np.ndarray, labels: np.ndarray) -> None:
     strokes = np.stack([_at(1 - _STROKE, angles[order]), _at(1 + _STROKE, angles[order])], axis=1)
     tints = [color(label) for label in labels[order]]
     alpha = point_style(len(angles))["alpha"]
-    axes.add_collection(
-        LineCollection(
-            list(strokes),
-            colors=tints,
-            linewidths=0.4,
-            alpha=alpha,
-            rasterized=True,
-            zorder=2,
-            gid="features",
-        )
-    )
+    look: Any = {"colors": tints, "linewidths": 0.4, "alpha": alpha, "rasterized": True, "zorder": 2}
+    axes.add_collection(LineCollection(list(strokes), gid="features", **look))
 
 
 def _draw_profile(axes: Axes, angles: np.ndarray, label: int, highest: float) -> float:
@@ -115,19 +107,19 @@ def _draw_arc(axes: Axes, angles: np.ndarray, mean: float, label: int, radius: f
     axes.plot(x, y, color=tint, linewidth=2.6, solid_capstyle="butt", zorder=4, gid=f"arc-{label}")
 
 
-def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A panel per run; densities at one scale, so that heights compare between panels."""
     require_dimension(runs, 2, "The ring")
-    parts = [part_of(run, split) for run in runs]
+    parts = [split_of(run, split) for run in runs]
     highest = max(
         float(density(np.arctan2(*part.features[part.labels == label].T[::-1])).max())
         for part in parts
         for label in np.unique(part.labels)
     )
     lines = 2 if len(runs) == 1 else 1
-    grid = panel_grid(figure, runs, 2.7, row=0.35, below=0.15 + 0.2 * lines)
+    grid = run_panels(figure, runs, 2.7, row=0.35, below=0.15 + 0.2 * lines)
     for axes, run, part in zip(grid, runs, parts, strict=True):
-        draw(axes, part, run.class_names, run.weight, highest=highest)
+        draw_axes(axes, part, run.class_names, run.weight, highest=highest)
     parting = "\n" if lines == 2 else " "
     figure.supxlabel(
         f"{split} features: density of each class's angle outside,{parting}95 % of the class inside",

@@ -15,13 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import RunError
-from ..metrics import Roc, roc
+from ..metrics import Roc, measure, roc
 from ..protocols import RunView
-from ..records import Embedding, Measured
+from ..records import Embedding, MetricInput
 from ..specs import FigureSpec
-from ._runs import part_of
-from ._style import PALETTE, ground, ray, set_size
-from ._sweeps import grouped
+from ._layout import set_size
+from ._requirements import split_of
+from ._settings import grouped
+from ._style import color, ground, ray
 
 SPEC = FigureSpec(
     title="ROC of verification",
@@ -43,12 +44,12 @@ class Rates(NamedTuple):
     equal_error: np.ndarray
 
 
-def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A line per loss or setting. Raises RunError for a split without pairs of both kinds."""
     groups = grouped(runs)
     set_size(figure, 5.0, 3.9)
     axes = figure.subplots()
-    draw(axes, [_rates(label or own[0].title, own, split) for label, own in groups.items()])
+    draw_axes(axes, [_rates(label or own[0].title, own, split) for label, own in groups.items()])
     seeds = max(map(len, groups.values()))
     over = f", mean and range of {seeds} seeds" if seeds > 1 else ""
     axes.set_title(f"all pairs of {split} images{over}", fontsize="medium", loc="left")
@@ -60,42 +61,29 @@ def _rates(label: str, runs: Sequence[RunView], split: str) -> Rates:
 
 
 def _of_one(run: RunView, split: str) -> tuple[np.ndarray, float, float]:
-    part = part_of(run, split)
+    part = split_of(run, split)
     nothing = Embedding(*(array[:0] for array in part[:3]))
-    curve = roc(Measured(tested=part, reference=nothing, classes=len(run.class_names), cosine=run.cosine))
+    measured = MetricInput(evaluated=part, reference=nothing, classes=len(run.class_names), cosine=run.cosine)
+    curve = measured.cached(roc)
     if not curve.defined:
         raise RunError(f"{run.name} has no {split} pairs of both kinds, of one class and of two.")
-    return accepted_at(curve, _RATES), _area(curve), _equal_error(curve)
+    numbers = measure(measured, ("roc-auc", "eer"))
+    return accepted_at(curve, _RATES), numbers["roc-auc"], numbers["eer"]
 
 
 def accepted_at(curve: Roc, rates: np.ndarray) -> np.ndarray:
-    """The largest true accept rate at a false accept rate of at most `rates` (n,): (n,)."""
+    """The largest true accept rate at a false accept rate of at most `rates` (n,): (n,); NaN where that is
+    less than one pair."""
     allowed = np.floor(rates * curve.negatives * (1 + 1e-12))  # whole pairs, whatever 1e-3 rounds to
-    passed = np.searchsorted(curve.upto, allowed, side="right")
-    found = np.append(0, curve.own)[passed] / curve.positives
-    return np.where(allowed >= 1, found, np.nan)
+    return np.where(allowed >= 1, curve.true_accept_rates(allowed), np.nan)
 
 
-def _area(curve: Roc) -> float:
-    same = np.diff(curve.own, prepend=0)
-    return 1 - int(same @ (curve.below + curve.upto)) / (2 * curve.positives * curve.negatives)
-
-
-def _equal_error(curve: Roc) -> float:
-    """Where the curve, its points joined by straight lines, meets false accepts = 1 - true accepts."""
-    excess = curve.upto * curve.positives + (curve.own - curve.positives) * curve.negatives
-    at = int((excess < 0).sum())
-    own = np.append(0, curve.own)[[at, at, at + 1]] / curve.positives
-    false = np.array([curve.upto[at - 1] if at else 0, curve.below[at], curve.upto[at]]) / curve.negatives
-    return float(np.interp(0, false + own - 1, false))
-
-
-def draw(axes: Axes, lines: Sequence[Rates]) -> None:
+def draw_axes(axes: Axes, lines: Sequence[Rates]) -> None:
     """Draw mean true accept rates, the range of the seeds as a band, and chance as a dotted line."""
     axes.plot(_RATES, _RATES, ":", color=ray(), linewidth=1, zorder=1, gid="chance")
     marked = np.isin(_RATES, _MARKED)
     for number, line in enumerate(lines):
-        tint, mean = PALETTE[number % len(PALETTE)], line.accepted.mean(axis=0)
+        tint, mean = color(number), line.accepted.mean(axis=0)
         axes.plot(_RATES, mean, color=tint, label=_words(line), zorder=3, gid=f"rates-{number}")
         if len(line.accepted) > 1:
             low, high = line.accepted.min(axis=0), line.accepted.max(axis=0)

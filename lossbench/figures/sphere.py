@@ -1,6 +1,6 @@
 """Directions of three-dimensional features on the unit sphere, from all sides.
 
-What lies on the far side is faint. Class weights are pins that stick out of the sphere.
+The far side is faint. Class weights are pins that stick out of the sphere.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from ..metrics import unit
 from ..protocols import RunView
 from ..records import Embedding
 from ..specs import FigureSpec
-from ._runs import mean_directions, part_of, require_dimension
-from ._style import PANEL, color, ground, ink, point_style, ray, set_size
+from ._layout import set_size
+from ._requirements import mean_directions, require_dimension, split_of
+from ._style import PANEL, color, draw_points, ground, ink, point_style, ray
 
 SPEC = FigureSpec(
     title="sphere",
@@ -33,7 +34,7 @@ _PIN, _NAME = 1.15, 1.28
 _FAINT = 0.22
 
 
-def draw(
+def draw_axes(
     axes: Axes3D,
     part: Embedding,
     class_names: Sequence[str],
@@ -86,19 +87,10 @@ def _draw_features(axes: Axes3D, part: Embedding, eye: np.ndarray) -> None:
     points, labels = unit(part.features[order].astype(np.float64)), part.labels[order]
     tints = np.array([color(label) for label in range(int(labels.max()) + 1)])
     near = points @ eye >= 0
-    style = point_style(len(points))
+    alpha = point_style(len(points))["alpha"]
     for name, side, share, place in (("near", near, 1.0, 3), ("far", ~near, _FAINT, 1)):
-        marks: Any = style | {"alpha": share * style["alpha"]}
-        axes.scatter(
-            *points[side].T,
-            c=tints[labels[side]],
-            depthshade=False,
-            linewidths=0,
-            rasterized=True,
-            zorder=place,
-            gid=f"features-{name}",
-            **marks,
-        )
+        look: Any = {"alpha": share * alpha, "depthshade": False, "zorder": place}
+        draw_points(axes, points[side], tints[labels[side]], f"features-{name}", len(points), **look)
 
 
 def _draw_pin(axes: Axes3D, direction: np.ndarray, label: int, eye: np.ndarray) -> None:
@@ -125,7 +117,7 @@ def _draw_name(axes: Axes3D, direction: np.ndarray, text: str, eye: np.ndarray) 
     )
 
 
-def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A row per run, a column per view."""
     require_dimension(runs, 3, "The sphere")
     set_size(figure, 1.1 * PANEL * len(VIEWS), (1.1 * PANEL + 0.35) * len(runs))
@@ -133,4 +125,6 @@ def compose(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
         row.suptitle(f"{run.title} · {run.caption}", fontsize="large")
         grid = row.subplots(1, len(VIEWS), subplot_kw={"projection": "3d"})
         for axes, (elevation, azimuth) in zip(grid, VIEWS, strict=True):
-            draw(axes, part_of(run, split), run.class_names, run.weight, elevation=elevation, azimuth=azimuth)
+            draw_axes(
+                axes, split_of(run, split), run.class_names, run.weight, elevation=elevation, azimuth=azimuth
+            )

@@ -1,6 +1,6 @@
 """What a margin does to the logit of a sample's own class, at every angle to that class's direction.
 
-The curves are read from the losses' own code. Where a curve lies below the cosine, training sees the
+The curves are computed by the code of the losses. Where a curve is below the cosine, training treats the
 sample as farther from its class than it is.
 """
 
@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from ..errors import RunError
 from ..protocols import RunView
 from ..specs import FigureSpec, neighbour_angle
-from ._style import FAINT, PALETTE, ray, set_size
+from ._layout import set_size
+from ._style import FAINT, PALETTE, note, ray
 
 SPEC = FigureSpec(
     title="target logits",
@@ -47,7 +48,7 @@ class _Line(NamedTuple):
     style: Any
 
 
-def draw(axes: Axes, curves: Sequence[Curve], *, half_way: float | None = None) -> None:
+def draw_axes(axes: Axes, curves: Sequence[Curve], *, half_way: float | None = None) -> None:
     """Draw curves, and the plain cosine, each named at its end; `half_way` (radians) marks the angle at
     which the next class is as near."""
     lines = _merged(curves)
@@ -60,14 +61,11 @@ def draw(axes: Axes, curves: Sequence[Curve], *, half_way: float | None = None) 
     _name_ends(axes, lines)
     if half_way is not None:
         axes.axvline(np.degrees(half_way), color=ray(), linewidth=0.8, zorder=0, gid="half-way")
-        axes.annotate(
+        text, place = (
             f"{np.degrees(half_way):.0f}°: half way\nto the next class",
             (np.degrees(half_way), 0.04),
-            (3, 0),
-            xycoords=axes.get_xaxis_transform(),
-            textcoords="offset points",
-            fontsize="small",
         )
+        note(axes, text, place, (3, 0), axes.get_xaxis_transform(), fontsize="small")
     axes.set_xticks(range(0, 181, 30))
     axes.set_xlabel("angle to the class direction (degrees)")
     axes.set_ylabel("target logit / scale")
@@ -120,7 +118,7 @@ def _apart(wanted: np.ndarray, heights: np.ndarray) -> np.ndarray:
     return places
 
 
-def compose(figure: Figure, runs: Sequence[RunView]) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     """One line per loss and settings; runs that differ in nothing else share it."""
     curves: dict[str, Curve] = {}
     half_ways = set()
@@ -135,4 +133,6 @@ def compose(figure: Figure, runs: Sequence[RunView]) -> None:
             "`lossbench train --loss arcface` makes one that has."
         )
     set_size(figure, 6.2, max(3.2, 1.0 + 0.2 * len(curves)))
-    draw(figure.subplots(), list(curves.values()), half_way=half_ways.pop() if len(half_ways) == 1 else None)
+    draw_axes(
+        figure.subplots(), list(curves.values()), half_way=half_ways.pop() if len(half_ways) == 1 else None
+    )

@@ -6,7 +6,6 @@ largest. (An interval of few seeds would be wider than all that is seen, and cro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,8 +20,9 @@ from ..errors import RunError
 from ..protocols import RunView
 from ..records import EpochRecord
 from ..specs import FigureSpec
-from ._style import PALETTE, ink, set_size
-from ._sweeps import grouped
+from ._layout import grid_shape, set_size
+from ._settings import grouped
+from ._style import color, ink
 
 SPEC = FigureSpec(
     title="training",
@@ -51,12 +51,12 @@ class Course(NamedTuple):
     values: np.ndarray
 
 
-def compose(figure: Figure, runs: Sequence[RunView]) -> None:
+def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     """A panel for each number that any of the runs has. Raises RunError for runs without any epoch."""
     groups = {label: own for label, own in grouped(runs).items() if own[0].epochs}
     if not groups:
         raise RunError("These runs have no record of their epochs.")
-    tints = [PALETTE[number % len(PALETTE)] for number in range(len(groups))]
+    tints = [color(number) for number in range(len(groups))]
     losses = _losses(list(groups.values()), tints)
     panels = {"loss" if len(losses) == len(groups) else "loss terms, without their weights": losses}
     for title, number in _NUMBERS.items():
@@ -64,13 +64,12 @@ def compose(figure: Figure, runs: Sequence[RunView]) -> None:
         courses = [Course(tint, "-", "", _table(alike, number)) for tint, alike in own]
         if any(np.isfinite(course.values).any() for course in courses):
             panels[title] = courses
-    height = math.ceil(len(panels) / _WIDTH)
-    width = math.ceil(len(panels) / height)
+    height, width = grid_shape(len(panels), _WIDTH)
     spare = height * width - len(panels)
     set_size(figure, 2.5 * width + 0.1, 1.9 * height + (0.1 if spare else 0.5))
     grid = figure.subplots(height, width, squeeze=False)
     for axes, (title, courses) in zip(grid.flat, panels.items(), strict=False):
-        draw(axes, courses, title=title, linear=title in _LINEAR)
+        draw_axes(axes, courses, title=title, linear=title in _LINEAR)
     for axes in grid.flat[len(panels) :]:
         axes.axis("off")
     _draw_legend(figure, grid.flat[-1] if spare else None, groups, tints)
@@ -96,7 +95,7 @@ def _table(runs: Sequence[RunView], number: Callable[[EpochRecord], float]) -> n
     return found
 
 
-def draw(axes: Axes, courses: Sequence[Course], *, title: str, linear: bool = False) -> None:
+def draw_axes(axes: Axes, courses: Sequence[Course], *, title: str, linear: bool = False) -> None:
     """Draw lines over epochs 1, 2, ...; where all are the same, one in ink stands for all."""
     if len(courses) > 1 and all(_equal(courses[0].values, course.values) for course in courses[1:]):
         courses = [courses[0]._replace(color=ink())]

@@ -1,7 +1,8 @@
-"""The metrics, one per file: `compute(Measured)` gives a float. Private files hold what several need."""
+"""The metrics, one per file: `compute(MetricInput)` gives a float. Private files hold what several need."""
 
 from ._measure import measure
-from ._vectors import angles, unit
+from ._probabilities import probabilities
+from ._vectors import angles, class_means, unit
 from ._verification import Roc, roc
 
-__all__ = ["Roc", "angles", "measure", "roc", "unit"]
+__all__ = ["Roc", "angles", "class_means", "measure", "probabilities", "roc", "unit"]

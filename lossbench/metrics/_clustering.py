@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..records import Measured
-from ._vectors import points
+from ..records import MetricInput
+from ._vectors import compared_vectors
 
 
 class Clusters(NamedTuple):
@@ -18,7 +18,7 @@ class Clusters(NamedTuple):
     assigned: np.ndarray
 
 
-def k_means(measured: Measured) -> Clusters:
+def k_means(inputs: MetricInput) -> Clusters:
     """As many clusters as classes are present, the best of ten starts; on directions under cosine.
 
     Lloyd, Least squares quantization in PCM, 1982, from the starts of Arthur, Vassilvitskii, k-means++,
@@ -27,7 +27,7 @@ def k_means(measured: Measured) -> Clusters:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    vectors, labels = points(measured), measured.tested.labels
+    vectors, labels = compared_vectors(inputs), inputs.evaluated.labels
     order = np.lexsort((labels, *vectors.T))
     model = KMeans(len(np.unique(labels)), n_init=10, random_state=0)
     with warnings.catch_warnings():

@@ -6,22 +6,22 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import catalog
 
 
-def measure(measured: Measured, names: Iterable[str] | None = None) -> dict[str, float]:
-    """The named metrics (None: all cheap ones), by name, as far as `measured` has what they need.
+def measure(inputs: MetricInput, names: Iterable[str] | None = None) -> dict[str, float]:
+    """The named metrics (None: all cheap ones), by name, as far as `inputs` have what they need.
 
     Raises ValueError for features that are not finite: their distances would be meaningless.
     """
-    for part in (measured.reference, measured.tested):
+    for part in (inputs.reference, inputs.evaluated):
         if not np.isfinite(part.features).all():
             raise ValueError("features are not finite")
     specs = {name: catalog.spec("metrics", name) for name in catalog.names("metrics")}
     chosen = [name for name, spec in specs.items() if spec.cheap] if names is None else names
     return {
-        name: float(catalog.load("metrics", name)(measured))
+        name: float(catalog.load("metrics", name)(inputs))
         for name in chosen
-        if specs[name].needs in measured.offers
+        if specs[name].needs in inputs.available
     }

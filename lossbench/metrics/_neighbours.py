@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import Measured
-from ._vectors import directions, positions, unit
+from ..records import MetricInput
+from ._vectors import feature_directions, feature_vectors, unit
 
 NEAREST = 5
-"""Neighbours found by one search; who needs fewer takes the first."""
+"""Neighbours of one search; metrics that need fewer take the first."""
 
 _TREE_DIMENSIONS = 15
 """From here on a k-d tree visits most of its leaves, and comparing with everything is faster."""
@@ -22,14 +22,16 @@ _NONE = -1
 """In place of a label where there are no more."""
 
 
-def nearest_by_distance(measured: Measured) -> np.ndarray:
+def nearest_by_distance(inputs: MetricInput) -> np.ndarray:
     """Labels (N, up to 5) of the training features nearest by Euclidean distance, nearest first."""
-    return _nearest(measured, measured.once(positions), measured.reference.features.astype(np.float64))
+    return _nearest(inputs, inputs.cached(feature_vectors), inputs.reference.features.astype(np.float64))
 
 
-def nearest_by_angle(measured: Measured) -> np.ndarray:
+def nearest_by_angle(inputs: MetricInput) -> np.ndarray:
     """Labels (N, up to 5) of the training features with the largest cosine, nearest first."""
-    return _nearest(measured, measured.once(directions), unit(measured.reference.features.astype(np.float64)))
+    return _nearest(
+        inputs, inputs.cached(feature_directions), unit(inputs.reference.features.astype(np.float64))
+    )
 
 
 def majority(labels: np.ndarray) -> np.ndarray:
@@ -39,10 +41,10 @@ def majority(labels: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(best, labels, labels.max(initial=0) + 1).min(axis=1))
 
 
-def _nearest(measured: Measured, tested: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def _nearest(inputs: MetricInput, tested: np.ndarray, reference: np.ndarray) -> np.ndarray:
     from sklearn.neighbors import NearestNeighbors
 
-    places, labels = _places(reference, measured.reference.labels)
+    places, labels = _places(reference, inputs.reference.labels)
     algorithm = "kd_tree" if places.shape[1] <= _TREE_DIMENSIONS else "brute"
     center = places.mean(axis=0)  # the products that replace distances lose digits far from the origin
     search = NearestNeighbors(n_neighbors=min(NEAREST, len(places)), algorithm=algorithm).fit(places - center)

@@ -1,9 +1,9 @@
-"""Every sample asks for its class among all others: what it finds in the first R places.
+"""Retrieval: each sample is a query, and all other samples of the split are ranked by their distance to it.
 
-Shapes: N samples; Q queries, the samples whose class has others; R of a query, the others of its class.
-The nearest come first, by Euclidean distance or by cosine as the loss compares. Of equally near samples
-those of other classes come first, so that ties do not depend on the order of samples and features that
-coincide earn nothing.
+Shapes: N samples; Q queries, those N whose class has other samples; R of a query, how many others its class
+has. Nearest first, by Euclidean distance, or by cosine where the loss compares so. Of equally near samples
+those of other classes come first: ties do not depend on the order of samples, and features that coincide
+do not count as retrieved.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..records import Measured
-from ._vectors import members, points
+from ..records import MetricInput
+from ._vectors import class_members, compared_vectors
 
 _CELLS = 4_000_000
 """Distances held at once."""
 
 
-class Found(NamedTuple):
-    """Of each query (Q,): is the first its class, the fraction of its class, the average precision."""
+class Ranking(NamedTuple):
+    """Of each query (Q,): whether the nearest is of its class, the fraction of its class among the first R,
+    and the average precision there."""
 
     first: np.ndarray
     r_precision: np.ndarray
@@ -32,24 +33,24 @@ class Found(NamedTuple):
         return float(values.mean()) if len(values) else float("nan")
 
 
-def retrieve(measured: Measured) -> Found:
-    """What each query finds, queries ordered by class. A class of one sample asks for nothing."""
-    vectors, labels = points(measured), measured.tested.labels
-    parts = [Found(*np.zeros((3, 0)))]
-    for index in members(labels):
+def retrieve(inputs: MetricInput) -> Ranking:
+    """The ranking of every query, ordered by class."""
+    vectors, labels = compared_vectors(inputs), inputs.evaluated.labels
+    parts = [Ranking(*np.zeros((3, 0)))]
+    for index in class_members(labels):
         if len(index) == 1:
             continue
         own, others = vectors[index], vectors[labels != labels[index[0]]]
         step = max(1, _CELLS // len(labels))
-        parts += [_found(own, others, slice(start, start + step)) for start in range(0, len(own), step)]
-    return Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        parts += [_rank(own, others, slice(start, start + step)) for start in range(0, len(own), step)]
+    return Ranking(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _found(own: np.ndarray, others: np.ndarray, rows: slice) -> Found:
-    """What the given rows of one class (n, D) find among the rest of it and the other classes."""
+def _rank(own: np.ndarray, others: np.ndarray, rows: slice) -> Ranking:
+    """The ranking of the given rows of one class (n, D) among the rest of it and the other classes."""
     queries, wanted = own[rows], len(own) - 1
     same = cdist(queries, own, "sqeuclidean")
-    same[np.arange(len(queries)), np.arange(len(own))[rows]] = np.inf  # nobody finds himself
+    same[np.arange(len(queries)), np.arange(len(own))[rows]] = np.inf  # a query is not ranked itself
     same = np.sort(same, axis=1)[:, :wanted]
     different = cdist(queries, others, "sqeuclidean")
     if wanted < len(others):
@@ -58,4 +59,4 @@ def _found(own: np.ndarray, others: np.ndarray, rows: slice) -> Found:
     nearest = np.concatenate([different, same], axis=1)  # in this order a stable sort puts ties last
     hits = np.argsort(nearest, axis=1, kind="stable")[:, :wanted] >= different.shape[1]
     precision = np.cumsum(hits, axis=1) / np.arange(1, wanted + 1)
-    return Found(hits[:, 0].astype(np.float64), hits.mean(axis=1), (precision * hits).sum(axis=1) / wanted)
+    return Ranking(hits[:, 0].astype(np.float64), hits.mean(axis=1), (precision * hits).sum(axis=1) / wanted)

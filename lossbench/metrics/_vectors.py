@@ -1,7 +1,7 @@
-"""Features under test as float64 vectors: positions, directions, and what lies within and between classes.
+"""Features under test as float64 vectors, as directions, and statistics within and between classes.
 
-Shapes: N samples, D feature dimension, C classes present. Functions of a `Measured` are meant for
-`measured.once`, so that metrics share their results.
+Shapes: N samples, D feature dimension, C classes present. Functions of a `MetricInput` are meant for
+`MetricInput.cached`, so that metrics share their results.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..records import Measured
+from ..records import MetricInput
 
 _DIGITS = 12
 """Decimals of a direction: coarser than float64's rounding, so that features on one ray are equal to the
 last bit and tie; far finer than float32's, so that nothing is lost."""
 
 
-class Classes(NamedTuple):
+class ClassStatistics(NamedTuple):
     """The classes present: labels (C,), samples of each (C,), means (C, D), mean distance to them (C,)."""
 
     labels: np.ndarray
@@ -27,9 +27,9 @@ class Classes(NamedTuple):
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows (N, D) at length 1; a zero row stays at the origin, equally far from all directions."""
+    """Rows (N, D) at length 1; a zero row stays zero, equally far from all directions, and NaN stays NaN."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    scaled = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths != 0)
     return np.asarray(scaled.round(_DIGITS))
 
 
@@ -43,72 +43,81 @@ def angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(np.degrees(2 * halves))
 
 
-def positions(measured: Measured) -> np.ndarray:
+def feature_vectors(inputs: MetricInput) -> np.ndarray:
     """The features (N, D) in float64."""
-    return measured.tested.features.astype(np.float64)
+    return inputs.evaluated.features.astype(np.float64)
 
 
-def directions(measured: Measured) -> np.ndarray:
+def feature_directions(inputs: MetricInput) -> np.ndarray:
     """The features (N, D) in float64 at length 1."""
-    return unit(positions(measured))
+    return unit(feature_vectors(inputs))
 
 
-def points(measured: Measured) -> np.ndarray:
-    """The features (N, D) as the loss compares them: directions under cosine, else positions.
+def compared_vectors(inputs: MetricInput) -> np.ndarray:
+    """The features (N, D) as the loss compares them: directions under cosine, else the vectors themselves.
 
     Between directions the Euclidean distance orders as the cosine does, ||a - b||^2 = 2 - 2 cos, and
     keeps its digits where the cosine is nearly 1.
     """
-    return measured.once(directions if measured.cosine else positions)
+    return inputs.cached(feature_directions if inputs.cosine else feature_vectors)
 
 
-def members(labels: np.ndarray) -> list[np.ndarray]:
+def class_members(labels: np.ndarray) -> list[np.ndarray]:
     """The indices of each class's samples, classes in ascending order."""
     order = np.argsort(labels, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 
 
-def classes_of(vectors: np.ndarray, labels: np.ndarray) -> Classes:
+def class_means(vectors: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Mean of vectors (N, D) for each label from 0: (classes, D), NaN for a class without any."""
+    means = np.full((classes, vectors.shape[1]), np.nan)
+    for label in np.unique(labels):
+        means[label] = vectors[labels == label].mean(axis=0)
+    return means
+
+
+def statistics_of(vectors: np.ndarray, labels: np.ndarray) -> ClassStatistics:
     """Means and mean Euclidean distances to them, of vectors (N, D) with labels (N,)."""
-    own = members(labels)
+    own = class_members(labels)
     means = np.stack([vectors[index].mean(axis=0) for index in own])
     spreads = [
         np.linalg.norm(vectors[index] - mean, axis=1).mean() for index, mean in zip(own, means, strict=True)
     ]
-    return Classes(np.unique(labels), np.array([len(index) for index in own]), means, np.array(spreads))
+    return ClassStatistics(
+        np.unique(labels), np.array([len(index) for index in own]), means, np.array(spreads)
+    )
 
 
-def classes(measured: Measured) -> Classes:
+def class_statistics(inputs: MetricInput) -> ClassStatistics:
     """The classes of the features as they are, by Euclidean distance."""
-    return classes_of(measured.once(positions), measured.tested.labels)
+    return statistics_of(inputs.cached(feature_vectors), inputs.evaluated.labels)
 
 
-def angular_classes(measured: Measured) -> Classes:
+def angular_statistics(inputs: MetricInput) -> ClassStatistics:
     """The classes of the directions: `means` are unit vectors, `spreads` mean angles to them in degrees.
 
     A class whose unit vectors cancel, or are all zero, has no direction: NaN.
     """
-    vectors, own = measured.once(directions), members(measured.tested.labels)
+    vectors, own = inputs.cached(feature_directions), class_members(inputs.evaluated.labels)
     sums = np.stack([vectors[index].mean(axis=0) for index in own])
     sums[np.linalg.norm(sums, axis=1) < 10.0**-_DIGITS] = np.nan
     means = unit(sums)
-    means[np.isnan(sums)] = np.nan  # `unit` takes them for zero
     spreads = [angles(vectors[index], mean).mean() for index, mean in zip(own, means, strict=True)]
     counts = np.array([len(index) for index in own])
-    return Classes(np.unique(measured.tested.labels), counts, means, np.array(spreads))
+    return ClassStatistics(np.unique(inputs.evaluated.labels), counts, means, np.array(spreads))
 
 
-def smallest_distance(measured: Measured) -> float:
+def smallest_distance(inputs: MetricInput) -> float:
     """Distance of the two nearest class means; NaN with a single class."""
-    from scipy.spatial.distance import pdist  # slow to import, and figures need only directions
+    from scipy.spatial.distance import pdist  # slow to import, and figures do without
 
-    means = measured.once(classes).means
+    means = inputs.cached(class_statistics).means
     return float(pdist(means).min()) if len(means) > 1 else float("nan")
 
 
-def smallest_angle(measured: Measured) -> float:
+def smallest_angle(inputs: MetricInput) -> float:
     """Degrees between the two nearest class directions; NaN with a single class or one without any."""
-    means = measured.once(angular_classes).means
+    means = inputs.cached(angular_statistics).means
     first, second = np.triu_indices(len(means), 1)
     return float(angles(means[first], means[second]).min()) if len(first) else float("nan")
 

@@ -1,4 +1,4 @@
-"""All pairs of samples, told apart by distance: same class or not, at every threshold, exactly.
+"""All pairs of samples, accepted as of one class or not by their distance, exactly at every threshold.
 
 A pair is accepted when its distance is at most the threshold: Euclidean distance, or cosine, as the loss
 compares. TAR is the fraction of the pairs of one class that are accepted, FAR that of the other pairs.
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..records import Measured
-from ._vectors import members, points
+from ..records import MetricInput
+from ._vectors import class_members, compared_vectors
 
 _CELLS = 8_000_000
 """Distances between classes held at once."""
@@ -37,11 +37,16 @@ class Roc(NamedTuple):
         """Whether there are pairs of both kinds."""
         return self.positives > 0 and self.negatives > 0
 
+    def true_accept_rates(self, false_accepts: np.ndarray | int) -> np.ndarray:
+        """The largest TAR, a fraction, with at most so many false accepts, for each of the counts (...)."""
+        passed = np.searchsorted(self.upto, false_accepts, side="right")
+        return np.asarray(np.append(0, self.own)[passed] / self.positives)
 
-def roc(measured: Measured) -> Roc:
+
+def roc(inputs: MetricInput) -> Roc:
     """The whole curve; with N = 10,000 in 10 classes from 50 million distances."""
-    own = members(measured.tested.labels)
-    everything = points(measured)
+    own = class_members(inputs.evaluated.labels)
+    everything = compared_vectors(inputs)
     distances = _within(everything, own)
     pairs = len(everything) * (len(everything) - 1) // 2
     if not len(distances):
@@ -49,7 +54,7 @@ def roc(measured: Measured) -> Roc:
         return Roc(nothing, nothing, nothing, 0, pairs)
     last = np.flatnonzero(np.append(distances[1:] != distances[:-1], True))
     order = np.concatenate(own)
-    below, upto = _count(everything[order], measured.tested.labels[order], distances[last])
+    below, upto = _count(everything[order], inputs.evaluated.labels[order], distances[last])
     return Roc(last + 1, below, upto, len(distances), pairs - len(distances))
 
 
@@ -88,11 +93,9 @@ def _count(vectors: np.ndarray, labels: np.ndarray, distinct: np.ndarray) -> tup
     return below, below + equal[1:]
 
 
-def true_accepts(measured: Measured, one_in: int) -> float:
+def true_accepts(inputs: MetricInput, one_in: int) -> float:
     """The largest TAR whose FAR is at most 1 / one_in, as a fraction; NaN without pairs of both kinds."""
-    curve = measured.once(roc)
+    curve = inputs.cached(roc)
     if not curve.defined:
         return float("nan")
-    allowed = curve.negatives // one_in  # whole pairs: no rounding decides
-    passed = np.searchsorted(curve.upto, allowed, side="right")
-    return float(curve.own[passed - 1] / curve.positives) if passed else 0.0
+    return float(curve.true_accept_rates(curve.negatives // one_in))  # whole pairs: no rounding decides

@@ -5,7 +5,7 @@ accuracy = 1/N sum_i [prediction_i = y_i]
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -17,6 +17,6 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]."""
-    return float((measured.tested.predictions == measured.tested.labels).mean())
+    return float((inputs.evaluated.predictions == inputs.evaluated.labels).mean())

@@ -7,7 +7,7 @@ k is the number of classes present; on unit vectors where the loss compares by c
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._clustering import k_means
 
@@ -20,9 +20,9 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """At most 1, about 0 for clusters by chance; NaN with a single class."""
     from sklearn.metrics import adjusted_mutual_info_score
 
-    found = measured.once(k_means)
+    found = inputs.cached(k_means)
     return float(adjusted_mutual_info_score(*found)) if len(set(found.labels)) > 1 else float("nan")

@@ -5,7 +5,7 @@ gap = min_(j != k) angle(d_j, d_k),  d_j the direction of sum_(y_i = j) x_i / ||
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._vectors import smallest_angle
 
@@ -18,6 +18,6 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Degrees in [0, 180]; NaN with a single class, or when the unit vectors of a class cancel."""
-    return measured.once(smallest_angle)
+    return inputs.cached(smallest_angle)

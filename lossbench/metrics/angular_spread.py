@@ -7,9 +7,9 @@ A zero feature is at 90 degrees from everything.
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
-from ._vectors import angular_classes
+from ._vectors import angular_statistics
 
 SPEC = MetricSpec(
     title="angular spread",
@@ -20,6 +20,6 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Degrees in [0, 180]; NaN when the unit vectors of a class cancel or are all zero."""
-    return float(measured.once(angular_classes).spreads.mean())
+    return float(inputs.cached(angular_statistics).spreads.mean())

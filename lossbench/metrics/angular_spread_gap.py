@@ -7,9 +7,9 @@ d_j is the direction of sum_(y_i = j) x_i / ||x_i||. Free of the lengths of the 
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
-from ._vectors import angular_classes, ratio, smallest_angle
+from ._vectors import angular_statistics, ratio, smallest_angle
 
 SPEC = MetricSpec(
     title="angular spread/gap",
@@ -19,6 +19,6 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """A ratio >= 0; NaN where either angle is, infinite when two class directions coincide."""
-    return ratio(measured.once(angular_classes).spreads.mean(), measured.once(smallest_angle))
+    return ratio(inputs.cached(angular_statistics).spreads.mean(), inputs.cached(smallest_angle))

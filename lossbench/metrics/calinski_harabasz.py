@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
-from ._vectors import classes, positions, ratio
+from ._vectors import class_statistics, feature_vectors, ratio
 
 SPEC = MetricSpec(
     title="Calinski-Harabasz index",
@@ -19,10 +19,10 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """>= 0; infinite without spread; NaN with a single class or sample of each, or all in one point."""
-    features, known = measured.once(positions), measured.once(classes)
-    own = np.searchsorted(known.labels, measured.tested.labels)
+    features, known = inputs.cached(feature_vectors), inputs.cached(class_statistics)
+    own = np.searchsorted(known.labels, inputs.evaluated.labels)
     between = np.square(known.means - features.mean(axis=0)).sum(axis=1) @ known.counts
     within = np.square(features - known.means[own]).sum()
     many, few = len(features) - len(known.labels), len(known.labels) - 1

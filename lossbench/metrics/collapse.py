@@ -16,9 +16,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
-from ._vectors import classes_of, points
+from ._vectors import compared_vectors, statistics_of
 
 SPEC = MetricSpec(
     title="collapsed",
@@ -31,13 +31,13 @@ _ROUNDING = 1e-6
 _OVERLAP = 0.1
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """0.0 or 1.0, never NaN; with a single class only the whole can collapse."""
-    vectors = points(measured)
+    vectors = compared_vectors(inputs)
     around = np.square(vectors - vectors.mean(axis=0)).sum()
     if around <= _ROUNDING**2 * np.square(vectors).sum():
         return 1.0
-    known = classes_of(vectors, measured.tested.labels)
+    known = statistics_of(vectors, inputs.evaluated.labels)
     limits = _OVERLAP / 2 * np.add.outer(known.spreads, known.spreads)
     near = cdist(known.means, known.means) <= limits
     return float(near[np.triu_indices(len(near), 1)].any())

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
-from ._vectors import classes
+from ._vectors import class_statistics
 
 SPEC = MetricSpec(
     title="Davies-Bouldin index",
@@ -20,9 +20,9 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """>= 0; NaN with a single class or when classes without spread coincide, infinite when others do."""
-    known = measured.once(classes)
+    known = inputs.cached(class_statistics)
     if len(known.labels) == 1:
         return float("nan")
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Expected calibration error: how far confidence lies from accuracy, over 15 bins of equal width.
+"""Expected calibration error: the difference of confidence and accuracy, over 15 bins of equal width.
 
 ECE = sum_b |B_b| / N  |accuracy(B_b) - confidence(B_b)|,  B_b = {i : (b-1)/15 < max_j p_ij <= b/15}
 """
@@ -6,10 +6,10 @@ ECE = sum_b |B_b| / N  |accuracy(B_b) - confidence(B_b)|,  B_b = {i : (b-1)/15 <
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import softmax
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
+from ._probabilities import probabilities
 
 SPEC = MetricSpec(
     title="calibration error",
@@ -24,12 +24,11 @@ SPEC = MetricSpec(
 _BINS = 15
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """A fraction in [0, 1]."""
-    tested = measured.tested
-    assert tested.scores is not None, "asked for where there are scores, see MetricSpec.needs"
-    confidence = softmax(tested.scores.astype(np.float64), axis=1).max(axis=1)
+    split = inputs.evaluated
+    confidence = probabilities(inputs.scores).max(axis=1)
     edges = np.linspace(0, 1, _BINS + 1)[1:-1]
-    excess = (tested.predictions == tested.labels) - confidence
+    excess = (split.predictions == split.labels) - confidence
     sums = np.bincount(np.digitize(confidence, edges, right=True), weights=excess)
     return float(np.abs(sums).sum() / len(confidence))

@@ -7,7 +7,7 @@ Over all pairs i < j of the split, by Euclidean distance, or by cosine where the
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._verification import roc
 
@@ -21,9 +21,9 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]; NaN without pairs of both kinds."""
-    curve = measured.once(roc)
+    curve = inputs.cached(roc)
     if not curve.defined:
         return float("nan")
     positives, negatives = curve.positives, curve.negatives

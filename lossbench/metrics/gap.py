@@ -5,7 +5,7 @@ gap = min_(j != k) ||mean_j - mean_k||
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._vectors import smallest_distance
 
@@ -17,6 +17,6 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Smallest distance in feature units; NaN with a single class."""
-    return measured.once(smallest_distance)
+    return inputs.cached(smallest_distance)

@@ -7,7 +7,7 @@ Of equally frequent classes the smallest label counts. Fewer than five training 
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._neighbours import majority, nearest_by_angle
 
@@ -21,6 +21,6 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]."""
-    return float((majority(measured.once(nearest_by_angle)) == measured.tested.labels).mean())
+    return float((majority(inputs.cached(nearest_by_angle)) == inputs.evaluated.labels).mean())

@@ -1,16 +1,14 @@
 """Mean average precision at R: R-precision in which early places count more.
 
-MAP@R = 1/Q sum_i  1/R_i sum_(k <= R_i) P_i(k) [the k-th found by i is of class y_i]
+MAP@R = 1/Q sum_i  1/R_i sum_(k <= R_i) P_i(k) [the k-th nearest to i is of class y_i]
 
 P_i(k) is the fraction of class y_i among the first k, and R_i the number of others of that class.
-Every sample asks among all others of the split, by Euclidean distance, or by cosine where the loss
-compares so. Of equally near samples those of other classes come first. A sample that is the only one of
-its class asks for nothing, so Q may be less than N.
+Q queries, their neighbours and ties: see `_retrieval`.
 """
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._retrieval import retrieve
 
@@ -24,7 +22,7 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]; NaN when no class has two samples."""
-    found = measured.once(retrieve)
-    return found.mean_of(found.average_precision)
+    ranking = inputs.cached(retrieve)
+    return ranking.mean_of(ranking.average_precision)

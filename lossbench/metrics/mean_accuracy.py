@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
-from ._vectors import classes_of, points, unit
+from ._vectors import compared_vectors, statistics_of, unit
 
 SPEC = MetricSpec(
     title="nearest-mean accuracy",
@@ -24,9 +24,9 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]."""
-    known = classes_of(measured.reference.features.astype(np.float64), measured.reference.labels)
-    means = unit(known.means) if measured.cosine else known.means
-    nearest = cdist(points(measured), means, "sqeuclidean").argmin(axis=1)
-    return float((known.labels[nearest] == measured.tested.labels).mean())
+    known = statistics_of(inputs.reference.features.astype(np.float64), inputs.reference.labels)
+    means = unit(known.means) if inputs.cosine else known.means
+    nearest = cdist(compared_vectors(inputs), means, "sqeuclidean").argmin(axis=1)
+    return float((known.labels[nearest] == inputs.evaluated.labels).mean())

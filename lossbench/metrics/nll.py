@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -21,9 +21,7 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Nats per sample, >= 0."""
-    scores, labels = measured.tested.scores, measured.tested.labels
-    assert scores is not None, "asked for where there are scores, see MetricSpec.needs"
-    likelihoods = log_softmax(scores.astype(np.float64), axis=1)
-    return float(-np.take_along_axis(likelihoods, labels[:, None], axis=1).mean())
+    likelihoods = log_softmax(inputs.scores.astype(np.float64), axis=1)
+    return float(-np.take_along_axis(likelihoods, inputs.evaluated.labels[:, None], axis=1).mean())

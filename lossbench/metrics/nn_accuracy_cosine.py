@@ -7,7 +7,7 @@ Of equally near training features the one with the smallest label counts.
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._neighbours import nearest_by_angle
 
@@ -21,6 +21,6 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]."""
-    return float((measured.once(nearest_by_angle)[:, 0] == measured.tested.labels).mean())
+    return float((inputs.cached(nearest_by_angle)[:, 0] == inputs.evaluated.labels).mean())

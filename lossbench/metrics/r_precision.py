@@ -2,14 +2,12 @@
 
 RP = 1/Q sum_i  r_i / R_i,  r_i how many of the first R_i are of class y_i, of which there are R_i
 
-Every sample asks among all others of the split, by Euclidean distance, or by cosine where the loss
-compares so. Of equally near samples those of other classes come first. A sample that is the only one of
-its class asks for nothing, so Q may be less than N.
+Q queries, their neighbours and ties: see `_retrieval`.
 """
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._retrieval import retrieve
 
@@ -23,7 +21,7 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]; NaN when no class has two samples."""
-    found = measured.once(retrieve)
-    return found.mean_of(found.r_precision)
+    ranking = inputs.cached(retrieve)
+    return ranking.mean_of(ranking.r_precision)

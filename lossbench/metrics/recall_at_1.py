@@ -1,15 +1,13 @@
 """Recall at 1: the fraction of samples whose nearest other sample is of their class.
 
-R@1 = 1/Q sum_i [class of the first found by i = y_i]
+R@1 = 1/Q sum_i [class of the nearest to i = y_i]
 
-Every sample asks among all others of the split, by Euclidean distance, or by cosine where the loss
-compares so. Of equally near samples those of other classes come first. A sample that is the only one of
-its class asks for nothing, so Q may be less than N.
+Q queries, their neighbours and ties: see `_retrieval`.
 """
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._retrieval import retrieve
 
@@ -23,7 +21,7 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]; NaN when no class has two samples."""
-    found = measured.once(retrieve)
-    return found.mean_of(found.first)
+    ranking = inputs.cached(retrieve)
+    return ranking.mean_of(ranking.first)

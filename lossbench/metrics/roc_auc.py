@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._verification import roc
 
@@ -23,9 +23,9 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]; NaN without pairs of both kinds."""
-    curve = measured.once(roc)
+    curve = inputs.cached(roc)
     if not curve.defined:
         return float("nan")
     same = np.diff(curve.own, prepend=0)

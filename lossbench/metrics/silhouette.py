@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
-from ._vectors import positions
+from ._vectors import feature_vectors
 
 SPEC = MetricSpec(
     title="silhouette",
@@ -26,12 +26,12 @@ SPEC = MetricSpec(
 _MEBIBYTES = 64
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """In [-1, 1]; NaN with a single class, or when every class has a single sample."""
     from sklearn import config_context
     from sklearn.metrics import silhouette_score
 
-    features, labels = measured.once(positions), measured.tested.labels
+    features, labels = inputs.cached(feature_vectors), inputs.evaluated.labels
     if not 1 < len(np.unique(labels)) < len(labels):
         return float("nan")
     with config_context(working_memory=_MEBIBYTES):

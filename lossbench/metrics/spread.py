@@ -5,9 +5,9 @@ spread = 1/C sum_j  1/n_j sum_(y_i = j) ||x_i - mean_j||
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
-from ._vectors import classes
+from ._vectors import class_statistics
 
 SPEC = MetricSpec(
     title="spread",
@@ -17,6 +17,6 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Mean over the classes present, in feature units."""
-    return float(measured.once(classes).spreads.mean())
+    return float(inputs.cached(class_statistics).spreads.mean())

@@ -7,9 +7,9 @@ Free of the scale of the features, so it compares losses whose features differ i
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
-from ._vectors import classes, ratio, smallest_distance
+from ._vectors import class_statistics, ratio, smallest_distance
 
 SPEC = MetricSpec(
     title="spread/gap",
@@ -18,6 +18,6 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """A ratio >= 0; NaN with a single class, infinite when two class means coincide."""
-    return ratio(measured.once(classes).spreads.mean(), measured.once(smallest_distance))
+    return ratio(inputs.cached(class_statistics).spreads.mean(), inputs.cached(smallest_distance))

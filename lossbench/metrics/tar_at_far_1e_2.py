@@ -7,7 +7,7 @@ Over all pairs i < j of the split, by Euclidean distance, or by cosine where the
 
 from __future__ import annotations
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 from ._verification import true_accepts
 
@@ -21,6 +21,6 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]; NaN without pairs of both kinds."""
-    return true_accepts(measured, one_in=100)
+    return true_accepts(inputs, one_in=100)

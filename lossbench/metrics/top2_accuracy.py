@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import Measured
+from ..records import MetricInput
 from ..specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -22,10 +22,9 @@ SPEC = MetricSpec(
 )
 
 
-def compute(measured: Measured) -> float:
+def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]; a score that is not a number counts as wrong."""
-    scores, labels = measured.tested.scores, measured.tested.labels[:, None]
-    assert scores is not None, "asked for where there are scores, see MetricSpec.needs"
-    own = np.take_along_axis(scores, labels, axis=1)
-    ahead = ~(scores <= own) | ((scores == own) & (np.arange(scores.shape[1]) < labels))
-    return float((ahead.sum(axis=1) < 2).mean())
+    scores, labels = inputs.scores, inputs.evaluated.labels[:, None]
+    true = np.take_along_axis(scores, labels, axis=1)
+    higher = ~(scores <= true) | ((scores == true) & (np.arange(scores.shape[1]) < labels))
+    return float((higher.sum(axis=1) < 2).mean())

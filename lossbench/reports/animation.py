@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from ..errors import RunError, UsageError
-from ..figures import PANEL, features, ink, plane_limit, ray, set_size, title_lines, to_plane
+from ..figures import PANEL, Panel, features, ink, ray, set_size, title_lines, to_plane
 from ..files import write_atomically
 from ..protocols import RunView
-from ..records import Embedding, Panel
+from ..records import Embedding
 from .figure_files import check_choice, describe, render_figure
 
 FORMATS = ("gif", "mp4")
@@ -57,7 +57,7 @@ def _reel(run: RunView) -> _Reel:
     taken = run.snapshots
     if taken is None:
         raise RunError(f"{run.name} has no snapshots; `lossbench train --snapshots 30 --force` keeps them.")
-    right = taken.scores.argmax(2) == _positions(taken.labels)
+    right = taken.scores.argmax(2) == np.searchsorted(run.trained, taken.labels)
     parts = {
         str(t): Embedding(taken.features[t], taken.labels, taken.labels) for t in range(len(taken.epochs))
     }
@@ -74,14 +74,9 @@ def _reel(run: RunView) -> _Reel:
         )
         lines = " · ".join(filter(None, [run.subtitle, f"{100 * right[t].mean():.1f} % right"]))
         title = run.title + note
-        panels.append(Panel(title, lines, {"test": part}, run.class_names, weight, centers, run.name))
-    limit = max(plane_limit(panel) for panel in panels)
+        panels.append(Panel(title, lines, {"test": part}, run.class_names, weight, centers))
+    limit = max(panel.limit for panel in panels)
     return _Reel(panels, taken.epochs, limit)
-
-
-def _positions(labels: np.ndarray) -> np.ndarray:
-    """Labels as columns of the scores: the classes trained on, in order."""
-    return np.unique(labels, return_inverse=True)[1]
 
 
 def _frame(reels: Sequence[_Reel], epoch: float, last: float, view: str, style: str) -> np.ndarray:
@@ -94,7 +89,7 @@ def _frame(reels: Sequence[_Reel], epoch: float, last: float, view: str, style: 
         set_size(figure, _PANEL * len(panels) + 0.2, _PANEL + 0.75 + 0.18 * height)
         grid = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, panel, reel in zip(grid, panels, reels, strict=True):
-            features.draw(axes, panel, "test", view=view, limit=reel.limit)
+            features.draw_axes(axes, panel, "test", view=view, limit=reel.limit)
             title_lines(axes, panel.title, panel.subtitle.split(" · "), height)
         _clock(figure, epoch, last)
 

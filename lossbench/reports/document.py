@@ -22,7 +22,7 @@ from ..runs.config_builder import config_from_dict
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.store import Store
-from ..runs.stored_run import StoredRun, Untrained
+from ..runs.stored_run import StoredRun, UntrainedRun
 from ..specs import catalog
 from ..statistics import Interval, PairedDifference
 
@@ -102,7 +102,7 @@ class Document:
 
 
 def written_file(
-    store: Store, path: Path, kind: str, runs: Sequence[Untrained], choices: str = ""
+    store: Store, path: Path, kind: str, runs: Sequence[UntrainedRun], choices: str = ""
 ) -> WrittenFile:
     """The record of a file that shows these runs. Raises ValueError for a path outside the results folder."""
     configs = [run.config for run in runs if isinstance(run, StoredRun)]
@@ -121,7 +121,7 @@ def record_figure(
     store: Store,
     path: Path,
     kind: str,
-    runs: Sequence[Untrained],
+    runs: Sequence[UntrainedRun],
     *,
     made_by: str,
     command: str,

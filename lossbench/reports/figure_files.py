@@ -73,14 +73,14 @@ def compose_forest(rows: Sequence[ComparisonRow]) -> Compose:
             )
         )
     unit = metric_name(metric) + (" (percentage points)" if is_percent(metric) else "")
-    return partial(forest.compose, rows=lines, baseline=rows[0].baseline_label, unit=unit)
+    return partial(forest.draw_figure, rows=lines, baseline=rows[0].baseline_label, unit=unit)
 
 
 def compose_ranks(labels: Sequence[str], scores: np.ndarray, metric: str) -> Compose:
     """Mean ranks of losses over data sets by scores (data sets, losses), joined where no pair differs."""
     better = higher_is_better(metric) is not False
     return partial(
-        critical_difference.compose,
+        critical_difference.draw_figure,
         names=labels,
         ranks=mean_ranks(scores, higher_is_better=better),
         groups=indistinguishable_groups(scores, higher_is_better=better),
@@ -99,7 +99,7 @@ def compose_budget(results: Sequence[TuningResult]) -> Compose:
     name = "validation accuracy" if metric == "val_accuracy" else f"{metric_name(metric)} on validation"
     ylabel = f"{name} (%)" if is_percent(metric) else name
     better = higher_is_better(metric) is not False
-    return partial(budget.compose, lines=lines, ylabel=ylabel, higher_is_better=better)
+    return partial(budget.draw_figure, lines=lines, ylabel=ylabel, higher_is_better=better)
 
 
 def write_figure(compose: Compose, path: Path, runs: Sequence[RunView] = (), style: str = "paper") -> Path:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from ..errors import RunError, UsageError
+from ..figures import displayable
 from ..files import refuse_links
 from ..protocols import Observer
 from ..records import EpochRecord
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 FEATURES = 2000
 """Test features of the projector, evenly from the split: as many as its browser page turns smoothly."""
+
+
+_SPRITE = 64
+"""Pixels of the longer side of an image in the projector, which takes pictures of 8,192 pixels for all."""
 
 
 class Tracker:
@@ -97,7 +102,7 @@ def write_tensorboard(run: StoredRun) -> Path:
         writer.add_embedding(
             torch.from_numpy(_in_space(tested.features[chosen])),
             metadata=[run.class_names[label] for label in tested.labels[chosen]],
-            label_img=torch.from_numpy(run.images("test")[chosen]).unsqueeze(1) / 255,
+            label_img=_sprites(run.images("test")[chosen]),
             global_step=last,
             tag="test features",
         )
@@ -119,17 +124,24 @@ def _in_space(features: np.ndarray) -> np.ndarray:
     return np.pad(features, ((0, 0), (0, max(0, 3 - features.shape[1]))))
 
 
+def _sprites(images: np.ndarray) -> torch.Tensor:
+    """Images (N, C, H, W) uint8 as the projector's pictures (N, 1 or 3, h, w), from 0 to 1."""
+    pictures = displayable(images, _SPRITE)
+    channels = pictures[:, None] if pictures.ndim == 3 else np.moveaxis(pictures, -1, 1)
+    return torch.from_numpy(np.ascontiguousarray(channels)) / 255
+
+
 def _picture(run: StoredRun) -> np.ndarray:
     """The figure of the features as an image (H, W, 4) uint8."""
     choices = {name: allowed[0] for name, allowed in catalog.spec("figures", "features").choices.items()}
-    compose = catalog.load("figures", "features")
-    figure = render_figure(lambda figure: compose(figure, [run], **choices))
+    draw_figure = catalog.load("figures", "features")
+    figure = render_figure(lambda figure: draw_figure(figure, [run], **choices))
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
 
 
 def _writer(run: RunFolder) -> SummaryWriter:
-    """A writer into the run's folder, emptied: the folder itself stays, somebody may be looking at it."""
+    """A writer into the run's folder, emptied; the folder itself stays, as TensorBoard may be watching it."""
     folder = run.path / "tensorboard"
     refuse_links(run.path)
     try:

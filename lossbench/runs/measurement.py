@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import RunError
 from ..metrics import measure
-from ..records import Embedding, Measured
+from ..records import Embedding, MetricInput
 from ..specs.quantities import UNSEEN
 from .config import RunConfig
 from .store import RunFolder
@@ -25,8 +25,8 @@ def measure_split(
         tested, classes = tested._replace(scores=None), len(config.unseen)
         reference = Embedding(*(array[:0] for array in reference[:3]))
     return measure(
-        Measured(
-            tested=tested,
+        MetricInput(
+            evaluated=tested,
             reference=reference,
             classes=classes,
             cosine=config.cosine,

@@ -1,4 +1,4 @@
-"""Stored runs as figures and pages see them: everything read, or computed, when first asked for."""
+"""Stored runs as figures and pages see them; arrays are read or computed on first use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .result import Status
 from .store import RunFolder
 
 
-class Untrained:
+class UntrainedRun:
     """What a RunView knows before any training: the loss itself at its settings."""
 
     def __init__(self, config: RunConfig) -> None:
@@ -42,19 +42,19 @@ class Untrained:
         """See RunView; a term's setting is named as in `--set`, with the term where two have it."""
         config = self.config
         fields = dataclasses.asdict(config)
-        found: dict[str, Value] = {"loss": config.loss, "unseen": config.unseen_names}
-        found |= {name: value for name, value in fields.items() if name not in ("terms", "seed", "unseen")}
+        settings: dict[str, Value] = {"loss": config.loss, "unseen": config.unseen_names}
+        settings |= {name: value for name, value in fields.items() if name not in ("terms", "seed", "unseen")}
         if any(term.has_weight for term in config.terms):
-            found["lambda"] = config.value_of("lambda")
+            settings["lambda"] = config.value_of("lambda")
         keys = [key for term in config.terms for key, _ in term.settings]
         for term in config.terms:
             for key, value in term.settings:
-                found[key if keys.count(key) == 1 else f"{term.name}.{key}"] = value
-        return found
+                settings[key if keys.count(key) == 1 else f"{term.name}.{key}"] = value
+        return settings
 
     @property
     def numbers(self) -> Mapping[str, float]:
-        """Nothing was measured yet."""
+        """None: nothing is measured before training."""
         return {}
 
     def target_logits(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -67,7 +67,7 @@ class Untrained:
         return target_curve(term.name, dict(term.settings))
 
 
-class StoredRun(Untrained):
+class StoredRun(UntrainedRun):
     """A RunView of a run in the store. Raises RunError for one that is not complete."""
 
     def __init__(self, folder: RunFolder, data_dir: Path | None = None) -> None:
@@ -86,8 +86,8 @@ class StoredRun(Untrained):
     @cached_property
     def numbers(self) -> Mapping[str, float]:
         """See RunView."""
-        own = self.result.numbers
-        return own | {name: value for name, value in self.folder.metrics().items() if value is not None}
+        later = {name: value for name, value in self.folder.metrics().items() if value is not None}
+        return self.result.numbers | later
 
     @cached_property
     def epochs(self) -> Sequence[EpochRecord]:
@@ -101,38 +101,37 @@ class StoredRun(Untrained):
     @property
     def splits(self) -> Mapping[str, Embedding]:
         """See RunView."""
-        number = np.array(self.config.labels)  # a class has its own number, whichever others were kept out
-        return {name: _renumbered(part, number) for name, part in self._stored[0].items()}
+        label = np.array(self.config.labels)  # of each class as training numbers them
+        return {
+            name: split._replace(labels=label[split.labels], predictions=label[split.predictions])
+            for name, split in self._stored[0].items()
+        }
 
     @property
     def weight(self) -> np.ndarray | None:
         """See RunView."""
-        return _in_place(self._stored[1].get("weight"), self.config)
+        return self._by_label(self._stored[1].get("weight"), 2)
 
     @property
     def centers(self) -> np.ndarray | None:
         """See RunView."""
-        return _in_place(self._stored[1].get("centers"), self.config)
+        return self._by_label(self._stored[1].get("centers"), 2)
 
     @cached_property
     def snapshots(self) -> Snapshots | None:
         """See RunView."""
-        found = self.folder.snapshots()
-        if found is None:
+        stored = self.folder.snapshots()
+        if stored is None:
             return None
-        moved = {name: [_in_place(page, self.config) for page in d] for name, d in found.directions.items()}
-        return found._replace(
-            labels=np.array(self.config.labels)[found.labels],
-            directions={
-                name: np.stack(pages)  # type: ignore[arg-type]
-                for name, pages in moved.items()
-                if all(page is not None for page in pages)
-            },
+        directions = {name: self._by_label(rows, 3) for name, rows in stored.directions.items()}
+        return stored._replace(
+            labels=np.array(self.config.labels)[stored.labels],
+            directions={name: rows for name, rows in directions.items() if rows is not None},
         )
 
     @property
     def caption(self) -> str:
-        """Settings, unseen classes and accuracy, parted by ' · '."""
+        """Settings, unseen classes and accuracy, separated by ' · '."""
         unseen = f"unseen {self.config.unseen_names}" if self.config.unseen else ""
         split = self.config.eval_split
         accuracy = format_value(f"{split}_accuracy", self.result.accuracy(split), unit=True)
@@ -142,9 +141,8 @@ class StoredRun(Untrained):
         """See RunView. Raises DataError where the data set cannot be read."""
         from ..data import load_splits
 
-        part = getattr(load_splits(self.config.split_spec, self.data_dir), split)
-        array: np.ndarray = part.images.squeeze(1).numpy()
-        return array
+        images: np.ndarray = getattr(load_splits(self.config.split_spec, self.data_dir), split).images.numpy()
+        return images
 
     @cached_property
     def _loss(self) -> Any:
@@ -163,10 +161,8 @@ class StoredRun(Untrained):
         if self._loss.classifier() is None:
             features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
             means = class_means(features, labels, self.config.classes)
-        found: np.ndarray = class_scores(
-            self._loss, torch.from_numpy(points).float(), means, self.config.rule
-        ).numpy()
-        return found
+        scores = class_scores(self._loss, torch.from_numpy(points).float(), means, self.config.rule)
+        return np.asarray(scores.numpy())
 
     def loss_values(self, points: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
         """See RunView. Raises RunError for a loss on pairs, which has no value for one sample."""
@@ -176,17 +172,12 @@ class StoredRun(Untrained):
 
         return values_and_gradients(self._loss, points, self.config.labels.index(label))
 
-
-def _renumbered(part: Embedding, number: np.ndarray) -> Embedding:
-    return part._replace(labels=number[part.labels], predictions=number[part.predictions])
-
-
-def _in_place(directions: np.ndarray | None, config: RunConfig) -> np.ndarray | None:
-    """Directions (C, D) at the rows of their labels, NaN for classes that have none; None for anything
-    that is not one direction per class."""
-    labels = np.array(config.labels)
-    if directions is None or directions.ndim != 2 or len(directions) > len(labels):
-        return None
-    placed = np.full((len(labels), directions.shape[1]), np.nan)
-    placed[labels[: len(directions)]] = directions
-    return placed
+    def _by_label(self, directions: np.ndarray | None, dimensions: int) -> np.ndarray | None:
+        """Directions (..., C, D) at the rows of their labels, NaN for classes without any; None for anything
+        that has not one direction per class, in an array of so many dimensions."""
+        labels = np.array(self.config.labels)
+        if directions is None or directions.ndim != dimensions or directions.shape[-2] > len(labels):
+            return None
+        placed = np.full((*directions.shape[:-2], len(labels), directions.shape[-1]), np.nan)
+        placed[..., labels[: directions.shape[-2]], :] = directions
+        return placed

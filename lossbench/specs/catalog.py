@@ -38,7 +38,7 @@ _FUNCTION = {
     "schedules": "factor",
     "data": "load",
     "metrics": "compute",
-    "figures": "compose",
+    "figures": "draw_figure",
 }  # the others are a class each
 _SPEC_MODULES = {"specs", "lossbench.specs", "math"}  # what a SPEC may be made of: nothing that imports torch
 

@@ -150,8 +150,8 @@ class MetricSpec:
 class FigureSpec:
     """What a figure shows, which published figure it follows, and what it is drawn from.
 
-    drawn_from: stored `runs`, by the file's `compose(figure, runs, **choices)`; or what a command found
-    out about them: a `comparison`, the `ranks` of losses, `searches`.
+    drawn_from: stored `runs`, by the file's `draw_figure(figure, runs, **choices)`; or what a command
+    computed from them: a `comparison`, the `ranks` of losses, `searches`.
     default: which runs, when none is named: the newest of each loss `compared` by default, the `newest`
     one, the newest with all its `seeds`, `all` of the newest one's loss, or `every` one under the conditions
     (all but loss and seed) that most runs share; or the `untrained` losses at their defaults.

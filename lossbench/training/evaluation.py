@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..data import Splits, normalize
 from ..losses import WeightedSum, class_means, class_scores
-from ..records import Embedding, Measured
+from ..records import Embedding, MetricInput
 from ..runs.config import RunConfig, dataset_spec
 from ..runs.measurement import measure_split
 from ..specs import catalog
@@ -63,7 +63,7 @@ class Evaluator:
             return {"val_accuracy": math.nan}
         means = self.class_means(_REFERENCE)
         val = self._embedding("val", self.embed(self.splits.val.images), means)
-        measured = Measured(tested=val, reference=val, classes=self.config.classes)
+        measured = MetricInput(evaluated=val, reference=val, classes=self.config.classes)
         numbers = {"val_accuracy": _accuracy(val)}
         if np.isfinite(val.features).all():
             numbers |= {name: catalog.load("metrics", name)(measured) for name in ("spread", "gap")}

@@ -25,7 +25,7 @@ def test_every_metric_is_timed_alone_and_all_together():
 
 def test_each_turn_computes_anew(monkeypatch):
     made = []
-    monkeypatch.setattr(metrics, "measure_together", lambda measured, names: made.append(measured._known))
+    monkeypatch.setattr(metrics, "measure_together", lambda measured, names: made.append(measured._cache))
     measure(repeats=3, names=["gap"], tested=20, reference=20)
     assert len(made) == 4 and len({id(known) for known in made}) == 4  # one to warm up
 
@@ -34,15 +34,15 @@ def test_counterparts_compute_the_same():
     measured = gaussian_classes(300, 600)
     for name, theirs in metrics._COUNTERPARTS.items():
         own = values(measured, [name])[name]
-        assert theirs(measured.tested, measured.reference) == pytest.approx(own, rel=1e-4), name
+        assert theirs(measured.evaluated, measured.reference) == pytest.approx(own, rel=1e-4), name
 
 
 def test_features_are_the_same_ones_every_time_and_of_ten_classes():
     first, second = gaussian_classes(50, 70), gaussian_classes(50, 70)
-    np.testing.assert_array_equal(first.tested.features, second.tested.features)
-    assert first.tested.features.shape == (50, 2) and first.reference.features.shape == (70, 2)
-    assert set(first.tested.labels) == set(range(10))
-    assert set(first.offers) == {"features", "reference", "scores", "probabilities"}
+    np.testing.assert_array_equal(first.evaluated.features, second.evaluated.features)
+    assert first.evaluated.features.shape == (50, 2) and first.reference.features.shape == (70, 2)
+    assert set(first.evaluated.labels) == set(range(10))
+    assert set(first.available) == {"features", "reference", "scores", "probabilities"}
 
 
 def test_an_unknown_metric_is_refused():

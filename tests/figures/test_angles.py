@@ -31,7 +31,7 @@ def test_a_class_that_was_never_learned_is_nobodys_nearest():
 def test_histograms_are_percentages_and_means_are_marked():
     axes = Figure().subplots()
     found = np.array([[2.0, 4.0, 6.0, 8.0], [30.0, 32.0, 34.0, 40.0]])
-    angles.draw(axes, found, np.linspace(0, 45, 46))
+    angles.draw_axes(axes, found, np.linspace(0, 45, 46))
     marks = {line.get_gid(): line.get_xdata()[0] for line in axes.lines if line.get_gid()}
     assert marks == {"mean of own class": 5.0, "mean of nearest other class": 34.0}
     assert [text.get_text() for text in axes.texts] == ["5.0°", "34.0°"]
@@ -42,7 +42,7 @@ def test_histograms_are_percentages_and_means_are_marked():
 
 def test_the_course_is_drawn_where_features_were_kept():
     figure = Figure(layout="constrained")
-    angles.compose(figure, [View(), View(snapshots=snapshots())], split="test")
+    angles.draw_figure(figure, [View(), View(snapshots=snapshots())], split="test")
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert len(shown) == 3
     own = next(line for line in shown[-1].lines if line.get_gid() == "own class")
@@ -55,7 +55,7 @@ def test_the_course_is_drawn_where_features_were_kept():
 
 def test_without_kept_features_there_is_one_row():
     figure = Figure(layout="constrained")
-    angles.compose(figure, [View(), View()], split="train")
+    angles.draw_figure(figure, [View(), View()], split="train")
     assert len(figure.axes) == 2
     assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
     assert figure.axes[0].get_ylabel() == "train features (%)"
@@ -65,7 +65,7 @@ def test_without_weights_the_means_of_the_training_features_are_the_directions()
     figure, part = Figure(layout="constrained"), embedding(200, seed=1)
     train = embedding(400)
     aside = train._replace(features=(train.features @ _quarter_turn()).astype(np.float32))
-    angles.compose(figure, [View(weight=None, splits={"train": aside, "test": part})], split="test")
+    angles.draw_figure(figure, [View(weight=None, splits={"train": aside, "test": part})], split="test")
     (mark,) = [line for line in figure.axes[0].lines if line.get_gid() == "mean of own class"]
     assert mark.get_xdata()[0] == pytest.approx(90, abs=1)
 
@@ -78,6 +78,6 @@ def test_the_directions_of_an_angle_course_are_those_of_its_moment():
     album = snapshots()
     wrong = album._replace(directions={"weight": np.repeat(-directions()[None], 4, axis=0)})
     figure = Figure(layout="constrained")
-    angles.compose(figure, [View(snapshots=wrong)], split="test")
+    angles.draw_figure(figure, [View(snapshots=wrong)], split="test")
     own = next(line for line in figure.axes[1].lines if line.get_gid() == "own class")
     assert own.get_ydata()[-1] > 177

@@ -27,11 +27,11 @@ def line(label, values, best_of=np.fmax):
 LINES = [line(name, values) for name, values in zip(("Center", "Ring", "ArcFace"), ROWS, strict=True)]
 
 
-def draw(lines=LINES, **settings):
+def draw_axes(lines=LINES, **settings):
     with mpl.rc_context(_style.STYLES["paper"]):
         figure = Figure(figsize=(6.5, 3.2), layout="constrained")
         axes = figure.subplots()
-        budget.draw(axes, lines, ylabel="validation accuracy (%)", **settings)
+        budget.draw_axes(axes, lines, ylabel="validation accuracy (%)", **settings)
         FigureCanvasAgg(figure).draw()
     return axes
 
@@ -41,7 +41,7 @@ def found(axes, gid):
 
 
 def test_the_best_so_far_is_a_step_in_the_colour_of_its_search():
-    axes = draw()
+    axes = draw_axes()
     for number, each in enumerate(LINES):
         best = found(axes, f"best-{number}")
         assert best.get_drawstyle() == "steps-post"
@@ -55,7 +55,7 @@ def test_the_best_so_far_is_a_step_in_the_colour_of_its_search():
 def test_every_trial_is_a_point_or_a_cross_beyond_the_dotted_line(higher):
     sign = 1 if higher else -1
     lines = [Line(each.label, sign * each.values, sign * each.best) for each in LINES]
-    axes = draw(lines, higher_is_better=higher)
+    axes = draw_axes(lines, higher_is_better=higher)
     (edge,) = set(found(axes, "edge").get_ydata())
     heights = []
     for number, each in enumerate(lines):
@@ -80,12 +80,12 @@ def test_every_trial_is_a_point_or_a_cross_beyond_the_dotted_line(higher):
 
 
 def test_the_legend_has_the_final_bests_in_the_order_of_the_lines_ends():
-    texts = [text.get_text() for text in draw().get_legend().get_texts()]
+    texts = [text.get_text() for text in draw_axes().get_legend().get_texts()]
     assert texts == ["ArcFace  96.00", "Center  95.00", "Ring  92.00", "poor or given up"]
 
 
 def test_where_no_trial_was_poor_there_are_no_rows():
-    axes = draw([line("a", [90, 91, 92])])
+    axes = draw_axes([line("a", [90, 91, 92])])
     assert found(axes, "edge") is None
     assert found(axes, "poor-0") is None
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a  92.00"]
@@ -93,7 +93,7 @@ def test_where_no_trial_was_poor_there_are_no_rows():
 
 def test_a_single_trial_and_equal_values_have_a_scale():
     for values in ([0.0], [5.0, 5.0, 5.0], [NAN, 3.0]):
-        axes = draw([line("a", values)])
+        axes = draw_axes([line("a", values)])
         low, high = axes.get_ylim()
         assert low < values[-1] < high
         assert 0 not in [tick for tick in axes.get_xticks() if tick > axes.get_xlim()[0]]
@@ -102,7 +102,7 @@ def test_a_single_trial_and_equal_values_have_a_scale():
 
 def test_searches_of_different_lengths_and_more_than_colours():
     lines = [line(f"loss-{number}", [50 + number] * (number + 1)) for number in range(23)]
-    axes = draw(lines)
+    axes = draw_axes(lines)
     assert axes.get_xlim()[1] == 23.6
     styles = {
         (found(axes, f"best-{n}").get_color(), found(axes, f"best-{n}").get_linestyle()) for n in range(23)
@@ -124,8 +124,8 @@ def test_results_of_tuning_are_drawn_in_percent_and_fits_its_page(tmp_path, monk
         drawn.append((axes, lines, settings))
         budget_draw(axes, lines, **settings)
 
-    budget_draw = budget.draw
-    monkeypatch.setattr(budget, "draw", remember)
+    budget_draw = budget.draw_axes
+    monkeypatch.setattr(budget, "draw_axes", remember)
     values = [[None, 0.5, 0.75], [0.25, None, 0.7]]
     path = write_figure(
         compose_budget([tuned("center", values[0]), tuned("arcface", values[1])]), tmp_path / "a.png"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
 
 from lossbench.errors import RunError
 from lossbench.figures import confusion
-from lossbench.figures._style import STYLES
+from lossbench.figures._style import STYLES, contrast
 from lossbench.records import Embedding
 from lossbench.reports.figure_files import render_figure
 from tests.figures.views import View, embedding
@@ -20,8 +19,8 @@ def view(labels, predictions, **given):
     return View(splits={"train": part, "test": part}, **given)
 
 
-def compose(runs, style="paper"):
-    figure = render_figure(lambda figure: confusion.compose(figure, runs), style)
+def draw_figure(runs, style="paper"):
+    figure = render_figure(lambda figure: confusion.draw_figure(figure, runs), style)
     figure.draw_without_rendering()
     return figure
 
@@ -32,7 +31,7 @@ def found(axes, start):
 
 def test_numbers_are_counts_of_true_rows_and_predicted_columns():
     run = view([0] * 10 + [1] * 10 + [2] * 5, [0] * 7 + [1] * 3 + [1] * 10 + [2] * 4 + [0])
-    axes = compose([run]).axes[0]
+    axes = draw_figure([run]).axes[0]
     numbers = {gid: text.get_text() for gid, text in found(axes, "count").items()}
     assert numbers == {
         "count-0-0": "7", "count-0-1": "3", "count-1-1": "10", "count-2-2": "4", "count-2-0": "1",
@@ -47,7 +46,7 @@ def test_numbers_are_counts_of_true_rows_and_predicted_columns():
 
 def test_only_errors_have_a_colour_and_it_is_their_share_of_the_row():
     run = view([0] * 1000 + [1] * 10, [0] * 990 + [1] * 10 + [1] * 9 + [0])
-    axes = compose([run]).axes[0]
+    axes = draw_figure([run]).axes[0]
     mesh = found(axes, "errors")["errors"]
     shares = mesh.get_array().reshape(2, 2)
     assert shares.mask.tolist() == [[True, False], [False, True]]
@@ -59,7 +58,7 @@ def test_only_errors_have_a_colour_and_it_is_their_share_of_the_row():
 
 def test_a_colour_means_the_same_in_every_panel():
     runs = [view([0] * 10 + [1], [0] * 9 + [1] + [1]), view([0] * 10 + [1], [0] * 5 + [1] * 5 + [1])]
-    figure = compose(runs)
+    figure = draw_figure(runs)
     meshes = [found(axes, "errors")["errors"] for axes in figure.axes[:2]]
     assert [mesh.norm.vmax for mesh in meshes] == [50, 50]
     tints = [mesh.to_rgba(10.0) for mesh in meshes]
@@ -70,21 +69,21 @@ def test_a_colour_means_the_same_in_every_panel():
 def test_numbers_stand_out_from_what_is_behind_them(style):
     """Between two colours of contrast 16 there is always one with a contrast of at least 4, nearly."""
     predictions = np.repeat(np.arange(10), np.arange(10) ** 2 + 1)
-    axes = compose([view(0 * predictions, predictions)], style).axes[0]
+    axes = draw_figure([view(0 * predictions, predictions)], style).axes[0]
     mesh, numbers = found(axes, "errors")["errors"], found(axes, "count")
     shares = mesh.get_array().reshape(10, 10)[0]
     assert len(numbers) == 10
     for column in range(1, 10):
         behind = mesh.to_rgba(shares[column])[:3]
-        assert confusion._contrast(to_rgb(numbers[f"count-0-{column}"].get_color()), behind) >= 3.8
+        assert contrast(numbers[f"count-0-{column}"].get_color(), behind) >= 3.8
 
 
 def test_no_error_and_classes_never_trained_on_are_no_trouble():
-    axes = compose([view([0, 0, 2, 2], [0, 0, 2, 2])]).axes[0]
+    axes = draw_figure([view([0, 0, 2, 2], [0, 0, 2, 2])]).axes[0]
     assert found(axes, "errors")["errors"].get_array().mask.all()
     assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "2"]
     with pytest.raises(RunError, match="has no test features"):
-        compose([View(splits={"train": embedding(), "val": embedding()})])
+        draw_figure([View(splits={"train": embedding(), "val": embedding()})])
 
 
 @pytest.mark.parametrize("style", list(STYLES))
@@ -92,7 +91,7 @@ def test_no_error_and_classes_never_trained_on_are_no_trouble():
 def test_numbers_fit_their_cells_and_nothing_leaves_the_page(style, names):
     labels = np.arange(12_000) % 10
     predictions = np.where(np.arange(12_000) % 7 == 0, (labels + 1) % 10, labels)
-    figure = compose([view(labels, predictions, class_names=names)] * 2, style)
+    figure = draw_figure([view(labels, predictions, class_names=names)] * 2, style)
     for axes in figure.axes[:2]:
         cell = axes.get_window_extent().width / 10
         for text in found(axes, "count").values():

@@ -16,11 +16,11 @@ NAMES = ["softmax", "arcface", "center", "triplet", "ring"]
 RANKS = np.array([3.0, 1.5, 2.25, 4.75, 3.5])
 
 
-def draw(names=NAMES, ranks=RANKS, groups=(), **settings):
+def draw_axes(names=NAMES, ranks=RANKS, groups=(), **settings):
     with mpl.rc_context(_style.STYLES["paper"]):
         figure = Figure(figsize=(6.5, 0.25 * len(names) / 2 + 1 + 0.1 * len(groups)), layout="constrained")
         axes = figure.subplots()
-        critical_difference.draw(axes, names, np.asarray(ranks), groups, **settings)
+        critical_difference.draw_axes(axes, names, np.asarray(ranks), groups, **settings)
         FigureCanvasAgg(figure).draw()
     return axes
 
@@ -35,7 +35,7 @@ def path(axes, name):
 
 
 def test_every_method_is_led_from_its_rank_to_its_name():
-    axes = draw()
+    axes = draw_axes()
     for name, rank in zip(NAMES, RANKS, strict=True):
         start, corner, end = path(axes, name)
         assert start == (rank, 0)
@@ -47,7 +47,7 @@ def test_every_method_is_led_from_its_rank_to_its_name():
 
 
 def test_the_better_half_is_on_the_left_and_the_ends_are_on_top():
-    axes = draw()
+    axes = draw_axes()
     sides = {name: path(axes, name)[-1] for name in NAMES}
     assert {name for name, (x, _) in sides.items() if x < 1} == {"arcface", "center", "softmax"}
     assert {name for name, (x, _) in sides.items() if x > 5} == {"ring", "triplet"}
@@ -57,7 +57,7 @@ def test_the_better_half_is_on_the_left_and_the_ends_are_on_top():
 
 
 def test_the_axis_runs_over_all_possible_ranks():
-    axes = draw(xlabel="mean rank over 4 data sets")
+    axes = draw_axes(xlabel="mean rank over 4 data sets")
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "3", "4", "5"]
     assert axes.get_xlabel() == "mean rank over 4 data sets"
     assert axes.spines["top"].get_bounds() == (1, 5)
@@ -65,7 +65,7 @@ def test_the_axis_runs_over_all_possible_ranks():
 
 
 def test_bars_span_their_groups_and_share_a_level_only_where_they_are_apart():
-    axes = draw(groups=[(1, 2), (2, 0, 4), (4, 3)])
+    axes = draw_axes(groups=[(1, 2), (2, 0, 4), (4, 3)])
     bars = [found(axes, f"group-{number}") for number in range(3)]
     for bar, (low, high) in zip(bars, [(1.5, 2.25), (2.25, 3.5), (3.5, 4.75)], strict=True):
         np.testing.assert_allclose(bar.get_xdata(), [low, high], atol=0.1)
@@ -76,7 +76,7 @@ def test_bars_span_their_groups_and_share_a_level_only_where_they_are_apart():
 
 
 def test_bars_may_all_share_one_level():
-    axes = draw(groups=[(1, 2), (0, 4)])
+    axes = draw_axes(groups=[(1, 2), (0, 4)])
     assert found(axes, "group-0").get_ydata()[0] == found(axes, "group-1").get_ydata()[0]
 
 
@@ -87,7 +87,7 @@ def test_nothing_overlaps_crosses_or_leaves_the_figure(count):
     ranks = np.argsort(np.argsort(random.normal(size=(5, count)), axis=1), axis=1).mean(axis=0) + 1
     order = np.argsort(ranks)
     ranks[order[0]], ranks[order[-1]] = 1, count  # the ends of the axis are the tight places
-    axes = draw(names, ranks, [order.tolist()])
+    axes = draw_axes(names, ranks, [order.tolist()])
     texts = [found(axes, f"{kind}-{name}").get_window_extent() for name in names for kind in ("name", "rank")]
     for box in texts:
         assert axes.figure.bbox.x0 <= box.x0 and box.x1 <= axes.figure.bbox.x1

@@ -15,16 +15,16 @@ from lossbench.statistics.intervals import mean_interval
 from tests.figures.views import View
 
 
-def draw(x):
+def draw_axes(x):
     x = np.array(x, dtype=float)
     axes = Figure().subplots()
     curve = curves.Curve("a", x, 0.9 + 0 * x, 0.01 + 0 * x, [[0.89, 0.91]] * len(x))
-    curves.draw(axes, [curve], xlabel="λ", ylabel="accuracy")
+    curves.draw_axes(axes, [curve], xlabel="λ", ylabel="accuracy")
     return axes
 
 
 def test_mean_band_and_every_seed_are_drawn():
-    axes = draw([0.001, 0.01, 0.1])
+    axes = draw_axes([0.001, 0.01, 0.1])
     np.testing.assert_allclose(axes.lines[0].get_ydata(), 0.9)
     points = [c for c in axes.collections if isinstance(c, PathCollection)]
     assert sum(len(c.get_offsets()) for c in points) == 6
@@ -36,13 +36,13 @@ def test_mean_band_and_every_seed_are_drawn():
 
 
 def test_scale_follows_the_sweep():
-    assert draw([0.001, 0.01, 0.1]).get_xscale() == "log"
-    assert draw([0, 0.001, 0.01, 0.1]).get_xscale() == "symlog"
-    assert draw([0.1, 0.3, 0.5, 0.9]).get_xscale() == "linear"
+    assert draw_axes([0.001, 0.01, 0.1]).get_xscale() == "log"
+    assert draw_axes([0, 0.001, 0.01, 0.1]).get_xscale() == "symlog"
+    assert draw_axes([0.1, 0.3, 0.5, 0.9]).get_xscale() == "linear"
 
 
 def test_swept_values_are_the_ticks():
-    labels = [text.get_text() for text in draw([0, 0.001, 0.01, 0.1]).get_xticklabels()]
+    labels = [text.get_text() for text in draw_axes([0, 0.001, 0.01, 0.1]).get_xticklabels()]
     assert labels == ["0", "0.001", "0.01", "0.1"]
 
 
@@ -59,13 +59,13 @@ def swept(lambdas=(0.001, 0.01, 0.1), alphas=(0.5,), seeds=(0, 1, 2)):
     ]
 
 
-def compose(runs, over="", metric="test_accuracy"):
-    return render_figure(lambda figure: curves.compose(figure, runs, over=over, metric=metric)).axes
+def draw_figure(runs, over="", metric="test_accuracy"):
+    return render_figure(lambda figure: curves.draw_figure(figure, runs, over=over, metric=metric)).axes
 
 
 def test_seeds_of_a_setting_are_one_point_with_their_interval():
     runs = swept()
-    (axes,) = compose(runs)
+    (axes,) = draw_figure(runs)
     line = axes.lines[0]
     np.testing.assert_array_equal(line.get_xdata(), [0.001, 0.01, 0.1])
     at_first = mean_interval([100 * run.numbers["test_accuracy"] for run in runs[:3]])
@@ -81,10 +81,10 @@ def test_seeds_of_a_setting_are_one_point_with_their_interval():
 
 
 def test_what_else_was_swept_is_a_line_of_its_own():
-    (axes,) = compose(swept(alphas=(0.1, 0.5)))
+    (axes,) = draw_figure(swept(alphas=(0.1, 0.5)))
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["α = 0.1", "α = 0.5"]
     assert [line.get_color() for line in axes.lines] == list(PALETTE[:2])
-    (axes,) = compose(swept(alphas=(0.1, 0.5)), over="alpha")
+    (axes,) = draw_figure(swept(alphas=(0.1, 0.5)), over="alpha")
     assert axes.get_xlabel() == "α"
     assert len(axes.lines) == 3
 
@@ -92,7 +92,7 @@ def test_what_else_was_swept_is_a_line_of_its_own():
 def test_every_metric_has_an_axes_and_a_missing_number_no_point():
     runs = swept()
     del runs[0].numbers["spread-gap"]
-    first, second = compose(runs, metric="test_accuracy,spread-gap")
+    first, second = draw_figure(runs, metric="test_accuracy,spread-gap")
     assert second.get_ylabel() == "spread/gap"
     points = [c for c in second.collections if isinstance(c, PathCollection)]
     assert sum(len(c.get_offsets()) for c in points) == 8
@@ -101,8 +101,8 @@ def test_every_metric_has_an_axes_and_a_missing_number_no_point():
 
 def test_what_cannot_be_drawn_is_one_sentence():
     with pytest.raises(RunError, match="differ in 1 numeric setting; these 3 differ in none"):
-        compose(swept(lambdas=(0.1,)))
+        draw_figure(swept(lambdas=(0.1,)))
     with pytest.raises(UsageError, match="--over scale: these runs do not differ in it; in lambda"):
-        compose(swept(), over="scale")
+        draw_figure(swept(), over="scale")
     with pytest.raises(RunError, match="None of these runs has eer; `lossbench compare --metric eer`"):
-        compose(swept(), metric="eer")
+        draw_figure(swept(), metric="eer")

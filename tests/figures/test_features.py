@@ -9,9 +9,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from lossbench.errors import RunError
-from lossbench.figures import features
+from lossbench.figures import Panel, features
 from lossbench.figures._style import PALETTE, UNSEEN, point_style
-from lossbench.records import Embedding, Panel
+from lossbench.records import Embedding
 from lossbench.reports.figure_files import render_figure
 from tests.figures.views import View, directions, embedding
 
@@ -25,15 +25,13 @@ def panel(count: int = 200, centers: bool = True) -> Panel:
     own = np.array([points[labels == j].mean(axis=0) for j in range(10)])
     split = Embedding(points, labels, labels)
     names = tuple("0123456789")
-    return Panel(
-        "T", "s", {"train": split, "test": split}, names, own, own if centers else None, "t-0123456789"
-    )
+    return Panel("T", "s", {"train": split, "test": split}, names, own, own if centers else None)
 
 
 def axes_of(**options):
     axes = Figure().subplots()
     shown = panel(**{k: options.pop(k) for k in ("count", "centers") if k in options})
-    features.draw(axes, shown, "test", **options)
+    features.draw_axes(axes, shown, "test", **options)
     return axes, shown
 
 
@@ -117,7 +115,7 @@ def test_unseen_classes_are_grey_edged_shapes_over_the_test_features_only(view):
     )
     for split, drawn in (("test", True), ("train", False)):
         axes = Figure().subplots()
-        features.draw(axes, shown, split, view=view)
+        features.draw_axes(axes, shown, split, view=view)
         for label in (8, 9):
             shapes = artists(axes, f"unseen-{label}")
             assert len(shapes) == drawn
@@ -138,9 +136,9 @@ def test_unseen_classes_are_grey_edged_shapes_over_the_test_features_only(view):
             assert marks[0] != marks[1], "shapes differ, also without colour"
 
 
-def compose(runs, split="both", view="raw", style="paper"):
+def draw_figure(runs, split="both", view="raw", style="paper"):
     figure = render_figure(
-        lambda figure: features.compose(figure, runs, split=split, view=view, projection="pca"), style
+        lambda figure: features.draw_figure(figure, runs, split=split, view=view, projection="pca"), style
     )
     figure.draw_without_rendering()
     return figure
@@ -148,27 +146,27 @@ def compose(runs, split="both", view="raw", style="paper"):
 
 def test_a_column_for_each_run_with_train_above_test():
     runs = [View(title="Softmax", subtitle="", centers=None), View(centers=5 * directions())]
-    axes = compose(runs).axes
+    axes = draw_figure(runs).axes
     assert [len(artists(a, "features")[0].get_offsets()) for a in axes] == [400, 400, 200, 200]
     assert [a.get_title() for a in axes] == ["Softmax", "Center", "", ""]
     assert [a.get_ylabel() for a in axes] == ["train features", "", "test features", ""]
     assert [bool(artists(a, "centers")) for a in axes] == [False, True, False, True]
     lines = [[text.get_text() for text in a.texts if text.get_gid() is None] for a in axes[:2]]
     assert lines[1] == ["99.00 % test", "λ = 0.003, α = 0.5"]
-    (only,) = compose(runs[:1], "train").axes
+    (only,) = draw_figure(runs[:1], "train").axes
     assert only.get_ylabel() == "train features"
 
 
 def test_a_run_without_the_split_is_one_sentence():
     run = View(splits={"train": embedding(), "val": embedding()})
-    assert len(compose([run], "train").axes) == 1
+    assert len(draw_figure([run], "train").axes) == 1
     with pytest.raises(RunError, match="center-0123456789 has no test features; it has train, val"):
-        compose([run])
+        draw_figure([run])
 
 
 @pytest.mark.parametrize("style", ["paper", "slides", "dark"])
 def test_titles_and_lines_above_a_panel_do_not_touch(style):
-    figure = compose([View(subtitle="λ = 0.003, α = 0.5 · unseen 7, 8, 9")] * 3, style=style)
+    figure = draw_figure([View(subtitle="λ = 0.003, α = 0.5 · unseen 7, 8, 9")] * 3, style=style)
     for axes in figure.axes[:3]:
         above = [text for text in axes.texts if text.get_gid() is None]
         boxes = [text.get_window_extent() for text in (*above, axes.title)]

@@ -20,11 +20,11 @@ ROWS = [
 ]
 
 
-def draw(rows=ROWS, **settings):
+def draw_axes(rows=ROWS, **settings):
     with mpl.rc_context(_style.STYLES["paper"]):
         figure = Figure(figsize=(6.5, 0.35 * len(rows) + 1), layout="constrained")
         axes = figure.subplots()
-        forest.draw(axes, rows, baseline="softmax", **settings)
+        forest.draw_axes(axes, rows, baseline="softmax", **settings)
         FigureCanvasAgg(figure).draw()
     return axes
 
@@ -44,7 +44,7 @@ def many(count):
 
 
 def test_every_seed_the_mean_and_the_interval_stand_at_their_row():
-    axes = draw()
+    axes = draw_axes()
     for place, row in enumerate(ROWS):
         x, y = found(axes, f"seeds-{place}").get_offsets().T
         np.testing.assert_allclose(x, row.differences)
@@ -58,7 +58,7 @@ def test_every_seed_the_mean_and_the_interval_stand_at_their_row():
 
 
 def test_rows_are_named_from_top_to_bottom():
-    axes = draw()
+    axes = draw_axes()
     assert [text.get_text() for text in axes.get_yticklabels()] == ["arcface", "center", "triplet"]
     assert axes.yaxis_inverted()
     assert found(axes, "note-0").get_text() == "99.13 (3/3)"
@@ -66,16 +66,16 @@ def test_rows_are_named_from_top_to_bottom():
 
 
 def test_the_baseline_is_a_named_line_at_zero():
-    axes = draw(unit="degrees")
+    axes = draw_axes(unit="degrees")
     assert set(found(axes, "baseline").get_xdata()) == {0}
     assert found(axes, "baseline-name").get_text() == "softmax"
     assert axes.get_xlabel() == "difference to softmax, degrees"
-    low, high = draw([Row("a", np.array([5.0, 6.0]), 5.5, 5, 6, "better")]).get_xlim()
+    low, high = draw_axes([Row("a", np.array([5.0, 6.0]), 5.5, 5, 6, "better")]).get_xlim()
     assert low < 0 < high
 
 
 def test_verdicts_differ_in_colour_and_in_mark_and_the_legend_says_how():
-    axes = draw()
+    axes = draw_axes()
     means = [found(axes, f"mean-{place}") for place in range(3)]
     assert len({mean.get_marker() for mean in means}) == 3
     assert len({mean.get_color() for mean in means}) == 3
@@ -84,30 +84,30 @@ def test_verdicts_differ_in_colour_and_in_mark_and_the_legend_says_how():
         assert found(axes, f"interval-{place}").get_color() == mean.get_color()
     entries = {text.get_text() for text in axes.get_legend().get_texts()}
     assert entries == {"better", "worse", "not distinguishable"}
-    assert {text.get_text() for text in draw(ROWS[:1]).get_legend().get_texts()} == {"better"}
+    assert {text.get_text() for text in draw_axes(ROWS[:1]).get_legend().get_texts()} == {"better"}
 
 
 def test_one_seed_has_no_interval_and_still_a_place():
-    axes = draw([Row("a", np.array([0.3]), 0.3, math.nan, math.nan, "not distinguishable"), ROWS[0]])
+    axes = draw_axes([Row("a", np.array([0.3]), 0.3, math.nan, math.nan, "not distinguishable"), ROWS[0]])
     assert found(axes, "seeds-0").get_offsets().tolist() == [[0.3, 0]]
     assert axes.get_xscale() == "linear"
-    draw([Row("none", np.array([]), math.nan, math.nan, math.nan, "not distinguishable")])
-    draw([Row("same", np.zeros(3), 0.0, 0.0, 0.0, "not distinguishable")])
+    draw_axes([Row("none", np.array([]), math.nan, math.nan, math.nan, "not distinguishable")])
+    draw_axes([Row("same", np.zeros(3), 0.0, 0.0, 0.0, "not distinguishable")])
 
 
 def test_a_loss_that_failed_does_not_press_the_others_into_a_line():
     far = Row("oim", np.array([-60.0, -50.0]), -55.0, -90.0, -20.0, "worse")
-    axes = draw([*ROWS, far])
+    axes = draw_axes([*ROWS, far])
     assert axes.get_xscale() == "symlog"
     assert axes.get_xlabel().endswith("percentage points (logarithmic beyond ±0.5)")
     labels = [text.get_text() for text in axes.get_xticklabels()]
     assert labels == ["−50", "−5", "−0.5", "−0.25", "0", "0.25"]
-    assert draw().get_xscale() == "linear"
+    assert draw_axes().get_xscale() == "linear"
 
 
 @pytest.mark.parametrize("count", [1, 3, 10, 39])
 def test_nothing_overlaps_or_leaves_the_figure(count):
-    axes = draw(many(count))
+    axes = draw_axes(many(count))
     page = axes.figure.bbox
     names = [text.get_window_extent() for text in axes.get_yticklabels()]
     notes = [found(axes, f"note-{place}").get_window_extent() for place in range(count)]

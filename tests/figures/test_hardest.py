@@ -28,8 +28,8 @@ def view(margins, labels=None, predictions=None, **given):
     return View(splits={"train": part, "test": part}, **{"pictures": pictures, **given})
 
 
-def compose(runs, style="paper"):
-    figure = render_figure(lambda figure: hardest.compose(figure, runs), style)
+def draw_figure(runs, style="paper"):
+    figure = render_figure(lambda figure: hardest.draw_figure(figure, runs), style)
     figure.draw_without_rendering()
     return figure
 
@@ -45,13 +45,13 @@ def shown(axes):
 
 def test_the_most_confident_mistakes_come_first():
     margins = np.random.RandomState(0).permutation(np.linspace(-1, 4, 60))
-    axes = compose([view(margins)]).axes[0]
+    axes = draw_figure([view(margins)]).axes[0]
     assert shown(axes) == np.argsort(-margins)[:20].tolist()
 
 
 def test_true_and_predicted_class_stand_below_each_image():
     run = view([5.0, 4.0, 3.0] + [-9.0] * 30, labels=[0, 1, 2] + [0] * 30, class_names=("x", "y", "z"))
-    axes = compose([run]).axes[0]
+    axes = draw_figure([run]).axes[0]
     texts = found(axes, "names")
     assert [text.get_text() for text in texts[:4]] == ["x → y", "y → z", "z → x", "x → x"]
     images = found(axes, "image")
@@ -65,7 +65,7 @@ def test_true_and_predicted_class_stand_below_each_image():
 
 def test_where_few_are_wrong_the_least_certain_follow_faintly():
     margins = np.array([1.0, -0.5, -3.0, 2.0] + [-4.0] * 20)
-    axes = compose([view(margins)]).axes[0]
+    axes = draw_figure([view(margins)]).axes[0]
     assert shown(axes)[:4] == [3, 0, 1, 2]
     tints = [text.get_color() for text in found(axes, "names")[:4]]
     assert tints[2] == tints[3] == FAINT != tints[0] == tints[1]
@@ -78,13 +78,13 @@ def test_a_prediction_that_ties_is_judged_by_what_was_predicted():
 
 
 def test_fewer_images_than_room():
-    axes = compose([view([1.0, 2.0])]).axes[0]
+    axes = draw_figure([view([1.0, 2.0])]).axes[0]
     assert shown(axes) == [1, 0]
 
 
 def test_images_are_crisp_and_drawn_in_ink_on_the_ground():
     for style, settings in STYLES.items():
-        axes = compose([view(np.ones(30))], style).axes[0]
+        axes = draw_figure([view(np.ones(30))], style).axes[0]
         image = found(axes, "image")[0]
         assert image.get_interpolation() == "nearest"
         assert image.get_clim() == (0, 255)
@@ -96,7 +96,7 @@ def test_images_are_crisp_and_drawn_in_ink_on_the_ground():
 def test_scores_of_a_run_are_asked_for_where_they_were_not_kept():
     part = embedding(60)._replace(scores=None)
     run = View(splits={"train": part, "test": part}, pictures=np.zeros((60, 8, 8), np.uint8))
-    texts = [text.get_text() for text in found(compose([run]).axes[0], "names")]
+    texts = [text.get_text() for text in found(draw_figure([run]).axes[0], "names")]
     wrong = [f"{label} → {(label + 1) % 10}" for label in (0,)]
     assert texts[:3] == wrong * 3  # every 20th prediction is wrong
 
@@ -108,7 +108,7 @@ def test_columns_of_scores_are_the_classes_trained_on():
         for name, part in run.splits.items()
     }  # classes 0 and 1 were kept out of training
     run.splits = moved
-    assert [text.get_text() for text in found(compose([run]).axes[0], "names")][:3] == [
+    assert [text.get_text() for text in found(draw_figure([run]).axes[0], "names")][:3] == [
         "2 → 3",
         "3 → 4",
         "4 → 2",
@@ -117,14 +117,14 @@ def test_columns_of_scores_are_the_classes_trained_on():
 
 def test_a_run_judged_on_validation_has_no_test_images():
     with pytest.raises(RunError, match="has no test features"):
-        compose([View(splits={"train": embedding(), "val": embedding()})])
+        draw_figure([View(splits={"train": embedding(), "val": embedding()})])
 
 
 @pytest.mark.parametrize("style", list(STYLES))
 @pytest.mark.parametrize("names", [tuple("012"), ("T-shirt", "pullover", "sneaker")])
 def test_texts_do_not_touch_each_other_or_the_next_row(style, names):
     runs = [view(np.linspace(3, 1, 20), class_names=names)] * 2
-    figure = compose(runs, style)
+    figure = draw_figure(runs, style)
     for axes in figure.axes:
         boxes = [text.get_window_extent() for text in found(axes, "names")]
         images = [image.get_window_extent() for image in found(axes, "image")]

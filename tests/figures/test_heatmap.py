@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from lossbench.errors import RunError, UsageError
 from lossbench.figures import heatmap
-from lossbench.figures._fields import readable_on
-from lossbench.figures._style import INK, STYLES
+from lossbench.figures._style import INK, STYLES, readable_on
 from lossbench.specs import MetricSpec
 from lossbench.specs.quantities import RUN_NUMBERS
 from lossbench.statistics.intervals import mean_interval
@@ -35,7 +34,7 @@ def sweep():
 
 def composed(runs, over="lambda,alpha", metric="test_accuracy"):
     figure = Figure(layout="constrained")
-    heatmap.compose(figure, runs, over=over, metric=metric)
+    heatmap.draw_figure(figure, runs, over=over, metric=metric)
     return figure
 
 

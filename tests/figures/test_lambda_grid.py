@@ -28,8 +28,8 @@ def runs(values, seeds=(0,), title="Center"):
     ]
 
 
-def compose(given, split="test", style="paper"):
-    figure = render_figure(lambda f: lambda_grid.compose(f, given, split=split, projection="pca"), style)
+def draw_figure(given, split="test", style="paper"):
+    figure = render_figure(lambda f: lambda_grid.draw_figure(f, given, split=split, projection="pca"), style)
     figure.draw_without_rendering()
     return figure
 
@@ -44,7 +44,7 @@ def found(axes, gid):
 
 @pytest.mark.parametrize("count, rows", [(1, 1), (5, 1), (6, 2), (10, 2), (12, 3), (20, 4), (39, 7)])
 def test_rows_are_of_nearly_equal_length(count, rows):
-    figure = compose(runs(range(count)))
+    figure = draw_figure(runs(range(count)))
     panels = shown(figure)
     assert len(panels) == count
     grid = panels[0].get_gridspec()
@@ -52,15 +52,15 @@ def test_rows_are_of_nearly_equal_length(count, rows):
 
 
 def test_panels_stand_in_the_given_order_under_their_settings():
-    panels = shown(compose(runs([0.1, 0.001])))
+    panels = shown(draw_figure(runs([0.1, 0.001])))
     assert [axes.get_title() for axes in panels] == ["λ = 0.1\n99.00 % test", "λ = 0.001\n99.00 % test"]
-    mixed = shown(compose([*runs([0.1]), *runs([0.1], title="Island")]))
+    mixed = shown(draw_figure([*runs([0.1]), *runs([0.1], title="Island")]))
     assert [axes.get_title().split("\n")[0] for axes in mixed] == ["Center", "Island"]
 
 
 def test_of_every_setting_the_first_seed_is_shown():
     given = [*runs([0.1], seeds=(2, 1)), *runs([0.2], seeds=(3, 0)), *runs([0.3], seeds=(4,))]
-    panels = shown(compose(given))
+    panels = shown(draw_figure(given))
     assert [axes.get_title().split("\n")[0] for axes in panels] == ["λ = 0.1", "λ = 0.2", "λ = 0.3"]
     for axes, seed in zip(panels, (1, 0, 4), strict=True):
         points = np.asarray(found(axes, "features").get_offsets())
@@ -73,16 +73,16 @@ def test_every_panel_has_its_own_limits_and_centres_as_dots():
     for name, part in small.splits.items():
         small.splits[name] = part._replace(features=part.features / 100)
     small.centers = small.centers / 100
-    first, second = shown(compose([small, large]))
+    first, second = shown(draw_figure([small, large]))
     assert first.get_xlim()[1] * 50 < second.get_xlim()[1]
     np.testing.assert_allclose(found(first, "centers").get_offsets(), small.centers, atol=1e-6)
 
 
 def test_the_split_asked_for_is_drawn():
-    panels = shown(compose(runs([0.1]), "train"))
+    panels = shown(draw_figure(runs([0.1]), "train"))
     assert len(found(panels[0], "features").get_offsets()) == 100
     with pytest.raises(RunError, match="has no test features"):
-        compose([View(splits={"train": embedding(), "val": embedding()})])
+        draw_figure([View(splits={"train": embedding(), "val": embedding()})])
 
 
 @pytest.mark.parametrize("style", ["paper", "slides", "dark"])
@@ -98,7 +98,7 @@ def test_titles_and_names_of_classes_stay_whole(style, turn):
             name: part._replace(features=(5 * turned[part.labels]).astype(np.float32))
             for name, part in run.splits.items()
         }
-    figure = compose(given, style=style)
+    figure = draw_figure(given, style=style)
     for axes in shown(figure):
         inner = axes.get_window_extent()
         for text in axes.texts:

@@ -27,8 +27,8 @@ def runs(values=VALUES, metric="test_accuracy"):
     ]
 
 
-def compose(given, metric="test_accuracy", style="paper"):
-    figure = render_figure(lambda figure: leaderboard.compose(figure, given, metric=metric), style)
+def draw_figure(given, metric="test_accuracy", style="paper"):
+    figure = render_figure(lambda figure: leaderboard.draw_figure(figure, given, metric=metric), style)
     figure.draw_without_rendering()
     return figure
 
@@ -43,20 +43,20 @@ def names(axes):
 
 def test_the_better_loss_stands_higher_whichever_side_is_better(monkeypatch):
     monkeypatch.setitem(RUN_NUMBERS, "neutral", MetricSpec(title="neutral", summary=""))
-    axes = compose(runs()).axes[0]
+    axes = draw_figure(runs()).axes[0]
     assert names(axes) == ["Center", "Softmax", "Arcface"]
     assert axes.yaxis_inverted()
     assert "more is better →" in axes.get_xlabel()
-    axes = compose(runs(metric="spread-gap"), "spread-gap").axes[0]
+    axes = draw_figure(runs(metric="spread-gap"), "spread-gap").axes[0]
     assert names(axes) == ["Arcface", "Softmax", "Center"]
     assert "← less is better" in axes.get_xlabel()
-    axes = compose(runs(metric="neutral"), "neutral").axes[0]
+    axes = draw_figure(runs(metric="neutral"), "neutral").axes[0]
     assert names(axes) == ["Center", "Softmax", "Arcface"]
     assert "better" not in axes.get_xlabel()
 
 
 def test_dots_are_means_in_percent_and_bars_intervals_over_seeds():
-    axes = compose(runs()).axes[0]
+    axes = draw_figure(runs()).axes[0]
     for row, loss in enumerate(("center", "softmax", "arcface")):
         expected = mean_interval([100 * value for value in VALUES[loss]])
         (dot,) = found(axes, f"mean-{row}").get_xdata()
@@ -78,10 +78,10 @@ def test_settings_of_one_loss_are_rows_of_their_own():
         View(settings={"loss": "center", "lambda": lam}, numbers={"test_accuracy": value})
         for lam, value in ((0.01, 0.98), (0.1, 0.99))
     ]
-    assert names(compose(given).axes[0]) == ["λ = 0.1", "λ = 0.01"]
+    assert names(draw_figure(given).axes[0]) == ["λ = 0.1", "λ = 0.01"]
     with_softmax = [*given, *runs({"softmax": [0.97]})]
-    assert names(compose(with_softmax).axes[0]) == ["Center, λ = 0.1", "Center, λ = 0.01", "Softmax"]
-    assert names(compose(given[:1]).axes[0]) == ["Center"]
+    assert names(draw_figure(with_softmax).axes[0]) == ["Center, λ = 0.1", "Center, λ = 0.01", "Softmax"]
+    assert names(draw_figure(given[:1]).axes[0]) == ["Center"]
 
 
 def test_settings_that_only_tell_losses_apart_are_not_named():
@@ -89,12 +89,12 @@ def test_settings_that_only_tell_losses_apart_are_not_named():
         View(title=t, settings={"loss": t, "scale": s}, numbers={"test_accuracy": 0.9 + s / 1e3})
         for t, s in (("ArcFace", 16.0), ("CosFace", 10.0), ("Softmax", 1.0))
     ]
-    assert names(compose(given).axes[0]) == ["ArcFace", "CosFace", "Softmax"]
+    assert names(draw_figure(given).axes[0]) == ["ArcFace", "CosFace", "Softmax"]
 
 
 def test_a_loss_far_off_is_a_mark_at_the_edge_with_its_number():
     values = {f"loss{n}": [0.99 - n / 1000, 0.991 - n / 1000] for n in range(8)} | {"oim": [0.11, 0.1]}
-    axes = compose(runs(values)).axes[0]
+    axes = draw_figure(runs(values)).axes[0]
     low, high = axes.get_xlim()
     assert low > 90
     last = found(axes, "mean-8")
@@ -111,7 +111,7 @@ def test_several_metrics_are_columns_in_one_order():
     given = runs()
     for run, value in zip(given, (0.3, 0.3, 0.3, 0.2, 0.1, 0.1), strict=True):
         run.numbers["spread-gap"] = value
-    figure = compose(given, "test_accuracy,spread-gap")
+    figure = draw_figure(given, "test_accuracy,spread-gap")
     assert len(figure.axes) == 2
     assert names(figure.axes[0]) == ["Center", "Softmax", "Arcface"]
     dots = [found(figure.axes[1], f"mean-{row}").get_xdata()[0] for row in range(3)]
@@ -120,16 +120,16 @@ def test_several_metrics_are_columns_in_one_order():
 
 def test_a_loss_without_the_number_comes_last_and_empty():
     given = runs() + [View(title="Oim", settings={"loss": "oim"}, numbers={})]
-    axes = compose(given).axes[0]
+    axes = draw_figure(given).axes[0]
     assert names(axes)[-1] == "Oim"
     assert found(axes, "mean-3") is None
     with pytest.raises(RunError, match="compare --metric map-at-r"):
-        compose(runs(), "map-at-r")
+        draw_figure(runs(), "map-at-r")
 
 
 def test_equal_values_and_a_single_loss_have_an_axis():
     for values in ({"a": [0.99]}, {"a": [0.99], "b": [0.99]}, {"a": [0.0, 0.0], "b": [0.0]}):
-        axes = compose(runs(values)).axes[0]
+        axes = draw_figure(runs(values)).axes[0]
         low, high = axes.get_xlim()
         assert low < found(axes, "mean-0").get_xdata()[0] < high
 
@@ -143,7 +143,7 @@ def test_ties_stand_in_the_order_of_their_names():
 @pytest.mark.parametrize("count", [2, 39])
 def test_nothing_overlaps_or_leaves_the_page(style, count):
     values = {f"a-loss-of-long-name-{n}": [0.99 - n / 9999, 0.991] for n in range(count)}
-    figure = compose(runs(values), style=style)
+    figure = draw_figure(runs(values), style=style)
     axes = figure.axes[0]
     labels = [text.get_window_extent() for text in axes.get_yticklabels()]
     numbers = [found(axes, f"number-{row}").get_window_extent() for row in range(count)]

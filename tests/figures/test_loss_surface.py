@@ -27,7 +27,7 @@ class Bowl(View):
 
 def drawn(run, label=3):
     axes = Figure().subplots()
-    return axes, loss_surface.draw(axes, run, "test", label)
+    return axes, loss_surface.draw_axes(axes, run, "test", label)
 
 
 def named(axes, gid):
@@ -89,14 +89,14 @@ def test_the_class_lies_on_top_and_its_direction_is_thick():
 @pytest.mark.parametrize(("label", "shown"), [("", "0"), ("7", "7")])
 def test_every_panel_has_a_bar_that_names_the_class(label, shown):
     figure = Figure(layout="constrained")
-    loss_surface.compose(figure, [Bowl(), Bowl()], split="test", label=label)
+    loss_surface.draw_figure(figure, [Bowl(), Bowl()], split="test", label=label)
     bars = [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel()]
     assert bars == [f"loss of a sample of class {shown}"] * 2
 
 
 def test_what_cannot_be_drawn_is_one_clear_sentence():
     with pytest.raises(UsageError, match="--label ten is none of the classes of center-0123456789: 0, 1"):
-        loss_surface.compose(Figure(), [Bowl()], split="test", label="ten")
+        loss_surface.draw_figure(Figure(), [Bowl()], split="test", label="ten")
     deep = embedding(50, dim=3)
     with pytest.raises(RunError, match="--feature-dim 2"):
-        loss_surface.compose(Figure(), [Bowl(splits={"train": deep})], split="test", label="")
+        loss_surface.draw_figure(Figure(), [Bowl(splits={"train": deep})], split="test", label="")

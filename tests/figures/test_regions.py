@@ -36,7 +36,7 @@ class Pairs(View):
 
 def image_of(run):
     axes = Figure().subplots()
-    banded = regions.draw(axes, run, "test")
+    banded = regions.draw_axes(axes, run, "test")
     (image,) = [artist for artist in axes.images if artist.get_gid() == "regions"]
     return axes, image, banded
 
@@ -89,9 +89,9 @@ def test_features_lie_on_top_at_the_same_limits():
 
 def test_a_loss_on_pairs_has_regions_and_no_band():
     figure = Figure(layout="constrained")
-    regions.compose(figure, [Pairs()], split="test")
+    regions.draw_figure(figure, [Pairs()], split="test")
     assert figure.legends == []
-    regions.compose(figure, [Margin()], split="test")
+    regions.draw_figure(figure, [Margin()], split="test")
     assert [text.get_text() for text in figure.legends[0].get_texts()][1].endswith("exceeds log 2")
 
 
@@ -107,4 +107,4 @@ def test_columns_of_scores_are_the_classes_trained_on():
 def test_other_dimensions_are_one_clear_sentence():
     deep = embedding(50, dim=3)
     with pytest.raises(RunError, match="--feature-dim 2"):
-        regions.compose(Figure(), [View(splits={"train": deep, "test": deep})], split="test")
+        regions.draw_figure(Figure(), [View(splits={"train": deep, "test": deep})], split="test")

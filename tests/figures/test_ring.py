@@ -20,7 +20,7 @@ def artists(axes, prefix):
 def drawn(part=None, weight=None, highest=0.5):
     axes = Figure().subplots()
     part = embedding(200) if part is None else part
-    ring.draw(axes, part, DIGITS, weight, highest=highest)
+    ring.draw_axes(axes, part, DIGITS, weight, highest=highest)
     return axes, part
 
 
@@ -98,7 +98,7 @@ def test_densities_have_one_scale_in_all_panels():
     figure = Figure(layout="constrained")
     narrow = {"train": embedding(400), "test": embedding(400, noise=0.05)}
     wide = {"train": embedding(400), "test": embedding(400, noise=0.5)}
-    ring.compose(figure, [View(splits=narrow), View(splits=wide)], split="test")
+    ring.draw_figure(figure, [View(splits=narrow), View(splits=wide)], split="test")
     heights = []
     for axes in figure.axes:
         reach = [np.linalg.norm(patch.get_xy(), axis=1) for patch in artists(axes, "profile")]
@@ -110,6 +110,6 @@ def test_densities_have_one_scale_in_all_panels():
 def test_other_dimensions_and_missing_splits_are_one_clear_sentence():
     flat = View(splits={"train": embedding(50, dim=3), "test": embedding(50, dim=3)})
     with pytest.raises(RunError, match="3-D; train one with --feature-dim 2"):
-        ring.compose(Figure(), [flat], split="test")
+        ring.draw_figure(Figure(), [flat], split="test")
     with pytest.raises(RunError, match="no test features; it has train"):
-        ring.compose(Figure(), [View(splits={"train": embedding(50)})], split="test")
+        ring.draw_figure(Figure(), [View(splits={"train": embedding(50)})], split="test")

@@ -10,7 +10,7 @@ from lossbench.errors import RunError
 from lossbench.figures import roc
 from lossbench.figures._style import PALETTE
 from lossbench.metrics._verification import roc as curve_of
-from lossbench.records import Embedding, Measured
+from lossbench.records import Embedding, MetricInput
 from lossbench.reports.figure_files import render_figure
 from lossbench.specs import catalog
 from tests.figures.views import View, embedding
@@ -23,8 +23,8 @@ def view(noise=3.0, seed=0, count=300, **given):
     return View(seed=seed, splits={"train": own, "test": own}, **given)
 
 
-def compose(runs, split="test"):
-    figure = render_figure(lambda figure: roc.compose(figure, runs, split=split))
+def draw_figure(runs, split="test"):
+    figure = render_figure(lambda figure: roc.draw_figure(figure, runs, split=split))
     return figure.axes[0]
 
 
@@ -34,7 +34,7 @@ def found(axes, gid):
 
 def measured(run, split="test"):
     part = run.splits[split]
-    return Measured(tested=part, reference=part, classes=10, cosine=run.cosine)
+    return MetricInput(evaluated=part, reference=part, classes=10, cosine=run.cosine)
 
 
 def metric(name, run):
@@ -44,7 +44,7 @@ def metric(name, run):
 @pytest.mark.parametrize("cosine", [False, True])
 def test_marks_and_legend_are_what_the_metrics_measure(cosine):
     run = view(cosine=cosine)
-    axes = compose([run])
+    axes = draw_figure([run])
     marks = dict(found(axes, "marks-0").get_offsets().tolist())
     for name, rate in {"tar-at-far-1e-2": 1e-2, "tar-at-far-1e-3": 1e-3, "tar-at-far-1e-4": 1e-4}.items():
         assert marks[rate] == metric(name, run)
@@ -53,7 +53,7 @@ def test_marks_and_legend_are_what_the_metrics_measure(cosine):
 
 
 def test_cosine_and_distance_are_different_curves():
-    curves = [found(compose([view(cosine=cosine)]), "rates-0").get_ydata() for cosine in (False, True)]
+    curves = [found(draw_figure([view(cosine=cosine)]), "rates-0").get_ydata() for cosine in (False, True)]
     assert np.nanmax(np.abs(curves[0] - curves[1])) > 0.02
 
 
@@ -64,7 +64,7 @@ def test_the_line_is_the_curve_of_all_pairs():
     same = labels[first] == labels[second]
     distances = np.linalg.norm(points[first].astype(float) - points[second], axis=1)
     false, true, _ = roc_curve(same, -distances, drop_intermediate=False)
-    line = found(compose([run]), "rates-0")
+    line = found(draw_figure([run]), "rates-0")
     for rate, accepted in list(zip(line.get_xdata(), line.get_ydata(), strict=True))[120::9]:
         assert accepted == pytest.approx(true[false <= rate + 1e-12].max())
 
@@ -75,12 +75,21 @@ def test_error_rates_equal_the_metrics_exactly_also_with_ties(noise):
     part = Embedding(points, np.arange(200) % 10, np.arange(200) % 10)
     run = View(splits={"train": part, "test": part})
     curve = curve_of(measured(run))
-    assert roc._equal_error(curve) == pytest.approx(metric("eer", run), abs=1e-12)
-    assert roc._area(curve) == pytest.approx(metric("roc-auc", run), abs=1e-12)
+    same = np.diff(curve.own, prepend=0)
+    area = 1 - int(same @ (curve.below + curve.upto)) / (2 * curve.positives * curve.negatives)
+    excess = curve.upto * curve.positives + (curve.own - curve.positives) * curve.negatives
+    at = int((excess < 0).sum())  # the point after which the joined points meet false = 1 - true accepts
+    own = np.append(0, curve.own)[[at, at, at + 1]] / curve.positives
+    false = np.array([curve.upto[at - 1] if at else 0, curve.below[at], curve.upto[at]]) / curve.negatives
+    equal_error = float(np.interp(0, false + own - 1, false))
+    assert metric("eer", run) == pytest.approx(equal_error, abs=1e-12)
+    assert metric("roc-auc", run) == pytest.approx(area, abs=1e-12)
+    _, *numbers = roc._of_one(run, "test")
+    assert numbers == [metric("roc-auc", run), metric("eer", run)]
 
 
 def test_there_is_no_line_where_there_are_too_few_pairs_to_say():
-    line = found(compose([view(count=50)]), "rates-0")
+    line = found(draw_figure([view(count=50)]), "rates-0")
     known = line.get_xdata()[np.isfinite(line.get_ydata())]
     assert known.min() >= 1 / 1125  # pairs of two classes
     assert known.max() == 1
@@ -90,8 +99,8 @@ def test_there_is_no_line_where_there_are_too_few_pairs_to_say():
 def test_losses_have_colours_and_seeds_a_band():
     runs = [view(seed=seed, noise=noise, settings={"loss": loss}, title=loss)
             for loss, noise in (("softmax", 3.0), ("center", 1.5)) for seed in (0, 1, 2)]  # fmt: skip
-    axes = compose(runs)
-    singles = np.array([found(compose([run]), "rates-0").get_ydata() for run in runs[:3]])
+    axes = draw_figure(runs)
+    singles = np.array([found(draw_figure([run]), "rates-0").get_ydata() for run in runs[:3]])
     assert [found(axes, f"rates-{n}").get_color() for n in (0, 1)] == list(PALETTE[:2])
     np.testing.assert_allclose(found(axes, "rates-0").get_ydata(), singles.mean(axis=0))
     heights = found(axes, "band-0").get_paths()[-1].vertices[:, 1]
@@ -100,11 +109,11 @@ def test_losses_have_colours_and_seeds_a_band():
     assert axes.get_title("left") == "all pairs of test images, mean and range of 3 seeds"
     mean = np.mean([metric("roc-auc", run) for run in runs[3:]])
     assert f"center\nAUC {mean:.4f}" in axes.get_legend().get_texts()[1].get_text()
-    assert not any(child.get_gid() == "band-0" for child in compose(runs[:1]).get_children())
+    assert not any(child.get_gid() == "band-0" for child in draw_figure(runs[:1]).get_children())
 
 
 def test_axes_show_where_systems_work():
-    axes = compose([view()])
+    axes = draw_figure([view()])
     assert axes.get_xscale() == "log"
     assert axes.get_xlim() == (1e-5, 1)
     assert axes.get_ylim() == (0, 1.02)
@@ -113,11 +122,11 @@ def test_axes_show_where_systems_work():
 def test_classes_kept_out_of_training_have_pairs_of_their_own():
     run = view()
     run.splits["unseen"] = embedding(100, noise=9.0, seed=5)
-    assert compose([run], "unseen").get_title("left") == "all pairs of unseen images"
-    assert found(compose([run], "unseen"), "rates-0").get_ydata()[-30] < 0.9
+    assert draw_figure([run], "unseen").get_title("left") == "all pairs of unseen images"
+    assert found(draw_figure([run], "unseen"), "rates-0").get_ydata()[-30] < 0.9
     with pytest.raises(RunError, match="has no unseen features"):
-        compose([view()], "unseen")
+        draw_figure([view()], "unseen")
     one = embedding(10)
     alone = View(splits={"train": one, "test": one._replace(labels=np.zeros(10, int))})
     with pytest.raises(RunError, match="no test pairs of both kinds"):
-        compose([alone])
+        draw_figure([alone])

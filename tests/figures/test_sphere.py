@@ -19,7 +19,7 @@ def view3d(count=200):
 def drawn(run, elevation=0, azimuth=0):
     axes = Figure().add_subplot(projection="3d")
     look = {"elevation": elevation, "azimuth": azimuth}
-    sphere.draw(axes, run.splits["test"], DIGITS, run.weight, **look)
+    sphere.draw_axes(axes, run.splits["test"], DIGITS, run.weight, **look)
     return axes
 
 
@@ -87,7 +87,7 @@ def test_a_class_without_weight_has_no_pin():
 
 def test_a_row_per_run_with_every_view():
     figure = Figure(layout="constrained")
-    sphere.compose(figure, [view3d(), view3d()], split="test")
+    sphere.draw_figure(figure, [view3d(), view3d()], split="test")
     assert len(figure.axes) == 2 * len(sphere.VIEWS)
     assert [row.get_suptitle() for row in figure.subfigs] == [
         "Center · λ = 0.003, α = 0.5 · 99.00 % test"
@@ -96,4 +96,4 @@ def test_a_row_per_run_with_every_view():
 
 def test_other_dimensions_are_one_clear_sentence():
     with pytest.raises(RunError, match="2-D; train one with --feature-dim 3"):
-        sphere.compose(Figure(), [view3d(), View()], split="test")
+        sphere.draw_figure(Figure(), [view3d(), View()], split="test")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from lossbench.figures import _style
+from lossbench.figures import _layout, _style
 from lossbench.figures._style import PALETTE, STYLES
 from lossbench.reports.figure_files import render_figure
 from lossbench.specs import catalog
@@ -86,8 +86,10 @@ def test_grey_tells_most_colours_apart_and_the_glyphs_tell_all_classes():
     assert (lightness_steps(TAB10) > 2).sum() < 8
     part = embedding(100)
     run = View(splits={"train": part, "test": part})
-    compose = catalog.load("figures", "features")
-    figure = render_figure(lambda figure: compose(figure, [run], split="test", view="raw", projection="pca"))
+    draw_figure = catalog.load("figures", "features")
+    figure = render_figure(
+        lambda figure: draw_figure(figure, [run], split="test", view="raw", projection="pca")
+    )
     glyphs = [text for text in figure.axes[0].texts if text.get_gid() == "class-glyph"]
     assert sorted(text.get_text() for text in glyphs) == list("0123456789")
     halo = glyphs[0].get_path_effects()[0]
@@ -113,9 +115,9 @@ def drawn_from_runs():
 @pytest.mark.parametrize("style", STYLES)
 def test_glyphs_and_dots_take_the_colours_of_the_style(style):
     run = View(centers=View().weight * 5)
-    compose = catalog.load("figures", "features")
+    draw_figure = catalog.load("figures", "features")
     figure = render_figure(
-        lambda figure: compose(figure, [run], split="test", view="raw", projection="pca"), style
+        lambda figure: draw_figure(figure, [run], split="test", view="raw", projection="pca"), style
     )
     with mpl.rc_context(STYLES[style]):
         ink, ground = to_rgb(_style.ink()), to_rgb(_style.ground())
@@ -131,7 +133,7 @@ def test_glyphs_and_dots_take_the_colours_of_the_style(style):
 def test_larger_fonts_make_a_larger_page():
     sizes = {}
     for style in STYLES:
-        figure = render_figure(lambda figure: _style.set_size(figure, 4, 2), style)
+        figure = render_figure(lambda figure: _layout.set_size(figure, 4, 2), style)
         sizes[style] = tuple(figure.get_size_inches())
     assert sizes["paper"] == sizes["dark"] == (4, 2)
     assert 4 < sizes["slides"][0] < 4 * STYLES["slides"]["font.size"] / STYLES["paper"]["font.size"]
@@ -144,8 +146,18 @@ def test_no_figure_has_a_text_colour_of_its_own():
         assert not hasattr(module, "INK"), name
 
 
-def test_colours_repeat_beyond_ten_and_points_shrink_with_their_number():
-    assert _style.color(3) == _style.color(13) == PALETTE[3]
+def test_colours_beyond_ten_stay_apart_and_those_before_keep_theirs():
+    assert _style.colors(3) == _style.colors(10) == PALETTE
+    assert _style.colors(25)[:10] == PALETTE
+    assert _style.colors(40)[:25] == _style.colors(25)
+    assert _style.color(3) == PALETTE[3] and _style.color(24) == _style.colors(25)[24]
+    assert nearest(_style.colors(25)) > 10
+    assert nearest(_style.colors(40)) > 8
+    for shade in _style.colors(40)[10:]:
+        assert contrast(shade, "white") > 1.3 and contrast(shade, STYLES["dark"]["axes.facecolor"]) > 1.8
+
+
+def test_points_shrink_with_their_number():
     sizes = [_style.point_style(count)["s"] for count in (1, 50, 1000, 60_000)]
     assert sizes == sorted(sizes, reverse=True)
     assert 0 < sizes[-1] <= 1

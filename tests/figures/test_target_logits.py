@@ -28,7 +28,7 @@ def names_of(axes):
 
 def test_a_curve_is_drawn_in_degrees_beside_the_cosine():
     axes = Figure().subplots()
-    target_logits.draw(axes, [Curve("ArcFace", *arcface())])
+    target_logits.draw_axes(axes, [Curve("ArcFace", *arcface())])
     lines = lines_of(axes)
     x, y = lines["ArcFace"].get_data()
     np.testing.assert_allclose(x, np.degrees(ANGLES))
@@ -41,7 +41,7 @@ def test_a_curve_is_drawn_in_degrees_beside_the_cosine():
 def test_losses_with_one_curve_share_a_line():
     axes = Figure().subplots()
     plain = Curve("NormFace", ANGLES, np.cos(ANGLES))
-    target_logits.draw(axes, [plain, Curve("A", *arcface()), Curve("B", *arcface())])
+    target_logits.draw_axes(axes, [plain, Curve("A", *arcface()), Curve("B", *arcface())])
     drawn = {name for name in lines_of(axes) if name != "half-way"}
     assert drawn == {"cosine, no margin\nNormFace", "A\nB"}
 
@@ -50,7 +50,9 @@ def test_losses_with_one_curve_share_a_line():
 def test_names_stand_in_the_order_of_the_ends_and_apart(count):
     figure = Figure(figsize=(6.2, max(3.2, 1.0 + 0.2 * count)))
     axes = figure.subplots()
-    target_logits.draw(axes, [Curve(f"m{m}", ANGLES, np.cos(ANGLES) - 0.01 * m) for m in range(1, count + 1)])
+    target_logits.draw_axes(
+        axes, [Curve(f"m{m}", ANGLES, np.cos(ANGLES) - 0.01 * m) for m in range(1, count + 1)]
+    )
     names = names_of(axes)
     assert [name.get_text() for name in names][:2] == ["cosine, no margin", "m1"]
     figure.canvas.draw()
@@ -62,7 +64,7 @@ def test_names_stand_in_the_order_of_the_ends_and_apart(count):
 
 def test_a_curve_far_below_does_not_flatten_the_others():
     axes = Figure().subplots()
-    target_logits.draw(axes, [Curve("SphereFace", ANGLES, np.cos(4 * ANGLES) - 8)])
+    target_logits.draw_axes(axes, [Curve("SphereFace", ANGLES, np.cos(4 * ANGLES) - 8)])
     assert axes.get_ylim()[0] > -4
 
 
@@ -74,7 +76,7 @@ def test_a_line_per_loss_and_settings_and_none_for_a_loss_without_curve():
         View(title="ArcFace", subtitle="m = 0.2", curve=arcface(0.2)),
         View(title="Softmax", subtitle=""),
     ]
-    target_logits.compose(figure, runs)
+    target_logits.draw_figure(figure, runs)
     (axes,) = figure.axes
     lines = lines_of(axes)
     assert set(lines) == {"cosine, no margin", "ArcFace (m = 0.5)", "ArcFace (m = 0.2)", "half-way"}
@@ -83,4 +85,4 @@ def test_a_line_per_loss_and_settings_and_none_for_a_loss_without_curve():
 
 def test_no_curve_at_all_is_one_clear_sentence():
     with pytest.raises(RunError, match="lossbench train --loss arcface"):
-        target_logits.compose(Figure(), [View()])
+        target_logits.draw_figure(Figure(), [View()])

@@ -23,8 +23,8 @@ LOSS, ACCURACY, SPREAD, GAP, RATE = (
 )
 
 
-def compose(runs, style="paper"):
-    figure = render_figure(lambda figure: training.compose(figure, runs), style)
+def draw_figure(runs, style="paper"):
+    figure = render_figure(lambda figure: training.draw_figure(figure, runs), style)
     figure.draw_without_rendering()
     return figure, {axes.get_title("left"): axes for axes in figure.axes if axes.axison}
 
@@ -39,7 +39,7 @@ def found(axes, gid):
 
 
 def test_every_number_has_a_panel_over_the_epochs():
-    _, panels = compose([View()])
+    _, panels = draw_figure([View()])
     assert list(panels) == [LOSS, ACCURACY, SPREAD, GAP, RATE]
     records = epoch_records()
     for title, number in {
@@ -54,7 +54,7 @@ def test_every_number_has_a_panel_over_the_epochs():
 
 
 def test_every_term_of_the_loss_is_a_line_in_the_colour_of_its_run():
-    figure, panels = compose([softmax(), View()])
+    figure, panels = draw_figure([softmax(), View()])
     lines = [found(panels[LOSS], f"course-{number}") for number in range(3)]
     np.testing.assert_allclose(lines[0].get_ydata(), [3.0 / n for n in range(1, 6)])
     np.testing.assert_allclose(lines[2].get_ydata(), [0.5 / n for n in range(1, 6)])
@@ -63,12 +63,12 @@ def test_every_term_of_the_loss_is_a_line_in_the_colour_of_its_run():
     assert [text.get_text() for text in panels[LOSS].get_legend().get_texts()] == ["softmax", "center"]
     spare = next(axes for axes in figure.axes if not axes.axison)
     assert [text.get_text() for text in spare.get_legend().get_texts()] == ["Softmax", "Center"]
-    assert "loss" in compose([softmax()])[1]  # one term is the loss itself
+    assert "loss" in draw_figure([softmax()])[1]  # one term is the loss itself
 
 
 def test_seeds_are_one_line_with_their_range_as_band():
     runs = [View(seed=seed, epochs=epoch_records(seed=seed)) for seed in (0, 1, 4)]
-    figure, panels = compose(runs)
+    figure, panels = draw_figure(runs)
     np.testing.assert_allclose(
         found(panels[ACCURACY], "course-0").get_ydata(),
         np.mean([[100 * record.val_accuracy for record in run.epochs] for run in runs], axis=0),
@@ -79,35 +79,35 @@ def test_seeds_are_one_line_with_their_range_as_band():
     assert at_third.max() == pytest.approx(100 * runs[0].epochs[2].val_accuracy)
     spare = next(axes for axes in figure.axes if not axes.axison)
     assert spare.get_legend().get_title().get_text() == "mean and range of 3 seeds"
-    _, alone = compose(runs[:1])
+    _, alone = draw_figure(runs[:1])
     assert not any(str(child.get_gid()).startswith("range") for child in alone[ACCURACY].get_children())
 
 
 def test_what_nobody_wrote_down_has_no_panel():
     old = [r._replace(spread=math.nan, gap=math.nan) for r in epoch_records()]
-    figure, panels = compose([View(epochs=old)])
+    figure, panels = draw_figure([View(epochs=old)])
     assert list(panels) == [LOSS, ACCURACY, RATE]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Center, λ = 0.003, α = 0.5"]
-    _, panels = compose([View(epochs=old), softmax()])  # one of them has it
+    _, panels = draw_figure([View(epochs=old), softmax()])  # one of them has it
     assert list(panels) == [LOSS, ACCURACY, SPREAD, GAP, RATE]
     unseen = [r._replace(val_accuracy=math.nan) for r in old]
-    assert list(compose([View(epochs=unseen)])[1]) == [LOSS, RATE]
+    assert list(draw_figure([View(epochs=unseen)])[1]) == [LOSS, RATE]
     with pytest.raises(RunError, match="no record of their epochs"):
-        training.compose(Figure(), [View(epochs=[])])
+        training.draw_figure(Figure(), [View(epochs=[])])
 
 
 def test_what_is_the_same_for_all_is_one_line_in_ink():
-    _, panels = compose([View(), softmax()], "dark")
+    _, panels = draw_figure([View(), softmax()], "dark")
     rates = [line for line in panels[RATE].lines if str(line.get_gid()).startswith("course")]
     assert [line.get_color() for line in rates] == ["#ececec"]
     assert len(panels[GAP].lines) == 2
 
 
 def test_scales_follow_the_numbers():
-    _, panels = compose([View()])
+    _, panels = draw_figure([View()])
     assert panels[LOSS].get_yscale() == "log"  # from 1.5 to 0.1
     assert panels[GAP].get_yscale() == "linear"
-    _, panels = compose([View(epochs=epoch_records(40))])
+    _, panels = draw_figure([View(epochs=epoch_records(40))])
     assert panels[RATE].get_yscale() == "linear"  # it ends near 0, of which nobody wants to see the size
     assert all(float(tick).is_integer() for tick in panels[GAP].get_xticks())
 
@@ -115,7 +115,7 @@ def test_scales_follow_the_numbers():
 @pytest.mark.parametrize("style", ["paper", "slides", "dark"])
 def test_nothing_leaves_the_page(style):
     runs = [View(settings={"loss": "center", "lambda": lam}) for lam in (0.001, 0.01, 0.1, 1.0)]
-    figure, panels = compose(runs, style)
+    figure, panels = draw_figure(runs, style)
     page = figure.bbox
     spare = next(axes for axes in figure.axes if not axes.axison)
     for box in [axes.get_tightbbox() for axes in panels.values()] + [spare.get_legend().get_window_extent()]:

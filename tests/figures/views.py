@@ -104,7 +104,7 @@ class View:
     def images(self, split: str) -> np.ndarray:
         if self.pictures is None:
             raise RunError("no images")
-        return self.pictures
+        return self.pictures if self.pictures.ndim == 4 else self.pictures[:, None]
 
     def scores(self, points: np.ndarray) -> np.ndarray:
         return points @ self.weight.T

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lossbench.records import Embedding, Measured
+from lossbench.records import Embedding, MetricInput
 from lossbench.specs import catalog
 
 METRICS = catalog.names("metrics")
@@ -23,23 +23,23 @@ def embedding(
     return Embedding(np.asarray(features, dtype=np.float32), labels, predicted, given)
 
 
-def measured_of(features: object, labels: object, cosine: bool = False) -> Measured:
+def measured_of(features: object, labels: object, cosine: bool = False) -> MetricInput:
     """A split that is its own reference."""
     part = embedding(features, labels)
-    return Measured(tested=part, reference=part, classes=int(part.labels.max()) + 1, cosine=cosine)
+    return MetricInput(evaluated=part, reference=part, classes=int(part.labels.max()) + 1, cosine=cosine)
 
 
-def changed(measured: Measured, **changes: Any) -> Measured:
-    return dataclasses.replace(measured, **changes, _known={})
+def changed(measured: MetricInput, **changes: Any) -> MetricInput:
+    return dataclasses.replace(measured, **changes, _cache={})
 
 
-def compute(name: str, measured: Measured) -> float:
+def compute(name: str, measured: MetricInput) -> float:
     value = catalog.load("metrics", name)(measured)
     assert isinstance(value, float)
     return value
 
 
-def random_measured(seed: int, dim: int, classes: int = 7, cosine: bool = False) -> Measured:
+def random_measured(seed: int, dim: int, classes: int = 7, cosine: bool = False) -> MetricInput:
     """150 training and 90 tested features around random centres, no ties."""
     random = np.random.RandomState(seed)
     centers = 3 * random.randn(classes, dim)
@@ -50,10 +50,12 @@ def random_measured(seed: int, dim: int, classes: int = 7, cosine: bool = False)
         scores = (random.randn(count, classes) + 2 * np.eye(classes)[labels]).astype(np.float32)
         return embedding(features, labels, scores.argmax(1), scores)
 
-    return Measured(reference=part(150), tested=part(90), classes=classes, cosine=cosine, probabilities=True)
+    return MetricInput(
+        reference=part(150), evaluated=part(90), classes=classes, cosine=cosine, probabilities=True
+    )
 
 
-def on_rays(seed: int, dim: int, cosine: bool) -> Measured:
+def on_rays(seed: int, dim: int, cosine: bool) -> MetricInput:
     """60 samples at 8 random places, or under cosine on 8 random rays at different lengths: many coincide."""
     random = np.random.RandomState(seed)
     features = random.randint(-1000, 1000, (8, dim))[random.choice(8, 60)]

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss, top_k_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from lossbench.metrics import _neighbours as neighbours
-from lossbench.records import Measured
+from lossbench.records import MetricInput
 from lossbench.training import evaluation
 
 from .cases import DIMENSIONS, changed, compute, embedding, measured_of, on_rays, random_measured
@@ -32,7 +32,7 @@ def test_neighbours_against_scikit_learn(dim: int, name: str) -> None:
         measured = random_measured(seed, dim)
         model = KNeighborsClassifier(count, metric=metric, algorithm="brute")
         model.fit(measured.reference.features.astype(np.float64), measured.reference.labels)
-        expected = model.score(measured.tested.features.astype(np.float64), measured.tested.labels)
+        expected = model.score(measured.evaluated.features.astype(np.float64), measured.evaluated.labels)
         assert 0.2 < expected < 1
         assert compute(name, measured) == pytest.approx(expected)
 
@@ -44,15 +44,17 @@ def distance(a: list[float], b: list[float], cosine: bool) -> float:
     return round(math.dist(a, b), 9)
 
 
-def by_loops(measured: Measured, count: int, cosine: bool) -> float:
+def by_loops(measured: MetricInput, count: int, cosine: bool) -> float:
     """Nearest first, then the smallest label; most votes, then the smallest label."""
     x, y = measured.reference.features.tolist(), measured.reference.labels.tolist()
     right = 0
-    for a, label in zip(measured.tested.features.tolist(), measured.tested.labels.tolist(), strict=True):
+    for a, label in zip(
+        measured.evaluated.features.tolist(), measured.evaluated.labels.tolist(), strict=True
+    ):
         ranked = sorted((distance(a, b, cosine), other) for b, other in zip(x, y, strict=True))
         votes = Counter(other for _, other in ranked[:count])
         right += label == min(votes, key=lambda other: (-votes[other], other))
-    return right / len(measured.tested.labels)
+    return right / len(measured.evaluated.labels)
 
 
 @pytest.mark.parametrize("name", NEIGHBOURS)
@@ -63,14 +65,14 @@ def test_neighbours_that_coincide(dim: int, name: str) -> None:
     cosine = metric == "cosine"
     for seed in range(5):
         measured = on_rays(seed, dim, cosine)
-        measured = changed(measured, reference=on_rays(seed, dim, cosine).tested)
+        measured = changed(measured, reference=on_rays(seed, dim, cosine).evaluated)
         assert compute(name, measured) == pytest.approx(by_loops(measured, count, cosine))
 
 
 def test_of_equally_near_places_the_smallest_label_comes_first() -> None:
     tested = embedding([[0, 0]], [0])
     reference = embedding([[-1, 0], [1, 0], [0, 1], [0, -1], [9, 9]], [1, 2, 0, 1, 0])
-    measured = Measured(tested=tested, reference=reference, classes=3)
+    measured = MetricInput(evaluated=tested, reference=reference, classes=3)
     assert neighbours.nearest_by_distance(measured).tolist() == [[0, 1, 1, 2, 0]]
     assert compute("nn-accuracy", measured) == compute("knn5-accuracy", measured) == 1
 
@@ -79,7 +81,10 @@ def test_fewer_training_features_than_neighbours_all_vote() -> None:
     tested = embedding([[0, 0], [9, 9]], [0, 1])
     for labels, expected in (([0, 1, 1], 0.5), ([1, 0], 0.5), ([1], 0.5), ([2], 0)):
         reference = embedding(np.eye(3, 2)[: len(labels)], labels)
-        assert compute("knn5-accuracy", Measured(tested=tested, reference=reference, classes=3)) == expected
+        assert (
+            compute("knn5-accuracy", MetricInput(evaluated=tested, reference=reference, classes=3))
+            == expected
+        )
 
 
 def test_one_search_serves_both_neighbour_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +102,7 @@ def test_nearest_mean_against_scikit_learn(dim: int) -> None:
     for seed in range(5):
         measured = random_measured(seed, dim)
         model = NearestCentroid().fit(measured.reference.features, measured.reference.labels)
-        expected = model.score(measured.tested.features, measured.tested.labels)
+        expected = model.score(measured.evaluated.features, measured.evaluated.labels)
         assert compute("mean-accuracy", measured) == pytest.approx(expected)
 
 
@@ -109,25 +114,25 @@ def test_nearest_mean_by_cosine_against_loops_and_the_rule_of_pair_losses(dim: i
         measured = random_measured(seed, dim, cosine=True)
         x, y = (torch.from_numpy(array) for array in measured.reference[:2])
         means = evaluation.class_means(x, y, 7).double()
-        tested = torch.from_numpy(measured.tested.features).double()
+        tested = torch.from_numpy(measured.evaluated.features).double()
         predicted = torch.nn.functional.cosine_similarity(tested[:, None], means[None], dim=2)
         predicted = (predicted * 1e12).round().argmax(1).numpy()
-        expected = (predicted == measured.tested.labels).mean()
+        expected = (predicted == measured.evaluated.labels).mean()
         assert compute("mean-accuracy", measured) == pytest.approx(expected)
 
 
 def test_of_equally_near_means_the_smallest_label_counts() -> None:
     tested = embedding([[0, 0], [0, 5]], [3, 4])
     reference = embedding([[1, 0], [-1, 0]], [4, 3])
-    assert compute("mean-accuracy", Measured(tested=tested, reference=reference, classes=5)) == 0.5
+    assert compute("mean-accuracy", MetricInput(evaluated=tested, reference=reference, classes=5)) == 0.5
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_scores_against_scikit_learn(seed: int) -> None:
     measured = random_measured(seed, 2)
-    scores = measured.tested.scores
+    scores = measured.evaluated.scores
     assert scores is not None
-    labels, classes = measured.tested.labels, np.arange(7)
+    labels, classes = measured.evaluated.labels, np.arange(7)
     assert compute("top2-accuracy", measured) == pytest.approx(
         top_k_accuracy_score(labels, scores, k=2, labels=classes)
     )
@@ -137,19 +142,21 @@ def test_scores_against_scikit_learn(seed: int) -> None:
     assert compute("ece", measured) == pytest.approx(calibration_by_loops(measured))
 
 
-def calibration_by_loops(measured: Measured) -> float:
-    assert measured.tested.scores is not None
+def calibration_by_loops(measured: MetricInput) -> float:
+    assert measured.evaluated.scores is not None
     bins: dict[int, list[float]] = {}
-    for row, label in zip(measured.tested.scores.tolist(), measured.tested.labels.tolist(), strict=True):
+    for row, label in zip(
+        measured.evaluated.scores.tolist(), measured.evaluated.labels.tolist(), strict=True
+    ):
         confidence = 1 / math.fsum(math.exp(score - max(row)) for score in row)
         number = next(b for b in range(1, 16) if (b - 1) / 15 < confidence <= b / 15)
         bins.setdefault(number, []).append((row.index(max(row)) == label) - confidence)
-    return abs(sum(abs(math.fsum(excess)) for excess in bins.values())) / len(measured.tested.labels)
+    return abs(sum(abs(math.fsum(excess)) for excess in bins.values())) / len(measured.evaluated.labels)
 
 
-def scored(scores: object, labels: list[int]) -> Measured:
+def scored(scores: object, labels: list[int]) -> MetricInput:
     part = embedding(np.zeros((len(labels), 2)), labels, np.argmax(scores, axis=1), scores)
-    return Measured(tested=part, reference=part, classes=3, probabilities=True)
+    return MetricInput(evaluated=part, reference=part, classes=3, probabilities=True)
 
 
 def test_of_equal_scores_the_smaller_label_comes_first() -> None:

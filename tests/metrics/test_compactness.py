@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from lossbench.records import Measured
+from lossbench.records import MetricInput
 
 from .cases import DIMENSIONS, changed, compute, embedding, measured_of, random_measured
 
@@ -35,8 +35,8 @@ def degrees(a: list[float], b: list[float]) -> float:
     return math.degrees(math.acos(np.clip(cosine, -1, 1)))
 
 
-def by_loops(measured: Measured) -> dict[str, float]:
-    x, y = measured.tested.features.tolist(), measured.tested.labels.tolist()
+def by_loops(measured: MetricInput) -> dict[str, float]:
+    x, y = measured.evaluated.features.tolist(), measured.evaluated.labels.tolist()
     own = [[a for a, b in zip(x, y, strict=True) if b == j] for j in sorted(set(y))]
     found = {}
     for prefix, between, center in (
@@ -67,7 +67,7 @@ def test_random_points_against_loops(seed: int, dim: int) -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_cluster_indices_against_scikit_learn(seed: int, dim: int) -> None:
     measured = random_measured(seed, dim)
-    x, y = measured.tested.features.astype(np.float64), measured.tested.labels
+    x, y = measured.evaluated.features.astype(np.float64), measured.evaluated.labels
     assert compute("silhouette", measured) == pytest.approx(metrics.silhouette_score(x, y))
     assert compute("davies-bouldin", measured) == pytest.approx(metrics.davies_bouldin_score(x, y))
     assert compute("calinski-harabasz", measured) == pytest.approx(metrics.calinski_harabasz_score(x, y))
@@ -130,7 +130,9 @@ def test_classes_without_direction_have_no_angles() -> None:
 
 def test_the_ratios_are_free_of_scale_and_of_the_reference() -> None:
     measured = random_measured(8, 2)
-    larger = changed(measured, tested=measured.tested._replace(features=1000 * measured.tested.features))
+    larger = changed(
+        measured, evaluated=measured.evaluated._replace(features=1000 * measured.evaluated.features)
+    )
     other = changed(measured, reference=random_measured(9, 2).reference)
     names = (
         "spread-gap",
@@ -197,5 +199,5 @@ def test_collapse_is_never_undefined() -> None:
     for labels in ([0], [0, 0], [0, 1]):
         for cosine in (False, True):
             alone = embedding(np.zeros((len(labels), 2)), labels)
-            measured = Measured(tested=alone, reference=alone, classes=2, cosine=cosine)
+            measured = MetricInput(evaluated=alone, reference=alone, classes=2, cosine=cosine)
             assert compute("collapse", measured) == 1

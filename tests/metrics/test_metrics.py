@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lossbench.metrics._measure import measure
-from lossbench.records import Embedding, Measured
+from lossbench.records import Embedding, MetricInput
 from lossbench.specs import catalog
 
 from .cases import METRICS, changed, compute, embedding, measured_of, random_measured
@@ -81,7 +81,7 @@ def test_every_metric_of_the_catalogue_is_covered() -> None:
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_four_points_by_hand(name: str) -> None:
-    measured = Measured(tested=FOUR, reference=REFERENCE, classes=2, probabilities=True)
+    measured = MetricInput(evaluated=FOUR, reference=REFERENCE, classes=2, probabilities=True)
     assert compute(name, measured) == pytest.approx(BY_HAND[name], abs=1e-7)
 
 
@@ -89,7 +89,7 @@ def test_four_points_by_hand(name: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_one_class_alone(name: str, cosine: bool) -> None:
     one = embedding([[0, 2], [2, 2]], [0, 0], scores=np.zeros((2, 2)))
-    measured = Measured(tested=one, reference=one, classes=2, cosine=cosine, probabilities=True)
+    measured = MetricInput(evaluated=one, reference=one, classes=2, cosine=cosine, probabilities=True)
     assert compute(name, measured) == pytest.approx(ONE_CLASS[name], nan_ok=True)
 
 
@@ -97,7 +97,7 @@ def test_one_class_alone(name: str, cosine: bool) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_points_that_all_coincide(name: str, cosine: bool) -> None:
     same = embedding([[1, 1]] * 4, [0, 0, 1, 1], scores=np.zeros((4, 2)))
-    measured = Measured(tested=same, reference=same, classes=2, cosine=cosine, probabilities=True)
+    measured = MetricInput(evaluated=same, reference=same, classes=2, cosine=cosine, probabilities=True)
     assert compute(name, measured) == pytest.approx(COINCIDENT[name], nan_ok=True, abs=1e-9)
 
 
@@ -124,14 +124,16 @@ def test_one_sample_per_class(name: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_the_order_of_samples_changes_nothing(name: str, cosine: bool) -> None:
     measured = random_measured(6, 2, cosine=cosine)
-    coarse = [part._replace(features=part.features.round()) for part in (measured.tested, measured.reference)]
-    measured = changed(measured, tested=coarse[0], reference=coarse[1])  # with many ties
+    coarse = [
+        part._replace(features=part.features.round()) for part in (measured.evaluated, measured.reference)
+    ]
+    measured = changed(measured, evaluated=coarse[0], reference=coarse[1])  # with many ties
     random = np.random.RandomState(0)
     orders = [random.permutation(len(part.labels)) for part in coarse]
     tested, reference = (
         Embedding(*(array[order] for array in part)) for part, order in zip(coarse, orders, strict=True)
     )
-    mixed = changed(measured, tested=tested, reference=reference)
+    mixed = changed(measured, evaluated=tested, reference=reference)
     assert compute(name, mixed) == pytest.approx(compute(name, measured), rel=1e-9)
 
 
@@ -141,13 +143,13 @@ def test_far_from_the_origin_no_digit_is_lost(name: str) -> None:
         points = random_measured(seed, dim)
         near = [
             embedding((8 * part.features).round() / 8, part.labels)
-            for part in (points.tested, points.reference)
+            for part in (points.evaluated, points.reference)
         ]
         far = [
             part._replace(features=part.features + np.float32(2**20)) for part in near
         ]  # exact: steps of 1/8
         values = [
-            compute(name, Measured(tested=tested, reference=reference, classes=7))
+            compute(name, MetricInput(evaluated=tested, reference=reference, classes=7))
             for tested, reference in (near, far)
         ]
         assert values[1] == pytest.approx(values[0], rel=1e-9)
@@ -159,7 +161,7 @@ def test_many_dimensions_at_the_end_of_float32_lose_no_digit(name: str) -> None:
     random = np.random.RandomState(0)
     near = [embedding(random.randint(0, 3, (150, 300)), random.choice(4, 150)) for _ in "01"]
     far = [part._replace(features=part.features + np.float32(2**24 - 100)) for part in near]
-    values = [compute(name, Measured(tested=a, reference=b, classes=4)) for a, b in (near, far)]
+    values = [compute(name, MetricInput(evaluated=a, reference=b, classes=4)) for a, b in (near, far)]
     assert values[1] == pytest.approx(values[0], rel=1e-9)
 
 
@@ -169,9 +171,9 @@ def test_large_and_small_features_overflow_nowhere(name: str) -> None:
     for scale in (1e-15, 1e15):
         parts = [
             part._replace(features=(scale * part.features.astype(np.float64)).astype(np.float32))
-            for part in (measured.tested, measured.reference)
+            for part in (measured.evaluated, measured.reference)
         ]
-        value = compute(name, changed(measured, tested=parts[0], reference=parts[1]))
+        value = compute(name, changed(measured, evaluated=parts[0], reference=parts[1]))
         expected = compute(name, measured) * (scale if name in ("spread", "gap") else 1)
         assert value == pytest.approx(expected, rel=1e-5)
 
@@ -187,7 +189,7 @@ ONCE_EACH |= {"recall-at-1", "r-precision", "map-at-r", "roc-auc", "eer"} | {n f
 @pytest.mark.parametrize("name", sorted(set(METRICS) - ONCE_EACH))
 def test_duplicates_change_nothing(name: str) -> None:
     measured = random_measured(5, 2)
-    twice = changed(measured, reference=doubled(measured.reference), tested=doubled(measured.tested))
+    twice = changed(measured, reference=doubled(measured.reference), evaluated=doubled(measured.evaluated))
     assert compute(name, twice) == pytest.approx(compute(name, measured), rel=1e-9)
 
 
@@ -198,12 +200,12 @@ def test_a_metric_looks_only_at_what_it_says_it_needs(name: str) -> None:
     other = random_measured(9, 2)
     if needs == "features":
         nothing = embedding(np.zeros((0, 2)), [])
-        tested = measured.tested._replace(predictions=other.tested.predictions, scores=None)
-        bare = changed(measured, reference=nothing, tested=tested, probabilities=False)
+        tested = measured.evaluated._replace(predictions=other.evaluated.predictions, scores=None)
+        bare = changed(measured, reference=nothing, evaluated=tested, probabilities=False)
     elif needs == "reference":
-        bare = changed(measured, tested=measured.tested._replace(scores=None), probabilities=False)
+        bare = changed(measured, evaluated=measured.evaluated._replace(scores=None), probabilities=False)
     else:
-        bare = changed(measured, tested=measured.tested._replace(features=other.tested.features))
+        bare = changed(measured, evaluated=measured.evaluated._replace(features=other.evaluated.features))
         bare = changed(bare, reference=other.reference)
     assert compute(name, bare) == compute(name, measured)
 
@@ -221,7 +223,7 @@ def test_cheap_metrics_are_measured_unless_others_are_named() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_features_that_are_not_finite_have_no_metrics(split: str, value: float) -> None:
     measured = random_measured(11, 2)
-    part = measured.reference if split == "train" else measured.tested
+    part = measured.reference if split == "train" else measured.evaluated
     part.features[3, 1] = value
     with pytest.raises(ValueError, match="not finite"):
         measure(measured)

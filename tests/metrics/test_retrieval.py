@@ -14,7 +14,7 @@ from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 from pytorch_metric_learning.utils.inference import CustomKNN
 
 from lossbench.metrics import _retrieval as retrieval
-from lossbench.records import Measured
+from lossbench.records import MetricInput
 
 from .cases import DIMENSIONS, compute, measured_of, on_rays, random_measured
 
@@ -36,16 +36,16 @@ def test_random_points_against_pytorch_metric_learning(dim: int, cosine: bool) -
     )
     for seed in range(3):
         measured = random_measured(seed, dim, cosine=cosine)
-        features = torch.from_numpy(measured.tested.features).double()
-        expected = theirs.get_accuracy(features, torch.from_numpy(measured.tested.labels))
+        features = torch.from_numpy(measured.evaluated.features).double()
+        expected = theirs.get_accuracy(features, torch.from_numpy(measured.evaluated.labels))
         for name, other in THEIRS.items():
             assert 0.1 < expected[other] < 1
             assert compute(name, measured) == pytest.approx(expected[other]), name
 
 
-def distances(measured: Measured) -> list[list[float]]:
+def distances(measured: MetricInput) -> list[list[float]]:
     """Of whole numbers: exact, and of cosines equal for features on one ray."""
-    x = measured.tested.features.astype(np.int64)
+    x = measured.evaluated.features.astype(np.int64)
     if not measured.cosine:
         return [[int(((a - b) ** 2).sum()) for b in x] for a in x]
     rays = [tuple(int(v) for v in a // max(1, np.gcd.reduce(a))) for a in x]
@@ -57,8 +57,8 @@ def angle(a: tuple[int, ...], b: tuple[int, ...]) -> float:
     return 1 - sum(x * y for x, y in zip(a, b, strict=True)) / lengths
 
 
-def by_loops(measured: Measured) -> dict[str, float]:
-    labels = measured.tested.labels.tolist()
+def by_loops(measured: MetricInput) -> dict[str, float]:
+    labels = measured.evaluated.labels.tolist()
     queries = []
     for i, (row, label) in enumerate(zip(distances(measured), labels, strict=True)):
         ranked = sorted((row[j], labels[j] == label) for j in range(len(row)) if j != i)  # False before True
@@ -71,7 +71,7 @@ def by_loops(measured: Measured) -> dict[str, float]:
     return dict(zip(THEIRS, means, strict=True))
 
 
-def assert_equal(measured: Measured) -> None:
+def assert_equal(measured: MetricInput) -> None:
     for name, value in by_loops(measured).items():
         assert compute(name, measured) == pytest.approx(value, nan_ok=True), name
 

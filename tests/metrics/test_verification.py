@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from lossbench.metrics import _verification as pairs
-from lossbench.records import Measured
+from lossbench.records import MetricInput
 
 from .cases import DIMENSIONS, compute, measured_of, on_rays, random_measured
 from .test_retrieval import distances
@@ -25,16 +25,16 @@ BOUNDS = {"tar-at-far-1e-2": 100, "tar-at-far-1e-3": 1000, "tar-at-far-1e-4": 10
 NAMES = ("roc-auc", "eer", *BOUNDS)
 
 
-def all_pairs(measured: Measured) -> tuple[np.ndarray, np.ndarray]:
+def all_pairs(measured: MetricInput) -> tuple[np.ndarray, np.ndarray]:
     """Are two samples of one class, and how similar are they, for all pairs."""
-    x = measured.tested.features.astype(np.float64)
+    x = measured.evaluated.features.astype(np.float64)
     if measured.cosine:
         x = x / np.linalg.norm(x, axis=1, keepdims=True)
     first, second = np.triu_indices(len(x), 1)
     similar = (
         (x[first] * x[second]).sum(1) if measured.cosine else -np.linalg.norm(x[first] - x[second], axis=1)
     )
-    return measured.tested.labels[first] == measured.tested.labels[second], similar
+    return measured.evaluated.labels[first] == measured.evaluated.labels[second], similar
 
 
 @pytest.mark.parametrize("cosine", [False, True])
@@ -53,8 +53,8 @@ def test_random_points_against_scikit_learn(dim: int, cosine: bool) -> None:
             assert compute(name, measured) == pytest.approx(true[false <= 1 / one_in].max()), name
 
 
-def by_loops(measured: Measured) -> dict[str, float]:
-    labels, far = measured.tested.labels.tolist(), distances(measured)
+def by_loops(measured: MetricInput) -> dict[str, float]:
+    labels, far = measured.evaluated.labels.tolist(), distances(measured)
     indices = list(itertools.combinations(range(len(labels)), 2))
     own = [far[i][j] for i, j in indices if labels[i] == labels[j]]
     others = [far[i][j] for i, j in indices if labels[i] != labels[j]]
@@ -80,7 +80,7 @@ def equal_error(curve: list[tuple[Fraction, Fraction]]) -> float:
     raise AssertionError("the curve ends in (1, 1)")
 
 
-def assert_equal(measured: Measured) -> None:
+def assert_equal(measured: MetricInput) -> None:
     for name, value in by_loops(measured).items():
         assert compute(name, measured) == pytest.approx(value, rel=1e-12, nan_ok=True), name
 
@@ -101,7 +101,7 @@ def test_any_points_of_a_small_grid_against_loops(samples: list[tuple[int, int, 
     assert_equal(measured_of(array[:, :2], array[:, 2]))
 
 
-def line(*gaps: int) -> Measured:
+def line(*gaps: int) -> MetricInput:
     """Two classes on a line with sizes that make the distances known."""
     return measured_of(np.cumsum(gaps)[:, None], [0, 0, 1, 1])
 
@@ -143,7 +143,7 @@ def test_any_number_of_distances_at_once_gives_the_same(monkeypatch: pytest.Monk
     def all_values() -> list[float]:
         return [compute(name, measured_of(x, y)) for x, y in points for name in NAMES]
 
-    points = [measured.tested[:2] for measured in (random_measured(4, 3), on_rays(0, 2, cosine=False))]
+    points = [measured.evaluated[:2] for measured in (random_measured(4, 3), on_rays(0, 2, cosine=False))]
     whole = all_values()
     for cells in (1, 1000):
         monkeypatch.setattr(pairs, "_CELLS", cells)

@@ -13,7 +13,7 @@ from lossbench.errors import RunError, UsageError
 from lossbench.reports.animation import _frame, _reel, animate
 from lossbench.reports.figure_files import render_figure
 
-from ..figures.views import View, snapshots
+from ..figures.views import View, embedding, snapshots
 
 
 def moving(moments: int = 4, **parts) -> View:
@@ -44,7 +44,7 @@ def test_a_gif_has_a_frame_per_moment_and_rests_on_the_last(tmp_path):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures of all frames, as they were drawn."""
+    """The figures of all frames, as they were render_figure."""
     kept = []
 
     def keep(paint, style):
@@ -94,7 +94,10 @@ def test_classes_kept_out_of_training_do_not_shift_the_columns():
     fewer = taken._replace(
         labels=taken.labels[kept], places=taken.places[kept], features=taken.features[:, kept], scores=scores
     )
-    assert _reel(View(snapshots=fewer)).panels[-1].subtitle.endswith("100.0 % right")
+    train = embedding(400)
+    own = train.labels != 3
+    splits = {"train": train._replace(features=train.features[own], labels=train.labels[own])}
+    assert _reel(View(snapshots=fewer, splits=splits)).panels[-1].subtitle.endswith("100.0 % right")
 
 
 def test_more_dimensions_keep_one_projection_over_all_moments(drawn, tmp_path):

@@ -24,7 +24,7 @@ from lossbench.reports.result_tables import (
 )
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
-from lossbench.runs.stored_run import Untrained
+from lossbench.runs.stored_run import UntrainedRun
 
 from .test_result_tables import document, outcome, usual
 
@@ -103,7 +103,7 @@ def test_a_document_cannot_show_files_outside_the_results_folder(tmp_path: Path,
 
 def test_a_figure_drawn_alone_has_a_document_that_says_what_it_shows(tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
-    runs = [Untrained(make_config(loss=loss, dataset="digits")) for loss in ("softmax", "arcface")]
+    runs = [UntrainedRun(make_config(loss=loss, dataset="digits")) for loss in ("softmax", "arcface")]
     path = store.figures / "a.png"
     record_figure(store, path, "target-logits", runs, made_by="plot", command="lossbench plot target-logits")
     ((name, read),) = read_documents(store).items()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from sklearn.datasets import load_digits
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.records import Snapshots
-from lossbench.reports.explorer.data import labels
+from lossbench.reports.explorer.data import run_labels
 from lossbench.reports.explorer.page import explore, page
 from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
@@ -24,17 +23,8 @@ from lossbench.training.train import train
 
 from ..figures.views import View, directions, embedding, snapshots
 from ..helpers.runs import Recorder, small
+from .conftest import CHROMIUM
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium to drive the page")
 SCREEN = """(i) => {
     const frame = Bokeh.index.find_one_by_id(plane.id).frame;
@@ -73,21 +63,6 @@ def heavy(seed, images):
         snapshots=taken,
         pictures=images,
     )
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=CHROMIUM,
-            headless=True,
-            args=FLAGS,
-            viewport={"width": 1280, "height": 800},
-        )
-        yield context
-        context.close()
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +199,7 @@ def test_the_pointer_shows_the_right_image_and_a_click_pins_it(opened, stored, n
     else:
         sure = 100 / np.exp(scores - scores.max()).sum()
         assert float(said["confidence"].rstrip(" %")) == pytest.approx(sure, abs=0.06)
-    place = card.locator(".digit").evaluate("(digit) => digit.style.backgroundPosition")
+    place = card.locator(".tile").evaluate("(tile) => tile.style.backgroundPosition")
     assert place == f"{-84 * (lonely % 100)}px {-84 * (lonely // 100)}px"
     opened.page.mouse.click(*opened.ask(SCREEN, lonely))
     assert opened.ask("now.pinned") == lonely
@@ -333,13 +308,13 @@ def test_filters_matrix_and_bars_count_right(opened, stored):
 
 @in_browser
 def test_unseen_classes_are_shapes_that_can_be_hidden(opened, stored):
-    assert opened.page.is_disabled("#strangers")
+    assert opened.page.is_disabled("#unseen_classes")
     opened.choose(1)
     run = stored[1]
     assert len(opened.drawn("unseen")) == len(run.splits["unseen"].labels)
     assert set(opened.ask("source('unseen').data.shape")) == {"square", "triangle"}
     everything = opened.shown()
-    opened.page.uncheck("#strangers")
+    opened.page.uncheck("#unseen_classes")
     assert opened.shown() == everything - len(run.splits["unseen"].labels)
     assert len(opened.drawn("unseen")) == 0
 
@@ -491,8 +466,8 @@ def test_a_label_names_what_differs_within_a_loss():
             settings={"loss": "center", "lambda": 0.003, "network": "compact", **more},
         )
 
-    assert labels([run(), run(seed=1)]) == [f"λ = 0.003, α = 0.5 · seed {n}" for n in (0, 1)]
-    assert labels([run(), run(network="lenet")])[1] == "λ = 0.003, α = 0.5 · network = lenet · seed 0"
+    assert run_labels([run(), run(seed=1)]) == [f"λ = 0.003, α = 0.5 · seed {n}" for n in (0, 1)]
+    assert run_labels([run(), run(network="lenet")])[1] == "λ = 0.003, α = 0.5 · network = lenet · seed 0"
 
 
 def test_features_of_many_dimensions_are_projected_and_have_no_regions():

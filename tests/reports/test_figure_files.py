@@ -77,9 +77,9 @@ def test_the_same_runs_give_the_same_bytes(folder, tmp_path, form, name):
 def test_sixty_thousand_points_stay_a_small_file_with_text_as_text(tmp_path, form):
     part = embedding(60_000, noise=0.5)
     big = View(splits={"train": part, "test": part})
-    compose = catalog.load("figures", "features")
+    draw_figure = catalog.load("figures", "features")
     path = write_figure(
-        lambda figure: compose(figure, [big], split="train", view="raw", projection="pca"),
+        lambda figure: draw_figure(figure, [big], split="train", view="raw", projection="pca"),
         tmp_path / f"big.{form}",
         [big],
     )
@@ -100,8 +100,8 @@ def test_the_forest_is_drawn_of_stored_runs(runs, tmp_path, monkeypatch):
         drawn.append((rows, settings))
         forest_draw(axes, rows, **settings)
 
-    forest_draw = forest.draw
-    monkeypatch.setattr(forest, "draw", remember)
+    forest_draw = forest.draw_axes
+    monkeypatch.setattr(forest, "draw_axes", remember)
     draw("forest", runs, tmp_path / "a.png")
     (row,), settings = drawn[0]
     expected = [100 * (b.numbers["test_accuracy"] - a.numbers["test_accuracy"])

@@ -169,7 +169,7 @@ def test_the_projector_has_every_test_digit(trained: RunFolder, board: Board) ->
     for place in (0, 1, columns, count - 1):
         row, column = divmod(place, columns)
         box = np.asarray(sheet.convert("L"))[row * height :, column * width :][:height, :width]
-        np.testing.assert_allclose(box, images[place], atol=1)
+        np.testing.assert_allclose(box, images[place, 0], atol=1)
 
 
 def test_the_same_command_again_doubles_no_point(trained: RunFolder) -> None:

@@ -186,9 +186,9 @@ def test_images_are_in_the_order_of_the_features(views, tmp_path):
     view = views["unseen"]
     images = view.images("test")
     assert images.dtype == np.uint8
-    assert images.shape == (len(view.splits["test"].labels), 28, 28)
+    assert images.shape == (len(view.splits["test"].labels), 1, 28, 28)
     parts = load_splits(view.config.split_spec, None)
-    np.testing.assert_array_equal(images, parts.test.images[:, 0].numpy())
+    np.testing.assert_array_equal(images, parts.test.images.numpy())
 
 
 def test_images_of_a_data_set_that_is_not_there_are_one_sentence(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const now = { run: null, moment: 0, shown: [], hidden: new Set(), cell: null, pinned: null, playing: null };
 const SHAPES = ["square", "triangle", "diamond", "inverted_triangle", "star", "hex"];
-const TILE = 84; // pixels of a shown image
+const TILE = 84; // pixels of the longer side of a shown image
 const NO_ANGLE = 255;
 let plane, histogram;
 
@@ -25,10 +25,11 @@ async function unpack(run) {
   run.places = cut(Int32Array, run.kept);
   run.points = cut(Int16Array, 2 * every);
   run.confidence = cut(Uint16Array, every);
-  run.labels = cut(Uint8Array, run.count);
-  run.guesses = cut(Uint8Array, every);
+  const Labels = run.classes.length > 256 ? Uint16Array : Uint8Array;
+  run.labels = cut(Labels, run.count);
+  run.predictions = cut(Labels, every);
+  run.regions = cut(Labels, run.grid ** 2);
   run.degrees = cut(Uint8Array, every);
-  run.regions = cut(Uint8Array, run.grid ** 2);
   run.arrays = null;
 }
 
@@ -40,17 +41,16 @@ const pointOf = (image) => (atEnd() ? image : now.run.places.indexOf(image));
 const x = (i) => now.run.scale * now.run.points[2 * row(i)];
 const y = (i) => now.run.scale * now.run.points[2 * row(i) + 1];
 const label = (i) => now.run.labels[place(i)];
-const guess = (i) => now.run.guesses[row(i)];
-const color = (label) => label % data.palette.length;
+const predicted = (i) => now.run.predictions[row(i)];
 
 function filtered() {
   const { run } = now;
   const counts = run.classes.map(() => run.classes.map(() => 0));
-  const [wrong, strangers] = [$("wrong").checked, $("strangers").checked];
+  const [wrong, unseen_classes] = [$("wrong").checked, $("unseen_classes").checked];
   now.shown = [];
   for (let i = 0; i < (atEnd() ? run.count : run.kept); i++) {
-    const [own, said] = [label(i), guess(i)];
-    if (now.hidden.has(own) || (wrong && own === said) || (!strangers && place(i) >= run.seen)) continue;
+    const [own, said] = [label(i), predicted(i)];
+    if (now.hidden.has(own) || (wrong && own === said) || (!unseen_classes && place(i) >= run.seen)) continue;
     counts[own][said]++;
     if (!now.cell || (now.cell[0] === own && now.cell[1] === said)) now.shown.push(i);
   }
@@ -66,7 +66,7 @@ function refresh() {
   drawDirections();
   drawBars();
   fillConfusion(counts);
-  const right = now.shown.filter((i) => label(i) === guess(i)).length;
+  const right = now.shown.filter((i) => label(i) === predicted(i)).length;
   const share = now.shown.length ? ` · ${((100 * right) / now.shown.length).toFixed(2)} % right` : "";
   $("shown").textContent = `${now.shown.length.toLocaleString("en")} of ${
     (atEnd() ? run.count : run.kept).toLocaleString("en")} images${share}`;
@@ -85,7 +85,7 @@ const layer = (name) => plane.document.get_model_by_name(`${name}-layer`);
 function drawPoints() {
   const parts = { points: [], unseen: [] };
   for (const i of now.shown) parts[place(i) < now.run.seen ? "points" : "unseen"].push(i);
-  const strangers = [...new Set(now.run.labels.subarray(now.run.seen))].sort();
+  const unseen_classes = [...new Set(now.run.labels.subarray(now.run.seen))].sort();
   for (const [name, points] of Object.entries(parts)) {
     const many = Math.max(points.length, 1);
     layer(name).glyph.setv({
@@ -95,8 +95,8 @@ function drawPoints() {
     source(name).data = {
       x: Float64Array.from(points, x),
       y: Float64Array.from(points, y),
-      color: Float64Array.from(points, (i) => color(label(i))),
-      shape: points.map((i) => SHAPES[Math.max(strangers.indexOf(label(i)), 0) % SHAPES.length]),
+      color: Float64Array.from(points, (i) => label(i)),
+      shape: points.map((i) => SHAPES[Math.max(unseen_classes.indexOf(label(i)), 0) % SHAPES.length]),
     };
   }
 }
@@ -138,7 +138,7 @@ function drawBars() {
       quads.right.push((cell + 0.94) * data.cell);
       quads.bottom.push(height);
       quads.top.push((height += count));
-      quads.color.push(color(k));
+      quads.color.push(k);
     });
   });
   histogram.document.get_model_by_name("bars").data = quads;
@@ -169,6 +169,7 @@ function buildConfusion() {
     });
     return element("tr", {}, element("th", { textContent: short(own), title: own, scope: "row" }), ...cells);
   });
+  $("confusion").classList.toggle("many", classes.length > 12);
   $("confusion").replaceChildren(element("tr", {}, element("td"), ...head), ...rows);
 }
 
@@ -204,27 +205,34 @@ function onConfusion(event) {
   next.focus();
 }
 
+// The picture with all images; width and height are those at which one of them is shown.
+function tiles() {
+  const sprite = data.sprites[now.run.sprite];
+  const scale = TILE / Math.max(sprite.width, sprite.height);
+  return { ...sprite, width: scale * sprite.width, height: scale * sprite.height };
+}
+
 // ---- one image: under the pointer, or pinned -------------------------------------------------------------------
 
 function describe(box, i) {
   const { run } = now;
-  const { columns } = data.sprites[run.sprite];
+  const { columns, width, height } = tiles();
   const image = place(i);
-  const digit = element("div", { className: "digit", role: "img", ariaLabel: `image of ${run.classes[label(i)]}` });
-  digit.style.backgroundPosition = `${-TILE * (image % columns)}px ${-TILE * Math.floor(image / columns)}px`;
-  const [low, high] = run.sure;
-  const sure = low + ((high - low) * run.confidence[row(i)]) / 65535;
-  const wrong = label(i) === guess(i) ? "" : "false";
+  const tile = element("div", { className: "tile", role: "img", ariaLabel: `image of ${run.classes[label(i)]}` });
+  tile.style.backgroundPosition = `${-width * (image % columns)}px ${-height * Math.floor(image / columns)}px`;
+  const [low, high] = run.confidence_range;
+  const confidence = low + ((high - low) * run.confidence[row(i)]) / 65535;
+  const wrong = label(i) === predicted(i) ? "" : "false";
   const said = [
     ["image", image, ""],
     ["true", run.classes[label(i)], ""],
-    ["predicted", run.classes[guess(i)], wrong],
-    run.probabilities ? ["confidence", `${(100 * sure).toFixed(1)} %`, ""] : ["score", sure.toPrecision(3), ""],
+    ["predicted", run.classes[predicted(i)], wrong],
+    run.probabilities ? ["confidence", `${(100 * confidence).toFixed(1)} %`, ""] : ["score", confidence.toPrecision(3), ""],
   ];
-  const list = element("dl", { className: "said" });
+  const list = element("dl", { className: "facts" });
   for (const [name, value, className] of said)
     list.append(element("dt", { textContent: name }), element("dd", { textContent: value, className }));
-  box.replaceChildren(digit, list);
+  box.replaceChildren(tile, list);
 }
 
 function nearest(event) {
@@ -286,7 +294,7 @@ async function choose(number) {
   for (const id of ["moment", "play"]) $(id).disabled = run.kept === 0;
   $("moment").max = run.epochs.length - 1;
   $("image").max = run.count - 1;
-  $("strangers").disabled = run.seen === run.count;
+  $("unseen_classes").disabled = run.seen === run.count;
   for (const name of ["weights", "centers", "areas"]) {
     const present = name === "areas" ? run.grid : run[{ weights: "weight", centers: "centers" }[name]].at(-1);
     document.querySelector(`[data-layer=${name}]`).disabled = !present;
@@ -299,10 +307,11 @@ async function choose(number) {
   const lines = run.numbers.map(([name, value]) =>
     element("tr", {}, element("th", { textContent: name, scope: "row" }), element("td", { textContent: value })));
   $("numbers").replaceChildren(...lines);
-  const { uri, columns, rows } = data.sprites[run.sprite];
+  const { uri, columns, rows, width, height, grey } = tiles();
   if (before?.sprite !== run.sprite)
     $("sprite").textContent =
-      `.digit { background-image: url(${uri}); background-size: ${columns * TILE}px ${rows * TILE}px }`;
+      `.tile { background-image: url(${uri}); background-size: ${columns * width}px ${rows * height}px;
+        width: ${width}px; height: ${height}px; ${grey ? "" : "filter: none"} }`;
   const regions = source("areas").data;
   const Picture = regions.image[0].constructor; // Bokeh's array of two dimensions
   const image = run.grid ? new Picture(run.regions, [run.grid, run.grid]) : regions.image[0];
@@ -320,7 +329,7 @@ function buildClasses() {
       refresh();
     });
     const chip = element("label", {}, box, element("span", { textContent: name }));
-    chip.style.setProperty("--class", data.palette[color(k)]);
+    chip.style.setProperty("--class", data.palette[k]);
     return chip;
   });
   $("classes").style.setProperty("--name", classes.some((name) => name.length > 3) ? "88px" : "44px");
@@ -439,7 +448,7 @@ async function start() {
   });
   $("run").append(...groups.values());
   $("run").addEventListener("change", () => choose(Number($("run").value)));
-  for (const id of ["wrong", "strangers"]) $(id).addEventListener("change", refresh);
+  for (const id of ["wrong", "unseen_classes"]) $(id).addEventListener("change", refresh);
   $("every").addEventListener("click", () => everyClass(true));
   $("none").addEventListener("click", () => everyClass(false));
   for (const box of document.querySelectorAll("[data-layer]")) {

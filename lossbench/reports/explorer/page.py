@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ...errors import UsageError
-from ...figures import PALETTE, UNSEEN
+from ...figures import UNSEEN, colors
 from ...files import write_atomically
 from ...protocols import RunView
-from .data import labels, packed
+from .data import run_data, run_labels
 
 if TYPE_CHECKING:
     from bokeh.models import ColumnDataSource, LinearColorMapper, Tool
@@ -46,13 +46,14 @@ def page(runs: Sequence[RunView]) -> str:
     except ImportError:
         raise UsageError("The page needs Bokeh: pip install 'lossbench[explore]'.") from None
     sprites: dict[str, dict[str, Any]] = {}
-    names = labels(runs)
+    names = run_labels(runs)
+    palette = colors(max(len(run.class_names) for run in runs))
     data = {
-        "runs": [packed(run, sprites) | {"label": name} for run, name in zip(runs, names, strict=True)],
+        "runs": [run_data(run, sprites) | {"label": name} for run, name in zip(runs, names, strict=True)],
         "sprites": list(sprites.values()),
-        "palette": PALETTE,
+        "palette": palette,
         "cell": _CELL,
-        "plots": {"plane": json_item(_plane()), "histogram": json_item(_histogram())},
+        "plots": {"plane": json_item(_plane(palette)), "histogram": json_item(_histogram(palette))},
     }
     text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return (
@@ -93,10 +94,10 @@ def _plot(name: str, backend: Literal["canvas", "webgl"], tools: Sequence[Tool] 
     )
 
 
-def _class_colors() -> LinearColorMapper:
+def _class_colors(palette: Sequence[str]) -> LinearColorMapper:
     from bokeh.models import LinearColorMapper
 
-    return LinearColorMapper(palette=PALETTE, low=-0.5, high=len(PALETTE) - 0.5)
+    return LinearColorMapper(palette=palette, low=-0.5, high=len(palette) - 0.5)
 
 
 def _source(name: str, *columns: str) -> ColumnDataSource:
@@ -105,14 +106,14 @@ def _source(name: str, *columns: str) -> ColumnDataSource:
     return ColumnDataSource({column: [] for column in columns}, name=name)
 
 
-def _plane() -> figure:
+def _plane(palette: Sequence[str]) -> figure:
     """The plot of features; the script finds sources and layers by name, fills them and colours them."""
     from bokeh.models import PanTool, WheelZoomTool
 
     wheel = WheelZoomTool(zoom_on_axis=False)
     plot = _plot("plane", "webgl", [PanTool(), wheel])
     plot.toolbar.active_scroll = wheel
-    mapper = _class_colors()
+    mapper = _class_colors(palette)
     regions = _source("areas", "image", "x", "side")
     regions.data = {"image": [np.zeros((1, 1), np.uint8)], "x": [0], "side": [0]}
     tint: dict[str, Any] = {"color_mapper": mapper, "global_alpha": 0.22}  # Any: its stubs lack these
@@ -131,10 +132,10 @@ def _plane() -> figure:
     return plot
 
 
-def _histogram() -> figure:
+def _histogram(palette: Sequence[str]) -> figure:
     """Bars of angles, stacked by class."""
     plot = _plot("histogram", "canvas")
     edges = ("left", "right", "bottom", "top")
-    look: dict[str, Any] = {"fill_color": {"field": "color", "transform": _class_colors()}}
+    look: dict[str, Any] = {"fill_color": {"field": "color", "transform": _class_colors(palette)}}
     plot.quad(*edges, source=_source("bars", *edges, "color"), line_color=None, **look)
     return plot

@@ -51,12 +51,12 @@ def grouped(runs: Sequence[RunView], without: Sequence[str] = ()) -> dict[str, l
     groups: dict[str, list[RunView]] = {}
     for run in runs:
         differing = [name for name in names[run.settings.get("loss", "")] if name in run.settings]
-        parts = [shown(name, run.settings[name]) for name in differing]
+        parts = [setting_text(name, run.settings[name]) for name in differing]
         groups.setdefault(", ".join([run.title, *parts] if len(own) > 1 else parts), []).append(run)
     return groups
 
 
-def shown(name: str, value: Value) -> str:
+def setting_text(name: str, value: Value) -> str:
     """A setting with its value, as a legend has it: 'λ = 0.003'."""
     return f"{SYMBOLS.get(name, name)} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
 

@@ -1,0 +1,61 @@
+"""Sizes, titles and grids of panels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..protocols import RunView
+from ._style import note
+
+_ROW = 5  # panels
+_NARROWEST = 3.6  # inches of a figure: a line below one panel needs them
+
+
+def set_size(figure: Figure, width: float, height: float) -> None:
+    """Size a figure in inches at the paper's fonts; with larger fonts it grows a little less than they."""
+    grown = (rcParams["font.size"] / 9) ** 0.6
+    figure.set_size_inches(grown * width, grown * height)
+
+
+def title_lines(axes: Axes, title: str, lines: Sequence[str], height: int) -> None:
+    """A bold title above small lines, `height` of them at most in any panel of the row."""
+    pitch = 4 / 3 * rcParams["font.size"]
+    axes.set_title(title, fontweight="bold", pad=4 + pitch * height)
+    for row, line in enumerate(reversed(lines)):
+        note(axes, line, (0.5, 1), (0, 4 + pitch * row), "axes fraction", ha="center", fontsize="medium")
+
+
+def grid_shape(count: int, longest: int) -> tuple[int, int]:
+    """Rows and columns for so many panels: rows of nearly equal length, none longer than `longest`."""
+    rows = math.ceil(count / longest)
+    return rows, math.ceil(count / rows)
+
+
+def panels(figure: Figure, rows: int, columns: int, count: int) -> list[Axes]:
+    """The first `count` axes of a grid; the others are hidden."""
+    grid: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.set_visible(False)
+    return grid[:count]
+
+
+def run_panels(
+    figure: Figure, runs: Sequence[RunView], side: float, *, row: float, below: float = 0.0
+) -> list[Axes]:
+    """One axes per run under its title and caption, at most five in a row, `side` inches wide and high;
+    `row` is the height in inches of what else a row holds, its title included, `below` of what all share."""
+    rows, columns = grid_shape(len(runs), _ROW)
+    captions = [run.caption.split(" · ") for run in runs]
+    lines = max(map(len, captions))
+    side = max(side, _NARROWEST / columns)
+    text = (rcParams["font.size"] / 9) ** 0.4  # grows more than the figure, see set_size
+    set_size(figure, side * columns + 0.2, rows * (side + text * (0.17 * lines + row)) + text * below)
+    axes_of_runs = panels(figure, rows, columns, len(runs))
+    for axes, run, caption in zip(axes_of_runs, runs, captions, strict=True):
+        title_lines(axes, run.title, caption, lines)
+    return axes_of_runs

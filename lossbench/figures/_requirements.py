@@ -1,0 +1,42 @@
+"""What figures need of runs, with a clear error where a run does not have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import RunError, UsageError
+from ..metrics import class_means, unit
+from ..protocols import RunView
+from ..records import Embedding
+
+
+def split_of(run: RunView, split: str) -> Embedding:
+    """The features of one split. Raises RunError for a run without it."""
+    if split not in run.splits:
+        raise RunError(f"{run.name} has no {split} features; it has {', '.join(run.splits)}.")
+    return run.splits[split]
+
+
+def require_dimension(runs: Sequence[RunView], dim: int, what: str) -> None:
+    """Raises RunError unless every run has D = `dim`, in which alone `what` can be drawn."""
+    for run in runs:
+        if run.dim != dim:
+            raise RunError(
+                f"{what} can be drawn of {dim}-D features only and those of {run.name} are {run.dim}-D; "
+                f"train one with --feature-dim {dim}."
+            )
+
+
+def class_number(run: RunView, name: str) -> int:
+    """The number of a trained class by its name, '' for the first. Raises UsageError."""
+    known = {run.class_names[label]: label for label in run.trained}
+    if name and name not in known:
+        raise UsageError(f"--label {name} is none of the classes of {run.name}: {', '.join(known)}.")
+    return known[name] if name else next(iter(known.values()))
+
+
+def mean_directions(features: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """The mean direction of each class (C, D), not of unit length; NaN for a class without features."""
+    return class_means(unit(features.astype(np.float64)), labels, classes)
