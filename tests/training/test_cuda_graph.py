@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from lossbench.runs.result import Status
 from lossbench.runs.store import Store
 from lossbench.training.cuda_graph import RunGroup
 from lossbench.training.train import train
@@ -30,7 +31,7 @@ def test_a_closed_group_ends_its_runs_and_frees_their_locks(tmp_path):
     assert threading.active_count() == 1
     for config in configs:
         last = Recorder()
-        assert run(config, tmp_path, last)["status"] == "done"
+        assert run(config, tmp_path, last).status is Status.DONE
         assert last.began_at == 12, "the state saved after the first epoch"
 
 
@@ -53,7 +54,7 @@ def test_steps_of_all_runs_are_taken_in_one_thread_and_results_come_once(tmp_pat
     while len(group):
         results += group.step()
     group.close()
-    assert [result["run"] for result in results] == [config.run_name]
+    assert [result.run for result in results] == [config.run_name]
     assert set(threads) == {threading.main_thread()}
 
 
