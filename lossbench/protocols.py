@@ -1,4 +1,4 @@
-"""What packages expect of each other: a loss, an observer of training, and a run as figures see it."""
+"""What packages expect of each other: an observer of training, and a run as figures see it."""
 
 from __future__ import annotations
 
@@ -7,33 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
     from .records import Embedding, EpochRecord, Snapshots
     from .specs import Value
-
-
-class Loss(Protocol):
-    """A loss: `weight` (C, D), `bias` (C,), `centers` (C, D) and `progress` () exist where they apply.
-
-    `progress` is a buffer that the training loop moves from 0 to 1; its initial 1 means "the paper's
-    loss", so a loss used on its own never softens.
-    """
-
-    def __call__(self, features: Tensor, labels: Tensor) -> Tensor:
-        """(B, D) and (B,) to a scalar, the mean over the batch."""
-        ...
-
-
-class SoftlyStarted(Protocol):
-    """A loss whose first steps are easier: until `progress` is twice the fraction `soft_start`.
-
-    The training loop sets `starting` while that is so: a branch on a buffer would wait for the device.
-    """
-
-    progress: Tensor
-    soft_start: float
-    starting: bool
 
 
 class RunView(Protocol):

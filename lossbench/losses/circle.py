@@ -47,6 +47,6 @@ class Circle(CosineLoss):
 
     def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
         cosine = cosines(features, self.weight)
-        own, m = is_target(cosine, labels), self.margin
-        weights = torch.where(own, 1 + m - cosine, cosine + m).detach().clamp(min=0)
-        return (1 - ramp) * cosine + ramp * (weights * torch.where(own, cosine - (1 - m), cosine - m))
+        target_mask, m = is_target(cosine, labels), self.margin
+        weights = torch.where(target_mask, 1 + m - cosine, cosine + m).detach().clamp(min=0)
+        return (1 - ramp) * cosine + ramp * (weights * torch.where(target_mask, cosine - (1 - m), cosine - m))

@@ -41,7 +41,7 @@ class ContrastiveCenter(Loss):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to half the mean ratio of squared distances."""
         squared = squared_distances(features, self.centers)
-        own = is_target(squared, labels)
-        near = squared.masked_fill(~own, 0).sum(1)
-        far = squared.masked_fill(own, 0).sum(1)
+        target_mask = is_target(squared, labels)
+        near = squared.masked_fill(~target_mask, 0).sum(1)
+        far = squared.masked_fill(target_mask, 0).sum(1)
         return (near / (far + self.delta)).mean() / 2

@@ -54,12 +54,12 @@ class Git(Loss):
         """Features (B, D) and labels (B,) to the center term's mean plus the mean push."""
         # clone: the centres move below, and backward still needs the ones that the value was taken with
         squared = squared_distances(features, self.centers.clone())
-        own = is_target(squared, labels)
+        target_mask = is_target(squared, labels)
         sums, counts = class_sums(features.detach(), labels, self.num_classes)
         # c_{y_j} takes C values only: each counts as often as its class occurs, without i itself
-        others = counts.T - own.to(squared.dtype)
+        others = counts.T - target_mask.to(squared.dtype)
         pairs = max(len(labels) * (len(labels) - 1), 1)
-        pull = squared.masked_fill(~own, 0).sum(1).mean() / 2
+        pull = squared.masked_fill(~target_mask, 0).sum(1).mean() / 2
         value = pull + self.push * (others / (1 + squared)).sum() / pairs
         if self.training:
             move_centers(self.centers, sums, counts, self.alpha)

@@ -50,8 +50,8 @@ class LGM(Loss):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean classification loss plus lambda * likelihood."""
         half_squares, half_log_det = self._distances(features)
-        own = is_target(half_squares, labels)
-        scores = -half_squares.where(~own, (1 + self.alpha) * half_squares) - half_log_det
+        target_mask = is_target(half_squares, labels)
+        scores = -half_squares.where(~target_mask, (1 + self.alpha) * half_squares) - half_log_det
         likelihood = (half_squares + half_log_det).gather(1, labels.unsqueeze(-1)).mean()
         return F.cross_entropy(scores, labels) + self.lam * likelihood
 

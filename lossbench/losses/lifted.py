@@ -54,16 +54,16 @@ class Lifted(Loss):
             pushes = torch.cat([self._pushes(block)[0] for block in blocks])
 
         def terms(block: Block) -> tuple[Tensor, Tensor]:
-            own, others = pushes[block.rows], pushes.T
+            log_sums, log_sums_t = pushes[block.rows], pushes.T
             # log(e^a + e^b) = a + log(1 + e^(b - a)), beyond 80 the larger; an anchor without a
             # negative has LOG_ZERO
-            ratio = (others - own).clamp(-80, 80).exp_().add_(1)
-            both = torch.maximum(ratio.log().add_(own), others)
-            excess = both.add_(block.pairs).relu_().mul_(block.positive())
+            ratio = (log_sums_t - log_sums).clamp(-80, 80).exp_().add_(1)
+            log_sum_of_both = torch.maximum(ratio.log().add_(log_sums), log_sums_t)
+            excess = log_sum_of_both.add_(block.pairs).relu_().mul_(block.positive())
             # J is symmetric: what (i, j) and (j, i) do to the sum of i's negatives is twice the same
             pulled = ratio.reciprocal_().mul_(excess).sum(1, keepdim=True).mul_(2)
             # at most 1 where it counts: what is above is of the own class
-            shares = (self.margin - own - block.pairs).clamp(-80, 0).exp_().mul_(block.negative())
+            shares = (self.margin - log_sums - block.pairs).clamp(-80, 0).exp_().mul_(block.negative())
             value = torch.dot(excess.flatten(), excess.flatten()) / 2
             return value, torch.addcmul(excess, shares, pulled, value=-1)
 

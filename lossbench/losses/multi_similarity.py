@@ -71,23 +71,23 @@ class MultiSimilarity(Loss):
 
     def _terms(self, block: Block) -> tuple[Tensor, Tensor]:
         # either kind by how wrong it is, -S_ip or S_in, of which each row's largest is the hardest pair
-        own = exclude_self(-block.pairs, block.rows, block.negative())
-        other = exclude_self(block.pairs, block.rows, block.positive())
-        tops = own.amax(1, keepdim=True), other.amax(1, keepdim=True)
-        pull, of_positives = self._side(own, *tops, self.alpha, -self.base)
-        push, of_negatives = self._side(other, *tops[::-1], self.beta, self.base)
+        positives = exclude_self(-block.pairs, block.rows, block.negative())
+        negatives = exclude_self(block.pairs, block.rows, block.positive())
+        hardest_pairs = positives.amax(1, keepdim=True), negatives.amax(1, keepdim=True)
+        pull, of_positives = self._side(positives, *hardest_pairs, self.alpha, -self.base)
+        push, of_negatives = self._side(negatives, *hardest_pairs[::-1], self.beta, self.base)
         return (pull + push).sum(), of_negatives.sub_(of_positives)
 
     def _side(
-        self, wrong: Tensor, hardest: Tensor, rival: Tensor, scale: float, base: float
+        self, difficulty: Tensor, hardest: Tensor, hardest_other: Tensor, scale: float, base: float
     ) -> tuple[Tensor, Tensor]:
         """1/a log[1 + sum exp(a (wrong - base))] of each row (R, 1) over its mined pairs, and its slopes."""
         # the sign of a difference as 1 or 0: faster than a comparison
-        bound = rival + self.epsilon if self.mining else torch.full_like(rival, -LOG_ZERO / 2)
-        mined = (wrong + bound).sign_().relu_()
-        powers = shifted_exp(wrong, hardest, scale).mul_(mined)
+        bound = hardest_other + self.epsilon if self.mining else torch.full_like(hardest_other, -LOG_ZERO / 2)
+        mined = (difficulty + bound).sign_().relu_()
+        powers = shifted_exp(difficulty, hardest, scale).mul_(mined)
         total = powers.sum(1, keepdim=True)
         # the hardest pair's power is 1, and it is mined where any is
-        some, total = total.sign(), total.clamp(min=1)
+        any_mined, total = total.sign(), total.clamp(min=1)
         score = total.log() + scale * (hardest - base)
-        return softplus(score) * some / scale, powers.mul_(score.sigmoid() * some / total)
+        return softplus(score) * any_mined / scale, powers.mul_(score.sigmoid() * any_mined / total)

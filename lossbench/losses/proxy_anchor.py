@@ -56,12 +56,12 @@ class ProxyAnchor(CosineLoss):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to a mean over proxies, the paper's normalisation."""
         cosine = cosines(features, self.weight)
-        own = is_target(cosine, labels)
-        signed = torch.where(own, -cosine, cosine)
+        target_mask = is_target(cosine, labels)
+        signed = torch.where(target_mask, -cosine, cosine)
         exponents = self.scale * (signed + self.margin)
-        attract = _log_one_plus_sum(exponents, own)
-        repel = _log_one_plus_sum(exponents, ~own)
-        value = attract.sum() / own.any(0).sum().clamp(min=1) + repel.mean()
+        attract = _log_one_plus_sum(exponents, target_mask)
+        repel = _log_one_plus_sum(exponents, ~target_mask)
+        value = attract.sum() / target_mask.any(0).sum().clamp(min=1) + repel.mean()
         if not self.starting:
             return value
         radius, ramp = soft_start(self, features, self.scale)

@@ -57,11 +57,11 @@ class ProxyNCA(CosineLoss):
         scores = radius * cosines(features, self.weight)
         if self.positive_included:
             return F.cross_entropy(scores, labels)
-        own = is_target(scores, labels)
+        target_mask = is_target(scores, labels)
         # finite, because -inf would make NaN gradients; exp(-1e9) is 0 all the same
-        removal = torch.log1p(-ramp).clamp(min=-1e9)
-        rivals = torch.logsumexp(scores + own * removal, dim=1)
-        return (rivals - scores.masked_fill(~own, 0).sum(1)).mean()
+        log_share = torch.log1p(-ramp).clamp(min=-1e9)
+        log_sum = torch.logsumexp(scores + target_mask * log_share, dim=1)
+        return (log_sum - scores.masked_fill(~target_mask, 0).sum(1)).mean()
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:

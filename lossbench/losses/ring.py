@@ -46,7 +46,7 @@ class Ring(Loss):
 
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002 (the common signature)
-        """Features (B, D) to half the mean squared distance from the circle; labels are not looked at."""
+        """Features (B, D) to half the mean squared distance from the circle; labels play no part."""
         # vector_norm: its gradient at a zero feature is 0
-        off: Tensor = torch.linalg.vector_norm(features, dim=1) - self.radius
-        return off.square().mean() / 2
+        deviation: Tensor = torch.linalg.vector_norm(features, dim=1) - self.radius
+        return deviation.square().mean() / 2

@@ -49,5 +49,5 @@ class Squared(LinearLoss):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over batch and classes of the squared errors."""
         scores = self.logits(features)
-        own = is_target(scores, labels)
-        return torch.where(own, self.k * (scores - self.target).square(), scores.square()).mean()
+        target_mask = is_target(scores, labels)
+        return torch.where(target_mask, self.k * (scores - self.target).square(), scores.square()).mean()

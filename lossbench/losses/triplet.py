@@ -60,39 +60,41 @@ class Triplet(Loss):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the mean over the chosen triplets."""
-        chosen = self._all if self.mining in ("all", "semi-hard") else self._one_per_anchor
-        return chosen(normalize(features) if self.normalized else features, labels)
+        features = normalize(features) if self.normalized else features
+        return (self._all if self.mining in ("all", "semi-hard") else self._one_per_anchor)(features, labels)
 
     def _one_per_anchor(self, features: Tensor, labels: Tensor) -> Tensor:
-        gaps = (features - features[chosen] for chosen in self._chosen(features.detach(), labels))
+        gaps = (features - features[mined] for mined in self._mine(features.detach(), labels))
         pull, push = (gap.square().sum(1) if self.squared else gap.norm(dim=1) for gap in gaps)
         values = F.softplus(pull - push) if self.soft else F.relu(pull - push + self.margin)
         usable = usable_anchors(labels)
         return masked_mean(values, usable & (values > 0) if self.reduction == "nonzero" else usable)
 
     @torch.no_grad()
-    def _chosen(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Each anchor's positive and negative (B,), any where it has none."""
-        size, own, other = len(labels), [], []
-        draw = torch.rand(size, size, device=features.device) if self.mining == "random" else None
+    def _mine(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Indices (B,) of each anchor's positive and negative; arbitrary where it has none."""
+        size, positives, negatives = len(labels), [], []
+        random_order = torch.rand(size, size, device=features.device) if self.mining == "random" else None
         for block in distance_blocks(features, labels):
             near, far = -block.pairs, -block.pairs if self.mining == "easy" else block.pairs
-            if draw is not None:
-                near = far = draw[block.rows]
-            own.append(torch.add(far, 1 - block.positive(), alpha=LOG_ZERO).argmax(1))
-            other.append(torch.add(near, 1 - block.negative(), alpha=LOG_ZERO).argmax(1))
-        return torch.cat(own), torch.cat(other)
+            if random_order is not None:
+                near = far = random_order[block.rows]
+            positives.append(torch.add(far, 1 - block.positive(), alpha=LOG_ZERO).argmax(1))
+            negatives.append(torch.add(near, 1 - block.negative(), alpha=LOG_ZERO).argmax(1))
+        return torch.cat(positives), torch.cat(negatives)
 
     def _all(self, features: Tensor, labels: Tensor) -> Tensor:
         counts: list[Tensor] = []
-        whole = self.mining == "all" and (self.soft or self.reduction == "all")
+        divide_by_all = self.mining == "all" and (self.soft or self.reduction == "all")
 
         def terms(block: Block) -> tuple[Tensor, Tensor]:
             distance = block.pairs
             if self.squared:
                 block = block._replace(pairs=distance.square())
             value, slopes, count = (self._soft if self.soft else self._hinge)(block)
-            counts.append((block.positive().sum(1) * block.negative().sum(1)).sum() if whole else count)
+            if divide_by_all:
+                count = (block.positive().sum(1) * block.negative().sum(1)).sum()
+            counts.append(count)
             return value, 2 * distance * slopes if self.squared else slopes
 
         return sum_over_distances(features, labels, terms) / torch.stack(counts).sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""Class directions that stand as far apart as they can."""
+"""Class directions with the largest possible angles between them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import numpy as np
 
 @functools.lru_cache(maxsize=64)
 def spread_directions(classes: int, dim: int) -> np.ndarray:
-    """C unit vectors in D dimensions, as far apart as they can stand: array (C, D), for small C and D.
+    """C unit vectors in D dimensions with the largest possible smallest angle: array (C, D), small C and D.
 
-    Exact for D = 1, D = 2, C <= D + 1 (simplex) and C <= 2D (axes). Otherwise the best of a few
-    deterministic descents on the energy of the closest pairs: a spread that can be reached, within
-    about a degree of the best.
+    Exact for D = 1, D = 2, C <= D + 1 (simplex) and C <= 2D (axes). Otherwise the best of a few deterministic
+    descents on the energy of the closest pairs, within about a degree of the optimum.
     """
     if dim == 1:
         return np.array([[1.0] if j % 2 == 0 else [-1.0] for j in range(classes)])
@@ -45,7 +44,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _descend(classes: int, dim: int, seed: int) -> np.ndarray:
-    """Minimise sum exp(t * cosine) over the sphere while t grows: in the limit the closest pair counts."""
+    """Minimise sum exp(t * cosine) over the sphere with growing t: at last only the closest pair counts."""
     vectors = _unit(np.random.RandomState(seed).randn(classes, dim))
     for sharpness in np.geomspace(2, 500, 60):
         for _ in range(10):

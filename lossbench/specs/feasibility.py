@@ -1,6 +1,6 @@
 """What C class directions in D dimensions can satisfy at all (no torch or numpy: listings stay instant).
 
-Ten directions in a plane stand 36 degrees apart at best. A margin above that cannot hold for all
+Ten directions in a plane are at most 36 degrees apart. A margin above that cannot hold for all
 classes at once, and a scale below a bound leaves even a perfect sample with a low probability.
 Sources: CosFace (Wang et al. 2018, eqs. 6-7), ArcFace (Deng et al. 2019), Rankin (1955) for C <= 2D.
 """
@@ -13,14 +13,14 @@ import math
 USEFUL_PROBABILITY = 0.9  # a "useful" scale lets a perfect sample reach at least this
 _SEARCHABLE = 50_000  # C * C * D of a search that still takes well under a second
 
-Rivals = list[tuple[float, int]]
-"""Cosines to other classes, and how many stand there."""
+Cosines = list[tuple[float, int]]
+"""Pairs of a cosine to other classes and the number of classes at that cosine."""
 
 
 def neighbour_angle(classes: int, dim: int) -> float:
-    """The largest angle (radians) that every two of C directions in D dimensions can keep.
+    """The largest possible smallest angle (radians) between C directions in D dimensions.
 
-    Beyond a size that can be searched: the angle at which C caps would fill the sphere, an upper bound.
+    For sizes too large to search: the angle at which C caps would fill the sphere, an upper bound.
     """
     if classes < 2 or (dim == 1 and classes == 2):
         return math.pi
@@ -55,22 +55,22 @@ def best_probability(classes: int, dim: int, scale: float, target: float = 1.0) 
     `target` is the sample's own logit divided by the scale: 1 without margin, cos(m) for ArcFace,
     1 - m for CosFace. The other logits are scale * cosine. The mean over classes is returned.
     """
-    rows = _rivals(classes, dim)
+    rows = _other_cosines(classes, dim)
     return math.fsum(_probability(row, scale, target) for row in rows) / len(rows)
 
 
-def _probability(rivals: Rivals, scale: float, target: float) -> float:
-    gaps = [(scale * (cosine - target), times) for cosine, times in rivals]
+def _probability(others: Cosines, scale: float, target: float) -> float:
+    gaps = [(scale * (cosine - target), count) for cosine, count in others]
     largest = max([0.0, *(gap for gap, _ in gaps)])
-    own = math.exp(-largest)
-    return own / (own + math.fsum(times * math.exp(gap - largest) for gap, times in gaps))
+    target_power = math.exp(-largest)
+    return target_power / (target_power + math.fsum(count * math.exp(gap - largest) for gap, count in gaps))
 
 
 @functools.lru_cache(maxsize=64)
-def _rivals(classes: int, dim: int) -> list[Rivals]:
-    """Of each class, the cosines to the others; one row where every class sees the same.
+def _other_cosines(classes: int, dim: int) -> list[Cosines]:
+    """For each class, the cosines to the others; a single row where they are the same for every class.
 
-    Too large to search: all at the mean that spread directions have, -1/(C-1), as CosFace eq. 6 assumes.
+    For sizes too large to search: the mean cosine of spread directions, -1/(C-1), as CosFace eq. 6 assumes.
     """
     if dim == 2:
         return [[(math.cos(2 * math.pi * j / classes), 1) for j in range(1, classes)]]

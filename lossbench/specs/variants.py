@@ -49,14 +49,14 @@ class LossSpec:
         fields = {name: value for name, value in namespace.items() if isinstance(value, HyperParameter)}
         return replace(self, settings={**self.settings, **fields})
 
-    def resolve(self, num_classes: int, feature_dim: int, **given: Value | None) -> dict[str, Value]:
+    def resolve(self, num_classes: int, feature_dim: int, **values: Value | None) -> dict[str, Value]:
         """All settings for (C, D): the given ones checked, None replaced by the default.
 
         Raises UsageError (a ValueError) for an unknown setting or a value out of bounds.
         """
         if num_classes < 1 or feature_dim < 1:
             raise UsageError("num_classes and feature_dim are at least 1.")
-        for name in given:
+        for name in values:
             if name not in self.settings:
                 known = ", ".join(self.settings) or "none"
                 raise UsageError(f"{self.title} has no setting '{name}'; it has: {known}.")
@@ -65,7 +65,7 @@ class LossSpec:
                 name, setting.default_for(num_classes, feature_dim) if value is None else value
             )
             for name, setting in self.settings.items()
-            for value in (given.get(name),)
+            for value in (values.get(name),)
         }
 
 
