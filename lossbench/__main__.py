@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(text: str) -> None:
-    from .cli._output import say  # not needed by a help text
+    from .cli._output import print_message  # not needed by a help text
 
-    say(text)
+    print_message(text)
 
 
 if __name__ == "__main__":

@@ -169,12 +169,10 @@ GENERAL = {"`--results`", "`--json`", "`--help`"}  # said once, above all tables
 FIGURE_NAMES = ": " + ", ".join(FIGURES)  # they have a page of their own
 
 
-def bounds_text(low: float | None, high: float | None, *, low_open: bool = False) -> str:
+def bounds_text(low: float | None, high: float | None) -> str:
     if low is None:
         return ""
-    if high is not None and high < 2**31:
-        return f"{low:g} to {high:g}"
-    return f"more than {low:g}" if low_open else f"at least {low:g}"
+    return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
 
 
 def declared_row(option: Option) -> list[str]:
@@ -182,7 +180,7 @@ def declared_row(option: Option) -> list[str]:
     if option.name in LOSS_OPTIONS:
         allowed = "see [Losses](losses.md)"
     elif option.type in (int, float):
-        allowed = bounds_text(option.low, option.high, low_open=option.low_open)
+        allowed = option.bounds
     return [f"`{option.flag}`", option.help, default_text(RUN_OPTIONS, option), allowed]
 
 

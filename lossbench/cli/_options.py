@@ -25,42 +25,34 @@ from ..specs import Value
 
 DEFAULT_RESULTS = Path("results")
 PLACEMENT_OPTIONS = {
-    option.name: option
-    for option in (
-        Option(
-            name="device", help="Device: auto, cpu, cuda, cuda:0 ... or mps.", panel="Machine", default="auto"
-        ),
-        Option(
-            name="data_dir",
-            help="Data folder.",
-            panel="Data",
-            default_text="$LOSSBENCH_DATA, else the user's cache",
-            type=Path,
-        ),
-    )
+    "device": Option("Device: auto, cpu, cuda, cuda:0 ... or mps.", "Machine", name="device", default="auto"),
+    "data_dir": Option(
+        "Data folder.",
+        "Data",
+        name="data_dir",
+        default_text="$LOSSBENCH_DATA, else the user's cache",
+        type=Path,
+    ),
 }
 ENGINE_OPTIONS = {
     option.name: option
     for option in (
-        Option(name="engine", help="Where runs execute: local or ray.", panel="Machine", default="local"),
+        Option("Where runs execute: local or ray.", "Machine", name="engine", default="local"),
         Option(
+            "Ray cluster to join: auto or HOST:PORT.",
+            "Machine",
             name="address",
-            help="Ray cluster to join: auto or HOST:PORT.",
-            panel="Machine",
             default_text="one is started here",
         ),
-        Option(
-            name="gpus_per_run",
-            help="GPUs of a run on Ray, like 0.25.",
-            panel="Machine",
-            default=0,
-            type=float,
-        ),
-        Option(
-            name="cpus_per_run", help="CPUs of a run on Ray.", panel="Machine", default=1, low=1, type=int
-        ),
+        Option("GPUs of a run on Ray, like 0.25.", "Machine", name="gpus_per_run", default=0, type=float),
+        Option("CPUs of a run on Ray.", "Machine", name="cpus_per_run", default=1, ge=1, type=int),
     )
 }
+
+
+def flag(name: str, text: str, panel: str | None = None, **bounds: Any) -> Any:
+    """An option that is no option of a run, for Typer."""
+    return typer.Option(name, help=text, rich_help_panel=panel, **bounds)
 
 
 def typer_option(option: Option, *, lists: bool = False) -> Any:
@@ -72,60 +64,62 @@ def typer_option(option: Option, *, lists: bool = False) -> Any:
         text += (
             "; one or more" if option.type is str else "; a value, a list 0,0.1 or a range 1e-4:1e-1:log:7"
         )
-    return typer.Option(
-        option.flag,
-        help=f"{text} (default: {default_text(RUN_OPTIONS, option)}).",
-        rich_help_panel=option.panel,
-        show_default=False,
-    )
+    text = f"{text} (default: {default_text(RUN_OPTIONS, option)})."
+    return flag(option.flag, text, option.panel, show_default=False)
 
 
-def _output(flag: str, text: str, **bounds: Any) -> Any:
-    return typer.Option(flag, help=text, rich_help_panel="Output", **bounds)
-
-
-Results = Annotated[Path, _output("--results", "Folder for runs, figures and tables.")]
-Json = Annotated[bool, _output("--json", "Print one JSON document and nothing else.")]
-Output = Annotated[Path | None, _output("--output", "File to write (default: in results/figures).")]
-Style = Annotated[str, _output("--style", "paper, slides or dark.")]
-Snapshots = Annotated[
-    int,
-    _output(
-        "--snapshots",
-        "Moments of training, dense early, at which features are kept for `animate` and `explore`.",
-        min=0,
-        max=1000,
-    ),
-]
-Tensorboard = Annotated[bool, _output("--tensorboard", "Also write each run for TensorBoard.")]
-Force = Annotated[bool, _output("--force", "Train again, and delete what is stored.")]
-Seeds = Annotated[str, typer.Option("--seeds", help="Seeds: 0-4 or 0,3,5-7.", rich_help_panel="Training")]
-Jobs = Annotated[
-    int | None,
-    typer.Option(
-        "--jobs",
-        min=0,
-        help="Runs trained at the same time, on a share of the cores each; 0: as many as fit "
-        "(default: 1 for `compare` on a CPU, else 0).",
-        rich_help_panel="Machine",
-    ),
-]
+Results = Annotated[Path, flag("--results", "Folder for runs, figures and tables.", "Output")]
+Json = Annotated[bool, flag("--json", "Print one JSON document and nothing else.", "Output")]
+Output = Annotated[Path | None, flag("--output", "File to write (default: in results/figures).", "Output")]
+Style = Annotated[str, flag("--style", "paper, slides or dark.", "Output")]
+Seeds = Annotated[str, flag("--seeds", "Seeds: 0-4 or 0,3,5-7.", "Training")]
 LossName = Annotated[
     str,
-    typer.Option(
+    flag(
         "--loss",
-        help="A loss, or a weighted sum such as 'softmax + 0.003*center'; `lossbench losses` lists them.",
-        rich_help_panel="Loss",
+        "A loss, or a weighted sum such as 'softmax + 0.003*center'; `lossbench losses` lists them.",
+        "Loss",
     ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option(
+    flag(
         "--set",
-        help="Any other setting as name=value or loss.name=value; repeatable (default: the loss's).",
-        rich_help_panel="Loss",
+        "A setting as name=value or loss.name=value; repeatable (default: the loss's).",
+        "Loss",
     ),
 ]
+Jobs = Annotated[
+    int | None,
+    flag(
+        "--jobs",
+        "Runs trained at the same time, on a share of the cores each; 0: as many as fit "
+        "(default: 1 for `compare` on a CPU, else 0).",
+        "Machine",
+        min=0,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where runs are stored and what is kept of each; a command with `storage: Storage` has these options."""
+
+    results: Results = DEFAULT_RESULTS
+    force: Annotated[bool, flag("--force", "Train again, and delete what is stored.", "Output")] = False
+    snapshots: Annotated[
+        int,
+        flag(
+            "--snapshots",
+            "Moments of training, dense early, at which features are kept for `animate` and `explore`.",
+            "Output",
+            min=0,
+            max=1000,
+        ),
+    ] = 0
+    tensorboard: Annotated[bool, flag("--tensorboard", "Also write it for TensorBoard.", "Output")] = False
+
+
 Device = Annotated[str, typer_option(PLACEMENT_OPTIONS["device"])]
 DataDir = Annotated[Path | None, typer_option(PLACEMENT_OPTIONS["data_dir"])]
 Dataset = Annotated[str, typer_option(RUN_OPTIONS["dataset"])]
@@ -178,7 +172,7 @@ def _axes(
 
 
 def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[Callable[..., None]], Any]:
-    """Give a command the options of a run; it receives them as its keyword argument `request`.
+    """Give a command the options of a run as `request`, and those of Storage where it has such a parameter.
 
     lists: whether options that a sweep may vary take several values. several_runs: whether the command has
     `--seeds` of its own instead of `--seed`, and a choice of engine.
@@ -192,35 +186,37 @@ def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[
     options = {**of_run, **PLACEMENT_OPTIONS, **(ENGINE_OPTIONS if several_runs else {})}
 
     def decorate(command: Callable[..., None]) -> Any:
-        def call(**given: Any) -> None:
-            values = {name: given.pop(name) for name in options}
-            device = values["device"] or "auto"
-            engine = {name: values[name] for name in ENGINE_OPTIONS if values.get(name) is not None}
-            request = Request(
-                device,
-                values["data_dir"],
-                EngineOptions(engine.pop("engine", "local"), **engine),
-                _axes(of_run, values, given.pop("settings")),
-            )
-            request.engine.check_device(device)
-            command(request=request, **given)
-
         hints = typing.get_type_hints(command, include_extras=True)
+        stores = hints.pop("storage", None) is Storage
         parameters = [
             parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
             for name, parameter in inspect.signature(command).parameters.items()
-            if name != "request"
+            if name not in ("request", "storage")
         ]
-        annotations: dict[str, Any] = {
-            name: Annotated[
-                (str if lists and option.sweep else option.type) | None, typer_option(option, lists=lists)
-            ]
-            for name, option in options.items()
-        }
+        of_storage = typing.get_type_hints(Storage, include_extras=True) if stores else {}
+        shared = {name: (annotation, getattr(Storage, name)) for name, annotation in of_storage.items()}
+        for name, option in options.items():
+            kind: Any = str if lists and option.sweep else option.type
+            shared[name] = (Annotated[kind | None, typer_option(option, lists=lists)], None)
         parameters += [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-            for name, annotation in {**annotations, "settings": Settings}.items()
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for name, (annotation, default) in {**shared, "settings": (Settings, None)}.items()
         ]
+
+        def call(**given: Any) -> None:
+            values = {name: given.pop(name) for name in options}
+            if stores:
+                given["storage"] = Storage(**{name: given.pop(name) for name in of_storage})
+            engine, *shares = (values.get(name) for name in ENGINE_OPTIONS)
+            request = Request(
+                values["device"] or "auto",
+                values["data_dir"],
+                EngineOptions(engine or "local", *shares),
+                _axes(of_run, values, given.pop("settings")),
+            )
+            request.engine.check_device(request.device)
+            command(request=request, **given)
+
         described: Any = functools.update_wrapper(call, command)
         described.__signature__ = inspect.Signature(parameters)
         described.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

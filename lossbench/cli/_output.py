@@ -60,17 +60,17 @@ def print_pairs(pairs: Sequence[tuple[str, str]], title: str) -> None:
     results.print(shown)
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """A message for people, on stderr."""
     messages.print(text, markup=False, soft_wrap=True)
 
 
-def warn(text: str) -> None:
+def print_warning(text: str) -> None:
     """A warning, on stderr."""
     messages.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
 
 
-def counted(items: Sequence[Item], title: str) -> Iterable[Item]:
+def show_progress(items: Sequence[Item], title: str) -> Iterable[Item]:
     """The items, with a bar on a terminal while they are worked on."""
     return track(items, title, console=messages, transient=True, disable=not messages.is_terminal)
 
@@ -129,14 +129,14 @@ class RunDisplay:
         if self.live:
             self.progress.update(self.tasks[run], state=state)
         else:
-            say(f"{run}: {state}")
+            print_message(f"{run}: {state}")
 
     def finished_run(self, run: str, text: str) -> None:
         """A run is over; its bar goes, a line stays."""
         self.close(run)
         if self.overall is not None:
             self.progress.advance(self.overall)
-        say(f"{run}: {text}")
+        print_message(f"{run}: {text}")
 
     def close(self, run: str) -> None:
         """The bar of a run goes, if it has one."""

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from ..runs.config import COMPARED_LOSSES
-from ._options import DEFAULT_RESULTS, Json, Output, Results, Style
-from ._output import command_line, print_json, say
-from ._stored import Losses, Runs, chosen_runs
+from ._options import DEFAULT_RESULTS, Json, Output, Results, Style, flag
+from ._output import command_line, print_json, print_message
+from ._selection import Losses, Runs, select_runs
 
 
 def animate(
     run: Runs = None,
     loss: Losses = None,
-    view: Annotated[
-        str, typer.Option("--view", help="raw plane, or normalized: directions on the unit circle.")
-    ] = "raw",
-    fps: Annotated[float, typer.Option("--fps", min=0.5, max=60, help="Moments per second.")] = 4.0,
+    view: Annotated[str, flag("--view", "raw plane, or normalized: directions on the unit circle.")] = "raw",
+    fps: Annotated[float, flag("--fps", "Moments per second.", min=0.5, max=60)] = 4.0,
     style: Style = "paper",
-    form: Annotated[str, typer.Option("--format", help="gif, or mp4 with the extra `video`.")] = "gif",
+    form: Annotated[str, flag("--format", "gif, or mp4 with the extra `video`.")] = "gif",
     output: Output = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
@@ -35,7 +31,7 @@ def animate(
     check_choice("--format", form, FORMATS)
     check_choice("--view", view, ("raw", "normalized"))
     store = Store(results)
-    runs = chosen_runs(store, run, loss or ",".join(COMPARED_LOSSES), "compared", snapshots=True)
+    runs = select_runs(store, run, loss or ",".join(COMPARED_LOSSES), "compared", snapshots=True)
     losses = "-".join(dict.fromkeys(r.config.loss for r in runs))
     default = store.figures / f"animation-{losses}-{runs[0].config.dataset}-{view}.{form}"
     path = draw(runs, output or default, view=view, style=style, fps=fps)
@@ -45,4 +41,4 @@ def animate(
     if json:
         print_json({"animation": str(path), "runs": [r.name for r in runs]})
     else:
-        say(f"Animation: {path}")
+        print_message(f"Animation: {path}")

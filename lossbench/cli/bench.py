@@ -10,30 +10,26 @@ import typer
 from ..errors import UsageError
 from ..runs.config import DEFAULT_DATASET, DEFAULT_NETWORK
 from ..runs.config_builder import make_config
-from ._options import DEFAULT_RESULTS, DataDir, Dataset, Device, Json, LossName, Network, Results
-from ._output import command_line, print_json, print_table, say
+from ._options import DEFAULT_RESULTS, DataDir, Dataset, Device, Json, LossName, Network, Results, flag
+from ._output import command_line, print_json, print_message, print_table
 
 if TYPE_CHECKING:
     from ..benchmarks.result import Benchmark
 
 bench = typer.Typer(help=__doc__, no_args_is_help=True)
 
-Repeats = Annotated[int, typer.Option("--repeats", min=1, help="Number of timings; the median is shown.")]
-Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Threads (default: what torch chooses).")
-]
+Repeats = Annotated[int, flag("--repeats", "Number of timings; the median is shown.", min=1)]
+Threads = Annotated[int | None, flag("--threads", "Threads (default: what torch chooses).", min=1)]
 
 
 @bench.command()
 def train(
-    networks: Annotated[str | None, typer.Option("--networks", help="Networks (default: all).")] = None,
+    networks: Annotated[str | None, flag("--networks", "Networks (default: all).")] = None,
     precisions: Annotated[
-        str | None, typer.Option("--precisions", help="fp32, bf16 (default: those of the hardware).")
+        str | None, flag("--precisions", "fp32, bf16 (default: those of the hardware).")
     ] = None,
-    threads: Annotated[
-        str | None, typer.Option("--threads", help="Thread counts (default: 1 and all cores).")
-    ] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Samples B in the batch.")] = 128,
+    threads: Annotated[str | None, flag("--threads", "Thread counts (default: 1 and all cores).")] = None,
+    batch_size: Annotated[int, flag("--batch-size", "Samples B in the batch.", min=2)] = 128,
     repeats: Repeats = 9,
     dataset: Dataset = DEFAULT_DATASET,
     data_dir: DataDir = None,
@@ -61,11 +57,9 @@ def train(
 def quality(
     loss: LossName = "center",
     network: Network = DEFAULT_NETWORK,
-    target: Annotated[
-        float, typer.Option("--target", min=0, max=100, help="Test accuracy to reach, in percent.")
-    ] = 98.5,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs of the public recipe.")] = 30,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of both trainings.")] = 0,
+    target: Annotated[float, flag("--target", "Test accuracy to reach, in percent.", min=0, max=100)] = 98.5,
+    epochs: Annotated[int, flag("--epochs", "Epochs of the public recipe.", min=1)] = 30,
+    seed: Annotated[int, flag("--seed", "Seed of both trainings.", min=0)] = 0,
     threads: Threads = None,
     dataset: Dataset = DEFAULT_DATASET,
     data_dir: DataDir = None,
@@ -84,11 +78,11 @@ def quality(
 
 @bench.command()
 def sweep(
-    runs: Annotated[int | None, typer.Option("--runs", min=1, help="Runs (default: two per worker).")] = None,
+    runs: Annotated[int | None, flag("--runs", "Runs (default: two per worker).", min=1)] = None,
     jobs: Annotated[
-        int, typer.Option("--jobs", min=0, help="Workers, each on a share of the cores; 0: one per core.")
+        int, flag("--jobs", "Workers, each on a share of the cores; 0: one per core.", min=0)
     ] = 0,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs of each run.")] = 1,
+    epochs: Annotated[int, flag("--epochs", "Epochs of each run.", min=1)] = 1,
     network: Network = DEFAULT_NETWORK,
     dataset: Dataset = DEFAULT_DATASET,
     data_dir: DataDir = None,
@@ -111,9 +105,9 @@ def sweep(
 
 @bench.command()
 def losses(
-    names: Annotated[str | None, typer.Option("--losses", help="Losses (default: all).")] = None,
+    names: Annotated[str | None, flag("--losses", "Losses (default: all).")] = None,
     repeats: Repeats = 25,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Samples B in the batch.")] = 1024,
+    batch_size: Annotated[int, flag("--batch-size", "Samples B in the batch.", min=2)] = 1024,
     threads: Threads = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
@@ -127,7 +121,7 @@ def losses(
 
 @bench.command()
 def metrics(
-    names: Annotated[str | None, typer.Option("--metrics", help="Metrics (default: all).")] = None,
+    names: Annotated[str | None, flag("--metrics", "Metrics (default: all).")] = None,
     repeats: Repeats = 3,
     threads: Threads = None,
     results: Results = DEFAULT_RESULTS,
@@ -155,7 +149,7 @@ def _print_benchmark(benchmark: Benchmark, results: Path, json: bool) -> None:
         print_json(document(benchmark) | {"file": str(path)})
         return
     print_table(benchmark.table)
-    say(f"{benchmark.conditions}\nTable: {path}")
+    print_message(f"{benchmark.conditions}\nTable: {path}")
 
 
 def _split(text: str | None) -> list[str] | None:

@@ -8,68 +8,42 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ..errors import UsageError
-from ..runs.config import BASE_LOSS, COMPARED_LOSSES, RunConfig
+from ..runs.config import BASE_LOSS, COMPARED_LOSSES, RUN_OPTIONS, RunConfig
+from ..runs.config_builder import config_at, lambda_target
 from ..runs.outcome import Outcome
 from ..runs.result import Status
-from ..specs import catalog
-from ._options import (
-    DEFAULT_RESULTS,
-    Force,
-    Jobs,
-    Json,
-    Request,
-    Results,
-    Seeds,
-    Snapshots,
-    Tensorboard,
-    run_options,
-)
-from ._output import command_line, print_json, print_table, say, warn
+from ..specs import Value, catalog
+from ..specs.expressions import parse_sum
+from ._options import Jobs, Json, Request, Seeds, Storage, flag, run_options
+from ._output import command_line, print_json, print_message, print_table, print_warning
 
 if TYPE_CHECKING:
     from ..reports.document import Document, WrittenFile
     from ..runs.store import Store
 
-Losses = Annotated[
-    str,
-    typer.Option(
-        "--losses", help="Losses or sums, separated by commas; `all` for every one.", rich_help_panel="Loss"
-    ),
-]
+Losses = Annotated[str, flag("--losses", "Losses or sums, separated by commas; `all` for every one.", "Loss")]
 Baseline = Annotated[
     str | None,
-    typer.Option(
+    flag(
         "--baseline",
-        help="The loss that the others are compared with, seed by seed (default: softmax, else the first).",
-        rich_help_panel="Comparison",
+        "The loss that the others are compared with, seed by seed (default: softmax, else the first).",
+        "Comparison",
     ),
 ]
 Metric = Annotated[
     str,
-    typer.Option(
+    flag(
         "--metric",
-        help="Compared by these, separated by commas; `all` for every one. The first is drawn.",
-        rich_help_panel="Comparison",
+        "Compared by these, separated by commas; `all` for every one. The first is drawn.",
+        "Comparison",
     ),
 ]
 Datasets = Annotated[
-    str | None,
-    typer.Option(
-        "--datasets",
-        help="Several data sets, separated by commas (default: --dataset).",
-        rich_help_panel="Data",
-    ),
+    str | None, flag("--datasets", "Several data sets, separated by commas (default: --dataset).", "Data")
 ]
 Tuned = Annotated[
-    bool,
-    typer.Option(
-        "--tuned",
-        help="Use the settings that `lossbench tune` found for each loss.",
-        rich_help_panel="Comparison",
-    ),
+    bool, flag("--tuned", "Use the settings that `lossbench tune` found for each loss.", "Comparison")
 ]
 _DEFAULT = ",".join(COMPARED_LOSSES)
 _PANEL_LOSSES = 5  # beyond that one column per loss is too narrow to read
@@ -78,6 +52,7 @@ _PANEL_LOSSES = 5  # beyond that one column per loss is too narrow to read
 @run_options()
 def compare(
     request: Request,
+    storage: Storage,
     losses: Losses = _DEFAULT,
     seeds: Seeds = "0",
     baseline: Baseline = None,
@@ -85,10 +60,6 @@ def compare(
     datasets: Datasets = None,
     tuned: Tuned = False,
     jobs: Jobs = None,
-    results: Results = DEFAULT_RESULTS,
-    force: Force = False,
-    snapshots: Snapshots = 0,
-    tensorboard: Tensorboard = False,
     json: Json = False,
 ) -> None:
     """Train what is missing; compare with a baseline over paired seeds; draw features and differences."""
@@ -96,26 +67,21 @@ def compare(
     from ..reports.site import write_index
     from ..runs.store import Store
     from ..specs.quantities import parse_metrics
-    from ._many import fail_if_any, run_configs, with_metrics
+    from ._training import fail_if_any, run_configs, with_metrics
 
     metrics = parse_metrics(metric, unseen="unseen" in request.axes)
-    store = Store(results)
+    store = Store(storage.results)
     configs = _configs(request, losses, seeds, datasets)
-    configs = _at_best(store, configs) if tuned else configs
-    base = _baseline(baseline, list(configs))
-    everything = list(dict.fromkeys(config for own in configs.values() for config in own))
-    outcomes = with_metrics(
-        run_configs(
-            everything, store, request, jobs=jobs, force=force, snapshots=snapshots, tensorboard=tensorboard
-        ),
-        store,
-        metrics,
-    )
+    if tuned:
+        configs = _tuned_configs(store, configs)
+    reference = _baseline(baseline, list(configs))
+    all_configs = list(dict.fromkeys(config for group in configs.values() for config in group))
+    outcomes = with_metrics(run_configs(all_configs, request, storage, jobs=jobs), store, metrics)
     by_config = {outcome.config: outcome for outcome in outcomes}
-    groups = {name: [by_config[config] for config in own] for name, own in configs.items()}
-    document = _document(groups, outcomes, base, metrics)
+    groups = {loss: [by_config[config] for config in group] for loss, group in configs.items()}
+    document = _document(groups, outcomes, reference, metrics)
     if any(outcome.status is Status.DONE for outcome in outcomes):
-        name = _name(everything, list(configs)) + ("-tuned" if tuned else "")
+        name = _name(all_configs, len(configs)) + ("-tuned" if tuned else "")
         document = dataclasses.replace(document, files=_draw(store, name, groups, document))
         write_tables(store, name, document)
         write_index(store)
@@ -124,12 +90,12 @@ def compare(
         runs = [o.result.to_dict() if o.result else None for o in outcomes]
         print_json({**document.to_dict(), "runs": runs, "figures": figures})
     else:
-        _show(document)
-        say("   ".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
+        _print_tables(document)
+        print_message("   ".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
     fail_if_any(outcomes)
 
 
-def _show(document: Document) -> None:
+def _print_tables(document: Document) -> None:
     from ..reports.result_tables import differences_caption, differences_table, results_table
 
     print_table(results_table(document.settings, document.metrics))
@@ -150,50 +116,44 @@ def _configs(request: Request, losses: str, seeds: str, datasets: str | None) ->
     return {loss: expand(loss, own) for loss, own in axes_by_loss(names, axes).items()}
 
 
-def _at_best(store: Store, configs: dict[str, list[RunConfig]]) -> dict[str, list[RunConfig]]:
-    """The same runs at the points that searches found; a warning where they were searched unequally."""
-    searched = {name: _tuned(store, name, own) for name, own in configs.items()}
-    budgets = sorted(set().union(*(trials for _, trials in searched.values())))
-    if len(budgets) > 1:
-        warn(f"the losses were tuned with unequal budgets: {', '.join(map(str, budgets))} trials.")
-    return {name: own for name, (own, _) in searched.items()}
-
-
-def _tuned(store: Store, loss: str, configs: Sequence[RunConfig]) -> tuple[list[RunConfig], set[int]]:
-    """The same runs at the point that a search found for them, and the trials that it took."""
+def _tuned_configs(store: Store, configs: Mapping[str, list[RunConfig]]) -> dict[str, list[RunConfig]]:
+    """The same runs with the settings that `tune` found; a warning where the numbers of trials differ."""
     from ..experiments.tuning_result import read_result
-    from ..runs.config_builder import lambda_target, make_config
-    from ..specs.expressions import parse_sum
 
-    found, trials = [], set()
-    for config in configs:
-        result = read_result(store, config)
-        point = {"lr": config.lr, **result.point}
-        if lambda_target(parse_sum(loss)) is not None:
-            point.setdefault("lambda", config.value_of("lambda"))
-        kept = {key: value for key, value in config.to_dict().items() if key not in ("terms", "lr")}
-        lam, lr = point.pop("lambda", None), point.pop("lr")
-        lam = None if lam is None else float(lam)
-        given = {f"{term.name}.{key}": value for term in config.terms for key, value in term.settings}
-        found.append(make_config(loss=loss, lam=lam, settings=given | point, lr=lr, **kept))
-        trials.add(result.trials)
-    return found, trials
+    results = {config: read_result(store, config) for group in configs.values() for config in group}
+    budgets = sorted({result.trials for result in results.values()})
+    if len(budgets) > 1:
+        print_warning(f"the losses were tuned with unequal budgets: {', '.join(map(str, budgets))} trials.")
+    return {
+        loss: [_at_point(loss, config, results[config].point) for config in group]
+        for loss, group in configs.items()
+    }
 
 
-def _baseline(given: str | None, names: Sequence[str]) -> str:
-    if given is None:
-        return BASE_LOSS if BASE_LOSS in names else names[0]
-    if given not in names:
-        raise UsageError(f"--baseline {given} is none of the losses compared: {', '.join(names)}.")
-    return given
+def _at_point(loss: str, config: RunConfig, point: Mapping[str, Value]) -> RunConfig:
+    """The same run of a loss at another point."""
+    values: dict[str, Any] = {name: getattr(config, name) for name in RUN_OPTIONS}
+    values |= {f"{term.name}.{key}": value for term in config.terms for key, value in term.settings}
+    if lambda_target(parse_sum(loss)) is not None:
+        values["lambda"] = config.value_of("lambda")
+    return config_at(loss, values | dict(point))
 
 
-def _name(configs: Sequence[RunConfig], names: Sequence[str]) -> str:
+def _baseline(baseline: str | None, losses: Sequence[str]) -> str:
+    if baseline is None:
+        return BASE_LOSS if BASE_LOSS in losses else losses[0]
+    if baseline not in losses:
+        raise UsageError(f"--baseline {baseline} is none of the losses compared: {', '.join(losses)}.")
+    return baseline
+
+
+def _name(configs: Sequence[RunConfig], losses: int) -> str:
+    """The name of the files of a comparison of so many losses."""
     label = "-".join(dict.fromkeys(config.loss for config in configs))
     label = re.sub("[^A-Za-z0-9+.-]+", "-", label)
-    if len(names) > _PANEL_LOSSES:
-        which = "" if len(names) == len(catalog.names("losses")) else f"-{zlib.crc32(label.encode()):08x}"
-        label = f"{len(names)}-losses{which}"  # another set of as many losses is another file
+    if losses > _PANEL_LOSSES:
+        hashed = "" if losses == len(catalog.names("losses")) else f"-{zlib.crc32(label.encode()):08x}"
+        label = f"{losses}-losses{hashed}"  # another set of as many losses is another file
     unseen = "".join(["-unseen", *map(str, configs[0].unseen)]) if configs[0].unseen else ""
     return f"compare-{label}-{'-'.join(dict.fromkeys(config.dataset for config in configs))}{unseen}"
 

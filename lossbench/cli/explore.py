@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..runs.config import COMPARED_LOSSES
 from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results
-from ._output import command_line, print_json, say
-from ._stored import Losses, Runs, chosen_runs
+from ._output import command_line, print_json, print_message
+from ._selection import Losses, Runs, select_runs
 
 
 def explore(
@@ -22,11 +22,11 @@ def explore(
     from ..runs.store import Store
 
     store = Store(results)
-    runs = chosen_runs(store, run, loss or ",".join(COMPARED_LOSSES), "compared", data_dir)
+    runs = select_runs(store, run, loss or ",".join(COMPARED_LOSSES), "compared", data_dir)
     losses = "-".join(dict.fromkeys(r.config.loss for r in runs))
     path = write(runs, output or store.figures / f"explore-{losses}-{runs[0].config.dataset}.html")
     record_figure(store, path, "explorer", runs, made_by="explore", command=command_line())
     if json:
         print_json({"page": str(path), "runs": [r.name for r in runs]})
     else:
-        say(f"Page: {path}")
+        print_message(f"Page: {path}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
 from ..runs.config import COMPARED_LOSSES
 from ..specs import FigureSpec, catalog
-from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results, Style
-from ._output import command_line, print_json, say
-from ._stored import Losses, Runs, chosen_runs
+from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results, Style, flag
+from ._output import command_line, print_json, print_message
+from ._selection import Losses, Runs, select_runs
 
 if TYPE_CHECKING:
     from ..runs.stored_run import StoredRun
@@ -23,28 +23,28 @@ _COMMANDS = {"searches": "lossbench tune", "ranks": "lossbench compare --dataset
 FIGURES = [n for n in catalog.names("figures") if catalog.spec("figures", n).drawn_from not in _COMMANDS]
 
 
-def _option(choice: str, text: str) -> object:
-    return typer.Option(f"--{choice}", help=f"{text} (default: the figure's).", rich_help_panel="Figure")
+def _choice(name: str, text: str) -> Any:
+    return flag(name, f"{text} (default: the figure's).", "Figure")
 
 
 def plot(
     figure: Annotated[str, typer.Argument(help=f"The figure: {', '.join(FIGURES)}.")] = "features",
     run: Runs = None,
     loss: Losses = None,
-    split: Annotated[str | None, _option("split", "train or test, some figures both or unseen")] = None,
+    split: Annotated[str | None, _choice("--split", "train or test, some figures both or unseen")] = None,
     view: Annotated[
-        str | None, _option("view", "raw plane, or normalized: directions on the unit circle")
+        str | None, _choice("--view", "raw plane, or normalized: directions on the unit circle")
     ] = None,
-    metric: Annotated[str | None, _option("metric", "Metrics, separated by commas")] = None,
+    metric: Annotated[str | None, _choice("--metric", "Metrics, separated by commas")] = None,
     over: Annotated[
-        str | None, _option("over", "The swept setting on the axis; two, with a comma, for two axes")
+        str | None, _choice("--over", "The swept setting on the axis; two, with a comma, for two axes")
     ] = None,
     projection: Annotated[
-        str | None, _option("projection", "Of features beyond the plane: pca, tsne or umap")
+        str | None, _choice("--projection", "Of features beyond the plane: pca, tsne or umap")
     ] = None,
-    label: Annotated[str | None, _option("label", "The class shown, by its name")] = None,
+    label: Annotated[str | None, _choice("--label", "The class shown, by its name")] = None,
     style: Style = "paper",
-    form: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
+    form: Annotated[str, flag("--format", "png, pdf or svg.")] = "png",
     output: Output = None,
     data_dir: DataDir = None,
     results: Results = DEFAULT_RESULTS,
@@ -61,7 +61,7 @@ def plot(
     check_choice("--format", form, FORMATS)
     store = Store(results)
     losses = loss or (",".join(COMPARED_LOSSES) if spec.default == "compared" else None)
-    runs = chosen_runs(store, run, losses, spec.default, data_dir)
+    runs = select_runs(store, run, losses, spec.default, data_dir)
     choices = {"split": split, "view": view, "metric": metric, "over": over, "projection": projection}
     choices["label"] = label
     default = store.figures / f"{_name(figure, runs, choices)}.{form}"
@@ -72,7 +72,7 @@ def plot(
     if json:
         print_json({"figure": str(path), "runs": [r.name for r in runs]})
     else:
-        say(f"Figure: {path}")
+        print_message(f"Figure: {path}")
 
 
 def _name(figure: str, runs: list[StoredRun], choices: dict[str, str | None]) -> str:

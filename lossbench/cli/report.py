@@ -5,22 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ..errors import LossbenchError, RunError
-from ._options import DEFAULT_RESULTS, Json, Results
-from ._output import print_json, say
+from ._options import DEFAULT_RESULTS, Json, Results, flag
+from ._output import print_json, print_message
 
 
 def report(
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail when the page or the README is out of date.")
+        bool, flag("--check", "Write nothing; fail when the page or the README is out of date.")
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", help="Write the page here, and nothing else (default: index.html in --results)."
-        ),
+        flag("--output", "Write the page here, and nothing else (default: index.html in --results)."),
     ] = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
@@ -48,7 +44,7 @@ def report(
             {"page": str(page), "tables": names, "stale" if check else "written": list(map(str, stale))}
         )
     elif not check:
-        say(f"Page: {page}")
+        print_message(f"Page: {page}")
     if check and stale:
         raise LossbenchError(f"Out of date: {', '.join(map(str, stale))}; `lossbench report` makes it anew.")
 

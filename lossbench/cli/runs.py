@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ..errors import LossbenchError
 from ..runs.result import RunResult, Status
-from ._options import DEFAULT_RESULTS, Json, Results
-from ._output import print_json, print_table, result_document, say, warn
+from ._options import DEFAULT_RESULTS, Json, Results, flag
+from ._output import print_json, print_message, print_table, print_warning, result_document
 
 if TYPE_CHECKING:
     from ..runs.store import RunFolder
 
 
 def runs(
-    loss: Annotated[str | None, typer.Option("--loss", help="Only runs of this loss (default: all).")] = None,
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="Only runs on this data set (default: all).")
-    ] = None,
+    loss: Annotated[str | None, flag("--loss", "Only runs of this loss (default: all).")] = None,
+    dataset: Annotated[str | None, flag("--dataset", "Only runs on this data set (default: all).")] = None,
     status: Annotated[
-        str | None, typer.Option("--status", help="Only done, diverged or incomplete runs (default: all).")
+        str | None, flag("--status", "Only done, diverged or incomplete runs (default: all).")
     ] = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
@@ -32,7 +28,7 @@ def runs(
 
     folders, problems = Store(results).all()
     for problem in problems:
-        warn(problem)
+        print_warning(problem)
     documents = []
     for run in folders:
         if loss not in (None, run.config.loss) or dataset not in (None, run.config.dataset):
@@ -43,7 +39,7 @@ def runs(
     if json:
         print_json(documents)
     elif not documents:
-        say(f"No such run in {results}; `lossbench train` makes one.")
+        print_message(f"No such run in {results}; `lossbench train` makes one.")
     else:
         header = ["run", "settings", "data", "network", "epochs", "seed", "status", "test (%)", "val (%)"]
         print_table(Table(header, [_line(document) for document in documents]))
@@ -53,7 +49,7 @@ def _document(run: RunFolder) -> dict[str, Any]:
     try:
         result = run.result() or RunResult(run=run.name, status=Status.INCOMPLETE)
     except LossbenchError as error:
-        warn(str(error))
+        print_warning(str(error))
         result = RunResult(run=run.name, status=Status.BROKEN)
     stored = result.status in (Status.DONE, Status.DIVERGED)
     return result_document(result, str(run.path), whole=stored) | {"config": run.config.to_dict()}

@@ -9,20 +9,8 @@ from ..runs.config import dataset_spec
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..specs import Value
-from ._options import (
-    DEFAULT_RESULTS,
-    Force,
-    Jobs,
-    Json,
-    LossName,
-    Request,
-    Results,
-    Seeds,
-    Snapshots,
-    Tensorboard,
-    run_options,
-)
-from ._output import command_line, print_json, print_table, say
+from ._options import Jobs, Json, LossName, Request, Seeds, Storage, run_options
+from ._output import command_line, print_json, print_message, print_table
 
 if TYPE_CHECKING:
     from ..reports.document import WrittenFile
@@ -32,13 +20,10 @@ if TYPE_CHECKING:
 @run_options(lists=True)
 def sweep(
     request: Request,
+    storage: Storage,
     loss: LossName = "center",
     seeds: Seeds = "0",
     jobs: Jobs = None,
-    results: Results = DEFAULT_RESULTS,
-    force: Force = False,
-    snapshots: Snapshots = 0,
-    tensorboard: Tensorboard = False,
     json: Json = False,
 ) -> None:
     """Train a grid: any numeric option takes a list or a range. Finished runs are skipped."""
@@ -48,15 +33,13 @@ def sweep(
     from ..reports.result_tables import results_table, write_tables
     from ..reports.site import write_index
     from ..runs.store import Store
-    from ._many import fail_if_any, run_configs
+    from ._training import fail_if_any, run_configs
 
     axes: dict[str, tuple[Value, ...]] = {**request.axes, "seed": parse_seeds(seeds)}
     configs = expand(loss, axes)
     varied = varied_axes(configs, axes)
-    store = Store(results)
-    outcomes = run_configs(
-        configs, store, request, jobs=jobs or 0, force=force, snapshots=snapshots, tensorboard=tensorboard
-    )
+    store = Store(storage.results)
+    outcomes = run_configs(configs, request, storage, jobs=jobs or 0)
     done = [outcome for outcome in outcomes if outcome.status is Status.DONE]
     name = "-".join(
         ["sweep", configs[0].loss, *(axis.replace(".", "-") for axis in varied), configs[0].dataset]
@@ -79,7 +62,8 @@ def sweep(
         print_json({**document.to_dict(), "runs": runs, "figures": figures})
     else:
         print_table(results_table(document.settings))
-        say("   ".join([f"Table: {store.tables / name}.md, .csv", *(f"Figure: {path}" for path in figures)]))
+        files = [f"Table: {store.tables / name}.md, .csv", *(f"Figure: {path}" for path in figures)]
+        print_message("   ".join(files))
     fail_if_any(outcomes)
 
 

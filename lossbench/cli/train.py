@@ -2,83 +2,73 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ..errors import Diverged
 from ..runs.config import RunConfig
 from ..runs.config_builder import config_at, feasibility_warnings
 from ..runs.result import RunResult, Status
-from ._options import (
-    DEFAULT_RESULTS,
-    Force,
-    Json,
-    LossName,
-    Request,
-    Results,
-    Snapshots,
-    Tensorboard,
-    run_options,
-)
-from ._output import RunDisplay, print_json, print_pairs, result_document, warn
-from ._stored import warn_without_snapshots
+from ._options import Json, LossName, Request, Storage, run_options
+from ._output import print_json, print_pairs, print_warning, result_document
+from ._selection import warn_without_snapshots
 
 if TYPE_CHECKING:
-    from ..runs.store import Store
+    from ..runs.store import RunFolder
 
 
 @run_options(several_runs=False)
 def train(
     request: Request,
+    storage: Storage,
     loss: LossName = "softmax",
-    results: Results = DEFAULT_RESULTS,
-    force: Force = False,
-    snapshots: Snapshots = 0,
-    tensorboard: Tensorboard = False,
     json: Json = False,
 ) -> None:
     """Train one network under one loss; a finished run is shown, an interrupted one continued."""
     from ..runs.store import Store
 
     config = config_at(loss, request.point)
-    store = Store(results)
+    run = Store(storage.results).run(config)
     for warning in feasibility_warnings(config):
-        warn(warning)
-    warn_without_snapshots(store, [config], snapshots, force)
+        print_warning(warning)
+    warn_without_snapshots([run], storage)
     try:
-        result = _train(config, store, request, force, snapshots, tensorboard)
+        result = _train(run, request, storage)
     except Diverged as error:
-        if json and (stored := store.run(config).result()) is not None:
-            print_json(result_document(stored, str(store.run(config).path)))
+        if json and (stored := run.result()) is not None:
+            print_json(result_document(stored, str(run.path)))
         raise error
-    path = str(store.run(config).path)
     if json:
-        print_json(result_document(result, path))
+        print_json(result_document(result, str(run.path)))
     else:
-        _show(config, result, path)
+        _print_result(config, result, str(run.path))
 
 
-def _train(
-    config: RunConfig, store: Store, request: Request, force: bool, snapshots: int, tensorboard: bool
-) -> RunResult:
-    stored = None if force else store.run(config).result()
-    if stored is not None and stored.status is Status.DONE and not tensorboard:
+def _train(run: RunFolder, request: Request, storage: Storage) -> RunResult:
+    stored = None if storage.force else run.result()
+    if stored is not None and stored.status is Status.DONE and not storage.tensorboard:
         return stored  # without importing torch
+    from ..runs.store import Store
     from ..training.process import Placement, StopRequest
-    from ..training.train import train as run
-    from ._many import new_tracker
+    from ..training.train import train as train_run
+    from ._training import observe_runs
 
-    placement = Placement(request.device, request.data_dir, snapshots=snapshots)
-    with StopRequest().watching() as stop, RunDisplay() as display, ExitStack() as stack:
-        tracker = stack.enter_context(new_tracker(display, store, request)) if tensorboard else None
-        observer = tracker or display
-        result = run(config, store, placement=placement, observer=observer, stop=stop, force=force)
+    config, store = run.config, Store(storage.results)
+    placement = Placement(request.device, request.data_dir, snapshots=storage.snapshots)
+    with StopRequest().watching() as stop, observe_runs(1, request, storage) as (display, tracker):
+        result = train_run(
+            config,
+            store,
+            placement=placement,
+            observer=tracker or display,
+            stop=stop,
+            force=storage.force,
+        )
         if tracker:
             tracker.complete(config)
     return result
 
 
-def _show(config: RunConfig, result: RunResult, path: str) -> None:
+def _print_result(config: RunConfig, result: RunResult, path: str) -> None:
     from ..specs.quantities import column_title, format_value
 
     test, val = result.test_accuracy, result.val_accuracy

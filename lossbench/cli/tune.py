@@ -6,37 +6,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ..errors import UsageError
 from ..runs.config import dataset_spec
 from ..specs import Value
-from ._options import DEFAULT_RESULTS, Json, LossName, Request, Results, run_options
-from ._output import RunDisplay, command_line, print_json, print_pairs, say, warn
+from ._options import DEFAULT_RESULTS, Json, LossName, Request, Results, flag, run_options
+from ._output import RunDisplay, command_line, print_json, print_message, print_pairs, print_warning
 
 if TYPE_CHECKING:
     from ..experiments.search_space import StudyConfig
     from ..experiments.tuning_result import TuningResult
     from ..runs.store import Store
 
-Trials = Annotated[
-    int,
-    typer.Option(
-        "--trials", min=1, help="Budget: the same for every loss is fair.", rich_help_panel="Search"
-    ),
-]
-Metric = Annotated[
-    str,
-    typer.Option(
-        "--metric", help="The objective, measured on the validation split.", rich_help_panel="Search"
-    ),
-]
+Trials = Annotated[int, flag("--trials", "Trials; give every loss the same number.", "Search", min=1)]
+Metric = Annotated[str, flag("--metric", "The objective, measured on the validation split.", "Search")]
 Seeds = Annotated[
     str,
-    typer.Option(
+    flag(
         "--seeds",
-        help="The objective is the mean over these; compare with others, so that tuning saw none of them.",
-        rich_help_panel="Search",
+        "Seeds, over which the objective is averaged. Compare with other seeds afterwards.",
+        "Search",
     ),
 ]
 
@@ -65,7 +53,7 @@ def tune(
     run = config.default_run
     tuned, problems = read_results(store, run.dataset, run.network)
     for problem in problems:
-        warn(problem)
+        print_warning(problem)
     comparable = [each for each in tuned if each.metric == config.metric]
     figure = store.figures / f"budget-{run.dataset}-{run.network}.png"
     write_figure(compose_budget(comparable), figure)
@@ -76,7 +64,7 @@ def tune(
         print_json({**result.to_dict(), "path": str(path), "figure": str(figure)})
     else:
         print_pairs(_pairs(result), f"{run.title} on {run.dataset}, {run.network}")
-        say(f"Settings: {path}   Figure: {figure}")
+        print_message(f"Settings: {path}   Figure: {figure}")
 
 
 def _tune(request: Request, config: StudyConfig, store: Store, trials: int) -> TuningResult:
@@ -134,7 +122,7 @@ class _TrialBars:
         for run in self.runs:
             self.display.close(run)
         self.runs.clear()
-        say(text)
+        print_message(text)
 
 
 def _objective(metric: str) -> str:

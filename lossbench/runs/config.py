@@ -1,8 +1,7 @@
-"""One run, as data: frozen, hashable, fully resolved, and back from its JSON.
+"""One run as data: frozen, hashable, every default filled in, and to JSON and back.
 
-A `RunConfig` holds every number that decides what is learned, defaults written out, so its id names
-the experiment: the same settings are the same run. Where it runs (device, threads, folders) is no
-part of it.
+A `RunConfig` holds every value that decides what is learned, so its id names the experiment: the same
+values are the same run. Where it runs (device, threads, folders) is no part of it.
 """
 
 from __future__ import annotations
@@ -74,46 +73,39 @@ class RunConfig:
     """
 
     terms: tuple[Term, ...]
-    network: Annotated[str, Option(help="Network.", default=DEFAULT_NETWORK, catalog="networks")]
-    feature_dim: Annotated[int, Option(help="Feature dimension D.", default=2, low=1, high=4096, sweep=True)]
-    dataset: Annotated[str, Option(help="Data set.", panel="Data", default=DEFAULT_DATASET, catalog="data")]
-    val_size: Annotated[
-        int, Option(help="Validation images held out; 0 trains on all.", panel="Data", source="dataset")
-    ]
+    network: Annotated[str, Option("Network.", default=DEFAULT_NETWORK, catalog="networks")]
+    feature_dim: Annotated[int, Option("Feature dimension D.", default=2, ge=1, le=4096, sweep=True)]
+    dataset: Annotated[str, Option("Data set.", "Data", default=DEFAULT_DATASET, catalog="data")]
+    val_size: Annotated[int, Option("Validation images held out; 0 trains on all.", "Data", source="dataset")]
     unseen: Annotated[
         tuple[int, ...],
         Option(
-            help="Classes kept out of training and evaluated separately, like 7,8,9 (open set).",
-            panel="Data",
+            "Classes kept out of training and evaluated separately, like 7,8,9 (open set).",
+            "Data",
             default_text="none",
         ),
     ] = ()
-    epochs: Annotated[int, Option(help="Epochs.", source="dataset", low=1, high=100_000, sweep=True)]
-    batch_size: Annotated[int, Option(help="Samples per step.", default=128, low=1, sweep=True)]
-    optimizer: Annotated[str, Option(help="Optimizer.", catalog="optimizers", sweep=True)] = "adamw"
-    schedule: Annotated[str, Option(help="Learning-rate schedule.", catalog="schedules", sweep=True)] = (
-        "linear"
-    )
-    lr: Annotated[float, Option(help="Peak learning rate.", source="optimizer", low_open=True, sweep=True)]
-    weight_decay: Annotated[float, Option(help="Weight decay.", source="optimizer", sweep=True)]
-    seed: Annotated[int, Option(help="Seed of all random numbers.", default=0)]
+    epochs: Annotated[int, Option("Epochs.", source="dataset", ge=1, le=100_000, sweep=True)]
+    batch_size: Annotated[int, Option("Samples per step.", default=128, ge=1, sweep=True)]
+    optimizer: Annotated[str, Option("Optimizer.", catalog="optimizers", sweep=True)] = "adamw"
+    schedule: Annotated[str, Option("Learning-rate schedule.", catalog="schedules", sweep=True)] = "linear"
+    lr: Annotated[float, Option("Peak learning rate.", source="optimizer", gt=0, sweep=True)]
+    weight_decay: Annotated[float, Option("Weight decay.", source="optimizer", sweep=True)]
+    seed: Annotated[int, Option("Seed of all random numbers.", default=0)]
     precision: Annotated[
-        str,
-        Option(help="Type of the convolutions.", panel="Machine", default="auto", choices=PRECISIONS),
+        str, Option("Type of the convolutions.", "Machine", default="auto", choices=PRECISIONS)
     ]
-    sampler: Annotated[str, Option(help="Batches.", default="auto", choices=SAMPLERS)]
+    sampler: Annotated[str, Option("Batches.", default="auto", choices=SAMPLERS)]
     classes_per_batch: Annotated[
-        int,
-        Option(help="Classes P of a balanced batch.", default=0, default_text="all classes"),
+        int, Option("Classes P of a balanced batch.", default=0, default_text="all classes")
     ]
     samples_per_class: Annotated[
-        int,
-        Option(help="Samples K of each class in a balanced batch.", default=0, default_text="batch size / P"),
+        int, Option("Samples K of each class in a balanced batch.", default=0, default_text="batch size / P")
     ]
     eval_split: Annotated[
         str,
         Option(
-            help="The split that is evaluated; with val the test split is never opened.",
+            "The split that is evaluated; with val the test split is never opened.",
             choices=("test", "val"),
             on_command_line=False,
             key="judged_on",
@@ -234,7 +226,7 @@ RUN_OPTIONS = options_of(RunConfig)
 REQUIRED = {field.name for field in dataclasses.fields(RunConfig) if field.default is dataclasses.MISSING}
 """The fields that stored JSON always has."""
 LOSS_OPTIONS = {
-    name: Option(name=name, help=text, panel="Loss", default_text="the loss's", type=float, sweep=True)
+    name: Option(text, "Loss", name=name, default_text="the loss's", type=float, sweep=True)
     for name, text in {
         "lambda": "Weight of the auxiliary term.",
         "alpha": "Rate of the centre updates; in (0, 1].",

@@ -70,7 +70,7 @@ def config_from_dict(data: Mapping[str, Any]) -> RunConfig:
     if not isinstance(data, Mapping) or not REQUIRED <= set(data) <= _FIELDS.keys():
         raise UsageError("These are not the settings of a run.")
     seed = data["seed"]
-    if type(seed) is not int or not 0 <= seed <= RUN_OPTIONS["seed"].high:
+    if type(seed) is not int or not 0 <= seed <= RUN_OPTIONS["seed"].le:
         return _from_dict(data)
     try:
         text = json.dumps({**data, "seed": 0}, sort_keys=True)

@@ -19,26 +19,28 @@ from ..errors import UsageError
 from ..specs import catalog
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Option:
     """One option. A dataclass field is declared as `name: Annotated[type, Option(...)]`.
 
     help: one sentence. panel: the heading of the help text under which it stands.
     default: the value where none is given. source: instead, the option whose SPEC has the default, as a data
     set has a number of epochs. default_text: the default in words, where these do not say it.
-    low, high, low_open, choices: the allowed values. catalog: the kind of catalogue entries that it names.
+    ge, gt, le: numbers must be at least, more than, at most this. choices: the allowed words.
+    catalog: the kind of catalogue entries that it names.
     sweep: whether a sweep takes a list or a range of values. on_command_line: whether there is a flag.
     key: its key in stored JSON. name, type: those of the field.
     """
 
     help: str
     panel: str = "Training"
+    _: dataclasses.KW_ONLY
     default: Any = None
     source: str = ""
     default_text: str = ""
-    low: float = 0
-    high: float = 2**31
-    low_open: bool = False
+    ge: float = 0
+    gt: float = -math.inf
+    le: float = 2**31
     choices: tuple[str, ...] = ()
     catalog: catalog.Kind | None = None
     sweep: bool = False
@@ -59,11 +61,12 @@ class Option:
 
     @property
     def bounds(self) -> str:
-        """The allowed numbers in words, without limits that nobody reaches."""
+        """The allowed numbers in words."""
         if self.type not in (int, float):
             return ""
-        low = f"{'more than' if self.low_open else 'at least'} {self.low:g}"
-        return low if self.high == Option.high else f"{self.low:g} to {self.high:g}"
+        if self.le < Option.le:
+            return f"{self.ge:g} to {self.le:g}"
+        return f"more than {self.gt:g}" if self.gt >= self.ge else f"at least {self.ge:g}"
 
     def check(self, value: Any) -> Any:
         """The value, a number in the type of this option. Raises UsageError that names the flag."""
@@ -77,13 +80,13 @@ class Option:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or (isinstance(value, float) and not math.isfinite(value)):
             raise UsageError(f"{self.flag} {value} is not a number.")
-        if value > self.high:
-            raise UsageError(f"{self.flag} {str(value)[:20]} is too large; the limit is {self.high}.")
+        if value > self.le:
+            raise UsageError(f"{self.flag} {str(value)[:20]} is too large; the limit is {self.le}.")
         if self.type is int and not isinstance(value, int):
             raise UsageError(f"{self.flag} {value} is not a whole number.")
-        if value < self.low or (self.low_open and value == self.low):
+        if not (value >= self.ge and value > self.gt):
             raise UsageError(f"{self.flag} {value} is too small; it must be {self.bounds}.")
-        return self.type(value)  # type: ignore[no-any-return]
+        return float(value) if self.type is float else int(value)
 
 
 Options = Mapping[str, Option]

@@ -113,7 +113,7 @@ def _born(arguments: list[str], said: str, kill_at: int) -> None:
 
 def _warm_up() -> None:
     """Import what commands import, and load the data; nothing that starts a thread, which no fork inherits."""
-    from lossbench.cli import _many  # noqa: F401
+    from lossbench.cli import _training  # noqa: F401
     from lossbench.engines import processes  # noqa: F401
     from lossbench.protocols import Silent
     from lossbench.runs.config_builder import make_config

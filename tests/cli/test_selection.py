@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lossbench.cli._stored import _pick
+from lossbench.cli._selection import _pick
 from lossbench.runs.config_builder import make_config
 
 

@@ -1,13 +1,13 @@
-"""What compare and sweep share: run many configs with one display, and say how it went."""
+"""What the commands that train share: the runs with one display, and what became of them."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import math
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from ..engines import estimate, run_all
 from ..errors import Interrupted, LossbenchError
 from ..runs.config import RunConfig
 from ..runs.config_builder import feasibility_warnings
@@ -15,10 +15,11 @@ from ..runs.outcome import STORED, Outcome
 from ..runs.result import Status
 from ..runs.store import RunFolder, Store
 from ..specs import catalog
-from ..specs.quantities import UNSEEN
-from ._options import Request
-from ._output import RunDisplay, counted, say, warn
-from ._stored import warn_without_snapshots
+from ..specs.quantities import UNSEEN, format_value
+from ..training.process import Placement, StopRequest
+from ._options import Request, Storage
+from ._output import RunDisplay, print_message, print_warning, show_progress
+from ._selection import warn_without_snapshots
 
 if TYPE_CHECKING:
     from ..engines import Estimate
@@ -26,52 +27,61 @@ if TYPE_CHECKING:
 
 
 def run_configs(
-    configs: Sequence[RunConfig],
-    store: Store,
-    request: Request,
-    *,
-    jobs: int | None,
-    force: bool,
-    snapshots: int = 0,
-    tensorboard: bool = False,
+    configs: Sequence[RunConfig], request: Request, storage: Storage, *, jobs: int | None
 ) -> list[Outcome]:
     """The outcomes in the order of the configs. Raises Interrupted when asked to stop.
 
     jobs: runs at a time; 0 is as many as fit, None is 1 on this machine's CPU and 0 elsewhere.
     """
-    from ..engines import estimate, run_all
-    from ..training.process import Placement, StopRequest
-
     for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
-        warn(warning)
+        print_warning(warning)
+    store = Store(storage.results)
     store.check_writable()
-    warn_without_snapshots(store, configs, snapshots, force)
-    placement = Placement(request.device, request.data_dir, snapshots=snapshots)
-    options: dict[str, Any] = {
-        "engine": request.engine,
-        "placement": placement,
-        "workers": jobs,
-        "force": force,
-    }
-    expected = estimate(configs, store, **options)
+    warn_without_snapshots([store.run(config) for config in configs], storage)
+    placement = Placement(request.device, request.data_dir, snapshots=storage.snapshots)
+    expected = estimate(
+        configs, store, engine=request.engine, placement=placement, workers=jobs, force=storage.force
+    )
     if expected and expected.waiting:
-        say(_estimate_text(expected, len(configs)))
+        print_message(_estimate_text(expected, len(configs)))
     outcomes = {}
-    with StopRequest().watching() as stop, RunDisplay(len(configs)) as display, ExitStack() as stack:
-        tracker = stack.enter_context(new_tracker(display, store, request)) if tensorboard else None
-        for outcome in run_all(configs, store, observer=tracker or display, stop=stop, **options):
+    with StopRequest().watching() as stop, observe_runs(len(configs), request, storage) as (display, tracker):
+        for outcome in run_all(
+            configs,
+            store,
+            engine=request.engine,
+            placement=placement,
+            workers=jobs,
+            observer=tracker or display,
+            stop=stop,
+            force=storage.force,
+        ):
             outcomes[outcome.config] = outcome
-            display.finished_run(outcome.config.run_name, _line(outcome))
+            display.finished_run(outcome.config.run_name, _outcome_text(outcome))
             if tracker and outcome.status is Status.DONE:
                 tracker.complete(outcome.config)
         if stop():
-            missing = (
-                sum(o.status is Status.INTERRUPTED for o in outcomes.values()) + len(configs) - len(outcomes)
-            )
+            finished = sum(outcome.status is not Status.INTERRUPTED for outcome in outcomes.values())
             raise Interrupted(
-                f"Interrupted with {missing} of {len(configs)} runs to go; the same command continues."
+                f"Interrupted with {len(configs) - finished} of {len(configs)} runs to go; "
+                "the same command continues."
             )
     return [outcomes[config] for config in configs]
+
+
+@contextlib.contextmanager
+def observe_runs(
+    total: int, request: Request, storage: Storage
+) -> Iterator[tuple[RunDisplay, Tracker | None]]:
+    """The display of so many runs, and with `--tensorboard` the tracker that observes them in its place."""
+    with RunDisplay(total) as display:
+        if not storage.tensorboard:
+            yield display, None
+            return
+        from ..reports.tensorboard import Tracker
+
+        with Tracker(display, Store(storage.results), request.data_dir) as tracker:
+            yield display, tracker
 
 
 def fail_if_any(outcomes: Sequence[Outcome]) -> None:
@@ -86,10 +96,9 @@ def fail_if_any(outcomes: Sequence[Outcome]) -> None:
 
 
 def with_metrics(outcomes: Sequence[Outcome], store: Store, names: Sequence[str]) -> list[Outcome]:
-    """The outcomes, their results completed by metrics that were not measured in training; names of
-    anything else are passed over."""
+    """The outcomes with those of the named metrics that were not measured in training."""
     completed = []
-    for outcome in counted(outcomes, "metrics"):
+    for outcome in show_progress(outcomes, "metrics"):
         if outcome.status is Status.DONE and outcome.result is not None:
             run, result = store.run(outcome.config), outcome.result
             metrics = _completed(run, result.metrics, names, "")
@@ -100,15 +109,14 @@ def with_metrics(outcomes: Sequence[Outcome], store: Store, names: Sequence[str]
 
 
 def _completed(
-    run: RunFolder, measured: Mapping[str, float | None], names: Sequence[str], before: str
+    run: RunFolder, measured: Mapping[str, float | None], names: Sequence[str], prefix: str
 ) -> dict[str, float | None]:
-    """Metrics of one split, with those of `names` that begin with `before`."""
+    """Metrics of one split, with those of `names` that begin with `prefix`."""
     from ..runs.measurement import measure_stored
 
-    wanted = [name.removeprefix(before) for name in names if name.startswith(before)]
-    missing = [name for name in wanted if name in catalog.names("metrics") and name not in measured]
-    found = measure_stored(run, missing, unseen=bool(before)) if missing else {}
-    return {**measured, **found}
+    of_split = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    missing = [name for name in of_split if name in catalog.names("metrics") and name not in measured]
+    return {**measured, **(measure_stored(run, missing, unseen=bool(prefix)) if missing else {})}
 
 
 def _estimate_text(expected: Estimate, total: int) -> str:
@@ -120,13 +128,6 @@ def _estimate_text(expected: Estimate, total: int) -> str:
     )
 
 
-def new_tracker(display: RunDisplay, store: Store, request: Request) -> Tracker:
-    """TensorBoard's observer, imported when it is asked for: it comes with much."""
-    from ..reports.tensorboard import Tracker
-
-    return Tracker(display, store, request.data_dir)
-
-
 def _duration(seconds: float) -> str:
     for size, unit in ((1, "s"), (60, "min")):
         if seconds < 100 * size:
@@ -134,9 +135,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def _line(outcome: Outcome) -> str:
+def _outcome_text(outcome: Outcome) -> str:
     stored = " (stored)" if outcome.message == STORED else ""
     if outcome.status is not Status.DONE or outcome.result is None:
         return f"{outcome.status}{stored}" if stored else f"{outcome.status}: {outcome.message}"
     split, result = outcome.config.eval_split, outcome.result
-    return f"{100 * (result.accuracy(split) or math.nan):.2f} % {split} in {result.seconds:.1f} s{stored}"
+    accuracy = format_value(f"{split}_accuracy", result.accuracy(split), unit=True)
+    return f"{accuracy} {split} in {result.seconds:.1f} s{stored}"
