@@ -77,14 +77,6 @@ class RunConfig:
     feature_dim: Annotated[int, Option("Feature dimension D.", default=2, ge=1, le=4096, sweep=True)]
     dataset: Annotated[str, Option("Data set.", "Data", default=DEFAULT_DATASET, catalog="data")]
     val_size: Annotated[int, Option("Validation images held out; 0 trains on all.", "Data", source="dataset")]
-    unseen: Annotated[
-        tuple[int, ...],
-        Option(
-            "Classes kept out of training and evaluated separately, like 7,8,9 (open set).",
-            "Data",
-            default_text="none",
-        ),
-    ] = ()
     epochs: Annotated[int, Option("Epochs.", source="dataset", ge=1, le=100_000, sweep=True)]
     batch_size: Annotated[int, Option("Samples per step.", default=128, ge=1, sweep=True)]
     optimizer: Annotated[str, Option("Optimizer.", catalog="optimizers", sweep=True)] = "adamw"
@@ -102,6 +94,14 @@ class RunConfig:
     samples_per_class: Annotated[
         int, Option("Samples K of each class in a balanced batch.", default=0, default_text="batch size / P")
     ]
+    unseen: Annotated[
+        tuple[int, ...],
+        Option(
+            "Classes kept out of training and evaluated separately, like 7,8,9 (open set).",
+            "Data",
+            default_text="none",
+        ),
+    ] = ()
     eval_split: Annotated[
         str,
         Option(
@@ -210,14 +210,14 @@ class RunConfig:
 
         A setting with a default of its own is left out there, so ids are older than such settings.
         """
-        data = {}
+        terms = [
+            {"name": term.name, "weight": term.weight, "settings": dict(term.settings)} for term in self.terms
+        ]
+        data: dict[str, Any] = {"terms": terms}
         for name, option in RUN_OPTIONS.items():
             value = getattr(self, name)
             if name in REQUIRED or value != option.default:
                 data[option.key] = list(value) if isinstance(value, tuple) else value
-        data["terms"] = [
-            {"name": term.name, "weight": term.weight, "settings": dict(term.settings)} for term in self.terms
-        ]
         return data
 
 
