@@ -81,7 +81,7 @@ def loss_section(loss: dict[str, Any]) -> str:
         *([""] if loss["settings"] else []),
         f"{loss['kind'].capitalize()}, {sampler} batches. Source: {loss['paper']}.",
     ]
-    picture = f"results/figures/features-{loss['name']}-mnist.png"
+    picture = f"results/published/figures/features-{loss['name']}-mnist.png"
     if (ROOT / picture).exists():
         lines += ["", f"![Features of {loss['title']}](../{picture})"]
     return "\n".join(lines)
@@ -220,7 +220,7 @@ def test_the_options_are_fresh():
 
 def test_the_benchmark_is_a_stored_one():
     """The losses that pytorch-metric-learning has as well, and the sentence that says how they were timed."""
-    text = (ROOT / "results/benchmarks/intel-r-xeon-r-processor.md").read_text(encoding="utf-8")
+    text = (ROOT / "results/published/benchmarks/intel-r-xeon-r-processor.md").read_text(encoding="utf-8")
     section = text.partition("## losses\n")[2].partition("\n## ")[0]
     header, rule, *rows, _, conditions, _, command = section.strip().splitlines()
     compared = [row for row in rows if row.endswith("|") and not row.endswith("– |")]
@@ -230,7 +230,9 @@ def test_the_benchmark_is_a_stored_one():
 
 # The measured comparison that README and docs/statistics.md quote
 
-COMPARISON = json.loads((ROOT / "results/tables/compare-softmax-center-arcface-mnist.json").read_text())
+COMPARISON = json.loads(
+    (ROOT / "results/published/tables/compare-softmax-center-arcface-mnist.json").read_text()
+)
 MEASURED = ("test_accuracy", "spread-gap", "map-at-r", "roc-auc")
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+
+import pytest
+
+from lossbench.__main__ import main
 
 from .helpers.pages import README, ROOT, blocks
 
@@ -42,3 +47,31 @@ def test_both_lines_are_what_ci_runs():
 
 def test_the_readme_is_short():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a source distribution has no checkout")
+def test_the_first_command_leaves_the_checkout_clean(tmp_path, monkeypatch):
+    """What a user trains is ignored by git; what the project publishes is in a folder of its own."""
+
+    def git(*words):
+        return subprocess.run(
+            ["git", *words], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+
+    tracked = subprocess.run(
+        ["git", "ls-files", "results", ".gitignore"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    for name in tracked:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    git("init", "-q")
+    git("add", ".")
+    assert set(git("ls-files").splitlines()) == set(tracked), "a published file is ignored"
+    git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "a")
+    monkeypatch.chdir(tmp_path)
+    quick = ["--epochs", "1", "--batch-size", "256"]
+    assert main(["compare", "--dataset", "digits", "--seeds", "0-1", *quick]) == 0
+    assert main(["sweep", "--loss", "center", "--dataset", "digits", "--lambda", "0.1,1", *quick]) == 0
+    assert main(["plot", "regions"]) == 0
+    assert main(["report"]) == 0
+    assert git("status", "--porcelain") == ""

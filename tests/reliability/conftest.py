@@ -17,7 +17,7 @@ import pytest
 
 from .command_server import CommandServer
 
-REPORT = Path(__file__).parents[2] / "results" / "reliability.md"
+REPORT = Path(__file__).parents[2] / "results" / "published" / "reliability.md"
 COUNTS = pytest.StashKey[collections.Counter]()
 
 

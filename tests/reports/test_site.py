@@ -372,7 +372,7 @@ def test_a_damaged_file_is_a_sentence(copied: Path, capsys: Capture) -> None:
 
 
 def test_the_pages_of_this_repository_are_those_of_its_documents() -> None:
-    store = Store(Path(__file__).parents[2] / "results")
+    store = Store(Path(__file__).parents[2] / "results" / "published")
     assert (store.root / "README.md").read_bytes() == markdown_page(read_site(store))
     for path in store.tables.glob("*.json"):
         made = read_documents(store)[path.stem]
