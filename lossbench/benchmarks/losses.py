@@ -1,4 +1,4 @@
-"""The speed of losses: value and gradient of each, beside a training step and another library.
+"""The speed of losses: value and gradient of each, compared with a training step and another library.
 
 All timings are milliseconds on the processor. Labels are balanced, features random.
 """

@@ -1,4 +1,4 @@
-"""The speed of metrics, alone and together, beside scikit-learn where it has the same.
+"""The speed of metrics, alone and together, compared with scikit-learn where it has the same.
 
 Features are ten Gaussian classes in the plane, as many as MNIST has; the time depends on their number.
 """

@@ -1,4 +1,4 @@
-"""Time to a test accuracy: our training beside the recipe that public repositories use.
+"""Time to a test accuracy, compared with the recipe that public repositories use.
 
 Both train the same network under the same loss on the same images, one after the other, and are evaluated
 after each epoch by the same code; only training is timed. Ours is `lossbench train` as configured, and with
@@ -124,7 +124,7 @@ def to_benchmark(
             }
         )
     conditions = (
-        f"Training time to {100 * target:g} % test accuracy on {config.dataset}, judged after each epoch; "
+        f"Training time to {100 * target:g} % test accuracy on {config.dataset}, evaluated after each epoch; "
         f"network {config.network}, D = {config.feature_dim}, {_loss_text(config)}, B = {config.batch_size}, "
         f"seed {config.seed}. Ours: `lossbench train`, and the fewest `--epochs` that end "
         f"there. Usual: {RECIPE}, times {DECAY} every {DECAY_EVERY} epochs. {machine_text(machine)}"

@@ -1,4 +1,4 @@
-"""The time of whole commands in new processes, beside a Python that does nothing."""
+"""The time of whole commands in new processes, compared with a Python that does nothing."""
 
 from __future__ import annotations
 

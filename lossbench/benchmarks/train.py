@@ -1,9 +1,9 @@
-"""How fast training is here: our step, beside the usual way and beside what the machine could do.
+"""The speed of training steps, compared with the usual way and with the limit of the machine.
 
 A step takes its batch from the data, goes forward, through the loss, backward and through the optimiser.
 The usual way is `_usual`, with a linear layer and cross-entropy on the same network. The ceiling is a large
 matrix product in the same precision: its operations per second over those that the network's products and
-convolutions take per image. All three are timed in turns.
+convolutions take per image. All three are timed alternately.
 """
 
 from __future__ import annotations

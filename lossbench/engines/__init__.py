@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Diverged, Interrupted, RunError
-from ..runs.result import Status
 from .options import LOCAL, EngineOptions
 
 if TYPE_CHECKING:
@@ -126,6 +125,8 @@ def open_trainer(
 
 def _result(outcome: Outcome | None) -> RunResult:
     """The result, or the error that training in this process would have raised."""
+    from ..runs.result import Status
+
     if outcome is None or outcome.status is Status.INTERRUPTED:
         raise Interrupted(outcome.message if outcome else "The run had not begun.")
     if outcome.status is Status.DIVERGED:

@@ -130,7 +130,7 @@ def test_a_run_whose_worker_dies_twice_has_failed_and_the_others_go_on(tmp_path,
 @pytest.mark.slow
 @on_workers
 def test_a_hung_worker_is_killed_and_its_run_tried_again(tmp_path, engine, orders, monkeypatch):
-    monkeypatch.setattr(scheduler, "SILENCE_LIMIT", 10.0)
+    monkeypatch.setattr(scheduler, "SILENCE_LIMIT", 20.0)
     (orders / "hang").touch()
     configs = [small(WITH_FAULTS, seed=seed) for seed in (0, 1)]
     assert statuses(configs, tmp_path, engine) == [Status.DONE] * 2

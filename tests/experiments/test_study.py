@@ -183,10 +183,10 @@ def test_a_poor_first_seed_spares_the_others(tmp_path, trained, monkeypatch):
 
 
 def test_a_search_in_which_everything_diverges_says_so(tmp_path):
-    said = []
+    err = []
     with pytest.raises(RunError, match="None of 2 trials of center came to an end: they all diverged"):
-        tune_in(tmp_path, study_config("center", network="lenet", lr=1e9), 2, lines=said)
-    assert said == ["trial 1 of 2: diverged", "trial 2 of 2: diverged"]
+        tune_in(tmp_path, study_config("center", network="lenet", lr=1e9), 2, lines=err)
+    assert err == ["trial 1 of 2: diverged", "trial 2 of 2: diverged"]
     assert not list(tmp_path.glob("tuned/*/*/*.json"))
 
 
@@ -197,10 +197,10 @@ def test_features_that_are_not_finite_count_as_diverged_and_our_own_faults_do_no
         raise next(faults)
 
     monkeypatch.setattr(training, "train", train)
-    said = []
+    err = []
     with pytest.raises(ValueError, match="a fault of ours"):
-        tune_in(tmp_path, study_config(), 2, lines=said)
-    assert said == ["trial 1 of 2: diverged"]
+        tune_in(tmp_path, study_config(), 2, lines=err)
+    assert err == ["trial 1 of 2: diverged"]
 
 
 @pytest.mark.parametrize(
@@ -221,9 +221,9 @@ def test_features_that_are_not_finite_count_as_diverged_and_our_own_faults_do_no
 )
 def test_wrong_usage_is_one_sentence_and_leaves_nothing(tmp_path, capsys, arguments, sentence):
     loss = [] if "--loss" in arguments else ["--loss", "softmax"]
-    code, out, said = call(capsys, "tune", *loss, *QUICK, *arguments, "--results", tmp_path / "results")
+    code, out, err = call(capsys, "tune", *loss, *QUICK, *arguments, "--results", tmp_path / "results")
     assert (code, out) == (2, "")
-    assert sentence in said
+    assert sentence in err
     assert not (tmp_path / "results").exists()
 
 
@@ -252,9 +252,9 @@ def test_compare_uses_what_was_found(tmp_path, capsys, trained):
         assert found[0] == 0
         assert "at the defaults" in found[1]
     command = ["compare", "--losses", "softmax,arcface", "--tuned", *QUICK, "--results", tmp_path, "--json"]
-    code, out, said = call(capsys, *command)
+    code, out, err = call(capsys, *command)
     assert code == 0
-    assert "unequal budgets: 2, 3 trials" in said
+    assert "unequal budgets: 2, 3 trials" in err
     for result in json.loads(out)["runs"]:
         config = Store(tmp_path).find(result["run"]).config
         found = json.loads((tmp_path / f"tuned/digits/compact/{config.loss}.json").read_text())
@@ -264,17 +264,17 @@ def test_compare_uses_what_was_found(tmp_path, capsys, trained):
     text = path.read_text()
     for changed in (text[:50], text.replace('"lr"', '"lrr"'), "[]", '"\\ud800"'):
         path.write_text(changed)
-        code, _, said = call(capsys, *command)
+        code, _, err = call(capsys, *command)
         assert code == 1
-        assert said.count("\n") == 1
-        assert str(path) in said
-    code, _, said = call(capsys, "tune", "--loss", "softmax", "--trials", 2, *QUICK, "--results", tmp_path)
+        assert err.count("\n") == 1
+        assert str(path) in err
+    code, _, err = call(capsys, "tune", "--loss", "softmax", "--trials", 2, *QUICK, "--results", tmp_path)
     assert code == 0
-    assert f"warning: {path}" in said
+    assert f"warning: {path}" in err
     path.unlink()
-    code, _, said = call(capsys, *command)
+    code, _, err = call(capsys, *command)
     assert code == 2
-    assert "`lossbench tune --loss arcface --dataset digits --network compact` makes it" in said
+    assert "`lossbench tune --loss arcface --dataset digits --network compact` makes it" in err
 
 
 def test_a_search_of_other_weights_is_not_used(tmp_path, trained):

@@ -86,9 +86,9 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path, undisturbed
 @pytest.mark.slow
 def test_two_processes_share_one_budget(tmp_path, undisturbed):
     processes = [start(tmp_path) for _ in range(2)]
-    said = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
-    assert sum(line.startswith("trial ") for text in said for line in text.splitlines()) == 3
+    outputs = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert sum(line.startswith("trial ") for text in outputs for line in text.splitlines()) == 3
     found = commanded(tmp_path)
     assert sorted(found["values"]) == sorted(undisturbed["values"])  # the same points, in another order
     assert found["point"] == undisturbed["point"]

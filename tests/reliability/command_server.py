@@ -1,6 +1,6 @@
-"""A process that forks commands to be killed: torch is imported once for hundreds of deaths.
+"""A server that forks processes for commands that tests kill: torch is imported once for hundreds of them.
 
-Each command is a process of its own session that runs the real command line; kill it as you like.
+Each command runs the real command line in a process and session of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class CommandServer:
-    """The tests' end: start commands, wait for them, kill them."""
+    """The client: starts commands and waits for them."""
 
     def __enter__(self) -> CommandServer:
         self.process = subprocess.Popen(
@@ -29,7 +29,7 @@ class CommandServer:
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         )
-        self._ask()
+        self._send()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -38,19 +38,19 @@ class CommandServer:
         self.process.wait(timeout=60)
         self.process.stdout.close()
 
-    def start(self, arguments: list[str], said: Path, kill_at: int = 0) -> int:
-        """The process id of a command whose words go to a file; it kills itself at its n-th file operation."""
-        return self._ask("start", arguments, str(said), kill_at)
+    def start(self, arguments: list[str], output: Path, kill_at: int = 0) -> int:
+        """The process id of a command whose output goes to a file; it kills itself at its n-th file operation."""
+        return self._send("start", arguments, str(output), kill_at)
 
     def wait(self, pid: int) -> int:
         """The exit code of a command, negative for a signal."""
-        return self._ask("wait", pid)
+        return self._send("wait", pid)
 
-    def run(self, arguments: list[str], said: Path, kill_at: int = 0) -> int:
-        """The exit code of a command that nobody disturbs."""
-        return self.wait(self.start(arguments, said, kill_at))
+    def run(self, arguments: list[str], output: Path, kill_at: int = 0) -> int:
+        """The exit code of a command that runs to its end."""
+        return self.wait(self.start(arguments, output, kill_at))
 
-    def _ask(self, *order: Any) -> Any:
+    def _send(self, *order: Any) -> Any:
         assert self.process.stdin is not None and self.process.stdout is not None
         if order:
             print(json.dumps(order), file=self.process.stdin, flush=True)
@@ -93,9 +93,9 @@ def ends_within(session: int, seconds: float) -> bool:
     return True
 
 
-def _born(arguments: list[str], said: str, kill_at: int) -> None:
+def _run_command(arguments: list[str], output: str, kill_at: int) -> None:
     os.setsid()
-    words = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    words = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for number, target in enumerate((os.open(os.devnull, os.O_RDONLY), words, words)):
         os.dup2(target, number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -129,7 +129,7 @@ def _warm_up() -> None:
         catalog.load("figures", name)
 
 
-def _keep() -> None:
+def _serve() -> None:
     _warm_up()
     print("null", flush=True)
     for line in sys.stdin:
@@ -138,7 +138,7 @@ def _keep() -> None:
             pid = os.fork()
             if not pid:
                 try:
-                    _born(*content)
+                    _run_command(*content)
                 finally:
                     os._exit(99)
             print(pid, flush=True)
@@ -147,4 +147,4 @@ def _keep() -> None:
 
 
 if __name__ == "__main__":
-    _keep()
+    _serve()

@@ -149,7 +149,7 @@ def test_a_gz_bomb_in_the_data_folder_is_refused(tmp_path):
     with gzip.open(raw / "train-images-idx3-ubyte.gz", "wb", 1) as file:
         for _ in range(300):
             file.write(bytes(1_000_000))
-    said = in_little_memory(
+    output = in_little_memory(
         "import socket\n"
         "def closed(*_, **__): raise OSError('the network is closed')\n"
         "socket.socket.connect = socket.getaddrinfo = socket.create_connection = closed\n"
@@ -160,8 +160,8 @@ def test_a_gz_bomb_in_the_data_folder_is_refused(tmp_path):
         "except DataError as error:\n    print(error)\n",
         megabytes=6000,
     )
-    assert "could not be fetched" in said
-    assert said.count("\n") == 1
+    assert "could not be fetched" in output
+    assert output.count("\n") == 1
     assert sum(path.stat().st_size for path in raw.rglob("*")) < 100_000_000
 
 

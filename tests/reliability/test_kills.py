@@ -67,34 +67,34 @@ class KilledFolder:
 
 
 def kill_at_random(server, arguments, whole, killed, chance, kills, at_most):
-    """Kill the command up to `at_most` times, then let it end; the number of kills that hit it alive."""
-    hit = 0
-    said = killed.folder.with_suffix(".txt")
+    """Kill the command up to `at_most` times, then let it end; the number of kills that found it alive."""
+    kills_done = 0
+    output = killed.folder.with_suffix(".txt")
     for _ in range(min(kills, at_most)):
-        pid = server.start([*arguments, str(killed.folder)], said)
+        pid = server.start([*arguments, str(killed.folder)], output)
         time.sleep(chance.uniform(0, whole.seconds))
         os.kill(pid, signal.SIGKILL)  # not yet waited for, so it is still this process
         code = server.wait(pid)
-        assert code in (0, -signal.SIGKILL), said.read_text()
+        assert code in (0, -signal.SIGKILL), output.read_text()
         killed.check()
-        hit += code != 0
-    assert server.run([*arguments, str(killed.folder)], said) == 0, said.read_text()
+        kills_done += code != 0
+    assert server.run([*arguments, str(killed.folder)], output) == 0, output.read_text()
     assert ends_within(pid, 20)
     killed.check_end(whole.contents)
-    return hit
+    return kills_done
 
 
 def survive(server, undisturbed, tmp_path, count, arguments, runs, kills, what):
-    whole, hit, chance = undisturbed(arguments), 0, random.Random(20240229)
+    whole, kills_done, chance = undisturbed(arguments), 0, random.Random(20240229)
     for folder in range(10 * kills):
         killed = KilledFolder(tmp_path / str(folder), runs)
-        found = kill_at_random(server, arguments, whole, killed, chance, kills - hit, 4)
+        found = kill_at_random(server, arguments, whole, killed, chance, kills - kills_done, 4)
         count(f"kills survived: {what}", found)
         count("runs compared bit for bit after kills", runs)
-        hit += found
-        if hit >= kills:
+        kills_done += found
+        if kills_done >= kills:
             return
-    pytest.fail(f"only {hit} kills hit")
+    pytest.fail(f"only {kills_done} kills found a living process")
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
@@ -116,21 +116,21 @@ def test_a_sweep_whose_workers_are_orphans_then(server, undisturbed, tmp_path, c
 @pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_workers_of_a_sweep(server, undisturbed, tmp_path, count, kills):
     """Each is replaced and its run retried once; a run that lost two workers is the next command's."""
-    chance, whole, hit, rounds = random.Random(7), undisturbed(ALONE), 0, 0
-    while hit < kills:
+    chance, whole, kills_done, rounds = random.Random(7), undisturbed(ALONE), 0, 0
+    while kills_done < kills:
         killed, code = KilledFolder(tmp_path / str(rounds), 4), 1
-        said, rounds = tmp_path / f"{rounds}.txt", rounds + 1
+        output, rounds = tmp_path / f"{rounds}.txt", rounds + 1
         while code:
-            pid = server.start([*TWO, str(killed.folder)], said)
+            pid = server.start([*TWO, str(killed.folder)], output)
             while processes_of(pid):
                 time.sleep(chance.uniform(0, 3))
                 alive = workers_of(pid)
-                if hit < kills and alive:
+                if kills_done < kills and alive:
                     os.kill(chance.choice(alive), signal.SIGKILL)
-                    hit += 1
+                    kills_done += 1
                     count("kills survived: a sweep's worker")
             code = server.wait(pid)
-            assert code in (0, 1), said.read_text()
+            assert code in (0, 1), output.read_text()
             killed.check()
         killed.check_end(whole.contents)
         count("runs compared bit for bit after kills", 4)
@@ -153,10 +153,10 @@ def test_death_at_every_single_operation_on_a_file(server, tmp_path, count):
     total = operations_of(arguments, tmp_path / "counted")
     assert total > 30
     for number in range(1, total + 1):
-        killed, said = KilledFolder(tmp_path / str(number), 1), tmp_path / f"{number}.txt"
-        assert server.run([*arguments, str(killed.folder)], said, kill_at=number) == -signal.SIGKILL, number
+        killed, output = KilledFolder(tmp_path / str(number), 1), tmp_path / f"{number}.txt"
+        assert server.run([*arguments, str(killed.folder)], output, kill_at=number) == -signal.SIGKILL, number
         killed.check()
-        assert server.run([*arguments, str(killed.folder)], said) == 0, said.read_text()
+        assert server.run([*arguments, str(killed.folder)], output) == 0, output.read_text()
         killed.check_end(whole.contents)
         count("kills survived: at every file operation of a run")
         count("runs compared bit for bit after kills")
@@ -166,7 +166,7 @@ def test_the_comparison_would_notice(server, undisturbed, tmp_path):
     """Another seed is another tree, and a cut file is not whole."""
     whole = undisturbed(TRAIN)
     other = tmp_path / "results"
-    assert server.run([*TRAIN[:-1], "--seed", "1", "--results", str(other)], tmp_path / "said") == 0
+    assert server.run([*TRAIN[:-1], "--seed", "1", "--results", str(other)], tmp_path / "output") == 0
     assert contents(other) != whole.contents
     (path,) = other.glob("runs/*/epochs.csv")
     path.write_bytes(path.read_bytes()[:-9])
@@ -178,9 +178,11 @@ def test_the_comparison_would_notice(server, undisturbed, tmp_path):
 def test_two_sweeps_over_one_grid_both_finish(server, undisturbed, tmp_path, count):
     """Each waits for what the other trains; every run is trained once."""
     whole, folder = undisturbed(ALONE), tmp_path / "results"
-    processes = {server.start([*ALONE, str(folder)], said := tmp_path / f"{n}.txt"): said for n in range(3)}
-    for pid, said in processes.items():
-        assert server.wait(pid) == 0, said.read_text()
+    processes = {
+        server.start([*ALONE, str(folder)], output := tmp_path / f"{n}.txt"): output for n in range(3)
+    }
+    for pid, output in processes.items():
+        assert server.wait(pid) == 0, output.read_text()
     KilledFolder(folder, 4).check_end(whole.contents)
     for log in Path(folder).glob("runs/*/log.txt"):
         assert log.read_text().count(" starts: ") == 1

@@ -1,4 +1,4 @@
-"""Ctrl-C, and workers that die, starve or are stopped by somebody: nothing is left running, nothing is lost."""
+"""Ctrl-C, and workers that die, exhaust_memory or are stopped by somebody: nothing is left running, nothing is lost."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LONG = ["sweep", "--loss", "center", "--lambda", "0.001,0.01", "--seeds", "0-1",
 
 def press_ctrl_c(server, folder, jobs, when, group=True):
     """Start a long sweep, press Ctrl-C when it is time; its exit code, its words, and seconds until its end."""
-    said = folder.with_suffix(".txt")
-    session = server.start([*LONG, "--jobs", str(jobs), "--results", str(folder)], said)
+    output = folder.with_suffix(".txt")
+    session = server.start([*LONG, "--jobs", str(jobs), "--results", str(folder)], output)
     deadline = time.monotonic() + 120
     while not when(session):
         assert time.monotonic() < deadline
@@ -38,7 +38,7 @@ def press_ctrl_c(server, folder, jobs, when, group=True):
     code = server.wait(session)
     taken = time.monotonic() - began
     assert ends_within(session, 0.5), processes_of(session)
-    return code, said.read_text(), taken
+    return code, output.read_text(), taken
 
 
 def saved(folder, runs):
@@ -82,7 +82,7 @@ def test_ctrl_c_while_workers_are_being_born(server, tmp_path, count, moment):
     count("sweeps interrupted by Ctrl-C within 3 s, nobody left")
 
 
-class Doing(Recorder):
+class ActOnFirstWorker(Recorder):
     """Does something to the worker of the first run, once, as soon as it has begun."""
 
     def __init__(self, store, action):
@@ -108,26 +108,26 @@ def opened_by(pid):
     return found
 
 
-def starve(pid):
+def exhaust_memory(pid):
     """No page more, whatever it has now."""
     used = 4096 * int(Path(f"/proc/{pid}/statm").read_text().split()[0])
     resource.prlimit(pid, resource.RLIMIT_AS, (used // 2, used // 2))
 
 
-def stop_it(pid):
+def terminate(pid):
     os.kill(pid, signal.SIGTERM)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("action", [starve, stop_it])
+@pytest.mark.parametrize("action", [exhaust_memory, terminate])
 def test_a_worker_out_of_memory_or_stopped_is_replaced(tmp_path, count, action):
     import multiprocessing
 
     configs = [small("softmax", epochs=12, batch_size=1000, seed=seed) for seed in (0, 1)]
-    doing = Doing(Store(tmp_path / "hurt"), action)
-    made = outcomes_of(configs, tmp_path / "hurt", ENGINES["processes"], doing)
-    assert doing.done
-    assert [made[config].status for config in configs] == ["done", "done"], made
+    observer = ActOnFirstWorker(Store(tmp_path / "hurt"), action)
+    outcomes = outcomes_of(configs, tmp_path / "hurt", ENGINES["processes"], observer)
+    assert observer.done
+    assert [outcomes[config].status for config in configs] == ["done", "done"], outcomes
     assert not multiprocessing.active_children()
     for config in configs:
         run(config, tmp_path / "whole")
