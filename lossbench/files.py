@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import math
 import os
 import tempfile
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,6 +19,11 @@ from .errors import RunError
 
 if TYPE_CHECKING:
     import numpy as np
+    from filelock import FileLock
+
+_NOT_SUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_BUSY = {errno.EACCES, errno.EPERM, errno.EBUSY}
+_PAUSES = (0.02, 0.1, 0.3, 0.6)  # seconds between attempts
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -28,9 +35,10 @@ def write_atomically(path: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's files are private, results are for sharing
-        os.replace(temporary, path)
+            _sync(file.fileno())
+        with contextlib.suppress(OSError):  # network and FAT file systems have no modes
+            os.chmod(temporary, 0o644)  # mkstemp's files are private, results are for sharing
+        _retry(os.replace, temporary, path)
         temporary = None
         _sync_folder(path.parent)
     except OSError as error:
@@ -39,6 +47,56 @@ def write_atomically(path: Path, content: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _sync(descriptor: int) -> None:
+    """Wait until a file is on the disk; not an error where the file system cannot."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise
+
+
+def _retry(action: Callable[..., None], *paths: str | Path) -> None:
+    """Call a file operation, again if it is refused: a virus scanner or an indexer may have the file open."""
+    for pause in _PAUSES:
+        try:
+            return action(*paths)
+        except OSError as error:
+            if error.errno not in _BUSY:
+                raise
+            time.sleep(pause)
+    return action(*paths)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file if it exists."""
+    with contextlib.suppress(FileNotFoundError):
+        _retry(os.unlink, path)
+
+
+def file_lock(path: Path, timeout: float = -1) -> FileLock:
+    """A lock that the operating system frees when its owner dies, however it dies.
+
+    To acquire it raises `filelock.Timeout` after `timeout` seconds; -1 waits without end. Raises RunError
+    where the file system has no such locks: a lock of another kind would stay when its owner is killed.
+    """
+    from filelock import FileLock
+
+    try:
+        import fcntl
+    except ImportError:  # Windows has locks on all its file systems
+        return FileLock(path, timeout=timeout)
+    with tempfile.TemporaryFile(dir=path.parent) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(
+                f"The file system of {path.parent} has no file locks ({error.strerror}); "
+                "choose a folder on another one with --results."
+            ) from None
+    return FileLock(path, timeout=timeout)
 
 
 def drop_leftovers(folder: Path) -> None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ..errors import Diverged, Interrupted, RunError, UsageError
+from ..files import file_lock
 from ..protocols import Observer
 from ..records import EpochRecord
 from ..runs.measurement import measure_stored
@@ -66,7 +67,7 @@ def tune(
     with _sentence_for_os_errors(folder):
         study = Study(config, folder)
         while True:
-            with FileLock(folder / ".lock"):  # no process begins a trial beyond the budget
+            with file_lock(folder / ".lock"):  # no process begins a trial beyond the budget
                 study.requeue_abandoned()
                 finished, running = study.counts()
                 if finished >= trials:
@@ -102,7 +103,7 @@ class Study:
             raise UsageError(f"Every setting of {config.loss} is fixed: there is nothing to search.")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with file_lock(folder / ".lock"):
             self.optuna = _open_journal(folder / "journal.log", config)
             if not self.trials():
                 self.optuna.enqueue_trial(default_point)
@@ -197,7 +198,7 @@ class Study:
         )
 
     def _trial_lock(self, number: int) -> FileLock:
-        return FileLock(self.folder / f"trial-{number}.lock", timeout=0)
+        return file_lock(self.folder / f"trial-{number}.lock", timeout=0)
 
 
 class _JournalLock:
@@ -208,7 +209,7 @@ class _JournalLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.lock = path, FileLock(f"{path}.lock")
+        self.path, self.lock = path, file_lock(path.with_name(f"{path.name}.lock"))
 
     def acquire(self) -> bool:
         self.lock.acquire()

@@ -23,10 +23,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ..errors import Busy, LossbenchError, RunError, UsageError, unknown_name
-from ..files import drop_leftovers, npz_bytes, read_arrays, read_json, refuse_links, to_json, write_atomically
+from ..files import (
+    drop_leftovers,
+    file_lock,
+    npz_bytes,
+    read_arrays,
+    read_json,
+    refuse_links,
+    remove_file,
+    to_json,
+    write_atomically,
+)
 from ..records import Embedding, EpochRecord, Snapshots
 from .config import FORMAT, RunConfig
 from .config_builder import config_from_dict
@@ -59,7 +69,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             refuse_links(self.path)
-            lock = FileLock(self.path / ".lock", timeout=0)
+            lock = file_lock(self.path / ".lock", timeout=0)
             lock.acquire()
         except Timeout:
             raise Busy(f"Another process is training {self.name} right now.") from None
@@ -79,8 +89,7 @@ class RunFolder:
     def clear(self) -> None:
         """Forget all that an earlier training left; the result goes first, so it never lies."""
         for name in _FILES:
-            with contextlib.suppress(FileNotFoundError):
-                (self.path / name).unlink()
+            remove_file(self.path / name)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
 
     def result(self) -> RunResult | None:

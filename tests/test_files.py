@@ -1,0 +1,125 @@
+"""Files on file systems that refuse what a local disk allows: modes, syncing, renaming, locks."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossbench import files
+from lossbench.errors import RunError
+from lossbench.files import write_atomically
+from lossbench.runs.store import Store
+
+from .helpers.runs import run, small
+from .helpers.studies import study_config, tune_in
+
+CONFIG = small("softmax", epochs=1)
+
+
+def refuse(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, code: int, times: float = float("inf")
+) -> list[int]:
+    """Make a function of the operating system fail `times` times; returns a list with an entry per call."""
+    function, calls = getattr(module, name), []
+
+    def refused(*arguments: Any, **options: Any) -> Any:
+        calls.append(code)
+        if len(calls) <= times:
+            raise OSError(code, os.strerror(code))
+        return function(*arguments, **options)
+
+    monkeypatch.setattr(module, name, refused)
+    return calls
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_modes_is_written_to(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("chmod", "fchmod"):
+        refuse(monkeypatch, os, name, code)
+    assert run(CONFIG, tmp_path).status == "done"
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_that_cannot_sync_is_written_to(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert refuse(monkeypatch, os, "fsync", code) == []
+    assert run(CONFIG, tmp_path).status == "done"
+    assert Store(tmp_path).run(CONFIG).result() is not None
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_a_sync_that_fails_is_an_error(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, os, "fsync", code)
+    with pytest.raises(RunError, match=os.strerror(code)):
+        write_atomically(tmp_path / "file", b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EBUSY])
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_rename_that_is_refused_for_a_moment_is_tried_again(
+    code: int, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows a scanner or an indexer may have a new file open."""
+    calls = refuse(monkeypatch, os, "replace", code, times)
+    write_atomically(tmp_path / "file", b"content")
+    assert len(calls) == times + 1
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"content"]
+
+
+def test_a_rename_that_stays_refused_is_an_error_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(files.time, "sleep", pauses.append)
+    refuse(monkeypatch, os, "replace", errno.EACCES)
+    with pytest.raises(RunError, match="Permission denied"):
+        write_atomically(tmp_path / "file", b"content")
+    assert list(tmp_path.iterdir()) == []
+    assert 0.2 < sum(pauses) < 3
+
+
+def test_other_failures_of_a_rename_are_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = refuse(monkeypatch, os, "replace", errno.ENOSPC)
+    with pytest.raises(RunError):
+        write_atomically(tmp_path / "file", b"content")
+    assert len(calls) == 1
+
+
+def test_a_file_is_readable_for_others(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file", b"content")
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+def train(folder: Path) -> None:
+    run(CONFIG, folder)
+
+
+def search(folder: Path) -> None:
+    tune_in(folder, study_config(), 1)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.EIO])
+@pytest.mark.parametrize("action", [train, search])
+@pytest.mark.filterwarnings("error")  # filelock would use another kind of lock, with a warning
+def test_a_file_system_without_locks_is_a_sentence_with_a_way_out(
+    action: Callable[[Path], None], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, fcntl, "flock", code)
+    with pytest.raises(RunError, match=r"no file locks.*--results") as caught:
+        action(tmp_path / "results")
+    assert "\n" not in str(caught.value)
+    assert os.strerror(code) in str(caught.value)
+    assert not list(tmp_path.rglob("*.tmp"))
