@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.cli.compare import _tuned
+from lossbench.cli.compare import _tuned_configs
 from lossbench.errors import RunError
 from lossbench.reports.figure_files import compose_ranks, render_figure
 from lossbench.runs import measurement
@@ -283,11 +283,20 @@ def test_tuned_settings_join_those_that_were_given(tmp_path: Path, monkeypatch: 
     tuned = SimpleNamespace(point={"lr": 0.004, "arcface.scale": 20.0}, trials=3)
     monkeypatch.setattr("lossbench.experiments.tuning_result.read_result", lambda *_: tuned)
     given = make_config(loss="arcface", dataset="digits", settings={"margin": 0.2}, seed=4, epochs=7)
-    ((config,), trials) = _tuned(Store(tmp_path), "arcface", [given])
+    (config,) = _tuned_configs(Store(tmp_path), {"arcface": [given]})["arcface"]
     assert (config.lr, config.seed, config.epochs) == (0.004, 4, 7)
     assert dict(config.terms[0].settings) == {**dict(given.terms[0].settings), "scale": 20.0}
-    assert trials == {3}
     tuned.point = {}
     center = make_config(loss="center", lam=0.25, dataset="digits")
-    ((config,), _) = _tuned(Store(tmp_path), "center", [center])
-    assert config == center
+    assert _tuned_configs(Store(tmp_path), {"center": [center]}) == {"center": [center]}
+
+
+def test_unequal_budgets_of_tuning_are_warned_of(tmp_path: Path, monkeypatch: Any, capsys: Capture) -> None:
+    trials = {"arcface": 3, "center": 30}
+    monkeypatch.setattr(
+        "lossbench.experiments.tuning_result.read_result",
+        lambda _, config: SimpleNamespace(point={}, trials=trials[config.loss]),
+    )
+    configs = {loss: [make_config(loss=loss, dataset="digits")] for loss in trials}
+    _tuned_configs(Store(tmp_path), configs)
+    assert "unequal budgets: 3, 30 trials" in capsys.readouterr().err
