@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from .cli import app
     from .errors import LossbenchError
 
+    os.environ["MPLBACKEND"] = "agg"  # no window opens, and a notebook's backend may be missing here
     try:
         app(args=None if arguments is None else list(arguments), prog_name="lossbench")
     except LossbenchError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..engines import estimate, run_all
 from ..errors import Interrupted, LossbenchError
@@ -18,12 +19,15 @@ from ..specs import catalog
 from ..specs.quantities import UNSEEN, format_value
 from ..training.process import Placement, StopRequest
 from ._options import Request, Storage
-from ._output import RunDisplay, print_message, print_warning, show_progress
+from ._output import RunDisplay, print_json, print_message, print_table, print_warning, show_progress
 from ._selection import warn_without_snapshots
 
 if TYPE_CHECKING:
     from ..engines import Estimate
+    from ..reports.document import Document, WrittenFile
+    from ..reports.figure_files import Compose
     from ..reports.tensorboard import Tracker
+    from ..runs.stored_run import StoredRun
 
 
 def run_configs(
@@ -84,15 +88,95 @@ def observe_runs(
             yield display, tracker
 
 
-def fail_if_any(outcomes: Sequence[Outcome]) -> None:
-    """Raise LossbenchError (exit code 1) that counts the runs that failed or diverged, if any."""
+def fail_if_any(outcomes: Sequence[Outcome], problems: Sequence[str] = ()) -> None:
+    """Raise LossbenchError (exit code 1) that counts the runs that failed or diverged, if any, or with the
+    last of the problems; warn of the other ones."""
     failed = sum(outcome.status is Status.FAILED for outcome in outcomes)
     diverged = sum(outcome.status is Status.DIVERGED for outcome in outcomes)
     if failed or diverged:
-        raise LossbenchError(
+        problems = [
+            *problems,
             f"{failed} of {len(outcomes)} runs failed and {diverged} diverged; "
-            "their folders hold a log, and the same command tries the failed ones again."
-        )
+            "their folders hold a log, and the same command tries the failed ones again.",
+        ]
+    for problem in problems[:-1]:
+        print_warning(problem)
+    if problems:
+        raise LossbenchError(problems[-1])
+
+
+class Drawing(NamedTuple):
+    """A figure to draw of these runs: by its kind and choices, or by `compose`, see `figure_files`."""
+
+    path: Path
+    kind: str
+    runs: Sequence[StoredRun] = ()
+    choices: Mapping[str, str] = {}
+    compose: Callable[[], Compose] | None = None
+
+    def write(self) -> None:
+        """Draw it."""
+        from ..reports.figure_files import draw, write_figure
+
+        if self.compose is None:
+            draw(self.kind, self.runs, self.path, **self.choices)
+        else:
+            write_figure(self.compose(), self.path, self.runs)
+
+
+def draw_figures(store: Store, drawings: Iterable[Drawing]) -> tuple[list[WrittenFile], list[str]]:
+    """The figures that were drawn, and a sentence for each that failed, in whatever way: no figure may
+    hide the results."""
+    from ..reports.document import written_file
+
+    files, problems = [], []
+    for drawing in drawings:
+        try:
+            drawing.write()
+            files.append(written_file(store, drawing.path, drawing.kind, drawing.runs))
+        except LossbenchError as error:
+            problems.append(str(error))
+        except Exception as error:  # Matplotlib and its fonts and settings fail in many ways
+            reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+            problems.append(f"{drawing.path} could not be drawn ({reason}).")
+    return files, problems
+
+
+def publish(
+    store: Store,
+    name: str,
+    document: Document,
+    outcomes: Sequence[Outcome],
+    drawings: Iterable[Drawing],
+    *,
+    json: bool,
+) -> None:
+    """Write and print the tables of a document, then draw its figures.
+
+    Raises LossbenchError (exit code 1), after all else, for figures or runs that failed.
+    """
+    from ..reports.result_tables import captioned_tables, write_tables
+    from ..reports.site import write_index
+
+    done = any(outcome.status is Status.DONE for outcome in outcomes)
+    if done:
+        write_tables(store, name, document)
+    if not json:
+        for number, (caption, table, _) in enumerate(captioned_tables(document)):
+            print_table(table, caption if number else "")
+    problems: list[str] = []
+    if done:
+        files, problems = draw_figures(store, drawings)
+        document = dataclasses.replace(document, files=files)
+        write_tables(store, name, document)
+        write_index(store)
+    figures = [str(store.root / file.path) for file in document.files]
+    if json:
+        runs = [o.result.to_dict() if o.result else None for o in outcomes]
+        print_json({**document.to_dict(), "runs": runs, "figures": figures})
+    else:
+        print_message("   ".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
+    fail_if_any(outcomes, problems)
 
 
 def with_metrics(outcomes: Sequence[Outcome], store: Store, names: Sequence[str]) -> list[Outcome]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import UsageError
@@ -16,11 +16,17 @@ from ..runs.result import Status
 from ..specs import Value, catalog
 from ..specs.expressions import parse_sum
 from ._options import Jobs, Json, Request, Seeds, Storage, flag, run_options
-from ._output import command_line, print_json, print_message, print_table, print_warning
+from ._output import command_line, print_warning
 
 if TYPE_CHECKING:
-    from ..reports.document import Document, WrittenFile
+    import numpy as np
+
+    from ..experiments.comparison import ComparisonRow
+    from ..reports.document import Document
+    from ..reports.figure_files import Compose
     from ..runs.store import Store
+    from ..runs.stored_run import StoredRun
+    from ._training import Drawing
 
 Losses = Annotated[str, flag("--losses", "Losses or sums, separated by commas; `all` for every one.", "Loss")]
 Baseline = Annotated[
@@ -63,11 +69,9 @@ def compare(
     json: Json = False,
 ) -> None:
     """Train what is missing; compare with a baseline over paired seeds; draw features and differences."""
-    from ..reports.result_tables import write_tables
-    from ..reports.site import write_index
     from ..runs.store import Store
     from ..specs.quantities import parse_metrics
-    from ._training import fail_if_any, run_configs, with_metrics
+    from ._training import publish, run_configs, with_metrics
 
     metrics = parse_metrics(metric, unseen="unseen" in request.axes)
     store = Store(storage.results)
@@ -80,27 +84,8 @@ def compare(
     by_config = {outcome.config: outcome for outcome in outcomes}
     groups = {loss: [by_config[config] for config in group] for loss, group in configs.items()}
     document = _document(groups, outcomes, reference, metrics)
-    if any(outcome.status is Status.DONE for outcome in outcomes):
-        name = _name(all_configs, len(configs)) + ("-tuned" if tuned else "")
-        document = dataclasses.replace(document, files=_draw(store, name, groups, document))
-        write_tables(store, name, document)
-        write_index(store)
-    figures = [str(store.root / file.path) for file in document.files]
-    if json:
-        runs = [o.result.to_dict() if o.result else None for o in outcomes]
-        print_json({**document.to_dict(), "runs": runs, "figures": figures})
-    else:
-        _print_tables(document)
-        print_message("   ".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
-    fail_if_any(outcomes)
-
-
-def _print_tables(document: Document) -> None:
-    from ..reports.result_tables import differences_caption, differences_table, results_table
-
-    print_table(results_table(document.settings, document.metrics))
-    if document.against:
-        print_table(differences_table(document.against), differences_caption(document.against))
+    name = _name(all_configs, len(configs)) + ("-tuned" if tuned else "")
+    publish(store, name, document, outcomes, _drawings(store, name, groups, document), json=json)
 
 
 def _configs(request: Request, losses: str, seeds: str, datasets: str | None) -> dict[str, list[RunConfig]]:
@@ -182,21 +167,19 @@ def _document(
     )
 
 
-def _draw(
+def _drawings(
     store: Store, name: str, groups: Mapping[str, Sequence[Outcome]], document: Document
-) -> list[WrittenFile]:
+) -> Iterator[Drawing]:
     """For each data set the features of the first seed of each loss, and with several seeds the paired
     differences by the first metric that has any; with several data sets the mean ranks."""
-    from ..reports.document import written_file
-    from ..reports.figure_files import compose_forest, draw, write_figure
     from ..runs.stored_run import StoredRun
+    from ._training import Drawing
 
     runs = [
         [StoredRun(store.run(o.config)) for o in outcomes if o.status is Status.DONE]
         for outcomes in groups.values()
     ]
     datasets = list(dict.fromkeys(row.dataset for row in document.settings))
-    files = []
     for dataset in datasets:
         by_loss = [[run for run in group if run.config.dataset == dataset] for group in runs]
         suffix = "" if len(datasets) == 1 else f"-{dataset}"
@@ -204,40 +187,46 @@ def _draw(
         if not first:
             continue
         kind = "features" if len(first) <= _PANEL_LOSSES else "lambda-grid"
-        path = draw(kind, first, store.figures / f"{name}{suffix}.png")
-        files.append(written_file(store, path, kind, first))
+        yield Drawing(store.figures / f"{name}{suffix}.png", kind, first)
         rows = [row for row in document.against if row.dataset == dataset]
         measured = [row.metric for row in rows if row.paired.n]
         if measured:
             shown = list({run.name: run for group in by_loss for run in group}.values())
-            compose = compose_forest([row for row in rows if row.metric == measured[0]])
-            path = write_figure(compose, store.figures / f"{name}-forest{suffix}.png", shown)
-            files.append(written_file(store, path, "forest", shown))
+            compose = partial(_compose_forest, [row for row in rows if row.metric == measured[0]])
+            yield Drawing(store.figures / f"{name}-forest{suffix}.png", "forest", shown, compose=compose)
     if len(datasets) > 1 and len(groups) > 1:
-        files += _draw_ranks(store, name, groups, document.metrics, datasets)
-    return files
+        shown = [run for group in runs for run in group]
+        yield from _rank_drawings(store, name, groups, document.metrics, datasets, shown)
 
 
-def _draw_ranks(
+def _rank_drawings(
     store: Store,
     name: str,
     groups: Mapping[str, Sequence[Outcome]],
     metrics: Sequence[str],
     datasets: Sequence[str],
-) -> list[WrittenFile]:
+    runs: Sequence[StoredRun],
+) -> Iterator[Drawing]:
     """Mean ranks by the first metric that has a better side, where every loss has it on every data set."""
     from ..experiments.comparison import mean_scores, unique_labels
-    from ..reports.document import written_file
-    from ..reports.figure_files import compose_ranks, write_figure
-    from ..runs.stored_run import StoredRun
     from ..specs.quantities import higher_is_better
+    from ._training import Drawing
 
     ranked = [metric for metric in metrics if higher_is_better(metric) is not None]
     scores = mean_scores(groups, ranked[0], datasets) if ranked else None
-    if scores is None:
-        return []
-    outcomes = [o for group in groups.values() for o in group if o.status is Status.DONE]
-    runs = [StoredRun(store.run(outcome.config)) for outcome in outcomes]
-    labels = unique_labels([group[0].config for group in groups.values()])
-    path = write_figure(compose_ranks(labels, scores, ranked[0]), store.figures / f"{name}-ranks.png", runs)
-    return [written_file(store, path, "critical-difference", runs)]
+    if scores is not None:
+        labels = unique_labels([group[0].config for group in groups.values()])
+        compose = partial(_compose_ranks, labels, scores, ranked[0])
+        yield Drawing(store.figures / f"{name}-ranks.png", "critical-difference", runs, compose=compose)
+
+
+def _compose_forest(rows: Sequence[ComparisonRow]) -> Compose:
+    from ..reports.figure_files import compose_forest
+
+    return compose_forest(rows)
+
+
+def _compose_ranks(labels: Sequence[str], scores: np.ndarray, metric: str) -> Compose:
+    from ..reports.figure_files import compose_ranks
+
+    return compose_ranks(labels, scores, metric)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from ..errors import UsageError
@@ -15,6 +17,7 @@ from ._output import RunDisplay, command_line, print_json, print_message, print_
 if TYPE_CHECKING:
     from ..experiments.search_space import StudyConfig
     from ..experiments.tuning_result import TuningResult
+    from ..reports.figure_files import Compose
     from ..runs.store import Store
 
 Trials = Annotated[int, flag("--trials", "Trials; give every loss the same number.", "Search", min=1)]
@@ -44,8 +47,8 @@ def tune(
     from ..experiments.search_space import StudyConfig
     from ..experiments.tuning_result import read_results, result_path
     from ..reports.document import record_figure
-    from ..reports.figure_files import compose_budget, write_figure
     from ..runs.store import Store
+    from ._training import Drawing, draw_figures, fail_if_any
 
     config = StudyConfig(loss, request.point, parse_seeds(seeds), _objective(metric))
     store = Store(results)
@@ -56,15 +59,25 @@ def tune(
         print_warning(problem)
     comparable = [each for each in tuned if each.metric == config.metric]
     figure = store.figures / f"budget-{run.dataset}-{run.network}.png"
-    write_figure(compose_budget(comparable), figure)
-    title = f"{dataset_spec(run.dataset).title}, network {run.network}"
-    record_figure(store, figure, "budget", (), made_by="tune", command=command_line(), title=title)
     path = result_path(store, run)
-    if json:
-        print_json({**result.to_dict(), "path": str(path), "figure": str(figure)})
-    else:
+    if not json:
         print_pairs(_pairs(result), f"{run.title} on {run.dataset}, {run.network}")
-        print_message(f"Settings: {path}   Figure: {figure}")
+    drawing = Drawing(figure, "budget", compose=partial(_compose_budget, comparable))
+    files, problems = draw_figures(store, [drawing])
+    if files:
+        title = f"{dataset_spec(run.dataset).title}, network {run.network}"
+        record_figure(store, figure, "budget", (), made_by="tune", command=command_line(), title=title)
+    if json:
+        print_json({**result.to_dict(), "path": str(path), "figure": str(figure) if files else None})
+    else:
+        print_message(f"Settings: {path}" + (f"   Figure: {figure}" if files else ""))
+    fail_if_any((), problems)
+
+
+def _compose_budget(results: Sequence[TuningResult]) -> Compose:
+    from ..reports.figure_files import compose_budget
+
+    return compose_budget(results)
 
 
 def _tune(request: Request, config: StudyConfig, store: Store, trials: int) -> TuningResult:

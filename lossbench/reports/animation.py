@@ -18,7 +18,7 @@ from ..figures import PANEL, Panel, features, ink, ray, set_size, title_lines, t
 from ..files import write_atomically
 from ..protocols import RunView
 from ..records import Embedding
-from .figure_files import check_choice, describe, render_figure
+from .figure_files import check_choice, describe, render_pixels
 
 FORMATS = ("gif", "mp4")
 _DPI = 110  # three panels are a thousand pixels wide: sharp on a page, half a megabyte
@@ -93,9 +93,7 @@ def _frame(reels: Sequence[_Reel], epoch: float, last: float, view: str, style: 
             title_lines(axes, panel.title, panel.subtitle.split(" · "), height)
         _clock(figure, epoch, last)
 
-    figure = render_figure(paint, style)
-    figure.canvas.draw()
-    drawn: np.ndarray = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
+    drawn = render_pixels(paint, style)[..., :3]
     return drawn[: drawn.shape[0] // 2 * 2, : drawn.shape[1] // 2 * 2]  # H.264 wants even sizes
 
 

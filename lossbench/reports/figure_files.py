@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def write_figure(compose: Compose, path: Path, runs: Sequence[RunView] = (), sty
     content = io.BytesIO()
     figure = render_figure(compose, style)
     dpi = _DPI if len(figure.axes) <= 20 else _GALLERY_DPI
-    with mpl.rc_context(STYLES[style]):
+    with _style(style):
         figure.savefig(content, format=form, dpi=dpi, metadata=_metadata(form, runs))
     write_atomically(path, content.getvalue())
     return path
@@ -119,13 +120,28 @@ def write_figure(compose: Compose, path: Path, runs: Sequence[RunView] = (), sty
 
 def render_figure(compose: Compose, style: str = "paper") -> Figure:
     """A figure on a canvas of its own, drawn with the settings of a style."""
-    # compressed: it knows that axes of equal scale shrink, and keeps their titles inside
-    figure = Figure(dpi=_DPI, layout="compressed")
-    FigureCanvasAgg(figure)
-    with mpl.rc_context(STYLES[check_choice("--style", style, tuple(STYLES))]):
+    with _style(style):
+        # compressed: it knows that axes of equal scale shrink, and keeps their titles inside
+        figure = Figure(dpi=_DPI, layout="compressed")
+        FigureCanvasAgg(figure)
         figure.set_facecolor(mpl.rcParams["figure.facecolor"])
         compose(figure)
     return figure
+
+
+def render_pixels(compose: Compose, style: str = "paper") -> np.ndarray:
+    """A figure as colours (height, width, 4) uint8, the last one opacity."""
+    canvas: Any = FigureCanvasAgg(render_figure(compose, style))  # Any: its stubs lack types
+    with _style(style):
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+def _style(style: str) -> AbstractContextManager[None]:
+    """Matplotlib's own defaults with the settings of a style, whatever the user's matplotlibrc says."""
+    own = STYLES[check_choice("--style", style, tuple(STYLES))]
+    defaults: Any = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
+    return mpl.rc_context({**defaults, **own})
 
 
 def check_choice(option: str, value: str, allowed: Sequence[str]) -> str:

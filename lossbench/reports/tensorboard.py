@@ -25,7 +25,7 @@ from ..runs.config import RunConfig
 from ..runs.store import RunFolder, Store
 from ..runs.stored_run import StoredRun
 from ..specs import catalog
-from .figure_files import render_figure
+from .figure_files import render_pixels
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -135,9 +135,7 @@ def _picture(run: StoredRun) -> np.ndarray:
     """The figure of the features as an image (H, W, 4) uint8."""
     choices = {name: allowed[0] for name, allowed in catalog.spec("figures", "features").choices.items()}
     draw_figure = catalog.load("figures", "features")
-    figure = render_figure(lambda figure: draw_figure(figure, [run], **choices))
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+    return render_pixels(lambda figure: draw_figure(figure, [run], **choices))
 
 
 def _writer(run: RunFolder) -> SummaryWriter:

@@ -1,0 +1,85 @@
+"""Matplotlib's settings of a user, in processes of their own: they change no figure and take no table away."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "256", "--device", "cpu"]
+COMPARE = ["compare", "--losses", "softmax,center", "--seeds", "0-1", *QUICK]
+RC = """backend: does_not_exist_either
+text.usetex: True
+font.family: serif
+figure.dpi: 40
+savefig.dpi: 37
+savefig.bbox: tight
+axes.grid: True
+axes.prop_cycle: cycler('color', ['red'])
+axes.formatter.use_locale: True
+lines.linewidth: 9
+image.cmap: jet
+path.sketch: 1, 100, 2
+xtick.direction: in
+mathtext.fontset: cm
+svg.fonttype: none
+"""
+
+
+def lossbench(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    command = [sys.executable, "-m", "lossbench", *arguments, "--results", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment | variables)
+
+
+def figures_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "figures").iterdir() if path.suffix != ".json"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plain")
+    done = lossbench(folder, *COMPARE, "--snapshots", "2")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        COMPARE,
+        ["plot", "training", "--loss", "softmax", "--format", "svg"],
+        ["animate", "--loss", "softmax"],
+    ],
+    ids=["compare", "plot", "animate"],
+)
+def test_figures_are_the_same_whatever_a_user_set(folder: Path, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "matplotlibrc").write_text(RC)
+    variables = {"MPLBACKEND": "does_not_exist", "MATPLOTLIBRC": str(tmp_path)}
+    contents = []
+    for given in ({}, variables):
+        for path in (folder / "figures").iterdir():
+            path.unlink()
+        done = lossbench(folder, *command, **given)
+        assert done.returncode == 0, done.stderr
+        contents.append(figures_of(folder))
+    assert contents[0]
+    assert contents[0] == contents[1]
+
+
+def test_tables_are_there_when_matplotlib_cannot_be_imported(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_bytes(b"font.family: \xff\xfe\n")
+    done = lossbench(folder, *COMPARE, MATPLOTLIBRC=str(tmp_path))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "could not be drawn (UnicodeDecodeError" in done.stderr
+    assert "Softmax" in done.stdout
+    assert "Against Softmax" in done.stdout
+    shown = lossbench(folder, *COMPARE, "--json", MATPLOTLIBRC=str(tmp_path))
+    assert shown.returncode == 1
+    assert json.loads(shown.stdout)["figures"] == []
+    assert json.loads(shown.stdout)["settings"]
