@@ -68,6 +68,11 @@ class SweepTiming(NamedTuple):
         return self.images / self.wall
 
     @property
+    def rate_without_start(self) -> float:
+        """Images per second after the start of the workers."""
+        return self.images / (self.wall - self.start / self.workers)
+
+    @property
     def overhead(self) -> float:
         """Seconds per run that a worker spends beyond its start, training and judging."""
         return (self.wall * self.workers - self.start - self.training - self.judging) / self.runs
@@ -178,24 +183,22 @@ def to_benchmark(config: RunConfig, alone: SweepTiming, together: SweepTiming, m
     header += ["start (s)", "judging per run (s)", "overhead (%)", "MB per worker, unique", "resident"]
     rows, data = [], dict[str, Any]()
     for key, batch in (("alone", alone), ("together", together)):
-        ratio = batch.rate / alone.rate
-        after = _rate_without_start(batch) / _rate_without_start(alone)
-        data[key] = {
-            **batch._asdict(),
+        derived = {
             "rate": batch.rate,
-            "ratio": ratio,
-            "ratio_without_start": after,
+            "ratio": batch.rate / alone.rate,
+            "ratio_without_start": batch.rate_without_start / alone.rate_without_start,
             "overhead": batch.overhead,
             "overhead_share": batch.share,
         }
+        data[key] = batch._asdict() | derived
         rows.append(
             [
                 f"{batch.runs}, {batch.name}",
                 f"{batch.workers} x {batch.threads}",
                 number_text(batch.wall, 1),
                 number_text(batch.rate, 0),
-                number_text(ratio, 2),
-                number_text(after, 2),
+                number_text(derived["ratio"], 2),
+                number_text(derived["ratio_without_start"], 2),
                 number_text(batch.start / batch.workers / batch.rounds, 1),
                 number_text(batch.judging / batch.runs, 2),
                 number_text(100 * batch.share, 1),
@@ -213,7 +216,3 @@ def to_benchmark(config: RunConfig, alone: SweepTiming, together: SweepTiming, m
         f"{machine_text(machine, str(cores()))}"
     )
     return Benchmark("sweep", machine, Table(header, rows), conditions, data)
-
-
-def _rate_without_start(batch: SweepTiming) -> float:
-    return batch.images / (batch.wall - batch.start / batch.workers)

@@ -174,10 +174,8 @@ class Study:
             )
         best_of = max if config.direction == "maximize" else min
         values = [trial.value if trial.state.name == "COMPLETE" else None for trial in finished]
-        curve: list[float | None] = []
-        for value in values:
-            candidates = [v for v in (*curve[-1:], value) if v is not None]
-            curve.append(best_of(candidates) if candidates else None)
+        first_values = (values[:count] for count in range(1, len(values) + 1))
+        curve = [best_of((v for v in some if v is not None), default=None) for some in first_values]
         defaults = [trial.value for trial in complete if trial.params == config.default_point()]
         diverged = sum(trial.user_attrs.get("given_up") == "diverged" for trial in finished)
         return TuningResult(
@@ -187,7 +185,7 @@ class Study:
             value=self.optuna.best_value,
             default_value=defaults[0] if defaults else None,
             metric=config.metric,
-            seeds=config.seeds,
+            seeds=list(config.seeds),
             trials=len(finished),
             diverged=diverged,
             pruned=len(finished) - len(complete) - diverged,

@@ -22,6 +22,9 @@ from ..specs import Value
 from ..specs.quantities import higher_is_better
 from .search_space import Range
 
+_KEYS = {"pruned": "hopeless"}
+"""The keys of JSON that are not the names of fields."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TuningResult:
@@ -50,23 +53,11 @@ class TuningResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {
-            "format": FORMAT,
-            "loss": self.loss,
-            "study": self.study,
-            "point": dict(self.point),
-            "value": self.value,
-            "default_value": self.default_value,
-            "metric": self.metric,
-            "seeds": list(self.seeds),
-            "trials": self.trials,
-            "diverged": self.diverged,
-            "hopeless": self.pruned,
-            "space": {name: bounds._asdict() for name, bounds in self.space.items()},
-            "values": list(self.values),
-            "curve": list(self.curve),
-            "config": self.config.to_dict(),
-        }
+        data: dict[str, Any] = {"format": FORMAT}
+        for field in dataclasses.fields(self):
+            data[_KEYS.get(field.name, field.name)] = getattr(self, field.name)
+        data["space"] = {name: bounds._asdict() for name, bounds in self.space.items()}
+        return data | {"config": self.config.to_dict()}
 
     @classmethod
     def from_dict(cls, data: Any) -> TuningResult:
@@ -74,12 +65,10 @@ class TuningResult:
         try:
             if data["format"] != FORMAT:
                 raise ValueError(f"it has another format than {FORMAT}")
-            kept = {
-                name: data[name] for name in (f.name for f in dataclasses.fields(cls)) if name != "pruned"
-            }
-            kept["space"] = {name: Range(**bounds) for name, bounds in data["space"].items()}
-            kept["config"] = config_from_dict(data["config"])
-            result = cls(**kept, pruned=data["hopeless"])
+            values = {f.name: data[_KEYS.get(f.name, f.name)] for f in dataclasses.fields(cls)}
+            values["space"] = {name: Range(**bounds) for name, bounds in data["space"].items()}
+            values["config"] = config_from_dict(data["config"])
+            result = cls(**values)
             higher_is_better(result.metric)
             config_at(result.loss, result.point)
             numbers = [*result.curve, *result.values]
@@ -96,7 +85,7 @@ class TuningResult:
 
 
 def study_folder(store: Store, config: RunConfig) -> Path:
-    """The folder of all studies of a config's loss; the JSON file beside it has the same name."""
+    """The folder of all studies of a config's loss; the JSON file has the same name."""
     slug = re.sub(r"[^a-z0-9+-]+", "-", config.loss.lower()).strip("-")[:60]
     return store.root / "tuned" / config.dataset / config.network / slug
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lossbench.engines import in_process  # noqa: F401  keeps the real `train` when a test replaces it
 from lossbench.errors import Diverged, Interrupted
 from lossbench.experiments.search_space import StudyConfig
 from lossbench.experiments.study import Study, tune
