@@ -33,4 +33,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.path[0] == os.getcwd():  # `python -m` puts it first; a file there may be named like a library's
+        sys.path.append(sys.path.pop(0))
     sys.exit(main())

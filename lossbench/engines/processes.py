@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -96,10 +96,10 @@ class ProcessExecutor(Executor):
             worker.process.join()
 
     def _start(self) -> Worker:
-        context = _context()
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, *self.arguments), daemon=True)
-        with _interrupts_blocked():
+        with _working_directory_not_searched(), _interrupts_blocked():
+            context = _context()
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs, *self.arguments), daemon=True)
             process.start()
         theirs.close()
         return Worker(process, ours)
@@ -131,13 +131,16 @@ def _context() -> ForkServerContext | SpawnContext:
     """On Linux workers are forked from a server that has imported the libraries and computes nothing.
 
     They start sooner and share the pages of the libraries. Forked from this process they would inherit the
-    locks of its threads, and could not use CUDA. On other systems they are spawned.
+    locks of its threads, and could not use CUDA. On other systems they are spawned; also where the server
+    cannot have its socket, as in a folder of temporary files with too long a path.
     """
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"{__package__}._worker_imports"])
-    return context
+    if sys.platform == "linux":
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([f"{__package__}._worker_imports"])
+        with contextlib.suppress(OSError):
+            forkserver.ensure_running()
+            return context
+    return multiprocessing.get_context("spawn")
 
 
 @contextlib.contextmanager
@@ -152,6 +155,24 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _working_directory_not_searched() -> Iterator[None]:
+    """Python processes that are started here do not search the working directory before the libraries.
+
+    A module there may be named like one of these. Workers take over `sys.path` of this process. Python 3.10
+    does not know the variable.
+    """
+    name = "PYTHONSAFEPATH"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def _work(connection: Connection, environment: Mapping[str, str], root: Path, placement: Placement) -> None:

@@ -17,6 +17,8 @@ import importlib.metadata
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
@@ -58,14 +60,22 @@ def find(name: str) -> tuple[Callable[..., Any], LossSpec]:
         else:
             module, _, attribute = name.partition(":")
             if "" not in sys.path:
-                sys.path.insert(0, "")  # the console script does not search the working directory
-            loss_class = getattr(importlib.import_module(module), attribute)
+                sys.path.append("")  # last: a file there may be named like a module of a library
+            loss_class = getattr(_import(module), attribute)
     except Exception as error:  # the user's module runs here, and may fail in any way
         raise UsageError(f"The loss {name} cannot be imported: {type(error).__name__}: {error}.") from None
     if not inspect.isclass(loss_class) or not hasattr(loss_class, "forward"):
         raise UsageError(f"The loss {name} is no torch.nn.Module class.")
     spec = getattr(loss_class, "SPEC", None) or getattr(sys.modules[loss_class.__module__], "SPEC", None)
     return loss_class, spec if isinstance(spec, LossSpec) else derived_spec(name, loss_class)
+
+
+def _import(name: str) -> ModuleType:
+    module = importlib.import_module(name)
+    own, used = Path(f"{name}.py"), getattr(module, "__file__", None) or "built in"
+    if own.exists() and not (Path(used).exists() and own.samefile(used)):
+        raise ImportError(f"{own} has the name of a module of Python or of a library ({used}); rename it")
+    return module
 
 
 def derived_spec(name: str, loss_class: type) -> LossSpec:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+
+import pytest
 
 from lossbench.runs.result import Status
 
@@ -40,3 +44,23 @@ def test_workers_have_the_environment_and_folder_of_their_sweep(tmp_path, monkey
         words = {path.name: path.read_text() for path in notes.iterdir() if path.name != str(os.getpid())}
         assert len(words) == 2, "two workers"
         assert set(words.values()) == {word or "nothing"}
+
+
+@pytest.mark.parametrize("length", [70, 90, 200])
+def test_a_long_path_of_temporary_files_is_no_obstacle(tmp_path, length):
+    """The path of a socket has at most 107 bytes."""
+    folder = tmp_path / "t"
+    while len(str(folder)) < length:
+        folder /= "x" * min(50, max(1, length - len(str(folder)) - 1))
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "lossbench", "compare", "--losses", "softmax,center", "--seeds", "1"]
+    options = ["--jobs", "2", "--dataset", "digits", "--epochs", "1", "--device", "cpu"]
+    done = subprocess.run(
+        [*command, *options, "--results", str(tmp_path / "results")],
+        env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(folder.glob("pymp-*"))

@@ -63,6 +63,47 @@ def test_the_console_script_finds_the_working_directory(mine):
     assert done.returncode == 0, done.stderr
 
 
+SHADOWED = (
+    "random",
+    "json",
+    "statistics",
+    "queue",
+    "logging",
+    "socket",
+    "copy",
+    "numbers",
+    "profile",
+    "typer",
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "command"), [("script", "train"), ("script", "compare"), ("-m", "compare")]
+)
+def test_modules_of_the_working_directory_never_replace_those_of_libraries(mine, tmp_path, start, command):
+    """Also in worker processes, whose interpreters search the working directory first by themselves."""
+    for name in SHADOWED:
+        (mine / f"{name}.py").write_text("raise RuntimeError('imported instead of the library')")
+    folder = tmp_path / "bin"  # as the console script: its own folder is searched, not the working directory
+    folder.mkdir()
+    script = "from lossbench.__main__ import main\nif __name__ == '__main__':\n    raise SystemExit(main())"
+    (folder / "lossbench-script").write_text(script)
+    begin = [sys.executable, *(["-m", "lossbench"] if start == "-m" else [str(folder / "lossbench-script")])]
+    options = {
+        "train": ["--loss", "softmax + my_losses:Pull"],
+        "compare": ["--losses", "softmax,my_losses:Pull", "--seeds", "1", "--jobs", "2"],
+    }
+    done = subprocess.run([*begin, command, *options[command], *QUICK], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "instead of the library" not in done.stdout + done.stderr
+
+
+def test_an_own_module_that_is_named_like_one_of_python_is_told_to_be_renamed(mine):
+    (mine / "json.py").write_text(textwrap.dedent(MINE))
+    with pytest.raises(UsageError, match=r"json\.py.*rename"):
+        make_config(loss="json:Pull", dataset="digits")
+
+
 def test_opening_stored_runs_never_runs_the_users_code(mine, capsys):
     assert main(["train", "--loss", "softmax + 0.1*my_losses:Pull", *QUICK]) == 0
     (mine / "my_losses.py").write_text("raise SystemExit('the code of a stored run was executed')")
