@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import os
 import platform
 import re
+from pathlib import Path, PurePosixPath
 
 import torch
 
@@ -74,9 +77,42 @@ def _processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(root: Path = Path("/")) -> int:
+    """CPU cores that this process may use, at most the quota of its container (rounded up)."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = core_quota(root)
+    return bound if quota is None else max(1, min(bound, math.ceil(quota)))
+
+
+def core_quota(root: Path = Path("/")) -> float | None:
+    """CPU time per time that Linux's control groups allow this process, None without a limit.
+
+    Versions 1 and 2, at the usual mount points below `root`. A group has the quotas of all groups above it.
+    Source: Linux kernel documentation, cgroup-v2 (cpu.max), sched-bwc (cpu.cfs_quota_us).
+    """
+    quotas = []
+    for line in _words(root / "proc/self/cgroup", "\n"):
+        number, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if number == "0":
+            mounts, names = ["", "unified"], ["cpu.max"]
+        elif "cpu" in controllers.split(","):
+            mounts, names = [controllers, "cpu"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+        else:
+            continue
+        below = PurePosixPath(path.lstrip("/"))
+        for mount, group in itertools.product(mounts, (below, *below.parents)):
+            folder = root / "sys/fs/cgroup" / mount / group
+            words = [word for name in names for word in _words(folder / name)]
+            with contextlib.suppress(ValueError, IndexError, ZeroDivisionError):
+                quotas.append(float(words[0]) / float((*words, "100000")[1]))
+    return min((quota for quota in quotas if quota > 0), default=None)
+
+
+def _words(path: Path, separator: str | None = None) -> list[str]:
+    try:
+        return path.read_text().split(separator)
+    except OSError:
+        return []
 
 
 def default_workers(device: torch.device) -> int:

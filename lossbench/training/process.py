@@ -36,8 +36,8 @@ class Placement(NamedTuple):
 
 def prepare_process(threads: int | None) -> None:
     """Set the thread count and deterministic convolutions, and let the process keep the memory it frees."""
-    if threads:
-        torch.set_num_threads(threads)
+    if threads or torch.get_num_threads() > cores():  # torch knows no quota of a container
+        torch.set_num_threads(threads or cores())
     torch.backends.cudnn.deterministic = True
     # glibc returns large blocks to the system after every step, and the next step waits for new pages;
     # other C libraries have no mallopt
