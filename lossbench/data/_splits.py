@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import warnings
@@ -36,11 +37,23 @@ class Splits(NamedTuple):
 
 
 def data_folder(given: Path | None = None) -> Path:
-    """Where data sets lie: the given folder, else $LOSSBENCH_DATA, else the user's cache."""
+    """Where data sets lie: the given folder, else $LOSSBENCH_DATA, else the user's cache.
+
+    Raises DataError where there is no home directory that has a cache.
+    """
     if given is not None:
         return given
     named = os.environ.get("LOSSBENCH_DATA")
-    return Path(named) if named else Path(platformdirs.user_cache_dir("lossbench"))
+    if named:
+        return Path(named)
+    with contextlib.suppress(RuntimeError):
+        cache = Path(platformdirs.user_cache_dir("lossbench"))
+        if cache.is_absolute():  # some versions return ~/.cache as it is
+            return cache
+    raise DataError(
+        "There is no home directory for the data; name a folder with --data-dir or $LOSSBENCH_DATA, "
+        "or use --dataset digits, which needs no files."
+    )
 
 
 def load_splits(spec: SplitSpec, folder: Path | None = None, device: torch.device | None = None) -> Splits:
@@ -92,7 +105,7 @@ def on_device(splits: Splits, device: torch.device) -> Splits:
 
 def _load_part(dataset: str, spec: DatasetSpec, part: str, folder: Path | None) -> LabelledImages:
     """All images of the `train` or `test` part, (N, C, H, W). Raises DataError unless they fit the SPEC."""
-    images, labels = catalog.load("data", dataset)(data_folder(folder), part)
+    images, labels = catalog.load("data", dataset)(data_folder(folder) if spec.needs_files else Path(), part)
     classes = len(spec.classes)
     if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise DataError(f"{dataset} has labels outside its {classes} classes, or none at all.")

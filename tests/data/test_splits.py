@@ -171,3 +171,34 @@ def test_where_data_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for empty in ("", None):
         monkeypatch.setenv("LOSSBENCH_DATA", "") if empty == "" else monkeypatch.delenv("LOSSBENCH_DATA")
         assert data_folder().name == "lossbench"
+
+
+@pytest.fixture
+def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whom the system does not know, as in many containers."""
+
+    def unknown(_: object) -> None:
+        raise KeyError("uid not found")
+
+    for name in ("HOME", "XDG_CACHE_HOME", "LOSSBENCH_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+@pytest.mark.usefixtures("no_home")
+@pytest.mark.parametrize("folder", [None, Path("/nowhere")])
+def test_digits_need_no_home_directory(folder: Path | None) -> None:
+    assert len(load_splits(SplitSpec("digits", 179), folder).train.labels) == 1433 - 179
+
+
+@pytest.mark.usefixtures("no_home")
+def test_files_without_a_home_directory_are_a_sentence_with_a_way_out() -> None:
+    with pytest.raises(DataError, match=r"no home directory.*--data-dir"):
+        load_splits(SplitSpec("mnist", 5001))
+
+
+@pytest.mark.usefixtures("no_home")
+def test_a_cache_folder_that_is_not_resolved_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda _: "~/.cache/lossbench")
+    with pytest.raises(DataError, match="no home directory"):
+        data_folder()
