@@ -41,7 +41,11 @@ class RunView(Protocol):
 
     @property
     def caption(self) -> str:
-        """Settings, unseen classes and accuracy, separated by ' · '."""
+        """Settings, unseen classes, accuracy, and conditions and seed where these differ, between ' · '."""
+
+    @property
+    def conditions(self) -> str:
+        """In what the run differs from those beside it, loss, settings and seed aside, like 'epochs 2'."""
 
     @property
     def dim(self) -> int:

@@ -1,110 +1,187 @@
-"""Which stored runs a command shows: those named, or those that suit a figure."""
+"""Which stored runs a command shows: those named, or those that the options of a filter select."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+import functools
+import inspect
+import re
+import typing
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from ..errors import RunError
-from ..runs.config_builder import make_config
+import typer
+
+from ..errors import RunError, UsageError
+from ..experiments.grid import parse_seeds, parse_values
+from ..runs.config_builder import config_at
 from ..runs.result import Status
+from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences, select
 from ..specs import catalog
 from ._options import Storage, flag
-from ._output import print_warning
+from ._output import command_line, print_warning
 
 if TYPE_CHECKING:
-    from ..runs.config import RunConfig
     from ..runs.store import RunFolder, Store
     from ..runs.stored_run import StoredRun
 
-Runs = Annotated[
-    list[str] | None, flag("--run", "A run by name, id or their beginning; repeatable (default: by --loss).")
-]
-Losses = Annotated[
-    str | None,
-    flag("--loss", "Losses that are shown, separated by commas (default: the figure's)."),
-]
+_RUN = flag("--run", "A run by name, id or their beginning; repeatable (default: by --loss).", "Loss")
+_LOSS = flag("--loss", "Losses that are shown, separated by commas (default: the figure's).", "Loss")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the options say of the runs to show: their names, or a filter."""
+
+    names: tuple[str, ...]
+    filter: RunFilter
+
+    @property
+    def label(self) -> str:
+        """The values of the filter for the name of a file, like 'seed-4'."""
+        return re.sub("[^A-Za-z0-9+.]+", "-", str(self.filter)).strip("-")
+
+
+def selection_options(*, names: bool = True) -> Callable[[Callable[..., None]], Any]:
+    """Give a command `--run` (unless not `names`), `--loss` and every option of a run as `selection`."""
+    options = {"lam" if name == "lambda" else name: option for name, option in FILTER_OPTIONS.items()}
+
+    def decorate(command: Callable[..., None]) -> Any:
+        hints = typing.get_type_hints(command, include_extras=True)
+        hints.pop("selection")
+        parameters = {
+            name: (hints[name], parameter.default)
+            for name, parameter in inspect.signature(command).parameters.items()
+            if name != "selection"
+        }
+        parameters |= {"run": (Annotated[list[str] | None, _RUN], None)} if names else {}
+        parameters["loss"] = (Annotated[str | None, _LOSS], None)
+        for name, option in options.items():
+            text = f"Show runs of: {option.help[:1].lower()}{option.help[1:].rstrip('.')} (default: any)."
+            shown = typer.Option(option.flag, help=text, rich_help_panel=option.panel, show_default=False)
+            parameters[name] = (Annotated[str | None, shown], None)
+
+        def call(**given: Any) -> None:
+            run_names, losses = tuple(given.pop("run", None) or ()), given.pop("loss")
+            values = {option.name: given.pop(name) for name, option in options.items()}
+            command(selection=_selection(run_names, losses, values), **given)
+
+        described: Any = functools.update_wrapper(call, command)
+        described.__signature__ = inspect.Signature(
+            [
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+                for name, (hint, default) in parameters.items()
+            ]
+        )
+        described.__annotations__ = {name: annotation for name, (annotation, _) in parameters.items()}
+        return described
+
+    return decorate
+
+
+def _selection(names: tuple[str, ...], losses: str | None, given: Mapping[str, str | None]) -> Selection:
+    """Raises UsageError for values that are none, and for both names and a filter."""
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if text is not None:
+            option = FILTER_OPTIONS[name]
+            if name == "seed":
+                values[name] = parse_seeds(text)
+            elif name == "unseen":
+                values[name] = (",".join(part.strip() for part in text.split(",")),)
+            elif option.catalog or option.choices:
+                values[name] = tuple(part.strip() for part in text.split(","))
+            else:
+                values[name] = parse_values(option.flag, text)
+    loss_names = None if losses is None else tuple(dict.fromkeys(part.strip() for part in losses.split(",")))
+    if names and (loss_names or values):
+        raise UsageError("--run names the runs; it goes with no option that selects others, such as --loss.")
+    wanted = RunFilter(losses=loss_names, values=values)
+    wanted.check()
+    return Selection(names, wanted)
 
 
 def select_runs(
     store: Store,
-    names: Sequence[str] | None,
-    losses: str | None,
-    which: str,
+    selection: Selection,
+    which: str = "compared",
     data_dir: Path | None = None,
     *,
+    axes: int = 1,
+    over: str | None = None,
     snapshots: bool = False,
 ) -> list[StoredRun]:
-    """The named runs; else those of the losses (None: any) that `which` says, see FigureSpec.default, and
-    with `snapshots` only those that have them. Raises UsageError or RunError."""
-    from ..runs.stored_run import StoredRun, UntrainedRun
+    """The named runs; else those that the filter and `which` select, see `runs.selection.select`, and with
+    `snapshots` only those that have them. What differs between them is in their captions. Raises UsageError
+    or RunError."""
+    from ..runs.stored_run import StoredRun
 
-    if names:
-        return [StoredRun(store.find(name), data_dir) for name in names]
-    loss_names = [name.strip() for name in losses.split(",")] if losses else None
-    if which == "untrained":
-        configs = [make_config(loss=name) for name in loss_names or catalog.names("losses")]
-        return [cast("StoredRun", UntrainedRun(config)) for config in configs]
-    runs, problems = store.all()
-    for problem in problems:
-        print_warning(problem)
-    done = [
-        run
-        for run in runs
-        if (loss_names is None or run.config.loss in loss_names)
-        and (result := run.result()) is not None
-        and result.status is Status.DONE
-        and (run.has_snapshots or not snapshots)
-    ]
-    if not done:
-        what = f"finished run{f' of {losses}' if losses else ''}{' with snapshots' if snapshots else ''}"
-        command = f"lossbench compare{' --snapshots 30' if snapshots else ''}"
-        raise RunError(f"There is no {what} in {store.runs}; `{command}` makes some.")
-    return [StoredRun(run, data_dir) for run in _pick(done, loss_names, which)]
-
-
-def _pick(done: Sequence[RunFolder], losses: Sequence[str] | None, which: str) -> list[RunFolder]:
-    """Of finished runs, oldest first, those that `which` says, in the order of the losses."""
-    newest = done[-1].config
-    if which == "newest" and losses is None:
-        return [done[-1]]
-    if which == "all":
-        names = losses or [newest.loss]
-        runs = [run for run in done if run.config.dataset == newest.dataset and run.config.loss in names]
-        return sorted(runs, key=lambda run: (names.index(run.config.loss), _settings(run), run.config.seed))
-    if which == "every":
-        runs = max(_by_conditions(done), key=len)
-        return sorted(runs, key=lambda run: (run.config.loss, _settings(run), run.config.seed))
-    # one of each loss, where possible of the conditions under which most of the losses were trained
-    comparable = max(_by_conditions(done), key=lambda runs: len({run.config.loss for run in runs}))
-    last = {run.config.loss: run for run in [*done, *comparable]}
-    runs = [last[name] for name in losses or [comparable[-1].config.loss] if name in last]
-    if which == "seeds":
-        settings = [_without_seed(run.config) for run in runs]
-        runs = [run for run in done if _without_seed(run.config) in settings]
-        return sorted(runs, key=lambda run: (settings.index(_without_seed(run.config)), run.config.seed))
-    return runs
+    wanted = selection.filter
+    if which == "untrained" and not selection.names:
+        return _untrained(wanted)
+    if selection.names:
+        shown = [StoredRun(store.find(name), data_dir) for name in dict.fromkeys(selection.names)]
+    else:
+        folders, problems = store.all()
+        for problem in problems:
+            print_warning(problem)
+        done = [
+            StoredRun(folder, data_dir)
+            for folder in folders
+            if (result := folder.result()) is not None and result.status is Status.DONE
+        ]
+        if not done:
+            command = f"lossbench compare{' --snapshots 30' if snapshots else ''}"
+            raise RunError(f"There is no finished run in {store.runs}; `{command}` makes some.")
+        wanted = RunFilter(losses=wanted.losses, values=wanted.values, snapshots=snapshots)
+        names = tuple(name.strip() for name in (over or "").split(",") if name.strip())
+        shown = select(done, wanted, which, axes, names)
+    name_differences(shown)
+    return shown
 
 
-def _by_conditions(done: Sequence[RunFolder]) -> list[list[RunFolder]]:
-    """Runs that differ in nothing but loss and seed, together; those with the newest run first."""
-    # losses on pairs draw batches of their own kind
-    batches: dict[str, Any] = {"sampler": "", "batch_size": 0, "classes_per_batch": 0, "samples_per_class": 0}
-    groups: dict[RunConfig, list[RunFolder]] = {}
-    for run in done:
-        key = dataclasses.replace(run.config, terms=(), seed=0, **batches)
-        groups.setdefault(key, []).append(run)
-    return sorted(groups.values(), key=lambda runs: -done.index(runs[-1]))
+def _untrained(wanted: RunFilter) -> list[StoredRun]:
+    """Losses at their defaults, but for the values of the filter. Raises UsageError for a named loss that has
+    no target logit."""
+    from ..runs.stored_run import UntrainedRun
+
+    point = {}
+    for name, values in wanted.values.items():
+        if len(values) > 1:
+            raise UsageError(f"{FILTER_OPTIONS[name].flag} takes one value here.")
+        point[name] = values[0]
+    runs = [UntrainedRun(config_at(loss, point)) for loss in wanted.losses or catalog.names("losses")]
+    for run in runs if wanted.losses else ():
+        if run.target_logits() is None:
+            raise UsageError(f"{run.title} has no target logit that depends on the angle alone; omit it.")
+    return [cast("StoredRun", run) for run in runs]
 
 
-def _without_seed(config: RunConfig) -> RunConfig:
-    return dataclasses.replace(config, seed=0)
+def figure_path(
+    store: Store, kind: str, runs: Sequence[StoredRun], parts: Sequence[str], form: str, choices: str
+) -> Path:
+    """The file of a figure: its kind, losses, data sets and `parts` in words; with a digest of its content
+    added where a file of that name shows something else.
 
+    `choices` are those of its document. The same runs drawn anew, or the same command, overwrite the file.
+    """
+    from ..reports.document import shows_the_same
 
-def _settings(run: RunFolder) -> list[tuple[object, ...]]:
-    return [(term.weight, term.settings) for term in run.config.terms]
+    losses = list(dict.fromkeys(run.config.loss for run in runs))
+    shown = "-".join(losses) if len(losses) <= 5 else f"{len(losses)}-losses"
+    seeds = {run.seed for run in runs}
+    seed = f"seed-{min(seeds)}" if len(seeds) == 1 and seeds != {0} else ""
+    datasets = dict.fromkeys(run.config.dataset for run in runs)
+    words = ["explore" if kind == "explorer" else kind, shown, *datasets, *parts]
+    words += [seed] if seed and not any(seed in part for part in parts) else []
+    stem = re.sub("[^A-Za-z0-9+.-]+", "-", "-".join(filter(None, words)))
+    path = store.figures / f"{stem}.{form}"
+    if not path.exists() or shows_the_same(store, path, kind, runs, choices, command_line()):
+        return path
+    content = repr((kind, choices, [run.name for run in runs]))
+    return store.figures / f"{stem}-{zlib.crc32(content.encode()):08x}.{form}"
 
 
 def warn_without_snapshots(runs: Sequence[RunFolder], storage: Storage) -> None:

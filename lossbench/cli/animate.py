@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ..runs.config import COMPARED_LOSSES
 from ._options import DEFAULT_RESULTS, Json, Output, Results, Style, flag
 from ._output import command_line, print_json, print_message
-from ._selection import Losses, Runs, select_runs
+from ._selection import Selection, figure_path, select_runs, selection_options
 
 
+@selection_options()
 def animate(
-    run: Runs = None,
-    loss: Losses = None,
+    *,
+    selection: Selection,
     view: Annotated[str, flag("--view", "raw plane, or normalized: directions on the unit circle.")] = "raw",
     fps: Annotated[float, flag("--fps", "Moments per second.", min=0.5, max=60)] = 4.0,
     style: Style = "paper",
@@ -31,13 +31,12 @@ def animate(
     check_choice("--format", form, FORMATS)
     check_choice("--view", view, ("raw", "normalized"))
     store = Store(results)
-    runs = select_runs(store, run, loss or ",".join(COMPARED_LOSSES), "compared", snapshots=True)
-    losses = "-".join(dict.fromkeys(r.config.loss for r in runs))
-    default = store.figures / f"animation-{losses}-{runs[0].config.dataset}-{view}.{form}"
-    path = draw(runs, output or default, view=view, style=style, fps=fps)
-    record_figure(
-        store, path, "animation", runs, made_by="animate", command=command_line(), choices=f"view {view}"
-    )
+    runs = select_runs(store, selection, snapshots=True)
+    choices = f"view {view}" + (f", style {style}" if style != "paper" else "")
+    parts = [view, *([style] if style != "paper" else []), selection.label]
+    path = output or figure_path(store, "animation", runs, parts, form, choices)
+    draw(runs, path, view=view, style=style, fps=fps)
+    record_figure(store, path, "animation", runs, made_by="animate", command=command_line(), choices=choices)
     if json:
         print_json({"animation": str(path), "runs": [r.name for r in runs]})
     else:

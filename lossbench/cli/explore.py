@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..runs.config import COMPARED_LOSSES
 from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results
 from ._output import command_line, print_json, print_message
-from ._selection import Losses, Runs, select_runs
+from ._selection import Selection, figure_path, select_runs, selection_options
 
 
+@selection_options()
 def explore(
-    run: Runs = None,
-    loss: Losses = None,
+    *,
+    selection: Selection,
     output: Output = None,
     data_dir: DataDir = None,
     results: Results = DEFAULT_RESULTS,
@@ -22,9 +22,8 @@ def explore(
     from ..runs.store import Store
 
     store = Store(results)
-    runs = select_runs(store, run, loss or ",".join(COMPARED_LOSSES), "compared", data_dir)
-    losses = "-".join(dict.fromkeys(r.config.loss for r in runs))
-    path = write(runs, output or store.figures / f"explore-{losses}-{runs[0].config.dataset}.html")
+    runs = select_runs(store, selection, data_dir=data_dir)
+    path = write(runs, output or figure_path(store, "explorer", runs, [selection.label], "html", ""))
     record_figure(store, path, "explorer", runs, made_by="explore", command=command_line())
     if json:
         print_json({"page": str(path), "runs": [r.name for r in runs]})

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import UsageError
-from ..runs.config import COMPARED_LOSSES
 from ..specs import FigureSpec, catalog
 from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results, Style, flag
 from ._output import command_line, print_json, print_message
-from ._selection import Losses, Runs, select_runs
-
-if TYPE_CHECKING:
-    from ..runs.stored_run import StoredRun
-
+from ._selection import Selection, figure_path, select_runs, selection_options
 
 _COMMANDS = {"searches": "lossbench tune", "ranks": "lossbench compare --datasets"}
 """Which command draws a figure that is not drawn from stored runs alone."""
@@ -27,10 +21,11 @@ def _choice(name: str, text: str) -> Any:
     return flag(name, f"{text} (default: the figure's).", "Figure")
 
 
+@selection_options()
 def plot(
     figure: Annotated[str, typer.Argument(help=f"The figure: {', '.join(FIGURES)}.")] = "features",
-    run: Runs = None,
-    loss: Losses = None,
+    *,
+    selection: Selection,
     split: Annotated[str | None, _choice("--split", "train or test, some figures both or unseen")] = None,
     view: Annotated[
         str | None, _choice("--view", "raw plane, or normalized: directions on the unit circle")
@@ -60,23 +55,16 @@ def plot(
         raise UsageError(f"`{_COMMANDS[spec.drawn_from]}` draws {figure}; `lossbench plot` cannot.")
     check_choice("--format", form, FORMATS)
     store = Store(results)
-    losses = loss or (",".join(COMPARED_LOSSES) if spec.default == "compared" else None)
-    runs = select_runs(store, run, losses, spec.default, data_dir)
+    runs = select_runs(store, selection, spec.default, data_dir, axes=spec.axes, over=over)
     choices = {"split": split, "view": view, "metric": metric, "over": over, "projection": projection}
     choices["label"] = label
-    default = store.figures / f"{_name(figure, runs, choices)}.{form}"
+    described = {**choices, "style": style if style != "paper" else None}
+    shown = ", ".join(f"{name} {value}" for name, value in described.items() if value)
+    parts = [*filter(None, described.values()), selection.label]
+    default = figure_path(store, figure, runs, parts, form, shown)
     path = draw(figure, runs, output or default, style=style, **choices)
-    choices["style"] = style if style != "paper" else None
-    shown = ", ".join(f"{name} {value}" for name, value in choices.items() if value)
     record_figure(store, path, figure, runs, made_by="plot", command=command_line(), choices=shown)
     if json:
         print_json({"figure": str(path), "runs": [r.name for r in runs]})
     else:
         print_message(f"Figure: {path}")
-
-
-def _name(figure: str, runs: list[StoredRun], choices: dict[str, str | None]) -> str:
-    losses = list(dict.fromkeys(run.config.loss for run in runs))
-    shown = "-".join(losses) if len(losses) <= 5 else f"{len(losses)}-losses"
-    parts = [figure, shown, runs[0].config.dataset, *filter(None, choices.values())]
-    return re.sub("[^A-Za-z0-9+.-]+", "-", "-".join(parts))

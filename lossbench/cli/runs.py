@@ -8,14 +8,16 @@ from ..errors import LossbenchError
 from ..runs.result import RunResult, Status
 from ._options import DEFAULT_RESULTS, Json, Results, flag
 from ._output import print_json, print_message, print_table, print_warning, result_document
+from ._selection import Selection, selection_options
 
 if TYPE_CHECKING:
     from ..runs.store import RunFolder
 
 
+@selection_options(names=False)
 def runs(
-    loss: Annotated[str | None, flag("--loss", "Only runs of this loss (default: all).")] = None,
-    dataset: Annotated[str | None, flag("--dataset", "Only runs on this data set (default: all).")] = None,
+    *,
+    selection: Selection,
     status: Annotated[
         str | None, flag("--status", "Only done, diverged or incomplete runs (default: all).")
     ] = None,
@@ -31,7 +33,7 @@ def runs(
         print_warning(problem)
     documents = []
     for run in folders:
-        if loss not in (None, run.config.loss) or dataset not in (None, run.config.dataset):
+        if not selection.filter.accepts(run.config):
             continue
         document = _document(run)
         if status in (None, document["status"]):

@@ -43,7 +43,8 @@ def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
 
 def grouped(runs: Sequence[RunView], without: Sequence[str] = ()) -> dict[str, list[RunView]]:
     """Runs of equal settings, those of `without` aside, by a label of what tells the groups apart: the loss
-    where there are several, and the settings in which the runs of one loss differ."""
+    where there are several, the settings in which the runs of one loss differ, the conditions in which runs
+    of different losses differ, and the seeds where they are not the same in all groups."""
     own: dict[Value, list[RunView]] = {}
     for run in runs:
         own.setdefault(run.settings.get("loss", ""), []).append(run)
@@ -52,8 +53,31 @@ def grouped(runs: Sequence[RunView], without: Sequence[str] = ()) -> dict[str, l
     for run in runs:
         differing = [name for name in names[run.settings.get("loss", "")] if name in run.settings]
         parts = [setting_text(name, run.settings[name]) for name in differing]
-        groups.setdefault(", ".join([run.title, *parts] if len(own) > 1 else parts), []).append(run)
-    return groups
+        if len(own) > 1:
+            parts = [run.title, *parts, *([run.conditions] if run.conditions and not differing else [])]
+        groups.setdefault(", ".join(parts), []).append(run)
+    seeds = {label: sorted({run.seed for run in alike}) for label, alike in groups.items()}
+    if len({tuple(own_seeds) for own_seeds in seeds.values()}) <= 1:
+        return groups
+    return {
+        ", ".join(filter(None, [label, _seeds_text(seeds[label])])): alike for label, alike in groups.items()
+    }
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    """Seeds in words: 'seed 4', 'seeds 0-4', 'seeds 0, 2'."""
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"seeds {seeds[0]}-{seeds[-1]}"
+    return f"seed{'s'[: len(seeds) - 1]} {', '.join(map(str, seeds))}"
+
+
+def with_setting(runs: Sequence[RunView], names: Sequence[str]) -> list[RunView]:
+    """The runs that have all these settings. Raises UsageError where a loss would be left out."""
+    kept = [run for run in runs if all(name in run.settings for name in names)]
+    titles = {run.title for run in kept}
+    if absent := [run.title for run in runs if run.title not in titles]:
+        raise UsageError(f"{absent[0]} has no {' and '.join(names)}; leave it out, or name another --over.")
+    return kept
 
 
 def setting_text(name: str, value: Value) -> str:

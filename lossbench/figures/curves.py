@@ -17,7 +17,7 @@ from ..specs import FigureSpec
 from ..specs.quantities import metric_title
 from ..statistics import mean_interval
 from ._layout import set_size
-from ._settings import axes_of, axis_title, check_measured, grouped, number_of
+from ._settings import axes_of, axis_title, check_measured, grouped, number_of, with_setting
 from ._style import color
 
 SPEC = FigureSpec(
@@ -42,7 +42,7 @@ class Curve(NamedTuple):
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) -> None:
     """One axes per metric; a line per combination of what else was swept."""
     (axis,) = axes_of(runs, over, 1)
-    runs = [run for run in runs if axis in run.settings]
+    runs = with_setting(runs, [axis])
     metrics = metric.split(",")
     for name in metrics:
         check_measured(runs, name)

@@ -20,13 +20,14 @@ from ..specs import FigureSpec, Value
 from ..specs.quantities import higher_is_better, metric_title
 from ..statistics import Interval, mean_interval
 from ._layout import set_size
-from ._settings import axes_of, axis_title, grouped, number_of
+from ._settings import axes_of, axis_title, grouped, number_of, with_setting
 from ._style import COLORMAP, ray, readable_on
 
 SPEC = FigureSpec(
     title="heat map",
     summary="a metric over two swept settings, the best cell outlined",
     default="all",
+    axes=2,
     choices={"over": (), "metric": ("test_accuracy", "")},
 )
 _CELL = (0.62, 0.46)  # inches
@@ -49,7 +50,7 @@ class Table(NamedTuple):
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: str) -> None:
     """A row per combination of what else was swept, a column per metric; one colour scale per metric."""
     x, y = axes_of(runs, over, 2)
-    runs = [run for run in runs if x in run.settings and y in run.settings]
+    runs = with_setting(runs, [x, y])
     groups = grouped(runs, [x, y])
     names = [name.strip() for name in metric.split(",")]
     tables = {name: [_table(label, own, x, y, name) for label, own in groups.items()] for name in names}

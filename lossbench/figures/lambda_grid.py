@@ -18,7 +18,7 @@ SPEC = FigureSpec(
     title="λ grid",
     summary="test or train features as small multiples over any swept setting",
     after="Wen et al. 2016, Fig. 3",
-    default="all",
+    default="settings",
     choices={"split": ("test", "train"), "projection": ("pca", "tsne", "umap")},
 )
 _ROW = 5  # panels, six where there are more than twenty

@@ -53,9 +53,9 @@ class Course(NamedTuple):
 
 def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     """A panel for each number that any of the runs has. Raises RunError for runs without any epoch."""
-    groups = {label: own for label, own in grouped(runs).items() if own[0].epochs}
-    if not groups:
-        raise RunError("These runs have no record of their epochs.")
+    groups = grouped(runs)
+    if absent := [run.name for run in runs if not run.epochs]:
+        raise RunError(f"{absent[0]} has no record of its epochs.")
     tints = [color(number) for number in range(len(groups))]
     losses = _losses(list(groups.values()), tints)
     panels = {"loss" if len(losses) == len(groups) else "loss terms, without their weights": losses}

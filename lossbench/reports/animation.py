@@ -72,7 +72,8 @@ def _reel(run: RunView) -> _Reel:
             None if note or rows is None else rows[t]
             for rows in (taken.directions.get(name) for name in ("weight", "centers"))
         )
-        lines = " · ".join(filter(None, [run.subtitle, f"{100 * right[t].mean():.1f} % right"]))
+        above = [run.subtitle, run.conditions, f"{100 * right[t].mean():.1f} % right"]
+        lines = " · ".join(filter(None, above))
         title = run.title + note
         panels.append(Panel(title, lines, {"test": part}, run.class_names, weight, centers))
     limit = max(panel.limit for panel in panels)

@@ -136,6 +136,19 @@ def record_figure(
         write_atomically(store.figures / f"{path.name}.json", to_json(document.to_dict()).encode())
 
 
+def shows_the_same(
+    store: Store, path: Path, kind: str, runs: Sequence[UntrainedRun], choices: str, command: str = ""
+) -> bool:
+    """Whether by its document a file shows these runs in this way, or was made by this command."""
+    data = read_json(store.figures / f"{path.name}.json")
+    try:
+        document = Document.from_dict(data)
+        shown = written_file(store, path, kind, runs, choices)
+        return command == document.command or shown == document.files[0]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        return False
+
+
 def read_documents(store: Store) -> dict[str, Document]:
     """All documents of a results folder by name, those of tables first.
 

@@ -176,6 +176,8 @@ def _check_choices(name: str, spec: FigureSpec, choices: Mapping[str, str | None
 
 def _compare(runs: Sequence[StoredRun], metric: str) -> list[ComparisonRow]:
     groups: dict[str, list[Outcome]] = {}
+    if len(datasets := {run.config.dataset for run in runs}) > 1:
+        raise RunError(f"A paired comparison is of one data set; these runs are of {', '.join(datasets)}.")
     for run in runs:
         groups.setdefault(str(dataclasses.replace(run.config, seed=0)), []).append(run.outcome)
     if len(groups) < 2:

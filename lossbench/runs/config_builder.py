@@ -47,7 +47,7 @@ def make_config(
         )
         for name, weight in weights.items()
     )
-    return RunConfig(terms=terms, **values | _sampling(values, terms, shape[0]))
+    return RunConfig(terms=terms, **values | sampling(values, terms, shape[0]))
 
 
 def config_at(loss: str, point: Mapping[str, Value]) -> RunConfig:
@@ -186,7 +186,7 @@ def _settings(
     return tuple(sorted(loss_spec(name).resolve(classes, dim, **settings).items()))
 
 
-def _sampling(values: Mapping[str, Any], terms: Sequence[Term], classes: int) -> dict[str, Value]:
+def sampling(values: Mapping[str, Any], terms: Sequence[Term], classes: int) -> dict[str, Value]:
     """The sampler and the sizes of its batches. Raises UsageError where they contradict each other."""
     sampler, p, k = (values[name] for name in ("sampler", "classes_per_batch", "samples_per_class"))
     if sampler == "auto":

@@ -21,7 +21,10 @@ from .store import RunFolder
 
 
 class UntrainedRun:
-    """What a RunView knows before any training: the loss itself at its settings."""
+    """What a RunView knows before any training: the loss itself at its settings.
+
+    conditions: see RunView. seed_in_caption: whether runs beside it have other seeds.
+    """
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
@@ -30,6 +33,8 @@ class UntrainedRun:
         self.trained = config.labels[: config.classes]
         self.class_names = dataset_spec(config.dataset).classes
         self.external = any(term.external for term in config.terms)
+        self.conditions = ""
+        self.seed_in_caption = False
 
     @property
     def cosine(self) -> bool:
@@ -131,11 +136,14 @@ class StoredRun(UntrainedRun):
 
     @property
     def caption(self) -> str:
-        """Settings, unseen classes and accuracy, separated by ' · '."""
-        unseen = f"unseen {self.config.unseen_names}" if self.config.unseen else ""
+        """See RunView."""
+        shown = self.config.unseen and "unseen" not in self.conditions
+        unseen = f"unseen {self.config.unseen_names}" if shown else ""
+        seed = f"seed {self.seed}" if self.seed_in_caption else ""
         split = self.config.eval_split
         accuracy = format_value(f"{split}_accuracy", self.result.accuracy(split), unit=True)
-        return " · ".join(filter(None, [self.subtitle, unseen, f"{accuracy} {split}"]))
+        parts = [self.subtitle, unseen, self.conditions, seed, f"{accuracy} {split}"]
+        return " · ".join(filter(None, parts))
 
     def images(self, split: str) -> np.ndarray:
         """See RunView. Raises DataError where the data set cannot be read."""

@@ -152,9 +152,10 @@ class FigureSpec:
 
     drawn_from: stored `runs`, by the file's `draw_figure(figure, runs, **choices)`; or what a command
     computed from them: a `comparison`, the `ranks` of losses, `searches`.
-    default: which runs, when none is named: the newest of each loss `compared` by default, the `newest`
-    one, the newest with all its `seeds`, `all` of the newest one's loss, or `every` one under the conditions
-    (all but loss and seed) that most runs share; or the `untrained` losses at their defaults.
+    default: which runs, when none is named, all under the same conditions (all but loss and seed): the newest
+    of each loss `compared` by default, of one seed; of the newest one all its `seeds`; `all` of a sweep over
+    `axes` settings, or of one seed those of all its `settings`; `every` one under the conditions that most
+    runs share; or the `untrained` losses at their defaults.
     choices: options of `plot` that this figure takes, the allowed values of each, the default first
     (nothing: any value).
     """
@@ -163,5 +164,6 @@ class FigureSpec:
     summary: str
     after: str = ""
     drawn_from: Literal["runs", "comparison", "ranks", "searches"] = "runs"
-    default: Literal["compared", "newest", "seeds", "all", "every", "untrained"] = "compared"
+    default: Literal["compared", "seeds", "all", "settings", "every", "untrained"] = "compared"
+    axes: int = 1
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -1,76 +1,121 @@
-"""Which stored runs a command shows when none is named: the ones a reader would mean."""
+"""Commands that show stored runs: what they select, what they write on it, and where."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
-from lossbench.cli._selection import _pick
-from lossbench.runs.config_builder import make_config
+from lossbench.__main__ import main
+from lossbench.runs.store import Store
+from tests.helpers.runs import run, small
 
 
-def stored(*configs):
-    """Finished runs, oldest first."""
-    return [SimpleNamespace(config=config) for config in configs]
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: Any) -> Path:
+    folder: Path = tmp_path_factory.mktemp("selection") / "results"
+    for config in (small("softmax"), small("center"), small("center", seed=1), small("softmax", epochs=1)):
+        run(config, folder)
+    return folder
 
 
-def picked(runs, which, wanted=None):
-    return [(run.config.loss, run.config.seed, run.config.feature_dim) for run in _pick(runs, wanted, which)]
+def call(capsys: Any, *arguments: Any) -> tuple[int, str, str]:
+    capsys.readouterr()
+    words = [str(argument) for argument in arguments]
+    with mock.patch.object(sys, "argv", ["lossbench", *words]):  # the document of a figure has the command
+        code = main(words)
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return code, captured.out, captured.err
 
 
-def config(loss, seed=0, **options):
-    return make_config(loss=loss, seed=seed, **options)
+def plotted(capsys: Any, stored: Path, *arguments: Any) -> tuple[str, list[str]]:
+    code, out, err = call(capsys, *arguments, "--results", stored, "--json")
+    assert code == 0, err
+    document = json.loads(out)
+    runs = document.pop("runs")
+    (path,) = document.values()
+    return Path(path).name, [name.rpartition("-")[0] for name in runs]
 
 
-THREE = ["softmax", "center", "arcface"]
+def test_a_figure_shows_runs_of_one_seed_and_equal_epochs(capsys: Any, stored: Path) -> None:
+    name, runs = plotted(capsys, stored, "plot", "confusion", "--loss", "softmax,center")
+    assert (name, runs) == ("confusion-softmax-center-digits.png", ["softmax", "center"])
+    code, _, err = call(
+        capsys, "plot", "confusion", "--loss", "softmax,center", "--seed", "1", "--results", stored
+    )
+    assert code == 1
+    assert "There is no finished run of softmax with --seed 1; there are runs with --seed 0." in err
+    assert "`lossbench train --loss softmax --seed 1`" in err
 
 
-def test_compared_runs_were_trained_under_the_same_conditions():
-    """A later run in three dimensions is not put beside two in the plane."""
-    runs = stored(*map(config, THREE), config("arcface", feature_dim=3))
-    assert picked(runs, "compared", THREE) == [(loss, 0, 2) for loss in THREE]
+def test_the_name_of_a_file_says_what_was_asked_for(capsys: Any, stored: Path) -> None:
+    name, _ = plotted(capsys, stored, "plot", "confusion", "--loss", "center", "--seed", "1")
+    assert name == "confusion-center-digits-seed-1.png"
+    name, _ = plotted(capsys, stored, "plot", "confusion", "--loss", "softmax", "--epochs", "1")
+    assert name == "confusion-softmax-digits-epochs-1.png"
 
 
-def test_of_two_complete_comparisons_the_newer_is_shown():
-    runs = stored(*map(config, THREE), *(config(loss, feature_dim=3) for loss in THREE))
-    assert picked(runs, "compared", THREE) == [(loss, 0, 3) for loss in THREE]
+def test_another_figure_is_never_overwritten_and_the_same_one_is(capsys: Any, stored: Path) -> None:
+    names = [run.name for run in Store(stored).all()[0] if run.config.loss == "softmax"]
+    first, _ = plotted(capsys, stored, "plot", "hardest", "--run", names[0])
+    second, _ = plotted(capsys, stored, "plot", "hardest", "--run", names[1])
+    assert first == "hardest-softmax-digits.png"
+    assert second.startswith("hardest-softmax-digits-")
+    assert plotted(capsys, stored, "plot", "hardest", "--run", names[0])[0] == first
+    assert plotted(capsys, stored, "plot", "hardest", "--run", names[1])[0] == second
 
 
-def test_a_loss_that_is_stored_under_other_conditions_alone_is_shown_too():
-    runs = stored(config("softmax"), config("center"), config("arcface", feature_dim=3))
-    assert picked(runs, "compared", THREE) == [("softmax", 0, 2), ("center", 0, 2), ("arcface", 0, 3)]
+def test_runs_named_one_by_one_say_in_what_they_differ(capsys: Any, stored: Path, monkeypatch: Any) -> None:
+    shown = []
+    monkeypatch.setattr(
+        "lossbench.reports.figure_files.write_figure",
+        lambda compose, path, runs, style: shown.extend(runs) or path,
+    )
+    names = [n for run in Store(stored).all()[0] for n in ("--run", run.name) if run.config.loss != "center"]
+    other = next(run.name for run in Store(stored).all()[0] if run.config.seed == 1)
+    assert call(capsys, "plot", "confusion", *names, "--run", other, "--results", stored)[0] == 0
+    captions = {(run.title, run.config.epochs): run.caption for run in shown}
+    assert "epochs 1 · seed 0" in captions["Softmax", 1]
+    assert "epochs 3 · seed 0" in captions["Softmax", 3]
+    assert "epochs 3 · seed 1" in captions["Center", 3]
 
 
-def test_the_newest_of_each_loss_in_the_order_asked_for():
-    runs = stored(config("center", 3), config("softmax", 1), config("softmax", 2))
-    assert picked(runs, "compared", ["softmax", "arcface", "center"]) == [("softmax", 2, 2), ("center", 3, 2)]
+@pytest.mark.parametrize(
+    "command", [["plot", "leaderboard"], ["plot", "roc"], ["plot", "curves"], ["explore"]]
+)
+def test_a_loss_asked_for_is_never_left_out(capsys: Any, stored: Path, command: list[str]) -> None:
+    code, _, err = call(capsys, *command, "--loss", "softmax,cosface", "--results", stored)
+    assert code == 1
+    assert "no finished run of cosface" in err
+    assert "`lossbench train --loss cosface`" in err
+    code, _, err = call(capsys, *command, "--loss", "softmax,cosfcae", "--results", stored)
+    assert code == 2
+    assert "did you mean cosface" in err
 
 
-def test_seeds_are_all_those_of_the_newest_setting():
-    runs = stored(config("center", 1), config("center", 0), config("center", 5, lam=0.1), config("center", 3))
-    assert picked(runs, "seeds") == [("center", 0, 2), ("center", 1, 2), ("center", 3, 2)]
+def test_named_runs_and_a_filter_exclude_each_other(capsys: Any, stored: Path) -> None:
+    code, _, err = call(capsys, "plot", "--run", "softmax", "--loss", "center", "--results", stored)
+    assert code == 2
+    assert "--run" in err
 
 
-def test_a_sweep_is_shown_in_the_order_of_its_numbers():
-    """0.00001 is written 1e-05, and comes before 0.001 all the same."""
-    lams = (0.1, 0.00001, 0.001, 0.0)
-    runs = stored(config("arcface"), *(config("center", seed, lam=lam) for lam in lams for seed in (1, 0)))
-    shown = [(run.config.value_of("lambda"), run.config.seed) for run in _pick(runs, None, "all")]
-    assert shown == [(lam, seed) for lam in sorted(lams) for seed in (0, 1)]
+def test_target_logits_are_not_drawn_without_a_loss_that_has_none(capsys: Any, stored: Path) -> None:
+    code, _, err = call(capsys, "plot", "target-logits", "--loss", "softmax,arcface", "--results", stored)
+    assert code == 2
+    assert "Softmax has no target logit" in err
 
 
-def test_every_run_means_every_loss_under_the_commonest_conditions():
-    runs = stored(*(config(loss, seed) for loss in THREE for seed in (0, 1)), config("triplet", epochs=1))
-    assert picked(runs, "every") == [(loss, seed, 2) for loss in sorted(THREE) for seed in (0, 1)]
+def test_runs_are_listed_by_any_option(capsys: Any, stored: Path) -> None:
+    def listed(*options: str) -> int:
+        return len(json.loads(call(capsys, "runs", *options, "--results", stored, "--json")[1]))
 
-
-def test_balanced_batches_are_no_other_condition():
-    """Losses on pairs draw them by themselves, and are compared with the others for all that."""
-    runs = stored(config("softmax"), config("triplet"), config("center"))
-    assert {loss for loss, *_ in picked(runs, "every")} == {"softmax", "triplet", "center"}
-
-
-@pytest.mark.parametrize("which", ["newest", "compared", "seeds", "all", "every"])
-def test_one_run_is_enough_for_anything(which):
-    assert picked(stored(config("center")), which) == [("center", 0, 2)]
+    assert listed() == 4
+    assert listed("--epochs", "1") == 1
+    assert listed("--loss", "center", "--seed", "0-1") == 2
+    assert listed("--dataset", "mnist") == 0
+    assert call(capsys, "runs", "--dataset", "mnits", "--results", stored)[0] == 2

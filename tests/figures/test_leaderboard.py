@@ -37,8 +37,20 @@ def found(axes, gid):
     return next((artist for artist in axes.get_children() if artist.get_gid() == gid), None)
 
 
-def names(axes):
+def labels(axes):
     return [text.get_text() for text in axes.get_yticklabels()]
+
+
+def names(axes):
+    return [label.split(", seed")[0] for label in labels(axes)]
+
+
+def test_rows_say_their_seeds_where_these_are_not_the_same():
+    values = {"softmax": [0.99, 0.98, 0.97], "center": [0.95], "arcface": [0.9, 0.8]}
+    expected = ["Softmax, seeds 0-2", "Center, seed 0", "Arcface, seeds 0, 1"]
+    assert labels(draw_figure(runs(values)).axes[0]) == expected
+    equal = {"softmax": [0.99, 0.98], "center": [0.95, 0.96]}
+    assert labels(draw_figure(runs(equal)).axes[0]) == ["Softmax", "Center"]
 
 
 def test_the_better_loss_stands_higher_whichever_side_is_better(monkeypatch):

@@ -92,7 +92,7 @@ def test_what_nobody_wrote_down_has_no_panel():
     assert list(panels) == [LOSS, ACCURACY, SPREAD, GAP, RATE]
     unseen = [r._replace(val_accuracy=math.nan) for r in old]
     assert list(draw_figure([View(epochs=unseen)])[1]) == [LOSS, RATE]
-    with pytest.raises(RunError, match="no record of their epochs"):
+    with pytest.raises(RunError, match="no record of its epochs"):
         training.draw_figure(Figure(), [View(epochs=[])])
 
 

@@ -78,6 +78,7 @@ class View:
     class_names: tuple = DIGITS
     cosine: bool = False
     external: bool = False
+    conditions: str = ""
     numbers: dict = field(
         default_factory=lambda: {"test_accuracy": 0.99, "nn-accuracy": 0.985, "spread-gap": 0.2}
     )

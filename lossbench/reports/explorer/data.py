@@ -53,7 +53,8 @@ def run_labels(runs: Sequence[RunView]) -> list[str]:
         names = varied([other for other in runs if other.title == run.title])
         own = [setting_text(name, run.settings[name]) for name in names if name in run.settings]
         more = [part for part in own if part not in run.subtitle and not part.endswith("= ")]
-        found.append(" · ".join(filter(None, [run.subtitle, *more, f"seed {run.seed}"])))
+        conditions = [] if more else [run.conditions]  # `more` says what differs within one loss
+        found.append(" · ".join(filter(None, [run.subtitle, *more, *conditions, f"seed {run.seed}"])))
     return found
 
 

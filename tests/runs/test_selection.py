@@ -1,0 +1,238 @@
+"""Which stored runs a figure shows: those asked for, and all under the same conditions."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from lossbench.errors import RunError, UsageError
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.selection import RunFilter, describe_differences, has_loss, name_differences, select
+
+THREE = ("softmax", "center", "arcface")
+
+
+def stored(*configs, precision=""):
+    """Finished runs, oldest first."""
+    folder = SimpleNamespace(has_snapshots=False)
+    result = SimpleNamespace(precision=precision)
+    return [SimpleNamespace(config=c, seed=c.seed, result=result, folder=folder) for c in configs]
+
+
+def config(loss, seed=0, **options):
+    return make_config(loss=loss, seed=seed, **{"dataset": "digits", **options})
+
+
+def shown(runs, which="compared", losses=None, axes=1, over=(), **values):
+    return select(runs, RunFilter(losses=losses, values=values), which, axes, over)
+
+
+def selected(*arguments, **options):
+    return [(r.config.loss, r.seed, r.config.feature_dim) for r in shown(*arguments, **options)]
+
+
+def test_runs_of_two_data_sets_are_never_shown_together():
+    runs = stored(config("softmax", dataset="mnist"), config("center"))
+    assert selected(runs) == [("center", 0, 2)]
+    with pytest.raises(RunError, match="not trained under the same conditions") as error:
+        shown(runs, losses=("softmax", "center"))
+    assert "data set Digits" in str(error.value)
+    assert "data set MNIST" in str(error.value)
+    assert "lossbench train --loss softmax --dataset digits" in str(error.value)
+
+
+def test_runs_of_two_seeds_are_never_shown_together():
+    runs = stored(config("softmax", 4), config("center", 5))
+    assert selected(runs) == [("center", 5, 2)]
+    with pytest.raises(RunError, match=r"seed 4.*seed 5|seed 5.*seed 4"):
+        shown(runs, losses=("softmax", "center"))
+
+
+OTHER = [
+    {"epochs": 1},
+    {"feature_dim": 3},
+    {"network": "lenet"},
+    {"batch_size": 64},
+    {"lr": 0.1},
+    {"weight_decay": 0.3},
+    {"val_size": 100},
+    {"precision": "bf16"},
+    {"sampler": "balanced"},
+    {"unseen": "7,8,9"},
+    {"eval_split": "val"},
+    {"dataset": "mnist"},
+    {"seed": 1},
+]
+
+
+@pytest.mark.parametrize("options", OTHER, ids=lambda each: next(iter(each)))
+@pytest.mark.parametrize("other_loss", ["center", "triplet"])
+def test_a_run_under_another_condition_is_not_shown_beside_the_others(options, other_loss):
+    if other_loss == "triplet" and "sampler" in options:
+        pytest.skip("its batches are balanced anyway")
+    runs = stored(config("softmax"), config("arcface"), config(other_loss, **options))
+    with pytest.raises(RunError, match="same conditions"):
+        shown(runs, losses=("softmax", "arcface", other_loss))
+    complete = [*stored(config(other_loss)), *runs]
+    kept = shown(complete, losses=("softmax", "arcface", other_loss))
+    assert [run.config for run in kept] == [config("softmax"), config("arcface"), config(other_loss)]
+
+
+def test_automatic_precision_is_what_it_was_when_the_run_was_trained():
+    one, other = stored(config("softmax"), precision="fp32"), stored(config("center"), precision="bf16")
+    with pytest.raises(RunError, match="precision"):
+        shown([*one, *other], losses=("softmax", "center"))
+
+
+def test_balanced_batches_of_losses_on_pairs_are_no_other_condition():
+    runs = stored(config("softmax"), config("triplet"), config("center"))
+    assert selected(runs, losses=("triplet", "softmax")) == [("triplet", 0, 2), ("softmax", 0, 2)]
+    assert len(selected(runs, "every")) == 3
+    assert describe_differences(runs) == ["", "", ""]
+
+
+def test_but_batches_of_another_size_are():
+    runs = stored(config("softmax", batch_size=64), config("triplet", batch_size=128))
+    with pytest.raises(RunError, match="same conditions"):
+        shown(runs, losses=("softmax", "triplet"))
+    assert all("batch size" in text for text in describe_differences(runs))
+
+
+def test_of_two_complete_comparisons_the_newer_is_shown():
+    runs = stored(*map(config, THREE), *(config(loss, feature_dim=3) for loss in THREE))
+    assert selected(runs) == [(loss, 0, 3) for loss in THREE]
+    assert selected(runs, feature_dim=(2,)) == [(loss, 0, 2) for loss in THREE]
+
+
+def test_a_complete_comparison_goes_before_a_newer_single_run():
+    runs = stored(*map(config, THREE), config("arcface", feature_dim=3))
+    assert selected(runs) == [(loss, 0, 2) for loss in THREE]
+
+
+@pytest.mark.parametrize("which", ["compared", "seeds", "all", "settings", "every"])
+def test_a_loss_that_is_not_stored_is_an_error_with_the_command_that_trains_it(which):
+    runs = stored(config("center"))
+    with pytest.raises(RunError, match=r"no finished run of softmax, arcface") as error:
+        shown(runs, which, losses=THREE, dataset=("digits",))
+    assert "`lossbench compare --losses softmax,arcface --dataset digits`" in str(error.value)
+
+
+@pytest.mark.parametrize("which", ["compared", "seeds", "all", "settings", "every"])
+def test_a_misspelt_name_is_an_error_with_near_matches(which):
+    runs = stored(config("softmax"), config("cosface"))
+    with pytest.raises(UsageError, match="did you mean cosface"):
+        shown(runs, which, losses=("softmax", "cosfcae"))
+    with pytest.raises(UsageError, match="did you mean digits"):
+        shown(runs, which, dataset=("digts",))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "present"),
+    [
+        ("seed", 7, "0,1"),
+        ("epochs", 3, "40"),
+        ("dataset", "mnist", "digits"),
+        ("network", "lenet", "compact"),
+        ("lambda", 0.5, "0.003"),
+        ("unseen", "7,8", "none"),
+    ],
+)
+def test_a_value_that_is_not_stored_is_an_error_that_names_those_that_are(option, value, present):
+    runs = stored(config("center"), config("center", 1))
+    with pytest.raises(RunError, match=f"--{option} {value}") as error:
+        shown(runs, losses=("center",), **{option: (value,)})
+    assert f"there are runs with --{option} {present}" in str(error.value)
+    assert "`lossbench train --loss center" in str(error.value)
+
+
+def test_values_that_one_figure_cannot_show_together_are_not_left_out():
+    runs = stored(config("softmax", 0), config("softmax", 1))
+    with pytest.raises(UsageError, match="--seed 0,1"):
+        shown(runs, losses=("softmax",), seed=(0, 1))
+    assert len(shown(runs, "seeds", losses=("softmax",), seed=(0, 1))) == 2
+    both = stored(config("softmax"), config("softmax", dataset="mnist"))
+    with pytest.raises(UsageError, match="--dataset"):
+        shown(both, losses=("softmax",), dataset=("digits", "mnist"))
+
+
+def test_every_seed_asked_for_is_there_for_every_loss():
+    runs = stored(config("softmax", 0), config("softmax", 1), config("center", 0))
+    with pytest.raises(RunError, match="center with seed 1"):
+        shown(runs, "every", losses=("softmax", "center"), seed=(0, 1))
+
+
+def test_seeds_are_all_those_of_the_newest_setting():
+    runs = stored(config("center", 1), config("center", 0), config("center", 5, lam=0.1), config("center", 3))
+    assert selected(runs, "seeds") == [("center", 0, 2), ("center", 1, 2), ("center", 3, 2)]
+
+
+def test_a_sweep_is_shown_in_the_order_of_its_numbers():
+    """0.00001 is written 1e-05, and comes before 0.001 all the same."""
+    lams = (0.1, 0.00001, 0.001, 0.0)
+    runs = stored(config("arcface"), *(config("center", seed, lam=lam) for lam in lams for seed in (1, 0)))
+    found = [(run.config.value_of("lambda"), run.seed) for run in shown(runs, "all")]
+    assert found == [(lam, seed) for lam in sorted(lams) for seed in (0, 1)]
+
+
+def test_a_sweep_is_found_whatever_was_trained_later():
+    """Eight runs of center on digits, then one of softmax on MNIST, and one of center at other epochs."""
+    sweep = [config("center", lam=lam / 1000) for lam in range(8)]
+    runs = stored(*sweep, config("softmax", dataset="mnist"), config("center", epochs=1))
+    assert [run.config for run in shown(runs, "all", losses=("center",))] == sweep
+    assert [run.config for run in shown(runs, "settings", losses=("center",))] == sweep
+
+
+def test_a_sweep_over_an_option_of_training_is_found():
+    sweep = [config("center", lr=lr) for lr in (0.001, 0.01, 0.1)]
+    runs = stored(*sweep, config("center", lr=0.01, epochs=1))
+    assert [run.config for run in shown(runs, "all", losses=("center",))][:3] == sweep
+    assert {run.config.epochs for run in shown(runs, "all", losses=("center",), over=("lr",))} == {40}
+
+
+def test_two_axes_are_found_for_a_figure_of_two():
+    sweep = [config("center", lr=lr, lam=lam) for lr in (0.001, 0.01) for lam in (0.1, 0.2)]
+    runs = stored(*sweep, config("center", lr=0.01, lam=0.1, epochs=1))
+    assert {run.config for run in shown(runs, "all", axes=2)} == set(sweep)
+
+
+def test_small_multiples_show_one_seed():
+    runs = stored(config("center", 1, lam=0.1), config("center", 0, lam=0.1), config("center", 0, lam=0.2))
+    assert {run.seed for run in shown(runs, "settings")} == {0}
+
+
+def test_every_run_means_every_loss_under_the_commonest_conditions():
+    runs = stored(*(config(loss, seed) for loss in THREE for seed in (0, 1)), config("triplet", epochs=1))
+    assert selected(runs, "every") == [(loss, seed, 2) for loss in sorted(THREE) for seed in (0, 1)]
+
+
+@pytest.mark.parametrize("which", ["compared", "seeds", "all", "settings", "every"])
+def test_one_run_is_enough_for_anything(which):
+    assert selected(stored(config("center")), which) == [("center", 0, 2)]
+
+
+def test_a_loss_is_named_by_its_short_name_or_as_a_sum():
+    run = config("center", lam=0.1)
+    assert has_loss(run, "center")
+    assert has_loss(run, "softmax + 0.1*center")
+    assert has_loss(run, "softmax+center")
+    assert not has_loss(run, "softmax + 0.2*center")
+    assert not has_loss(run, "softmax")
+    assert not has_loss(run, "softmax + git")
+    assert not has_loss(config("softmax + triplet"), "triplet")
+
+
+def test_a_setting_says_nothing_about_losses_without_it():
+    runs = stored(config("softmax"), config("center", lam=0.1), config("center", lam=0.2))
+    found = shown(runs, losses=("softmax", "center"), **{"lambda": (0.1,)})
+    assert [run.config.subtitle for run in found] == ["", "λ = 0.1, α = 0.5"]
+
+
+def test_what_differs_is_said_in_words():
+    runs = stored(config("softmax", 4), config("center", 5, epochs=1, unseen="7,8"))
+    name_differences(runs)
+    assert runs[0].conditions == "epochs 40 · unseen none"
+    assert runs[1].conditions == "epochs 1 · unseen 7, 8"
+    assert all(run.seed_in_caption for run in runs)
+    name_differences(runs[:1])
+    assert runs[0].conditions == ""
