@@ -37,6 +37,16 @@ class RunError(LossbenchError):
     """A stored run that cannot be read, written or continued."""
 
 
+class ForeignFile(RunError):
+    """A file that lossbench did not write is where lossbench would write one."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path} is no file of lossbench and is not replaced; move it, or choose another place with "
+            "--output or --results."
+        )
+
+
 class Busy(RunError):
     """A run that another process is training right now."""
 

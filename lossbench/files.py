@@ -8,9 +8,11 @@ import io
 import json
 import math
 import os
+import re
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -24,6 +26,16 @@ if TYPE_CHECKING:
 _NOT_SUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _BUSY = {errno.EACCES, errno.EPERM, errno.EBUSY}
 _PAUSES = (0.02, 0.1, 0.3, 0.6)  # seconds between attempts
+
+
+_LONGEST_NAME = 150  # characters; most file systems allow 255 bytes, ending included
+
+
+def slug(text: str) -> str:
+    """A text, such as the name of a loss, as part of a file name on any system: a-z, 0-9, `+` and `-`; a
+    long one is cut, and ends in a checksum."""
+    name = re.sub(r"[^a-z0-9+-]+", "-", text.lower()).strip("-")
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}-{zlib.crc32(text.encode()):08x}"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import __version__
-from ..errors import RunError
-from ..files import write_atomically
+from ..errors import ForeignFile, RunError
+from ..files import slug, write_atomically
 from ..runs.result import Machine
 from ..tables import Table, code, to_markdown
 
@@ -53,12 +53,13 @@ def write_section(root: Path, benchmark: Benchmark, command: str) -> Path:
     Raises RunError for a file that cannot be read or written.
     """
     device_name, heading = benchmark.machine.device_name, f"## {benchmark.heading}\n"
-    slug = re.sub(r"[^a-z0-9]+", "-", device_name.lower()).strip("-") or "machine"
-    path = root / "benchmarks" / f"{slug}.md"
+    path = root / "benchmarks" / f"{slug(device_name) or 'machine'}.md"
     try:
         before = path.read_text(encoding="utf-8") if path.exists() else f"# Benchmarks on {device_name}\n"
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}.") from None
+    if not before.startswith("# Benchmarks on "):
+        raise ForeignFile(path)
     parts = [heading + to_markdown(benchmark.table), benchmark.conditions, code(command)]
     sections = [text.rstrip("\n") + "\n" for text in re.split(r"^(?=## )", before, flags=re.MULTILINE)]
     number = next((n for n, text in enumerate(sections) if text.startswith(heading)), len(sections))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,12 +66,23 @@ def typer_option(option: Option, *, lists: bool = False) -> Any:
             "; one or more" if option.type is str else "; a value, a list 0,0.1 or a range 1e-4:1e-1:log:7"
         )
     text = f"{text} (default: {default_text(RUN_OPTIONS, option)})."
-    return flag(option.flag, text, option.panel, show_default=False)
+    callback = expand_home if option.type is Path else None
+    return flag(option.flag, text, option.panel, show_default=False, callback=callback)
 
 
-Results = Annotated[Path, flag("--results", "Folder for runs, figures and tables.", "Output")]
+def expand_home(path: Path | None) -> Path | None:
+    """A path that begins with `~`, which a shell leaves alone after `=`, in full."""
+    return None if path is None else Path(os.path.expanduser(path))
+
+
+Results = Annotated[
+    Path, flag("--results", "Folder for runs, figures and tables.", "Output", callback=expand_home)
+]
 Json = Annotated[bool, flag("--json", "Print one JSON document and nothing else.", "Output")]
-Output = Annotated[Path | None, flag("--output", "File to write (default: in results/figures).", "Output")]
+Output = Annotated[
+    Path | None,
+    flag("--output", "File to write (default: in results/figures).", "Output", callback=expand_home),
+]
 Style = Annotated[str, flag("--style", "paper, slides or dark.", "Output")]
 Seeds = Annotated[str, flag("--seeds", "Seeds: 0-4 or 0,3,5-7.", "Training")]
 LossName = Annotated[

@@ -16,6 +16,7 @@ import typer
 
 from ..errors import RunError, UsageError
 from ..experiments.grid import parse_seeds, parse_values
+from ..files import slug
 from ..runs.config_builder import config_at
 from ..runs.result import Status
 from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences, select
@@ -176,7 +177,7 @@ def figure_path(
     datasets = dict.fromkeys(run.config.dataset for run in runs)
     words = ["explore" if kind == "explorer" else kind, shown, *datasets, *parts]
     words += [seed] if seed and not any(seed in part for part in parts) else []
-    stem = re.sub("[^A-Za-z0-9+.-]+", "-", "-".join(filter(None, words)))
+    stem = slug("-".join(filter(None, words)))
     path = store.figures / f"{stem}.{form}"
     if not path.exists() or shows_the_same(store, path, kind, runs, choices, command_line()):
         return path

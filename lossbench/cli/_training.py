@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..engines import estimate, run_all
-from ..errors import Interrupted, LossbenchError
+from ..errors import ForeignFile, Interrupted, LossbenchError
 from ..runs.config import RunConfig
 from ..runs.config_builder import feasibility_warnings
 from ..runs.outcome import STORED, Outcome
@@ -169,7 +169,12 @@ def publish(
         files, problems = draw_figures(store, drawings)
         document = dataclasses.replace(document, files=files)
         write_tables(store, name, document)
-        write_index(store)
+        try:
+            write_index(store)
+        except ForeignFile as error:
+            print_warning(str(error))
+        except LossbenchError as error:
+            problems.append(str(error))
     figures = [str(store.root / file.path) for file in document.files]
     if json:
         runs = [o.result.to_dict() if o.result else None for o in outcomes]

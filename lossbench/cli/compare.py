@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import UsageError
+from ..files import slug
 from ..runs.config import BASE_LOSS, COMPARED_LOSSES, RUN_OPTIONS, RunConfig
 from ..runs.config_builder import config_at, lambda_target
 from ..runs.outcome import Outcome
@@ -134,8 +134,7 @@ def _baseline(baseline: str | None, losses: Sequence[str]) -> str:
 
 def _name(configs: Sequence[RunConfig], losses: int) -> str:
     """The name of the files of a comparison of so many losses."""
-    label = "-".join(dict.fromkeys(config.loss for config in configs))
-    label = re.sub("[^A-Za-z0-9+.-]+", "-", label)
+    label = slug("-".join(dict.fromkeys(config.loss for config in configs)))
     if losses > _PANEL_LOSSES:
         hashed = "" if losses == len(catalog.names("losses")) else f"-{zlib.crc32(label.encode()):08x}"
         label = f"{losses}-losses{hashed}"  # another set of as many losses is another file

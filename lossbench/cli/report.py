@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..errors import LossbenchError, RunError
-from ._options import DEFAULT_RESULTS, Json, Results, flag
+from ._options import DEFAULT_RESULTS, Json, Results, expand_home, flag
 from ._output import print_json, print_message
 
 
@@ -16,13 +16,18 @@ def report(
     ] = False,
     output: Annotated[
         Path | None,
-        flag("--output", "Write the page here, and nothing else (default: index.html in --results)."),
+        flag(
+            "--output",
+            "Write the page here, and nothing else (default: index.html in --results).",
+            callback=expand_home,
+        ),
     ] = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
     """Make one page of all tables and figures, with their conditions and commands; refresh the README."""
     from ..files import write_atomically
+    from ..reports.own_files import check_own
     from ..reports.site import html_page, markdown_page, read_site
     from ..runs.store import Store
 
@@ -34,6 +39,8 @@ def report(
     pages = {page: html_page(store, site, page.parent)}
     if output is None:
         pages[store.root / "README.md"] = markdown_page(site)
+    for path in pages:
+        check_own(path)
     stale = [path for path, content in pages.items() if not _holds(path, content)]
     if not check:
         for path in stale:

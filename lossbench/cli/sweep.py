@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..files import slug
 from ..runs.config import dataset_spec
 from ..runs.outcome import Outcome
 from ..runs.result import Status
@@ -38,9 +39,7 @@ def sweep(
     varied = varied_axes(configs, axes)
     store = Store(storage.results)
     outcomes = run_configs(configs, request, storage, jobs=jobs or 0)
-    name = "-".join(
-        ["sweep", configs[0].loss, *(axis.replace(".", "-") for axis in varied), configs[0].dataset]
-    )
+    name = slug("-".join(["sweep", configs[0].loss, *varied, configs[0].dataset]))
     over = ", ".join(varied) or "seeds"
     document = Document(
         kind="sweep",
@@ -66,7 +65,7 @@ def _drawings(
         if len(values) > 1 and all(
             isinstance(value, int | float) and not isinstance(value, bool) for value in values
         ):
-            path = store.figures / f"{name}-curves{'' if len(varied) == 1 else '-' + axis}.png"
+            path = store.figures / f"{name}-curves{'' if len(varied) == 1 else '-' + slug(axis)}.png"
             yield Drawing(path, "curves", runs, {"over": axis})
     seed = min(run.seed for run in runs)
     shown = [run for run in runs if run.seed == seed]

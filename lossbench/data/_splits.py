@@ -42,10 +42,10 @@ def data_folder(given: Path | None = None) -> Path:
     Raises DataError where there is no home directory that has a cache.
     """
     if given is not None:
-        return given
+        return Path(os.path.expanduser(given))
     named = os.environ.get("LOSSBENCH_DATA")
     if named:
-        return Path(named)
+        return Path(os.path.expanduser(named))
     with contextlib.suppress(RuntimeError):
         cache = Path(platformdirs.user_cache_dir("lossbench"))
         if cache.is_absolute():  # some versions return ~/.cache as it is

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunError, UsageError
-from ..files import read_json, to_json, write_atomically
+from ..files import read_json, slug, to_json, write_atomically
 from ..runs.config import FORMAT, RunConfig
 from ..runs.config_builder import config_at, config_from_dict
 from ..runs.store import Store
@@ -86,8 +85,7 @@ class TuningResult:
 
 def study_folder(store: Store, config: RunConfig) -> Path:
     """The folder of all studies of a config's loss; the JSON file has the same name."""
-    slug = re.sub(r"[^a-z0-9+-]+", "-", config.loss.lower()).strip("-")[:60]
-    return store.root / "tuned" / config.dataset / config.network / slug
+    return store.root / "tuned" / config.dataset / config.network / slug(config.loss)[:60]
 
 
 def result_path(store: Store, config: RunConfig) -> Path:

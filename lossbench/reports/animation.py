@@ -15,10 +15,10 @@ from PIL import Image
 
 from ..errors import RunError, UsageError
 from ..figures import PANEL, Panel, features, ink, ray, set_size, title_lines, to_plane
-from ..files import write_atomically
 from ..protocols import RunView
 from ..records import Embedding
 from .figure_files import check_choice, describe, render_pixels
+from .own_files import write_own
 
 FORMATS = ("gif", "mp4")
 _DPI = 110  # three panels are a thousand pixels wide: sharp on a page, half a megabyte
@@ -47,9 +47,9 @@ def animate(
     frames = (_frame(reels, epoch, longest[-1], view, style) for epoch in longest)
     if form == "gif":
         comment = "; ".join(map(describe, runs)).encode()
-        write_atomically(path, _gif(list(frames), fps, comment))
+        write_own(path, _gif(list(frames), fps, comment))
     else:
-        write_atomically(path, _mp4(frames, fps))
+        write_own(path, _mp4(frames, fps))
     return path
 
 
@@ -135,7 +135,14 @@ def _mp4(frames: Iterator[np.ndarray], fps: float) -> bytes:
         for frame in frames:
             if writer is None:
                 size = (frame.shape[1], frame.shape[0])
-                writer = imageio_ffmpeg.write_frames(str(file), size, fps=fps, macro_block_size=2, quality=8)
+                writer = imageio_ffmpeg.write_frames(
+                    str(file),
+                    size,
+                    fps=fps,
+                    macro_block_size=2,
+                    quality=8,
+                    output_params=["-metadata", "comment=made by lossbench"],
+                )
                 writer.send(None)
             writer.send(np.ascontiguousarray(frame))
         for _ in range(round(_REST * fps)):

@@ -25,6 +25,7 @@ from ..runs.store import Store
 from ..runs.stored_run import StoredRun, UntrainedRun
 from ..specs import catalog
 from ..statistics import Interval, PairedDifference
+from .own_files import check_document
 
 FORMAT = 2  # format 1 had no version, and only command, conditions, settings and against
 _SHOWS = {
@@ -133,7 +134,9 @@ def record_figure(
         file = written_file(store, path, kind, runs, choices)
         title = title or comparison_title([run.config for run in runs])
         document = Document(kind=made_by, title=title, command=command, files=[file])
-        write_atomically(store.figures / f"{path.name}.json", to_json(document.to_dict()).encode())
+        target = store.figures / f"{path.name}.json"
+        check_document(target)
+        write_atomically(target, to_json(document.to_dict()).encode())
 
 
 def shows_the_same(

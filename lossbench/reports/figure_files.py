@@ -19,7 +19,6 @@ from ..errors import RunError, UsageError
 from ..experiments.comparison import ComparisonRow, compare_losses
 from ..experiments.tuning_result import TuningResult
 from ..figures import STYLES, budget, critical_difference, forest
-from ..files import write_atomically
 from ..protocols import RunView
 from ..runs.config import BASE_LOSS
 from ..runs.outcome import Outcome
@@ -27,6 +26,7 @@ from ..runs.stored_run import StoredRun
 from ..specs import FigureSpec, Value, catalog
 from ..specs.quantities import higher_is_better, in_unit, is_percent, metric_name, parse_metrics
 from ..statistics import indistinguishable_groups, mean_ranks
+from .own_files import write_own
 
 FORMATS = ("png", "pdf", "svg")
 Compose = Callable[[Figure], None]
@@ -114,7 +114,7 @@ def write_figure(compose: Compose, path: Path, runs: Sequence[RunView] = (), sty
     dpi = _DPI if len(figure.axes) <= 20 else _GALLERY_DPI
     with _style(style):
         figure.savefig(content, format=form, dpi=dpi, metadata=_metadata(form, runs))
-    write_atomically(path, content.getvalue())
+    write_own(path, content.getvalue())
     return path
 
 

@@ -14,6 +14,7 @@ from ..runs.store import Store
 from ..specs.quantities import column_title, format_value, metric_name
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .document import Document
+from .own_files import check_document
 
 COLUMNS = (
     "test_accuracy",
@@ -172,6 +173,7 @@ def write_tables(store: Store, name: str, document: Document) -> None:
     if document.against:
         files["-against.csv"] = differences_csv(document.against)
     files[".json"] = to_json(document.to_dict()).encode()
+    check_document(store.tables / f"{name}.json")
     for end, content in files.items():
         write_atomically(store.tables / f"{name}{end}", content)
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from ..errors import RunError
-from ..files import write_atomically
 from ..runs.config import dataset_spec
 from ..runs.store import Store
 from ..tables import code, numeric_columns
 from .document import Document, WrittenFile, join_distinct, read_documents
+from .own_files import write_own
 from .result_tables import CaptionedTable, captioned_tables, markdown
 
 _EMBEDDED = (".png", ".svg", ".gif")  # in this order, when a figure is there in several formats
@@ -137,10 +137,13 @@ def markdown_page(site: Site) -> bytes:
 
 
 def write_index(store: Store) -> None:
-    """Bring results/README.md up to date; again if another command wrote a document meanwhile."""
+    """Bring results/README.md up to date; again if another command wrote a document meanwhile.
+
+    Raises ForeignFile for a README that lossbench did not write.
+    """
     page = None
     while (current := markdown_page(read_site(store))) != page:
-        write_atomically(store.root / "README.md", current)
+        write_own(store.root / "README.md", current)
         page = current
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from ..files import slug
 from ..records import SplitSpec
 from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog
 from .options import Option, options_of
@@ -129,8 +129,7 @@ class RunConfig:
     @property
     def run_name(self) -> str:
         """The name of the run's folder: short loss name and id."""
-        slug = re.sub(r"[^a-z0-9+-]+", "-", self.loss.lower()).strip("-")[:60]
-        return f"{slug}-{self.id}"
+        return f"{slug(self.loss)[:60]}-{self.id}"
 
     @property
     def title(self) -> str:

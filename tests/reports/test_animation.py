@@ -11,7 +11,7 @@ from PIL import Image
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.reports.animation import _frame, _reel, animate
-from lossbench.reports.figure_files import render_figure
+from lossbench.reports.figure_files import render_figure, render_pixels
 
 from ..figures.views import View, embedding, snapshots
 
@@ -49,9 +49,9 @@ def drawn(monkeypatch):
 
     def keep(paint, style):
         kept.append(render_figure(paint, style))
-        return kept[-1]
+        return render_pixels(paint, style)
 
-    monkeypatch.setattr("lossbench.reports.animation.render_figure", keep)
+    monkeypatch.setattr("lossbench.reports.animation.render_pixels", keep)
     return kept
 
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from ...errors import UsageError
 from ...figures import UNSEEN, colors
-from ...files import write_atomically
 from ...protocols import RunView
+from ..own_files import write_own
 from .data import run_data, run_labels
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def explore(runs: Sequence[RunView], path: Path) -> Path:
 
     Raises UsageError without Bokeh, RunError or DataError for a run without features or images.
     """
-    write_atomically(path, page(runs).encode())
+    write_own(path, page(runs).encode())
     return path
 
 

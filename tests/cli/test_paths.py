@@ -1,0 +1,88 @@
+"""Paths of the user: `~`, names of files from names of losses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossbench.__main__ import main
+from lossbench.cli import COMMANDS, Commands
+from lossbench.cli._options import expand_home
+from lossbench.data._splits import data_folder
+from lossbench.files import slug
+
+QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "256", "--device", "cpu"]
+
+
+def path_options() -> list[tuple[str, Any]]:
+    found = []
+    for name in COMMANDS:
+        command = Commands()[name]
+        for each in (command, *getattr(command, "commands", {}).values()):
+            options = [p for p in each.params if {"--results", "--output", "--data-dir"} & set(p.opts)]
+            found += [(name, option) for option in options]
+    return found
+
+
+def test_every_option_with_a_path_expands_the_home_folder() -> None:
+    assert len(path_options()) > 20
+    for name, option in path_options():
+        assert getattr(option.callback, "__wrapped__", option.callback) is expand_home, (name, option.opts)
+
+
+def test_the_data_folder_expands_it_too(monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOSSBENCH_DATA", "~/data")
+    assert data_folder() == tmp_path / "data"
+    assert data_folder(Path("~/other")) == tmp_path / "other"
+    monkeypatch.setenv("LOSSBENCH_DATA", "~nobody-of-this-name/data")
+    assert data_folder() == Path("~nobody-of-this-name/data")
+
+
+def test_results_in_the_home_folder(monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--loss", "softmax", *QUICK, "--results=~/x"]) == 0
+    assert (tmp_path / "x" / "runs").is_dir()
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize(
+    "text, name",
+    [
+        ("mine:Tanh", "mine-tanh"),
+        ("softmax+center", "softmax+center"),
+        ("Größe/..\\x?*<>|\"'", "gr-e-x"),
+        (" a_b.c ", "a-b-c"),
+        ("", ""),
+    ],
+)
+def test_a_slug_is_a_name_on_any_system(text: str, name: str) -> None:
+    assert slug(text) == name
+
+
+def test_long_names_are_cut_and_stay_different() -> None:
+    names = {slug("loss-" * 100 + end) for end in ("a", "b")}
+    assert len(names) == 2
+    assert max(map(len, names)) < 170
+
+
+def test_no_file_name_has_a_colon(monkeypatch: Any, tmp_path: Path) -> None:
+    """A loss from outside, in every command that names files by losses."""
+    (tmp_path / "mineloss.py").write_text(
+        "from lossbench.losses import Softmax\n\nclass Tanh(Softmax):\n    pass\n", encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    loss = "mineloss:Tanh"
+    assert main(["compare", "--losses", f"softmax,{loss}", "--seeds", "0-1", *QUICK, "--snapshots", "2"]) == 0
+    assert main(["sweep", "--loss", loss, "--lr", "0.01,0.02", *QUICK]) == 0
+    assert main(["tune", "--loss", loss, "--trials", "1", "--seeds", "7", *QUICK]) == 0
+    assert main(["plot", "confusion", "--loss", loss]) == 0
+    assert main(["animate", "--loss", loss]) == 0
+    assert main(["explore", "--loss", loss]) == 0
+    names = [path.name for path in (tmp_path / "results").rglob("*")]
+    assert sum("tanh" in name for name in names) > 12
+    assert not [name for name in names if set(name) & set(':\\*?"<>|')]

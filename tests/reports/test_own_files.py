@@ -1,0 +1,136 @@
+"""A file that lossbench did not write is never replaced; its own files are, also those of earlier versions."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lossbench.__main__ import main
+from lossbench.errors import ForeignFile
+from lossbench.reports.own_files import check_own
+
+Capture = pytest.CaptureFixture[str]
+QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "256", "--device", "cpu"]
+COMPARE = ["compare", "--losses", "softmax,center", *QUICK, "--snapshots", "2"]
+PUBLISHED = Path(__file__).parents[2] / "results" / "published"
+OLD_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
+<link rel="icon" href="data:,">
+<title>{}</title>
+"""
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compared")
+    assert main([*COMPARE, "--results", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(compared: Path, tmp_path: Path) -> Path:
+    shutil.copytree(compared, tmp_path / "results")
+    return tmp_path / "results"
+
+
+def test_compare_and_sweep_leave_a_readme_of_the_user(folder: Path, capsys: Capture) -> None:
+    """`--results .` in a project: tables and figures are written, its README stays."""
+    readme = folder / "README.md"
+    for words in (COMPARE, ["sweep", "--loss", "center", "--lambda", "0.1,1", *QUICK]):
+        readme.write_text("# My project\nIt compares losses with lossbench.\n")
+        shutil.rmtree(folder / "tables")
+        assert main([*words, "--results", str(folder)]) == 0
+        said = capsys.readouterr().err
+        assert f"warning: {readme} is no file of lossbench and is not replaced" in said
+        assert readme.read_text() == "# My project\nIt compares losses with lossbench.\n"
+        assert len(list((folder / "tables").glob(f"{words[0]}-*"))) >= 4
+
+
+@pytest.mark.parametrize("name", ["README.md", "index.html"])
+def test_report_refuses_and_writes_nothing(folder: Path, capsys: Capture, tmp_path: Path, name: str) -> None:
+    (folder / "README.md").unlink()
+    (folder / name).write_text("<title>Results of lossbench</title> mine")
+    assert main(["report", "--results", str(folder)]) == 1
+    assert capsys.readouterr().err.strip() == (
+        f"lossbench: {folder / name} is no file of lossbench and is not replaced; move it, or choose another "
+        "place with --output or --results."
+    )
+    assert (folder / name).read_text() == "<title>Results of lossbench</title> mine"
+    assert {path.name for path in folder.iterdir()} & {"README.md", "index.html"} == {name}
+    assert main(["report", "--results", str(folder), "--output", str(tmp_path / "page.html")]) == 0
+
+
+@pytest.mark.parametrize(
+    "words, name",
+    [
+        (["plot", "confusion"], "a.png"),
+        (["plot", "confusion"], "a.svg"),
+        (["plot", "confusion"], "a.pdf"),
+        (["animate"], "a.gif"),
+        (["explore"], "a.html"),
+        (["report"], "page"),
+    ],
+)
+def test_output_replaces_only_what_lossbench_wrote(
+    folder: Path, tmp_path: Path, capsys: Capture, words: list[str], name: str
+) -> None:
+    path = tmp_path / name
+    where = ["--results", str(folder), "--output", str(path)]
+    path.write_bytes(b"a thesis")
+    assert main([*words, *where]) == 1
+    assert f"{path} is no file of lossbench" in capsys.readouterr().err
+    assert path.read_bytes() == b"a thesis"
+    path.write_bytes(b"")  # as mktemp leaves it
+    for _ in range(2):  # then its own
+        assert main([*words, *where]) == 0
+    assert len(path.read_bytes()) > 500
+
+
+def test_a_figure_of_the_user_stays_and_the_table_is_written(folder: Path, capsys: Capture) -> None:
+    figure = folder / "figures" / "compare-softmax-center-digits.png"
+    figure.write_bytes(b"mine")
+    assert main([*COMPARE, "--results", str(folder)]) == 1
+    said = capsys.readouterr()
+    assert f"lossbench: {figure} is no file of lossbench" in said.err
+    assert "Softmax" in said.out
+    assert figure.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("content", ['{"mine": 1}', "[1]", "no JSON"])
+def test_a_json_file_of_the_user_stays(folder: Path, content: str) -> None:
+    table = folder / "tables" / "compare-softmax-center-digits.json"
+    beside = folder / "figures" / "a.png.json"
+    for path in (table, beside):
+        path.write_text(content)
+    assert main([*COMPARE, "--results", str(folder)]) == 1
+    assert main(["plot", "confusion", "--results", str(folder), "--output", str(beside.with_suffix(""))]) == 1
+    assert table.read_text() == beside.read_text() == content
+
+
+def test_published_files_are_recognised(tmp_path: Path) -> None:
+    """They were written by earlier versions."""
+    kinds = set()
+    for path in [PUBLISHED / "README.md", *(PUBLISHED / "figures").glob("*.[!j]*")]:
+        if path.suffix != ".json":
+            copied = tmp_path / path.name  # no document beside it
+            shutil.copy(path, copied)
+            check_own(copied)
+            kinds.add(path.suffix)
+    assert kinds >= {".md", ".png", ".gif"}
+    for title in ("Results of lossbench", "Softmax, Center · lossbench explore"):
+        (tmp_path / "page.html").write_text(OLD_PAGE.format(title), encoding="utf-8")
+        check_own(tmp_path / "page.html")
+    for name in ("page.html", "README.md", "a.mp4", "a.png"):
+        (tmp_path / name).write_text("Results of lossbench: Generated by lossbench")
+        with pytest.raises(ForeignFile):
+            check_own(tmp_path / name)
+    (tmp_path / "a.mp4.json").write_text(json.dumps({"command": "lossbench animate"}))
+    check_own(tmp_path / "a.mp4")
