@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import os
 import struct
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import platformdirs
 import torch
 from filelock import FileLock
 from torch import Tensor
@@ -130,11 +133,27 @@ def _fetch(
         raise DataError(f"{torchvision_class} is not in {raw}; {advice}.")
     from torchvision import datasets  # slow to import, and needed only here
 
+    new = [path for path in (raw, raw.parent, folder, *folder.parents) if not path.exists()]
     try:
-        raw.mkdir(parents=True, exist_ok=True)
         # one process fetches, the others of a sweep wait; stdout is kept for results
-        with FileLock(raw / ".lock"), contextlib.redirect_stdout(sys.stderr):
+        with FileLock(_lock_path(raw)), contextlib.redirect_stdout(sys.stderr):
+            raw.mkdir(parents=True, exist_ok=True)
             getattr(datasets, torchvision_class)(str(folder), download=True, **arguments)
     except Exception as error:  # RuntimeError, URLError, HTTPError, BadGzipFile, EOFError ...
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        for path in new:  # nothing stays behind in a folder that may be anybody's
+            with contextlib.suppress(OSError):  # it holds what was fetched
+                path.rmdir()
         raise DataError(f"{torchvision_class} could not be fetched ({reason}); {advice}.") from None
+
+
+def _lock_path(raw: Path) -> Path:
+    """The lock of a data set: not beside it, where it would stay, but in the user's cache, else in the
+    system's folder for temporary files."""
+    name = f"{hashlib.sha256(str(raw.resolve()).encode()).hexdigest()[:16]}.lock"
+    with contextlib.suppress(OSError, RuntimeError):
+        locks = Path(platformdirs.user_cache_dir("lossbench")) / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        if os.access(locks, os.W_OK):
+            return locks / name
+    return Path(tempfile.gettempdir()) / f"lossbench-{name}"

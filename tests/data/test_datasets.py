@@ -308,3 +308,33 @@ def test_the_real_mnist(mnist_folder: Path) -> None:
     assert torch.bincount(test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert train.images.float().mean() == pytest.approx(0.1307 * 255, abs=0.02)
+
+
+@pytest.mark.parametrize("existing", ["", "photos", "photos/MNIST/raw"])
+def test_a_failed_download_leaves_the_folder_of_the_user_as_it_was(
+    existing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: list[Any]
+) -> None:
+    """No lock, no empty folder; the lock is in the user's cache, or, where there is none, among temporary files."""
+    (tmp_path / existing).mkdir(parents=True, exist_ok=True)
+    before = set(tmp_path.rglob("*"))
+    for home in ("cache", "file/below"):
+        (tmp_path.parent / f"{tmp_path.name}-home").mkdir(exist_ok=True)
+        place = tmp_path.parent / f"{tmp_path.name}-home"
+        (place / "file").write_text("no folder")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(place / home))
+        assert "could not be fetched" in sentence("mnist", tmp_path / "photos", download=True)
+        assert set(tmp_path.rglob("*")) == before
+        assert (place / "cache" / "lossbench" / "locks").is_dir()
+
+
+def test_what_was_fetched_before_a_failure_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: list[Any]
+) -> None:
+    def part(root: str, **_: Any) -> None:
+        (Path(root) / "MNIST" / "raw" / "t10k-labels-idx1-ubyte.gz").write_bytes(b"a part")
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST", part)
+    sentence("mnist", tmp_path, download=True)
+    names = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert names == ["t10k-labels-idx1-ubyte.gz"]
