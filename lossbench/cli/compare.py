@@ -76,14 +76,15 @@ def compare(
     metrics = parse_metrics(metric, unseen="unseen" in request.axes)
     store = Store(storage.results)
     configs = _configs(request, losses, seeds, datasets)
+    tuning = ""
     if tuned:
-        configs = _tuned_configs(store, configs)
+        configs, tuning = _tuned_configs(store, configs)
     reference = _baseline(baseline, list(configs))
     all_configs = list(dict.fromkeys(config for group in configs.values() for config in group))
     outcomes = with_metrics(run_configs(all_configs, request, storage, jobs=jobs), store, metrics)
     by_config = {outcome.config: outcome for outcome in outcomes}
     groups = {loss: [by_config[config] for config in group] for loss, group in configs.items()}
-    document = _document(groups, outcomes, reference, metrics)
+    document = _document(groups, outcomes, reference, metrics, tuning)
     name = _name(all_configs, len(configs)) + ("-tuned" if tuned else "")
     publish(store, name, document, outcomes, _drawings(store, name, groups, document), json=json)
 
@@ -101,18 +102,23 @@ def _configs(request: Request, losses: str, seeds: str, datasets: str | None) ->
     return {loss: expand(loss, own) for loss, own in axes_by_loss(names, axes).items()}
 
 
-def _tuned_configs(store: Store, configs: Mapping[str, list[RunConfig]]) -> dict[str, list[RunConfig]]:
-    """The same runs with the settings that `tune` found; a warning where the numbers of trials differ."""
-    from ..experiments.tuning_result import read_result
+def _tuned_configs(
+    store: Store, configs: Mapping[str, list[RunConfig]]
+) -> tuple[dict[str, list[RunConfig]], str]:
+    """The same runs with the settings that `tune` found, and a sentence on how, which is also a warning where
+    the losses were not tuned alike. Raises UsageError for a seed on which a loss was tuned."""
+    from ..experiments.tuning_result import check_other_seeds, describe_tuning, read_result
 
     results = {config: read_result(store, config) for group in configs.values() for config in group}
-    budgets = sorted({result.trials for result in results.values()})
-    if len(budgets) > 1:
-        print_warning(f"the losses were tuned with unequal budgets: {', '.join(map(str, budgets))} trials.")
-    return {
+    check_other_seeds(results)
+    text, alike = describe_tuning(list(results.values()))
+    if not alike:
+        print_warning(text)
+    at_points = {
         loss: [_at_point(loss, config, results[config].point) for config in group]
         for loss, group in configs.items()
     }
+    return at_points, text
 
 
 def _at_point(loss: str, config: RunConfig, point: Mapping[str, Value]) -> RunConfig:
@@ -147,6 +153,7 @@ def _document(
     outcomes: Sequence[Outcome],
     baseline: str,
     metrics: Sequence[str],
+    tuning: str,
 ) -> Document:
     from ..experiments.comparison import compare_losses
     from ..experiments.summary import summarize
@@ -159,7 +166,7 @@ def _document(
         kind="compare",
         title=comparison_title(configs),
         command=command_line(),
-        conditions=conditions(outcomes),
+        conditions=" ".join(filter(None, [conditions(outcomes), tuning])),
         metrics=metrics,
         settings=summarize(outcomes),
         against=compare_losses(groups, baseline, metrics, datasets) if paired else (),
@@ -169,8 +176,9 @@ def _document(
 def _drawings(
     store: Store, name: str, groups: Mapping[str, Sequence[Outcome]], document: Document
 ) -> Iterator[Drawing]:
-    """For each data set the features of the first seed of each loss, and with several seeds the paired
+    """For each data set the features of one seed of each loss, and with several seeds the paired
     differences by the first metric that has any; with several data sets the mean ranks."""
+    from ..runs.selection import name_differences, one_seed
     from ..runs.stored_run import StoredRun
     from ._training import Drawing
 
@@ -182,9 +190,10 @@ def _drawings(
     for dataset in datasets:
         by_loss = [[run for run in group if run.config.dataset == dataset] for group in runs]
         suffix = "" if len(datasets) == 1 else f"-{dataset}"
-        first = list({group[0].name: group[0] for group in by_loss if group}.values())
+        first = one_seed(by_loss)
         if not first:
             continue
+        name_differences(first)
         kind = "features" if len(first) <= _PANEL_LOSSES else "lambda-grid"
         yield Drawing(store.figures / f"{name}{suffix}.png", kind, first)
         rows = [row for row in document.against if row.dataset == dataset]

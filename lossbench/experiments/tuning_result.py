@@ -18,7 +18,7 @@ from ..runs.config import FORMAT, RunConfig
 from ..runs.config_builder import config_at, config_from_dict
 from ..runs.store import Store
 from ..specs import Value
-from ..specs.quantities import higher_is_better
+from ..specs.quantities import higher_is_better, metric_name
 from .search_space import Range
 
 _KEYS = {"pruned": "hopeless"}
@@ -126,6 +126,45 @@ def read_result(store: Store, config: RunConfig) -> TuningResult:
     if "lambda" not in result.point and weights[0] != weights[1]:
         raise UsageError(f"{path} is a search of {result.loss}, whose weights are others.")
     return result
+
+
+def check_other_seeds(results: Mapping[RunConfig, TuningResult]) -> None:
+    """Raise UsageError for a run of a seed on which its loss was tuned, and which its settings fit too well."""
+    used = {config: result for config, result in results.items() if config.seed in result.seeds}
+    if used:
+        losses = ", ".join(dict.fromkeys(result.loss for result in used.values()))
+        seeds = sorted({config.seed for config in used})
+        every = {seed for result in results.values() for seed in result.seeds}
+        others = [seed for seed in range(len(every) + 5) if seed not in every][:5]
+        raise UsageError(
+            f"{losses} was tuned on seed{'s'[: len(seeds) - 1]} {', '.join(map(str, seeds))}; "
+            f"compare on others, such as --seeds {','.join(map(str, others))}."
+        )
+
+
+def describe_tuning(results: Sequence[TuningResult]) -> tuple[str, bool]:
+    """A sentence on how settings were found, and whether all losses of a data set were tuned by the same
+    metric, number of trials and seeds, under the same conditions."""
+    ways: dict[str, dict[str, str]] = {}  # by data set and loss
+    for result in results:
+        config = result.config
+        words = [f"by {metric_name(result.metric)}", f"{result.trials} trials of {config.epochs} epochs"]
+        words += [f"seeds {', '.join(map(str, result.seeds))}", f"{config.feature_dim}-D features"]
+        words += [f"{config.val_size:,} validation images"]
+        words += [f"without classes {config.unseen_names}"] if config.unseen else []
+        ways.setdefault(config.dataset, {})[result.loss] = ", ".join(words)
+    alike = all(len(set(way.values())) == 1 for way in ways.values())
+    if alike:
+        texts = [
+            f"{f'{dataset}: ' if len(ways) > 1 else ''}{min(way.values())}" for dataset, way in ways.items()
+        ]
+        return f"Settings found by `lossbench tune` {'; '.join(texts)}.", True
+    texts = [
+        f"{loss}{f' on {dataset}' if len(ways) > 1 else ''} {text}"
+        for dataset, way in ways.items()
+        for loss, text in way.items()
+    ]
+    return f"Settings found by `lossbench tune`, not under equal conditions: {'; '.join(texts)}.", False
 
 
 def _read(path: Path) -> TuningResult:

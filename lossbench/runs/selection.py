@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,16 @@ def name_differences(runs: Iterable[StoredRun]) -> None:
     seeds = len({run.seed for run in runs}) > 1
     for run, text in zip(runs, describe_differences(runs), strict=True):
         run.conditions, run.seed_in_caption = text, seeds
+
+
+def one_seed(groups: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:
+    """One run of each group, of the seed that most groups have, the first of several; of a group without that
+    seed its first run."""
+    groups = [group for group in groups if group]
+    counts = Counter(seed for group in groups for seed in {run.seed for run in group})
+    seed = min(counts, key=lambda each: (-counts[each], each), default=0)
+    shown = [next((run for run in group if run.seed == seed), group[0]) for group in groups]
+    return list({run.config: run for run in shown}.values())
 
 
 def command_for(losses: Sequence[str], wanted: RunFilter, like: RunConfig | None = None) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.cli.compare import _tuned_configs
-from lossbench.errors import RunError
+from lossbench.errors import RunError, UsageError
 from lossbench.reports.figure_files import compose_ranks, render_figure
 from lossbench.runs import measurement
 from lossbench.runs.config_builder import make_config
@@ -280,23 +280,60 @@ def test_an_unknown_data_set_among_several(capsys: Capture, tmp_path: Path) -> N
 
 
 def test_tuned_settings_join_those_that_were_given(tmp_path: Path, monkeypatch: Any) -> None:
-    tuned = SimpleNamespace(point={"lr": 0.004, "arcface.scale": 20.0}, trials=3)
+    tuned = tuning("arcface", point={"lr": 0.004, "arcface.scale": 20.0})
     monkeypatch.setattr("lossbench.experiments.tuning_result.read_result", lambda *_: tuned)
     given = make_config(loss="arcface", dataset="digits", settings={"margin": 0.2}, seed=4, epochs=7)
-    (config,) = _tuned_configs(Store(tmp_path), {"arcface": [given]})["arcface"]
+    (config,) = _tuned_configs(Store(tmp_path), {"arcface": [given]})[0]["arcface"]
     assert (config.lr, config.seed, config.epochs) == (0.004, 4, 7)
     assert dict(config.terms[0].settings) == {**dict(given.terms[0].settings), "scale": 20.0}
     tuned.point = {}
     center = make_config(loss="center", lam=0.25, dataset="digits")
-    assert _tuned_configs(Store(tmp_path), {"center": [center]}) == {"center": [center]}
+    assert _tuned_configs(Store(tmp_path), {"center": [center]})[0] == {"center": [center]}
 
 
-def test_unequal_budgets_of_tuning_are_warned_of(tmp_path: Path, monkeypatch: Any, capsys: Capture) -> None:
-    trials = {"arcface": 3, "center": 30}
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"trials": 30}, "30 trials"),
+        ({"metric": "nn-accuracy"}, "by 1-NN accuracy"),
+        ({"seeds": (7,)}, "seeds 7"),
+        ({"epochs": 2}, "2 epochs"),
+        ({"feature_dim": 3}, "3-D features"),
+    ],
+)
+def test_losses_tuned_unequally_are_warned_of_and_the_table_says_so(
+    tmp_path: Path, monkeypatch: Any, capsys: Capture, other: dict[str, Any], words: str
+) -> None:
+    results = {"arcface": tuning("arcface"), "center": tuning("center", **other)}
     monkeypatch.setattr(
-        "lossbench.experiments.tuning_result.read_result",
-        lambda _, config: SimpleNamespace(point={}, trials=trials[config.loss]),
+        "lossbench.experiments.tuning_result.read_result", lambda _, config: results[config.loss]
     )
-    configs = {loss: [make_config(loss=loss, dataset="digits")] for loss in trials}
-    _tuned_configs(Store(tmp_path), configs)
-    assert "unequal budgets: 3, 30 trials" in capsys.readouterr().err
+    configs = {loss: [make_config(loss=loss, dataset="digits")] for loss in results}
+    _, text = _tuned_configs(Store(tmp_path), configs)
+    assert "not under equal conditions" in text
+    assert words in text
+    assert text in capsys.readouterr().err
+    results["center"] = tuning("center")
+    _, text = _tuned_configs(Store(tmp_path), configs)
+    assert text == (
+        "Settings found by `lossbench tune` by val accuracy, 3 trials of 40 epochs, seeds 1000, 1001, "
+        "2-D features, 180 validation images."
+    )
+    assert not capsys.readouterr().err
+
+
+def test_seeds_that_tuning_used_are_refused(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(
+        "lossbench.experiments.tuning_result.read_result", lambda _, config: tuning("center", seeds=(0, 1))
+    )
+    configs = {"center": [make_config(loss="center", dataset="digits", seed=seed) for seed in (1, 2)]}
+    with pytest.raises(UsageError, match=r"center was tuned on seed 1; compare on others, .*--seeds 2,3,4"):
+        _tuned_configs(Store(tmp_path), configs)
+
+
+def tuning(loss: str, *, point: Any = None, **options: Any) -> SimpleNamespace:
+    """A result of tuning."""
+    found = {"metric": "val_accuracy", "trials": 3, "seeds": (1000, 1001)}
+    found |= {name: options.pop(name) for name in list(options) if name in found}
+    config = make_config(loss=loss, dataset="digits", **options)
+    return SimpleNamespace(point=point or {}, loss=loss, config=config, **found)

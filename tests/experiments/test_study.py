@@ -254,7 +254,8 @@ def test_compare_uses_what_was_found(tmp_path, capsys, trained):
     command = ["compare", "--losses", "softmax,arcface", "--tuned", *QUICK, "--results", tmp_path, "--json"]
     code, out, err = call(capsys, *command)
     assert code == 0
-    assert "unequal budgets: 2, 3 trials" in err
+    assert "not under equal conditions" in err
+    assert json.loads(out)["conditions"].endswith(err.partition("warning: ")[2].splitlines()[0])
     for result in json.loads(out)["runs"]:
         config = Store(tmp_path).find(result["run"]).config
         found = json.loads((tmp_path / f"tuned/digits/compact/{config.loss}.json").read_text())
