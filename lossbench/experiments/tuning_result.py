@@ -129,7 +129,7 @@ def read_result(store: Store, config: RunConfig) -> TuningResult:
 
 
 def check_other_seeds(results: Mapping[RunConfig, TuningResult]) -> None:
-    """Raise UsageError for a run of a seed on which its loss was tuned, and which its settings fit too well."""
+    """Raise UsageError for a run of a seed on which its loss was tuned: the settings suit that seed."""
     used = {config: result for config, result in results.items() if config.seed in result.seeds}
     if used:
         losses = ", ".join(dict.fromkeys(result.loss for result in used.values()))
