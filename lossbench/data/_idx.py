@@ -140,7 +140,7 @@ def _fetch(
             raw.mkdir(parents=True, exist_ok=True)
             getattr(datasets, torchvision_class)(str(folder), download=True, **arguments)
     except Exception as error:  # RuntimeError, URLError, HTTPError, BadGzipFile, EOFError ...
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__  # torchvision's has several lines
         for path in new:  # nothing stays behind in a folder that may be anybody's
             with contextlib.suppress(OSError):  # it holds what was fetched
                 path.rmdir()

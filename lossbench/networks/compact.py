@@ -16,6 +16,7 @@ from ._feature_layer import FeatureLayer, output_size
 SPEC = NetworkSpec(
     title="Compact",
     summary="five strided or unpadded convolutions with batch norm, made for speed",
+    smallest_batch=2,
 )
 _CONVOLUTIONS = ((32, 5, 2), (32, 3, 1), (32, 3, 1), (32, 3, 1), (48, 3, 1))  # channels, kernel, stride
 _HIDDEN = 96

@@ -97,7 +97,7 @@ class RunConfig:
     unseen: Annotated[
         tuple[int, ...],
         Option(
-            "Classes kept out of training and evaluated separately, like 7,8,9 (open set).",
+            "Classes kept out of training and evaluated separately, like 7,8,9 or 7-9 (open set).",
             "Data",
             default_text="none",
         ),

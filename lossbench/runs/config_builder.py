@@ -47,7 +47,14 @@ def make_config(
         )
         for name, weight in weights.items()
     )
-    return RunConfig(terms=terms, **values | sampling(values, terms, shape[0]))
+    values |= sampling(values, terms, shape[0])
+    smallest = catalog.spec("networks", values["network"]).smallest_batch
+    if values["batch_size"] < smallest:
+        raise UsageError(
+            f"--batch-size {values['batch_size']} is too small; the batch norm of --network "
+            f"{values['network']} needs {smallest} samples."
+        )
+    return RunConfig(terms=terms, **values)
 
 
 def config_at(loss: str, point: Mapping[str, Value]) -> RunConfig:
@@ -103,18 +110,27 @@ def _from_dict(data: Mapping[str, Any]) -> RunConfig:
 
 
 def _unseen(unseen: str | Sequence[int], names: Sequence[str]) -> tuple[int, ...]:
-    """Labels of the classes to keep out, from `7,8,9`, class names, or stored labels."""
+    """Labels of the classes to keep out, from `7,8,9` or `7-9`, class names, or stored labels."""
     if isinstance(unseen, str):
-        words = [word.strip() for word in unseen.split(",")]
-        if wrong := [word for word in words if word not in names]:
-            raise UsageError(f"--unseen {wrong[0][:40]} is no class; there are: {', '.join(names)}.")
-        unseen = [names.index(word) for word in words]
+        unseen = [label for word in unseen.split(",") for label in _labels(word.strip(), names)]
     elif any(not isinstance(label, int) or not 0 <= label < len(names) for label in unseen):
         raise UsageError("unseen names labels that the data set does not have.")
     labels = tuple(sorted(set(unseen)))
     if len(names) - len(labels) < 2:
         raise UsageError(f"--unseen leaves {len(names) - len(labels)} classes; training needs two.")
     return labels
+
+
+def _labels(word: str, names: Sequence[str]) -> Sequence[int]:
+    """The label of a class name, or those of a range of them such as `7-9`; names may have hyphens."""
+    if word in names:
+        return [names.index(word)]
+    parts = word.split("-")
+    for place in range(1, len(parts)):
+        first, last = "-".join(parts[:place]).strip(), "-".join(parts[place:]).strip()
+        if first in names and last in names and names.index(first) <= names.index(last):
+            return range(names.index(first), names.index(last) + 1)
+    raise UsageError(f"--unseen {word[:40]} is no class or range of classes; there are: {', '.join(names)}.")
 
 
 def lambda_target(parsed: Sequence[tuple[str, float | None]]) -> str | None:

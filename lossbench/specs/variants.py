@@ -71,11 +71,15 @@ class LossSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """What a network is and where it comes from; its class is built from (input_shape, feature_dim)."""
+    """What a network is and where it comes from; its class is built from (input_shape, feature_dim).
+
+    smallest_batch: the samples that a training step needs, two with batch norm.
+    """
 
     title: str
     summary: str
     paper: str = ""
+    smallest_batch: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -209,6 +209,7 @@ def test_without_a_network_the_sentence_says_what_to_do_at_once(
     assert time.perf_counter() - started < 10
     assert no_network, "it never tried"
     assert "could not be fetched" in message
+    assert "network is unreachable" in message, "the reason"
     assert all(file in message for file in FILES[NAMES[name]])
     assert str(tmp_path / NAMES[name] / "raw") in message
     assert "--dataset digits" in message

@@ -590,3 +590,30 @@ def test_optimizer_and_schedule_are_part_of_a_run_but_not_of_the_json_of_older_r
 def test_an_option_that_does_not_exist_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(TypeError, match="'epoch'"):
         made(epoch=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [("7-9", (7, 8, 9)), ("0-1, 9", (0, 1, 9)), ("7-7", (7,)), ("7 - 9", (7, 8, 9)), ("7-9,8", (7, 8, 9))],
+)
+def test_unseen_classes_can_be_a_range(text: str, labels: tuple[int, ...]) -> None:
+    assert made("softmax", unseen=text).unseen == labels
+    assert made("softmax", unseen=text).id == made("softmax", unseen=",".join(map(str, labels))).id
+
+
+def test_hyphens_of_class_names_are_no_ranges() -> None:
+    assert made("softmax", dataset="fashion-mnist", unseen="T-shirt").unseen == (0,)
+    assert made("softmax", dataset="fashion-mnist", unseen="T-shirt-pullover").unseen == (0, 1, 2)
+
+
+@pytest.mark.parametrize("text", ["9-7", "7-", "-7", "7-12", "7-8-9", "-"])
+def test_what_is_no_range_of_classes_is_a_sentence(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--unseen .* is no class or range"):
+        made("softmax", unseen=text)
+
+
+def test_a_batch_of_one_is_a_sentence_where_the_network_has_batch_norm() -> None:
+    with pytest.raises(UsageError, match=r"--batch-size 1 is too small; .* needs 2 samples"):
+        made("softmax", network="compact", batch_size=1)
+    assert made("softmax", network="compact", batch_size=2).batch_size == 2
+    assert made("softmax", network="lenet", batch_size=1).batch_size == 1
