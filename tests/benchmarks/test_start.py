@@ -33,7 +33,7 @@ def test_runs_are_as_large_as_asked_for_and_are_drawn(tmp_path):
         assert 0.5 < run.numbers["test_accuracy"] <= 1
     shown = [word for name in names for word in ("--run", name)]
     assert main(["plot", *shown, "--results", str(tmp_path)]) == 0
-    assert len(list((tmp_path / "figures").iterdir())) == 1
+    assert len(list((tmp_path / "figures").glob("*.png"))) == 1
 
 
 def test_a_command_that_fails_is_a_run_error():

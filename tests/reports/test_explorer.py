@@ -493,8 +493,11 @@ def test_without_bokeh_it_says_how_to_get_it(monkeypatch):
 def test_the_command_writes_one_page_below_figures(stored, capsys):
     results = stored[0].folder.path.parent.parent
     capsys.readouterr()
-    assert main(["explore", "--loss", "center,triplet", "--results", str(results), "--json"]) == 0
+    named = [
+        word for run in stored for word in ("--run", run.name) if run.config.loss in ("center", "triplet")
+    ]
+    assert main(["explore", *named[:4], "--results", str(results), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert Path(found["page"]) == results / "figures" / "explore-center-triplet-digits.html"
+    assert Path(found["page"]).parent == results / "figures"
     assert Path(found["page"]).stat().st_size < 5e6
     assert len(found["runs"]) == 2

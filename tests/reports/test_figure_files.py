@@ -194,8 +194,8 @@ def test_losses_can_be_drawn_before_any_training(tmp_path, capsys):
     assert "ArcFace (m = 0.3, s = 16)" in text
     assert "CosFace" in text
     assert "SphereFace" not in text
-    assert main(["plot", "target-logits", "--loss", "softmax", "--results", str(tmp_path)]) == 1
-    assert "None of these runs has a target logit" in capsys.readouterr().err
+    assert main(["plot", "target-logits", "--loss", "softmax", "--results", str(tmp_path)]) == 2
+    assert "Softmax has no target logit that depends on the angle alone" in capsys.readouterr().err
 
 
 def test_drawing_stored_features_needs_neither_torch_nor_scipy(folder, tmp_path):

@@ -243,7 +243,7 @@ def test_stale_is_named_and_left_alone(copied: Path, capsys: Capture, changed: s
     elif changed == "figure":
         (copied / "figures" / f"{SWEPT}-grid.png").write_bytes(b"another")
     elif changed == "readme":
-        (copied / "README.md").write_text("mine")
+        (copied / "README.md").write_text(f"{(copied / 'README.md').read_text()}\nOld.\n")
     else:
         (copied / "index.html").unlink()
     stale = {"table": ["index.html", "README.md"], "readme": ["README.md"]}.get(changed, ["index.html"])
@@ -338,7 +338,7 @@ def test_two_commands_that_write_at_once_both_stand_in_the_readme(tmp_path: Path
     """The second writes its document and the README after the first has read, and before it writes."""
     store = Store(tmp_path)
     write_tables(store, "compare-a", document("A", "A", "lossbench compare a"))
-    whole, calls = site.write_atomically, []
+    whole, calls = site.write_own, []
 
     def late(path: Path, content: bytes) -> None:
         calls.append(path)
@@ -347,7 +347,7 @@ def test_two_commands_that_write_at_once_both_stand_in_the_readme(tmp_path: Path
             write_index(store)
         whole(path, content)
 
-    monkeypatch.setattr(site, "write_atomically", late)
+    monkeypatch.setattr(site, "write_own", late)
     write_index(store)
     assert len(calls) == 3
     text = (tmp_path / "README.md").read_text()
