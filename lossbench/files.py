@@ -112,7 +112,7 @@ def file_lock(path: Path, timeout: float = -1) -> FileLock:
 
 
 def drop_leftovers(folder: Path) -> None:
-    """Remove what writers that were killed left in a folder that nobody else writes to now."""
+    """Remove temporary files of killed writers from a folder that no other process writes to now."""
     for path in folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             path.unlink()

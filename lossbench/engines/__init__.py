@@ -72,7 +72,7 @@ def estimate(
     workers: int | None = None,
     force: bool = False,
 ) -> Estimate | None:
-    """How long `run_all` will take with the same arguments; None on Ray, where nobody has measured it.
+    """How long `run_all` will take with the same arguments; None on Ray, where it is not known.
 
     Raises DataError when the data set is not there.
     """

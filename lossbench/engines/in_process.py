@@ -48,7 +48,7 @@ def train_here(
 
 
 def outcome_of_error(run: RunFolder, error: Exception) -> Outcome:
-    """The outcome of a run that raised an error; one that nobody expected leaves its traceback in the log."""
+    """The outcome of a run that raised an error; an unexpected one leaves its traceback in the log."""
     config, message = run.config, str(error)
     if isinstance(error, Diverged):
         return Outcome(config, Status.DIVERGED, run.result(), message)

@@ -161,7 +161,7 @@ class Scheduler:
             self.attempts[run] -= 1
             return None
         if status is Status.INTERRUPTED and not self.stop():
-            status = Status.DIED  # somebody else stopped its worker
+            status = Status.DIED  # its worker was stopped from outside
         if status is not Status.DIED:
             return outcome
         if self.attempts[run] < ATTEMPTS:

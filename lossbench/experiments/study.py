@@ -203,7 +203,7 @@ class _JournalLock:
     """Gives the journal one writer at a time, in the interface that Optuna asks for.
 
     The operating system frees it when its owner dies. A line that was half written then is cut off: the next
-    one would be appended to it, and nobody could read the journal again.
+    one would be appended to it, and the journal could not be read again.
     """
 
     def __init__(self, path: Path) -> None:

@@ -10,7 +10,7 @@ the end. In the plane: narrow rays at even angles.
 
 Departures from the paper: scale and margin defaults suit (C, D). t moves after the value is computed, as in
 the paper's Algorithm 1; the released code moves it before. Past theta + m = pi the target is s (cos(theta)
-- m sin(m)), as in that code, while hard is judged by cos(theta_y + m) itself. `soft_start` is ours (see
+- m sin(m)), as in that code, while hard is decided by cos(theta_y + m) itself. `soft_start` is ours (see
 _soft_start.py): it scales the modulation of negatives like the margin. pytorch-metric-learning has no
 CurricularFace.
 """

@@ -87,7 +87,7 @@ def _longest(offsets: Tensor, labels: Tensor, classes: int, k: int) -> tuple[Ten
 
     First the k longest of each sample to a later one, then the k longest of those in each class. Only the
     choice is made here, by |u|^2 - 2 u v + |v|^2: one matrix product, and safe because the offsets are
-    taken from the class mean, so that they are no longer than the distances sought.
+    taken from the class mean, so that they are no longer than the distances needed.
     """
     squares = offsets.square().sum(1)
     later = (labels.unsqueeze(1) == labels).triu(1)

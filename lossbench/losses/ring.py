@@ -30,7 +30,7 @@ class Ring(Loss):
         weight=setting(
             0.1, "weight of the ring term beside softmax", ge=0, sweep="0.001:1:log:4", paper="0.01 (faces)"
         ),
-        exceptions={"separation": "only lengths count: whoever stands on the circle, the value is the same"},
+        exceptions={"separation": "only lengths count: on the circle the value is the same at every angle"},
     )
     radius: float = setting(
         10.0,

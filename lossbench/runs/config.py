@@ -205,7 +205,7 @@ class RunConfig:
         return value
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; `resolving.config_from_dict` gives the same config back.
+        """Plain data for JSON; `config_builder.config_from_dict` gives the same config back.
 
         A setting with a default of its own is left out there, so ids are older than such settings.
         """

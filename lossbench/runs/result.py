@@ -34,7 +34,7 @@ class Status(str, Enum):
 
 
 class Machine(NamedTuple):
-    """What a reader needs to judge a time: device, threads of the run, versions."""
+    """What a time depends on: device, threads of the run, versions."""
 
     device: str = ""
     device_name: str = ""
