@@ -68,9 +68,9 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """The error for a `name` that is none of the `known` ones, with near matches."""
+def unknown_name(kind: str, name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> UsageError:
+    """The error for a `name` that is none of the `known` ones, with near matches among them and `aliases`."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*known, *aliases], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}."
     return UsageError(f"Unknown {kind} '{name}'; {hint}")

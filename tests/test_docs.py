@@ -70,10 +70,11 @@ def setting_line(name: str, setting: dict[str, Any]) -> str:
 
 def loss_section(loss: dict[str, Any]) -> str:
     sampler = "class-balanced" if loss["sampler"] == "balanced" else "shuffled"
+    also = f" Also called {', '.join(f'`{alias}`' for alias in loss['aliases'])}." if loss["aliases"] else ""
     lines = [
         f"### `{loss['name']}`",
         "",
-        f"**{loss['title']}.** {loss['summary']}",
+        f"**{loss['title']}.** {loss['summary']}{also}",
         "",
         f"```\n{loss['equation']}\n```",
         "",

@@ -70,7 +70,8 @@ def measure(
     name.
     """
     timings = []
-    specs = {name: catalog.spec("losses", name) for name in names or catalog.names("losses")}
+    own_names = map(catalog.canonical, names or catalog.names("losses"))
+    specs = {name: catalog.spec("losses", name) for name in own_names}
     with thread_count(threads), seeded(0, "benchmark"):
         step = _training_step(batch_size)
         labels = torch.arange(batch_size) % CLASSES

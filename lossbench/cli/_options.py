@@ -22,7 +22,8 @@ from ..errors import UsageError
 from ..experiments.grid import parse_values
 from ..runs.config import LOSS_OPTIONS, RUN_OPTIONS
 from ..runs.options import Option, Options, default_text
-from ..specs import Value
+from ..specs import Value, catalog
+from ..specs.expressions import canonical_sum
 
 DEFAULT_RESULTS = Path("results")
 PLACEMENT_OPTIONS = {
@@ -85,12 +86,20 @@ Output = Annotated[
 ]
 Style = Annotated[str, flag("--style", "paper, slides or dark.", "Output")]
 Seeds = Annotated[str, flag("--seeds", "Seeds: 0-4 or 0,3,5-7.", "Training")]
+
+
+def canonical_losses(losses: str | None) -> str | None:
+    """Losses or sums, separated by commas, with the canonical names of all losses."""
+    return None if losses is None else ",".join(map(canonical_sum, losses.split(",")))
+
+
 LossName = Annotated[
     str,
     flag(
         "--loss",
         "A loss, or a weighted sum such as 'softmax + 0.003*center'; `lossbench losses` lists them.",
         "Loss",
+        callback=canonical_losses,
     ),
 ]
 Settings = Annotated[
@@ -163,7 +172,8 @@ def parse_settings(texts: list[str] | None) -> dict[str, str]:
         name, _, value = (part.strip() for part in text.partition("="))
         if not name or not value:
             raise UsageError(f"--set {text}: write it as name=value, for example --set alpha=0.3.")
-        settings[name] = value
+        term, dot, key = name.rpartition(".")
+        settings[catalog.canonical(term) + dot + key] = value
     return settings
 
 

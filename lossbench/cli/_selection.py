@@ -21,7 +21,7 @@ from ..runs.config_builder import config_at
 from ..runs.result import Status
 from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences, select
 from ..specs import catalog
-from ._options import Storage, flag
+from ._options import Storage, canonical_losses, flag
 from ._output import command_line, print_warning
 
 if TYPE_CHECKING:
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from ..runs.stored_run import StoredRun
 
 _RUN = flag("--run", "A run by name, id or their beginning; repeatable (default: by --loss).", "Loss")
-_LOSS = flag("--loss", "Losses that are shown, separated by commas (default: the figure's).", "Loss")
+_LOSS = flag(
+    "--loss",
+    "Losses that are shown, separated by commas (default: the figure's).",
+    "Loss",
+    callback=canonical_losses,
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..specs import Value, catalog
 from ..specs.expressions import parse_sum
-from ._options import Jobs, Json, Request, Seeds, Storage, flag, run_options
+from ._options import Jobs, Json, Request, Seeds, Storage, canonical_losses, flag, run_options
 from ._output import command_line, print_warning
 
 if TYPE_CHECKING:
@@ -28,13 +28,22 @@ if TYPE_CHECKING:
     from ..runs.stored_run import StoredRun
     from ._training import Drawing
 
-Losses = Annotated[str, flag("--losses", "Losses or sums, separated by commas; `all` for every one.", "Loss")]
+Losses = Annotated[
+    str,
+    flag(
+        "--losses",
+        "Losses or sums, separated by commas; `all` for every one.",
+        "Loss",
+        callback=canonical_losses,
+    ),
+]
 Baseline = Annotated[
     str | None,
     flag(
         "--baseline",
         "The loss that the others are compared with, seed by seed (default: softmax, else the first).",
         "Comparison",
+        callback=canonical_losses,
     ),
 ]
 Metric = Annotated[

@@ -31,6 +31,7 @@ def explain(
     from ..specs import catalog
     from ..tables import Table
 
+    loss = catalog.canonical(loss)
     spec = catalog.spec("losses", loss)
     explanation = explain_loss(loss, parse_settings(settings), classes, dim)
     if json:

@@ -22,7 +22,7 @@ def losses(
     """List the losses: kind, settings with default and bounds, paper."""
     from ..tables import Table
 
-    names = catalog.names("losses") if name is None else (name,)
+    names = catalog.names("losses") if name is None else (catalog.canonical(name),)
     specs: dict[str, LossSpec] = {each: catalog.spec("losses", each) for each in names}
     if json:
         print_json([_document(each, spec, classes, dim) for each, spec in specs.items()])
@@ -34,8 +34,9 @@ def losses(
             rows.append([each, spec.kind, spec.summary, shown, spec.paper])
         print_table(Table(["loss", "kind", "what it does", "settings", "source"], rows))
     else:
-        spec = specs[name]
-        print_message(f"{spec.title}: {spec.summary}\n{spec.equation}\n{spec.paper}")
+        (spec,) = specs.values()
+        aliases = f"\nAlso called {', '.join(spec.aliases)}." if spec.aliases else ""
+        print_message(f"{spec.title}: {spec.summary}\n{spec.equation}\n{spec.paper}{aliases}")
         rows = [
             [key, _default_text(s, classes, dim), s.bounds, s.unit, s.paper, s.help]
             for key, s in _all_settings(spec).items()
@@ -55,7 +56,7 @@ def _default_text(setting: HyperParameter, classes: int, dim: int) -> str:
 
 
 def _document(name: str, spec: LossSpec, classes: int, dim: int) -> dict[str, Any]:
-    of_loss = ("title", "kind", "summary", "equation", "paper", "sampler")
+    of_loss = ("title", "aliases", "kind", "summary", "equation", "paper", "sampler")
     of_setting = ("bounds", "unit", "paper", "sweep", "help")
     settings = {
         key: {"default": setting.default_for(classes, dim)} | {f: getattr(setting, f) for f in of_setting}

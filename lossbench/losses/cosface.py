@@ -27,6 +27,7 @@ class CosFace(CosineLoss):
         paper="Wang et al., CosFace: Large Margin Cosine Loss, CVPR 2018, arXiv 1801.09414, eq. 4",
         equation="L = CE(f, y),  f_j = s cos(theta_j),  f_y = s (cos(theta_y) - m)",
         kind="classifier",
+        aliases=("am-softmax",),
         tags=("angular", "margin"),
     )
     scale: float = SCALE

@@ -24,6 +24,7 @@ class Softmax(LinearLoss):
         paper="Wen et al., A Discriminative Feature Learning Approach (center loss), ECCV 2016, eq. 1",
         equation="L = CE(W x + b, y)",
         kind="classifier",
+        aliases=("cross-entropy", "ce"),
     )
     bias: bool = setting(False, "add a bias to the class scores", paper="false (released network)")
 

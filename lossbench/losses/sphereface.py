@@ -46,6 +46,7 @@ class SphereFace(CosineLoss):
         "arXiv 2109.05565",
         equation="f_y = |x| (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda),  f_j = |x| cos(theta_j)",
         kind="classifier",
+        aliases=("a-softmax",),
         tags=("angular", "margin"),
     )
     form: str = setting("a-softmax", "the equation", choices=("a-softmax", "v1", "v2"))

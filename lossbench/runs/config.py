@@ -196,7 +196,8 @@ class RunConfig:
             named = [t for t in self.terms if t.by_lambda] or [t for t in self.terms if t.has_weight]
             return (named or self.terms)[0].weight
         if "." in name:
-            term_name, _, key = name.partition(".")
+            term_name, _, key = name.rpartition(".")
+            term_name = catalog.canonical(term_name)
             return next(dict(term.settings)[key] for term in self.terms if term.name == term_name)
         for term in self.terms:
             if name in dict(term.settings):

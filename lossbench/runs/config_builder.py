@@ -179,6 +179,7 @@ def _settings_by_term(names: list[str], settings: Mapping[str, Value]) -> dict[s
     by_term: dict[str, dict[str, Value]] = {name: {} for name in names}
     for key, value in settings.items():
         term, _, setting = key.rpartition(".")
+        term = catalog.canonical(term)
         owners = [term] if term else [name for name in names if setting in loss_spec(name).settings]
         if len(owners) > 1:
             choices = " or ".join(f"{name}.{setting}" for name in owners)

@@ -57,7 +57,7 @@ def added(kind: Kind, file: Path) -> Iterator[str]:
 
     It is read like a file of the package: the SPEC without running it, the rest when it is used.
     """
-    caches = (names, spec, load, by_class_name)
+    caches = (names, spec, load, by_class_name, _aliases)
     _added[kind, _name(file.stem)] = file
     for cache in caches:
         cache.cache_clear()
@@ -69,14 +69,26 @@ def added(kind: Kind, file: Path) -> Iterator[str]:
             cache.cache_clear()
 
 
+def canonical(name: str) -> str:
+    """The name of a loss from one of its aliases; any other name as it is."""
+    return name if name in names("losses") else _aliases().get(name, name)
+
+
+@functools.lru_cache
+def _aliases() -> dict[str, str]:
+    return {alias: name for name in names("losses") for alias in spec("losses", name).aliases}
+
+
 def is_external(name: str) -> bool:
     """Whether a loss's code lies outside this package: reading its SPEC then runs that code."""
-    return ":" in name or (name not in names("losses") and name in external.offered())
+    return ":" in name or (canonical(name) not in names("losses") and name in external.offered())
 
 
 @functools.lru_cache
 def spec(kind: Kind, name: str) -> Any:
     """The SPEC of an entry, read without importing its module. Raises UsageError for an unknown name."""
+    if kind == "losses" and canonical(name) != name:
+        return spec(kind, canonical(name))
     if kind == "losses" and is_external(name):
         return external.find(name)[1]
     imports, declaration = _declaration(_file(kind, name))
@@ -91,6 +103,8 @@ def spec(kind: Kind, name: str) -> Any:
 @functools.lru_cache
 def load(kind: Kind, name: str) -> Any:
     """The class or function that an entry is. Raises UsageError for an unknown name."""
+    if kind == "losses" and canonical(name) != name:
+        return load(kind, canonical(name))
     if kind == "losses" and is_external(name):
         return external.find(name)[0]
     file = _file(kind, name)
@@ -114,8 +128,8 @@ def by_class_name(kind: Kind) -> dict[str, str]:
 
 def _file(kind: Kind, name: str) -> Path:
     if name not in names(kind):
-        offered = external.offered() if kind == "losses" else ()
-        raise unknown_name(_NOUN[kind], name, [*names(kind), *offered])
+        offered, aliases = (external.offered(), _aliases()) if kind == "losses" else ((), ())
+        raise unknown_name(_NOUN[kind], name, [*names(kind), *offered], aliases)
     stem = name.replace("-", "_").replace("+", "_plus")
     return _added.get((kind, name)) or _PACKAGE / kind / f"{stem}.py"
 

@@ -2,7 +2,7 @@
 
     sum    = term ("+" term)*
     term   = [number "*"] name
-    name   = a catalogue name, `pml:Name` or `package.module:Class`
+    name   = a catalogue name or alias, `pml:Name` or `package.module:Class`
 
 A syntax mistake is reported with the place where it stands.
 """
@@ -13,6 +13,7 @@ import math
 import re
 
 from ..errors import UsageError
+from . import catalog
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])"
@@ -23,7 +24,7 @@ _MAX_LENGTH = 1000
 
 
 def parse_sum(text: str) -> list[tuple[str, float | None]]:
-    """The terms of `text` as (name, weight), weight None where none is written.
+    """The terms of `text` as (name, weight): the name canonical, the weight None where none is written.
 
     Raises UsageError with the offending place for anything that is not such a sum.
     """
@@ -42,7 +43,7 @@ def parse_sum(text: str) -> list[tuple[str, float | None]]:
         elif state == "times" and value == "*":
             state, expected = "name", "a loss name after '*'"
         elif state in ("term", "name") and kind == "name":
-            terms.append((value, weight))
+            terms.append((catalog.canonical(value), weight))
             weight, state, expected = None, "plus", "'+'"
         elif state == "plus" and value == "+":
             state, expected = "term", "a loss name or a weight after '+'"
@@ -51,6 +52,14 @@ def parse_sum(text: str) -> list[tuple[str, float | None]]:
     if state != "plus":
         raise _mistake(text, len(text), expected)
     return terms
+
+
+def canonical_sum(text: str) -> str:
+    """The same text with the canonical name of each loss. Raises UsageError for what no sum can hold."""
+    for kind, value, place in reversed(_tokens(text)):
+        if kind == "name":
+            text = text[:place] + catalog.canonical(value) + text[place + len(value) :]
+    return text
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:

@@ -28,6 +28,7 @@ class LossSpec:
     compares samples of one batch and has no classes of its own.
     sampler: `balanced` batches hold K samples of each of P classes, `shuffled` any.
     weight: the lambda with which the term joins a sum (auxiliary terms only).
+    aliases: other names by which people know it, taken wherever a loss is named.
     tags: `angular` when only directions count in `logits`; `no-probabilities` when softmax of `logits` is
     not what the loss fits; free words otherwise.
     exceptions: checks of tests/losses/test_contract.py that do not apply, each with the reason.
@@ -41,6 +42,7 @@ class LossSpec:
     settings: Mapping[str, HyperParameter] = field(default_factory=dict)
     weight: HyperParameter | None = None
     sampler: Literal["shuffled", "balanced"] = "shuffled"
+    aliases: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     exceptions: Mapping[str, str] = field(default_factory=dict)
 
