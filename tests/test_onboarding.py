@@ -20,6 +20,7 @@ NEW_FILES = {
 import torch.nn.functional as F
 
 from ..specs import LossSpec, setting
+from ._geometry import reduce
 from ._linear import LinearLoss
 
 
@@ -35,10 +36,10 @@ class HalfSquared(LinearLoss):
     )
     target: float = setting(1.0, "score t of the true class", gt=0)
 
-    def forward(self, features, labels):
-        """Features (B, D) and labels (B,) to the mean loss."""
+    def compute(self, features, labels, reduction="mean"):
+        """Half the squared distance."""
         targets = self.target * F.one_hot(labels, self.num_classes)
-        return (self.logits(features) - targets).square().sum(1).mean() / 2
+        return reduce((self.logits(features) - targets).square().sum(1), reduction) / 2
 ''',
     "data/stripes.py": '''
 """Colour images 32 x 32 of 25 classes, each of one colour and brightness."""

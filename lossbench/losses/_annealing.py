@@ -14,7 +14,6 @@ ITERATIONS = 20_000
 class Annealed(Protocol):
     """A loss with annealing: t is its buffer `step`, or the part `progress` of ITERATIONS."""
 
-    training: bool
     step: Tensor
     progress: Tensor
     annealing: str
@@ -23,10 +22,7 @@ class Annealed(Protocol):
 
 
 @torch.no_grad()
-def next_lambda(loss: Annealed, *, gamma: float, power: float) -> Tensor:
-    """lambda () = max(lambda_min, base (1 + gamma t)^-power) of this step, which counts in training."""
+def annealed_lambda(loss: Annealed, *, gamma: float, power: float) -> Tensor:
+    """lambda () = max(lambda_min, base (1 + gamma t)^-power) of this step."""
     time = loss.step if loss.annealing == "steps" else ITERATIONS * loss.progress
-    value = (loss.base * (1 + gamma * time) ** -power).clamp(min=loss.lambda_min)
-    if loss.training:
-        loss.step.add_(1)
-    return value
+    return (loss.base * (1 + gamma * time) ** -power).clamp(min=loss.lambda_min)

@@ -15,11 +15,11 @@ from ._geometry import (
     replace_target,
     target_cosine_and_sine,
 )
-from ._loss import Loss
+from ._loss import SampleLoss
 from ._soft_start import soft_start
 
 
-class CosineLoss(Loss):
+class CosineLoss(SampleLoss):
     """Cross-entropy of s cos(theta) to the class directions `weight` (C, D); a subclass adds a margin."""
 
     scale: float
@@ -28,11 +28,10 @@ class CosineLoss(Loss):
     def __post_init__(self) -> None:
         self.weight: Tensor = class_weight(self.num_classes, self.feature_dim)
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy of the scores."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy of the scores."""
         radius, ramp = soft_start(self, features, self.current_scale())
-        return F.cross_entropy(radius * self._scores(features, labels, ramp), labels)
+        return F.cross_entropy(radius * self._scores(features, labels, ramp), labels, reduction=reduction)
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:

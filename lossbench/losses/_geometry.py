@@ -106,15 +106,22 @@ def class_sums(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, 
     return members @ features, members.sum(1, keepdim=True)
 
 
-@torch.no_grad()
-def move_centers(centers: Tensor, sums: Tensor, counts: Tensor, rate: float) -> None:
-    """Move centres (C, D) towards the samples of their class, as the center loss does (Wen et al., eq. 4)."""
-    centers -= rate * (counts * centers - sums) / (1 + counts)
+def moved_centers(centers: Tensor, sums: Tensor, counts: Tensor, rate: float) -> Tensor:
+    """Centres (C, D) moved towards the samples of their class, as by the center loss (Wen et al., eq. 4)."""
+    return centers - rate * (counts * centers - sums) / (1 + counts)
 
 
 def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     """||x_i - y_j||^2 as (N, M), by differences: exact where the |x|^2 + |y|^2 - 2xy expansion is not."""
     return (left.unsqueeze(1) - right.unsqueeze(0)).square().sum(-1)
+
+
+def reduce(values: Tensor, reduction: str) -> Tensor:
+    """Values (B,), or (B, N) of which a sample's loss is the mean, reduced as in torch.nn.functional."""
+    if reduction == "mean":
+        return values.mean()
+    losses = values.flatten(1).mean(1) if values.ndim > 1 else values
+    return losses.sum() if reduction == "sum" else losses
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ._geometry import class_weight, full_precision
-from ._loss import Loss
+from ._loss import SampleLoss
 
 
-class LinearLoss(Loss):
+class LinearLoss(SampleLoss):
     """A loss on the class scores W x + b, with `weight` (C, D), and `bias` (C,) if the setting is true."""
 
     def __post_init__(self) -> None:

@@ -9,7 +9,12 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import dataclass_transform
 
+from ..errors import UsageError
 from ..specs import LossSpec, Value
+from ._geometry import full_precision, reduce
+from ._labels import check_labels
+
+REDUCTIONS = ("mean", "sum", "none")
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
@@ -30,7 +35,7 @@ class _Declared(nn.Module):
         cls.SPEC = cls.SPEC.with_settings(vars(cls))
         for name in cls.SPEC.settings.keys() & vars(cls).keys():
             delattr(cls, name)  # a class attribute would hide the parameter or buffer of the same name
-        cls.__signature__ = _signature(cls.SPEC)
+        cls.__signature__ = _signature(cls)
         lines = (f"    {name}: {each.help}, in {each.bounds}" for name, each in cls.SPEC.settings.items())
         cls.__doc__ = "\n".join([f"{cls.__doc__}\n\nHyper-parameters:", *lines])
 
@@ -40,6 +45,7 @@ class Loss(_Declared, kw_only=False):
 
     Raises UsageError (a ValueError) for a hyper-parameter out of bounds. A loss with the hyper-parameter
     `soft_start` has the buffer `progress` () and the attribute `starting`, see _soft_start.py.
+    A subclass writes `compute`.
     """
 
     num_classes: int
@@ -59,17 +65,89 @@ class Loss(_Declared, kw_only=False):
     def __post_init__(self) -> None:
         """Create parameters and buffers; called when the hyper-parameters are set."""
 
+    @full_precision
+    def forward(self, features: Tensor, labels: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """The loss of a batch of features (B, D).
 
-def _signature(spec: LossSpec) -> inspect.Signature:
+        labels (B,): integers of any type, in 0 ... C-1 where the loss has classes. sample_weight (B,): how
+        much each sample counts, for a loss that is a mean over samples. An empty batch has the value 0.
+        In training the buffers move, by all samples alike, unless the value is not finite.
+        Raises UsageError (a ValueError) for other labels, or for weights where the loss takes none.
+        """
+        labels = check_labels(labels, features, None if self.SPEC.kind == "pairs" else self.num_classes)
+        return self._value(features, labels, sample_weight)
+
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The value () of a batch that is not empty, features (B, D) in float32 or float64, labels int64."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def move_state(self, value: Tensor, **buffers: Tensor) -> None:
+        """In training, set buffers to their next values; not if the value of the batch is not finite."""
+        if self.training:
+            finite = value.isfinite().all()
+            for name, new in buffers.items():
+                buffer = getattr(self, name)
+                buffer.copy_(torch.where(finite, new, buffer))
+
+    def _value(self, features: Tensor, labels: Tensor, sample_weight: Tensor | None) -> Tensor:
+        if sample_weight is not None:
+            raise UsageError(f"{self.SPEC.title} is no mean over samples, so it takes no sample_weight.")
+        return self.compute(features, labels) if len(labels) else self._zero(features).sum()
+
+    def _zero(self, features: Tensor) -> Tensor:
+        """The losses (0,) of an empty batch, with a gradient, so that backward works."""
+        return features.sum(-1) + sum(p.flatten()[:0].sum() for p in self.parameters())
+
+
+class SampleLoss(Loss):
+    """A loss that is a mean over samples, so that it can also be had for each of them.
+
+    reduction: what `forward` returns: the `mean` or the `sum` over the batch (), or each sample's loss (B,)
+    (`none`). With sample_weight w (B,) these are sum(w l) / sum(w), sum(w l) and w l.
+    """
+
+    reduction: str = "mean"
+
+    def __init__(
+        self, num_classes: int, feature_dim: int, *, reduction: str = "mean", **settings: Value | None
+    ) -> None:
+        super().__init__(num_classes, feature_dim, **settings)
+        if reduction not in REDUCTIONS:
+            raise UsageError(f"reduction = {reduction} is none of {{{', '.join(REDUCTIONS)}}}.")
+        self.reduction = reduction
+
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """As in Loss; reduction as in torch.nn.functional."""
+        raise NotImplementedError
+
+    def _value(self, features: Tensor, labels: Tensor, sample_weight: Tensor | None) -> Tensor:
+        if not len(labels):
+            return reduce(self._zero(features), "none" if self.reduction == "none" else "sum")
+        if sample_weight is None:
+            return self.compute(features, labels, self.reduction)
+        if sample_weight.shape != labels.shape:
+            raise UsageError(
+                f"sample_weight has the shape {tuple(sample_weight.shape)} for {len(labels)} samples."
+            )
+        losses = self.compute(features, labels, "none") * sample_weight
+        if self.reduction == "mean":
+            return losses.sum() / sample_weight.sum()
+        return reduce(losses, self.reduction)
+
+
+def _signature(cls: type[_Declared]) -> inspect.Signature:
     parameters = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=int)
         for name in ("num_classes", "feature_dim")
     ]
-    for name, each in spec.settings.items():
+    kind = inspect.Parameter.KEYWORD_ONLY
+    for name, each in cls.SPEC.settings.items():
         # None stands for a default that depends on (C, D)
         default, annotation = (
             (None, each.type | None) if callable(each.default) else (each.default, each.type)
         )
-        kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
+    if issubclass(cls, SampleLoss):
+        parameters.append(inspect.Parameter("reduction", kind, default="mean", annotation=str))
     return inspect.Signature(parameters)

@@ -47,12 +47,13 @@ class WeightedSum(nn.Module):
                 module.starting = starting
         return changed
 
-    def terms(self, features: Tensor, labels: Tensor) -> list[Tensor]:
+    def terms(self, features: Tensor, labels: Tensor, sample_weight: Tensor | None = None) -> list[Tensor]:
         """The value of each term, without its weight."""
+        inputs = (features, labels) if sample_weight is None else (features, labels, sample_weight)
         values = []
         for loss, weight in zip(self.losses, self.weights, strict=True):
             with torch.set_grad_enabled(torch.is_grad_enabled() and weight != 0):
-                values.append(loss(features, labels))
+                values.append(loss(*inputs))
         return values
 
     def total(self, values: Sequence[Tensor]) -> Tensor:
@@ -60,9 +61,9 @@ class WeightedSum(nn.Module):
         weighted = [value * weight for value, weight in zip(values, self.weights, strict=True) if weight != 0]
         return sum(weighted[1:], weighted[0]) if weighted else torch.zeros_like(values[0], requires_grad=True)
 
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the weighted sum."""
-        return self.total(self.terms(features, labels))
+    def forward(self, features: Tensor, labels: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """The weighted sum of the values of all terms, which get the same features, labels and weights."""
+        return self.total(self.terms(features, labels, sample_weight))
 
     def classifier(self) -> Classifier | None:
         """The first term that has class scores."""

@@ -22,13 +22,13 @@ from torch import Tensor, nn
 
 from ..specs import SOFT_START, LossSpec, setting
 from ._geometry import class_weight, cosines, full_precision, is_target
-from ._loss import Loss
+from ._loss import SampleLoss
 from ._soft_start import soft_start
 
 SMALLEST, LARGEST = 1.0, 64.0
 
 
-class AdaCos(Loss):
+class AdaCos(SampleLoss):
     """AdaCos with class directions `weight` (C, D) and the buffer `scale` ()."""
 
     SPEC = LossSpec(
@@ -50,17 +50,15 @@ class AdaCos(Loss):
         start = math.sqrt(2) * math.log(max(self.num_classes - 1, 1))
         self.scale: Tensor = nn.Buffer(torch.tensor(max(SMALLEST, min(LARGEST, start))))
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy at the scale of this batch."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy at the scale of this batch."""
         scores = cosines(features, self.weight)
         moving = self.training and self.dynamic
         scale = self._next_scale(scores.detach(), labels) if moving else self.scale
         radius, _ = soft_start(self, features, scale)
-        value = F.cross_entropy(radius * scores, labels)
+        value = F.cross_entropy(radius * scores, labels, reduction=reduction)
         if moving:
-            with torch.no_grad():
-                self.scale.copy_(torch.where(self.progress < self.soft_start, self.scale, scale))
+            self.move_state(value, scale=torch.where(self.progress < self.soft_start, self.scale, scale))
         return value
 
     @full_precision

@@ -61,7 +61,10 @@ class AdaFace(CosineLoss):
         self.sigma: Tensor = nn.Buffer(torch.tensor(100.0))
 
     def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
-        shift = self.margin * self._quality(features.detach())
+        lengths: Tensor = torch.linalg.vector_norm(features.detach(), dim=-1)
+        self._follow(lengths)  # first, as in the released code
+        quality = (self.h * (lengths.clamp(1e-3, 100) - self.mu) / (self.sigma + EPS)).clamp(-1, 1)
+        shift = self.margin * quality
 
         def target(cosine: Tensor, sine: Tensor) -> Tensor:
             widened = (angle(cosine, sine) - shift).clamp(EPS, math.pi - EPS)
@@ -69,12 +72,10 @@ class AdaFace(CosineLoss):
 
         return margin_scores(features, self.weight, labels, ramp, target)
 
-    @torch.no_grad()
-    def _quality(self, features: Tensor) -> Tensor:
-        """q (B,) in [-1, 1]; in training mu and sigma follow the batch first, as in the released code."""
-        lengths: Tensor = torch.linalg.vector_norm(features, dim=-1).clamp(1e-3, 100)
-        if self.training:
-            self.mu.add_(self.rate * (lengths.mean() - self.mu))
-            if len(lengths) > 1:
-                self.sigma.add_(self.rate * (lengths.std() - self.sigma))
-        return (self.h * (lengths - self.mu) / (self.sigma + EPS)).clamp(-1, 1)
+    def _follow(self, lengths: Tensor) -> None:
+        """Let mu and sigma follow the feature lengths (B,) in training."""
+        clipped = lengths.clamp(1e-3, 100)
+        sigma = self.sigma
+        if len(lengths) > 1:
+            sigma = sigma + self.rate * (clipped.std() - sigma)
+        self.move_state(lengths, mu=self.mu + self.rate * (clipped.mean() - self.mu), sigma=sigma)

@@ -15,11 +15,11 @@ released network does (Caffe's "xavier").
 from torch import Tensor, nn
 
 from ..specs import CENTER_RATE, LossSpec, setting
-from ._geometry import class_sums, full_precision, move_centers, random_centers
-from ._loss import Loss
+from ._geometry import class_sums, moved_centers, random_centers, reduce
+from ._loss import SampleLoss
 
 
-class Center(Loss):
+class Center(SampleLoss):
     """Center term with the buffer `centers` (C, D)."""
 
     SPEC = LossSpec(
@@ -41,12 +41,11 @@ class Center(Loss):
     def __post_init__(self) -> None:
         self.centers: Tensor = nn.Buffer(random_centers(self.num_classes, self.feature_dim))
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to half the mean squared distance to the own centre."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """Half the squared distance to the own centre."""
         # clone: the centres move below, and backward still needs the ones that the value was taken with
-        value = (features - self.centers.clone()[labels]).square().sum(-1).mean() / 2
+        value = reduce((features - self.centers.clone()[labels]).square().sum(-1), reduction) / 2
         if self.training:
             sums, counts = class_sums(features.detach(), labels, self.num_classes)
-            move_centers(self.centers, sums, counts, self.alpha)
+            self.move_state(value, centers=moved_centers(self.centers, sums, counts, self.alpha))
         return value

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..specs import SOFT_START, LossSpec, largest_cosine_margin, setting
-from ._geometry import full_precision, normalize
+from ._geometry import normalize
 from ._loss import Loss
 from ._pairwise import Block, log_sum_exp, softplus, sum_after_soft_start, sum_over_scores, usable_anchors
 from ._soft_start import soft_start
@@ -56,9 +56,8 @@ class CirclePair(Loss):
     )
     soft_start: float = SOFT_START
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean over the anchors that have both kinds of pair."""
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean over the anchors that have both kinds of pair."""
         directions = normalize(features)
         anchors = usable_anchors(labels).unsqueeze(1)
 

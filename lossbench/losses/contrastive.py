@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision
 from ._loss import Loss
 from ._pairwise import Block, sum_over_distances
 
@@ -37,9 +36,8 @@ class Contrastive(Loss):
         1.0, "distance m that pairs of two classes keep", gt=0, sweep="0.5:8:log:5", paper="1"
     )
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean over all pairs."""
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean over all pairs."""
 
         def terms(block: Block) -> tuple[Tensor, Tensor]:
             # D where alike, m - D where not, as arithmetic: faster than a choice

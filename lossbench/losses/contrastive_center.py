@@ -14,11 +14,11 @@ larger than that of the center loss by orders of magnitude.
 from torch import Tensor, nn
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision, is_target, random_centers, squared_distances
-from ._loss import Loss
+from ._geometry import is_target, random_centers, reduce, squared_distances
+from ._loss import SampleLoss
 
 
-class ContrastiveCenter(Loss):
+class ContrastiveCenter(SampleLoss):
     """Contrastive-center term; its centres are the parameter `centers` (C, D)."""
 
     SPEC = LossSpec(
@@ -37,11 +37,10 @@ class ContrastiveCenter(Loss):
     def __post_init__(self) -> None:
         self.centers = nn.Parameter(random_centers(self.num_classes, self.feature_dim))
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to half the mean ratio of squared distances."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """Half the ratio of squared distances."""
         squared = squared_distances(features, self.centers)
         target_mask = is_target(squared, labels)
         near = squared.masked_fill(~target_mask, 0).sum(1)
         far = squared.masked_fill(target_mask, 0).sum(1)
-        return (near / (far + self.delta)).mean() / 2
+        return reduce(near / (far + self.delta), reduction) / 2

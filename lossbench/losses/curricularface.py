@@ -24,7 +24,6 @@ from ._cosine import CosineLoss
 from ._geometry import (
     add_angle,
     add_angle_monotone,
-    full_precision,
     normalize,
     replace_target,
     target_cosine_and_sine,
@@ -52,9 +51,8 @@ class CurricularFace(CosineLoss):
         super().__post_init__()
         self.t: Tensor = nn.Buffer(torch.zeros(()))
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy of the modulated scores."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy of the modulated scores."""
         radius, ramp = soft_start(self, features, self.scale)
         x, w = normalize(features), normalize(self.weight)
         cosine, sine = target_cosine_and_sine(x, w, labels)
@@ -63,8 +61,6 @@ class CurricularFace(CosineLoss):
         hard = scores > add_angle(cosine, sine, self.margin).unsqueeze(1)
         modulated = scores + ramp * scores * (self.t + scores - 1)
         scores = replace_target(torch.where(hard, modulated, scores), labels, target)
-        value = F.cross_entropy(radius * scores, labels)
-        if self.training:
-            with torch.no_grad():
-                self.t.add_(self.rate * (cosine.mean() - self.t))
+        value = F.cross_entropy(radius * scores, labels, reduction=reduction)
+        self.move_state(value, t=self.t + self.rate * (cosine.detach().mean() - self.t))
         return value

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision
+from ._geometry import reduce
 from ._linear import LinearLoss
 
 
@@ -41,9 +41,8 @@ class Exponential(LinearLoss):
     )
     bias: bool = setting(False, "add a bias to the class scores")
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean exponential loss."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The exponential loss."""
         scores = self.logits(features)
         if self.form == "m2":
             exponent, curve = F.cross_entropy(scores, labels, reduction="none"), torch.expm1
@@ -53,4 +52,4 @@ class Exponential(LinearLoss):
             exponent, curve = (mean_of_others - target) / self.num_classes, torch.exp
         # relu, not exponent - clamped: below the limit the huge slope must not enter the gradient at all
         tangent = math.exp(self.limit) * F.relu(exponent - self.limit)
-        return (curve(exponent.clamp(max=self.limit)) + tangent).mean()
+        return reduce(curve(exponent.clamp(max=self.limit)) + tangent, reduction)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision
+from ._geometry import reduce
 from ._linear import LinearLoss
 
 
@@ -32,10 +32,9 @@ class Focal(LinearLoss):
     gamma: float = setting(2.0, "how strongly easy samples fade", ge=0, sweep="0:4:lin:5", paper="2")
     alpha: float = setting(1.0, "factor of the whole loss", gt=0, paper="0.25 (positives)")
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean focal loss."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The focal loss."""
         cross_entropy = F.cross_entropy(self.logits(features), labels, reduction="none")
         # 1 - p without cancellation; the floor, because p = 1 has an infinite slope where gamma < 1
         error = -torch.expm1(-cross_entropy).clamp(max=-torch.finfo(cross_entropy.dtype).tiny)
-        return self.alpha * (error**self.gamma * cross_entropy).mean()
+        return self.alpha * reduce(error**self.gamma * cross_entropy, reduction)

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision, is_target
+from ._geometry import is_target, reduce
 from ._linear import LinearLoss
 
 
@@ -51,9 +51,8 @@ class GHM(LinearLoss):
         self.density: Tensor = nn.Buffer(torch.zeros(self.bins))
         self.mass: Tensor = nn.Buffer(torch.zeros(()))
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean harmonised loss."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The harmonised loss; in training the average moves."""
         scores = self.logits(features)
         if self.form == "softmax":
             losses = F.cross_entropy(scores, labels, reduction="none")
@@ -62,16 +61,15 @@ class GHM(LinearLoss):
             targets = is_target(scores, labels).to(scores.dtype)
             losses = F.binary_cross_entropy_with_logits(scores, targets, reduction="none").flatten()
             gradient_lengths = (scores.detach().sigmoid() - targets).abs().flatten()
-        return (self._weights(gradient_lengths) * losses).mean()
+        values = self._weights(gradient_lengths) * losses
+        return reduce(values.view(len(labels), -1), reduction)
 
-    @torch.no_grad()
     def _weights(self, gradient_lengths: Tensor) -> Tensor:
         """beta (N,) of the elements with gradient lengths g (N,); moves the average in training."""
-        bins = (gradient_lengths * self.bins).long().clamp(max=self.bins - 1)  # g = 1 is in the last bin
+        # g = 1 belongs to the last bin; NaN becomes an index of any size
+        bins = (gradient_lengths * self.bins).long().clamp(0, self.bins - 1)
         counts = torch.zeros_like(self.density).scatter_add(0, bins, torch.ones_like(gradient_lengths))
         density = self.momentum * self.density + (1 - self.momentum) * counts / len(gradient_lengths)
         mass = self.momentum * self.mass + (1 - self.momentum)
-        if self.training:
-            self.density.copy_(density)
-            self.mass.copy_(mass)
+        self.move_state(gradient_lengths, density=density, mass=mass)
         return mass / (self.bins * density)[bins]

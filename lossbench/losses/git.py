@@ -15,7 +15,7 @@ samples) where it writes sums, so the weights mean the same at every batch size.
 from torch import Tensor, nn
 
 from ..specs import CENTER_RATE, LossSpec, setting
-from ._geometry import class_sums, full_precision, is_target, move_centers, random_centers, squared_distances
+from ._geometry import class_sums, is_target, moved_centers, random_centers, squared_distances
 from ._loss import Loss
 
 
@@ -49,9 +49,8 @@ class Git(Loss):
     def __post_init__(self) -> None:
         self.centers: Tensor = nn.Buffer(random_centers(self.num_classes, self.feature_dim))
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the center term's mean plus the mean push."""
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean center term plus the mean push."""
         # clone: the centres move below, and backward still needs the ones that the value was taken with
         squared = squared_distances(features, self.centers.clone())
         target_mask = is_target(squared, labels)
@@ -61,6 +60,5 @@ class Git(Loss):
         pairs = max(len(labels) * (len(labels) - 1), 1)
         pull = squared.masked_fill(~target_mask, 0).sum(1).mean() / 2
         value = pull + self.push * (others / (1 + squared)).sum() / pairs
-        if self.training:
-            move_centers(self.centers, sums, counts, self.alpha)
+        self.move_state(value, centers=moved_centers(self.centers, sums, counts, self.alpha))
         return value

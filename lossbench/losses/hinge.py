@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision, is_target
+from ._geometry import is_target, reduce
 from ._linear import LinearLoss
 
 
@@ -39,13 +39,13 @@ class Hinge(LinearLoss):
     squared: bool = setting(False, "square each violation", paper="false")
     bias: bool = setting(False, "add a bias to the class scores", paper="true")
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean violation of the margins."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The violation of the margins."""
         scores = self.logits(features)
         violations = F.relu(scores - scores.gather(1, labels.unsqueeze(-1)) + self.delta)
         violations = violations.masked_fill(is_target(scores, labels), 0)
         if self.squared:
             violations = violations.square()
         # no violation is negative, so the largest one is the bracket of the largest other score
-        return (violations.amax(-1) if self.form == "crammer-singer" else violations.sum(-1)).mean()
+        largest = self.form == "crammer-singer"
+        return reduce(violations.amax(-1) if largest else violations.sum(-1), reduction)

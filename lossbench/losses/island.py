@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..specs import CENTER_RATE, LossSpec, setting
-from ._geometry import class_sums, full_precision, normalize, random_centers
+from ._geometry import class_sums, normalize, random_centers
 from ._loss import Loss
 
 SHORTEST = 1e-3
@@ -47,9 +47,8 @@ class Island(Loss):
     def __post_init__(self) -> None:
         self.centers: Tensor = nn.Buffer(random_centers(self.num_classes, self.feature_dim))
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the center term's mean plus the cosine term."""
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean center term plus the cosine term."""
         # clone: the centres move below, and backward still needs the ones that the value was taken with
         compact = (features - self.centers.clone()[labels]).square().sum(-1).mean() / 2
         units = normalize(self.centers)
@@ -58,11 +57,10 @@ class Island(Loss):
         classes = len(units)
         value = compact + self.repulsion * (cosine_sum + classes * (classes - 1))
         if self.training:
-            self._move_centers(features.detach(), labels)
+            self.move_state(value, centers=self._moved_centers(features.detach(), labels))
         return value
 
-    @torch.no_grad()
-    def _move_centers(self, features: Tensor, labels: Tensor) -> None:
+    def _moved_centers(self, features: Tensor, labels: Tensor) -> Tensor:
         sums, counts = class_sums(features, labels, len(self.centers))
         pull = (counts * self.centers - sums) / (1 + counts)
         lengths = torch.linalg.vector_norm(self.centers, dim=1, keepdim=True).clamp(min=SHORTEST)
@@ -70,4 +68,5 @@ class Island(Loss):
         rest = units.sum(0) - units
         # d cos(c_j, c_k) / d c_j is the part of u_k across u_j, divided by |c_j|
         turn = (rest - (rest * units).sum(1, keepdim=True) * units) / lengths
-        self.centers.sub_(self.alpha * (pull + self.repulsion / max(len(units) - 1, 1) * turn))
+        step: Tensor = self.alpha * (pull + self.repulsion / max(len(units) - 1, 1) * turn)
+        return self.centers - step

@@ -54,11 +54,10 @@ class L2Softmax(LinearLoss):
         """The length s: fixed, or as learned so far ()."""
         return self.scale if self.log_scale is None else self.log_scale.exp()
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy."""
         radius, _ = soft_start(self, features, self.current_scale())
-        return F.cross_entropy(super().logits(radius * normalize(features)), labels)
+        return F.cross_entropy(super().logits(radius * normalize(features)), labels, reduction=reduction)
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:

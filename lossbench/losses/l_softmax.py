@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..specs import LossSpec, setting
-from ._annealing import next_lambda
-from ._geometry import full_precision, is_target, multiplied_angle, normalize, target_cosine_and_sine
+from ._annealing import annealed_lambda
+from ._geometry import is_target, multiplied_angle, normalize, target_cosine_and_sine
 from ._linear import LinearLoss
 
 
@@ -52,15 +52,17 @@ class LSoftmax(LinearLoss):
         self.progress: Tensor = nn.Buffer(torch.ones(()))
         self.step: Tensor = nn.Buffer(torch.zeros(()))
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy of the scores with margin."""
         scores = self.logits(features)
         lengths = torch.linalg.vector_norm(features, dim=-1)
         lengths = lengths * torch.linalg.vector_norm(self.weight, dim=-1)[labels]
         x, w = normalize(features), normalize(self.weight)
         cosine, sine = target_cosine_and_sine(x, w, labels)
-        share = 1 + next_lambda(self, gamma=self.gamma, power=self.power)
+        share = 1 + annealed_lambda(self, gamma=self.gamma, power=self.power)
         # what psi takes from the plain score: nothing at m = 1, which is softmax to the last bit
         change = lengths * (multiplied_angle(cosine, sine, self.margin) - cosine) / share
-        return F.cross_entropy(scores + change.unsqueeze(-1) * is_target(scores, labels), labels)
+        scores = scores + change.unsqueeze(-1) * is_target(scores, labels)
+        value = F.cross_entropy(scores, labels, reduction=reduction)
+        self.move_state(value, step=self.step + 1)
+        return value

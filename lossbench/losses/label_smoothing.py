@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision
 from ._linear import LinearLoss
 
 
@@ -34,7 +33,8 @@ class LabelSmoothing(LinearLoss):
     )
     bias: bool = setting(True, "add a bias to the class scores", paper="true")
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy with the smoothed targets."""
-        return F.cross_entropy(self.logits(features), labels, label_smoothing=self.smoothing)
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy with the smoothed targets."""
+        return F.cross_entropy(
+            self.logits(features), labels, reduction=reduction, label_smoothing=self.smoothing
+        )

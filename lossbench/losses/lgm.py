@@ -18,11 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..specs import LossSpec, setting
-from ._geometry import class_weight, full_precision, is_target
-from ._loss import Loss
+from ._geometry import class_weight, full_precision, is_target, reduce
+from ._loss import SampleLoss
 
 
-class LGM(Loss):
+class LGM(SampleLoss):
     """L-GM loss with trained means `centers` (C, D) and, if diagonal, `log_variance` (C, D)."""
 
     SPEC = LossSpec(
@@ -46,14 +46,13 @@ class LGM(Loss):
         zeros = torch.zeros(self.num_classes, self.feature_dim)
         self.log_variance = nn.Parameter(zeros) if self.covariance == "diagonal" else None
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean classification loss plus lambda * likelihood."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The classification loss plus lambda * likelihood."""
         half_squares, half_log_det = self._distances(features)
         target_mask = is_target(half_squares, labels)
         scores = -half_squares.where(~target_mask, (1 + self.alpha) * half_squares) - half_log_det
-        likelihood = (half_squares + half_log_det).gather(1, labels.unsqueeze(-1)).mean()
-        return F.cross_entropy(scores, labels) + self.lam * likelihood
+        likelihood = (half_squares + half_log_det).gather(1, labels.unsqueeze(-1))
+        return F.cross_entropy(scores, labels, reduction=reduction) + self.lam * reduce(likelihood, reduction)
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:

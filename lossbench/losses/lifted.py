@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision
 from ._loss import Loss
 from ._pairwise import Block, class_sizes, distance_blocks, log_sum_exp, sum_over_distances, usable_anchors
 
@@ -42,9 +41,8 @@ class Lifted(Loss):
     margin: float = setting(1.0, "distance m", ge=0, sweep="0.5:4:log:4", paper="1")
     generalized: bool = setting(False, "one term for each anchor (Hermans et al.)", paper="false")
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean over the positive pairs, or over the anchors."""
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean over the positive pairs, or over the anchors."""
         if self.generalized:
             anchors = usable_anchors(labels).unsqueeze(1)
             whole = sum_over_distances(features, labels, lambda block: self._anchors(block, anchors))

@@ -20,7 +20,7 @@ from torch import Tensor
 from ..errors import UsageError
 from ..specs import SCALE, SOFT_START, LossSpec, angular_margin_setting, largest_angular_margin, setting
 from ._cosine import CosineLoss, margin_scores
-from ._geometry import add_angle_monotone, full_precision
+from ._geometry import add_angle_monotone, reduce
 from ._soft_start import soft_start
 
 
@@ -60,9 +60,8 @@ class MagFace(CosineLoss):
         if self.upper_margin < self.lower_margin or self.upper_length <= self.lower_length:
             raise UsageError("upper_margin and upper_length must lie above lower_margin and lower_length.")
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy with margin plus lambda_g g."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy with margin plus lambda_g g."""
         radius, ramp = soft_start(self, features, self.scale)
         length: Tensor = features.norm(dim=-1).clamp(self.lower_length, self.upper_length)
         slope = (self.upper_margin - self.lower_margin) / (self.upper_length - self.lower_length)
@@ -72,5 +71,6 @@ class MagFace(CosineLoss):
             return add_angle_monotone(cosine, sine, margin)
 
         scores = margin_scores(features, self.weight, labels, ramp, target)
-        pull = (1 / length + length / self.upper_length**2).mean()
-        return F.cross_entropy(radius * scores, labels) + ramp * self.lambda_g * pull
+        pull = reduce(1 / length + length / self.upper_length**2, reduction)
+        value = F.cross_entropy(radius * scores, labels, reduction=reduction)
+        return value + ramp * self.lambda_g * pull

@@ -30,10 +30,9 @@ class ModifiedSoftmax(LinearLoss):
         tags=("angular",),
     )
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy."""
-        return F.cross_entropy(self.logits(features), labels)
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy."""
+        return F.cross_entropy(self.logits(features), labels, reduction=reduction)
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:

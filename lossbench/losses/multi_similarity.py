@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..specs import SOFT_START, LossSpec, largest_cosine_margin, setting
-from ._geometry import full_precision, normalize
+from ._geometry import normalize
 from ._loss import Loss
 from ._pairwise import (
     LOG_ZERO,
@@ -59,9 +59,8 @@ class MultiSimilarity(Loss):
     epsilon: float = setting(0.1, "tolerance of the mining", ge=0, le=2, sweep="0:0.4:lin:5", paper="0.1")
     soft_start: float = SOFT_START
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean over the batch."""
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean over the batch."""
         directions = normalize(features)
         if not self.starting:
             return sum_over_scores(directions, directions, labels, self._terms) / len(labels)

@@ -18,7 +18,6 @@ takes the first two samples of each class, and normalises unless told otherwise.
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision
 from ._loss import Loss
 from ._pairwise import Block, class_sizes, log_sum_exp, sum_over_scores
 
@@ -38,9 +37,8 @@ class NPair(Loss):
         0.002, "weight r of the squared length", ge=0, sweep="1e-4:0.1:log:4", paper="used, value not given"
     )
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean over the positive pairs."""
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean over the positive pairs."""
         sizes = class_sizes(labels, features.dtype)
         # the mean over a class is its sum less log K, which belongs to the column: constant for the features
         logs, rivals = sizes.log(), sizes < len(labels)

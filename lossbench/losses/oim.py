@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..specs import SOFT_START, LossSpec, scale_setting, setting
 from ._cosine import CosineLoss
-from ._geometry import class_sums, full_precision, normalize
+from ._geometry import class_sums, normalize
 
 
 class OIM(CosineLoss):
@@ -58,17 +58,15 @@ class OIM(CosineLoss):
         table = normalize(torch.randn(self.num_classes, self.feature_dim))
         self.weight: Tensor = nn.Buffer(torch.zeros_like(table) if self.zero_start else table)
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy; in training the table moves after."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy; in training the table moves after."""
         # backward keeps the normalised copy of the table, so moving the buffer below does not touch it
-        value = super().forward(features, labels)
+        value = super().compute(features, labels, reduction)
         if self.training:
-            self._move_table(normalize(features.detach()), labels)
+            self.move_state(value, weight=self._moved_table(normalize(features.detach()), labels))
         return value
 
-    @torch.no_grad()
-    def _move_table(self, units: Tensor, labels: Tensor) -> None:
+    def _moved_table(self, units: Tensor, labels: Tensor) -> Tensor:
         classes, keep = self.num_classes, self.momentum
         if self.update == "batch":
             sums, counts = class_sums(units, labels, classes)
@@ -79,4 +77,4 @@ class OIM(CosineLoss):
             fade = keep ** (later * members).sum(1, keepdim=True).to(units.dtype)
             sums, counts = class_sums(fade * units, labels, classes)
             moved = keep**counts * self.weight + (1 - keep) * sums
-        self.weight.copy_(torch.where(counts > 0, normalize(moved), self.weight))
+        return torch.where(counts > 0, normalize(moved), self.weight)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..specs import LossSpec, largest_cosine_margin, setting, soft_start_setting
 from ._cosine import CosineLoss
-from ._geometry import cosines, full_precision, is_target
+from ._geometry import cosines, is_target, reduce
 from ._soft_start import soft_start
 
 
@@ -52,20 +52,32 @@ class ProxyAnchor(CosineLoss):
     )
     soft_start: float = soft_start_setting(0.5)
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to a mean over proxies, the paper's normalisation."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The mean over proxies, the paper's normalisation."""
         cosine = cosines(features, self.weight)
         target_mask = is_target(cosine, labels)
         signed = torch.where(target_mask, -cosine, cosine)
         exponents = self.scale * (signed + self.margin)
         attract = _log_one_plus_sum(exponents, target_mask)
         repel = _log_one_plus_sum(exponents, ~target_mask)
-        value = attract.sum() / target_mask.any(0).sum().clamp(min=1) + repel.mean()
+        present = target_mask.any(0).sum().clamp(min=1)
+        if reduction == "mean":
+            value = attract.sum() / present + repel.mean()
+        else:  # a proxy's term is divided among the samples by their shares in its sum
+            attract, repel = (
+                attract * _shares(exponents, target_mask),
+                repel * _shares(exponents, ~target_mask),
+            )
+            value = reduce(len(labels) * (attract.sum(1) / present + repel.mean(1)), reduction)
         if not self.starting:
             return value
         radius, ramp = soft_start(self, features, self.scale)
-        return (1 - ramp) * F.cross_entropy(radius * cosine, labels) + ramp * value
+        return (1 - ramp) * F.cross_entropy(radius * cosine, labels, reduction=reduction) + ramp * value
+
+
+def _shares(exponents: Tensor, mask: Tensor) -> Tensor:
+    """The part (B, C) of each chosen i in the sum_i exp(e_ij) over the chosen i of column j."""
+    return exponents.masked_fill(~mask, -1e30).softmax(0) * mask
 
 
 def _log_one_plus_sum(exponents: Tensor, mask: Tensor) -> Tensor:

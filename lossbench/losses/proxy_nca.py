@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..specs import LossSpec, setting, smallest_useful_scale, soft_start_setting
 from ._cosine import CosineLoss
-from ._geometry import cosines, full_precision, is_target
+from ._geometry import cosines, full_precision, is_target, reduce
 from ._soft_start import soft_start
 
 
@@ -49,19 +49,18 @@ class ProxyNCA(CosineLoss):
     )
     soft_start: float = soft_start_setting(0.5)
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean over the batch."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The softmax against the other proxies."""
         # -s |x - p|^2 = 2s cos(theta) - 2s, and the constant cancels between numerator and sum
         radius, ramp = soft_start(self, features, 2 * self.scale)
         scores = radius * cosines(features, self.weight)
         if self.positive_included:
-            return F.cross_entropy(scores, labels)
+            return F.cross_entropy(scores, labels, reduction=reduction)
         target_mask = is_target(scores, labels)
         # finite, because -inf would make NaN gradients; exp(-1e9) is 0 all the same
         log_share = torch.log1p(-ramp).clamp(min=-1e9)
         log_sum = torch.logsumexp(scores + target_mask * log_share, dim=1)
-        return (log_sum - scores.masked_fill(~target_mask, 0).sum(1)).mean()
+        return reduce(log_sum - scores.masked_fill(~target_mask, 0).sum(1), reduction)
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import class_sums, full_precision, squared_distances
+from ._geometry import class_sums, squared_distances
 from ._loss import Loss
 
 EPSILON = 1e-8
@@ -62,9 +62,8 @@ class Range(Loss):
         paper="1e-3 (released code)",
     )
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the weighted sum of both terms; 0 where there is no pair."""
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The weighted sum of both terms; 0 where there is no pair."""
         sums, counts = class_sums(features, labels, self.num_classes)
         means = sums / counts.clamp(min=1)
         first, second, valid = _longest((features - means[labels]).detach(), labels, self.num_classes, self.k)

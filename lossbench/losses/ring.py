@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision
-from ._loss import Loss
+from ._geometry import reduce
+from ._loss import SampleLoss
 
 
-class Ring(Loss):
+class Ring(SampleLoss):
     """Ring term with the parameter `radius` ()."""
 
     SPEC = LossSpec(
@@ -44,9 +44,8 @@ class Ring(Loss):
         start = torch.tensor(vars(self).pop("radius"))
         self.register_parameter("radius", nn.Parameter(start))  # it takes the place of the setting
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002 (the common signature)
-        """Features (B, D) to half the mean squared distance from the circle; labels play no part."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:  # noqa: ARG002
+        """Half the squared distance from the circle; labels play no part."""
         # vector_norm: its gradient at a zero feature is 0
         deviation: Tensor = torch.linalg.vector_norm(features, dim=1) - self.radius
-        return deviation.square().mean() / 2
+        return reduce(deviation.square(), reduction) / 2

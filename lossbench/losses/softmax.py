@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision
 from ._linear import LinearLoss
 
 
@@ -28,7 +27,6 @@ class Softmax(LinearLoss):
     )
     bias: bool = setting(False, "add a bias to the class scores", paper="false (released network)")
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy."""
-        return F.cross_entropy(self.logits(features), labels)
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy."""
+        return F.cross_entropy(self.logits(features), labels, reduction=reduction)

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..specs import SOFT_START, LossSpec, scale_setting, setting
-from ._annealing import next_lambda
+from ._annealing import annealed_lambda
 from ._cosine import CosineLoss
 from ._geometry import (
     angle,
@@ -64,16 +64,18 @@ class SphereFace(CosineLoss):
         super().__post_init__()
         self.step: Tensor = nn.Buffer(torch.zeros(()))
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean cross-entropy of the scores with margin."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The cross-entropy of the scores with margin."""
         x, w = normalize(features), normalize(self.weight)
         scores, (target, sine) = x @ w.T, target_cosine_and_sine(x, w, labels)
         if self.form == "a-softmax":
             radius = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
-            share = 1 / (1 + next_lambda(self, gamma=0.12, power=1))
+            share = 1 / (1 + annealed_lambda(self, gamma=0.12, power=1))
             target = target + share * (multiplied_angle(target, sine, self.margin) - target)
-            return F.cross_entropy(radius * replace_target(scores, labels, target), labels)
+            scores = radius * replace_target(scores, labels, target)
+            value = F.cross_entropy(scores, labels, reduction=reduction)
+            self.move_state(value, step=self.step + 1)
+            return value
         radius, ramp = soft_start(self, features, self.scale)
         if self.form == "v1":
             changed = torch.cos((self.margin_r * angle(target, sine)).clamp(max=math.pi))
@@ -81,7 +83,7 @@ class SphereFace(CosineLoss):
         else:
             changed = torch.cos(torch.acos(scores.clamp(-1, 1)) / self.margin_r)
             scores = scores + ramp * (changed - scores).detach()
-        return F.cross_entropy(radius * replace_target(scores, labels, target), labels)
+        return F.cross_entropy(radius * replace_target(scores, labels, target), labels, reduction=reduction)
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision, is_target
+from ._geometry import is_target, reduce
 from ._linear import LinearLoss
 
 
@@ -45,9 +45,9 @@ class Squared(LinearLoss):
     target: float = setting(1.0, "score M of the own class", gt=0, paper="1 (few classes)")
     bias: bool = setting(True, "add a bias to the class scores", paper="true")
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean over batch and classes of the squared errors."""
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The mean over the classes of the squared errors."""
         scores = self.logits(features)
         target_mask = is_target(scores, labels)
-        return torch.where(target_mask, self.k * (scores - self.target).square(), scores.square()).mean()
+        errors = torch.where(target_mask, self.k * (scores - self.target).square(), scores.square())
+        return reduce(errors, reduction)

@@ -15,7 +15,7 @@ is ours (see _soft_start.py): first 1/t is the anchor's own length.
 from torch import Tensor
 
 from ..specs import SOFT_START, LossSpec, setting, smallest_useful_scale
-from ._geometry import full_precision, normalize
+from ._geometry import normalize
 from ._loss import Loss
 from ._pairwise import pair_log_probability
 from ._soft_start import soft_start
@@ -43,9 +43,8 @@ class SupCon(Loss):
     )
     soft_start: float = SOFT_START
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean over the anchors that have a positive."""
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean over the anchors that have a positive."""
         radius, _ = soft_start(self, features, 1 / self.temperature)
         directions = normalize(features)
         return pair_log_probability(radius * directions, directions, labels)

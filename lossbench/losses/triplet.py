@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..specs import LossSpec, setting
-from ._geometry import full_precision, masked_mean, normalize
+from ._geometry import masked_mean, normalize
 from ._loss import Loss
 from ._pairwise import LOG_ZERO, Block, distance_blocks, sum_over_distances, usable_anchors
 from ._triplet_counts import violation_counts
@@ -57,9 +57,8 @@ class Triplet(Loss):
         "nonzero", "mean over all chosen triplets or those with a loss", choices=("all", "nonzero")
     )
 
-    @full_precision
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, D) and labels (B,) to the mean over the chosen triplets."""
+    def compute(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The mean over the chosen triplets."""
         features = normalize(features) if self.normalized else features
         return (self._all if self.mining in ("all", "semi-hard") else self._one_per_anchor)(features, labels)
 

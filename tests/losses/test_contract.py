@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from lossbench.losses._loss import SampleLoss
 from lossbench.specs import catalog
 from lossbench.specs.variants import LossSpec
 
-from .oracle import CLASSES, build, circle_points, state_of
+from .oracle import CLASSES, advance, build, circle_points, state_of
 
 LOSSES = catalog.names("losses")
 pytestmark = pytest.mark.parametrize("name", LOSSES)
@@ -53,6 +54,8 @@ def test_signature_equals_spec(name):
     spec = spec_of(name)
     parameters = inspect.signature(catalog.load("losses", name)).parameters
     keywords = {k: p.default for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    if issubclass(catalog.load("losses", name), SampleLoss):
+        assert keywords.pop("reduction") == "mean"
     defaults = {k: None if callable(s.default) else s.default for k, s in spec.settings.items()}
     assert keywords == defaults and list(keywords) == list(defaults)
     assert list(parameters)[:2] == ["num_classes", "feature_dim"]
@@ -73,7 +76,7 @@ def test_module_explains_itself(name):
     loss = catalog.load("losses", name)
     module = inspect.getmodule(loss)
     assert module is not None and module.__doc__ and " = " in module.__doc__, "the equation belongs on top"
-    assert loss.__doc__ and loss.forward.__doc__
+    assert loss.__doc__ and loss.compute.__doc__
 
 
 def test_values_outside_the_bounds_are_refused(name):
@@ -170,6 +173,40 @@ def test_class_scores_of_angular_losses_depend_on_directions_only(name):
     torch.testing.assert_close(loss.logits(x), doubled.logits(x), rtol=0, atol=1e-10)
     torch.testing.assert_close(loss(x, y), doubled(x, y), rtol=0, atol=1e-10)
     assert torch.equal(loss.logits(3 * x).argmax(1), loss.logits(x).argmax(1))
+
+
+def test_losses_of_samples(name):
+    """`none` gives (B,) losses, of which `sum`, `mean` and weighted means are what their names say."""
+    x, y = circle_points()
+    weights = torch.rand(len(y), dtype=torch.float64)
+    if not isinstance(build(name), SampleLoss):
+        assert spec_of(name).kind != "classifier"
+        with pytest.raises(ValueError, match="is no mean over samples, so it takes no sample_weight"):
+            build(name)(x, y, weights)
+        return
+    for progress in (0.1, 0.4, 1.0):
+
+        def value(reduction: str, *weights: Tensor, progress: float = progress) -> Tensor:
+            loss = build(name, reduction=reduction).double()
+            advance(loss, progress)
+            result: Tensor = loss(x, y, *weights)
+            return result
+
+        losses = value("none")
+        assert losses.shape == y.shape
+        for found, expected in (
+            (value("mean"), losses.mean()),
+            (value("sum"), losses.sum()),
+            (value("none", weights), weights * losses),
+            (value("sum", weights), weights @ losses),
+            (value("mean", weights), weights @ losses / weights.sum()),
+            (value("mean", torch.ones(len(y))), losses.mean()),
+        ):
+            torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match="sample_weight has the shape \\(1,\\) for 40 samples"):
+        build(name)(x.float(), y, weights[:1])
+    with pytest.raises(ValueError, match="reduction = median is none of {mean, sum, none}"):
+        build(name, reduction="median")
 
 
 def test_gradcheck(name):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossbench.losses import LSoftmax
-from lossbench.losses._annealing import next_lambda
+from lossbench.losses._annealing import annealed_lambda
 from lossbench.losses._geometry import multiplied_angle
 
 from .oracle import advance, assert_equals_library, assert_matches_reference, build, circle_points
@@ -112,7 +112,7 @@ def test_steps_count_in_training_only_and_move_lambda():
     loss.eval()
     for step, expected in ((0, 1000), (1000, 421.4), (5000, 16.2), (10000, 0.4056)):
         loss.step.fill_(step)
-        assert next_lambda(loss, gamma=loss.gamma, power=loss.power).item() == pytest.approx(
+        assert annealed_lambda(loss, gamma=loss.gamma, power=loss.power).item() == pytest.approx(
             expected, rel=5e-3
         )
 

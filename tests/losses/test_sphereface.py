@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossbench.losses import SphereFace
-from lossbench.losses._annealing import next_lambda
+from lossbench.losses._annealing import annealed_lambda
 
 from .oracle import advance, assert_equals_library, assert_matches_reference, build, circle_points
 
@@ -140,7 +140,7 @@ def test_steps_count_in_training_only_and_move_lambda():
     assert loss.step.item() == 2
     for step, expected in ((0, 1000), (66, 112.1), (1000, 8.264), (1659, 5.0)):
         loss.step.fill_(step)
-        assert next_lambda(loss, gamma=0.12, power=1).item() == pytest.approx(expected, rel=5e-4)
+        assert annealed_lambda(loss, gamma=0.12, power=1).item() == pytest.approx(expected, rel=5e-4)
 
 
 def test_starts_as_the_modified_softmax():

@@ -1,0 +1,48 @@
+"""The labels that a loss accepts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..errors import UsageError
+
+_INTEGERS = {
+    torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.uint16, torch.uint32, torch.uint64,
+}  # fmt: skip
+
+
+def check_labels(labels: Tensor, features: Tensor, classes: int | None) -> Tensor:
+    """The labels (B,) of features (B, D) as int64.
+
+    Raises UsageError for labels that are no integers, of another shape or outside 0 ... classes-1 (None: any
+    integers). The range is not checked under torch.compile or while a CUDA graph is captured. On CUDA the
+    device checks it, because to read it here would wait for the device.
+    """
+    if labels.dtype not in _INTEGERS or labels.shape != features.shape[:1]:
+        raise _error(labels, features, classes)
+    labels = labels.long()
+    if classes is None or not len(labels) or torch.compiler.is_compiling():
+        return labels
+    if labels.is_cuda:
+        if not torch.cuda.is_current_stream_capturing():
+            inside = (labels >= 0) & (labels < classes)
+            torch._assert_async(inside.all(), f"labels outside 0 ... {classes - 1}")
+        return labels
+    try:
+        low, high = (bound.item() for bound in labels.aminmax())
+    except RuntimeError:  # a batch of labels under vmap, or no numbers at all (meta, fake tensors)
+        return labels
+    if low < 0 or high >= classes:
+        raise _error(labels, features, classes)
+    return labels
+
+
+def _error(labels: Tensor, features: Tensor, classes: int | None) -> UsageError:
+    allowed = "any integers" if classes is None else f"integers in 0 ... {classes - 1}"
+    values = f" from {labels.min()} to {labels.max()}" if labels.numel() else ""
+    return UsageError(
+        f"Labels are {allowed}, one for each of the {len(features)} samples; "
+        f"these have the type {str(labels.dtype).removeprefix('torch.')} and the shape "
+        f"{tuple(labels.shape)}{values}."
+    )
