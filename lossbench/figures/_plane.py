@@ -17,6 +17,8 @@ _RING_DEPTH = 0.1
 _SHAPES = ("s", "^", "D", "v", "P", "X")
 _MOST_SHAPES = 60
 _GLYPH_RADIUS = 1.22
+_NAME_RADIUS = 0.11
+"""Half the height of a class name, as a share of the half width of the axes."""
 
 
 class Panel(NamedTuple):
@@ -36,8 +38,8 @@ class Panel(NamedTuple):
 
 
 def plane_limit(features: Sequence[np.ndarray], centers: np.ndarray | None) -> float:
-    """Half width that shows all but the farthest 0.1 % of each of the features (n, 2), and all centres."""
-    reach = [np.quantile(np.abs(points).max(axis=1), 0.999) for points in features]
+    """Half width that shows all but the farthest 0.5 % of each of the features (n, 2), and all centres."""
+    reach = [np.quantile(np.abs(points).max(axis=1), 0.995) for points in features]
     if centers is not None:
         reach.append(np.nanmax(np.abs(centers), initial=0))
     largest = float(max(reach))
@@ -56,13 +58,25 @@ def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None)
         x, y = panel.centers.T
         axes.scatter(x, y, s=16, color=ground(), edgecolors=ink(), linewidths=0.8, zorder=5, gid="centers")
     for label in np.unique(labels):
-        x, y = features[labels == label].mean(axis=0)
-        if panel.centers is not None:  # above the dot, which marks nearly the same place
-            x, y = panel.centers[label]
-            y += 0.1 * limit if y < 0.8 * limit else -0.15 * limit  # below where there is no room
+        center = None if panel.centers is None else panel.centers[label]
+        x, y = _name_position(features[labels == label], center, limit)
         draw_name(axes, float(x), float(y), panel.class_names[label], len(panel.class_names))
     ticks = _ticks(limit)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=ticks, yticks=ticks, aspect="equal")
+
+
+def _name_position(points: np.ndarray, center: np.ndarray | None, limit: float) -> np.ndarray:
+    """Where the name of a class with these features (n, 2) is drawn: on their mean, or beside it, away from
+    the origin, where it would hide the dot of the center or half of the features."""
+    middle = points.mean(axis=0) if center is None else center
+    radius = float(np.median(np.linalg.norm(points - middle, axis=1)))
+    small = radius < _NAME_RADIUS * limit
+    if center is None and not small:
+        return middle
+    outwards = unit(middle[None])[0] if np.linalg.norm(middle) > _NAME_RADIUS * limit else np.array([0.0, 1.0])
+    shift = (_NAME_RADIUS * limit + (radius if small else 0.0)) * outwards
+    has_room = np.abs(middle + shift).max() < (1 - _NAME_RADIUS) * limit
+    return np.asarray(middle + shift if has_room else middle - shift)
 
 
 def draw_ring(axes: Axes, panel: Panel, split: str) -> None:

@@ -187,7 +187,7 @@ def draw_points(axes: Axes, points: np.ndarray, tints: Any, gid: str, count: int
 
 def point_style(count: int) -> dict[str, Any]:
     """Area (points^2), opacity and shape of marks: fifty stay visible, sixty thousand readable."""
-    area = min(14.0, max(0.5, 1800.0 / max(count, 1) ** 0.8))
+    area = min(14.0, max(0.5, 2400.0 / max(count, 1) ** 0.8))
     # a dot of two pixels looks the same with twelve corners, and is drawn a third sooner than with curves
     shape = (12, 0) if count > 5000 else "o"
     return {"s": area, "alpha": min(0.9, max(0.2, 40.0 / max(count, 1) ** 0.5)), "marker": shape}

@@ -16,12 +16,12 @@ from lossbench.reports.figure_files import render_figure
 from tests.figures.views import View, directions, embedding
 
 
-def panel(count: int = 200, centers: bool = True) -> Panel:
+def panel(count: int = 200, centers: bool = True, noise: float = 0.1) -> Panel:
     random = np.random.RandomState(0)
     labels = np.arange(count) % 10
     angles = 2 * np.pi * labels / 10
     means = 5 * np.column_stack([np.cos(angles), np.sin(angles)])
-    points = (means + 0.1 * random.randn(count, 2)).astype(np.float32)
+    points = (means + noise * random.randn(count, 2)).astype(np.float32)
     own = np.array([points[labels == j].mean(axis=0) for j in range(10)])
     split = Embedding(points, labels, labels)
     names = tuple("0123456789")
@@ -70,6 +70,36 @@ def test_each_class_has_its_glyph_near_its_mean():
     for label in range(10):
         distance = np.linalg.norm(points[labels == label].mean(axis=0) - glyphs[str(label)])
         assert distance < 1.0
+
+
+@pytest.mark.parametrize("centers", [False, True])
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.1, 0.3])
+def test_names_do_not_hide_small_clusters(noise, centers):
+    """Nor the dots of their centers; every name stays inside the axes."""
+    figure = Figure(figsize=(2, 2), dpi=120)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    shown = panel(2000, centers, noise)
+    features.draw_axes(axes, shown, "test")
+    figure.draw_without_rendering()
+    points, labels = shown.splits["test"][:2]
+    places = axes.transData.transform(points)
+    for glyph in artists(axes, "class-glyph"):
+        box, own = glyph.get_window_extent(), places[labels == int(glyph.get_text())]
+        hidden = [box.contains(x, y) for x, y in own]
+        assert np.mean(hidden) < 0.5
+        assert axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
+        if centers:
+            assert not box.contains(*axes.transData.transform(shown.centers[int(glyph.get_text())]))
+
+
+def test_a_few_far_points_do_not_shrink_the_others():
+    shown = panel(2000, centers=False)
+    points, labels = shown.splits["test"][:2]
+    points = points.copy()
+    points[:8] *= 20  # 0.4 %
+    far = shown._replace(splits={"test": Embedding(points, labels, labels)}, weight=None)
+    assert far.limit == pytest.approx(panel(2000, centers=False).limit, rel=0.05)
 
 
 def test_centers_are_white_dots_and_weights_are_rays():
