@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from matplotlib import rcParams
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,6 +14,7 @@ from ..protocols import RunView
 from ._style import note
 
 _ROW = 5  # panels
+_LEGEND_COLUMN = 3.6  # inches
 _NARROWEST = 3.6  # inches of a figure: a line below one panel needs them
 
 
@@ -28,6 +30,16 @@ def title_lines(axes: Axes, title: str, lines: Sequence[str], height: int) -> No
     axes.set_title(title, fontweight="bold", pad=4 + pitch * height)
     for row, line in enumerate(reversed(lines)):
         note(axes, line, (0.5, 1), (0, 4 + pitch * row), "axes fraction", ha="center", fontsize="medium")
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+    """What marks mean, below all panels, in as many columns as fit; the figure grows by its height."""
+    if handles:
+        columns = min(len(handles), max(1, int(figure.get_figwidth() / _LEGEND_COLUMN)))
+        rows = math.ceil(len(handles) / columns)
+        height = (1.8 * rows + 1) * rcParams["font.size"] / 72
+        figure.set_figheight(figure.get_figheight() + height)
+        figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, fontsize="medium")
 
 
 def grid_shape(count: int, longest: int) -> tuple[int, int]:

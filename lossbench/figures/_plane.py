@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba_array
+from matplotlib.lines import Line2D
 
 from ..metrics import class_means, unit
+from ..protocols import RunView
 from ..records import Embedding
 from ._style import UNSEEN, color, draw_name, draw_points, ground, ink, ray
 
@@ -73,7 +75,9 @@ def _name_position(points: np.ndarray, center: np.ndarray | None, limit: float) 
     small = radius < _NAME_RADIUS * limit
     if center is None and not small:
         return middle
-    outwards = unit(middle[None])[0] if np.linalg.norm(middle) > _NAME_RADIUS * limit else np.array([0.0, 1.0])
+    outwards = (
+        unit(middle[None])[0] if np.linalg.norm(middle) > _NAME_RADIUS * limit else np.array([0.0, 1.0])
+    )
     shift = (_NAME_RADIUS * limit + (radius if small else 0.0)) * outwards
     has_room = np.abs(middle + shift).max() < (1 - _NAME_RADIUS) * limit
     return np.asarray(middle + shift if has_room else middle - shift)
@@ -125,6 +129,18 @@ def draw_rays(axes: Axes, weight: np.ndarray | None, length: float, width: float
     """The directions of class weights (C, 2) from the origin, if there are any."""
     for label, (x, y) in enumerate(() if weight is None else length * unit(weight)):
         axes.plot([0, x], [0, y], color=ray(), linewidth=width, zorder=1, gid=f"weight-{label}")
+
+
+def mark_handles(views: Sequence[Panel | RunView]) -> list[Line2D]:
+    """Legend entries of the rays and dots that any of the panels has."""
+    handles = []
+    if any(view.weight is not None for view in views):
+        handles.append(Line2D([], [], color=ray(), label="direction of a class weight, not a boundary"))
+    if any(view.centers is not None for view in views):
+        look: Any = {"marker": "o", "markersize": 4, "linestyle": "", "markeredgewidth": 0.8}
+        look |= {"markerfacecolor": ground(), "markeredgecolor": ink()}
+        handles.append(Line2D([], [], label="class center", **look))
+    return handles
 
 
 def plane_grid(limit: float, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,7 @@ KINDS = ("own class", "nearest other class")
 _TINTS = (PALETTE[0], PALETTE[6])
 _WIDTH, _HEIGHT = 2.5, 1.9  # inches of one axes
 _BINS = 90
+_WITHOUT_SNAPSHOTS = "no snapshots of this run:\ntrain it with --snapshots 30\nto see its course here"
 
 
 def angles_of(features: np.ndarray, labels: np.ndarray, directions: np.ndarray) -> np.ndarray:
@@ -95,10 +96,12 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
             grid[1][column].set_ylim(0, highest)
             grid[1][column].set_xlabel("epoch")
         elif rows == 2:
-            grid[1][column].set_visible(False)
+            grid[1][column].axis("off")
+            middle: Any = {"ha": "center", "va": "center", "fontsize": "small", "gid": "without-snapshots"}
+            note(grid[1][column], _WITHOUT_SNAPSHOTS, (0.5, 0.5), (0, 0), "axes fraction", **middle)
     grid[0][0].set_ylabel(f"{split} features (%)")
     if rows == 2:
-        shown = next(axes for axes in grid[1] if axes.get_visible())
+        shown = next(axes for axes in grid[1] if axes.axison)
         shown.set_ylabel("mean angle (degrees)")
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 

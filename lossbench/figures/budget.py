@@ -104,7 +104,7 @@ def _finish(
     axes.set_ylim(min(low, high if end is None else end), max(high, low if end is None else end))
     axes.set_xlim(0.4, max(len(line.values) for line in lines) + 0.6)  # no tick at 0
     axes.set_xlabel("trials")
-    axes.set_ylabel(ylabel)
+    axes.set_ylabel(ylabel, wrap=True)
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend(handles, labels, fontsize=8, labelcolor=ink(), loc="center left", bbox_to_anchor=(1, 0.5))

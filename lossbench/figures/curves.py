@@ -1,5 +1,7 @@
 """A metric against a swept setting: mean over seeds, its 95 % band, and every seed as a point.
 
+Bands of fractions are cut off at 0 and 100 %.
+
 Follows Wen et al. 2016, Fig. 5 (accuracy against lambda and alpha).
 """
 
@@ -14,7 +16,7 @@ from matplotlib.figure import Figure
 
 from ..protocols import RunView
 from ..specs import FigureSpec
-from ..specs.quantities import metric_title
+from ..specs.quantities import bounds, metric_title
 from ..statistics import mean_interval
 from ._layout import set_size
 from ._settings import axes_of, axis_title, check_measured, grouped, number_of, with_setting
@@ -49,7 +51,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
     set_size(figure, 3.0 * len(metrics), 2.7)
     for axes, name in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
         lines = [_curve(label, own, axis, name) for label, own in grouped(runs, [axis]).items()]
-        draw_axes(axes, lines, xlabel=axis_title(axis), ylabel=metric_title(name))
+        draw_axes(axes, lines, xlabel=axis_title(axis), ylabel=metric_title(name), limits=bounds(name))
 
 
 def _curve(label: str, runs: Sequence[RunView], axis: str, metric: str) -> Curve:
@@ -68,15 +70,22 @@ def _curve(label: str, runs: Sequence[RunView], axis: str, metric: str) -> Curve
     )
 
 
-def draw_axes(axes: Axes, curves: Sequence[Curve], *, xlabel: str, ylabel: str) -> None:
-    """Draw curves over one axis: logarithmic where the positions span two decades, zero then set apart."""
+def draw_axes(
+    axes: Axes,
+    curves: Sequence[Curve],
+    *,
+    xlabel: str,
+    ylabel: str,
+    limits: tuple[float, float] = (-np.inf, np.inf),
+) -> None:
+    """Draw curves over one axis: logarithmic where the positions span two decades, zero then set apart.
+    Bands are cut off at the limits of the metric."""
     for number, curve in enumerate(curves):
         tint = color(number)
         axes.plot(curve.x, curve.mean, color=tint, marker="o", markersize=4, label=curve.label, zorder=3)
         band = np.nan_to_num(curve.half_width)
-        axes.fill_between(
-            curve.x, curve.mean - band, curve.mean + band, color=tint, alpha=0.18, linewidth=0, zorder=1
-        )
+        low, high = (np.clip(curve.mean + side * band, *limits) for side in (-1, 1))
+        axes.fill_between(curve.x, low, high, color=tint, alpha=0.18, linewidth=0, zorder=1, gid="band")
         for position, values in zip(curve.x, curve.seeds, strict=True):
             axes.scatter(
                 [position] * len(values), values, s=9, color=tint, alpha=0.55, linewidths=0, zorder=2
@@ -84,7 +93,7 @@ def draw_axes(axes: Axes, curves: Sequence[Curve], *, xlabel: str, ylabel: str) 
     positions = np.unique(np.concatenate([curve.x for curve in curves]))
     _scale_x(axes, positions)
     axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
+    axes.set_ylabel(ylabel, wrap=True)
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
     axes.margins(x=0.04)
     if len(curves) > 1:

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 
 from ..protocols import RunView
 from ..specs import FigureSpec
-from ._layout import set_size, title_lines
-from ._plane import Panel, draw_plane, draw_ring
+from ._layout import legend_below, set_size, title_lines
+from ._plane import Panel, draw_plane, draw_ring, mark_handles
 from ._projection import panel_of
 from ._requirements import split_of
 from ._style import PANEL
@@ -57,3 +57,6 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: st
             draw_axes(grid[row][column], panel, name, view=view)
     for row, name in enumerate(rows):
         grid[row][0].set_ylabel(f"{name} features")
+    legend_below(
+        figure, mark_handles(panels if view == "raw" else [p._replace(centers=None) for p in panels])
+    )

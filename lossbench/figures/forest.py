@@ -65,7 +65,7 @@ def draw_axes(axes: Axes, rows: Sequence[Row], *, baseline: str, unit: str = "pe
     axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize="medium")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(f"difference to {baseline}, {unit}{_scale_x(axes, rows)}")
+    axes.set_xlabel(f"difference to {baseline}, {unit}{_scale_x(axes, rows)}", wrap=True)
     axes.grid(axis="x", linewidth=0.4, alpha=0.5)
     axes.set_axisbelow(True)
     above: Any = {"ha": "center", "va": "bottom", "fontsize": "small", "gid": "baseline-name"}

@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from ..errors import RunError
 from ..protocols import RunView
 from ..specs import FigureSpec, Value
-from ..specs.quantities import higher_is_better, metric_title
+from ..specs.quantities import bounds, higher_is_better, interval_text, metric_title
 from ..statistics import Interval, mean_interval
 from ._layout import set_size
 from ._settings import axes_of, axis_title, grouped, number_of, with_setting
@@ -65,7 +65,9 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
         title = metric_title(name)
         limits = _limits(tables[name], title)
         for axes, table in zip(column, tables[name], strict=True):
-            image = draw_axes(axes, table, limits=limits, highest_is_best=higher_is_better(name))
+            image = draw_axes(
+                axes, table, limits=limits, highest_is_best=higher_is_better(name), possible=bounds(name)
+            )
             axes.set_xlabel(axis_title(x))
             axes.set_ylabel(axis_title(y), rotation=90 if len(axis_title(y)) > 1 else 0)
             axes.set_title(table.label if len(groups) > 1 else runs[0].title, fontsize="medium")
@@ -90,10 +92,15 @@ def _limits(tables: Sequence[Table], title: str) -> tuple[float, float]:
 
 
 def draw_axes(
-    axes: Axes, table: Table, *, limits: tuple[float, float], highest_is_best: bool | None
+    axes: Axes,
+    table: Table,
+    *,
+    limits: tuple[float, float],
+    highest_is_best: bool | None,
+    possible: tuple[float, float] = (-np.inf, np.inf),
 ) -> AxesImage:
     """Draw one table with colours between `limits`; returns the image, for a colour bar. No cell is the best
-    by a number that has no better side (None)."""
+    by a number that has no better side (None). Intervals are cut off at the `possible` values."""
     means = table.means
     image = axes.imshow(
         means, cmap=COLORMAP, vmin=limits[0], vmax=limits[1], origin="lower", aspect="auto", gid="cells"
@@ -107,7 +114,7 @@ def draw_axes(
             )
             continue
         half = table.cells[row][column].half_width
-        text = f"{mean:.{decimals}f}" + ("" if np.isnan(half) else f"\n± {half:.{decimals}f}")
+        text = interval_text(mean, half, possible, decimals).replace(" ", "\n", 1)
         tint = readable_on(image.to_rgba(mean)[:3])
         axes.text(column, row, text, ha="center", va="center", fontsize="small", color=tint, gid="number")
     if highest_is_best is not None and np.isfinite(means).any():

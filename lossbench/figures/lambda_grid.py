@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from ..protocols import RunView
 from ..specs import FigureSpec, Value
-from ._layout import grid_shape, panels, set_size
-from ._plane import draw_plane
+from ._layout import grid_shape, legend_below, panels, set_size
+from ._plane import draw_plane, mark_handles
 from ._projection import panel_of
 from ._requirements import split_of
 from ._style import PANEL
@@ -40,3 +40,4 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, projecti
         draw_plane(axes, panel, split)  # at its own limits: a strong pull shrinks features a hundredfold
         above = [panel.title] if several else []
         axes.set_title("\n".join([*above, *panel.subtitle.split(" · ")]), fontsize="medium")
+    legend_below(figure, mark_handles(views))

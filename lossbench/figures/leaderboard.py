@@ -1,7 +1,8 @@
 """All losses in order of a metric, the better ones on top: mean over seeds and its 95 % interval.
 
-A single seed is a dot without a bar. Intervals of two losses are no test of their difference, which is
-paired: that is what `compare` and `forest` are for. (Cleveland & McGill 1984: positions on a common scale.)
+A single seed is a dot without a bar; intervals of fractions are cut off at 0 and 100 %. Intervals of two
+losses are no test of their difference, which is paired: that is what `compare` and `forest` are for.
+(Cleveland & McGill 1984: positions on a common scale.)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 
 from ..protocols import RunView
 from ..specs import FigureSpec
-from ..specs.quantities import higher_is_better, metric_title
+from ..specs.quantities import bounds, higher_is_better, interval_text, metric_title
 from ..statistics import Interval, mean_interval
 from ._layout import set_size
 from ._settings import check_measured, grouped, number_of
@@ -27,6 +28,8 @@ SPEC = FigureSpec(
     default="every",
     choices={"metric": ("test_accuracy", "")},
 )
+Range = tuple[float, float]
+
 _FAR = 4  # times as far from the best as the median is: farther ones stand at the edge
 
 
@@ -48,7 +51,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, metric: str) -> None
     grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axes, name in zip(grid, metrics, strict=True):
         places = [_place(place.label, groups[place.label], name) for place in order]
-        draw_axes(axes, places, title=metric_title(name), better=_sign(name))
+        draw_axes(axes, places, title=metric_title(name), better=_sign(name), possible=bounds(name))
 
 
 def _place(label: str, runs: Sequence[RunView], metric: str) -> Place:
@@ -68,35 +71,39 @@ def ranked(places: Sequence[Place], better: int) -> list[Place]:
     )
 
 
-def draw_axes(axes: Axes, places: Sequence[Place], *, title: str, better: int) -> None:
+def draw_axes(
+    axes: Axes, places: Sequence[Place], *, title: str, better: int, possible: Range = (-np.inf, np.inf)
+) -> None:
     """Draw rows from top to bottom. `better`: 1 when more is better, -1 when less is, 0 when neither.
+    Intervals are cut off at the `possible` values.
 
     Rows far worse than the others are marks at the edge with their number, so that the others can be told
     apart.
     """
-    low, high = limits([place.interval for place in places], better)
+    low, high = limits([place.interval for place in places], better, possible)
     for row, (_, found) in enumerate(places):
         if row % 2:
             axes.axhspan(row - 0.5, row + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
         if found.n:
-            _draw_row(axes, row, found, low, high)
+            _draw_row(axes, row, found, (low, high), possible)
     note(axes, "mean ± 95 % (seeds)", (1, 1), (6, 2), "axes fraction", fontsize="small")
     axes.set_xlim(low, high)
     axes.set_ylim(len(places) - 0.4, -0.6)
     axes.set_yticks(range(len(places)), [place.label for place in places], fontsize="medium")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(title + {1: ", more is better →", -1: ", ← less is better", 0: ""}[better])
+    axes.set_xlabel(title + {1: ", more is better →", -1: ", ← less is better", 0: ""}[better], wrap=True)
     axes.grid(axis="x", linewidth=0.4, alpha=0.5)
     axes.set_axisbelow(True)
 
 
-def _draw_row(axes: Axes, row: int, found: Interval, low: float, high: float) -> None:
+def _draw_row(axes: Axes, row: int, found: Interval, shown: Range, possible: Range) -> None:
+    low, high = shown
     inside = low <= found.mean <= high
     mark = "o" if inside else "<" if found.mean < low else ">"
     place = min(max(found.mean, low), high)
     if inside and np.isfinite(found.half_width):
-        ends = [found.mean - found.half_width, found.mean + found.half_width]
+        ends = np.clip([found.mean - found.half_width, found.mean + found.half_width], *possible)
         axes.plot(
             ends, [row, row], color=PALETTE[0], linewidth=1.8, solid_capstyle="butt", gid=f"interval-{row}"
         )
@@ -105,17 +112,19 @@ def _draw_row(axes: Axes, row: int, found: Interval, low: float, high: float) ->
         zorder=4, clip_on=False, gid=f"mean-{row}",
     )  # fmt: skip
     beside: Any = {"va": "center_baseline", "fontsize": "small", "gid": f"number-{row}"}
-    note(axes, _words(found), (1, row), (6, 0), axes.get_yaxis_transform(), **beside)
+    note(axes, _words(found, possible), (1, row), (6, 0), axes.get_yaxis_transform(), **beside)
 
 
-def _words(found: Interval) -> str:
+def _words(found: Interval, possible: Range) -> str:
     if found.n == 1:
         return f"{found.mean:.4g} (1)"
     digits = max(0, 1 - int(np.floor(np.log10(found.half_width)))) if found.half_width > 0 else 2
-    return f"{found.mean:.{digits}f} ± {found.half_width:.{digits}f} ({found.n})"
+    return f"{interval_text(found.mean, found.half_width, possible, digits)} ({found.n})"
 
 
-def limits(intervals: Sequence[Interval], better: int) -> tuple[float, float]:
+def limits(
+    intervals: Sequence[Interval], better: int, possible: Range = (-np.inf, np.inf)
+) -> tuple[float, float]:
     """The ends of the axis: all intervals, without rows more than `_FAR` times as far off as the median."""
     means = np.array([found.mean for found in intervals if found.n])
     best = means.max() if better >= 0 else means.min()
@@ -123,6 +132,6 @@ def limits(intervals: Sequence[Interval], better: int) -> tuple[float, float]:
     reach = _FAR * np.median(off)
     kept = off <= reach if better and reach > 0 else np.full(len(means), True)
     widths = np.nan_to_num([found.half_width for found in intervals if found.n])
-    ends = np.concatenate([(means - widths)[kept], (means + widths)[kept]])
+    ends = np.clip(np.concatenate([(means - widths)[kept], (means + widths)[kept]]), *possible)
     margin = 0.04 * (ends.max() - ends.min()) or 0.01 * abs(best) or 1.0
     return float(ends.min() - margin), float(ends.max() + margin)

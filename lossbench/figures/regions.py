@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..errors import RunError
 from ..protocols import RunView
 from ..specs import FigureSpec
-from ._layout import run_panels
-from ._plane import draw_plane, plane_grid
+from ._layout import legend_below, run_panels
+from ._plane import draw_plane, mark_handles, plane_grid
 from ._projection import panel_of
 from ._requirements import require_dimension, split_of
 from ._style import color, ground, ink
@@ -82,16 +84,19 @@ def draw_axes(axes: Axes, run: RunView, split: str) -> bool:
 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
-    """A panel per run, each at its own limits; the band is explained below where a run has one."""
+    """A panel per run, each at its own limits; below what areas and lines mean."""
     require_dimension(runs, 2, "Decision regions")
     for run in runs:
         split_of(run, split)
-    columns = min(2, len(runs))
-    grid = run_panels(figure, runs, 2.7, row=0.2, below=0.8 - 0.2 * columns)
+    grid = run_panels(figure, runs, 2.7, row=0.2)
     bands = [draw_axes(axes, run, split) for axes, run in zip(grid, runs, strict=True)]
+    marks: list[Artist] = [
+        Patch(facecolor=ink(), alpha=_TINT, label="color of the class with the largest score")
+    ]
     if any(bands):
-        marks = [
-            Patch(facecolor=ink(), alpha=_TINT, label="a class wins"),
-            Patch(facecolor=ink(), alpha=_BAND, label="it wins, but its own loss exceeds log 2"),
-        ]
-        figure.legend(handles=marks, loc="outside lower center", ncols=columns, borderpad=0.8)
+        text = (
+            "the same, where the loss of that class, with its\nmargin, exceeds log 2 (probability below 1/2)"
+        )
+        marks.append(Patch(facecolor=ink(), alpha=_BAND, label=text))
+    marks.append(Line2D([], [], color=ink(), linewidth=0.8, label="boundary between classes"))
+    legend_below(figure, [*marks, *mark_handles(runs)])

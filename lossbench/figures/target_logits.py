@@ -31,6 +31,10 @@ _LOWEST, _HIGHEST = -3.2, 1.4
 """Of the axis: a curve may go far beyond where no feature stays for long."""
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)))
 _REFERENCE = "cosine, no margin"
+_HOW_COMPUTED = (
+    "Equivalent logit: the target logit that gives the loss its value if the other logits had no margin.\n"
+    "It jumps or bends where a loss changes the other logits too, as CurricularFace does for hard samples."
+)
 
 
 class Curve(NamedTuple):
@@ -68,7 +72,7 @@ def draw_axes(axes: Axes, curves: Sequence[Curve], *, half_way: float | None = N
         note(axes, text, place, (3, 0), axes.get_xaxis_transform(), fontsize="small")
     axes.set_xticks(range(0, 181, 30))
     axes.set_xlabel("angle to the class direction (degrees)")
-    axes.set_ylabel("target logit / scale")
+    axes.set_ylabel("equivalent target logit / scale")
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
 
 
@@ -132,7 +136,8 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
             "None of these runs has a target logit that depends on the angle alone; "
             "`lossbench train --loss arcface` makes one that has."
         )
-    set_size(figure, 6.2, max(3.2, 1.0 + 0.2 * len(curves)))
+    set_size(figure, 6.2, max(3.2, 1.0 + 0.2 * len(curves)) + 0.4)
+    figure.supxlabel(_HOW_COMPUTED, fontsize="small")
     draw_axes(
         figure.subplots(), list(curves.values()), half_way=half_ways.pop() if len(half_ways) == 1 else None
     )

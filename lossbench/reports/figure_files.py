@@ -18,13 +18,12 @@ from matplotlib.figure import Figure
 from ..errors import RunError, UsageError
 from ..experiments.comparison import ComparisonRow, compare_losses
 from ..experiments.tuning_result import TuningResult
-from ..figures import STYLES, budget, critical_difference, forest
+from ..figures import STYLES, budget, check_measured, critical_difference, forest
 from ..protocols import RunView
 from ..runs.config import BASE_LOSS
-from ..runs.outcome import Outcome
 from ..runs.stored_run import StoredRun
 from ..specs import FigureSpec, Value, catalog
-from ..specs.quantities import higher_is_better, in_unit, is_percent, metric_name, parse_metrics
+from ..specs.quantities import bounds, higher_is_better, in_unit, is_percent, metric_name, parse_metrics
 from ..statistics import indistinguishable_groups, mean_ranks
 from .own_files import write_own
 
@@ -59,6 +58,7 @@ def draw(
 def compose_forest(rows: Sequence[ComparisonRow]) -> Compose:
     """The paired differences of rows of one metric and data set, all seeds drawn."""
     metric = rows[0].metric
+    limits = bounds(metric, signed=True)
     lines = []
     for row in rows:
         mean, half_width = (in_unit(metric, number) for number in row.paired.difference[:2])
@@ -67,8 +67,8 @@ def compose_forest(rows: Sequence[ComparisonRow]) -> Compose:
                 label=row.label,
                 differences=np.array([in_unit(metric, number) for number in row.paired.differences]),
                 mean=mean,
-                low=mean - half_width,
-                high=mean + half_width,
+                low=max(mean - half_width, limits[0]),
+                high=min(mean + half_width, limits[1]),
                 verdict=row.verdict,
                 note=row.missing,
             )
@@ -175,22 +175,31 @@ def _check_choices(name: str, spec: FigureSpec, choices: Mapping[str, str | None
 
 
 def _compare(runs: Sequence[StoredRun], metric: str) -> list[ComparisonRow]:
-    groups: dict[str, list[Outcome]] = {}
+    groups: dict[str, list[StoredRun]] = {}
     if len(datasets := {run.config.dataset for run in runs}) > 1:
         raise RunError(f"A paired comparison is of one data set; these runs are of {', '.join(datasets)}.")
     for run in runs:
-        groups.setdefault(str(dataclasses.replace(run.config, seed=0)), []).append(run.outcome)
+        groups.setdefault(str(dataclasses.replace(run.config, seed=0)), []).append(run)
     if len(groups) < 2:
         raise RunError(
             "A comparison needs runs of at least two losses or settings; `lossbench compare` makes them."
         )
-    names = {group[0].config.loss: name for name, group in groups.items()}
-    rows = compare_losses(
-        groups, names.get(BASE_LOSS, next(iter(groups))), [metric], [runs[0].config.dataset]
-    )
+    check_measured(runs, metric)
+    names = {group[0].config.loss: name for name, group in reversed(groups.items())}
+    baseline = names.get(BASE_LOSS, next(iter(groups)))
+    outcomes = {name: [run.outcome for run in group] for name, group in groups.items()}
+    rows = compare_losses(outcomes, baseline, [metric], [runs[0].config.dataset])
     if not rows:
         raise UsageError(f"--metric {metric} has no better side, so nothing can be better by it.")
-    return rows
+    conditions = {name: group[0].conditions for name, group in groups.items()}
+    base = conditions.pop(baseline)
+    return [
+        row._replace(
+            label=", ".join(filter(None, [row.label, own])),
+            baseline_label=", ".join(filter(None, [row.baseline_label, base])),
+        )
+        for row, own in zip(rows, conditions.values(), strict=True)
+    ]
 
 
 def _metadata(form: str, runs: Sequence[RunView]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import RunError
 from ..records import Embedding, EpochRecord, Snapshots
 from ..specs import Value
-from ..specs.quantities import format_value
+from ..specs.quantities import UNSEEN, format_value
 from .config import RunConfig, dataset_spec
 from .outcome import Outcome
 from .result import Status
@@ -47,14 +47,15 @@ class UntrainedRun:
         """See RunView; a term's setting is named as in `--set`, with the term where two have it."""
         config = self.config
         fields = dataclasses.asdict(config)
-        settings: dict[str, Value] = {"loss": config.loss, "unseen": config.unseen_names}
-        settings |= {name: value for name, value in fields.items() if name not in ("terms", "seed", "unseen")}
+        settings: dict[str, Value] = {"loss": config.loss}  # its own first: figures prefer them for an axis
         if any(term.has_weight for term in config.terms):
             settings["lambda"] = config.value_of("lambda")
         keys = [key for term in config.terms for key, _ in term.settings]
         for term in config.terms:
             for key, value in term.settings:
                 settings[key if keys.count(key) == 1 else f"{term.name}.{key}"] = value
+        settings["unseen"] = config.unseen_names
+        settings |= {name: value for name, value in fields.items() if name not in ("terms", "seed", "unseen")}
         return settings
 
     @property
@@ -83,16 +84,19 @@ class StoredRun(UntrainedRun):
         self.name = folder.name
         self.folder, self.data_dir, self.result = folder, data_dir, result
 
-    @property
-    def outcome(self) -> Outcome:
-        """The run as a command that trained it has it."""
-        return Outcome(self.config, self.result.status, self.result)
-
     @cached_property
+    def outcome(self) -> Outcome:
+        """The run as a command that trained it has it, with the metrics that were measured later."""
+        metrics, unseen = dict(self.result.metrics), dict(self.result.unseen)
+        for name, value in self.folder.metrics().items():
+            (unseen if name.startswith(UNSEEN) else metrics)[name.removeprefix(UNSEEN)] = value
+        result = dataclasses.replace(self.result, metrics=metrics, unseen=unseen)
+        return Outcome(self.config, result.status, result)
+
+    @property
     def numbers(self) -> Mapping[str, float]:
         """See RunView."""
-        later = {name: value for name, value in self.folder.metrics().items() if value is not None}
-        return self.result.numbers | later
+        return self.outcome.numbers
 
     @cached_property
     def epochs(self) -> Sequence[EpochRecord]:

@@ -106,20 +106,45 @@ def in_unit(name: str, value: float) -> float:
     return _display(name)[0] * value
 
 
+def bounds(name: str, *, signed: bool = False) -> tuple[float, float]:
+    """What a number, or `signed` a difference of two, cannot exceed, in the unit in which it is shown."""
+    if number_spec(name).unit not in ("percent", "fraction"):
+        return -math.inf, math.inf
+    largest = in_unit(name, 1.0)
+    return -largest if signed else 0.0, largest
+
+
+def interval_text(
+    mean: float, half_width: float, limits: tuple[float, float], digits: int, *, signed: bool = False
+) -> str:
+    """A mean with its interval: `98.92 ± 0.08`, or `98.92 [97.10, 100.00]` with ends cut off at the limits.
+
+    Without a half width (NaN) the mean alone.
+    """
+
+    def text(number: float) -> str:
+        return number_text(number, digits, signed=True) if signed else f"{number:.{digits}f}"
+
+    low, high = mean - half_width, mean + half_width
+    if math.isnan(half_width):
+        return text(mean)
+    if limits[0] <= low and high <= limits[1]:
+        return f"{text(mean)} ± {half_width:.{digits}f}"
+    return f"{text(mean)} [{text(max(low, limits[0]))}, {text(min(high, limits[1]))}]"
+
+
 def format_value(
     name: str, value: float | None, half_width: float = math.nan, *, signed: bool = False, unit: bool = False
 ) -> str:
     """A number as people see it: `98.92`, with a half width `98.92 ± 0.08`, with its unit `98.92 %`.
 
-    A dash stands for None and NaN.
+    The interval of a fraction ends at 0 and 100 %, see `interval_text`. A dash stands for None and NaN.
     """
     if value is None or math.isnan(value):
         return "–"
     factor, digits, symbol = _display(name)
-    shown = factor * value
-    text = number_text(shown, digits, signed=True) if signed else f"{shown:.{digits}f}"
-    if not math.isnan(half_width):
-        text += f" ± {factor * half_width:.{digits}f}"
+    limits = bounds(name, signed=signed)
+    text = interval_text(factor * value, factor * half_width, limits, digits, signed=signed)
     return f"{text} {symbol}" if unit and symbol else text
 
 

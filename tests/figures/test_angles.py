@@ -43,8 +43,10 @@ def test_histograms_are_percentages_and_means_are_marked():
 def test_the_course_is_drawn_where_features_were_kept():
     figure = Figure(layout="constrained")
     angles.draw_figure(figure, [View(), View(snapshots=snapshots())], split="test")
-    shown = [axes for axes in figure.axes if axes.get_visible()]
+    shown = [axes for axes in figure.axes if axes.axison]
     assert len(shown) == 3
+    (note,) = [text for axes in figure.axes if not axes.axison for text in axes.texts]
+    assert "train it with --snapshots 30" in note.get_text()
     own = next(line for line in shown[-1].lines if line.get_gid() == "own class")
     np.testing.assert_allclose(own.get_xdata(), np.linspace(0, 5, 4))
     first, last = own.get_ydata()[[0, -1]]

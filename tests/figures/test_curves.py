@@ -35,6 +35,16 @@ def test_mean_band_and_every_seed_are_drawn():
     assert axes.get_xlabel() == "λ"
 
 
+def test_bands_of_fractions_are_cut_off_at_their_limits():
+    given = swept(lambdas=(0.01, 0.1), seeds=(0, 1))
+    for run in given:
+        run.numbers["test_accuracy"] = 0.93 + 0.05 * run.seed
+    (axes,) = draw_figure(given)
+    (band,) = [child for child in axes.collections if child.get_gid() == "band"]
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.max() == 100 and heights.min() < 93
+
+
 def test_scale_follows_the_sweep():
     assert draw_axes([0.001, 0.01, 0.1]).get_xscale() == "log"
     assert draw_axes([0, 0.001, 0.01, 0.1]).get_xscale() == "symlog"

@@ -187,6 +187,19 @@ def test_a_column_for_each_run_with_train_above_test():
     assert only.get_ylabel() == "train features"
 
 
+def test_rays_and_dots_are_explained_where_there_are_any():
+    def legend(*runs, **choices):
+        figure = render_figure(lambda figure: features.draw_figure(
+            figure, runs, **{"split": "test", "view": "raw", "projection": "pca", **choices}))  # fmt: skip
+        return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+    weight, center = "direction of a class weight, not a boundary", "class center"
+    plain, both = View(weight=None), View(centers=5 * directions())
+    assert legend(plain) == []
+    assert legend(plain, both) == [weight, center]
+    assert legend(both, view="normalized") == [weight]
+
+
 def test_a_run_without_the_split_is_one_sentence():
     run = View(splits={"train": embedding(), "val": embedding()})
     assert len(draw_figure([run], "train").axes) == 1

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from lossbench.figures import _style, forest
 from lossbench.figures.forest import Row
+from lossbench.reports.figure_files import render_figure
 
 ROWS = [
     Row("arcface", np.array([0.1, 0.2, 0.3]), 0.2, 0.05, 0.35, "better", "99.13 (3/3)"),
@@ -63,6 +64,23 @@ def test_rows_are_named_from_top_to_bottom():
     assert axes.yaxis_inverted()
     assert found(axes, "note-0").get_text() == "99.13 (3/3)"
     assert not any(child.get_gid() == "note-1" for child in axes.get_children())
+
+
+def test_long_labels_stay_inside_the_figure():
+    figure = render_figure(
+        lambda figure: forest.draw_figure(
+            figure,
+            [Row("Contrastive-Center, network deep", np.array([-12.0, -9]), -10.5, -14, -7, "worse"), *ROWS],
+            baseline="Center (λ = 0.003, α = 0.5)",
+            unit="unseen mean average precision at R (percentage points)",
+        )
+    )
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    for text in (axes.xaxis.label, *axes.get_yticklabels(), *axes.texts):
+        box = text.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, text
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1, text
 
 
 def test_the_baseline_is_a_named_line_at_zero():

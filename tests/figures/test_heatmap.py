@@ -55,6 +55,14 @@ def test_values_stand_in_order_and_cells_hold_means_in_percent():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("λ", "α")
 
 
+def test_intervals_of_fractions_are_cut_off_at_their_limits():
+    given = [
+        run(lam, alpha, seed, 0.93 + 0.05 * seed) for lam in (1, 2) for alpha in (1, 2) for seed in (0, 1)
+    ]
+    texts = {text.get_text() for text in composed(given).axes[0].texts if text.get_gid() == "number"}
+    assert texts == {"95.50\n[63.73, 100.00]"}
+
+
 def test_the_named_settings_are_the_axes_in_the_named_order():
     axes = composed(sweep(), over="alpha,lambda").axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("α", "λ")

@@ -78,11 +78,11 @@ def test_dots_are_means_in_percent_and_bars_intervals_over_seeds():
             assert bar is None
         else:
             assert sorted(bar.get_xdata()) == pytest.approx(
-                [expected.mean - expected.half_width, expected.mean + expected.half_width]
+                [expected.mean - expected.half_width, min(expected.mean + expected.half_width, 100)]
             )
             assert set(bar.get_ydata()) == {row}
     texts = [found(axes, f"number-{row}").get_text() for row in range(3)]
-    assert texts == ["99.5 (1)", "99.10 ± 0.25 (3)", "98.2 ± 3.2 (2)"]
+    assert texts == ["99.5 (1)", "99.10 ± 0.25 (3)", "98.2 [95.1, 100.0] (2)"]
 
 
 def test_settings_of_one_loss_are_rows_of_their_own():

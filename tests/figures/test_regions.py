@@ -88,11 +88,20 @@ def test_features_lie_on_top_at_the_same_limits():
 
 
 def test_a_loss_on_pairs_has_regions_and_no_band():
-    figure = Figure(layout="constrained")
-    regions.draw_figure(figure, [Pairs()], split="test")
-    assert figure.legends == []
-    regions.draw_figure(figure, [Margin()], split="test")
-    assert [text.get_text() for text in figure.legends[0].get_texts()][1].endswith("exceeds log 2")
+    def legend(run):
+        figure = Figure(layout="constrained")
+        regions.draw_figure(figure, [run], split="test")
+        return [text.get_text() for text in figure.legends[0].get_texts()]
+
+    without = [
+        "color of the class with the largest score",
+        "boundary between classes",
+        "direction of a class weight, not a boundary",
+    ]
+    assert legend(Pairs()) == without
+    with_band = legend(Margin())
+    assert "exceeds log 2" in with_band[1]
+    assert [with_band[0], *with_band[2:]] == without
 
 
 def test_columns_of_scores_are_the_classes_trained_on():

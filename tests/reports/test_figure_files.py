@@ -109,6 +109,18 @@ def test_the_forest_is_drawn_of_stored_runs(runs, tmp_path, monkeypatch):
     np.testing.assert_allclose(row.differences, expected)
     assert (row.label, settings["baseline"]) == ("Center", "Softmax")
     assert settings["unit"] == "test accuracy (percentage points)"
+    with pytest.raises(RunError, match="compare --metric eer"):
+        draw("forest", runs, tmp_path / "b.png", metric="eer")
+    later = [StoredRun(run.folder) for run in runs]
+    for number, each in enumerate(later):
+        monkeypatch.setattr(
+            each.folder, "metrics", lambda number=number: {"eer": 0.9 - 0.1 * number, "nll": None}
+        )
+    later[3].conditions = later[4].conditions = later[5].conditions = "epochs 1"
+    draw("forest", later, tmp_path / "b.png", metric="eer")
+    (row,), _ = drawn.pop()
+    np.testing.assert_allclose(row.differences, [-0.3, -0.3, -0.3])
+    assert row.label == "Center, epochs 1"
     draw("forest", runs, tmp_path / "b.png", metric="spread-gap", style="dark")
     assert drawn[1][1]["unit"] == "spread/gap"
     with pytest.raises(RunError, match="at least two losses or settings"):
