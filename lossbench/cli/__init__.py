@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
+import inspect
+import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +22,15 @@ COMMANDS = (
 )
 """All commands, in the order of the help: `name` is the function, or the group, `name` in `cli/name.py`."""
 PANELS = (None, "Loss", "Training", "Data", "Comparison", "Search", "Figure", "Machine", "Output")
-"""The panels of options, in the order of every help text."""
+"""The headings of options, in the order of every help text."""
+METAVARS = {int: "INTEGER", float: "NUMBER", Path: "PATH"}
+"""What stands for a value of a type in the help; TEXT for any other."""
+
+
+_HELP: dict[str, Any] = {
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 120},
+}
 
 
 class Commands(Mapping[str, Any]):
@@ -29,7 +40,7 @@ class Commands(Mapping[str, Any]):
         if name not in COMMANDS:
             raise KeyError(name)
         function = getattr(importlib.import_module(f"{__name__}.{name}"), name)
-        group = function if isinstance(function, typer.Typer) else typer.Typer(add_completion=False)
+        group = function if isinstance(function, typer.Typer) else typer.Typer(add_completion=False, **_HELP)
         if group is not function:
             group.command(name)(function)
         command: Any = typer.main.get_command(group)
@@ -46,12 +57,44 @@ class Commands(Mapping[str, Any]):
 
 
 def _arrange(command: Any) -> None:
-    """Put the options in the order of their panels, and show the defaults as text in the help."""
+    """Put the options in the order of their panels, and show types and defaults as text in the help."""
+    command.short_help = _first_paragraph(command.help)
+    if command.callback is None:  # a group
+        return
+    command.format_options = functools.partial(_format_options, command)
+    parameters = inspect.signature(command.callback, eval_str=True).parameters
     command.params.sort(key=lambda option: PANELS.index(getattr(option, "rich_help_panel", None)))
     for option in command.params:
-        if option.show_default and option.default is not None and option.default is not False:
-            option.help = f"{option.help.rstrip('.')} (default: {option.default})."
+        hint = typing.get_args(parameters[option.name].annotation)[0]
+        kinds = [kind for kind in METAVARS if kind in (hint, *typing.get_args(hint))]
+        if option.param_type_name == "argument":
+            option.metavar = option.name.upper()
+        elif not option.is_flag:
+            option.metavar = METAVARS[kinds[0]] if kinds else "TEXT"
+        if option.show_default and option.default is not None:
+            default = "off" if option.default is False else option.default
+            option.help = f"{option.help.rstrip('.')} (default: {default})."
         option.show_default = False
+
+
+def _format_options(command: Any, ctx: Any, formatter: Any) -> None:
+    """Write the options below the headings of their panels. Typer's own way to do so, with Rich, imports a
+    Markdown parser and a highlighter first, which takes as long as all the rest."""
+    panels: dict[str, list[tuple[str, str]]] = {panel: [] for panel in ("Arguments", "Options", *PANELS[1:])}
+    for option in command.get_params(ctx):
+        if option.param_type_name == "argument":
+            panels["Arguments"].append((option.metavar, option.help))
+        else:
+            panel = getattr(option, "rich_help_panel", None) or "Options"
+            panels[panel].append(option.get_help_record(ctx))
+    for panel, records in panels.items():
+        if records:
+            with formatter.section(typer.style(panel, bold=True)):
+                formatter.write_dl(records)
+
+
+def _first_paragraph(text: str) -> str:
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 class _Group(TyperGroup):
@@ -61,7 +104,9 @@ class _Group(TyperGroup):
 
     def format_help(self, *arguments: Any) -> None:
         """Show the commands with the first sentences of their docstrings, without importing them."""
-        self.commands = {name: TyperCommand(name, help=_docstring(name)) for name in COMMANDS}
+        self.commands = {
+            name: TyperCommand(name, short_help=_first_paragraph(_docstring(name))) for name in COMMANDS
+        }
         super().format_help(*arguments)
         self.commands = Commands()
 
@@ -77,9 +122,8 @@ app = typer.Typer(
     cls=_Group,
     help="See what a loss does to a feature space, and trust the comparison.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **_HELP,
 )
 
 

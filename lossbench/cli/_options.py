@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ..engines import EngineOptions
 from ..errors import UsageError
 from ..experiments.grid import parse_values
 from ..runs.config import LOSS_OPTIONS, RUN_OPTIONS
 from ..runs.options import Option, Options, default_text
-from ..specs import Value, catalog
-from ..specs.expressions import canonical_sum
+from ..specs import Value
+from ._flags import DEFAULT_RESULTS, Results, Settings, expand_home, flag, parse_settings
 
-DEFAULT_RESULTS = Path("results")
 PLACEMENT_OPTIONS = {
     "device": Option("Device: auto, cpu, cuda, cuda:0 ... or mps.", "Machine", name="device", default="auto"),
     "data_dir": Option(
@@ -52,11 +48,6 @@ ENGINE_OPTIONS = {
 }
 
 
-def flag(name: str, text: str, panel: str | None = None, **bounds: Any) -> Any:
-    """An option that is no option of a run, for Typer."""
-    return typer.Option(name, help=text, rich_help_panel=panel, **bounds)
-
-
 def typer_option(option: Option, *, lists: bool = False) -> Any:
     """A declared option for Typer; `lists` says that it takes several values if a sweep may vary it."""
     text = option.help.rstrip(".")
@@ -69,57 +60,6 @@ def typer_option(option: Option, *, lists: bool = False) -> Any:
     text = f"{text} (default: {default_text(RUN_OPTIONS, option)})."
     callback = expand_home if option.type is Path else None
     return flag(option.flag, text, option.panel, show_default=False, callback=callback)
-
-
-def expand_home(path: Path | None) -> Path | None:
-    """A path that begins with `~`, which a shell leaves alone after `=`, in full."""
-    return None if path is None else Path(os.path.expanduser(path))
-
-
-Results = Annotated[
-    Path, flag("--results", "Folder for runs, figures and tables.", "Output", callback=expand_home)
-]
-Json = Annotated[bool, flag("--json", "Print one JSON document and nothing else.", "Output")]
-Output = Annotated[
-    Path | None,
-    flag("--output", "File to write (default: in results/figures).", "Output", callback=expand_home),
-]
-Style = Annotated[str, flag("--style", "paper, slides or dark.", "Output")]
-Seeds = Annotated[str, flag("--seeds", "Seeds: 0-4 or 0,3,5-7.", "Training")]
-
-
-def canonical_losses(losses: str | None) -> str | None:
-    """Losses or sums, separated by commas, with the canonical names of all losses."""
-    return None if losses is None else ",".join(map(canonical_sum, losses.split(",")))
-
-
-LossName = Annotated[
-    str,
-    flag(
-        "--loss",
-        "A loss, or a weighted sum such as 'softmax + 0.003*center'; `lossbench losses` lists them.",
-        "Loss",
-        callback=canonical_losses,
-    ),
-]
-Settings = Annotated[
-    list[str] | None,
-    flag(
-        "--set",
-        "A setting as name=value or loss.name=value; repeatable (default: the loss's).",
-        "Loss",
-    ),
-]
-Jobs = Annotated[
-    int | None,
-    flag(
-        "--jobs",
-        "Runs trained at the same time, on a share of the cores each; 0: as many as fit "
-        "(default: 1 for `compare` on a CPU, else 0).",
-        "Machine",
-        min=0,
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -163,18 +103,6 @@ class Request:
             if len(values) > 1:
                 raise UsageError(f"{name} takes one value here; `lossbench sweep` takes several.")
         return {name: values[0] for name, values in self.axes.items()}
-
-
-def parse_settings(texts: list[str] | None) -> dict[str, str]:
-    """The values of `--set name=value`, by name. Raises UsageError for anything else."""
-    settings = {}
-    for text in texts or ():
-        name, _, value = (part.strip() for part in text.partition("="))
-        if not name or not value:
-            raise UsageError(f"--set {text}: write it as name=value, for example --set alpha=0.3.")
-        term, dot, key = name.rpartition(".")
-        settings[catalog.canonical(term) + dot + key] = value
-    return settings
 
 
 def _axes(

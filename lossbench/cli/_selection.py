@@ -21,7 +21,8 @@ from ..runs.config_builder import config_at
 from ..runs.result import Status
 from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences, select
 from ..specs import catalog
-from ._options import Storage, canonical_losses, flag
+from ._flags import canonical_losses, flag
+from ._options import Storage
 from ._output import command_line, print_warning
 
 if TYPE_CHECKING:

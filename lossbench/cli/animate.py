@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ._options import DEFAULT_RESULTS, Json, Output, Results, Style, flag
+from ._flags import DEFAULT_RESULTS, Json, Output, Results, Style, flag
 from ._output import command_line, print_json, print_message
 from ._selection import Selection, figure_path, select_runs, selection_options
 

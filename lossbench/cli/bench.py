@@ -10,13 +10,14 @@ import typer
 from ..errors import UsageError
 from ..runs.config import DEFAULT_DATASET, DEFAULT_NETWORK
 from ..runs.config_builder import make_config
-from ._options import DEFAULT_RESULTS, DataDir, Dataset, Device, Json, LossName, Network, Results, flag
+from ._flags import DEFAULT_RESULTS, Json, LossName, Results, flag
+from ._options import DataDir, Dataset, Device, Network
 from ._output import command_line, print_json, print_message, print_table
 
 if TYPE_CHECKING:
     from ..benchmarks.result import Benchmark
 
-bench = typer.Typer(help=__doc__, no_args_is_help=True)
+bench = typer.Typer(help=__doc__, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
 Repeats = Annotated[int, flag("--repeats", "Number of timings; the median is shown.", min=1)]
 Threads = Annotated[int | None, flag("--threads", "Threads (default: what torch chooses).", min=1)]

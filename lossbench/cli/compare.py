@@ -15,7 +15,8 @@ from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..specs import Value, catalog
 from ..specs.expressions import parse_sum
-from ._options import Jobs, Json, Request, Seeds, Storage, canonical_losses, flag, run_options
+from ._flags import Jobs, Json, Seeds, canonical_losses, flag
+from ._options import Request, Storage, run_options
 from ._output import command_line, print_warning
 
 if TYPE_CHECKING:

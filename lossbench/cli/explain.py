@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._options import Json, Settings, flag, parse_settings
+from ._flags import Json, Settings, flag, parse_settings
 from ._output import print_json, print_table, results
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results
+from ._flags import DEFAULT_RESULTS, Json, Output, Results
+from ._options import DataDir
 from ._output import command_line, print_json, print_message
 from ._selection import Selection, figure_path, select_runs, selection_options
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..specs import HyperParameter, LossSpec, catalog
-from ._options import Json, flag
+from ._flags import Json, flag
 from ._output import print_json, print_message, print_table
 
 

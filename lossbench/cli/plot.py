@@ -8,7 +8,8 @@ import typer
 
 from ..errors import UsageError
 from ..specs import FigureSpec, catalog
-from ._options import DEFAULT_RESULTS, DataDir, Json, Output, Results, Style, flag
+from ._flags import DEFAULT_RESULTS, Json, Output, Results, Style, flag
+from ._options import DataDir
 from ._output import command_line, print_json, print_message
 from ._selection import Selection, figure_path, select_runs, selection_options
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..errors import LossbenchError, RunError
-from ._options import DEFAULT_RESULTS, Json, Results, expand_home, flag
+from ._flags import DEFAULT_RESULTS, Json, Results, expand_home, flag
 from ._output import print_json, print_message
 
 

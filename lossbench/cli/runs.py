@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import LossbenchError
 from ..runs.result import RunResult, Status
-from ._options import DEFAULT_RESULTS, Json, Results, flag
+from ._flags import DEFAULT_RESULTS, Json, Results, flag
 from ._output import print_json, print_message, print_table, print_warning, result_document
 from ._selection import Selection, selection_options
 

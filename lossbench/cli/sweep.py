@@ -10,7 +10,8 @@ from ..runs.config import dataset_spec
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..specs import Value
-from ._options import Jobs, Json, LossName, Request, Seeds, Storage, run_options
+from ._flags import Jobs, Json, LossName, Seeds
+from ._options import Request, Storage, run_options
 from ._output import command_line
 
 if TYPE_CHECKING:

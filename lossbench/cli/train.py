@@ -8,7 +8,8 @@ from ..errors import Diverged
 from ..runs.config import RunConfig
 from ..runs.config_builder import config_at, feasibility_warnings
 from ..runs.result import RunResult, Status
-from ._options import Json, LossName, Request, Storage, run_options
+from ._flags import Json, LossName
+from ._options import Request, Storage, run_options
 from ._output import print_json, print_pairs, print_warning, result_document
 from ._selection import warn_without_snapshots
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 from ..errors import UsageError
 from ..runs.config import dataset_spec
 from ..specs import Value
-from ._options import DEFAULT_RESULTS, Json, LossName, Request, Results, flag, run_options
+from ._flags import DEFAULT_RESULTS, Json, LossName, Results, flag
+from ._options import Request, run_options
 from ._output import RunDisplay, command_line, print_json, print_message, print_pairs, print_warning
 
 if TYPE_CHECKING:

@@ -13,25 +13,29 @@ import contextlib
 import contextvars
 import functools
 import importlib
-import importlib.metadata
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .hyperparameter import HyperParameter
 from .variants import LossSpec
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 GROUP = "lossbench.losses"
 
 
 @functools.lru_cache
-def offered() -> Mapping[str, importlib.metadata.EntryPoint]:
+def offered() -> Mapping[str, EntryPoint]:
     """The losses that installed packages offer, by name."""
-    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+    from importlib.metadata import entry_points  # slow to import, and rarely needed
+
+    return {point.name: point for point in entry_points(group=GROUP)}
 
 
 _forbidden = contextvars.ContextVar("_forbidden", default=False)

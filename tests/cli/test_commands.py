@@ -310,17 +310,43 @@ def commands():
 
 
 def test_the_help_shows_the_default_of_every_option():
-    switches = {"help", "json", "force", "tensorboard", "check", "tuned"}
     for command in commands():
         for option in command.params:
             shown = option.required or "(default: " in option.help
-            assert shown or option.name in switches, (command.name, option.name)
+            assert shown or option.name == "help", (command.name, option.name)
 
 
 def test_panels_stand_in_one_order_in_every_help_text():
     for command in commands():
         panels = [getattr(option, "rich_help_panel", None) for option in command.params]
         assert panels == sorted(panels, key=cli.PANELS.index), command.name
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in Commands()), ["bench", "train"]])
+def test_a_help_text_fits_80_columns_in_ascii_with_types_in_words(capsys, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = call(capsys, *command, "--help")
+    assert code == 0
+    assert out.isascii()
+    assert max(map(len, out.splitlines())) <= 80
+    assert "<" not in out.replace("<=", "")
+    if command and command != ["bench"]:
+        headings = [line.rstrip(":") for line in out.splitlines() if line.endswith(":") and line[0] != " "]
+        order = ["Arguments", "Options", *cli.PANELS[1:]]
+        assert headings == [heading for heading in order if heading in headings]
+        assert {"Options", "Output"} <= set(headings)
+
+
+def test_the_help_says_what_stands_for_a_value(capsys):
+    _, out, _ = call(capsys, "train", "--help")
+    for text in ("--loss TEXT ", "--lr NUMBER ", "--epochs INTEGER ", "--results PATH ", "--json "):
+        assert f"  {text} " in out
+
+
+def test_the_help_imports_no_rich():
+    script = "import sys; from lossbench.__main__ import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert not {"rich", "pydantic", "lossbench.specs"} & set(done.stdout.split())
 
 
 def test_the_help_of_train_shows_what_an_option_of_a_run_declares(capsys, monkeypatch):

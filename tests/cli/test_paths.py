@@ -9,7 +9,7 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.cli import COMMANDS, Commands
-from lossbench.cli._options import expand_home
+from lossbench.cli._flags import expand_home
 from lossbench.data._splits import data_folder
 from lossbench.files import slug
 

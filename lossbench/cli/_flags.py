@@ -1,0 +1,83 @@
+"""The options of commands that are no options of a run; nothing here reads how runs are configured."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from ..specs import catalog
+from ..specs.expressions import canonical_sum
+
+DEFAULT_RESULTS = Path("results")
+
+
+def flag(name: str, text: str, panel: str | None = None, **bounds: Any) -> Any:
+    """An option that is no option of a run, for Typer."""
+    return typer.Option(name, help=text, rich_help_panel=panel, **bounds)
+
+
+def expand_home(path: Path | None) -> Path | None:
+    """A path that begins with `~`, which a shell leaves alone after `=`, in full."""
+    return None if path is None else Path(os.path.expanduser(path))
+
+
+Results = Annotated[
+    Path, flag("--results", "Folder for runs, figures and tables.", "Output", callback=expand_home)
+]
+Json = Annotated[bool, flag("--json", "Print one JSON document and nothing else.", "Output")]
+Output = Annotated[
+    Path | None,
+    flag("--output", "File to write (default: in results/figures).", "Output", callback=expand_home),
+]
+Style = Annotated[str, flag("--style", "paper, slides or dark.", "Output")]
+Seeds = Annotated[str, flag("--seeds", "Seeds: 0-4 or 0,3,5-7.", "Training")]
+
+
+def canonical_losses(losses: str | None) -> str | None:
+    """Losses or sums, separated by commas, with the canonical names of all losses."""
+    return None if losses is None else ",".join(map(canonical_sum, losses.split(",")))
+
+
+LossName = Annotated[
+    str,
+    flag(
+        "--loss",
+        "A loss, or a weighted sum such as 'softmax + 0.003*center'; `lossbench losses` lists them.",
+        "Loss",
+        callback=canonical_losses,
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    flag(
+        "--set",
+        "A setting as name=value or loss.name=value; repeatable (default: the loss's).",
+        "Loss",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    flag(
+        "--jobs",
+        "Runs trained at the same time, on a share of the cores each; 0: as many as fit "
+        "(default: 1 for `compare` on a CPU, else 0).",
+        "Machine",
+        min=0,
+    ),
+]
+
+
+def parse_settings(texts: list[str] | None) -> dict[str, str]:
+    """The values of `--set name=value`, by name. Raises UsageError for anything else."""
+    settings = {}
+    for text in texts or ():
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not name or not value:
+            raise UsageError(f"--set {text}: write it as name=value, for example --set alpha=0.3.")
+        term, dot, key = name.rpartition(".")
+        settings[catalog.canonical(term) + dot + key] = value
+    return settings
