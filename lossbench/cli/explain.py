@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import UsageError
+from ..runs.config import LOSS_OPTIONS
+from ..specs import LossSpec, Value
 from ._flags import Json, Settings, flag, parse_settings
-from ._output import print_json, print_table, results
+from ._options import typer_option
+from ._output import print_json, print_table, print_warning, results
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,25 +26,43 @@ _WIDTH, _HEIGHT = 61, 15
 def explain(
     loss: Annotated[str, typer.Argument(help="A loss; `lossbench losses` lists them.")],
     classes: Annotated[int, flag("--classes", "Number of classes C.", min=2, max=100_000)] = 10,
-    dim: Annotated[int, flag("--dim", "Feature dimension D.", min=1, max=4096)] = 2,
+    dim: Annotated[
+        int, typer.Option("--dim", "--feature-dim", help="Feature dimension D.", min=1, max=4096)
+    ] = 2,
+    lam: Annotated[float | None, typer_option(LOSS_OPTIONS["lambda"])] = None,
+    alpha: Annotated[float | None, typer_option(LOSS_OPTIONS["alpha"])] = None,
+    margin: Annotated[float | None, typer_option(LOSS_OPTIONS["margin"])] = None,
+    scale: Annotated[float | None, typer_option(LOSS_OPTIONS["scale"])] = None,
     settings: Settings = None,
     json: Json = False,
 ) -> None:
-    """Formula, settings, the largest margin and smallest scale that (C, D) allows, the target-logit curve."""
+    """Formula, settings, limits and recommended values for C classes in D dimensions, target-logit curve."""
     from ..losses import documentation
     from ..losses import explain as explain_loss
     from ..specs import catalog
     from ..tables import Table
 
     loss = catalog.canonical(loss)
-    spec = catalog.spec("losses", loss)
-    explanation = explain_loss(loss, parse_settings(settings), classes, dim)
+    spec: LossSpec = catalog.spec("losses", loss)
+    given = {"lambda": lam, "alpha": alpha, "margin": margin, "scale": scale}
+    values = _given_values(loss, given, parse_settings(settings))
+    weight = _weight(loss, spec, values.pop("lambda", None), classes, dim)
+    explanation = explain_loss(loss, values, classes, dim)
+    recommended = _recommended(spec, classes, dim)
     if json:
-        print_json({"loss": loss, "classes": classes, "dim": dim, **_document(explanation)})
+        numbers = {
+            "loss": loss,
+            "classes": classes,
+            "dim": dim,
+            **({} if weight is None else {"lambda": weight}),
+        }
+        print_json({**numbers, **_document(explanation), "recommended": recommended})
         return
     results.print(documentation(loss), markup=False)
     results.print()
     rows = []
+    if spec.weight is not None:
+        rows.append(["lambda", f"{weight:g}", spec.weight.paper, spec.weight.bounds, "", spec.weight.help])
     for key, setting in spec.settings.items():
         limits = [f"at most {setting.largest(classes, dim):.3f}"] if setting.largest else []
         limits += [f"at least {setting.smallest(classes, dim):.1f}"] if setting.smallest else []
@@ -49,27 +72,72 @@ def explain(
     if rows:
         header = ["setting", f"here (C={classes}, D={dim})", "paper", "bounds", "feasible", ""]
         print_table(Table(header, rows))
-    for line in _sentences(explanation, classes, dim):
+    for warning in spec.warnings(explanation.settings, classes, dim):
+        print_warning(warning)
+    for line in _sentences(explanation, recommended, classes, dim):
         results.print(line, markup=False)
     if explanation.curve is not None:
         results.print()
         results.print(_chart(*explanation.curve), markup=False)
 
 
-def _sentences(explanation: Explanation, classes: int, dim: int) -> list[str]:
+def _given_values(
+    loss: str, given: Mapping[str, float | None], settings: Mapping[str, str]
+) -> dict[str, Value]:
+    """The values of flags and of `--set`, by name without that of the loss. Raises UsageError."""
+    values: dict[str, Value] = {name: value for name, value in given.items() if value is not None}
+    for key, value in settings.items():
+        name = key.removeprefix(f"{loss}.")
+        if name in values:
+            raise UsageError(f"--set {key}={value}: --{name} is given as well.")
+        values[name] = value
+    return values
+
+
+def _weight(loss: str, spec: LossSpec, value: Value | None, classes: int, dim: int) -> float | None:
+    """The weight lambda of an auxiliary term, None for another loss. Raises UsageError."""
+    if spec.weight is None:
+        if value is not None:
+            raise UsageError(f"--lambda is the weight of an auxiliary term (such as center); {loss} is none.")
+        return None
+    return float(
+        spec.weight.check("lambda", spec.weight.default_for(classes, dim) if value is None else value)
+    )
+
+
+def _recommended(spec: LossSpec, classes: int, dim: int) -> dict[str, float]:
+    weight = {"lambda": float(spec.weight.default_for(classes, dim))} if spec.weight else {}
+    return weight | spec.recommended(classes, dim)
+
+
+def _sentences(
+    explanation: Explanation, recommended: Mapping[str, float], classes: int, dim: int
+) -> list[str]:
     degrees = math.degrees(explanation.neighbour_angle)
+    shape = f"{classes} directions in {dim} dimension{'' if dim == 1 else 's'}"
     lines = [
-        f"{classes} directions in {dim} dimensions are at most {degrees:.1f}° apart: the largest margin "
+        f"{shape} are at most {degrees:.1f}° apart: the largest margin "
         f"for all classes at once is {explanation.largest_angular_margin:.3f} rad on the angle, "
         f"{explanation.largest_cosine_margin:.3f} on the cosine.",
-        f"The smallest scale with which a perfect sample reaches 90 % without a margin is "
-        f"{explanation.smallest_useful_scale:.1f}.",
     ]
+    if math.isinf(explanation.smallest_useful_scale):
+        lines.append("No scale lets a sample on its class direction reach 90 %, even without a margin.")
+    else:
+        lines.append(
+            "The smallest scale with which a sample on its class direction reaches 90 % without a margin is "
+            f"{explanation.smallest_useful_scale:.1f}."
+        )
     if (best := explanation.best_probability) is not None:
         lines.append(
-            f"At these settings a perfect sample reaches a training probability of {best:.3f}: "
-            f"the loss cannot fall below {-math.log(max(best, 1e-300)):.3f}."
+            f"At these settings a sample on its class direction reaches a training probability of "
+            f"{best:.3f}; the loss "
+            f"can fall to {max(0.0, -math.log(max(best, 1e-300))):.3g}, not below."
         )
+    values = ", ".join(f"{name} {value:g}" for name, value in recommended.items())
+    lines.append(
+        f"Recommended for C = {classes}, D = {dim}: "
+        + (f"{values}." if values else "the defaults; none of the settings depends on C and D.")
+    )
     return lines
 
 

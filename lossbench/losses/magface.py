@@ -18,7 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import UsageError
-from ..specs import SCALE, SOFT_START, LossSpec, angular_margin_setting, largest_angular_margin, setting
+from ..specs import (
+    SCALE,
+    SOFT_START,
+    LossSpec,
+    angular_margin_setting,
+    largest_angular_margin,
+    setting,
+    smallest_length_weight,
+)
 from ._cosine import CosineLoss, margin_scores
 from ._geometry import add_angle_monotone, reduce
 from ._soft_start import soft_start
@@ -34,6 +42,7 @@ class MagFace(CosineLoss):
         equation="L = CE(f, y) + lambda_g (1/a + a/u_a^2),  f_y = s cos(theta_y + m(a)),  a = clip(||x||)",
         kind="classifier",
         tags=("angular", "margin"),
+        minima={"lambda_g": smallest_length_weight},
     )
     scale: float = SCALE
     lower_margin: float = angular_margin_setting(

@@ -222,19 +222,8 @@ def sampling(values: Mapping[str, Any], terms: Sequence[Term], classes: int) -> 
 
 def feasibility_warnings(config: RunConfig) -> list[str]:
     """A sentence for each setting beyond what C directions in D dimensions can satisfy."""
-    classes, dim = config.classes, config.feature_dim
-    shape = f"{classes} classes in {dim} dimensions"
-    warnings = []
-    for term in config.terms:
-        for key, value in term.settings:
-            setting = term.spec.settings[key]
-            if setting.largest and float(value) > (limit := setting.largest(classes, dim)):
-                warnings.append(
-                    f"{term.name}: {key} {value:g} cannot hold for {shape}; the largest is {limit:.3f}."
-                )
-            if setting.smallest and float(value) < (limit := setting.smallest(classes, dim)):
-                warnings.append(
-                    f"{term.name}: {key} {value:g} is small for {shape}; below {limit:.1f} "
-                    "even a perfect sample stays under 90 % probability."
-                )
-    return warnings
+    return [
+        f"{term.name}: {text}"
+        for term in config.terms
+        for text in term.spec.warnings(dict(term.settings), config.classes, config.feature_dim)
+    ]

@@ -8,6 +8,7 @@ from .feasibility import (
     largest_angular_margin,
     largest_cosine_margin,
     neighbour_angle,
+    smallest_length_weight,
     smallest_useful_scale,
 )
 from .hyperparameter import (
@@ -59,6 +60,7 @@ __all__ = [
     "neighbour_angle",
     "scale_setting",
     "setting",
+    "smallest_length_weight",
     "smallest_useful_scale",
     "soft_start_setting",
 ]

@@ -100,6 +100,20 @@ def smallest_useful_scale(classes: int, dim: int, probability: float = USEFUL_PR
     return high
 
 
+def smallest_length_weight(
+    scale: float,
+    lower_margin: float,
+    upper_margin: float,
+    lower_length: float,
+    upper_length: float,
+    **_: float,
+) -> float:
+    """The weight lambda_g from which MagFace's loss has one best length, see Meng et al. 2021, eq. 9."""
+    lower, upper = lower_length**2, upper_length**2
+    slope = (upper_margin - lower_margin) / (upper_length - lower_length)
+    return scale * lower * upper / (upper - lower) * slope
+
+
 def _cap_packing_angle(classes: int, dim: int) -> float:
     from scipy.special import betaincinv  # slow to import and rarely needed
 

@@ -11,7 +11,8 @@ be read without importing torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -31,6 +32,8 @@ class LossSpec:
     aliases: other names by which people know it, taken wherever a loss is named.
     tags: `angular` when only directions count in `logits`; `no-probabilities` when softmax of `logits` is
     not what the loss fits; free words otherwise.
+    minima: for a setting the smallest value that the others allow, a function of all of them; below it the
+    command line warns.
     exceptions: checks of tests/losses/test_contract.py that do not apply, each with the reason.
     """
 
@@ -44,6 +47,7 @@ class LossSpec:
     sampler: Literal["shuffled", "balanced"] = "shuffled"
     aliases: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    minima: Mapping[str, Callable[..., float]] = field(default_factory=dict)
     exceptions: Mapping[str, str] = field(default_factory=dict)
 
     def with_settings(self, namespace: Mapping[str, Any]) -> LossSpec:
@@ -69,6 +73,41 @@ class LossSpec:
             for name, setting in self.settings.items()
             for value in (values.get(name),)
         }
+
+    def recommended(self, num_classes: int, feature_dim: int) -> dict[str, float]:
+        """The numbers to start from for (C, D), of the settings that depend on it: the default, within what
+        is feasible."""
+        values = {}
+        for name, setting in self.settings.items():
+            largest, smallest = (
+                limit(num_classes, feature_dim) if limit else none
+                for limit, none in ((setting.largest, math.inf), (setting.smallest, -math.inf))
+            )
+            if callable(setting.default) or setting.largest or setting.smallest:
+                value = float(setting.default_for(num_classes, feature_dim))
+                if value < smallest < math.inf:
+                    value = math.ceil(100 * smallest) / 100
+                values[name] = min(value, math.floor(1000 * largest) / 1000) if largest < math.inf else value
+        return values
+
+    def warnings(self, values: Mapping[str, Any], num_classes: int, feature_dim: int) -> list[str]:
+        """A sentence for each value beyond what C directions in D dimensions, or the other values, allow."""
+        shape = f"{num_classes} classes in {feature_dim} dimensions"
+        warnings = []
+        for name, value in values.items():
+            setting = self.settings[name]
+            if setting.largest and float(value) > (limit := setting.largest(num_classes, feature_dim)):
+                warnings.append(f"{name} {value:g} cannot hold for {shape}; the largest is {limit:.3f}.")
+            if setting.smallest and float(value) < (limit := setting.smallest(num_classes, feature_dim)):
+                warnings.append(
+                    f"{name} {value:g} is small for {shape}; below {limit:.3g} not even a sample on its "
+                    "class direction is classified with confidence."
+                )
+            if name in self.minima and float(value) < (limit := self.minima[name](**values)):
+                warnings.append(
+                    f"{name} {value:g} is too small for the other settings; the smallest is {limit:.3g}."
+                )
+        return warnings
 
 
 @dataclass(frozen=True, kw_only=True)

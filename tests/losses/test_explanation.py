@@ -68,3 +68,62 @@ def test_every_loss_is_explained(name, capsys):
 def test_large_shapes_do_not_hang(capsys):
     assert main(["explain", "arcface", "--classes", "1000", "--dim", "64"]) == 0
     assert "1000 directions in 64 dimensions" in capsys.readouterr().out
+
+
+def explained(capsys, *arguments):
+    capsys.readouterr()
+    code = main(["explain", *arguments])
+    return code, *capsys.readouterr()
+
+
+def test_explain_takes_the_options_of_a_loss(capsys):
+    documents = [
+        json.loads(explained(capsys, *words, "--json")[1])
+        for words in (
+            ["arcface", "--margin", "0.2", "--scale", "20"],
+            ["arcface", "--set", "arcface.margin=0.2"],
+        )
+    ]
+    assert [each["settings"]["margin"] for each in documents] == [0.2, 0.2]
+    assert documents[0]["settings"]["scale"] == 20
+    document = json.loads(explained(capsys, "center", "--lambda", "0.1", "--alpha", "0.3", "--json")[1])
+    assert (document["lambda"], document["settings"]["alpha"]) == (0.1, 0.3)
+    code, out, _ = explained(capsys, "center", "--lambda", "0.1")
+    assert code == 0
+    assert "lambda" in out
+    assert " 0.1 " in out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["arcface", "--lambda", "1"], "--lambda is the weight of an auxiliary term"),
+        (["center", "--lambda", "-1"], "lambda = -1.0 is outside"),
+        (["center", "--margin", "1"], "no setting 'margin'"),
+        (["arcface", "--margin", "0.2", "--set", "margin=0.3"], "--margin is given as well"),
+        (["arcface", "--set", "center.alpha=0.3"], "no setting 'center.alpha'"),
+    ],
+)
+def test_explain_refuses_options_that_the_loss_has_not(capsys, words, sentence):
+    code, out, err = explained(capsys, *words)
+    assert (code, out) == (2, "")
+    assert sentence in err
+
+
+def test_explain_recommends_values_for_the_shape_and_warns_of_others(capsys):
+    _, out, err = explained(capsys, "arcface", "--classes", "25", "--feature-dim", "512")
+    assert "Recommended for C = 25, D = 512: scale 64, margin 0.5." in out
+    assert "-0.0" not in out.partition("target logit")[0]
+    assert not err
+    assert "Recommended for C = 10, D = 2: lambda 0.003." in explained(capsys, "center")[1]
+    assert "warning: margin 0.7" in explained(capsys, "arcface", "--margin", "0.7")[2]
+    assert "12.9" in explained(capsys, "magface", "--scale", "64", "--set", "lambda_g=5")[2]
+    assert "No scale" in explained(capsys, "arcface", "--classes", "1000", "--dim", "2")[1]
+
+
+@pytest.mark.parametrize("name", catalog.names("losses"))
+@pytest.mark.parametrize("shape", [(10, 2), (10, 3), (25, 512), (1000, 128)])
+def test_what_is_recommended_is_allowed_and_brings_no_warning(name, shape):
+    spec = catalog.spec("losses", name)
+    values = spec.resolve(*shape, **spec.recommended(*shape))
+    assert spec.warnings(values, *shape) == []
