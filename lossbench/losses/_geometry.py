@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -17,23 +17,49 @@ from torch import Tensor
 TINY_NORM = 1e-6
 """Vectors shorter than this are not stretched to unit length, which keeps their gradient finite."""
 
-Self = TypeVar("Self")
+Module = TypeVar("Module", bound=torch.nn.Module)
 Rest = ParamSpec("Rest")
 
 
 def full_precision(
-    method: Callable[Concatenate[Self, Tensor, Rest], Tensor],
-) -> Callable[Concatenate[Self, Tensor, Rest], Tensor]:
-    """Let a loss compute in float32 (float64 stays), also under autocast and on half-precision features."""
+    method: Callable[Concatenate[Module, Tensor, Rest], Tensor],
+) -> Callable[Concatenate[Module, Tensor, Rest], Tensor]:
+    """Let a method of a loss compute in float32, or in float64 where its features or its module are float64.
+
+    That holds for modules and features in half precision, and under autocast.
+    """
 
     @functools.wraps(method)
-    def wrapper(self: Self, features: Tensor, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Tensor:
+    def wrapper(self: Module, features: Tensor, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
-            if features.dtype in (torch.float16, torch.bfloat16):
-                features = features.float()
-            return method(self, features, *args, **kwargs)
+            tensors = [*self.named_parameters(), *self.named_buffers()]
+            state = {key: tensor for key, tensor in tensors if tensor.is_floating_point()}
+            types = {tensor.dtype for tensor in state.values()}
+            dtype = torch.float64 if torch.float64 in {features.dtype, *types} else torch.float32
+            features = features.to(dtype)
+            if types <= {dtype}:
+                return method(self, features, *args, **kwargs)
+            converted = {f"module.{key}": tensor.to(dtype) for key, tensor in state.items()}
+            result: Tensor = torch.func.functional_call(
+                _Bound(self, method), converted, (features, *args), kwargs
+            )
+            with torch.no_grad():
+                for key in state.keys() & dict(self.named_buffers()).keys():
+                    state[key].copy_(converted[f"module.{key}"])
+            return result
 
     return wrapper
+
+
+class _Bound(torch.nn.Module):
+    """A method of a module as a module, for functional_call."""
+
+    def __init__(self, module: torch.nn.Module, method: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.module, self.method = module, method
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        return self.method(self.module, *args, **kwargs)
 
 
 def normalize(vectors: Tensor) -> Tensor:

@@ -21,21 +21,21 @@ def check_labels(labels: Tensor, features: Tensor, classes: int | None) -> Tenso
     """
     if labels.dtype not in _INTEGERS or labels.shape != features.shape[:1]:
         raise _error(labels, features, classes)
-    labels = labels.long()
+    numbers = labels.long()
     if classes is None or not len(labels) or torch.compiler.is_compiling():
-        return labels
+        return numbers
     if labels.is_cuda:
         if not torch.cuda.is_current_stream_capturing():
-            inside = (labels >= 0) & (labels < classes)
+            inside = (numbers >= 0) & (numbers < classes)
             torch._assert_async(inside.all(), f"labels outside 0 ... {classes - 1}")
-        return labels
+        return numbers
     try:
-        low, high = (bound.item() for bound in labels.aminmax())
+        low, high = (bound.item() for bound in numbers.aminmax())
     except RuntimeError:  # a batch of labels under vmap, or no numbers at all (meta, fake tensors)
-        return labels
+        return numbers
     if low < 0 or high >= classes:
         raise _error(labels, features, classes)
-    return labels
+    return numbers
 
 
 def _error(labels: Tensor, features: Tensor, classes: int | None) -> UsageError:

@@ -212,7 +212,8 @@ def _sum_over_blocks(measure: Measure, left: Tensor, right: Tensor, labels: Tens
 def _blocks(
     measure: Measure, left: Tensor, right: Tensor, labels: Tensor
 ) -> Iterator[tuple[Block, Backward]]:
-    numbers = labels.to(left.dtype)  # exact below 2^24 also in float32
+    # class numbers of any size to places in the batch, which are exact in float32 too
+    numbers = torch.searchsorted(labels.sort().values, labels).to(left.dtype)
     for rows in _row_blocks(len(labels)):
         pairs, backward = measure(left[rows], right)
         yield Block(rows, pairs, numbers), backward

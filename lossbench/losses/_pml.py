@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import unknown_name
 from ..specs import HyperParameter, LossSpec
 from ._geometry import full_precision
+from ._labels import check_labels
 
 _NO_MINER = "none"
 _WRAPPED = {"loss", "losses", "mat_based_loss"}  # arguments of wrappers around another loss
@@ -75,6 +76,7 @@ class _Wrapped(nn.Module):
     @full_precision
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D) and labels (B,) to the library's value."""
+        labels = check_labels(labels, features, None)
         tuples = None if self.miner is None else self.miner(features, labels)
         value: Tensor = self.loss(features, labels, tuples)
         return value

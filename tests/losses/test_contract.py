@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from lossbench.errors import UsageError
 from lossbench.losses._loss import SampleLoss
 from lossbench.specs import catalog
 from lossbench.specs.variants import LossSpec
@@ -207,6 +208,101 @@ def test_losses_of_samples(name):
         build(name)(x.float(), y, weights[:1])
     with pytest.raises(ValueError, match="reduction = median is none of {mean, sum, none}"):
         build(name, reduction="median")
+
+
+INTEGERS = [torch.int8, torch.int16, torch.int32, torch.uint8, torch.uint16, torch.uint32, torch.uint64]
+
+
+def test_labels_of_any_integer_type_give_the_same(name):
+    """Also with subcenters and more classes than half of the narrow type holds."""
+    x, y = circle_points(200, classes=100)
+    expected = value_and_gradients(build(name, 100), x.float(), y)
+    for dtype in INTEGERS:
+        assert torch.equal(value_and_gradients(build(name, 100), x.float(), y.to(dtype))[0], expected[0]), (
+            dtype
+        )
+
+
+def test_other_labels_are_refused_in_one_sentence(name):
+    x, y = circle_points()
+    has_classes = spec_of(name).kind != "pairs"
+    allowed = "integers in 0 ... 9" if has_classes else "any integers"
+    wrong = [y[:, None], y[None], y[:-1], y[0], y.float(), y.bool(), nn.functional.one_hot(y, CLASSES)]
+    if has_classes:
+        wrong += [y - 1, y + 1, torch.full_like(y, 2**40), torch.full_like(y, 10, dtype=torch.int8)]
+    for labels in wrong:
+        loss = build(name)
+        before = copy.deepcopy(loss.state_dict())
+        with pytest.raises(UsageError) as error:
+            loss(x.float(), labels)
+        sentence = (
+            f"Labels are {allowed}, one for each of the 40 samples; these have the type "
+            f"{str(labels.dtype)[6:]} and the shape {tuple(labels.shape)} from {labels.min()} to {labels.max()}."
+        )
+        assert str(error.value) == sentence
+        assert all(torch.equal(before[key], value) for key, value in loss.state_dict().items())
+
+
+def test_names_of_classes_may_be_any_number_where_there_are_no_classes(name):
+    """Numbers that float32 cannot tell apart, negative ones and the largest there are."""
+    if spec_of(name).kind != "pairs":
+        return
+    x, y = circle_points()
+    for ids in (2**53 + torch.arange(CLASSES), -torch.arange(CLASSES), 2**63 - 1 - torch.arange(CLASSES)):
+        torch.testing.assert_close(build(name)(x, ids[y]), build(name)(x, y), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("fault", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("rows", [1, 40])
+def test_a_batch_that_is_not_finite_moves_no_state(name, fault, rows):
+    x, y = (t.float() if t.is_floating_point() else t for t in circle_points())
+    loss, other = build(name), build(name)
+    broken = x.clone()
+    broken[:rows] = fault
+    before = copy.deepcopy(loss.state_dict())
+    loss(broken, y)
+    assert all(torch.equal(before[key], value) for key, value in loss.state_dict().items())
+    assert torch.equal(loss(x, y), other(x, y))
+    assert all(torch.equal(value, other.state_dict()[key]) for key, value in loss.state_dict().items())
+
+
+def test_an_empty_batch_is_zero_and_moves_no_state(name):
+    loss = build(name)
+    before = copy.deepcopy(loss.state_dict())
+    x = torch.zeros(0, 2, requires_grad=True)
+    value = loss(x, torch.zeros(0, dtype=torch.int64))
+    value.backward()
+    assert value.shape == () and value == 0
+    assert x.grad is not None and all((p.grad == 0).all() for p in loss.parameters() if p.grad is not None)
+    assert all(torch.equal(before[key], value) for key, value in loss.state_dict().items())
+    loss(x.detach(), torch.zeros(0, dtype=torch.uint8))
+    if isinstance(loss, SampleLoss):
+        assert build(name, reduction="none")(x, torch.zeros(0, dtype=torch.int64)).shape == (0,)
+
+
+@pytest.mark.parametrize("module", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("inputs", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_any_floating_types(name, module, inputs):
+    """Value and gradients as in float32 or float64 from the same rounded numbers; state keeps its type."""
+    spec = spec_of(name, "precision")
+    x, y = circle_points()
+    x = (x / 2).to(inputs)
+    loss = build(name).to(module)
+    own = {tensor.dtype for tensor in loss.state_dict().values()}  # nothing where a loss has no state
+    wide = torch.float64 if torch.float64 in {inputs, *own} else torch.float32
+    reference = copy.deepcopy(loss).to(wide)
+    if spec.kind == "classifier":
+        torch.testing.assert_close(loss.logits(x), reference.logits(x.to(wide)))
+    (value, gradients), expected = (
+        value_and_gradients(loss, x, y),
+        value_and_gradients(reference, x.to(wide), y),
+    )
+    assert value.dtype == wide
+    torch.testing.assert_close(value, expected[0])
+    assert [g.dtype for g in gradients] == [inputs] + [module] * (len(gradients) - 1)
+    for key, tensor in loss.state_dict().items():
+        assert tensor.dtype == module
+        torch.testing.assert_close(tensor, reference.state_dict()[key].to(module))
 
 
 def test_gradcheck(name):

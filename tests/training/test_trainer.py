@@ -185,6 +185,14 @@ def test_divergence_is_stored_and_keeps_the_last_finite_values(tmp_path):
     assert again.steps == 0
 
 
+@pytest.mark.parametrize(
+    "loss", ["ghm", "ghm + 0.1*center", "l-softmax", "oim", "triplet", "range", "n-pair"]
+)
+def test_losses_with_state_or_pairs_diverge_like_softmax(tmp_path, loss):
+    with pytest.raises(Diverged, match="epoch 1"):
+        run(small(loss, lr=1e9, epochs=1), tmp_path)
+
+
 def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatch):
     class Poisoned(Trainer):
         def step(self):
