@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from .errors import LossbenchError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     from .cli import app
-    from .errors import LossbenchError
+    from .cli._streams import prepare_streams
 
     os.environ["MPLBACKEND"] = "agg"  # no window opens, and a notebook's backend may be missing here
+    prepare_streams()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    json = "--json" in words
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="lossbench")
+        code = app(args=words, prog_name="lossbench", standalone_mode=not json)
+        return code if isinstance(code, int) else 0
     except LossbenchError as error:
-        _say(f"lossbench: {error}")
-        return error.exit_code
+        return _fail(str(error), error.exit_code, error.document if json else None)
     except KeyboardInterrupt:
-        _say("lossbench: interrupted.")
-        return 130
+        return _fail("interrupted.", 130, {} if json else None)
     except SystemExit as stop:  # how Typer ends: the code of a command, or of wrong usage
         return stop.code if isinstance(stop.code, int) else 1
-    return 0
+    except Exception as error:
+        if json and hasattr(error, "format_message"):  # wrong usage, which Typer otherwise prints itself
+            return _fail(error.format_message(), 2, {})
+        raise
 
 
-def _say(text: str) -> None:
-    from .cli._output import print_message  # not needed by a help text
+def _fail(sentence: str, code: int, document: Mapping[str, object] | None) -> int:
+    """Print why a command ends, with `--json` also as a document. Returns the exit code."""
+    from .cli._output import print_error, print_json  # not needed by a help text
 
-    print_message(text)
+    print_error(sentence)
+    if document is not None:
+        status = {3: "diverged", 130: "interrupted"}.get(code, "failed")
+        with contextlib.suppress(LossbenchError):
+            print_json({"status": status, **document, "reason": sentence, "exit_code": code})
+    return code
 
 
 if __name__ == "__main__":

@@ -14,13 +14,17 @@ The message is one sentence for the user. A traceback is for our own mistakes on
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class LossbenchError(Exception):
-    """Base of everything the command line answers with one sentence."""
+    """Base of everything the command line answers with one sentence.
+
+    document: what `--json` prints besides the sentence, of a command that found something all the same.
+    """
 
     exit_code = 1
+    document: Mapping[str, object] = {}
 
 
 class UsageError(LossbenchError, ValueError):

@@ -7,7 +7,7 @@ import io
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
@@ -28,11 +28,98 @@ _MARKDOWN = {"\\": "\\\\", "|": "\\|", "<": "&lt;"}
 _NUMBER = re.compile(r"(< )?[+−-]?\d[\d.,]*(e[+−-]?\d+)?(?![\w-])")
 
 
+_PIECE = re.compile(r"(?:< )?\S+(?: [=±] \S+)*")  # text that no line break may divide
+_NARROW = 14  # characters to which a column of text is narrowed before another column is left out
+_GAP = 3  # characters between two columns
+
+
 class Table(NamedTuple):
-    """A table ready to print: a header and rows of text, equally long."""
+    """A table ready to print: a header and rows of text, equally long.
+
+    optional: headings of columns that are left out where there is no room for all, the first one first.
+    """
 
     header: list[str]
     rows: list[list[str]]
+    optional: Sequence[str] = ()
+
+    def map(self, function: Callable[[str], str]) -> Table:
+        """The table with a function applied to every cell and heading."""
+        rows = [list(map(function, row)) for row in self.rows]
+        return Table(list(map(function, self.header)), rows, list(map(function, self.optional)))
+
+
+def fit_columns(table: Table, width: int) -> tuple[list[Table], list[str]]:
+    """The table with line breaks in its cells, so that it is at most `width` characters wide with a frame,
+    and the headings of the optional columns that were left out for that.
+
+    No number, id or word is divided. Where that is not possible each row becomes a column, in as many tables
+    as are needed; only a single such column may be wider.
+    """
+    table = table.map(_one_line)
+    optional = [heading for heading in table.optional if heading in table.header]
+    for count in range(len(optional) + 1):
+        kept = [i for i, heading in enumerate(table.header) if heading not in optional[:count]]
+        broken = _break_cells([[line[i] for i in kept] for line in (table.header, *table.rows)], width)
+        if broken is not None:
+            return [broken], optional[:count]
+    records, parts = list(table.rows), []
+    while records:
+        for count in range(min(len(records), max(1, width // _GAP)), 0, -1):
+            lines = [list(line) for line in zip(table.header, *records[:count], strict=True)]
+            broken = _break_cells(lines, width)
+            if broken is not None:
+                break
+        parts.append(broken or Table(lines[0], lines[1:]))
+        del records[:count]
+    return parts or [table], []
+
+
+def _break_cells(lines: Sequence[Sequence[str]], width: int) -> Table | None:
+    """The lines, header first, with line breaks in their cells; None where they do not fit."""
+    widths = _column_widths(lines, width - 1)
+    if widths is None:
+        return None
+    header, *rows = [
+        ["\n".join(break_lines(text, each)) for text, each in zip(line, widths, strict=True)]
+        for line in lines
+    ]
+    return Table(header, rows)
+
+
+def _column_widths(lines: Sequence[Sequence[str]], width: int) -> list[int] | None:
+    """Widths of the columns that fit with the gaps between them; the widest are narrowed first."""
+    natural, least = [], []
+    for heading, *cells in zip(*lines, strict=True):
+        words = max(map(_text_width, heading.split()), default=0)
+        whole = max(map(_text_width, cells), default=0)
+        pieces = max((_text_width(piece) for cell in cells for piece in _PIECE.findall(cell)), default=0)
+        natural.append(max(whole, _text_width(heading)))
+        numeric = all(map(is_number, cells))
+        least.append(max(words, whole if numeric else max(pieces, min(whole, _NARROW))))
+    for limit in range(max(natural), -1, -1):
+        widths = [min(n, max(m, limit)) for n, m in zip(natural, least, strict=True)]
+        if sum(widths) + _GAP * len(widths) <= width:
+            return widths
+    return None
+
+
+def break_lines(text: str, width: int) -> list[str]:
+    """Lines of at most `width` characters; what must stay together (`98.92 ± 0.08`) may be longer."""
+    lines = [""]
+    for piece in [text] if _text_width(text) <= width else _PIECE.findall(text):
+        longer = f"{lines[-1]} {piece}".strip()
+        if _text_width(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(piece)
+    return lines
+
+
+def _text_width(text: str) -> int:
+    """Cells of a terminal that a text takes."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
 def to_markdown(table: Table) -> str:

@@ -16,6 +16,7 @@ from lossbench.tables import (
     Table,
     code,
     csv_bytes,
+    fit_columns,
     is_number,
     latex,
     number_text,
@@ -174,3 +175,58 @@ def test_a_latex_table_line_by_line() -> None:
 def test_an_empty_table_is_one() -> None:
     assert to_markdown(Table(["a"], [])).splitlines()[0] == "| a |"
     assert r"\midrule" in to_latex(Table(["a"], []), "")
+
+
+WIDE = Table(
+    ["loss", "settings", "test (%)", "val (%)", "seconds"],
+    [
+        ["Softmax", "", "98.92 ± 0.08", "98.50 ± 0.11", "12.5 ± 0.4"],
+        ["Center", "λ = 0.003, α = 0.5", "98.99 ± 0.10", "98.61 ± 0.12", "13.1 ± 0.2"],
+    ],
+    optional=("seconds", "val (%)"),
+)
+
+
+def lines_of(table: Table) -> list[str]:
+    """The lines of a table on the screen, with the frame's width between cells."""
+    shown = []
+    for row in (table.header, *table.rows):
+        parts = [cell.split("\n") for cell in row]
+        widths = [max(len(line) for line in column) for column in (c.split("\n") for c in row)]
+        for i in range(max(map(len, parts))):
+            cells = [part[i] if i < len(part) else "" for part in parts]
+            shown.append(" │ ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)))
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out", "tables"),
+    [
+        (200, [], 1),
+        (82, [], 1),
+        (70, ["seconds"], 1),
+        (50, ["seconds", "val (%)"], 1),
+        (30, [], 2),
+        (10, [], 2),
+    ],
+)
+def test_a_narrow_table_loses_optional_columns_and_then_turns_its_rows_into_columns(
+    width: int, left_out: list[str], tables: int
+) -> None:
+    parts, missing = fit_columns(WIDE, width)
+    assert (missing, len(parts)) == (left_out, tables)
+    text = "\n".join(cell for part in parts for line in (part.header, *part.rows) for cell in line)
+    for number in ("98.92 ± 0.08", "98.99 ± 0.10", "λ = 0.003,", "α = 0.5"):
+        assert number in text, "nothing is divided"
+    if width > 10:
+        assert all(len(line) + 4 <= width for part in parts for line in lines_of(part))
+
+
+@FUZZ
+@given(st.lists(st.lists(TYPED, min_size=3, max_size=3), max_size=5), st.integers(1, 90))
+def test_no_word_of_a_table_is_lost_or_divided(rows: list[list[str]], width: int) -> None:
+    parts, missing = fit_columns(Table(["a", "b c", "d"], rows, ("d",)), width)
+    shown = [cell.split() for part in parts for line in (part.header, *part.rows) for cell in line]
+    kept = [row[: 3 - len(missing)] for row in (["a", "b c", "d"], *rows)]
+    for cell in (cell for row in kept for cell in row):
+        assert one_line(cell).split() in shown

@@ -43,6 +43,8 @@ class Commands(Mapping[str, Any]):
         group = function if isinstance(function, typer.Typer) else typer.Typer(add_completion=False, **_HELP)
         if group is not function:
             group.command(name)(function)
+        for registered in group.registered_commands:
+            registered.callback = _with_quiet(registered.callback)
         command: Any = typer.main.get_command(group)
         command.name = name
         for each in (command, *getattr(command, "commands", {}).values()):
@@ -54,6 +56,32 @@ class Commands(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(COMMANDS)
+
+
+def _with_quiet(command: Any) -> Any:
+    """The function of a command with the option `--quiet`, which every command has."""
+    signature = inspect.signature(command)
+    if "quiet" in signature.parameters:
+        return command
+    from ._flags import flag
+
+    def call(quiet: bool, **given: Any) -> None:
+        from ._output import set_quiet
+
+        set_quiet(quiet)
+        command(**given)
+
+    hints = typing.get_type_hints(command, include_extras=True)
+    hint = Annotated[bool, flag("--quiet", "Print results, warnings and errors only.", "Output")]
+    option = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint)
+    parameters = [
+        each.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, each in signature.parameters.items()
+    ]
+    described: Any = functools.update_wrapper(call, command)
+    described.__signature__ = inspect.Signature([*parameters, option])
+    described.__annotations__ = {**hints, "quiet": hint}
+    return described
 
 
 def _arrange(command: Any) -> None:

@@ -165,7 +165,10 @@ def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[
                 _axes(of_run, values, given.pop("settings")),
             )
             request.engine.check_device(request.device)
-            command(request=request, **given)
+            from ._output import show_loading
+
+            with show_loading("Loading PyTorch"):
+                command(request=request, **given)
 
         described: Any = functools.update_wrapper(call, command)
         described.__signature__ = inspect.Signature(parameters)

@@ -13,13 +13,22 @@ from ..errors import ForeignFile, Interrupted, LossbenchError
 from ..runs.config import RunConfig
 from ..runs.config_builder import feasibility_warnings
 from ..runs.outcome import STORED, Outcome
-from ..runs.result import Status
+from ..runs.result import Status, diverged_text
 from ..runs.store import RunFolder, Store
 from ..specs import catalog
 from ..specs.quantities import UNSEEN, format_value
 from ..training.process import Placement, StopRequest
 from ._options import Request, Storage
-from ._output import RunDisplay, print_json, print_message, print_table, print_warning, show_progress
+from ._output import (
+    RunDisplay,
+    duration_text,
+    print_json,
+    print_message,
+    print_table,
+    print_warning,
+    run_document,
+    show_progress,
+)
 from ._selection import warn_without_snapshots
 
 if TYPE_CHECKING:
@@ -49,7 +58,11 @@ def run_configs(
     if expected and expected.waiting:
         print_message(_estimate_text(expected, len(configs)))
     outcomes = {}
-    with StopRequest().watching() as stop, observe_runs(len(configs), request, storage) as (display, tracker):
+    seconds = expected.seconds if expected else None
+    with (
+        StopRequest().watching() as stop,
+        observe_runs(len(configs), request, storage, seconds) as (display, tracker),
+    ):
         for outcome in run_all(
             configs,
             store,
@@ -61,7 +74,8 @@ def run_configs(
             force=storage.force,
         ):
             outcomes[outcome.config] = outcome
-            display.finished_run(outcome.config.run_name, _outcome_text(outcome))
+            ended = outcome.status is not Status.INTERRUPTED
+            display.finished_run(outcome.config.run_name, _outcome_text(outcome), ended=ended)
             if tracker and outcome.status is Status.DONE:
                 tracker.complete(outcome.config)
         if stop():
@@ -75,10 +89,10 @@ def run_configs(
 
 @contextlib.contextmanager
 def observe_runs(
-    total: int, request: Request, storage: Storage
+    total: int, request: Request, storage: Storage, seconds: float | None = None
 ) -> Iterator[tuple[RunDisplay, Tracker | None]]:
     """The display of so many runs, and with `--tensorboard` the tracker that observes them in its place."""
-    with RunDisplay(total) as display:
+    with RunDisplay(total, seconds) as display:
         if not storage.tensorboard:
             yield display, None
             return
@@ -163,7 +177,7 @@ def publish(
         write_tables(store, name, document)
     if not json:
         for number, (caption, table, _) in enumerate(captioned_tables(document)):
-            print_table(table, caption if number else "")
+            print_table(table, caption if number else "", f"{store.tables / name}.csv has all.")
     problems: list[str] = []
     if done:
         files, problems = draw_figures(store, drawings)
@@ -176,12 +190,27 @@ def publish(
         except LossbenchError as error:
             problems.append(str(error))
     figures = [str(store.root / file.path) for file in document.files]
-    if json:
-        runs = [o.result.to_dict() if o.result else None for o in outcomes]
-        print_json({**document.to_dict(), "runs": runs, "figures": figures})
-    else:
-        print_message("   ".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
-    fail_if_any(outcomes, problems)
+    runs = [_outcome_document(store, outcome) for outcome in outcomes]
+    found = {**document.to_dict(), "runs": runs, "figures": figures, "status": Status.DONE.value}
+    try:
+        fail_if_any(outcomes, problems)
+        if json:
+            print_json(found)
+    except LossbenchError as error:
+        error.document = found | {"status": Status.FAILED.value}
+        raise
+    finally:
+        if not json:
+            print_message("\n".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
+
+
+def _outcome_document(store: Store, outcome: Outcome) -> dict[str, object]:
+    stored = outcome.message == STORED
+    reason = "" if stored and outcome.status is Status.DONE else outcome.message
+    if outcome.status is Status.DIVERGED and outcome.result is not None:
+        reason = diverged_text(outcome.result)
+    path = store.run(outcome.config).path
+    return run_document(outcome.config, path, outcome.status, outcome.result, reason)
 
 
 def with_metrics(outcomes: Sequence[Outcome], store: Store, names: Sequence[str]) -> list[Outcome]:
@@ -213,20 +242,15 @@ def _estimate_text(expected: Estimate, total: int) -> str:
     at_once += " in one program" if at_once and expected.packed else ""
     return (
         f"{expected.stored} of {total} runs are stored, {expected.waiting} to train: "
-        f"about {_duration(expected.seconds)}{at_once}."
+        f"about {duration_text(expected.seconds)}{at_once}."
     )
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((1, "s"), (60, "min")):
-        if seconds < 100 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _outcome_text(outcome: Outcome) -> str:
     stored = " (stored)" if outcome.message == STORED else ""
     if outcome.status is not Status.DONE or outcome.result is None:
+        if outcome.message.startswith(outcome.config.run_name):  # it says what happened
+            return outcome.message
         return f"{outcome.status}{stored}" if stored else f"{outcome.status}: {outcome.message}"
     split, result = outcome.config.eval_split, outcome.result
     accuracy = format_value(f"{split}_accuracy", result.accuracy(split), unit=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import LossbenchError
-from ..runs.result import RunResult, Status
+from ..runs.result import Status, diverged_text
 from ._flags import DEFAULT_RESULTS, Json, Results, flag
-from ._output import print_json, print_message, print_table, print_warning, result_document
+from ._output import print_json, print_message, print_table, print_warning, run_document
 from ._selection import Selection, selection_options
 
 if TYPE_CHECKING:
@@ -48,13 +48,16 @@ def runs(
 
 
 def _document(run: RunFolder) -> dict[str, Any]:
+    status, result, reason = Status.INCOMPLETE, None, ""
     try:
-        result = run.result() or RunResult(run=run.name, status=Status.INCOMPLETE)
+        result = run.result()
     except LossbenchError as error:
         print_warning(str(error))
-        result = RunResult(run=run.name, status=Status.BROKEN)
-    stored = result.status in (Status.DONE, Status.DIVERGED)
-    return result_document(result, str(run.path), whole=stored) | {"config": run.config.to_dict()}
+        status, reason = Status.BROKEN, str(error)
+    if result is not None:
+        status = result.status
+        reason = diverged_text(result) if status is Status.DIVERGED else ""
+    return run_document(run.config, run.path, status, result, reason) | {"config": run.config.to_dict()}
 
 
 def _line(document: dict[str, Any]) -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import Diverged
+from ..errors import Diverged, Interrupted, LossbenchError
 from ..runs.config import RunConfig
 from ..runs.config_builder import config_at, feasibility_warnings
 from ..runs.result import RunResult, Status
 from ._flags import Json, LossName
 from ._options import Request, Storage, run_options
-from ._output import print_json, print_pairs, print_warning, result_document
+from ._output import print_json, print_pairs, print_warning, run_document
 from ._selection import warn_without_snapshots
 
 if TYPE_CHECKING:
@@ -34,14 +34,20 @@ def train(
     warn_without_snapshots([run], storage)
     try:
         result = _train(run, request, storage)
-    except Diverged as error:
-        if json and (stored := run.result()) is not None:
-            print_json(result_document(stored, str(run.path)))
-        raise error
+    except LossbenchError as error:
+        error.document = run_document(config, run.path, *_failure(run, error), reason=str(error))
+        raise
     if json:
-        print_json(result_document(result, str(run.path)))
+        print_json(run_document(config, run.path, result.status, result))
     else:
         _print_result(config, result, str(run.path))
+
+
+def _failure(run: RunFolder, error: LossbenchError) -> tuple[Status, RunResult | None]:
+    """The status of a run that raised an error, and its result if it has one."""
+    if isinstance(error, Diverged):
+        return Status.DIVERGED, run.result()
+    return Status.INTERRUPTED if isinstance(error, Interrupted) else Status.FAILED, None
 
 
 def _train(run: RunFolder, request: Request, storage: Storage) -> RunResult:

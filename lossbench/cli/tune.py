@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from ..errors import UsageError
+from ..errors import LossbenchError, UsageError
 from ..runs.config import dataset_spec
+from ..runs.result import Status
 from ..specs import Value
 from ._flags import DEFAULT_RESULTS, Json, LossName, Results, flag
 from ._options import Request, run_options
@@ -68,11 +69,16 @@ def tune(
     if files:
         title = f"{dataset_spec(run.dataset).title}, network {run.network}"
         record_figure(store, figure, "budget", (), made_by="tune", command=command_line(), title=title)
+    if not json:
+        print_message(f"Settings: {path}" + (f"\nFigure: {figure}" if files else ""))
+    found = {**result.to_dict(), "path": str(path), "figure": str(figure) if files else None}
+    try:
+        fail_if_any((), problems)
+    except LossbenchError as error:
+        error.document = found | {"status": Status.FAILED.value}
+        raise
     if json:
-        print_json({**result.to_dict(), "path": str(path), "figure": str(figure) if files else None})
-    else:
-        print_message(f"Settings: {path}" + (f"   Figure: {figure}" if files else ""))
-    fail_if_any((), problems)
+        print_json(found | {"status": Status.DONE.value})
 
 
 def _compose_budget(results: Sequence[TuningResult]) -> Compose:
@@ -92,7 +98,7 @@ def _tune(request: Request, config: StudyConfig, store: Store, trials: int) -> T
         trainer = open_trainer(config.default_run, engine=request.engine, placement=placement)
         train, at_once = stack.enter_context(trainer)
         stop = stack.enter_context(StopRequest().watching())
-        display = stack.enter_context(RunDisplay())
+        display = stack.enter_context(RunDisplay(total_runs=0))
         errors: list[BaseException] = []
 
         def work(_: int) -> TuningResult | None:

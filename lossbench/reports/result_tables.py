@@ -11,7 +11,7 @@ from ..experiments.summary import SettingRow
 from ..files import to_json, write_atomically
 from ..runs.config import dataset_spec
 from ..runs.store import Store
-from ..specs.quantities import column_title, format_value, metric_name
+from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .document import Document
 from .own_files import check_document
@@ -74,7 +74,8 @@ def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Ta
         columns["rule"] = [row.rule for row in rows]
     if any(row.diverged or row.failed for row in rows):
         columns["diverged / failed"] = [f"{row.diverged} / {row.failed}" for row in rows]
-    return _table(columns)
+    usual = [column_title(name) for name in reversed(COLUMNS) if name not in (*metrics, MAIN_METRIC)]
+    return _table(columns, usual)
 
 
 def differences_caption(rows: Sequence[ComparisonRow]) -> str:
@@ -102,7 +103,7 @@ def differences_table(rows: Sequence[ComparisonRow]) -> Table:
     columns["P(better)"] = [number_text(row.paired.probability, 2) for row in rows]
     columns["verdict"] = [row.verdict for row in rows]
     columns["seeds needed"] = [str(row.needed or "–") for row in rows]
-    return _table(columns)
+    return _table(columns, ("p", "P(better)", "seeds needed"))
 
 
 def results_csv(rows: Sequence[SettingRow]) -> bytes:
@@ -178,8 +179,8 @@ def write_tables(store: Store, name: str, document: Document) -> None:
         write_atomically(store.tables / f"{name}{end}", content)
 
 
-def _table(columns: dict[str, list[str]]) -> Table:
-    return Table(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+def _table(columns: dict[str, list[str]], optional: Sequence[str]) -> Table:
+    return Table(list(columns), [list(row) for row in zip(*columns.values(), strict=True)], optional)
 
 
 def _csv(lines: Iterable[dict[str, Any]]) -> bytes:

@@ -119,6 +119,11 @@ class RunResult:
         return cls(**known | {"status": Status(known["status"])})
 
 
+def diverged_text(result: RunResult) -> str:
+    """What happened to a run that diverged, as a sentence."""
+    return f"{result.run} diverged in epoch {result.epoch}: its loss became NaN or infinite."
+
+
 _FIELDS = tuple(f.name for f in dataclasses.fields(RunResult))
 _NUMBER = (int, float, type(None))
 _KINDS: Mapping[str, Any] = {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..errors import Diverged
 from ..protocols import Observer
 from ..runs.config import RunConfig
-from ..runs.result import RunResult, Status
+from ..runs.result import RunResult, Status, diverged_text
 from ..runs.store import Store
 from .cuda_graph import StepGraph
 from .process import Placement, prepare_process
@@ -44,5 +44,5 @@ def train(
                 run.begin()
                 result = trainer.train()
     if result.status is Status.DIVERGED:
-        raise Diverged(f"{run.name} diverged in epoch {result.epoch}: its loss became NaN or infinite.")
+        raise Diverged(diverged_text(result))
     return result

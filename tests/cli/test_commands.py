@@ -379,3 +379,38 @@ def test_one_run_takes_one_value_of_each_option(capsys):
     code, _, err = call(capsys, "train", "--loss", "center", "--set", "alpha=0.1,0.2")
     assert code == 2
     assert "alpha takes one value here" in err
+
+
+def test_a_failed_run_is_a_document_that_says_why(capsys, tmp_path):
+    words = ["compare", "--losses", "softmax,center", *QUICK[:4], "--batch-size", "5000", "--json"]
+    code, out, _ = call(capsys, *words, "--results", tmp_path)
+    document = json.loads(out)
+    assert code == document["exit_code"] == 1
+    assert document["status"] == "failed"
+    assert "2 of 2 runs failed" in document["reason"]
+    assert [run["loss_name"] for run in document["runs"]] == ["softmax", "center"]
+    assert document["runs"][1]["settings"] == {
+        "softmax.bias": False,
+        "center.lambda": 0.003,
+        "center.alpha": 0.5,
+    }
+    for run in document["runs"]:
+        assert (run["status"], run["seed"]) == ("failed", 0)
+        assert "5000" in run["reason"]
+    code, out, _ = call(capsys, "train", *QUICK[:4], "--batch-size", "5000", "--json", "--results", tmp_path)
+    document = json.loads(out)
+    assert {"loss", "settings", "seed", "loss_name", "run"} <= set(document)
+    assert (document["status"], document["exit_code"], code) == ("failed", 2, 2)
+    assert "5000" in document["reason"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["train", "--loss", "nothing"], 2), (["train", "--nothing"], 2), (["plot", "--results", "nowhere"], 1)],
+)
+def test_an_error_is_one_json_document(capsys, words, code):
+    found, out, err = call(capsys, *words, "--json")
+    document = json.loads(out)
+    assert document["exit_code"] == found == code
+    assert document["status"] == "failed"
+    assert document["reason"] in err

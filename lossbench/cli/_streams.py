@@ -1,0 +1,64 @@
+"""Standard output and error that accept any text: in whatever encoding, and where they are closed."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import sys
+import unicodedata
+from typing import TextIO
+
+_ERRORS = "lossbench-spell-out"
+_SPELLED = str.maketrans(
+    {
+        **dict.fromkeys("−–—‑·─━═", "-"),
+        **dict.fromkeys("│┃║", "|"),
+        **{"±": "+/-", "×": "x", "∞": "inf", "≤": "<=", "≥": ">=", "→": "->", "…": "...", "‖": "||"},
+        **{"°": " deg", "“": '"', "”": '"', "‘": "'", "’": "'", "\xa0": " "},
+    }
+)
+
+
+def prepare_streams() -> None:
+    """Let standard output and error write what their encoding does not have in other letters, and give those
+    that are closed a place to write to."""
+    codecs.register_error(_ERRORS, _spell_out)
+    for name in ("stdin", "stdout", "stderr"):  # in this order they get the descriptors 0, 1 and 2
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        # what a notebook or a test puts there may not know this
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors=_ERRORS)  # type: ignore[union-attr]
+
+
+def printable(text: str, stream: TextIO) -> str:
+    """The text as the stream will write it, so that its width is known before."""
+    codecs.register_error(_ERRORS, _spell_out)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, _ERRORS).decode(encoding)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person sees the stream while it is written, whatever FORCE_COLOR says."""
+    return not stream.closed and stream.isatty()
+
+
+def _spell_out(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    letters = error.object[error.start : error.end]
+    return "".join(map(_spelled, letters)), error.end
+
+
+def _spelled(letter: str) -> str:
+    """A character in ASCII: the name of a Greek letter, one without its accent, else a question mark."""
+    name = unicodedata.name(letter, "")
+    if name.startswith(("GREEK SMALL LETTER ", "GREEK CAPITAL LETTER ")) and "WITH" not in name:
+        return name.rpartition(" ")[2].lower().replace("lamda", "lambda")
+    if name.startswith("BOX DRAWINGS") and letter not in "─━═│┃║":
+        return "+"
+    spelled = letter.translate(_SPELLED)
+    plain = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
+    return plain or "?"

@@ -1,0 +1,147 @@
+"""Output in any encoding, to a closed stream, with brackets in it, and in a log whose colours are forced."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossbench.cli import Commands
+from lossbench.cli._streams import printable
+
+QUICK = ["--dataset", "digits", "--epochs", "2", "--batch-size", "256", "--device", "cpu"]
+
+
+def lossbench(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A real process whose output is a pipe; bytes outside of UTF-8 are kept."""
+    return subprocess.run(
+        [sys.executable, "-m", "lossbench", *map(str, words)],
+        capture_output=True,
+        env={**os.environ, **environment},
+        encoding="utf-8",
+        errors="surrogateescape",
+    )
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: Any) -> Path:
+    """A results folder with brackets and colons in its path, and the comparison of two losses."""
+    folder: Path = tmp_path_factory.mktemp("stored") / "a [red] :smile: [/b]"
+    done = lossbench("compare", "--losses", "softmax,center", *QUICK, "--results", folder)
+    assert done.returncode == 0, done.stderr
+    assert str(folder) in done.stderr, "brackets and colons are no markup"
+    return folder
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16"])
+def test_every_encoding_prints_tables_help_and_json(stored: Path, encoding: str) -> None:
+    for words in (
+        ["runs", "--results", stored],
+        ["losses", "center"],
+        ["train", "--help"],
+        ["losses", "nöthing λ"],
+    ):
+        done = lossbench(*words, PYTHONIOENCODING=encoding)
+        assert "Traceback" not in done.stderr, done.stderr
+        assert done.returncode == (2 if words[1] == "nöthing λ" else 0)
+        assert done.stdout or done.returncode
+    done = subprocess.run(
+        [sys.executable, "-m", "lossbench", "runs", "--json", "--results", str(stored)],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    documents = json.loads(done.stdout.decode(encoding))
+    assert {document["status"] for document in documents} == {"done"}
+
+
+def test_a_table_in_ascii_stays_straight(stored: Path) -> None:
+    done = lossbench(
+        "compare", "--losses", "softmax,center", *QUICK, "--results", stored, PYTHONIOENCODING="ascii"
+    )
+    lines = [line for line in done.stdout.splitlines() if line[:1] in "|+"]
+    assert "lambda = 0.003, alpha = 0.5" in done.stdout
+    assert len({len(line) for line in lines}) == 1, done.stdout
+
+
+def test_json_in_an_encoding_without_a_letter_is_escaped(tmp_path: Path) -> None:
+    done = lossbench("losses", "nothing λ", "--json", PYTHONIOENCODING="ascii")
+    assert "λ" in str(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    ("text", "ascii_text"),
+    [
+        ("λ = 0.5 ± 0.1", "lambda = 0.5 +/- 0.1"),
+        ("−1 – ∞", "-1 - inf"),
+        ("Ärger × 漢", "Arger x ?"),
+        ("┏━┓", "+-+"),
+    ],
+)
+def test_characters_are_spelled_out(text: str, ascii_text: str) -> None:
+    assert printable(text, io.TextIOWrapper(io.BytesIO(), "ascii")) == ascii_text
+    assert printable(text, io.TextIOWrapper(io.BytesIO(), "utf-8")) == text
+
+
+def test_a_file_name_that_is_no_text_is_printed(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/\xff"
+    done = lossbench("runs", "--results", os.fsdecode(folder))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("closed", ["1", "0 1 2"])
+def test_closed_streams_lose_the_text_and_nothing_else(stored: Path, closed: str) -> None:
+    redirections = " ".join(f"{number}>&-" for number in closed.split())
+    for words in (f"runs --results '{stored}'", "losses --json", "--help", "losses nothing"):
+        script = f"{sys.executable} -m lossbench {words} {redirections}"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+        assert done.returncode == (2 if words == "losses nothing" else 0), (words, done.stderr)
+        assert "Error" not in done.stderr
+
+
+def test_training_with_closed_streams_stores_the_run(tmp_path: Path) -> None:
+    script = f"{sys.executable} -m lossbench train {' '.join(QUICK)} --results {tmp_path} >&- 2>&-"
+    assert subprocess.run(["sh", "-c", script]).returncode == 0
+    assert len(list(tmp_path.glob("runs/*/result.json"))) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
+@pytest.mark.parametrize("words", ["losses", "losses --json"])
+def test_a_full_disk_under_the_output_is_one_sentence(words: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m lossbench {words} > /dev/full"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["losses", "losses --json"])
+def test_a_reader_that_leaves_is_no_error(words: str) -> None:
+    script = f"{sys.executable} -m lossbench {words} | true"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_forced_colours_in_a_log_leave_one_line_per_epoch(tmp_path: Path) -> None:
+    done = lossbench("train", *QUICK, "--results", tmp_path, FORCE_COLOR="1", NO_COLOR="", TTY_COMPATIBLE="1")
+    assert [line.count("epoch") for line in done.stderr.splitlines() if "epoch" in line] == [1, 1]
+    assert "\x1b[2K" not in done.stderr, "no bar is drawn over"
+    assert "\r" not in done.stderr
+
+
+def test_quiet_leaves_results_and_errors(stored: Path) -> None:
+    words = ["compare", "--losses", "softmax,center", "--force", *QUICK, "--results", stored]
+    done = lossbench(*words, "--quiet")
+    assert done.stderr == ""
+    assert "Center" in done.stdout
+    done = lossbench("train", "--loss", "nothing", "--quiet")
+    assert "Unknown loss" in done.stderr
+    for command in Commands().values():
+        for each in getattr(command, "commands", {"": command}).values():
+            assert "--quiet" in {name for option in each.params for name in option.opts}
