@@ -1,6 +1,7 @@
 """AdaCos: normalised softmax whose scale follows the batch, so that there is none to choose.
 
-    L = CE(f, y),  f_j = s cos(theta_j)                                    (Zhang et al. 2019, section 4)
+    L = CE(f, y),  f_j = s cos(theta_j)
+                                                     (Zhang et al. 2019, section 4, number not verified)
     s <- ln(B_avg) / cos(min(pi/4, theta_med)),  B_avg = 1/B sum_i sum_(j != y_i) exp(s cos(theta_ij))
 
 with theta_med the median angle to the own class and s = sqrt(2) ln(C - 1) at the start, or for good
@@ -10,8 +11,8 @@ perfect sample at p = 1/2, which ten directions in a plane reach with s = 4.3 al
 Departures from the paper: s stays within 1 ... 64, because the rule gives 0 or less for two classes that
 are far apart, and in a plane grows without end while theta_med is above 45 degrees. Of an even batch the
 larger middle angle is the median. Evaluation uses the last s. `soft_start` is ours (see _soft_start.py); s
-rests in its first part. Public code (4uiiurz1) takes the median over all C angles and adds a margin;
-pytorch-metric-learning has no AdaCos.
+rests in its first part. Public code (4uiiurz1) takes the smaller middle angle; pytorch-metric-learning has
+no AdaCos.
 """
 
 import math

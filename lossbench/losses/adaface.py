@@ -1,7 +1,8 @@
 """AdaFace: a margin that depends on the feature's length, taken as the quality of the image.
 
     L = CE(f, y),  f_j = s cos(theta_j) for j != y,  f_y = s (cos(theta_y - m q) - (m + m q)),
-    q = clip(h (||x|| - mu) / (sigma + eps), -1, 1)                          (Kim et al. 2022, section 3)
+    q = clip(h (||x|| - mu) / (sigma + eps), -1, 1)
+                                                                            (Kim et al. 2022, section 3)
 
 mu and sigma are moving averages of the batch's mean and standard deviation of lengths. Short features
 (q = -1) get ArcFace's margin, middling ones CosFace's, long ones (q = 1) the emphasis on hard samples.
@@ -10,8 +11,9 @@ In the plane: narrow rays at even angles.
 Departures from the paper: scale and margin defaults suit (C, D): long features subtract up to 2m, so at
 most half of CosFace's bound can hold. As in the released code lengths are detached and clipped to 0.001 ...
 100, mu and sigma start at 20 and 100 and move before the value is taken, and the angle is clipped to eps
-... pi - eps (eps = 1e-3); a batch of one leaves sigma alone. `rate` is 0.01 as in the paper; the class in
-the released code has 1, no average at all. `soft_start` is ours (see _soft_start.py).
+... pi - eps (eps = 1e-3); a batch of one leaves sigma alone. `rate` is 0.01, the released option: the paper
+prints mu = alpha batch + (1 - alpha) old with alpha = 0.99. The released code also clips every cosine to
++-0.999, which is left out here. `soft_start` is ours (see _soft_start.py).
 pytorch-metric-learning has no AdaFace.
 """
 
@@ -52,7 +54,9 @@ class AdaFace(CosineLoss):
         largest=lambda classes, dim: largest_cosine_margin(classes, dim) / 2,
     )
     h: float = setting(0.333, "how strongly the length counts", ge=0, sweep="0:1:lin:4", paper="0.333")
-    rate: float = setting(0.01, "rate at which mu and sigma follow the batch", ge=0, le=1, paper="0.01")
+    rate: float = setting(
+        0.01, "rate at which mu and sigma follow the batch", ge=0, le=1, paper="0.99 (released option: 0.01)"
+    )
     soft_start: float = SOFT_START
 
     def __post_init__(self) -> None:

@@ -2,13 +2,13 @@
 
     L = 1/B sum_i log[1 + sum_n exp(g a_n (s_n - D_n)) sum_p exp(-g a_p (s_p - D_p))]
     a_p = [1 + m - s_p]_+,  a_n = [s_n + m]_+,  D_p = 1 - m,  D_n = m
-                                                    (Sun et al. 2020, arXiv 2002.10857, eqs. 4 and 6)
+                                                    (Sun et al. 2020, arXiv 2002.10857, eqs. 5 and 6)
 
 s are cosines between the anchor i and the others of its class (p) and of other classes (n), g is gamma;
 the weights a count as constants in the gradient, as in the paper. In the plane: ten narrow rays.
 
-Departures from the paper: the boundary s_n^2 + (1 - s_p)^2 = 2 m^2 must leave room for neighbours, whose
-cosine is 0.81 in the plane: the margin is 5 % above cosine / sqrt(2), 0.25 at least; with less every
+Departures from the paper: the boundary s_n^2 + (1 - s_p)^2 = 2 m^2 (eq. 8) must leave room for neighbours,
+whose cosine is 0.81 in the plane: the margin is 5 % above cosine / sqrt(2), 0.25 at least; with less every
 perfect anchor stays wrong and the value high, which is no fault. Gamma suits the plane too. Anchors without
 a positive or a negative are left out of the mean (pytorch-metric-learning counts them as 0). `soft_start`
 is ours: first the mean over positives of their log-probability among all pairs, with the anchor's own
@@ -31,7 +31,7 @@ class CirclePair(Loss):
     SPEC = LossSpec(
         title="Circle (pairs)",
         summary="Cosines of pairs, each pulled as far as it needs: rays.",
-        paper="Sun et al., Circle Loss, CVPR 2020, arXiv 2002.10857, eqs. 4 and 6",
+        paper="Sun et al., Circle Loss, CVPR 2020, arXiv 2002.10857, eqs. 5 and 6",
         equation="L = log(1 + sum exp(g a_n (s_n - m)) sum exp(-g a_p (s_p - 1 + m)))",
         kind="pairs",
         sampler="balanced",
@@ -43,7 +43,7 @@ class CirclePair(Loss):
         "scale of the similarities",
         gt=0,
         sweep="8:128:log:5",
-        paper="256 (faces), 128 (persons), 80 (retrieval)",
+        paper="80 (pair labels, section 4.1)",
     )
     margin: float = setting(
         lambda classes, dim: round(max(0.25, 1.05 * (1 - largest_cosine_margin(classes, dim)) / 2**0.5), 2),
@@ -51,7 +51,7 @@ class CirclePair(Loss):
         ge=-1,
         le=1,
         sweep="0.25:0.75:lin:5",
-        paper="0.25",
+        paper="0.4 (pair labels, section 4.1)",
         smallest=lambda classes, dim: (1 - largest_cosine_margin(classes, dim)) / 2**0.5,
     )
     soft_start: float = SOFT_START

@@ -1,7 +1,7 @@
 """Contrastive loss: pairs of one class attract each other, pairs of two classes keep a distance.
 
     L = 1/N sum_(i<j) [ t D_ij^2 / 2 + (1 - t) [m - D_ij]_+^2 / 2 ],  t = 1 where y_i = y_j
-                                            (Hadsell, Chopra, LeCun, CVPR 2006, eq. 4, whose Y is 1 - t)
+              (Hadsell, Chopra, LeCun, CVPR 2006, eq. 4, equation number not verified, whose Y is 1 - t)
 
 The pairs are all N = B (B - 1) / 2 of the batch; their mixture (one pair in ten is of one class where
 ten classes are balanced) is part of the loss. D is the Euclidean distance of the features as they are, so
@@ -26,7 +26,8 @@ class Contrastive(Loss):
     SPEC = LossSpec(
         title="Contrastive",
         summary="Pairs attract or keep a distance: small blobs a margin apart.",
-        paper="Hadsell et al., Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006, eq. 4",
+        paper="Hadsell et al., Dimensionality Reduction by Learning an Invariant Mapping, CVPR 2006, eq. 4 "
+        "(equation number not verified)",
         equation="L = mean over pairs of t D^2 / 2 + (1 - t) [m - D]_+^2 / 2",
         kind="pairs",
         sampler="balanced",

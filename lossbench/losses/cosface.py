@@ -1,8 +1,9 @@
 """CosFace (LMCL, AM-Softmax): a margin subtracted from the cosine of the own class.
 
-    L = CE(f, y),  f_j = s cos(theta_j) for j != y,  f_y = s (cos(theta_y) - m)     (Wang et al. 2018, eq. 4)
+    L = CE(f, y),  f_j = s cos(theta_j) for j != y,  f_y = s (cos(theta_y) - m)
+                                                                               (Wang et al. 2018, eq. 4)
 
-The same loss as AM-Softmax (F. Wang et al., IEEE SPL 2018, arXiv 1801.05599). In the plane: ten narrow
+The same loss as AM-Softmax (F. Wang et al., IEEE SPL 2018, arXiv 1801.05599, eq. 6). In the plane: ten narrow
 rays at even angles.
 
 Departures from the papers: scale and margin defaults suit (C, D): ten directions in a plane satisfy at most

@@ -11,8 +11,8 @@ the end. In the plane: narrow rays at even angles.
 Departures from the paper: scale and margin defaults suit (C, D). t moves after the value is computed, as in
 the paper's Algorithm 1; the released code moves it before. Past theta + m = pi the target is s (cos(theta)
 - m sin(m)), as in that code, while hard is decided by cos(theta_y + m) itself. `soft_start` is ours (see
-_soft_start.py): it scales the modulation of negatives like the margin. pytorch-metric-learning has no
-CurricularFace.
+_soft_start.py): it scales the modulation of negatives like the margin. The paper
+may print the complement of `rate`, 0.99 (not verified). pytorch-metric-learning has no CurricularFace.
 """
 
 import torch
@@ -44,7 +44,9 @@ class CurricularFace(CosineLoss):
     )
     scale: float = SCALE
     margin: float = ANGULAR_MARGIN
-    rate: float = setting(0.01, "rate a at which t follows the batch", ge=0, le=1, paper="0.01")
+    rate: float = setting(
+        0.01, "rate a at which t follows the batch", ge=0, le=1, paper="0.01 (not verified)"
+    )
     soft_start: float = SOFT_START
 
     def __post_init__(self) -> None:

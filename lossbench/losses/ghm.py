@@ -1,7 +1,8 @@
 """GHM-C: samples share their weight with all others of about the same gradient length.
 
-    L = 1/N sum_e beta_e loss_e,  beta_e = N / GD_e,  GD_e = S_{b(e)} M          (Li et al. 2019, eqs. 5-9)
-    S_b <- momentum S_b + (1 - momentum) R_b,  R_b the elements whose g lies in bin b of M    (eq. 10)
+    L = 1/N sum_e beta_e loss_e,  beta_e = N / GD_e,  GD_e = S_{b(e)} M
+                                                                           (Li et al. 2019, eqs. 4, 7-9)
+    S_b <- momentum S_b + (1 - momentum) R_b,  R_b the elements whose g lies in bin b of M    (eq. 12)
 
     softmax (default):  e one sample, loss = cross-entropy, g = 1 - p_y
     sigmoid (paper):    e one score of a sample, loss = binary cross-entropy, g = |sigmoid(f) - target|
@@ -12,7 +13,8 @@ plane: rays as with softmax, with less pull at their far ends.
 Departures from the paper: the softmax form is ours. S is kept as a fraction of N (buffer `density`), so
 the batch size may change, and the average is free of the start at 0 (buffer `mass`), which in the
 released code makes the first weights 1/(1 - momentum) times too large. That code also divides by the
-number of bins in use where the paper has M. The sigmoid form has a bias, as one-against-all in the plane
+number of bins in use where the paper has M, and leaves the average of an empty bin as it is, where the paper
+lets it decay, as this code does. The sigmoid form has a bias, as one-against-all in the plane
 needs. The moved average enters the value; evaluation does not store it. pytorch-metric-learning
 has no counterpart.
 """
@@ -32,7 +34,8 @@ class GHM(LinearLoss):
     SPEC = LossSpec(
         title="GHM-C",
         summary="Weights samples by the rarity of their gradient length.",
-        paper="Li et al., Gradient Harmonized Single-stage Detector, AAAI 2019, arXiv 1811.05181, eqs. 5-10",
+        paper="Li et al., Gradient Harmonized Single-stage Detector, AAAI 2019, arXiv 1811.05181, "
+        "eqs. 4, 7-9 and 12",
         equation="L = mean(beta loss),  beta = N / (S_b M),  S <- momentum S + (1 - momentum) R",
         kind="classifier",
         exceptions={

@@ -1,6 +1,7 @@
 """Git loss: center loss that also pushes each feature away from the centres of the other samples.
 
-    L = L_C + w mean_{i != j} 1 / (1 + |x_i - c_{y_j}|^2)             (Calefati et al. 2018, eq. 5)
+    L = L_C + w mean_{i != j} 1 / (1 + |x_i - c_{y_j}|^2)
+                                             (Calefati et al. 2018, eq. 5, equation number not verified)
 
 Used as softmax + lambda * git; L_C is the center loss, lambda the paper's lambda_C and w its lambda_G /
 lambda_C. The push acts on features only, reaches about one unit far, and, as in the paper, also runs
@@ -25,7 +26,8 @@ class Git(Loss):
     SPEC = LossSpec(
         title="Git",
         summary="Center loss with a push away from other centres: compact, separate blobs.",
-        paper="Calefati et al., Git Loss for Deep Face Recognition, BMVC 2018, arXiv 1807.08512",
+        paper="Calefati et al., Git Loss for Deep Face Recognition, BMVC 2018, arXiv 1807.08512, eq. 5 "
+        "(equation number not verified)",
         equation="L = 1/2 |x - c_y|^2 + w mean_(i != j) 1 / (1 + |x_i - c_(y_j)|^2)",
         kind="auxiliary",
         tags=("centers",),

@@ -1,22 +1,25 @@
 """Island loss: center loss whose centres also turn away from each other.
 
-    L = L_C + lambda_1 sum_j sum_{k != j} (cos(c_j, c_k) + 1)                       (Cai et al. 2018, eq. 4)
+    L = L_C + lambda_1 sum_j sum_{k != j} (cos(c_j, c_k) + 1)
+                                                                                (Cai et al. 2018, eq. 6)
     dc_j = sum_i [y_i = j] (c_j - x_i) / (1 + n_j)
-         + lambda_1 / (C - 1) sum_{k != j} d cos(c_j, c_k) / d c_j,   c_j <- c_j - alpha dc_j       (eq. 6)
+         + lambda_1 / (C - 1) sum_{k != j} d cos(c_j, c_k) / d c_j,   c_j <- c_j - alpha dc_j
+                                                                                             (eqs. 9-10)
 
 Used as softmax + lambda * island, L_C the center loss. Features feel the pull to their centre only; the
 cosine term acts on the centres, which move in the forward pass of training, after the value is computed,
-as in lossbench's center loss. In the plane: compact blobs spread around the origin.
+as in lossbench's center loss. In the plane: compact blobs around the origin. The cosine term is smallest for
+any directions that cancel (two heaps of five classes reach the same value), so an even spread is not certain.
 
-Departures from the paper: L_C is the mean over the batch where the paper writes a sum. The centres start
-uniform in +-sqrt(3/D). The cosine term grows without bound for a centre at the origin, so lengths below
-1e-3 count as 1e-3 there. [The full text was not at hand: the factor 1/(C - 1) is from memory.]
+Departures from the paper: alpha is 0.5 as in the center loss, where the paper has 1 (footnote 1). L_C is
+the mean over the batch where the paper writes a sum. The centres start uniform in +-sqrt(3/D). The cosine
+term grows without bound for a centre at the origin, so lengths below 1e-3 count as 1e-3 there.
 """
 
 import torch
 from torch import Tensor, nn
 
-from ..specs import CENTER_RATE, LossSpec, setting
+from ..specs import LossSpec, setting
 from ._geometry import class_sums, normalize, random_centers
 from ._loss import Loss
 
@@ -31,7 +34,7 @@ class Island(Loss):
         title="Island",
         summary="Center loss whose centres turn away from each other: blobs around the origin.",
         paper="Cai et al., Island Loss for Learning Discriminative Features in Facial Expression "
-        "Recognition, FG 2018, arXiv 1710.03144, eqs. 4-6",
+        "Recognition, FG 2018, arXiv 1710.03144, eqs. 6, 7, 9 and 10",
         equation="L = 1/2 |x - c_y|^2 + lambda_1 sum_j sum_(k != j) (cos(c_j, c_k) + 1)",
         kind="auxiliary",
         tags=("centers",),
@@ -39,7 +42,7 @@ class Island(Loss):
             0.01, "weight of the island term beside softmax", ge=0, sweep="1e-4:1:log:5", paper="0.01"
         ),
     )
-    alpha: float = CENTER_RATE
+    alpha: float = setting(0.5, "rate of the centre updates", gt=0, le=1, sweep="0.1:0.9:lin:5", paper="1")
     repulsion: float = setting(
         10.0, "weight lambda_1 of the cosines between centres", ge=0, sweep="0.1:100:log:4", paper="10"
     )

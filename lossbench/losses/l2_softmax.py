@@ -5,10 +5,11 @@
 Easy samples cannot lower the loss by a long feature, so hard ones weigh more. The class weights keep
 their free lengths, unlike NormFace. In the plane: ten arcs of the circle, of uneven width.
 
-Departures from the paper: s (its alpha) is fixed; `learnable` learns log(s). Its lower bound is ln(p (C -
-2) / (1 - p)), 4.3 for p = 0.9 and C = 10. The bias is off by default, as in softmax here. `soft_start` is
-ours (see _soft_start.py): until then it is the softmax. pytorch-metric-learning has no counterpart with
-free weights; with weights of length one it is NormalizedSoftmaxLoss.
+Departures from the paper: s (its alpha) is fixed; `learnable` learns log(s). Its lower bound ln(p (C - 2) /
+(1 - p)) (eq. 9) assumes C < 2 D (section 4.3), so it does not hold for ten classes in the plane. The bias
+is off by default, as in softmax here. `soft_start` is ours (see _soft_start.py): until then it is the
+softmax. pytorch-metric-learning has no counterpart with free weights; with weights of length one it is
+NormalizedSoftmaxLoss.
 """
 
 import math
@@ -40,7 +41,7 @@ class L2Softmax(LinearLoss):
         "length s of all features (learnable: its start)",
         gt=0,
         sweep="4:64:log:5",
-        paper="at least ln(p (C-2) / (1-p)): 4.3 for p = 0.9, C = 10",
+        paper="at least ln(p (C-2) / (1-p)), for C < 2D only",
     )
     learnable: bool = setting(False, "learn the length (as log s)", paper="both")
     bias: bool = setting(False, "add a bias to the class scores", paper="true")

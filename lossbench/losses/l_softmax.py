@@ -1,9 +1,11 @@
 """L-Softmax: the angle to the own class direction counts m-fold, the lengths stay free.
 
     f_j = w_j x = |w_j| |x| cos(theta_j) for j != y,   L = 1/B sum_i CE(f_i, y_i)
-    f_y = |w_y| |x| (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda)         (Liu et al. 2016, eqs. 4-6)
+    f_y = |w_y| |x| (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda)
+                                              (Liu et al. 2016, eqs. 4-6, equation numbers not verified)
     psi(theta) = (-1)^k cos(m theta) - 2k for theta in [k pi/m, (k+1) pi/m]
-    lambda = max(lambda_min, base (1 + gamma t)^-power)                         (the authors' released code)
+    lambda = max(lambda_min, base (1 + gamma t)^-power)
+                                                                            (the authors' released code)
 
 In the plane: ten rays, thinner with m. m = 1 is softmax without bias; base = 0 switches annealing off,
 which is the equation of the paper and pytorch-metric-learning's LargeMarginSoftmaxLoss(scale=1).
@@ -30,7 +32,8 @@ class LSoftmax(LinearLoss):
     SPEC = LossSpec(
         title="L-Softmax",
         summary="Angle to the own class counts m-fold: thin rays of free length.",
-        paper="Liu et al., Large-Margin Softmax Loss, ICML 2016, arXiv 1612.02295, eqs. 4-6",
+        paper="Liu et al., Large-Margin Softmax Loss, ICML 2016, arXiv 1612.02295, eqs. 4-6 "
+        "(equation numbers not verified)",
         equation="f_j = w_j x,  f_y = |w_y| |x| (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda)",
         kind="classifier",
         tags=("margin",),

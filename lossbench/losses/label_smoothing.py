@@ -2,8 +2,9 @@
 
     L = 1/B sum_i sum_j -q_ij log p_ij,  q_ij = (1 - eps) [j = y_i] + eps / C,  p_i = softmax(W x_i + b)
 
-(Szegedy et al. 2016, section 7.) A feature gains nothing from growing without bound, so in the plane the
-ten rays of softmax become short and their ends compact (Mueller et al. 2019, arXiv 1906.02629, fig. 1).
+(Szegedy et al. 2016, section 7, number not verified.) A feature gains nothing from growing without bound,
+so in the plane the ten rays of softmax become short and their ends compact (Mueller et al. 2019, arXiv
+1906.02629, fig. 1).
 
 Departures from the paper: none; eps / C also goes to the own class, as in the paper. The bias is on by
 default: bounded scores leave room for a class in the middle of the others, which only a bias can tell
@@ -24,7 +25,8 @@ class LabelSmoothing(LinearLoss):
     SPEC = LossSpec(
         title="Label smoothing",
         summary="Softmax against softened targets: short rays with compact ends.",
-        paper="Szegedy et al., Rethinking the Inception Architecture, CVPR 2016, arXiv 1512.00567, section 7",
+        paper="Szegedy et al., Rethinking the Inception Architecture, CVPR 2016, arXiv 1512.00567, section 7 "
+        "(number not verified)",
         equation="L = -sum_j q_j log p_j,  q_j = (1 - eps) [j = y] + eps / C",
         kind="classifier",
     )

@@ -2,7 +2,8 @@
 
     d_ij = 1/2 (x_i - mu_j)^T Sigma_j^-1 (x_i - mu_j)
     f_ij = -(1 + alpha [j = y_i]) d_ij - 1/2 log |Sigma_j|
-    L = 1/B sum_i CE(f_i, y_i) + lambda (d_iy + 1/2 log |Sigma_y|)          (Wan et al. 2018, eqs. 8-12)
+    L = 1/B sum_i CE(f_i, y_i) + lambda (d_iy + 1/2 log |Sigma_y|)
+                                                       (Wan et al. 2018, eqs. 7, 10, 11, 13, 14, 17, 18)
 
 The means `centers` (C, D) and, with covariance = diagonal, `log_variance` (C, D) are trained by gradient.
 In the plane: ten round blobs around their means, which fill the plane and do not run outwards.
@@ -28,7 +29,8 @@ class LGM(SampleLoss):
     SPEC = LossSpec(
         title="L-GM",
         summary="Large-margin Gaussian mixture: ten blobs around learned means.",
-        paper="Wan et al., Rethinking Feature Distribution for Loss Functions, CVPR 2018, arXiv 1803.02988",
+        paper="Wan et al., Rethinking Feature Distribution for Loss Functions, CVPR 2018, arXiv 1803.02988, "
+        "eqs. 7, 10, 11, 13, 14, 17 and 18",
         equation="L = CE(f, y) + lambda (d_y + log|S_y|/2),  f_j = -(1 + alpha [j = y]) d_j - log|S_j|/2",
         kind="classifier",
         tags=("margin",),

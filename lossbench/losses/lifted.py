@@ -2,11 +2,12 @@
 
     L = 1/(2|P|) sum_((i, j) in P) [J_ij]_+^2
     J_ij = log( sum_(k in N(i)) exp(m - D_ik) + sum_(l in N(j)) exp(m - D_jl) ) + D_ij
-                                        (Oh Song et al., CVPR 2016, arXiv 1511.06452, eq. 4)
+                      (Oh Song et al., CVPR 2016, arXiv 1511.06452, eq. 4, equation number not verified)
 
-P are the positive pairs, N(i) the samples of other classes, D the Euclidean distance. This is the
-authors' smooth upper bound (eq. 4) of the hardest-negative form (eq. 3). With `generalized` it is the
-form of Hermans et al. 2017 (arXiv 1703.07737, eq. 8), one term for each anchor with all its positives:
+P are the positive pairs, N(i) the samples of other classes, D the Euclidean distance. This is the authors'
+smooth upper bound (eq. 4) of the hardest-negative form (eq. 3, equation number not verified). With
+`generalized` it is the form of Hermans et al. 2017 (arXiv 1703.07737, eq. 8, equation number not verified),
+one term for each anchor with all its positives:
 
     L = 1/B sum_i [ log sum_(p in P(i)) exp(D_ip) + log sum_(n in N(i)) exp(m - D_in) ]_+
 
@@ -32,7 +33,7 @@ class Lifted(Loss):
         title="Lifted structure",
         summary="Each positive pair against all negatives of both ends: blobs.",
         paper="Oh Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016, "
-        "eq. 4",
+        "eq. 4 (equation number not verified)",
         equation="J_ij = log(sum exp(m - D_ik) + sum exp(m - D_jl)) + D_ij,  L = mean [J]_+^2 / 2",
         kind="pairs",
         sampler="balanced",

@@ -2,16 +2,17 @@
 
     L = CE(f, y) + lambda_g mean_i g(a_i),  f_j = s cos(theta_j) for j != y,  f_y = s cos(theta_y + m(a)),
     a = clip(||x||, l_a, u_a),  m(a) = l_m + (u_m - l_m) (a - l_a) / (u_a - l_a),  g(a) = 1/a + a/u_a^2
-                                                                       (Meng et al. 2021, sections 3.2-3.3)
+                                                                       (Meng et al. 2021, eq. 2)
 
 Easy samples can afford a larger margin and become long, hard ones stay short: length tells quality. In
 the plane: narrow rays at even angles, with doubtful samples nearer to the origin.
 
 Departures from the paper: scale, margins and lambda_g suit (C, D); u_m = 0.8 passes the 36 degrees (0.63)
-between ten directions in a plane, and lambda_g shrinks with s (u_m - l_m), which it must outweigh. Past
-theta + m = pi the target is s (cos(theta) - m sin(m)), the released code without `easy_margin`.
-`soft_start` is ours (see _soft_start.py): it scales margin and g alike. pytorch-metric-learning has no
-MagFace.
+between ten directions in a plane, and lambda_g shrinks with s (u_m - l_m), which it must outweigh (App.
+B.2, eq. 9: lambda_g >= s u_a^2 l_a^2 / (u_a^2 - l_a^2) (u_m - l_m) / (u_a - l_a); the command line warns
+below it). Lengths outside [l_a, u_a] get no pull along the radius, because of the clip. Past theta + m = pi
+the target is s (cos(theta) - m sin(m)), the released code without `easy_margin`. `soft_start` is ours (see
+_soft_start.py): it scales margin and g alike. pytorch-metric-learning has no MagFace.
 """
 
 import torch.nn.functional as F
@@ -38,7 +39,7 @@ class MagFace(CosineLoss):
     SPEC = LossSpec(
         title="MagFace",
         summary="ArcFace whose margin grows with the feature's length: length tells quality.",
-        paper="Meng et al., MagFace: A Universal Representation, CVPR 2021, arXiv 2103.06627",
+        paper="Meng et al., MagFace: A Universal Representation, CVPR 2021, arXiv 2103.06627, eq. 2",
         equation="L = CE(f, y) + lambda_g (1/a + a/u_a^2),  f_y = s cos(theta_y + m(a)),  a = clip(||x||)",
         kind="classifier",
         tags=("angular", "margin"),
@@ -46,7 +47,7 @@ class MagFace(CosineLoss):
     )
     scale: float = SCALE
     lower_margin: float = angular_margin_setting(
-        0.318, 0.45, "margin l_m of the shortest features", paper="0.45"
+        0.318, 0.45, "margin l_m of the shortest features", paper="0.40 (released code: 0.45)"
     )
     upper_margin: float = angular_margin_setting(
         0.637, 0.8, "margin u_m of the longest features", sweep="0.2:0.6:lin:5", paper="0.8"

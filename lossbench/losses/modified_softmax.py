@@ -1,6 +1,6 @@
 """Modified softmax: cross-entropy of linear class scores whose class weights have length one.
 
-    L = CE(f, y),  f_j = ||x|| cos(theta_j) = x . w_j / ||w_j||        (Liu et al. 2017, section 3.1)
+    L = CE(f, y),  f_j = ||x|| cos(theta_j) = x . w_j / ||w_j||        (Liu et al. 2017, eq. 5)
 
 No class can win by a long weight vector: the direction of x alone decides, its length says how surely.
 In the plane: ten rays from the origin, of more even width than softmax gives.
@@ -24,7 +24,7 @@ class ModifiedSoftmax(LinearLoss):
     SPEC = LossSpec(
         title="Modified softmax",
         summary="Softmax with class weights of length one: rays decided by direction alone.",
-        paper="Liu et al., SphereFace: Deep Hypersphere Embedding, CVPR 2017, arXiv 1704.08063, section 3.1",
+        paper="Liu et al., SphereFace: Deep Hypersphere Embedding, CVPR 2017, arXiv 1704.08063, eq. 5",
         equation="L = CE(f, y),  f_j = ||x|| cos(theta_j)",
         kind="classifier",
         tags=("angular",),

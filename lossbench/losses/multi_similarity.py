@@ -1,12 +1,12 @@
 """Multi-similarity loss: mined pairs, weighted by their own and their rivals' cosines.
 
     L = 1/B sum_i { 1/a log[1 + sum_p exp(-a (S_ip - l))] + 1/b log[1 + sum_n exp(b (S_in - l))] }
-                                                    (Wang et al. 2019, arXiv 1904.06627, eq. 15)
+                              (Wang et al. 2019, arXiv 1904.06627, eq. 15, equation number not verified)
 
-a is alpha, b is beta, l is base. With `mining` (eqs. 11 and 12) a negative counts only if S_in >
-min_p S_ip - epsilon and a positive only if S_ip < max_n S_in + epsilon, so satisfied pairs get no
-gradient, and an anchor without a positive or a negative counts as 0; without mining its other term
-remains. In the plane: ten narrow rays.
+a is alpha, b is beta, l is base. With `mining` (eqs. 11 and 12, equation numbers not verified) a negative
+counts only if S_in > min_p S_ip - epsilon and a positive only if S_ip < max_n S_in + epsilon, so satisfied
+pairs get no gradient, and an anchor without a positive or a negative counts as 0; without mining its other
+term remains. In the plane: ten narrow rays.
 
 Departures from the paper: base lies halfway between 1 and the cosine of neighbouring classes, spread as far
 as C directions in D dimensions can be (0.905 for ten in a plane, where 0.5 would ask for what cannot be),
@@ -39,7 +39,8 @@ class MultiSimilarity(Loss):
     SPEC = LossSpec(
         title="Multi-similarity",
         summary="Mined pairs, each weighted against its rivals: rays.",
-        paper="Wang et al., Multi-Similarity Loss, CVPR 2019, arXiv 1904.06627, eqs. 11, 12 and 15",
+        paper="Wang et al., Multi-Similarity Loss, CVPR 2019, arXiv 1904.06627, eqs. 11, 12 and 15 "
+        "(equation numbers not verified)",
         equation="L = 1/a log(1 + sum exp(-a (S_p - l))) + 1/b log(1 + sum exp(b (S_n - l)))",
         kind="pairs",
         sampler="balanced",

@@ -2,7 +2,7 @@
 
     L = 1/|P| sum_((i, p) in P) { log[1 + sum_(c != y_i) mean_(n in c) exp(x_i x_n - x_i x_p)]
                                   + r (||x_i||^2 + ||x_p||^2) / 2 }
-                                    (multi-class N-pair-mc of Sohn, NIPS 2016, eq. 7, for a labelled batch)
+   (multi-class N-pair-mc of Sohn, NIPS 2016, eq. 7, equation number not verified, for a labelled batch)
 
 P are all ordered pairs of two samples of one class; r is `l2`. The paper's batch holds one pair of each
 of N classes and compares the anchor with the N - 1 positives of the other classes. A balanced batch
@@ -28,7 +28,8 @@ class NPair(Loss):
     SPEC = LossSpec(
         title="N-pair",
         summary="A pair against all other classes, by inner product: rays.",
-        paper="Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, NIPS 2016, eq. 7",
+        paper="Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, NIPS 2016, eq. 7 "
+        "(equation number not verified)",
         equation="L = log(1 + sum_(c != y) mean_(n in c) exp(x_i x_n - x_i x_p)) + r ||x||^2",
         kind="pairs",
         sampler="balanced",

@@ -1,6 +1,6 @@
 """NormFace: cross-entropy of s times the cosine between feature and class direction.
 
-    L = CE(f, y),  f_j = s cos(theta_j)                            (Wang et al. 2017, section 3)
+    L = CE(f, y),  f_j = s cos(theta_j)                            (Wang et al. 2017, eq. 6)
 
 Both sides have length one, so only angles count and the scale s says how sharply; with s = 1 the loss
 of ten classes cannot fall below 1.377 (Proposition 2). In the plane: ten rays at even angles.
@@ -26,7 +26,7 @@ class NormFace(CosineLoss):
     SPEC = LossSpec(
         title="NormFace",
         summary="Softmax of scaled cosines: rays at even angles.",
-        paper="Wang et al., NormFace: L2 Hypersphere Embedding, ACM MM 2017, arXiv 1704.06369, section 3",
+        paper="Wang et al., NormFace: L2 Hypersphere Embedding, ACM MM 2017, arXiv 1704.06369, eq. 6",
         equation="L = CE(f, y),  f_j = s cos(theta_j)",
         kind="classifier",
         tags=("angular",),

@@ -1,6 +1,7 @@
 """OIM (online instance matching): softmax over a look-up table of past features instead of learned weights.
 
-    L = -log(exp(v_y . x / tau) / sum_j exp(v_j . x / tau)),  |x| = 1      (Xiao et al. 2017, eq. 1)
+    L = -log(exp(v_y . x / tau) / sum_j exp(v_j . x / tau)),  |x| = 1
+                                                 (Xiao et al. 2017, eq. 1, equation number not verified)
     v_y <- normalise(gamma v_y + (1 - gamma) x)                            (Xiao et al. 2017, sec. 3.3)
 
 The table is the buffer `weight` (C, D), unit rows; `scale` is 1 / tau. No gradient and no optimiser moves
@@ -32,7 +33,7 @@ class OIM(CosineLoss):
         title="OIM",
         summary="Softmax over a table of past features: rays without learned weights.",
         paper="Xiao et al., Joint Detection and Identification Feature Learning (OIM), CVPR 2017, "
-        "arXiv 1604.01850, eq. 1",
+        "arXiv 1604.01850, eq. 1 (equation number not verified)",
         equation="L = CE(s V x, y),  |x| = 1,  v_y <- normalise(gamma v_y + (1 - gamma) x)",
         kind="classifier",
         tags=("angular", "table"),

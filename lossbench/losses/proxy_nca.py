@@ -1,7 +1,7 @@
 """Proxy-NCA: one learned proxy per class; each sample goes to its own and away from all others.
 
     L = -log(exp(-d(x, p_y)) / sum_{j != y} exp(-d(x, p_j))),  d = s |x - p|^2,  |x| = |p| = 1
-                                                     (Movshovitz-Attias et al. 2017, eq. 4, there s = 1)
+                       (Movshovitz-Attias et al. 2017, eq. 4, equation number not verified; there s = 1)
 
 The own proxy is not in the sum, so the value may be negative and a sample is pulled however close it is.
 With `positive_included` it is in the sum, and the loss is the normalised softmax of scale 2s, because
@@ -31,7 +31,7 @@ class ProxyNCA(CosineLoss):
         title="Proxy-NCA",
         summary="A proxy per class, the own one outside the softmax sum: narrow rays.",
         paper="Movshovitz-Attias et al., No Fuss Distance Metric Learning using Proxies, ICCV 2017, "
-        "arXiv 1703.07464, eq. 4",
+        "arXiv 1703.07464, eq. 4 (equation number not verified)",
         equation="L = s d(x, p_y) + log sum_(j != y) exp(-s d(x, p_j)),  d = |x - p|^2 of unit vectors",
         kind="classifier",
         tags=("angular", "proxy"),

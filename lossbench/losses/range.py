@@ -1,7 +1,7 @@
 """Range loss: shrinks the longest distances within a class and spreads the two closest class means.
 
     L = intra * mean_j k / sum_{r <= k} 1 / D_r(j)  +  inter * [M - min_{p != q} |xbar_p - xbar_q|^2]_+
-                                                                                 (Zhang et al. 2017, eqs. 4-8)
+                                            (Zhang et al. 2017, eqs. 4-8, equation numbers not verified)
 
 D_1(j) >= ... >= D_k(j) are the k largest squared distances between samples of class j, xbar_p the mean of
 class p in the batch. Used as softmax + lambda * range on balanced batches, K >= 3 samples per class. In
@@ -9,8 +9,8 @@ the plane: compact blobs, gathered by their outliers.
 
 Departures from the paper: the intra term is the mean over the classes that have a pair, not their sum,
 so that its weight does not depend on P; a class with fewer than k pairs uses those it has; 1e-8 is added
-to D, because identical samples would divide by zero. The paper's weights and M suit 512-D face features
-(M = 20,000); these suit the plane.
+to D, because identical samples would divide by zero. A third party's Caffe
+port, not the authors' code, has weights and M for 512-D face features (M = 20,000); these suit the plane.
 """
 
 import torch
@@ -31,7 +31,7 @@ class Range(Loss):
         title="Range",
         summary="Shrinks the extremes of each class and spreads the closest class means: blobs.",
         paper="Zhang et al., Range Loss for Deep Face Recognition with Long-tailed Training Data, ICCV 2017, "
-        "arXiv 1611.08976",
+        "arXiv 1611.08976, eqs. 4-8 (equation numbers not verified)",
         equation="L = a mean_j k / sum_(r<=k) 1/D_r(j) + b [M - min_(p != q) |xbar_p - xbar_q|^2]_+",
         kind="auxiliary",
         sampler="balanced",
@@ -45,21 +45,21 @@ class Range(Loss):
         "squared distance M that the two closest class means must keep",
         ge=0,
         sweep="5:500:log:5",
-        paper="20000 (released code)",
+        paper="20000 (a third party's Caffe port)",
     )
     intra: float = setting(
         0.001,
         "weight of the distances within classes",
         ge=0,
         sweep="1e-4:0.1:log:4",
-        paper="1e-4 (released code)",
+        paper="1e-4 (a third party's Caffe port)",
     )
     inter: float = setting(
         0.01,
         "weight of the distance between class means",
         ge=0,
         sweep="1e-4:0.1:log:4",
-        paper="1e-3 (released code)",
+        paper="1e-3 (a third party's Caffe port)",
     )
 
     def compute(self, features: Tensor, labels: Tensor) -> Tensor:

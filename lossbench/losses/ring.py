@@ -1,6 +1,7 @@
 """Ring loss: pulls the length of every feature towards one learned radius.
 
-    L = 1/(2B) sum_i (|x_i| - R)^2                                        (Zheng et al. 2018, eq. 2)
+    L = 1/(2B) sum_i (|x_i| - R)^2
+                                                (Zheng et al. 2018, eq. 2, equation number not verified)
 
 Used as softmax + lambda * ring. R is the parameter `radius` (), trained by the gradient of this loss. In
 the plane: softmax rays whose samples gather on a circle.
@@ -24,7 +25,7 @@ class Ring(SampleLoss):
         title="Ring",
         summary="Pulls feature lengths to a learned radius: softmax rays become spots on a circle.",
         paper="Zheng, Pal and Savvides, Ring Loss: Convex Feature Normalization for Face Recognition, "
-        "CVPR 2018, arXiv 1803.00130, eq. 2",
+        "CVPR 2018, arXiv 1803.00130, eq. 2 (equation number not verified)",
         equation="L = 1/2 (|x| - R)^2, R learned",
         kind="auxiliary",
         weight=setting(

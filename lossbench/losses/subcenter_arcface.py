@@ -1,7 +1,8 @@
 """Sub-center ArcFace: ArcFace with K directions per class, of which the nearest counts.
 
     L = CE(f, y),  f_j = s cos(theta_j) for j != y,  f_y = s cos(theta_y + m),
-    cos(theta_j) = max_k cos(theta_jk)                                     (Deng et al. 2020, section 3)
+    cos(theta_j) = max_k cos(theta_jk)
+                                                           (Deng et al. 2020; eq. 7 of the PAMI version)
 
 Noisy or unusual samples can gather at a direction of their own and no longer bend the class. In the
 plane: narrow rays, of which a class may have more than one.
@@ -33,7 +34,8 @@ class SubcenterArcFace(CosineLoss):
     SPEC = LossSpec(
         title="Sub-center ArcFace",
         summary="ArcFace with several directions per class, of which the nearest counts.",
-        paper="Deng et al., Sub-center ArcFace: Boosting Face Recognition by Noisy Web Faces, ECCV 2020",
+        paper="Deng et al., Sub-center ArcFace: Boosting Face Recognition by Noisy Web Faces, ECCV 2020; "
+        "eq. 7 of the PAMI version of ArcFace",
         equation="L = CE(f, y),  f_j = s max_k cos(theta_jk),  f_y = s cos(theta_y + m)",
         kind="classifier",
         tags=("angular", "margin"),

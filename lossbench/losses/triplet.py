@@ -1,12 +1,14 @@
 """Triplet loss: a sample is nearer to its own class than to any other, by a margin.
 
-    l(a, p, n) = [D_ap - D_an + m]_+                        (Schroff et al. 2015, arXiv 1503.03832, eq. 2)
-    l(a, p, n) = log(1 + exp(D_ap - D_an)),  no margin      (`soft`; Hermans et al. 2017, arXiv 1703.07737)
+    l(a, p, n) = [D_ap - D_an + m]_+
+                                                          (Schroff et al. 2015, arXiv 1503.03832, eq. 3)
+    l(a, p, n) = log(1 + exp(D_ap - D_an)),  no margin
+                                                         (`soft`; Hermans et al. 2017, arXiv 1703.07737)
 
 D is the Euclidean distance of the features as they are (Hermans et al.); `squared` and `normalized` give
 FaceNet's squared distance of unit vectors. `mining` chooses the triplets of the batch:
 all        every valid (a, p, n): "batch all"
-semi-hard  every (a, p, n) with D_ap <= D_an < D_ap + m (FaceNet, eq. 4), not one for each (a, p)
+semi-hard  every (a, p, n) with D_ap <= D_an < D_ap + m (FaceNet, eq. 4: strict <), not one for each (a, p)
 hard       per anchor its farthest positive and nearest negative: "batch hard"
 easy       per anchor its nearest positive and nearest negative (Xuan et al. 2020, arXiv 1904.04370)
 random     per anchor one positive and one negative, drawn from torch's generator

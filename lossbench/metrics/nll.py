@@ -17,7 +17,7 @@ SPEC = MetricSpec(
     needs="probabilities",
     unit="nats",
     higher_is_better=False,
-    source="Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv 1706.04599, eq. 7",
+    source="Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv 1706.04599, eq. 6",
 )
 
 
