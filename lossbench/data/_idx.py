@@ -1,20 +1,24 @@
 """MNIST-format data sets on disk: where they lie, whether they are whole, and how to get them.
 
 The layout is torchvision's, so a folder made by torchvision works here and the other way round:
-`<data folder>/MNIST/raw/train-images-idx3-ubyte` and three more, or the same with `.gz`.
+`<data folder>/MNIST/raw/train-images-idx3-ubyte` and three more. Other layouts are recognised by content, and
+read as they are: archives (.gz), names with a dot (`train-images.idx3-ubyte`), a folder for each file, files
+in the data folder itself or in its folder `MNIST`, and `MNIST` itself as the data folder.
 Source of the format: LeCun, Cortes, Burges, The MNIST database, section "file formats".
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import math
 import os
 import struct
 import sys
 import tempfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,8 @@ from ..errors import DataError
 from ..records import LabelledImages, Part
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MAX_ENTRIES = 1000  # of a folder that may be anybody's
+_MAX_SIZE = 2**30  # bytes of an unpacked file
 STANDARD_FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -49,17 +55,24 @@ def load_official(
 
     `files` maps the unpacked files below `<folder>/<class>/raw`, in the order train images, train labels,
     test images, test labels, to their MD5 ('' where none is published); `fetch` are the arguments with
-    which torchvision's class fetches this part. Only the two verified files of this part are opened: not
-    those of the other, nor torchvision's own cache. Raises DataError that names a missing or altered file.
+    which torchvision's class fetches this part. Only the verified files of this part are used: not those of
+    the other, nor torchvision's own cache. Files in another layout are only read. Raises DataError that names
+    a missing or altered file.
     """
     raw = folder / torchvision_class / "raw"
     own = dict(list(files.items())[:2] if part == "train" else list(files.items())[2:])
-    if not all((raw / name).exists() for name in own):
-        arguments = {"train": part == "train"} if fetch is None else fetch
-        _fetch(torchvision_class, folder, files, arguments if download else None)
-    for name, digest in own.items():
-        check_file(raw / name, digest)
-    images, labels = (_read(raw / name, images=number == 0) for number, name in enumerate(own))
+    whole = all((raw / name).is_file() for name in own)
+    others = {} if whole else _in_other_layout(torchvision_class, folder, own)
+    if len(others) < len(own):
+        others = {}
+        if not all((raw / name).exists() for name in own):
+            arguments = {"train": part == "train"} if fetch is None else fetch
+            _fetch(torchvision_class, folder, files, arguments if download else None)
+        for name, digest in own.items():
+            check_file(raw / name, digest)
+    images, labels = (
+        _read(*others.get(name, (raw / name,)), images=number == 0) for number, name in enumerate(own)
+    )
     if len(images) != len(labels):
         raise DataError(f"{raw} has {len(images)} images but {len(labels)} labels.")
     return LabelledImages(images, labels)
@@ -104,9 +117,62 @@ def _dimensions(head: bytes) -> tuple[int, ...]:
     return struct.unpack(f">{head[3]}I", head[4 : 4 + 4 * head[3]])
 
 
-def _read(path: Path, *, images: bool) -> Tensor:
+def _in_other_layout(title: str, folder: Path, files: Mapping[str, str]) -> dict[str, tuple[Path, bytes]]:
+    """The place and content of those of `files` that lie there in another layout, unpacked and whole.
+
+    The MD5 decides where there is one, else the name, in a folder that is named after the data set.
+    """
+    found: dict[str, tuple[Path, bytes]] = {}
+    for path, of_data_set in _candidates(title, folder, set(map(_plain_name, files))):
+        if len(found) < len(files) and (content := _unpacked(path)) is not None:
+            own = hashlib.md5(content, usedforsecurity=False).hexdigest() if any(files.values()) else ""
+            for name, digest in files.items():
+                named = of_data_set and _plain_name(path.name) == _plain_name(name)
+                if own == digest if digest else named:
+                    found.setdefault(name, (path, content))
+    return found
+
+
+def _candidates(title: str, folder: Path, names: set[str]) -> Iterator[tuple[Path, bool]]:
+    """The files in the data folder, in its folders `raw` and `title`, and in folders named like a file; and
+    whether such a place is named after the data set."""
+    named = [path for path in _entries(folder) if path.name.lower() == title.lower()]
+    places = [*(path / "raw" for path in named), *named, folder / "raw", folder]
+    for place in places:
+        of_data_set = title.lower() in (place.name.lower(), place.parent.name.lower())
+        for path in _entries(place):
+            inner = _entries(path) if _plain_name(path.name) in names and path.is_dir() else [path]
+            yield from ((each, of_data_set) for each in inner if each.is_file())
+
+
+def _entries(folder: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return sorted(folder.iterdir())[:_MAX_ENTRIES]
+    return []
+
+
+def _plain_name(name: str) -> str:
+    return name.lower().removesuffix(".gz").replace(".", "-")
+
+
+def _unpacked(path: Path) -> bytes | None:
+    """The content of an IDX file or of its archive; None for any other file, or one that is not whole."""
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            head = file.read(4 + 4 * 8)
+            size = _expected_size(head)
+            if size is not None and size <= _MAX_SIZE:
+                content = head + file.read(size + 1 - len(head))
+                return content if len(content) == size else None
+    return None
+
+
+def _read(path: Path, content: bytes | None = None, *, images: bool) -> Tensor:
     """A checked file as bytes (N, 28, 28), or as classes (N,) int64, the first column of several."""
-    content = path.read_bytes()
+    if content is None:
+        content = path.read_bytes()
     shape = _dimensions(content)
     expected = (
         content[2] == 0x08 and len(shape) == 3 and shape[1:] == (28, 28) if images else 0 < len(shape) < 3

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import re
+import shutil
 import socket
 import struct
 import time
@@ -339,3 +342,90 @@ def test_what_was_fetched_before_a_failure_stays(
     sentence("mnist", tmp_path, download=True)
     names = [path.name for path in tmp_path.rglob("*") if path.is_file()]
     assert names == ["t10k-labels-idx1-ubyte.gz"]
+
+
+def dotted(name: str) -> str:
+    return name.replace("-idx", ".idx")
+
+
+def relocate(raw: Path, folder: Path, layout: str) -> Path:
+    """Move the files of torchvision's layout into another one, and return the data folder to give."""
+    for path in sorted(raw.iterdir()):
+        target = {
+            "dotted": raw / dotted(path.name),
+            "flat": raw.parent / path.name,
+            "a folder per file": raw.parent / path.name / path.name,
+            "a dotted folder per file": raw / path.name / dotted(path.name),
+            "archives": raw / f"{path.name}.gz",
+            "dotted archives": raw.parent / f"{dotted(path.name)}.gz",
+            "the folder of the data set": path,
+            "the raw folder": path,
+            "lower case": folder / raw.parent.name.lower() / path.name,
+        }[layout]
+        content = path.read_bytes()
+        path.unlink()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(gzip.compress(content) if target.suffix == ".gz" else content)
+    given = {"the folder of the data set": raw.parent, "the raw folder": raw}
+    return given.get(layout, folder)
+
+
+LAYOUTS = [
+    *("dotted", "flat", "a folder per file", "a dotted folder per file", "archives", "dotted archives"),
+    *("the folder of the data set", "the raw folder", "lower case"),
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["kmnist", "qmnist"])
+def test_other_layouts_are_read_as_they_are(
+    name: str, layout: str, tmp_path: Path, no_network: list[Any]
+) -> None:
+    raw = write_data_set(tmp_path, NAMES[name])
+    folder = relocate(raw, tmp_path, layout)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    train, test = load(name, folder, download=True)
+    assert torch.equal(train.images, pictures(50))
+    assert torch.equal(test.images, pictures(20, 5))
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert not no_network
+
+
+def test_files_of_another_data_set_are_not_taken_by_their_names(tmp_path: Path) -> None:
+    """FashionMNIST and KMNIST have files of the same names, and no published MD5."""
+    raw = write_data_set(tmp_path, "FashionMNIST")
+    assert "KMNIST is not in" in sentence("kmnist", raw)
+    relocate(raw, tmp_path, "flat")
+    assert "KMNIST is not in" in sentence("kmnist", tmp_path)
+    load("fashion-mnist", tmp_path)
+
+
+@pytest.mark.parametrize("cut", ["idx", "archive", "page"])
+def test_a_damaged_file_in_another_layout_is_not_taken(cut: str, tmp_path: Path) -> None:
+    raw = write_data_set(tmp_path, "KMNIST")
+    relocate(raw, tmp_path, "archives" if cut == "archive" else "dotted")
+    damaged = sorted(raw.iterdir())[0]
+    damaged.write_bytes(b"<html>" if cut == "page" else damaged.read_bytes()[:-9])
+    assert "KMNIST is not in" in sentence("kmnist", tmp_path)
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("layout", ["dotted", "flat", "a folder per file", "archives", "odd names", "root"])
+def test_the_real_mnist_is_known_by_its_content(
+    layout: str, mnist_folder: Path, tmp_path: Path, no_network: list[Any]
+) -> None:
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for number, file in enumerate(FILES["MNIST"][2:]):  # the small part
+        shutil.copyfile(mnist_folder / "MNIST" / "raw" / file, raw / file)
+        if layout in ("odd names", "root"):
+            (raw / file).rename(tmp_path / (f"{number}.bin" if layout == "odd names" else file))
+    if layout not in ("odd names", "root"):
+        relocate(raw, tmp_path, layout)
+    for path in tmp_path.rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    images, labels = catalog.load("data", "mnist")(tmp_path, "test", True)
+    assert (images.shape, labels[:3].tolist()) == ((10_000, 28, 28), [7, 2, 1])
+    assert not no_network
+    for path in tmp_path.rglob("*"):
+        os.chmod(path, 0o755)
