@@ -23,7 +23,7 @@ from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.store import Store
-from ..training.process import Placement, StopRequest, threads_per_worker
+from ..training.process import STOP_SIGNALS, Placement, StopRequest, threads_per_worker
 from .in_process import train_here
 from .scheduler import PAUSE, Executor, ProgressMonitor
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # Windows has only one of them
     from multiprocessing.context import ForkServerContext, SpawnContext
 
 _STEP_INTERVAL = 0.2  # seconds between two messages about steps
+_BLOCKED = set(STOP_SIGNALS) - {signal.SIGTERM}  # until a worker handles them
 _EXIT_TIME = 1.0  # seconds for workers to end by themselves before they are killed
 
 
@@ -96,11 +97,19 @@ class ProcessExecutor(Executor):
             worker.process.join()
 
     def _start(self) -> Worker:
-        with _working_directory_not_searched(), _interrupts_blocked():
-            context = _context()
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, *self.arguments), daemon=True)
-            process.start()
+        # a Python process that starts searches the folder that it is in first; a file there may be named like
+        # a module of the libraries. Workers take over `sys.path` of this process
+        folder = os.getcwd()
+        os.chdir(os.path.abspath(os.sep))
+        try:
+            with _interrupts_blocked():
+                context = _context()
+                ours, theirs = context.Pipe()
+                arguments = (theirs, folder, *self.arguments)
+                process = context.Process(target=_work, args=arguments, daemon=True)
+                process.start()
+        finally:
+            os.chdir(folder)
         theirs.close()
         return Worker(process, ours)
 
@@ -145,44 +154,29 @@ def _context() -> ForkServerContext | SpawnContext:
 
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Block SIGINT: a process that is started here does not receive one before it can handle it."""
+    """Block the signals to stop, but SIGTERM, so that a process that starts can handle them first."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     resource_tracker.ensure_running()  # the first process would start it, and that unblocks the signals
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextlib.contextmanager
-def _working_directory_not_searched() -> Iterator[None]:
-    """Python processes that are started here do not search the working directory before the libraries.
-
-    A module there may be named like one of these. Workers take over `sys.path` of this process. Python 3.10
-    does not know the variable.
-    """
-    name = "PYTHONSAFEPATH"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[name]
-        if before is not None:
-            os.environ[name] = before
-
-
-def _work(connection: Connection, environment: Mapping[str, str], root: Path, placement: Placement) -> None:
+def _work(
+    connection: Connection, folder: str, environment: Mapping[str, str], root: Path, placement: Placement
+) -> None:
     """A worker: train runs until the other end closes."""
+    os.chdir(folder)
     os.environ.clear()  # that of the server's start, which may be long ago
     os.environ.update(environment)
     store, reporter = Store(root), _Reporter(connection)
     with StopRequest().watching() as stop, contextlib.suppress(EOFError, OSError):
         if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
         while True:
             config, force = connection.recv()
             if stop():  # before there was anything to save

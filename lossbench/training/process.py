@@ -52,8 +52,14 @@ def threads_per_worker(placement: Placement, workers: int) -> int | None:
     return placement.threads or (max(1, cores() // workers) if workers > 1 else None)
 
 
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)
+)
+"""A terminal that closes sends SIGHUP; batch systems send SIGUSR1 before the time of a job is over."""
+
+
 class StopRequest:
-    """Becomes true at the first SIGINT or SIGTERM; a second SIGINT raises KeyboardInterrupt."""
+    """Becomes true at the first of `STOP_SIGNALS`; a second SIGINT raises KeyboardInterrupt."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -64,8 +70,12 @@ class StopRequest:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[StopRequest]:
-        """Handle both signals inside the block (main thread only)."""
-        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Handle the signals inside the block (main thread only); under `nohup` SIGHUP stays ignored."""
+        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        if before.get(getattr(signal, "SIGHUP", None)) == signal.SIG_IGN:
+            del before[signal.SIGHUP]
+        for number in before:
+            signal.signal(number, self._handle)
         try:
             yield self
         finally:
