@@ -70,7 +70,11 @@ def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None)
 def _name_position(points: np.ndarray, center: np.ndarray | None, limit: float) -> np.ndarray:
     """Where the name of a class with these features (n, 2) is drawn: on their mean, or beside it, away from
     the origin, where it would hide the dot of the center or half of the features."""
-    middle = points.mean(axis=0) if center is None else center
+    middle = points.mean(axis=0)
+    if center is not None and np.linalg.norm(center - middle) < _NAME_RADIUS * limit:
+        middle = center
+    else:
+        center = None  # far from the features, which the name belongs to
     radius = float(np.median(np.linalg.norm(points - middle, axis=1)))
     small = radius < _NAME_RADIUS * limit
     if center is None and not small:

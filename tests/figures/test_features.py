@@ -93,6 +93,16 @@ def test_names_do_not_hide_small_clusters(noise, centers):
             assert not box.contains(*axes.transData.transform(shown.centers[int(glyph.get_text())]))
 
 
+def test_names_stay_with_the_features_where_centers_are_far_from_them():
+    axes = Figure().subplots()
+    shown = panel()._replace(centers=np.zeros((10, 2)))
+    features.draw_axes(axes, shown, "test")
+    points, labels = shown.splits["test"][:2]
+    for glyph in artists(axes, "class-glyph"):
+        mean = points[labels == int(glyph.get_text())].mean(axis=0)
+        assert np.linalg.norm(mean - glyph.get_position()) < 1.5
+
+
 def test_a_few_far_points_do_not_shrink_the_others():
     shown = panel(2000, centers=False)
     points, labels = shown.splits["test"][:2]
