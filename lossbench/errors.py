@@ -42,12 +42,12 @@ class RunError(LossbenchError):
 
 
 class ForeignFile(RunError):
-    """A file that lossbench did not write is where lossbench would write one."""
+    """A file that lossbench did not write, or that was changed since, is where lossbench would write one."""
 
-    def __init__(self, path: object) -> None:
+    def __init__(self, path: object, *, changed: bool = False) -> None:
+        what = "was changed since lossbench wrote it" if changed else "is no file of lossbench"
         super().__init__(
-            f"{path} is no file of lossbench and is not replaced; move it, or choose another place with "
-            "--output or --results."
+            f"{path} {what} and is not replaced; move it, or choose another place with --output or --results."
         )
 
 

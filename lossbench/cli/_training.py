@@ -173,12 +173,15 @@ def publish(
     from ..reports.site import write_index
 
     done = any(outcome.status is Status.DONE for outcome in outcomes)
-    if done:
-        write_tables(store, name, document)
+    problems: list[str] = []
+    try:
+        if done:
+            write_tables(store, name, document)
+    except ForeignFile as error:  # the table is printed; what belongs to its files is left alone
+        done, problems = False, [str(error)]
     if not json:
         for number, (caption, table, _) in enumerate(captioned_tables(document)):
             print_table(table, caption if number else "", f"{store.tables / name}.csv has all.")
-    problems: list[str] = []
     if done:
         files, problems = draw_figures(store, drawings)
         document = dataclasses.replace(document, files=files)

@@ -19,6 +19,7 @@ _RING_DEPTH = 0.1
 _SHAPES = ("s", "^", "D", "v", "P", "X")
 _MOST_SHAPES = 60
 _GLYPH_RADIUS = 1.22
+_MIDDLE = 0.1
 _NAME_RADIUS = 0.11
 """Half the height of a class name, as a share of the half width of the axes."""
 
@@ -48,6 +49,13 @@ def plane_limit(features: Sequence[np.ndarray], centers: np.ndarray | None) -> f
     return 1.08 * largest if np.isfinite(largest) and largest > 0 else 1.0
 
 
+def first_visible(moments: Sequence[np.ndarray], limit: float) -> int:
+    """Where to start showing features (n, 2) of several moments that grow from the origin, on axes of half
+    width `limit`: the number of the last moment before 1 % of them leave the middle tenth."""
+    reach = [np.quantile(np.abs(points).max(axis=1), 0.99) for points in moments]
+    return next((max(number - 1, 0) for number, each in enumerate(reach) if each > _MIDDLE * limit), 0)
+
+
 def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None) -> None:
     """Features as they are, with class centres as white dots and class weights as rays; equal axes of
     half width `limit` (None: what the panel needs)."""
@@ -70,7 +78,7 @@ def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None)
 def _name_position(points: np.ndarray, center: np.ndarray | None, limit: float) -> np.ndarray:
     """Where the name of a class with these features (n, 2) is drawn: on their mean, or beside it, away from
     the origin, where it would hide the dot of the center or half of the features."""
-    middle = points.mean(axis=0)
+    middle: np.ndarray = points.mean(axis=0)
     if center is not None and np.linalg.norm(center - middle) < _NAME_RADIUS * limit:
         middle = center
     else:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from ..errors import RunError, UsageError
-from ..figures import PANEL, Panel, features, ink, ray, set_size, title_lines, to_plane
+from ..figures import PANEL, Panel, features, first_visible, ink, ray, set_size, title_lines, to_plane
 from ..protocols import RunView
 from ..records import Embedding
 from .figure_files import check_choice, describe, render_pixels
@@ -27,11 +27,13 @@ _REST = 2.5  # seconds that the last frame stays
 
 
 class _Reel(NamedTuple):
-    """One run's frames: panels and the moments (T,) they show, in epochs; the half width of all axes."""
+    """One run's frames: panels and the moments (T,) they show, in epochs; the half width of all axes, and the
+    moment at which features begin to leave the origin."""
 
     panels: Sequence[Panel]
     epochs: np.ndarray
     limit: float
+    start: float
 
 
 def animate(
@@ -39,11 +41,15 @@ def animate(
 ) -> Path:
     """One frame per stored moment, runs side by side, limits fixed over all frames. Returns the path.
 
+    Raw features are shown from where some leave the origin.
+
     Raises RunError for a run without snapshots, UsageError for a format or choice that is none.
     """
     form = check_choice("--format", path.suffix.lstrip("."), FORMATS)
     reels = [_reel(run) for run in runs]
     longest = max(reels, key=lambda reel: len(reel.epochs)).epochs
+    if view == "raw":  # directions are seen from the beginning
+        longest = longest[longest >= min(reel.start for reel in reels)]
     frames = (_frame(reels, epoch, longest[-1], view, style) for epoch in longest)
     if form == "gif":
         comment = "; ".join(map(describe, runs)).encode()
@@ -77,7 +83,8 @@ def _reel(run: RunView) -> _Reel:
         title = run.title + note
         panels.append(Panel(title, lines, {"test": part}, run.class_names, weight, centers))
     limit = max(panel.limit for panel in panels)
-    return _Reel(panels, taken.epochs, limit)
+    first = first_visible([panel.splits["test"].features for panel in panels], limit)
+    return _Reel(panels, taken.epochs, limit, float(taken.epochs[first]))
 
 
 def _frame(reels: Sequence[_Reel], epoch: float, last: float, view: str, style: str) -> np.ndarray:

@@ -1,8 +1,15 @@
-"""Which files lossbench wrote: each has a mark inside, and a file without it is never replaced."""
+"""Which files lossbench wrote: a file of anybody else is never replaced, nor one that was changed since.
+
+Figures and pages have a mark inside, pages also a digest of their content in the last line. The digests of
+tables, which must hold nothing but the table, are in their JSON document. Files of earlier versions have no
+digest; they are replaced where mark or document say whose they are.
+"""
 
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import ForeignFile, RunError
@@ -19,6 +26,7 @@ _MARKS = {
     ".gif": rb"!\xfe.[a-z0-9+-]+-[0-9a-f]{10}: ",  # a comment that begins with the name of a run
     ".mp4": rb"made by lossbench",
 }
+_DIGEST = re.compile(rb"<!-- lossbench ([0-9a-f]{8}) -->\s*")
 
 
 def write_own(path: Path, content: bytes) -> None:
@@ -27,15 +35,51 @@ def write_own(path: Path, content: bytes) -> None:
     write_atomically(path, content)
 
 
+def digest(content: bytes) -> str:
+    """The CRC-32 of a text in hexadecimal, the same for both kinds of line ends."""
+    return format(zlib.crc32(content.replace(b"\r\n", b"\n")), "08x")
+
+
+def with_digest(page: bytes) -> bytes:
+    """A page in HTML or Markdown with its digest in a comment as the last line, for `check_own`."""
+    return page + f"<!-- lossbench {digest(page)} -->\n".encode()
+
+
 def check_own(path: Path) -> None:
-    """Raise ForeignFile if there is a file that lossbench did not write and that is not empty."""
+    """Raise ForeignFile for a file that is not empty and that lossbench did not write, or a changed page."""
     try:
         content = path.read_bytes() if path.is_file() else b""
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
     mark = _MARKS.get(path.suffix.lower(), _MARKS[".html"])  # a page may be called anything
-    if content and not re.search(mark, content, re.DOTALL) and not _has_document(path):
-        raise ForeignFile(path)
+    if not content:
+        return
+    if not re.search(mark, content, re.DOTALL) and not (path.suffix == ".mp4" and _has_document(path)):
+        raise ForeignFile(path)  # a film of an earlier version has no mark
+    before, *found = _DIGEST.split(content)
+    if found and (found[0].decode() != digest(before) or any(found[1:])):
+        raise ForeignFile(path, changed=True)
+
+
+def check_tables(document: Path, files: Mapping[str, bytes]) -> None:
+    """Raise ForeignFile for a table that would replace anything but itself or what its document tells of.
+
+    document: the JSON file; files: the new content of each file beside it, by name.
+    """
+    check_document(document)
+    data = read_json(document)
+    for name, content in files.items():
+        path = document.with_name(name)
+        try:
+            current = path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
+        if not current or digest(current) == digest(content):  # also one from a command that was killed
+            continue
+        if data is None:
+            raise ForeignFile(path)
+        if data.get("digests", {}).get(name, digest(current)) != digest(current):
+            raise ForeignFile(path, changed=True)
 
 
 def check_document(path: Path) -> None:

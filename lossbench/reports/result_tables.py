@@ -14,7 +14,7 @@ from ..runs.store import Store
 from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .document import Document
-from .own_files import check_document
+from .own_files import check_tables, digest
 
 COLUMNS = (
     "test_accuracy",
@@ -168,15 +168,20 @@ def latex(document: Document) -> str:
 
 
 def write_tables(store: Store, name: str, document: Document) -> None:
-    """Write tables/<name>.csv, .md, .tex and .json, the document itself, last."""
+    """Write tables/<name>.csv, .md, .tex and .json, the document with the digests of the others, last.
+
+    Raises ForeignFile, before any is written, if one of them is not lossbench's.
+    """
     files = {".csv": results_csv(document.settings), ".md": markdown(document).encode()}
     files[".tex"] = latex(document).encode()
     if document.against:
         files["-against.csv"] = differences_csv(document.against)
-    files[".json"] = to_json(document.to_dict()).encode()
-    check_document(store.tables / f"{name}.json")
-    for end, content in files.items():
-        write_atomically(store.tables / f"{name}{end}", content)
+    named = {f"{name}{end}": content for end, content in files.items()}
+    check_tables(store.tables / f"{name}.json", named)
+    digests = {file: digest(content) for file, content in named.items()}
+    named[f"{name}.json"] = to_json({**document.to_dict(), "digests": digests}).encode()
+    for file, content in named.items():
+        write_atomically(store.tables / file, content)
 
 
 def _table(columns: dict[str, list[str]], optional: Sequence[str]) -> Table:

@@ -19,7 +19,7 @@ from ..runs.config import dataset_spec
 from ..runs.store import Store
 from ..tables import code, numeric_columns
 from .document import Document, WrittenFile, join_distinct, read_documents
-from .own_files import write_own
+from .own_files import with_digest, write_own
 from .result_tables import CaptionedTable, captioned_tables, markdown
 
 _EMBEDDED = (".png", ".svg", ".gif")  # in this order, when a figure is there in several formats
@@ -113,7 +113,8 @@ def html_page(store: Store, site: Site, folder: Path) -> bytes:
         lstrip_blocks=True,
     )
     environment.filters |= {"embedded": embedded, "link": link, "numeric": numeric_columns}
-    return (environment.get_template("report.html.j2").render(site._asdict()).strip() + "\n").encode()
+    page = environment.get_template("report.html.j2").render(site._asdict()).strip() + "\n"
+    return with_digest(page.encode())
 
 
 def markdown_page(site: Site) -> bytes:
@@ -133,7 +134,7 @@ def markdown_page(site: Site) -> bytes:
         blocks += _markdown_files(section.pictures, section.links)
     if site.pictures or site.links:
         blocks += ["## Other figures\n", *_markdown_files(site.pictures, site.links)]
-    return "\n".join(blocks).encode()
+    return with_digest("\n".join(blocks).encode())
 
 
 def write_index(store: Store) -> None:

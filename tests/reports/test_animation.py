@@ -70,6 +70,20 @@ def test_points_are_those_of_the_moment_and_limits_stay(drawn, tmp_path):
     assert np.abs(run.snapshots.features[-1]).max() < half < 2 * np.abs(run.snapshots.features[-1]).max()
 
 
+def test_the_animation_starts_where_features_leave_the_origin(drawn, tmp_path):
+    taken = snapshots(6)
+    growth = np.array([0.001, 0.001, 0.001, 0.3, 0.6, 1])[:, None, None]
+    still = taken._replace(features=(growth * embedding(60).features).astype(np.float32))
+    animate([View(snapshots=still)], tmp_path / "a.gif")
+    assert len(drawn) == 4, "from the last moment at the origin"
+    drawn.clear()
+    animate([View(snapshots=still), moving(6)], tmp_path / "a.gif")
+    assert len(drawn) == 6, "one of them moves from the beginning"
+    drawn.clear()
+    animate([View(snapshots=still)], tmp_path / "a.gif", view="normalized")
+    assert len(drawn) == 6
+
+
 def test_runs_of_other_moments_show_the_nearest(drawn, tmp_path):
     animate([moving(4), moving(2, title="Softmax")], tmp_path / "a.gif")
     reach = [

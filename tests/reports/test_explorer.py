@@ -151,12 +151,13 @@ def test_the_points_are_the_features_at_every_moment(opened, stored):
     np.testing.assert_allclose(opened.drawn(), part.features, atol=np.abs(part.features).max() / 30000)
     taken = center.snapshots
     reach = max(np.abs(part.features).max(), np.abs(taken.features).max())
-    for moment in (0, 3):
+    skipped = 6 - opened.ask("now.run.epochs.length")
+    for moment in (0, 4 - skipped):
         opened.go(moment)
-        np.testing.assert_allclose(opened.drawn(), taken.features[moment], atol=reach / 32767)
+        np.testing.assert_allclose(opened.drawn(), taken.features[moment + skipped], atol=reach / 32767)
         assert opened.page.get_attribute("#moment", "aria-valuetext").startswith("epoch ")
         np.testing.assert_allclose(
-            opened.drawn("centers"), taken.directions["centers"][moment], rtol=1e-4, atol=1e-6
+            opened.drawn("centers"), taken.directions["centers"][moment + skipped], rtol=1e-4, atol=1e-6
         )
     opened.choose(2)
     assert opened.page.is_disabled("#moment")
@@ -168,9 +169,9 @@ def test_the_points_are_the_features_at_every_moment(opened, stored):
 def test_play_runs_to_the_end(opened):
     opened.page.click("#play")
     assert opened.ask("now.moment") == 0
-    opened.until("now.moment > 1")
+    opened.until("now.moment > 0")
     assert opened.page.get_attribute("#play", "aria-label") == "Pause"
-    opened.go(4)
+    opened.go(opened.ask("now.run.epochs.length") - 2)
     opened.until("atEnd()")
     assert opened.page.get_attribute("#play", "aria-label") == "Play the training"
 
@@ -236,8 +237,9 @@ def test_a_pinned_image_stays_while_the_moment_moves(opened, stored):
     image = int(taken.places[7])
     opened.page.fill("#image", str(image))
     opened.page.keyboard.press("Tab")
-    for moment in (1, 4, 5):
-        opened.go(moment)
+    skipped = 6 - opened.ask("now.run.epochs.length")
+    for moment in (skipped, 4, 5):
+        opened.go(moment - skipped)
         features = stored[0].splits["test"].features[image] if moment == 5 else taken.features[moment][7]
         np.testing.assert_allclose(opened.drawn("pinned")[0], features, atol=0.01)
         assert f"image\n{image}" in opened.page.inner_text("#card")
@@ -267,6 +269,96 @@ def test_a_moment_may_lack_the_pinned_image(browser, tmp_path):
     opened.page.keyboard.press("0")
     assert opened.ask("plane.y_range.end") == pytest.approx(1.1 * np.abs(taken.features[1]).max(), rel=1e-3)
     opened.page.close()
+
+
+def growing(moments=6, still=3, **parts):
+    """A run whose features stay at the origin for so many moments."""
+    taken = snapshots(moments)
+    growth = np.r_[np.full(still, 1e-3), np.linspace(0.5, 1, moments - still)][:, None, None]
+    features = (growth * embedding(60).features).astype(np.float32)
+    scores = taken.scores.copy()
+    scores[-2, :15] *= -1
+    moved = taken._replace(features=features, scores=scores)
+    return View(snapshots=moved, pictures=np.zeros((200, 8, 8), np.uint8), **parts)
+
+
+@in_browser
+def test_the_slider_starts_where_features_leave_the_origin(browser, tmp_path):
+    opened = Opened(browser, explore([growing()], tmp_path / "growing.html"))
+    assert opened.ask("now.run.epochs") == [2, 3, 4, 5, 5]
+    opened.go(0)
+    np.testing.assert_allclose(opened.drawn(), growing().snapshots.features[2], atol=1e-3)
+    opened.page.close()
+
+
+@in_browser
+def test_header_and_metrics_are_those_of_the_moment(browser, tmp_path):
+    run = growing()
+    opened = Opened(browser, explore([run], tmp_path / "growing.html"))
+
+    def said():
+        cells = opened.page.locator("#numbers tr").all_inner_texts()
+        return opened.page.inner_text("#caption"), dict(cell.split("\t") for cell in cells)
+
+    caption, numbers = said()
+    assert caption == "99.00 % test"
+    assert numbers == {"test accuracy (%)": "99.00", "1-NN accuracy (%)": "98.50", "spread/gap": "0.200"}
+    opened.go(2)
+    caption, numbers = said()
+    assert caption == "epoch 4 of 5 · 75.00 % of 60 images right"
+    assert (numbers["test accuracy (%)"], numbers["1-NN accuracy (%)"]) == ("75.00", "–")
+    assert 0 < float(numbers["spread/gap"]) != 0.2
+    assert opened.page.inner_text("#measured") == "epoch 4 of 5, of 60 images"
+    opened.page.close()
+
+
+@in_browser
+def test_two_runs_side_by_side_share_moment_filters_and_pins(opened, stored):
+    assert opened.page.locator("#plane2").is_hidden()
+    opened.page.select_option("#beside", "2")
+    opened.until("panes[1].run === data.runs[2] && panes[1].plot.inner_width > 200")
+    beside = "inside(panes[1], () => [...source('{}').data.x].map((x, i) => [x, source('{}').data.y[i]]))"
+    test = stored[2].splits["test"]
+    drawn = np.array(opened.ask(beside.format("points", "points")))
+    np.testing.assert_allclose(drawn, test.features, atol=np.abs(test.features).max() / 30000)
+    opened.page.fill("#image", "21")
+    opened.page.keyboard.press("Tab")
+    np.testing.assert_allclose(opened.drawn("pinned"), stored[0].splits["test"].features[[21]], atol=0.01)
+    np.testing.assert_allclose(opened.ask(beside.format("pinned", "pinned")), test.features[[21]], atol=0.01)
+    card = opened.page.inner_text("#card")
+    assert card.count("image\n21") == 2 and "Triplet" in card and "Center" in card
+    lonely = opened.ask(
+        "inside(panes[1], () => now.shown.findIndex((i) => Math.abs(x(i)) > 0.3 * now.run.limit))"
+    )
+    screen = SCREEN.replace("plane.id", "panes[1].plot.id").replace('"plane"', '"plane2"')
+    place = opened.ask(f"(i) => inside(panes[1], () => ({screen})(i))", lonely)
+    opened.page.mouse.move(*place)
+    assert opened.page.locator("#plane2 #tip").is_visible()
+    opened.page.mouse.click(*place)
+    assert opened.ask("now.pinned") == opened.ask("panes[1].pinned") is not None
+    assert len(opened.drawn("pinned")) == len(opened.ask(beside.format("pinned", "pinned"))) == 1
+    opened.page.locator("#classes input").nth(3).uncheck()
+    assert len(opened.ask(beside.format("points", "points"))) == (test.labels != 3).sum()
+    wide = opened.ask("[panes[0], panes[1]].map(({ plot }) => plot.x_range.end / plot.y_range.end)")
+    assert wide == pytest.approx([opened.ask("plane.inner_width / plane.inner_height")] * 2, rel=0.05)
+    opened.page.select_option("#beside", "")
+    opened.until("panes[1].run === null")
+    assert opened.page.locator("#plane2").is_hidden()
+
+
+@in_browser
+@pytest.mark.parametrize("beside", ["", "2"])
+def test_a_telephone_shows_one_column_without_sideways_scrolling(opened, beside):
+    opened.page.set_viewport_size({"width": 400, "height": 800})
+    opened.page.select_option("#beside", beside)
+    opened.until("plane.outer_width > 340 && plane.outer_width < 400 && plane.inner_height > 200")
+    assert opened.ask("document.documentElement.scrollWidth") == 400
+    assert opened.page.locator("#plane").bounding_box()["y"] < 300
+    edges = opened.page.locator("select, #plane, #time, #confusion, #numbers").evaluate_all(
+        "(all) => all.map((e) => e.getBoundingClientRect()).map((box) => [box.left, box.right])"
+    )
+    assert all(left >= 0 and right <= 400 for left, right in edges)
+    opened.page.set_viewport_size({"width": 1280, "height": 800})
 
 
 @in_browser
@@ -475,7 +567,7 @@ def test_features_of_many_dimensions_are_projected_and_have_no_regions():
     run = View(splits=parts, weight=directions(dim=5), pictures=np.zeros((200, 8, 8), np.uint8))
     data = json.loads(re.search(r'id="data">(.*?)</script>', page([run]), re.DOTALL)[1])["runs"][0]
     assert data["grid"] == 0 and data["weight"] == [None]
-    assert "PCA of 5-D" in data["caption"]
+    assert "PCA of 5-D" in data["conditions"]
 
 
 def test_a_run_without_features_to_judge_is_refused(tmp_path):

@@ -104,6 +104,64 @@ def test_a_figure_of_the_user_stays_and_the_table_is_written(folder: Path, capsy
     assert figure.read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("end", [".csv", ".md", ".tex", "-against.csv"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_table_of_the_user_stays_and_the_new_one_is_printed(
+    folder: Path, capsys: Capture, end: str, alone: bool
+) -> None:
+    """Without a document beside it, and one that was edited."""
+    name = "compare-softmax-center-digits"
+    table = folder / "tables" / f"{name}{end}"
+    if alone:
+        (folder / "tables" / f"{name}.json").unlink()
+    table.write_text("mine")
+    assert main([*COMPARE, "--results", str(folder)]) == 1
+    said = capsys.readouterr()
+    reason = "is no file of lossbench" if alone else "was changed since lossbench wrote it"
+    assert f"{table} {reason} and is not replaced" in said.err
+    assert "Softmax" in said.out
+    assert table.read_text() == "mine"
+
+
+def test_tables_that_a_killed_command_wrote_are_replaced(folder: Path, capsys: Capture) -> None:
+    (folder / "tables" / "compare-softmax-center-digits.json").unlink()
+    assert main([*COMPARE, "--results", str(folder)]) == 0
+
+
+@pytest.mark.parametrize("where", ["inside", "after", "line ends"])
+def test_an_edited_page_is_not_overwritten(folder: Path, capsys: Capture, where: str) -> None:
+    assert main(["report", "--results", str(folder)]) == 0
+    assert main(["explore", "--results", str(folder), "--output", str(folder / "e.html")]) == 0
+    pages = {name: folder / name for name in ("README.md", "index.html", "e.html")}
+    for path in pages.values():
+        text = path.read_bytes()
+        middle = len(text) // 2
+        changed = {
+            "inside": text[:middle] + b"My r" + text[middle + 1 :],
+            "after": text + b"And a note.\n",
+            "line ends": text.replace(b"\n", b"\r\n"),  # as git may check it out
+        }[where]
+        path.write_bytes(changed)
+        capsys.readouterr()
+        words = ["explore", "--output", str(path)] if path.name == "e.html" else ["report"]
+        code, kept = main([*words, "--results", str(folder)]), path.read_bytes() == changed
+        if where == "line ends":
+            assert (code, kept) == (0, False)
+        else:
+            assert (code, kept) == (1, True)
+            assert f"{path} was changed since lossbench wrote it" in capsys.readouterr().err
+        path.write_bytes(text)
+
+
+def test_a_picture_edited_by_the_user_stays(folder: Path) -> None:
+    """Also with the document of the figure beside it."""
+    path = folder / "figures" / "a.png"
+    plot = ["plot", "confusion", "--results", str(folder), "--output", str(path)]
+    assert main(plot) == 0
+    path.write_bytes(path.read_bytes().replace(b"Software\0lossbench", b"Software\0an editor"))
+    assert main(plot) == 1
+
+
 @pytest.mark.parametrize("content", ['{"mine": 1}', "[1]", "no JSON"])
 def test_a_json_file_of_the_user_stays(folder: Path, content: str) -> None:
     table = folder / "tables" / "compare-softmax-center-digits.json"

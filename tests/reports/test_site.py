@@ -256,6 +256,9 @@ def test_stale_is_named_and_left_alone(copied: Path, capsys: Capture, changed: s
     code, out, _ = call(capsys, "--results", copied, "--check", "--json")
     assert code == 1
     assert json.loads(out)["stale"] == [str(copied / name) for name in stale]
+    if changed == "readme":  # an edit of the user is never overwritten
+        assert call(capsys, "--results", copied)[0] == 1
+        (copied / "README.md").unlink()
     code, out, _ = call(capsys, "--results", copied, "--json")
     assert code == 0
     assert json.loads(out) == {

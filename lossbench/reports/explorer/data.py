@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image
 
 from ...errors import RunError
-from ...figures import displayable, plane_limit, setting_text, to_plane, varied
-from ...metrics import angles, class_means, probabilities, unit
+from ...figures import displayable, first_visible, plane_limit, setting_text, to_plane, varied
+from ...metrics import angles, class_means, measure, probabilities, unit
 from ...protocols import RunView
-from ...records import Embedding
+from ...records import Embedding, MetricInput
 from ...specs import catalog
 from ...specs.quantities import format_value, metric_title
 
@@ -35,7 +35,8 @@ _TILE = 64  # pixels of the longer side of an image there
 
 class _Moment(NamedTuple):
     """A run at one moment: features (n, D), labels, predictions and the confidence in them (n,),
-    directions (C, D), and the epochs that were complete; the last one is the end, with every image."""
+    directions (C, D), the epochs that were complete, and scores (n, C); the last one is the end, with every
+    image."""
 
     features: np.ndarray
     labels: np.ndarray
@@ -44,6 +45,7 @@ class _Moment(NamedTuple):
     weight: np.ndarray | None
     centers: np.ndarray | None
     epoch: float
+    scores: np.ndarray
 
 
 def run_labels(runs: Sequence[RunView]) -> list[str]:
@@ -68,11 +70,16 @@ def run_data(run: RunView, sprites: dict[str, dict[str, Any]]) -> dict[str, Any]
         raise RunError(f"{run.name} has neither test nor validation features to explore.")
     moments = [*_moments(run), _end(run, split)]
     end = moments[-1]
-    numbers = run.caption.removeprefix(run.subtitle).removeprefix(" · ")
-    placed, note = _placed(run, moments)
-    return placed | {
+    conditions, _, accuracy = run.caption.removeprefix(run.subtitle).removeprefix(" · ").rpartition(" · ")
+    places, note = _in_plane(run, moments)
+    limit = plane_limit(places, end.centers if end.features.shape[1] == 2 else None)
+    first = first_visible(places[:-1], limit) if len(moments) > 1 else 0
+    moments, places = moments[first:], places[first:]
+    return _placed(run, moments, places, limit) | {
         "group": run.title,
-        "caption": " · ".join(filter(None, [numbers, note.strip(" ()")])),
+        "conditions": " · ".join(filter(None, [conditions, note.strip(" ()")])),
+        "accuracy": accuracy,
+        "main": metric_title(f"{split}_accuracy"),
         "classes": run.class_names,
         "epochs": [round(moment.epoch, 4) for moment in moments],
         "split": split,
@@ -81,16 +88,37 @@ def run_data(run: RunView, sprites: dict[str, dict[str, Any]]) -> dict[str, Any]
         "seen": len(run.splits[split].labels),
         "probabilities": _has_probabilities(run),
         "angles_to": "mean" if end.weight is None else "weight",
-        "numbers": [[metric_title(name), format_value(name, value)] for name, value in run.numbers.items()],
+        "numbers": [metric_title(name) for name in run.numbers],
+        "values": [
+            *([format_value(name, value) for name, value in _measured(run, m, split)] for m in moments[:-1]),
+            [format_value(name, value) for name, value in run.numbers.items()],
+        ],
         "sprite": _sprite(run, split, sprites),
     }
 
 
-def _placed(run: RunView, moments: Sequence[_Moment]) -> tuple[dict[str, Any], str]:
-    """Everything that has a place in the plane or belongs to a point, and a note on a projection."""
-    places, note = _in_plane(run, moments)
-    end, flat = moments[-1], moments[-1].features.shape[1] == 2
-    limit = plane_limit(places, end.centers if flat else None)
+def _measured(run: RunView, moment: _Moment, split: str) -> list[tuple[str, float | None]]:
+    """The numbers of a run at an earlier moment, of the images kept; None for what needs more than these."""
+    labels, predictions = np.searchsorted(run.trained, [moment.labels, moment.predictions])
+    part = Embedding(moment.features, labels, predictions, moment.scores)
+    inputs = MetricInput(
+        evaluated=part,
+        reference=Embedding(*(array[:0] for array in part[:3])),
+        classes=len(run.trained),
+        cosine=run.cosine,
+        probabilities=_has_probabilities(run),
+    )
+    metrics = [name for name in catalog.names("metrics") if name in run.numbers]
+    found = measure(inputs, [name for name in metrics if catalog.spec("metrics", name).cheap])
+    found["accuracy"] = found[f"{split}_accuracy"] = float((moment.labels == moment.predictions).mean())
+    return [(name, found.get(name)) for name in run.numbers]
+
+
+def _placed(
+    run: RunView, moments: Sequence[_Moment], places: Sequence[np.ndarray], limit: float
+) -> dict[str, Any]:
+    """Everything that has a place in the plane or belongs to a point."""
+    flat = moments[-1].features.shape[1] == 2
     points = np.concatenate(places)
     scale = max(float(np.abs(points).max()), 1e-12) / 32767
     confidence = np.concatenate([moment.confidence for moment in moments])
@@ -100,6 +128,7 @@ def _placed(run: RunView, moments: Sequence[_Moment]) -> tuple[dict[str, Any], s
     kept = np.zeros(0) if run.snapshots is None else run.snapshots.places
     predictions = np.concatenate([moment.predictions for moment in moments])
     label_type = "<u2" if len(run.class_names) > 256 else "u1"
+    end = moments[-1]
     arrays = [  # in this order the script cuts them off again; wide numbers first, for their alignment
         kept.astype("<i4"),
         np.round(points / scale).astype("<i2"),
@@ -116,7 +145,7 @@ def _placed(run: RunView, moments: Sequence[_Moment]) -> tuple[dict[str, Any], s
         "weight": [_rows(moment.weight) if flat else None for moment in moments],
         "centers": [_rows(moment.centers) if flat else None for moment in moments],
         "arrays": base64.b64encode(zlib.compress(b"".join(a.tobytes() for a in arrays), 6)).decode(),
-    }, note
+    }
 
 
 def _end(run: RunView, split: str) -> _Moment:
@@ -124,8 +153,9 @@ def _end(run: RunView, split: str) -> _Moment:
     parts = [run.splits[name] for name in (split, "unseen") if name in run.splits]
     features, labels, predictions = (np.concatenate([part[field] for part in parts]) for field in range(3))
     last = run.epochs[-1].epoch if run.epochs else 0
-    confidence = _confidence(run, np.concatenate([_scores(run, part) for part in parts]), predictions)
-    return _Moment(features, labels, predictions, confidence, run.weight, run.centers, last)
+    scores = np.concatenate([_scores(run, part) for part in parts])
+    confidence = _confidence(run, scores, predictions)
+    return _Moment(features, labels, predictions, confidence, run.weight, run.centers, last, scores)
 
 
 def _scores(run: RunView, part: Embedding) -> np.ndarray:
@@ -149,7 +179,9 @@ def _moments(run: RunView) -> list[_Moment]:
         )
         confidence = _confidence(run, scores, predictions)
         features = kept.features[number]
-        moments.append(_Moment(features, kept.labels, predictions, confidence, weight, centers, float(epoch)))
+        moments.append(
+            _Moment(features, kept.labels, predictions, confidence, weight, centers, float(epoch), scores)
+        )
     return moments
 
 

@@ -1,11 +1,30 @@
-// A run and a moment are chosen, points are filtered; plots, matrix, bars and cards all follow from `refresh`.
+// Runs and a moment are chosen, points are filtered; plots, matrix, bars and cards all follow from `refresh`.
+// There is a pane for each of the two runs side by side. `now` and `plane` are the pane that is being drawn and
+// its plot: the first one, but for what is done `inside` the other.
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const now = { run: null, moment: 0, shown: [], hidden: new Set(), cell: null, pinned: null, playing: null };
+const both = { hidden: new Set(), cell: null, pinned: null, playing: null };
+const panes = ["plane", "plane2"].map((id) => ({
+  id, box: $(id), plot: null, run: null, moment: 0, shown: [],
+  get hidden() { return both.hidden; }, get cell() { return both.cell; }, get pinned() { return both.pinned; },
+}));
+let now = panes[0];
 const SHAPES = ["square", "triangle", "diamond", "inverted_triangle", "star", "hex"];
 const TILE = 84; // pixels of the longer side of a shown image
 const NO_ANGLE = 255;
 let plane, histogram;
+
+function inside(pane, action) {
+  const before = now;
+  [now, plane] = [pane, pane.plot];
+  try {
+    return action();
+  } finally {
+    [now, plane] = [before, before.plot];
+  }
+}
+
+const eachPane = (action) => panes.filter((pane) => pane.run).forEach((pane) => inside(pane, action));
 
 // ---- the data -----------------------------------------------------------------------------------------------
 
@@ -61,22 +80,41 @@ function filtered() {
 
 function refresh() {
   const { run } = now;
-  const counts = filtered();
-  drawPoints();
-  drawDirections();
+  let counts;
+  eachPane(() => {
+    const own = filtered();
+    counts ??= own; // of the first pane
+    drawPoints();
+    drawDirections();
+    sayMoment();
+  });
   drawBars();
   fillConfusion(counts);
   const right = now.shown.filter((i) => label(i) === predicted(i)).length;
   const share = now.shown.length ? ` · ${((100 * right) / now.shown.length).toFixed(2)} % right` : "";
   $("shown").textContent = `${now.shown.length.toLocaleString("en")} of ${
     (atEnd() ? run.count : run.kept).toLocaleString("en")} images${share}`;
-  const last = run.epochs.at(-1);
-  const epoch = run.epochs[now.moment];
-  const said = atEnd() ? `end · all ${run.split} images` : `epoch ${Number(epoch.toPrecision(3))} of ${last}`;
+  const said = atEnd() ? `end · all ${run.split} images` : epochText();
   $("epoch").textContent = said;
   $("moment").value = now.moment;
   $("moment").setAttribute("aria-valuetext", said);
+  const lines = run.numbers.map((name) =>
+    element("tr", {}, element("th", { textContent: name, scope: "row" }),
+      ...panes.filter((pane) => pane.run).map((pane) => element("td", { textContent: valueOf(pane, name) ?? "–" }))));
+  $("numbers").replaceChildren(...lines);
+  $("measured").textContent = atEnd() ? "" : `${epochText()}, of ${run.kept.toLocaleString("en")} images`;
   showPinned();
+}
+
+const epochText = () => `epoch ${Number(now.run.epochs[now.moment].toPrecision(3))} of ${now.run.epochs.at(-1)}`;
+const valueOf = ({ run, moment }, name) => run.values[moment][run.numbers.indexOf(name)];
+
+// What the line below a run's name says: of the end its result, of an earlier moment how far training is.
+function sayMoment() {
+  const { run } = now;
+  const accuracy = valueOf(now, run.main);
+  const parts = atEnd() ? [run.accuracy] : [epochText(), `${accuracy} % of ${run.kept.toLocaleString("en")} images right`];
+  $(now === panes[0] ? "caption" : "caption2").textContent = [run.conditions, ...parts].filter(Boolean).join(" · ");
 }
 
 const source = (name) => plane.document.get_model_by_name(name);
@@ -192,7 +230,7 @@ function onConfusion(event) {
   if (!button) return;
   const [k, l] = button.dataset.cell.split(",").map(Number);
   if (event.type === "click") {
-    now.cell = button.getAttribute("aria-pressed") === "true" ? null : [k, l];
+    both.cell = button.getAttribute("aria-pressed") === "true" ? null : [k, l];
     refresh();
     return;
   }
@@ -206,19 +244,19 @@ function onConfusion(event) {
 }
 
 // The picture with all images; width and height are those at which one of them is shown.
-function tiles() {
-  const sprite = data.sprites[now.run.sprite];
+function tiles(number) {
+  const sprite = data.sprites[number];
   const scale = TILE / Math.max(sprite.width, sprite.height);
   return { ...sprite, width: scale * sprite.width, height: scale * sprite.height };
 }
 
 // ---- one image: under the pointer, or pinned -------------------------------------------------------------------
 
-function describe(box, i) {
+function describe(box, i, above = []) {
   const { run } = now;
-  const { columns, width, height } = tiles();
+  const { columns, width, height } = tiles(run.sprite);
   const image = place(i);
-  const tile = element("div", { className: "tile", role: "img", ariaLabel: `image of ${run.classes[label(i)]}` });
+  const tile = element("div", { className: `tile sprite${run.sprite}`, role: "img", ariaLabel: `image of ${run.classes[label(i)]}` });
   tile.style.backgroundPosition = `${-width * (image % columns)}px ${-height * Math.floor(image / columns)}px`;
   const [low, high] = run.confidence_range;
   const confidence = low + ((high - low) * run.confidence[row(i)]) / 65535;
@@ -232,7 +270,7 @@ function describe(box, i) {
   const list = element("dl", { className: "facts" });
   for (const [name, value, className] of said)
     list.append(element("dt", { textContent: name }), element("dd", { textContent: value, className }));
-  box.replaceChildren(tile, list);
+  box.replaceChildren(...above, tile, list);
 }
 
 function nearest(event) {
@@ -248,28 +286,38 @@ function nearest(event) {
 function onMove(event) {
   const i = now.dragging ? null : nearest(event);
   $("tip").hidden = i === null;
-  $("plane").classList.toggle("over", i !== null);
+  now.box.classList.toggle("over", i !== null);
   if (i === null) return;
+  now.box.append($("tip"));
   describe($("tip"), i);
-  const { width, height } = $("plane").getBoundingClientRect();
+  const { width, height } = now.box.getBoundingClientRect();
   const { offsetWidth, offsetHeight } = $("tip");
   $("tip").style.left = `${event.sx + 14 + offsetWidth < width ? event.sx + 14 : event.sx - 14 - offsetWidth}px`;
   $("tip").style.top = `${event.sy + 14 + offsetHeight < height ? event.sy + 14 : event.sy - 14 - offsetHeight}px`;
 }
 
 function pin(image) {
-  now.pinned = image;
+  both.pinned = image;
   showPinned();
 }
 
+// The pinned image in both panes, and on one card with what each run says of it.
 function showPinned() {
-  const i = now.pinned === null ? -1 : pointOf(now.pinned);
-  source("pinned").data = i < 0 ? { x: [], y: [] } : { x: [x(i)], y: [y(i)] };
-  $("image").value = now.pinned ?? "";
-  if (i >= 0) describe($("card"), i);
-  else
-    $("card").textContent =
-      now.pinned === null ? "Click a point to keep it here." : `Image ${now.pinned} was not kept at this moment.`;
+  const { run, pinned } = now;
+  const cards = [];
+  eachPane(() => {
+    const same = now.run.sprite === run.sprite && now.run.split === run.split;
+    const i = pinned === null || !same ? -1 : pointOf(pinned);
+    source("pinned").data = i < 0 ? { x: [], y: [] } : { x: [x(i)], y: [y(i)] };
+    if (i < 0) return;
+    const card = element("div", { className: "card" });
+    const name = element("p", { textContent: now.run.group });
+    describe(card, i, panes[1].run ? [name] : []);
+    cards.push(card);
+  });
+  $("image").value = pinned ?? "";
+  const missing = pinned === null ? "Click a point to keep it here." : `Image ${pinned} was not kept at this moment.`;
+  $("card").replaceChildren(...(cards.length ? cards : [missing]));
 }
 
 // ---- controls -----------------------------------------------------------------------------------------------
@@ -284,13 +332,11 @@ async function choose(number) {
   const run = data.runs[number];
   if (run.arrays) await unpack(run);
   const before = now.run;
-  if (before && (before.sprite !== run.sprite || before.split !== run.split)) now.pinned = null;
+  if (before && (before.sprite !== run.sprite || before.split !== run.split)) both.pinned = null;
   const same = before && before.classes.join() === run.classes.join();
   const share = before ? now.moment / Math.max(before.epochs.length - 1, 1) : 1;
   now.run = run;
   now.moment = Math.round(share * (run.epochs.length - 1));
-  $("caption").textContent = run.caption;
-  $("plane").setAttribute("aria-label", `Features of ${run.group} in the plane`);
   for (const id of ["moment", "play"]) $(id).disabled = run.kept === 0;
   $("moment").max = run.epochs.length - 1;
   $("image").max = run.count - 1;
@@ -300,24 +346,58 @@ async function choose(number) {
     document.querySelector(`[data-layer=${name}]`).disabled = !present;
   }
   if (!same) {
-    [now.hidden, now.cell] = [new Set(), null];
+    [both.hidden, both.cell] = [new Set(), null];
     buildClasses();
     buildConfusion();
   }
-  const lines = run.numbers.map(([name, value]) =>
-    element("tr", {}, element("th", { textContent: name, scope: "row" }), element("td", { textContent: value })));
-  $("numbers").replaceChildren(...lines);
-  const { uri, columns, rows, width, height, grey } = tiles();
-  if (before?.sprite !== run.sprite)
-    $("sprite").textContent =
-      `.tile { background-image: url(${uri}); background-size: ${columns * width}px ${rows * height}px;
-        width: ${width}px; height: ${height}px; ${grey ? "" : "filter: none"} }`;
+  showRegions();
+  follow();
+  fit(run.limit);
+  refresh();
+}
+
+// A second run in the other pane, or none; its classes must be those of the first.
+async function chooseBeside(number) {
+  const run = number === null ? null : data.runs[number];
+  if (run?.arrays) await unpack(run);
+  setBeside(run);
+  if (run)
+    inside(panes[1], () => {
+      showRegions();
+      fit(run.limit);
+    });
+  follow();
+  refresh();
+}
+
+function setBeside(run) {
+  panes[1].run = run;
+  panes[1].box.tabIndex = run ? 0 : -1;
+  document.body.classList.toggle("two", run !== null);
+  if (run === null) $("caption2").textContent = $("beside").value = "";
+}
+
+// The moment of the second pane: the end with the end, else that of the nearest epoch.
+function follow() {
+  const [{ run, moment }, other] = panes;
+  const differs = (each) => each.classes.join() !== run.classes.join();
+  for (const option of $("beside").options)
+    option.disabled = option.value !== "" && differs(data.runs[option.value]);
+  if (other.run && differs(other.run)) setBeside(null);
+  if (!other.run) return;
+  const { epochs } = other.run;
+  const away = epochs.map((epoch) => Math.abs(epoch - run.epochs[moment]));
+  const end = epochs.length - 1;
+  other.moment = moment === run.epochs.length - 1 || end === 0 ? end : away.indexOf(Math.min(...away.slice(0, end)));
+}
+
+function showRegions() {
+  const { run } = now;
+  now.box.setAttribute("aria-label", `Features of ${run.group} in the plane`);
   const regions = source("areas").data;
   const Picture = regions.image[0].constructor; // Bokeh's array of two dimensions
   const image = run.grid ? new Picture(run.regions, [run.grid, run.grid]) : regions.image[0];
   source("areas").data = { image: [image], x: [-run.reach], side: [run.grid ? 2 * run.reach : 0] };
-  fit(run.limit);
-  refresh();
 }
 
 function buildClasses() {
@@ -325,7 +405,7 @@ function buildClasses() {
   const boxes = classes.map((name, k) => {
     const box = element("input", { type: "checkbox", checked: true });
     box.addEventListener("change", () => {
-      now.hidden[box.checked ? "delete" : "add"](k);
+      both.hidden[box.checked ? "delete" : "add"](k);
       refresh();
     });
     const chip = element("label", {}, box, element("span", { textContent: name }));
@@ -337,29 +417,30 @@ function buildClasses() {
 }
 
 function everyClass(shown) {
-  now.hidden = new Set(shown ? [] : now.run.classes.keys());
+  both.hidden = new Set(shown ? [] : now.run.classes.keys());
   for (const box of $("classes").querySelectorAll("input")) box.checked = shown;
   refresh();
 }
 
 function go(moment) {
   now.moment = moment;
+  follow();
   $("tip").hidden = true;
   refresh();
 }
 
 function play() {
   const stop = () => {
-    clearInterval(now.playing);
-    now.playing = null;
+    clearInterval(both.playing);
+    both.playing = null;
     $("play").textContent = "▶";
     $("play").setAttribute("aria-label", "Play the training");
   };
-  if (now.playing) return stop();
+  if (both.playing) return stop();
   if (atEnd()) go(0);
   $("play").textContent = "❚❚";
   $("play").setAttribute("aria-label", "Pause");
-  now.playing = setInterval(() => {
+  both.playing = setInterval(() => {
     go(now.moment + 1);
     if (atEnd()) stop();
   }, 400);
@@ -375,7 +456,7 @@ function look(x, y, unit) {
 }
 
 function fit(reach) {
-  look(0, 0, (2 * reach) / Math.min(plane.inner_width, plane.inner_height));
+  look(0, 0, (2 * reach) / Math.max(1, Math.min(plane.inner_width, plane.inner_height))); // 0 while hidden
   [now.fitted, now.reach] = [plane.x_range.start, reach];
 }
 
@@ -421,17 +502,20 @@ function paint() {
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const [ground, panel, ink, faint, line, ray] =
     ["--ground", "--panel", "--ink", "--faint", "--line", "--ray"].map(css);
-  for (const [plot, behind] of [[plane, ground], [histogram, panel]]) {
+  for (const [plot, behind] of [...panes.map(({ plot }) => [plot, ground]), [histogram, panel]]) {
     plot.setv({ border_fill_color: behind, background_fill_color: behind });
     for (const axis of [...plot.below, ...plot.left])
       axis.setv({ axis_line_color: line, major_tick_line_color: line, minor_tick_line_color: null,
         major_label_text_color: faint });
     for (const grid of plot.center) grid.grid_line_color = null;
   }
-  layer("weights").glyph.line_color = ray;
-  layer("centers").glyph.setv({ fill_color: ground, line_color: ink });
-  layer("pinned").glyph.setv({ fill_color: null, line_color: ink });
-  layer("names").glyph.setv({ text_align: "center", text_color: ink, background_fill_color: ground });
+  for (const pane of panes)
+    inside(pane, () => {
+      layer("weights").glyph.line_color = ray;
+      layer("centers").glyph.setv({ fill_color: ground, line_color: ink });
+      layer("pinned").glyph.setv({ fill_color: null, line_color: ink });
+      layer("names").glyph.setv({ text_align: "center", text_color: ink, background_fill_color: ground });
+    });
 }
 
 async function start() {
@@ -440,21 +524,32 @@ async function start() {
     view.canvas_view?.events_el?.removeAttribute("tabindex"); // the labelled element around it takes the focus
     return view.model;
   };
-  [plane, histogram] = [await embed("plane"), await embed("histogram")];
-  const groups = new Map();
-  data.runs.forEach((run, number) => {
-    if (!groups.has(run.group)) groups.set(run.group, element("optgroup", { label: run.group }));
-    groups.get(run.group).append(element("option", { value: number, textContent: `${run.group} · ${run.label}` }));
-  });
-  $("run").append(...groups.values());
+  for (const pane of panes) pane.plot = await embed(pane.id);
+  [plane, histogram] = [panes[0].plot, await embed("histogram")];
+  for (const id of ["run", "beside"]) {
+    const groups = new Map();
+    data.runs.forEach((run, number) => {
+      if (!groups.has(run.group)) groups.set(run.group, element("optgroup", { label: run.group }));
+      groups.get(run.group).append(element("option", { value: number, textContent: `${run.group} · ${run.label}` }));
+    });
+    $(id).append(...groups.values());
+  }
+  $("sprite").textContent = data.sprites.map((_, number) => {
+    const { uri, columns, rows, width, height, grey } = tiles(number);
+    return `.sprite${number} { background-image: url(${uri}); background-size: ${columns * width}px ${rows * height}px;
+      width: ${width}px; height: ${height}px; ${grey ? "" : "filter: none"} }`;
+  }).join("\n");
   $("run").addEventListener("change", () => choose(Number($("run").value)));
+  $("beside").disabled = data.runs.length < 2;
+  $("beside").addEventListener("change", () => chooseBeside($("beside").value === "" ? null : Number($("beside").value)));
   for (const id of ["wrong", "unseen_classes"]) $(id).addEventListener("change", refresh);
   $("every").addEventListener("click", () => everyClass(true));
   $("none").addEventListener("click", () => everyClass(false));
   for (const box of document.querySelectorAll("[data-layer]")) {
-    const follow = () => (layer(box.dataset.layer).visible = box.checked);
-    box.addEventListener("change", follow);
-    follow();
+    const show = () =>
+      panes.forEach((pane) => inside(pane, () => (layer(box.dataset.layer).visible = box.checked)));
+    box.addEventListener("change", show);
+    show();
   }
   $("image").addEventListener("change", () => {
     const { value, valueAsNumber, validity } = $("image");
@@ -463,18 +558,23 @@ async function start() {
   $("moment").addEventListener("input", () => go(Number($("moment").value)));
   $("play").addEventListener("click", play);
   for (const kind of ["click", "keydown"]) $("confusion").addEventListener(kind, onConfusion);
-  $("plane").addEventListener("keydown", onPlaneKey);
   document.addEventListener("keydown", (event) => event.key === "Escape" && pin(null));
-  plane.on_event("mousemove", onMove);
-  plane.on_event("mouseleave", () => ($("tip").hidden = true));
-  plane.on_event("tap", (event) => {
-    const i = nearest(event);
-    if (i !== null) pin(now.pinned === place(i) ? null : place(i));
-  });
-  plane.on_event("doubletap", fitShown);
-  plane.on_event("panstart", () => (now.dragging = true));
-  plane.on_event("panend", () => (now.dragging = false));
-  new ResizeObserver(() => requestAnimationFrame(resized)).observe($("plane"));
+  for (const pane of panes) {
+    const on = (name, action) => pane.plot.on_event(name, (event) => inside(pane, () => action(event)));
+    on("mousemove", onMove);
+    on("mouseleave", () => ($("tip").hidden = true));
+    on("tap", (event) => {
+      const i = nearest(event);
+      if (i === null) return;
+      const image = place(i);
+      inside(panes[0], () => pin(now.pinned === image ? null : image));
+    });
+    on("doubletap", fitShown);
+    on("panstart", () => (now.dragging = true));
+    on("panend", () => (now.dragging = false));
+    pane.box.addEventListener("keydown", (event) => inside(pane, () => onPlaneKey(event)));
+    new ResizeObserver(() => requestAnimationFrame(() => inside(pane, resized))).observe(pane.box);
+  }
   for (const source of [system, $("theme")]) source.addEventListener("change", paint);
   paint();
   await choose(0);

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import UsageError
 from ...figures import UNSEEN, colors
 from ...protocols import RunView
-from ..own_files import write_own
+from ..own_files import with_digest, write_own
 from .data import run_data, run_labels
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def explore(runs: Sequence[RunView], path: Path) -> Path:
 
     Raises UsageError without Bokeh, RunError or DataError for a run without features or images.
     """
-    write_own(path, page(runs).encode())
+    write_own(path, with_digest(page(runs).encode()))
     return path
 
 
@@ -53,7 +53,11 @@ def page(runs: Sequence[RunView]) -> str:
         "sprites": list(sprites.values()),
         "palette": palette,
         "cell": _CELL,
-        "plots": {"plane": json_item(_plane(palette)), "histogram": json_item(_histogram(palette))},
+        "plots": {
+            "plane": json_item(_plane(palette)),
+            "plane2": json_item(_plane(palette)),
+            "histogram": json_item(_histogram(palette)),
+        },
     }
     text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return (
