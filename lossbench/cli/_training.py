@@ -173,16 +173,11 @@ def publish(
     from ..reports.site import write_index
 
     done = any(outcome.status is Status.DONE for outcome in outcomes)
-    problems: list[str] = []
-    try:
-        if done:
-            write_tables(store, name, document)
-    except ForeignFile as error:  # the table is printed; what belongs to its files is left alone
-        done, problems = False, [str(error)]
+    problems = _write_tables(store, name, document) if done else []
     if not json:
         for number, (caption, table, _) in enumerate(captioned_tables(document)):
             print_table(table, caption if number else "", f"{store.tables / name}.csv has all.")
-    if done:
+    if done and not problems:
         files, problems = draw_figures(store, drawings)
         document = dataclasses.replace(document, files=files)
         write_tables(store, name, document)
@@ -205,6 +200,17 @@ def publish(
     finally:
         if not json:
             print_message("\n".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
+
+
+def _write_tables(store: Store, name: str, document: Document) -> list[str]:
+    """Write tables, or return the reason why not: they are printed all the same."""
+    from ..reports.result_tables import write_tables
+
+    try:
+        write_tables(store, name, document)
+    except ForeignFile as error:
+        return [str(error)]
+    return []
 
 
 def _outcome_document(store: Store, outcome: Outcome) -> dict[str, object]:

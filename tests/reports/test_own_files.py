@@ -104,7 +104,7 @@ def test_a_figure_of_the_user_stays_and_the_table_is_written(folder: Path, capsy
     assert figure.read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("end", [".csv", ".md", ".tex", "-against.csv"])
+@pytest.mark.parametrize("end", [".csv", ".md", ".tex"])
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_table_of_the_user_stays_and_the_new_one_is_printed(
     folder: Path, capsys: Capture, end: str, alone: bool
