@@ -103,7 +103,11 @@ def _configs(request: Request, losses: str, seeds: str, datasets: str | None) ->
     """The runs of each loss, by the name that the user gave it."""
     from ..experiments.grid import axes_by_loss, expand, parse_seeds
 
-    names = list(catalog.names("losses")) if losses == "all" else [n.strip() for n in losses.split(",")]
+    names = [
+        name
+        for part in map(str.strip, losses.split(","))
+        for name in (catalog.names("losses") if part == "all" else [part])
+    ]
     axes: dict[str, Any] = {**request.axes, "seed": parse_seeds(seeds)}
     if datasets is not None:
         if "dataset" in axes:

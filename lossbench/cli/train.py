@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import Diverged, Interrupted, LossbenchError
+from ..errors import Diverged, Interrupted, LossbenchError, RunError
 from ..runs.config import RunConfig
 from ..runs.config_builder import config_at, feasibility_warnings
 from ..runs.result import RunResult, Status
+from ..specs.catalog import is_external
 from ._flags import Json, LossName
 from ._options import Request, Storage, run_options
 from ._output import print_json, print_pairs, print_warning, run_document
@@ -54,6 +55,7 @@ def _train(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     stored = None if storage.force else run.result()
     if stored is not None and stored.status is Status.DONE and not storage.tensorboard:
         return stored  # without importing torch
+    from ..engines.in_process import outcome_of_error
     from ..runs.store import Store
     from ..training.process import Placement, StopRequest
     from ..training.train import train as train_run
@@ -62,14 +64,19 @@ def _train(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     config, store = run.config, Store(storage.results)
     placement = Placement(request.device, request.data_dir, snapshots=storage.snapshots)
     with StopRequest().watching() as stop, observe_runs(1, request, storage) as (display, tracker):
-        result = train_run(
-            config,
-            store,
-            placement=placement,
-            observer=tracker or display,
-            stop=stop,
-            force=storage.force,
-        )
+        try:
+            result = train_run(
+                config,
+                store,
+                placement=placement,
+                observer=tracker or display,
+                stop=stop,
+                force=storage.force,
+            )
+        except Exception as error:
+            if isinstance(error, LossbenchError) or not any(is_external(t.name) for t in config.terms):
+                raise
+            raise RunError(f"{run.name}: failed: {outcome_of_error(run, error).message}") from None
         if tracker:
             tracker.complete(config)
     return result

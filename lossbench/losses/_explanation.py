@@ -64,11 +64,11 @@ def explain(name: str, settings: Mapping[str, Value], classes: int, dim: int) ->
 def documentation(name: str) -> str:
     """The docstring at the top of a loss's file: equation, source, departures from the paper."""
     loss = catalog.load("losses", name)
-    source = inspect.getsourcefile(inspect.unwrap(loss))
-    if source is None:
-        return str(inspect.getdoc(loss))
+    own = inspect.cleandoc(loss.__doc__ or catalog.spec("losses", name).summary)
+    if (source := inspect.getsourcefile(inspect.unwrap(loss))) is None:
+        return own
     with open(source, encoding="utf-8") as file:
-        return ast.get_docstring(ast.parse(file.read())) or str(inspect.getdoc(loss))
+        return ast.get_docstring(ast.parse(file.read())) or own
 
 
 def values_and_gradients(

@@ -10,18 +10,26 @@ from typing import Any
 from pytorch_metric_learning import losses, miners
 from torch import Tensor, nn
 
-from ..errors import unknown_name
+from ..errors import UsageError, unknown_name
 from ..specs import HyperParameter, LossSpec
 from ._geometry import full_precision
 from ._labels import check_labels
 
 _NO_MINER = "none"
 _WRAPPED = {"loss", "losses", "mat_based_loss"}  # arguments of wrappers around another loss
+_UNUSABLE = {
+    "ManifoldLoss": "it takes no labels",
+    "VICRegLoss": "it takes two views of each image and no labels",
+    "DynamicSoftMarginLoss": "its histogram ends before the largest difference of distances",
+    "HistogramLoss": "its histogram has no bin for a cosine of 1",
+}
 _REQUIRED: dict[str, dict[str, float]] = {"RankedListLoss": {"margin": 0.4, "Tn": 10.0}}
 
 
 def find(name: str) -> tuple[Callable[..., nn.Module], LossSpec]:
     """Constructor and SPEC of the library's loss `name`. Raises UsageError for an unknown one."""
+    if name in _UNUSABLE:
+        raise UsageError(f"{name} of pytorch-metric-learning cannot be used: {_UNUSABLE[name]}.")
     known = _classes(losses)
     if name not in known:
         raise unknown_name("loss of pytorch-metric-learning", name, known)
@@ -42,7 +50,7 @@ def find(name: str) -> tuple[Callable[..., nn.Module], LossSpec]:
     classifies = hasattr(loss_class, "get_logits")
     spec = LossSpec(
         title=f"PML {name.removesuffix('Loss')}",
-        summary=(inspect.getdoc(loss_class) or name).strip().splitlines()[0],
+        summary=(loss_class.__doc__ or name).strip().splitlines()[0],
         paper="pytorch-metric-learning",
         equation=f"pytorch_metric_learning.losses.{name}",
         kind="classifier" if classifies else "pairs",
@@ -50,7 +58,13 @@ def find(name: str) -> tuple[Callable[..., nn.Module], LossSpec]:
         tags=("angular",),  # its distances normalise by default
         settings=settings,
     )
-    return functools.partial(_Classifier if classifies else _Wrapped, loss_class), spec
+    adapter = _Classifier if classifies else _Wrapped
+
+    @functools.wraps(loss_class, updated=())
+    def construct(num_classes: int, feature_dim: int, **values: Any) -> nn.Module:
+        return adapter(loss_class, num_classes, feature_dim, **values)
+
+    return construct, spec
 
 
 class _Wrapped(nn.Module):
@@ -109,4 +123,5 @@ def _classes(module: Any) -> dict[str, Any]:
         and name.endswith(("Loss", "Miner"))
         and not _WRAPPED & set(inspect.signature(value).parameters)
         and not name.startswith("Base")
+        and name not in _UNUSABLE
     }

@@ -53,7 +53,9 @@ class WeightedSum(nn.Module):
         values = []
         for loss, weight in zip(self.losses, self.weights, strict=True):
             with torch.set_grad_enabled(torch.is_grad_enabled() and weight != 0):
-                values.append(loss(*inputs))
+                value = loss(*inputs)
+                # as (loss, class scores) from many losses of other people
+                values.append(value[0] if isinstance(value, tuple) and value else value)
         return values
 
     def total(self, values: Sequence[Tensor]) -> Tensor:

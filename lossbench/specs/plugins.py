@@ -71,7 +71,7 @@ def find(name: str) -> tuple[Callable[..., Any], LossSpec]:
     if not inspect.isclass(loss_class) or not hasattr(loss_class, "forward"):
         raise UsageError(f"The loss {name} is no torch.nn.Module class.")
     spec = getattr(loss_class, "SPEC", None) or getattr(sys.modules[loss_class.__module__], "SPEC", None)
-    return loss_class, spec if isinstance(spec, LossSpec) else derived_spec(name, loss_class)
+    return (loss_class, spec) if isinstance(spec, LossSpec) else _described(name, loss_class)
 
 
 def _import(name: str) -> ModuleType:
@@ -82,18 +82,40 @@ def _import(name: str) -> ModuleType:
     return module
 
 
-def derived_spec(name: str, loss_class: type) -> LossSpec:
-    """A SPEC from a constructor `(num_classes, feature_dim, *, setting=default ...)`. Raises UsageError."""
-    parameters = list(inspect.signature(loss_class).parameters.values())
-    if [p.name for p in parameters[:2]] != ["num_classes", "feature_dim"]:
-        raise UsageError(f"The constructor of {name} must begin with (num_classes, feature_dim).")
-    return LossSpec(
+_CLASSES = {"num_classes", "n_classes", "num_class", "class_num", "classes", "out_features"}
+_DIMENSIONS = {
+    "feature_dim", "feat_dim", "feature_size", "embedding_size", "embedding_dim", "emb_size", "in_features",
+}  # fmt: skip
+"""What constructors call the number of classes C and the feature dimension D."""
+
+
+def _described(name: str, loss_class: type) -> tuple[Callable[..., Any], LossSpec]:
+    """Constructor (C, D, **settings) and SPEC from a class whose constructor takes C, D and settings with
+    defaults. Raises UsageError where that is not clear."""
+    parameters = inspect.signature(loss_class).parameters
+    shape = [[each for each in parameters if each in known] for known in (_CLASSES, _DIMENSIONS)]
+    if max(map(len, shape)) > 1 or not any(shape):
+        raise UsageError(
+            f"The constructor of {name} must take the number of classes as num_classes and the feature "
+            "dimension as feature_dim."
+        )
+    settings = [p for key, p in parameters.items() if [key] not in shape]
+    for p in settings:
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+            raise UsageError(f"The argument '{p.name}' of the constructor of {name} has no default value.")
+
+    @functools.wraps(loss_class, updated=())
+    def construct(num_classes: int, feature_dim: int, **values: Any) -> Any:
+        sizes = zip(shape, (num_classes, feature_dim), strict=True)
+        return loss_class(**{key: size for keys, size in sizes for key in keys}, **values)
+
+    return construct, LossSpec(
         title=loss_class.__name__,
-        summary=(inspect.getdoc(loss_class) or name).splitlines()[0],
+        summary=(loss_class.__doc__ or name).strip().splitlines()[0],
         paper=name,
         equation="see its source",
         kind="classifier" if hasattr(loss_class, "logits") else "pairs",
-        settings=settings_of(parameters[2:]),
+        settings=settings_of(settings),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -129,10 +129,27 @@ class Trainer:
             with autocast(self.device, self.precision):
                 features = self.network(images)
             terms = self.loss.terms(features, labels)
+        self._check_terms(terms)
         total = self.loss.total(terms)
         total.backward()
         self.optimizer.step()
         self.loss_sums += torch.stack([total.detach(), *(term.detach() for term in terms)])
+
+    def _check_terms(self, terms: Sequence[Any]) -> None:
+        """Raises UsageError for what is no loss of a batch with a gradient, as an own loss may return it."""
+        for name, weight, term in zip(self.loss.names, self.loss.weights, terms, strict=True):
+            found = ""
+            if not isinstance(term, Tensor):
+                found = f"a value of the type {type(term).__name__}"
+            elif term.ndim:
+                found = f"a tensor of shape {tuple(term.shape)}"
+            elif weight and not term.requires_grad:
+                found = "a number without a gradient"
+            if found:
+                raise UsageError(
+                    f"forward of the loss {name} returns {found}; it must return the mean over the batch: a "
+                    "tensor of shape (), computed from the features."
+                )
 
     @property
     def steps_done(self) -> int:
