@@ -32,6 +32,16 @@ Seeds = Annotated[
         "Search",
     ),
 ]
+Jobs = Annotated[
+    int | None,
+    flag(
+        "--jobs",
+        "Trials at the same time, on a share of the cores each; 0: as many as fit "
+        "(default: 1, on Ray as many as fit).",
+        "Machine",
+        min=0,
+    ),
+]
 
 
 @run_options()
@@ -41,6 +51,7 @@ def tune(
     trials: Trials = 30,
     metric: Metric = "val_accuracy",
     seeds: Seeds = "1000,1001",
+    jobs: Jobs = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
@@ -54,7 +65,7 @@ def tune(
 
     config = StudyConfig(loss, request.point, parse_seeds(seeds), _objective(metric))
     store = Store(results)
-    result = _tune(request, config, store, trials)
+    result = _tune(request, config, store, trials, jobs)
     run = config.default_run
     tuned, problems = read_results(store, run.dataset, run.network)
     for problem in problems:
@@ -87,16 +98,19 @@ def _compose_budget(results: Sequence[TuningResult]) -> Compose:
     return compose_budget(results)
 
 
-def _tune(request: Request, config: StudyConfig, store: Store, trials: int) -> TuningResult:
-    """One trial after another; on Ray as many at a time as fit there, each from a thread of its own."""
+def _tune(request: Request, config: StudyConfig, store: Store, trials: int, jobs: int | None) -> TuningResult:
+    """One trial after another, or several at a time, each from a thread of its own."""
     from ..engines import open_trainer
     from ..experiments.study import tune
+    from ..runs.store import Store
     from ..training.process import Placement, StopRequest
 
     placement = Placement(request.device, request.data_dir)
+    store = Store(store.root.absolute())  # the start of a worker changes the working directory for a moment
     with ExitStack() as stack:
-        trainer = open_trainer(config.default_run, engine=request.engine, placement=placement)
+        trainer = open_trainer(config.default_run, engine=request.engine, placement=placement, workers=jobs)
         train, at_once = stack.enter_context(trainer)
+        at_once = min(at_once, trials)
         stop = stack.enter_context(StopRequest().watching())
         display = stack.enter_context(RunDisplay(total_runs=0))
         errors: list[BaseException] = []

@@ -86,41 +86,59 @@ def estimate(
 
 @contextlib.contextmanager
 def open_trainer(
-    config: RunConfig, *, engine: EngineOptions = LOCAL, placement: Placement
+    config: RunConfig, *, engine: EngineOptions = LOCAL, placement: Placement, workers: int | None = None
 ) -> Iterator[tuple[Train, int]]:
-    """A function that trains a run on the engine, for runs on the data of `config`, and how many fit at once.
+    """A function that trains a run on the engine, for runs on the data of `config`, and how many at once.
 
-    It may be called by that many threads, each with its own observer and `stop`. Raises what
-    `run_all` raises.
+    workers: runs at a time; 0 is as many as fit, None is 1 on this machine and as many as fit on Ray. The
+    function may be called by that many threads, each with its own observer and `stop`. Raises what `run_all`
+    raises.
     """
-    if engine.name == "local":
-        from ..training.train import train
+    from ..training.train import train
 
-        yield train, 1
+    if engine.name == "local":
+        from ..training.process import threads_per_worker
+        from .processes import ProcessExecutor
+        from .time_estimate import workers_here
+
+        size = 1 if workers is None else workers_here(workers, placement)
+        share = placement._replace(threads=threads_per_worker(placement, size))
+        in_worker = _on_executors(lambda store, monitor: ProcessExecutor(store, share, monitor, 1))
+        yield (train if size == 1 else in_worker), size
         return
     from ._cluster import connected
     from .ray import RayExecutor
-    from .scheduler import ProgressMonitor, Scheduler
 
     engine.check_device(placement.device)
     splits = _load_splits([config], placement.data_dir)
     with connected(engine) as cluster:
         references = cluster.put(splits)
+        slots = cluster.slots()
+        yield (
+            _on_executors(
+                lambda store, monitor: RayExecutor(cluster, store, references, placement, monitor, workers=1)
+            ),
+            min(workers or slots, slots),
+        )
 
-        def train_on_ray(
-            config: RunConfig,
-            store: Store,
-            *,
-            placement: Placement,
-            observer: Observer,
-            stop: Callable[[], bool],
-        ) -> RunResult:
-            monitor = ProgressMonitor(observer)
-            executor = RayExecutor(cluster, store, references, placement, monitor, workers=1)
-            outcomes = list(Scheduler(executor, monitor, stop).run([config]))
-            return _result(outcomes[0] if outcomes else None)
 
-        yield train_on_ray, cluster.slots()
+def _on_executors(make: Callable[[Store, ProgressMonitor], Executor]) -> Train:
+    """A function like `training.train.train` that trains each run on an executor of its own."""
+    from .scheduler import ProgressMonitor, Scheduler
+
+    def train_on_executor(
+        config: RunConfig,
+        store: Store,
+        *,
+        placement: Placement,  # noqa: ARG001 (the executor has it)
+        observer: Observer,
+        stop: Callable[[], bool],
+    ) -> RunResult:
+        monitor = ProgressMonitor(observer)
+        outcomes = list(Scheduler(make(store, monitor), monitor, stop).run([config]))
+        return _result(outcomes[0] if outcomes else None)
+
+    return train_on_executor
 
 
 def _result(outcome: Outcome | None) -> RunResult:

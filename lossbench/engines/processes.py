@@ -11,6 +11,7 @@ import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from multiprocessing import forkserver, resource_tracker
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # Windows has only one of them
 
 _STEP_INTERVAL = 0.2  # seconds between two messages about steps
 _BLOCKED = set(STOP_SIGNALS) - {signal.SIGTERM}  # until a worker handles them
+_STARTING = threading.Lock()  # the start of a worker changes the working directory for a moment
 _EXIT_TIME = 1.0  # seconds for workers to end by themselves before they are killed
 
 
@@ -99,17 +101,18 @@ class ProcessExecutor(Executor):
     def _start(self) -> Worker:
         # a Python process that starts searches the folder that it is in first; a file there may be named like
         # a module of the libraries. Workers take over `sys.path` of this process
-        folder = os.getcwd()
-        os.chdir(os.path.abspath(os.sep))
-        try:
-            with _interrupts_blocked():
-                context = _context()
-                ours, theirs = context.Pipe()
-                arguments = (theirs, folder, *self.arguments)
-                process = context.Process(target=_work, args=arguments, daemon=True)
-                process.start()
-        finally:
-            os.chdir(folder)
+        with _STARTING:
+            folder = os.getcwd()
+            os.chdir(os.path.abspath(os.sep))
+            try:
+                with _interrupts_blocked():
+                    context = _context()
+                    ours, theirs = context.Pipe()
+                    arguments = (theirs, folder, *self.arguments)
+                    process = context.Process(target=_work, args=arguments, daemon=True)
+                    process.start()
+            finally:
+                os.chdir(folder)
         theirs.close()
         return Worker(process, ours)
 
