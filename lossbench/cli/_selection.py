@@ -198,5 +198,6 @@ def warn_without_snapshots(runs: Sequence[RunFolder], storage: Storage) -> None:
         if lacking:
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             print_warning(
-                f"{lacking[0].name}{more} is stored without snapshots; --force trains anew and keeps them."
+                f"{lacking[0].name}{more} is stored without snapshots; the same command with --force "
+                "trains anew and keeps them."
             )

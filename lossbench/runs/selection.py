@@ -190,12 +190,13 @@ def _accepted(runs: Sequence[StoredRun], wanted: RunFilter) -> list[StoredRun]:
             raise _not_stored(accepted, losses, alone)
     if wanted.snapshots:
         kept = [run for run in accepted if run.folder.has_snapshots]
-        for loss in losses or ([] if kept else [""]):
-            if not any(has_loss(run.config, loss) for run in kept if loss):
-                command = command_for([loss] if loss else [], wanted, accepted[-1].config)
+        for loss in losses or ([] if kept else [accepted[-1].config.loss]):
+            if not any(has_loss(run.config, loss) for run in kept):
+                like = next(run.config for run in reversed(accepted) if has_loss(run.config, loss))
+                command = command_for([loss], wanted, like).removesuffix("`") + " --force`"
                 raise RunError(
-                    f"There is no finished run{' of ' + loss if loss else ''} with snapshots; {command} with "
-                    "--force trains it anew and keeps them."
+                    f"There is no finished run of {loss} with snapshots; {command} trains it anew and keeps "
+                    "them."
                 )
         accepted = kept
     return accepted
