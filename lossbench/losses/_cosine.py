@@ -26,7 +26,7 @@ class CosineLoss(SampleLoss):
     soft_start: float
 
     def __post_init__(self) -> None:
-        self.weight: Tensor = class_weight(self.num_classes, self.feature_dim)
+        self.weight: Tensor = class_weight(self.num_classes, self.feature_dim, vars(self).get("fixed", False))
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The cross-entropy of the scores."""

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..specs.directions import spread_directions
+
 TINY_NORM = 1e-6
 """Vectors shorter than this are not stretched to unit length, which keeps their gradient finite."""
 
@@ -97,10 +99,16 @@ def add_angle(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> Tensor:
 
 
 def add_angle_monotone(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> Tensor:
-    """cos(theta + m), and cos(theta) - m sin(m) where theta + m passes pi: ArcFace's released code."""
+    """cos(theta + m), and cos(theta) - m sin(m) where theta + m passes pi: ArcFace's released code.
+
+    A negative m never passes pi.
+    """
     shifted = add_angle(cosine, sine, margin)
     if isinstance(margin, Tensor):
-        return torch.where(cosine > -margin.cos(), shifted, cosine - margin * margin.sin())
+        below = (cosine > -margin.cos()) | (margin < 0)
+        return torch.where(below, shifted, cosine - margin * margin.sin())
+    if margin < 0:
+        return shifted
     return torch.where(cosine > -math.cos(margin), shifted, cosine - margin * math.sin(margin))
 
 
@@ -156,8 +164,13 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum().clamp(min=1)
 
 
-def class_weight(num_classes: int, feature_dim: int) -> torch.nn.Parameter:
-    """A new W (C, D), uniform in +-1/sqrt(D) as a linear layer starts."""
+def class_weight(num_classes: int, feature_dim: int, fixed: bool = False) -> Tensor:
+    """A new W (C, D), uniform in +-1/sqrt(D) as a linear layer starts.
+
+    fixed: a buffer of unit vectors as far apart as possible instead, see `specs.FIXED`.
+    """
+    if fixed:
+        return torch.nn.Buffer(torch.from_numpy(spread_directions(num_classes, feature_dim)).float())
     bound = feature_dim**-0.5
     return torch.nn.Parameter(torch.empty(num_classes, feature_dim).uniform_(-bound, bound))
 

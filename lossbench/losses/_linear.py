@@ -14,7 +14,7 @@ class LinearLoss(SampleLoss):
     """A loss on the class scores W x + b, with `weight` (C, D), and `bias` (C,) if the setting is true."""
 
     def __post_init__(self) -> None:
-        self.weight = class_weight(self.num_classes, self.feature_dim)
+        self.weight: Tensor = class_weight(self.num_classes, self.feature_dim, vars(self).get("fixed", False))
         with_bias = vars(self).pop("bias", False)  # the parameter takes the place of the setting
         self.register_parameter("bias", nn.Parameter(torch.zeros(self.num_classes)) if with_bias else None)
 

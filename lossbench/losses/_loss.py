@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import dataclass_transform
 
 from ..errors import UsageError
-from ..specs import LossSpec, Value
+from ..specs import CLASS_COUNTS, LossSpec, Value
 from ._geometry import full_precision, reduce
 from ._labels import check_labels
 
@@ -27,13 +27,15 @@ class _Declared(nn.Module):
 
     SPEC: ClassVar[LossSpec]
     __signature__: ClassVar[inspect.Signature]
+    takes_counts: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, kw_only: bool = True) -> None:
         super().__init_subclass__()
         if "SPEC" not in vars(cls):
             return
         cls.SPEC = cls.SPEC.with_settings(vars(cls))
-        for name in cls.SPEC.settings.keys() & vars(cls).keys():
+        cls.takes_counts = vars(cls).get("counts") is CLASS_COUNTS
+        for name in {*cls.SPEC.settings, *(["counts"] if cls.takes_counts else [])} & vars(cls).keys():
             delattr(cls, name)  # a class attribute would hide the parameter or buffer of the same name
         cls.__signature__ = _signature(cls)
         lines = (f"    {name}: {each.help}, in {each.bounds}" for name, each in cls.SPEC.settings.items())
@@ -44,7 +46,8 @@ class Loss(_Declared, kw_only=False):
     """A loss for `num_classes` C and features of `feature_dim` D, with its hyper-parameters as attributes.
 
     Raises UsageError (a ValueError) for a hyper-parameter out of bounds. A loss with the hyper-parameter
-    `soft_start` has the buffer `progress` () and the attribute `starting`, see _soft_start.py.
+    `soft_start` has the buffer `progress` () and the attribute `starting`, see _soft_start.py. A loss that
+    declares `counts: Tensor = CLASS_COUNTS` takes the argument `counts` (C,) and has the buffer of that name.
     A subclass writes `compute`.
     """
 
@@ -54,6 +57,9 @@ class Loss(_Declared, kw_only=False):
     def __init__(self, num_classes: int, feature_dim: int, **settings: Value | None) -> None:
         super().__init__()
         inspect.signature(type(self)).bind(num_classes, feature_dim, **settings)
+        if self.takes_counts:
+            counts = class_counts(cast("Tensor | None", settings.pop("counts", None)), num_classes)
+            self.register_buffer("counts", counts)
         self.num_classes, self.feature_dim = num_classes, feature_dim
         for name, value in self.SPEC.resolve(num_classes, feature_dim, **settings).items():
             setattr(self, name, value)
@@ -136,6 +142,15 @@ class SampleLoss(Loss):
         return reduce(losses, self.reduction)
 
 
+def class_counts(counts: Tensor | None, num_classes: int) -> Tensor:
+    """Samples of each class (C,), at least one; ones for None. Raises UsageError for anything else."""
+    if counts is None:
+        return torch.ones(num_classes)
+    if counts.shape != (num_classes,) or not bool((counts.isfinite() & (counts >= 0)).all()):
+        raise UsageError(f"counts are {num_classes} numbers from 0, one for each class.")
+    return counts.float().clamp(min=1)
+
+
 def _signature(cls: type[_Declared]) -> inspect.Signature:
     parameters = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=int)
@@ -148,6 +163,8 @@ def _signature(cls: type[_Declared]) -> inspect.Signature:
             (None, each.type | None) if callable(each.default) else (each.default, each.type)
         )
         parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
+    if cls.takes_counts:
+        parameters.append(inspect.Parameter("counts", kind, default=None, annotation=Tensor | None))
     if issubclass(cls, SampleLoss):
         parameters.append(inspect.Parameter("reduction", kind, default="mean", annotation=str))
     return inspect.Signature(parameters)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from ._geometry import normalize
 
 
 class SoftStarted(Protocol):
@@ -21,6 +24,12 @@ class SoftStarted(Protocol):
     starting: bool
 
 
+class Directed(SoftStarted, Protocol):
+    """A loss with a soft start and class directions `weight` (C, D)."""
+
+    weight: Tensor
+
+
 def soft_start(loss: SoftStarted, features: Tensor, scale: float | Tensor) -> tuple[Tensor, Tensor]:
     """Radius (B, 1) or () that features get, and the part of the margin () in [0, 1] that acts.
 
@@ -34,3 +43,11 @@ def soft_start(loss: SoftStarted, features: Tensor, scale: float | Tensor) -> tu
     lengths = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
     radius = torch.where(loss.progress < loss.soft_start, lengths, features.new_ones(()) * scale)
     return radius, ((loss.progress - loss.soft_start) / loss.soft_start).clamp(0, 1)
+
+
+def after_modified_softmax(loss: Directed, features: Tensor, labels: Tensor, values: Tensor) -> Tensor:
+    """The values (B,) of a loss that is no cross-entropy; until `soft_start`, the modified softmax."""
+    if not loss.starting:
+        return values
+    start = F.cross_entropy(features @ normalize(loss.weight).T, labels, reduction="none")
+    return torch.where(loss.progress < loss.soft_start, start, values)

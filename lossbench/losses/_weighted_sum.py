@@ -47,6 +47,13 @@ class WeightedSum(nn.Module):
                 module.starting = starting
         return changed
 
+    def set_class_counts(self, counts: Tensor) -> None:
+        """Tell every term that takes them how many training samples each class has (C,)."""
+        for loss in self.losses:
+            if getattr(loss, "takes_counts", False):
+                buffer: Any = loss.counts
+                buffer.copy_(counts.clamp(min=1))
+
     def terms(self, features: Tensor, labels: Tensor, sample_weight: Tensor | None = None) -> list[Tensor]:
         """The value of each term, without its weight."""
         inputs = (features, labels) if sample_weight is None else (features, labels, sample_weight)

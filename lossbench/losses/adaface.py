@@ -22,7 +22,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..specs import SCALE, SOFT_START, LossSpec, largest_cosine_margin, setting
+from ..specs import FIXED, SCALE, SOFT_START, LossSpec, largest_cosine_margin, setting
 from ._cosine import CosineLoss, margin_scores
 from ._geometry import angle
 
@@ -58,6 +58,7 @@ class AdaFace(CosineLoss):
         0.01, "rate at which mu and sigma follow the batch", ge=0, le=1, paper="0.99 (released option: 0.01)"
     )
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,7 +16,7 @@ _soft_start.py: first the modified softmax, then from g cos(theta) into f.
 import torch
 from torch import Tensor
 
-from ..specs import SOFT_START, LossSpec, largest_cosine_margin, scale_setting, setting
+from ..specs import FIXED, SOFT_START, LossSpec, largest_cosine_margin, scale_setting, setting
 from ._cosine import CosineLoss
 from ._geometry import cosines, is_target
 
@@ -44,6 +44,7 @@ class Circle(CosineLoss):
         smallest=lambda classes, dim: max(0.0, (1 - largest_cosine_margin(classes, dim)) / 2**0.5),
     )
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
         cosine = cosines(features, self.weight)

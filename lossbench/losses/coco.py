@@ -12,7 +12,7 @@ centroids of the batch, and its authors call its gradient wrong. `soft_start` is
 pytorch-metric-learning's NormalizedSoftmaxLoss is the same with temperature 1/s.
 """
 
-from ..specs import SOFT_START, LossSpec, scale_setting
+from ..specs import FIXED, SOFT_START, LossSpec, scale_setting
 from ._cosine import CosineLoss
 
 
@@ -31,3 +31,4 @@ class Coco(CosineLoss):
         16.0, sweep="4:64:log:5", paper="ln((C-1)/eps)/2 + 3: 8.7 for C = 10, eps = 1e-4"
     )
     soft_start: float = SOFT_START
+    fixed: bool = FIXED

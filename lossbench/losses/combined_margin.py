@@ -18,7 +18,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..specs import SCALE, SOFT_START, LossSpec, angular_margin_setting, cosine_margin_setting, setting
+from ..specs import FIXED, SCALE, SOFT_START, LossSpec, angular_margin_setting, cosine_margin_setting, setting
 from ._cosine import CosineLoss, margin_scores
 from ._geometry import angle
 
@@ -55,6 +55,7 @@ class CombinedMargin(CosineLoss):
     )
     monotone: bool = setting(True, "keep falling where m1 theta + m2 passes pi", paper="false (the equation)")
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
         return margin_scores(features, self.weight, labels, ramp, self._target)

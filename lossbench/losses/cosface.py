@@ -7,14 +7,15 @@ The same loss as AM-Softmax (F. Wang et al., IEEE SPL 2018, arXiv 1801.05599, eq
 rays at even angles.
 
 Departures from the papers: scale and margin defaults suit (C, D): ten directions in a plane satisfy at most
-m = 0.19 (eq. 7), where faces use 0.35. `soft_start` is ours (see _soft_start.py). None from
-pytorch-metric-learning's CosFaceLoss.
+m = 0.19 (eq. 7), where faces use 0.35. A negative margin is allowed: it blurs the trained classes and can
+help new ones (Liu et al. 2020, arXiv 2003.12060; lib/metric.py of bl0/negative-margin.few-shot read).
+`soft_start` is ours (see _soft_start.py). None from pytorch-metric-learning's CosFaceLoss.
 """
 
 import torch
 from torch import Tensor
 
-from ..specs import SCALE, SOFT_START, LossSpec, cosine_margin_setting
+from ..specs import FIXED, SCALE, SOFT_START, LossSpec, cosine_margin_setting
 from ._cosine import CosineLoss
 from ._geometry import cosines, is_target
 
@@ -33,9 +34,10 @@ class CosFace(CosineLoss):
     )
     scale: float = SCALE
     margin: float = cosine_margin_setting(
-        0.524, 0.35, "cosine m subtracted from the own class", sweep="0:0.2:lin:5", paper="0.35"
+        0.524, 0.35, "cosine m subtracted from the own class", ge=-2, sweep="0:0.2:lin:5", paper="0.35"
     )
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
         cosine = cosines(features, self.weight)

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import ANGULAR_MARGIN, SCALE, SOFT_START, LossSpec, setting
+from ..specs import ANGULAR_MARGIN, FIXED, SCALE, SOFT_START, LossSpec, setting
 from ._cosine import CosineLoss
 from ._geometry import (
     add_angle,
@@ -48,6 +48,7 @@ class CurricularFace(CosineLoss):
         0.01, "rate a at which t follows the batch", ge=0, le=1, paper="0.01 (not verified)"
     )
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def __post_init__(self) -> None:
         super().__post_init__()

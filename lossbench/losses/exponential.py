@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..specs import LossSpec, setting
+from ..specs import FIXED, LossSpec, setting
 from ._geometry import reduce
 from ._linear import LinearLoss
 
@@ -40,6 +40,7 @@ class Exponential(LinearLoss):
         1.0, "exponent above which it goes on linearly", ge=0, le=60, sweep="0:4:lin:5", paper="none"
     )
     bias: bool = setting(False, "add a bias to the class scores")
+    fixed: bool = FIXED
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The exponential loss."""

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..specs import LossSpec, setting
+from ..specs import FIXED, LossSpec, setting
 from ._geometry import reduce
 from ._linear import LinearLoss
 
@@ -30,6 +30,7 @@ class Focal(LinearLoss):
         kind="classifier",
     )
     gamma: float = setting(2.0, "how strongly easy samples fade", ge=0, sweep="0:4:lin:5", paper="2")
+    fixed: bool = FIXED
     alpha: float = setting(1.0, "factor of the whole loss", gt=0, paper="0.25 (positives)")
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import LossSpec, setting
+from ..specs import FIXED, LossSpec, setting
 from ._geometry import is_target, reduce
 from ._linear import LinearLoss
 
@@ -46,6 +46,7 @@ class GHM(LinearLoss):
     form: str = setting("softmax", "elements: samples, or single scores", choices=("softmax", "sigmoid"))
     bins: int = setting(10, "number M of bins of g", ge=1, le=1000, sweep="5:40:log:4", paper="30")
     momentum: float = setting(0.75, "of the moving average of the bins", ge=0, lt=1, paper="0.75")
+    fixed: bool = FIXED
 
     def __post_init__(self) -> None:
         super().__post_init__()

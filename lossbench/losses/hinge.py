@@ -14,7 +14,7 @@ divides by C. pytorch-metric-learning has no counterpart.
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..specs import LossSpec, setting
+from ..specs import FIXED, LossSpec, setting
 from ._geometry import is_target, reduce
 from ._linear import LinearLoss
 
@@ -37,6 +37,7 @@ class Hinge(LinearLoss):
     )
     delta: float = setting(1.0, "margin between scores", gt=0, sweep="0.5:8:log:5", paper="1")
     squared: bool = setting(False, "square each violation", paper="false")
+    fixed: bool = FIXED
     bias: bool = setting(False, "add a bias to the class scores", paper="true")
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:

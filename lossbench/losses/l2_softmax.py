@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import SOFT_START, LossSpec, setting
+from ..specs import FIXED, SOFT_START, LossSpec, setting
 from ._geometry import full_precision, normalize
 from ._linear import LinearLoss
 from ._soft_start import soft_start
@@ -46,6 +46,7 @@ class L2Softmax(LinearLoss):
     learnable: bool = setting(False, "learn the length (as log s)", paper="both")
     bias: bool = setting(False, "add a bias to the class scores", paper="true")
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def __post_init__(self) -> None:
         super().__post_init__()

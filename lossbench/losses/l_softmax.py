@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import LossSpec, setting
+from ..specs import FIXED, LossSpec, setting
 from ._annealing import annealed_lambda
 from ._geometry import is_target, multiplied_angle, normalize, target_cosine_and_sine
 from ._linear import LinearLoss
@@ -48,6 +48,7 @@ class LSoftmax(LinearLoss):
     base: float = setting(1000.0, "lambda at t = 0; 0: no annealing", ge=0, paper="1000")
     gamma: float = setting(2.5e-5, "rate at which lambda falls", ge=0, paper="2.5e-5")
     power: float = setting(35.0, "power of the fall of lambda", ge=0, paper="35")
+    fixed: bool = FIXED
     lambda_min: float = setting(0.0, "least lambda; 0: the full margin", ge=0, paper="0")
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ pytorch-metric-learning has no counterpart; torch's own is called.
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..specs import LossSpec, setting
+from ..specs import FIXED, LossSpec, setting
 from ._linear import LinearLoss
 
 
@@ -33,6 +33,7 @@ class LabelSmoothing(LinearLoss):
     smoothing: float = setting(
         0.1, "probability eps that is spread over all classes", ge=0, lt=1, sweep="0:0.4:lin:5", paper="0.1"
     )
+    fixed: bool = FIXED
     bias: bool = setting(True, "add a bias to the class scores", paper="true")
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..specs import (
+    FIXED,
     SCALE,
     SOFT_START,
     LossSpec,
@@ -64,6 +65,7 @@ class MagFace(CosineLoss):
         paper="35",
     )
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def __post_init__(self) -> None:
         super().__post_init__()

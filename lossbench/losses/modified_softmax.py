@@ -13,7 +13,7 @@ and an unnormalised dot product.
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..specs import LossSpec
+from ..specs import FIXED, LossSpec
 from ._geometry import full_precision, normalize
 from ._linear import LinearLoss
 
@@ -29,6 +29,7 @@ class ModifiedSoftmax(LinearLoss):
         kind="classifier",
         tags=("angular",),
     )
+    fixed: bool = FIXED
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The cross-entropy."""

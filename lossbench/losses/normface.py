@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..specs import SOFT_START, LossSpec, scale_setting, setting
+from ..specs import FIXED, SOFT_START, LossSpec, scale_setting, setting
 from ._cosine import CosineLoss
 
 
@@ -39,6 +39,7 @@ class NormFace(CosineLoss):
     )
     learnable: bool = setting(False, "learn the scale (as log s)", paper="true")
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def __post_init__(self) -> None:
         super().__post_init__()

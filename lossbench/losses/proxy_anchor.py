@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..specs import LossSpec, largest_cosine_margin, setting, soft_start_setting
+from ..specs import FIXED, LossSpec, largest_cosine_margin, setting, soft_start_setting
 from ._cosine import CosineLoss
 from ._geometry import cosines, is_target, reduce
 from ._soft_start import soft_start
@@ -51,6 +51,7 @@ class ProxyAnchor(CosineLoss):
         paper="0.1",
     )
     soft_start: float = soft_start_setting(0.5)
+    fixed: bool = FIXED
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The mean over proxies, the paper's normalisation."""

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..specs import LossSpec, setting, smallest_useful_scale, soft_start_setting
+from ..specs import FIXED, LossSpec, setting, smallest_useful_scale, soft_start_setting
 from ._cosine import CosineLoss
 from ._geometry import cosines, full_precision, is_target, reduce
 from ._soft_start import soft_start
@@ -48,6 +48,7 @@ class ProxyNCA(CosineLoss):
         False, "let the own proxy count in the sum, as public code does", paper="false"
     )
     soft_start: float = soft_start_setting(0.5)
+    fixed: bool = FIXED
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The softmax against the other proxies."""

@@ -10,7 +10,7 @@ told apart by its bias alone (NormFace, Fig. 3), so the bias is off by default.
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..specs import LossSpec, setting
+from ..specs import FIXED, LossSpec, setting
 from ._linear import LinearLoss
 
 
@@ -26,6 +26,7 @@ class Softmax(LinearLoss):
         aliases=("cross-entropy", "ce"),
     )
     bias: bool = setting(False, "add a bias to the class scores", paper="false (released network)")
+    fixed: bool = FIXED
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The cross-entropy."""

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import SOFT_START, LossSpec, scale_setting, setting
+from ..specs import FIXED, SOFT_START, LossSpec, scale_setting, setting
 from ._annealing import annealed_lambda
 from ._cosine import CosineLoss
 from ._geometry import (
@@ -59,6 +59,7 @@ class SphereFace(CosineLoss):
         lambda _, dim: max(24.0, min(64.0, 8.0 * dim)), "v1, v2: length s given to the features", paper="30"
     )
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def __post_init__(self) -> None:
         super().__post_init__()

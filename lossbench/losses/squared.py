@@ -16,7 +16,7 @@ has no counterpart.
 import torch
 from torch import Tensor
 
-from ..specs import LossSpec, setting
+from ..specs import FIXED, LossSpec, setting
 from ._geometry import is_target, reduce
 from ._linear import LinearLoss
 
@@ -44,6 +44,7 @@ class Squared(LinearLoss):
     )
     target: float = setting(1.0, "score M of the own class", gt=0, paper="1 (few classes)")
     bias: bool = setting(True, "add a bias to the class scores", paper="true")
+    fixed: bool = FIXED
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The mean over the classes of the squared errors."""

@@ -16,7 +16,7 @@ rows of a class together.
 
 from torch import Tensor
 
-from ..specs import ANGULAR_MARGIN, SCALE, SOFT_START, LossSpec, setting
+from ..specs import ANGULAR_MARGIN, FIXED, SCALE, SOFT_START, LossSpec, setting
 from ._cosine import CosineLoss
 from ._geometry import (
     add_angle_monotone,
@@ -44,9 +44,10 @@ class SubcenterArcFace(CosineLoss):
     margin: float = ANGULAR_MARGIN
     subcenters: int = setting(2, "directions K per class", ge=1, sweep="1:5:lin:5", paper="3")
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def __post_init__(self) -> None:
-        self.weight = class_weight(self.num_classes * self.subcenters, self.feature_dim)
+        self.weight = class_weight(self.num_classes * self.subcenters, self.feature_dim, self.fixed)
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:

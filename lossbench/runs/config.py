@@ -57,6 +57,19 @@ class Term:
         """Whether the loss is an auxiliary term, whose weight lambda is worth showing."""
         return not self.external and self.spec.weight is not None
 
+    @property
+    def stored_settings(self) -> dict[str, Value]:
+        """The settings less those that are left out at their default, see HyperParameter."""
+        settings = dict(self.settings)
+        if self.external:
+            return settings
+        known = self.spec.settings
+        return {
+            key: value
+            for key, value in settings.items()
+            if known[key].stored_at_default or value != known[key].default
+        }
+
     def is_default(self, key: str, classes: int, dim: int) -> bool:
         """Whether a setting has the value that (C, D) gives it."""
         return not self.external and dict(self.settings)[key] == self.spec.settings[key].default_for(
@@ -208,10 +221,11 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `config_builder.config_from_dict` gives the same config back.
 
-        A setting with a default of its own is left out there, so ids are older than such settings.
+        An option or setting that was added later is left out at its default, which keeps older ids.
         """
         terms = [
-            {"name": term.name, "weight": term.weight, "settings": dict(term.settings)} for term in self.terms
+            {"name": term.name, "weight": term.weight, "settings": term.stored_settings}
+            for term in self.terms
         ]
         data: dict[str, Any] = {"terms": terms}
         for name, option in RUN_OPTIONS.items():

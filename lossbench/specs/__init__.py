@@ -14,6 +14,8 @@ from .feasibility import (
 from .hyperparameter import (
     ANGULAR_MARGIN,
     CENTER_RATE,
+    CLASS_COUNTS,
+    FIXED,
     SCALE,
     SOFT_START,
     SYMBOLS,
@@ -39,6 +41,8 @@ from .variants import (
 __all__ = [
     "ANGULAR_MARGIN",
     "CENTER_RATE",
+    "CLASS_COUNTS",
+    "FIXED",
     "SCALE",
     "SOFT_START",
     "SYMBOLS",

@@ -29,6 +29,8 @@ class HyperParameter:
     sweep: the range that a sweep takes when none is given, such as `8:64:log:4`.
     paper: the value in the paper, for listings.
     largest, smallest: the feasible limits for (C, D); beyond them the command line warns, it does not refuse.
+    stored_at_default: False leaves the default out of a run's stored settings, so that a hyper-parameter can
+    be added to a loss without changing the ids of stored runs.
     """
 
     default: Value | ByShape
@@ -44,6 +46,7 @@ class HyperParameter:
     paper: str = ""
     largest: ByShape | None = None
     smallest: ByShape | None = None
+    stored_at_default: bool = True
 
     @property
     def type(self) -> type:
@@ -124,23 +127,27 @@ def scale_setting(
     return setting(default, help, gt=0, sweep=sweep, paper=paper, smallest=smallest_useful_scale)
 
 
-def angular_margin_setting(share: float, cap: float, help: str, *, sweep: str = "", paper: str) -> Any:
+def angular_margin_setting(
+    share: float, cap: float, help: str, *, ge: float = 0, sweep: str = "", paper: str
+) -> Any:
     """An angle (radians) whose default is this share of the largest feasible one, at most `cap`."""
 
     def default(classes: int, dim: int) -> float:
         return round(min(cap, share * largest_angular_margin(classes, dim)), 3)
 
     largest = largest_angular_margin
-    return setting(default, help, ge=0, le=math.pi, unit="rad", sweep=sweep, paper=paper, largest=largest)
+    return setting(default, help, ge=ge, le=math.pi, unit="rad", sweep=sweep, paper=paper, largest=largest)
 
 
-def cosine_margin_setting(share: float, cap: float, help: str, *, sweep: str = "", paper: str) -> Any:
+def cosine_margin_setting(
+    share: float, cap: float, help: str, *, ge: float = 0, sweep: str = "", paper: str
+) -> Any:
     """A cosine whose default is this share of the largest feasible margin, at most `cap`."""
 
     def default(classes: int, dim: int) -> float:
         return round(min(cap, share * largest_cosine_margin(classes, dim)), 3)
 
-    return setting(default, help, ge=0, le=2, sweep=sweep, paper=paper, largest=largest_cosine_margin)
+    return setting(default, help, ge=ge, le=2, sweep=sweep, paper=paper, largest=largest_cosine_margin)
 
 
 SCALE = scale_setting(lambda _, dim: max(16.0, min(64.0, 8.0 * dim)), sweep="8:64:log:4", paper="64")
@@ -150,6 +157,15 @@ ANGULAR_MARGIN = angular_margin_setting(
     0.478, 0.5, "angle m added to the own class", sweep="0:0.5:lin:6", paper="0.5"
 )
 """The margin of ArcFace and of what builds on it."""
+
+FIXED = setting(
+    False, "evenly spread class directions that are not trained", paper="false", stored_at_default=False
+)
+"""Whether the class weights are fixed unit vectors as far apart as possible (a simplex where D >= C - 1)."""
+
+CLASS_COUNTS: Any = object()
+"""Declares the buffer `counts` (C,) of a loss: how many training samples each class has. As an argument it is
+a tensor of C numbers (default: ones); lossbench's training sets it from its training split."""
 
 CENTER_RATE = setting(0.5, "rate of the centre updates", gt=0, le=1, sweep="0.1:0.9:lin:5", paper="0.5")
 """The rate alpha of the center loss and of what builds on it."""

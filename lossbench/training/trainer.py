@@ -69,6 +69,7 @@ class Trainer:
         network, loss = build(self.config)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.loss = loss.to(self.device)
+        self.loss.set_class_counts(torch.bincount(self.splits.train.labels, minlength=self.config.classes))
         self.optimizer: Optimizer = catalog.load("optimizers", self.config.optimizer)(
             self.network, self.loss, weight_decay=self.config.weight_decay, device=self.device
         )

@@ -68,6 +68,7 @@ def assert_matches_reference(
     points, labels = batch or circle_points(classes=classes, dim=dim)
     spec: LossSpec = catalog.spec("losses", name)
     resolved = spec.resolve(classes, dim, **settings)
+    resolved.pop("fixed", None)  # fixed weights are in the state like others
     for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-5)):
         loss = build(name, classes, dim, **settings).to(dtype)
         if prepare:

@@ -40,6 +40,8 @@ def reference(x, y, state, *, scale, margin, easy_margin, monotone, soft_start):
         {"scale": 10.0, "margin": 0.5, "easy_margin": True},
         {"scale": 10.0, "margin": 0.5, "monotone": False},
         {"scale": 7.0, "margin": 0.0},
+        {"scale": 10.0, "margin": -0.3},
+        {"scale": 10.0, "margin": -0.3, "easy_margin": True},
     ],
 )
 @pytest.mark.parametrize("dim", [2, 5])
@@ -47,7 +49,7 @@ def test_matches_reference(settings, dim):
     assert_matches_reference("arcface", reference, dim=dim, **settings)
 
 
-@pytest.mark.parametrize("margin", [0.0, 0.2, 0.5])
+@pytest.mark.parametrize("margin", [0.0, 0.2, 0.5, -0.3])
 def test_matches_pytorch_metric_learning(margin):
     """Same value and gradients as ArcFaceLoss, whose margin is in degrees and whose weights are (D, C)."""
     from pytorch_metric_learning.losses import ArcFaceLoss
@@ -74,6 +76,12 @@ def test_curve_falls_with_the_angle_and_jumps_once():
     assert (curve.diff() < 1e-9).all()
     jump = curve[~inside][0] - curve[inside][-1]
     assert jump == pytest.approx(-math.cos(0.5) - 0.5 * math.sin(0.5) + 1, abs=5e-3)
+
+
+def test_negative_margin_is_best_at_its_own_angle_and_jumps_nowhere():
+    angles, curve = target_curve(margin=-0.5)
+    torch.testing.assert_close(curve, torch.cos(angles - 0.5), rtol=0, atol=1e-7)
+    assert angles[curve.argmax()].item() == pytest.approx(0.5, abs=2e-3)
 
 
 def test_plain_curve_turns_up_past_pi():

@@ -27,13 +27,15 @@ def reference(x, y, state, *, scale, margin, soft_start):
     return total / len(y)
 
 
-@pytest.mark.parametrize("options", [{}, {"scale": 10.0, "margin": 0.2}, {"scale": 30.0, "margin": 0.35}])
+@pytest.mark.parametrize(
+    "options", [{}, {"scale": 10.0, "margin": 0.2}, {"scale": 30.0, "margin": 0.35}, {"margin": -0.3}]
+)
 @pytest.mark.parametrize("dim", [2, 5])
 def test_matches_reference(options, dim):
     assert_matches_reference("cosface", reference, dim=dim, **options)
 
 
-@pytest.mark.parametrize("margin", [0.0, 0.1, 0.35])
+@pytest.mark.parametrize("margin", [0.0, 0.1, 0.35, -0.3])
 def test_matches_pytorch_metric_learning(margin):
     from pytorch_metric_learning.losses import CosFaceLoss
 
@@ -52,7 +54,7 @@ def test_without_margin_it_is_normface_bit_for_bit():
     assert torch.equal(*values)
 
 
-@given(st.floats(0, 2), st.floats(0, math.pi), st.floats(0.1, 64))
+@given(st.floats(-2, 2), st.floats(0, math.pi), st.floats(0.1, 64))
 @settings(max_examples=25, deadline=None)
 def test_margin_lowers_the_target_score_by_a_constant(margin, theta, scale):
     """Two opposite directions: L = softplus(f_other - f_own) = softplus(s (m - 2 cos(theta)))."""

@@ -1,0 +1,52 @@
+"""ETF with dot regression: features turn to fixed class directions, which stand as far apart as possible.
+
+    L = 1/B sum_i 1/(2 E) (m_{y_i}^T h_i - E)^2,  h_i = E x_i / ||x_i||              (Yang et al. 2022)
+
+The directions m are a simplex equiangular tight frame, to which trained classifiers converge ("neural
+collapse"), so they need not be trained. The loss has the pull of cross-entropy to the own class and no push
+from the others. In the plane: ten narrow rays at even angles.
+
+Departures from the paper: with C > D + 1 classes there is no such frame, and the directions are evenly
+spread ones (36 degrees apart for ten in the plane); no batch norm before the normalisation; the frame is
+not turned at random; E is a setting, where the released code takes the length of the normalised feature, 1.
+`soft_start` is ours (see _soft_start.py): cross-entropy with the same directions. Read: methods.py,
+models/resnet_cifar.py and train.py of NeuralCollapseApplications/ImbalancedLearning; equation numbers not
+verified. Other classifiers take the same directions with `fixed`. pytorch-metric-learning has no
+counterpart.
+"""
+
+from torch import Tensor
+
+from ..specs import SOFT_START, LossSpec, setting
+from ._geometry import class_weight, cosines, full_precision, reduce
+from ._loss import SampleLoss
+from ._soft_start import after_modified_softmax
+
+
+class ETF(SampleLoss):
+    """Dot regression to the class directions in the buffer `weight` (C, D), which nothing moves."""
+
+    SPEC = LossSpec(
+        title="ETF",
+        summary="Dot regression to fixed, evenly spread class directions: narrow rays.",
+        paper="Yang et al., Inducing Neural Collapse in Imbalanced Learning, NeurIPS 2022, arXiv 2203.09081",
+        equation="L = (m_y . h - E)^2 / (2 E),  h = E x / |x|,  fixed m",
+        kind="classifier",
+        tags=("angular", "no-probabilities"),
+    )
+    length: float = setting(1.0, "length E of the features", gt=0, paper="1")
+    soft_start: float = SOFT_START
+
+    def __post_init__(self) -> None:
+        self.weight = class_weight(self.num_classes, self.feature_dim, fixed=True)
+
+    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """Half the squared gap to the length, over the length."""
+        own = self.logits(features).gather(1, labels.unsqueeze(1)).squeeze(1)
+        values = self.length * (own - 1).square() / 2  # (E cos(theta) - E)^2 / (2 E)
+        return reduce(after_modified_softmax(self, features, labels, values), reduction)
+
+    @full_precision
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores (B, C): cos(theta)."""
+        return cosines(features, self.weight)
