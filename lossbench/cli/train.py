@@ -54,6 +54,7 @@ def _failure(run: RunFolder, error: LossbenchError) -> tuple[Status, RunResult |
 def _train(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     stored = None if storage.force else run.result()
     if stored is not None and stored.status is Status.DONE and not storage.tensorboard:
+        run.check_code()
         return stored  # without importing torch
     from ..engines.in_process import outcome_of_error
     from ..runs.store import Store

@@ -188,7 +188,9 @@ def split_stored(
 def stored_outcome(config: RunConfig, store: Store) -> Outcome | None:
     """The outcome of a run that needs no training, None for one that does."""
     try:
-        result = store.run(config).result()
+        run = store.run(config)
+        if (result := run.result()) is not None:
+            run.check_code()
     except LossbenchError as error:
         return Outcome(config, Status.FAILED, None, str(error))
     return None if result is None else Outcome(config, result.status, result, STORED)

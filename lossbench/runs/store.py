@@ -38,6 +38,7 @@ from ..files import (
     write_atomically,
 )
 from ..records import Embedding, EpochRecord, Snapshots
+from ..specs import plugins as external
 from .config import FORMAT, RunConfig
 from .config_builder import config_from_dict
 from .result import RunResult
@@ -83,8 +84,22 @@ class RunFolder:
 
     def begin(self) -> None:
         """Write config.json: from now on the folder is a run."""
-        data = {"format": FORMAT, **self.config.to_dict()}
+        code = self._code_digests()
+        data = {"format": FORMAT, **self.config.to_dict()} | ({"code": code} if code else {})
         write_atomically(self.path / "config.json", to_json(data).encode())
+
+    def check_code(self) -> None:
+        """Raises RunError where the code of a user's loss is another than the run was trained with."""
+        code = self._code_digests()
+        stored = (read_json(self.path / "config.json") or {}).get("code", {}) if code else {}
+        if changed := [name for name, digest in code.items() if stored.get(name, digest) != digest]:
+            raise RunError(
+                f"The code of {', '.join(changed)} has changed since {self.name} was trained; --force trains "
+                "it anew."
+            )
+
+    def _code_digests(self) -> dict[str, str]:
+        return {term.name: external.digest(term.name) for term in self.config.terms if term.external}
 
     def clear(self) -> None:
         """Forget all that an earlier training left; the result goes first, so it never lies."""
@@ -293,6 +308,7 @@ class Store:
         if not isinstance(data, dict):
             raise RunError(f"{path} has no config.json; it is no run, or its training never began.")
         data = dict(data)
+        data.pop("code", None)
         if data.pop("format", None) != FORMAT:
             raise RunError(f"{path / 'config.json'} has another format than this version reads ({FORMAT}).")
         try:

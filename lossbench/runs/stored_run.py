@@ -160,6 +160,7 @@ class StoredRun(UntrainedRun):
     def _loss(self) -> Any:
         from .model import load_model
 
+        self.folder.check_code()
         content = self.folder.read_bytes("model.safetensors")
         return load_model(content, self.config, str(self.folder.path))[1]
 

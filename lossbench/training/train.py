@@ -32,6 +32,8 @@ def train(
     """
     run = store.run(config)
     result = None if force else run.result()
+    if not force:
+        run.check_code()
     if result is None:
         prepare_process(placement.threads)
         # before anything is written: a device or data set that is not there leaves no trace

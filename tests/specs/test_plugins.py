@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 import subprocess
 import sys
 import textwrap
@@ -271,6 +272,51 @@ def test_all_losses_and_an_own_one(mine, monkeypatch, capsys):
     assert main(["compare", "--losses", "all,my_losses:Pull", "--seeds", "1", *QUICK, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [line["loss"] for line in document["settings"]] == ["ring", "softmax", "my_losses:Pull"]
+
+
+def edit(folder, before, after):
+    """Change the user's module, as between two commands."""
+    file = folder / "my_losses.py"
+    file.write_text(file.read_text().replace(before, after))
+    sys.modules.pop("my_losses")
+    linecache.clearcache()
+    for cached in (external.find, catalog.spec, catalog.load):
+        cached.cache_clear()
+
+
+def test_a_run_is_not_shown_or_used_with_other_code_than_it_was_trained_with(mine, capsys):
+    loss = "softmax + 0.01*my_losses:Pull"
+    commands = {
+        "train": ["train", "--loss", loss, *QUICK],
+        "compare": ["compare", "--losses", f"softmax,{loss}", "--seeds", "0", *QUICK],
+        "regions": ["plot", "regions", "--run", "softmax+my"],
+        "loss-surface": ["plot", "loss-surface", "--run", "softmax+my"],
+    }
+    for command in commands.values():
+        assert main(command) == 0
+    edit(mine, "import nn", "import nn  # a comment outside of the class")
+    for command in commands.values():
+        assert main(command) == 0
+    edit(mine, "self.strength * features", "-self.strength * features")
+    capsys.readouterr()
+    for name, command in commands.items():
+        assert main(command) == 1, name
+        output = "".join(capsys.readouterr()).replace("\n", " ")
+        assert "my_losses:Pull has changed since softmax+my" in output and "--force" in output, name
+    assert main(["runs"]) == 0
+    assert main([*commands["train"], "--force"]) == 0
+    for command in commands.values():
+        assert main(command) == 0
+
+
+def test_the_digest_covers_the_users_own_parents(mine):
+    (mine / "my_parents.py").write_text("from my_losses import Pull\nclass Child(Pull):\n    pass\n")
+    before = external.digest("my_parents:Child"), external.digest("pml:CosFaceLoss")
+    sys.modules.pop("my_parents")
+    edit(mine, "strength=0.5", "strength=0.6")
+    assert external.digest("my_parents:Child") != before[0]
+    assert external.digest("pml:CosFaceLoss") == before[1] == ""
+    sys.modules.pop("my_parents")
 
 
 def test_an_installed_package_can_offer_losses(mine, monkeypatch):
