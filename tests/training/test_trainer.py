@@ -170,6 +170,17 @@ def test_stored_model_gives_the_stored_features(tmp_path):
     np.testing.assert_array_equal(loss.directions("weight").numpy(), directions["weight"])
 
 
+@pytest.mark.parametrize("loss", ["ldam", "logit-adjusted"])
+def test_class_counts_of_the_split_are_stored_with_the_model(tmp_path, loss):
+    """A reopened model knows them without the data."""
+    config = small(loss)
+    run(config, tmp_path)
+    folder = Store(tmp_path).run(config)
+    _, stored = load_model(folder.read_bytes("model.safetensors"), config, loss)
+    labels = load_splits(config.split_spec).train.labels
+    assert torch.equal(stored.losses[0].counts, torch.bincount(labels).float())
+
+
 def test_divergence_is_stored_and_keeps_the_last_finite_values(tmp_path):
     """A learning rate that blows the loss up: the run stops, says in which epoch, and stays stopped."""
     config = small("softmax", lr=1e9, network="lenet")
