@@ -15,7 +15,7 @@ from lossbench.__main__ import main
 from lossbench.cli import COMMANDS, Commands
 from lossbench.cli._options import ENGINE_OPTIONS, PLACEMENT_OPTIONS
 from lossbench.cli.plot import FIGURES
-from lossbench.runs.config import LOSS_OPTIONS, RUN_OPTIONS
+from lossbench.runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
 from lossbench.runs.options import Option, default_text
 from lossbench.specs import catalog
 from lossbench.specs.quantities import format_value, metric_title
@@ -149,6 +149,10 @@ VARIANTS = {  # kind: columns after the name
         "weight decay": lambda spec: f"{spec.weight_decay:g}",
     },
     "schedules": {"what it is": lambda spec: spec.summary},
+    "recipes": {
+        "what it is": lambda spec: spec.summary,
+        "of": lambda spec: ", ".join(f"`{loss}`" for loss in spec.losses),
+    },
 }
 
 
@@ -158,6 +162,10 @@ def test_the_list_of_variants_is_fresh(kind):
     columns = VARIANTS[kind]
     rows = [[f"`{name}`", *(column(spec) for column in columns.values())] for name, spec in specs.items()]
     sources = {name: spec.paper if kind == "networks" else spec.source for name, spec in specs.items()}
+    if kind == "recipes":
+        sources |= {
+            name: f"{spec.source}. {spec.departures}" for name, spec in specs.items() if spec.departures
+        }
     lines = [f"- `{name}`: {source}" for name, source in sources.items() if source]
     text = "\n".join([table(["name", *columns], rows), "", "Sources:", "", *lines])
     check_generated(DOCS / "data.md", kind, text)
@@ -199,7 +207,7 @@ def parameter_row(parameter: Any) -> list[str]:
 
 
 def test_the_options_are_fresh():
-    declared = [*LOSS_OPTIONS.values(), *RUN_OPTIONS.values(), *PLACEMENT_OPTIONS.values()]
+    declared = [*LOSS_OPTIONS.values(), RECIPE_OPTION, *RUN_OPTIONS.values(), *PLACEMENT_OPTIONS.values()]
     of_runs = [declared_row(option) for option in declared if option.on_command_line]
     of_engines = [declared_row(option) for option in ENGINE_OPTIONS.values()]
     page = DOCS / "options.md"

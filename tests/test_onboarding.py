@@ -122,42 +122,42 @@ def draw_figure(figure, runs):
         axes.hist(np.linalg.norm(run.splits["test"].features, axis=1), label=run.title)
     axes.legend()
 ''',
-    "optimizers/momentum.py": '''
-"""Stochastic gradient descent with momentum."""
+    "optimizers/heavy_ball.py": '''
+"""Gradient descent with much momentum."""
 
 import torch
 
 from ..specs import OptimizerSpec
-from ._flat import FlatOptimizer
+from ._flat import FlatOptimizer, scaled_parts
 
 SPEC = OptimizerSpec(
-    title="Momentum", summary="gradient descent with momentum", source="a test", lr=0.01, weight_decay=0.0
+    title="Heavy ball", summary="gradient descent with momentum", source="a test", lr=0.01, weight_decay=0.0
 )
 
 
-class Momentum(FlatOptimizer):
+class HeavyBall(FlatOptimizer):
     """`torch.optim.SGD` with momentum 0.9."""
 
-    def __init__(self, network, loss, *, weight_decay, device):
+    def __init__(self, network, loss, *, weight_decay, lr_scale, device):
         super().__init__(
-            [*network.parameters(), *loss.parameters()],
+            scaled_parts(network, loss, lr_scale),
             device,
             torch.optim.SGD,
             momentum=0.9,
             weight_decay=weight_decay,
         )
 ''',
-    "schedules/constant.py": '''
-"""A constant rate."""
+    "schedules/half.py": '''
+"""Half the rate."""
 
 from ..specs import ScheduleSpec
 
-SPEC = ScheduleSpec(title="Constant", summary="the peak rate in every step")
+SPEC = ScheduleSpec(title="Half", summary="half the peak rate in every step")
 
 
-def factor(progress):
+def factor(progress, *, warmup):
     """The factor at `progress` in [0, 1)."""
-    return 1.0
+    return 0.5
 ''',
     "cli/hello.py": '''
 """`lossbench hello`: a greeting."""
@@ -175,11 +175,11 @@ COMMANDS = """
 import sys
 from lossbench.__main__ import main
 
-run = ["--dataset", "stripes", "--epochs", "1", "--device", "cpu", "--optimizer", "momentum"]
+run = ["--dataset", "stripes", "--epochs", "1", "--device", "cpu", "--optimizer", "heavy-ball"]
 for command in (
     ["losses", "half-squared"],
     ["train", "--loss", "half-squared", "--set", "target=2", *run],
-    ["compare", "--losses", "softmax,half-squared", "--metric", "longest", "--schedule", "constant", *run],
+    ["compare", "--losses", "softmax,half-squared", "--metric", "longest", "--schedule", "half", *run],
     ["plot", "features"],
     ["train", "--dataset", "stripes", "--network", "flat", "--epochs", "1", "--device", "cpu"],
     ["plot", "lengths"],

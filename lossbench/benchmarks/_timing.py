@@ -73,7 +73,7 @@ def synchronize(device: torch.device | None) -> None:
 def thread_count(count: int | None) -> Iterator[None]:
     """Compute with so many threads inside the block (None: as many as before)."""
     before = torch.get_num_threads()
-    prepare_process(count)
+    prepare_process(count or before)
     try:
         yield
     finally:

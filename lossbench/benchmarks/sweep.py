@@ -29,7 +29,7 @@ from ..runs.result import Machine, Status
 from ..runs.store import Store
 from ..tables import Table, number_text
 from ..training.device import cores, describe_machine, resolve_device
-from ..training.process import Placement, threads_per_worker
+from ..training.process import Placement, threads_of
 from ._timing import thread_count
 from .result import Benchmark, machine_text
 
@@ -91,7 +91,7 @@ def measure(configs: Sequence[RunConfig], *, workers: int, placement: Placement)
     for config in configs:  # so that the first way does not read the files alone
         load_splits(config.split_spec, placement.data_dir, resolve_device(placement.device))
     ways = [
-        ("one after another", configs, 1, placement._replace(threads=cores())),
+        ("one after another", configs, 1, placement),
         (f"{workers} workers", configs, workers, placement),
     ]
     with thread_count(cores()):
@@ -118,7 +118,7 @@ def _time_sweep(name: str, configs: Sequence[RunConfig], workers: int, placement
     return SweepTiming(
         name,
         workers,
-        placement.threads or threads_per_worker(placement, workers) or cores(),
+        threads_of(configs[0], placement.for_workers(workers)),
         len(configs),
         wall,
         sum(moment - began for moment in monitor.first.values()),

@@ -21,7 +21,9 @@ COMMANDS = (
     *("report", "runs", "losses", "explain", "bench"),
 )
 """All commands, in the order of the help: `name` is the function, or the group, `name` in `cli/name.py`."""
-PANELS = (None, "Loss", "Training", "Data", "Comparison", "Search", "Figure", "Machine", "Output")
+PANELS = (
+    *(None, "Loss", "Training", "Optimizer", "Data", "Comparison", "Search", "Figure", "Machine", "Output"),
+)
 """The headings of options, in the order of every help text."""
 METAVARS = {int: "INTEGER", float: "NUMBER", Path: "PATH"}
 """What stands for a value of a type in the help; TEXT for any other."""

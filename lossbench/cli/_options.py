@@ -12,15 +12,18 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ..engines import EngineOptions
 from ..errors import UsageError
 from ..experiments.grid import parse_values
-from ..runs.config import LOSS_OPTIONS, RUN_OPTIONS
+from ..runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
 from ..runs.options import Option, Options, default_text
 from ..specs import Value
 from ._flags import DEFAULT_RESULTS, Results, Settings, expand_home, flag, parse_settings
+
+if TYPE_CHECKING:
+    from ..training.process import Placement
 
 PLACEMENT_OPTIONS = {
     "device": Option("Device: auto, cpu, cuda, cuda:0 ... or mps.", "Machine", name="device", default="auto"),
@@ -30,6 +33,14 @@ PLACEMENT_OPTIONS = {
         name="data_dir",
         default_text="$LOSSBENCH_DATA, else the user's cache",
         type=Path,
+    ),
+    "threads": Option(
+        "CPU threads of a run.",
+        "Machine",
+        name="threads",
+        default_text="1, or 2 for a large network that trains alone",
+        ge=1,
+        type=int,
     ),
 }
 ENGINE_OPTIONS = {
@@ -59,7 +70,8 @@ def typer_option(option: Option, *, lists: bool = False) -> Any:
         )
     text = f"{text} (default: {default_text(RUN_OPTIONS, option)})."
     callback = expand_home if option.type is Path else None
-    return flag(option.flag, text, option.panel, show_default=False, callback=callback)
+    name = f"{option.flag}/--no-{option.flag[2:]}" if option.type is bool else option.flag
+    return flag(name, text, option.panel, show_default=False, callback=callback)
 
 
 @dataclass(frozen=True)
@@ -93,8 +105,16 @@ class Request:
 
     device: str
     data_dir: Path | None
+    threads: int | None
     engine: EngineOptions
     axes: dict[str, tuple[Value, ...]]
+
+    @property
+    def placement(self) -> Placement:
+        """Where runs execute."""
+        from ..training.process import Placement
+
+        return Placement(self.device, self.data_dir, self.threads)
 
     @property
     def point(self) -> dict[str, Value]:
@@ -128,6 +148,7 @@ def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[
     `--seeds` of its own instead of `--seed`, and a choice of engine.
     """
     of_run = {"lam" if name == "lambda" else name: option for name, option in LOSS_OPTIONS.items()}
+    of_run |= {RECIPE_OPTION.name: RECIPE_OPTION}
     of_run |= {
         name: option
         for name, option in RUN_OPTIONS.items()
@@ -161,6 +182,7 @@ def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[
             request = Request(
                 values["device"] or "auto",
                 values["data_dir"],
+                values["threads"],
                 EngineOptions(engine or "local", *shares),
                 _axes(of_run, values, given.pop("settings")),
             )

@@ -17,7 +17,7 @@ from ..runs.result import Status, diverged_text
 from ..runs.store import RunFolder, Store
 from ..specs import catalog
 from ..specs.quantities import UNSEEN, format_value
-from ..training.process import Placement, StopRequest
+from ..training.process import StopRequest
 from ._options import Request, Storage
 from ._output import (
     RunDisplay,
@@ -51,7 +51,7 @@ def run_configs(
     store = Store(storage.results)
     store.check_writable()
     warn_without_snapshots([store.run(config) for config in configs], storage)
-    placement = Placement(request.device, request.data_dir, snapshots=storage.snapshots)
+    placement = request.placement._replace(snapshots=storage.snapshots)
     expected = estimate(
         configs, store, engine=request.engine, placement=placement, workers=jobs, force=storage.force
     )

@@ -58,12 +58,12 @@ def _train(run: RunFolder, request: Request, storage: Storage) -> RunResult:
         return stored  # without importing torch
     from ..engines.in_process import outcome_of_error
     from ..runs.store import Store
-    from ..training.process import Placement, StopRequest
+    from ..training.process import StopRequest
     from ..training.train import train as train_run
     from ._training import observe_runs
 
     config, store = run.config, Store(storage.results)
-    placement = Placement(request.device, request.data_dir, snapshots=storage.snapshots)
+    placement = request.placement._replace(snapshots=storage.snapshots)
     with StopRequest().watching() as stop, observe_runs(1, request, storage) as (display, tracker):
         try:
             result = train_run(

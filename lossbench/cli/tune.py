@@ -103,9 +103,9 @@ def _tune(request: Request, config: StudyConfig, store: Store, trials: int, jobs
     from ..engines import open_trainer
     from ..experiments.study import tune
     from ..runs.store import Store
-    from ..training.process import Placement, StopRequest
+    from ..training.process import StopRequest
 
-    placement = Placement(request.device, request.data_dir)
+    placement = request.placement
     store = Store(store.root.absolute())  # the start of a worker changes the working directory for a moment
     with ExitStack() as stack:
         trainer = open_trainer(config.default_run, engine=request.engine, placement=placement, workers=jobs)

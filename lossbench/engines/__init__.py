@@ -97,12 +97,11 @@ def open_trainer(
     from ..training.train import train
 
     if engine.name == "local":
-        from ..training.process import threads_per_worker
         from .processes import ProcessExecutor
         from .time_estimate import workers_here
 
         size = 1 if workers is None else workers_here(workers, placement)
-        share = placement._replace(threads=threads_per_worker(placement, size))
+        share = placement.for_workers(size)
         in_worker = _on_executors(lambda store, monitor: ProcessExecutor(store, share, monitor, 1))
         yield (train if size == 1 else in_worker), size
         return

@@ -24,7 +24,7 @@ from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.store import Store
-from ..training.process import STOP_SIGNALS, Placement, StopRequest, threads_per_worker
+from ..training.process import STOP_SIGNALS, Placement, StopRequest
 from .in_process import train_here
 from .scheduler import PAUSE, Executor, ProgressMonitor
 
@@ -50,7 +50,7 @@ class ProcessExecutor(Executor):
     grace = 10.0  # seconds to finish a step and save
 
     def __init__(self, store: Store, placement: Placement, monitor: ProgressMonitor, size: int) -> None:
-        share = placement._replace(threads=threads_per_worker(placement, size))
+        share = placement.for_workers(size)
         self.arguments = (dict(os.environ), store.root, share)
         self.monitor, self.size = monitor, size
         self.idle: list[Worker] = []

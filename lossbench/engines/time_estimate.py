@@ -17,7 +17,7 @@ from ..runs.config import RunConfig
 from ..runs.store import RunFolder, Store
 from ..training.cuda_graph import StepGraph
 from ..training.device import default_workers, resolve_device
-from ..training.process import Placement, prepare_process, threads_per_worker
+from ..training.process import Placement, prepare_process, threads_of
 from ..training.trainer import Trainer
 
 STARTUP = 4.0
@@ -54,7 +54,7 @@ def estimate_time(
     waiting = [config for config in configs if force or not _is_complete(config, store)]
     workers = max(1, min(workers, len(waiting)))
     packed = resolve_device(placement.device).type == "cuda"
-    share = placement if packed else placement._replace(threads=threads_per_worker(placement, workers))
+    share = placement if packed else placement.for_workers(workers)
     threads, seconds_per_epoch = torch.get_num_threads(), dict[tuple[object, ...], float]()
     # when each worker can take its next run
     free = [STARTUP if workers > 1 and not packed else 0.0] * workers
@@ -72,7 +72,7 @@ def estimate_time(
 
 def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> float:
     """About how long so many equal runs take in this process: some of their steps are timed and discarded."""
-    prepare_process(placement.threads)
+    prepare_process(threads_of(config, placement))
     trainers = [
         Trainer(RunFolder(Path(), config), placement, Silent(), lambda: False) for _ in range(together)
     ]

@@ -1,4 +1,4 @@
-"""Compact: the default network, the fastest found that serves every loss well on two CPU cores.
+"""Compact: five convolutions with batch norm, twice the work of `stride3` and a little more accurate.
 
 A 5x5 convolution with stride 2, four unpadded 3x3 convolutions, a hidden layer of 96; batch norm and
 ReLU after each; then the linear feature. No pooling and no PReLU: on a CPU both cost more than they
@@ -11,7 +11,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..specs import NetworkSpec
-from ._feature_layer import FeatureLayer, output_size
+from ._convolutions import convolutions
+from ._feature_layer import FeatureLayer
 
 SPEC = NetworkSpec(
     title="Compact",
@@ -27,22 +28,7 @@ class Compact(nn.Module):
 
     def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        before = input_shape[0]
-        for channels, kernel, stride in _CONVOLUTIONS:
-            layers += [
-                nn.Conv2d(before, channels, kernel, stride, bias=False),
-                nn.BatchNorm2d(channels),
-                nn.ReLU(inplace=True),
-            ]
-            before = channels
-        layers += [
-            nn.Flatten(),
-            nn.Linear(output_size(layers, input_shape), _HIDDEN, bias=False),
-            nn.BatchNorm1d(_HIDDEN),
-            nn.ReLU(inplace=True),
-        ]
-        self.trunk = nn.Sequential(*layers)
+        self.trunk = convolutions(input_shape, _CONVOLUTIONS, hidden=_HIDDEN)
         self.feature = FeatureLayer(_HIDDEN, feature_dim)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,50 +1,19 @@
 """LeNet++: the network of the center-loss paper's MNIST figures.
 
-Six 5x5 convolutions (32, 32, 64, 64, 128, 128), PReLU with one slope per channel after each, a pool
-after every second; 1152 hidden values, then the feature. Source: Wen et al., ECCV 2016, Table 1, and
-the released network, whose last pool is 3x3 with stride 2 where the table prints 2/2,0: 128 x 3 x 3.
-
-Departure: the released network has a PReLU after the feature; here the feature is linear, as in every
-network of this package. Weights start uniform in +-sqrt(3 / fan_in) (Caffe's "xavier"), biases at 0.
+Departure: the released network has a PReLU after the feature (`lenet++-released`); here the feature is
+linear, as in the other networks of this package.
 """
 
-from __future__ import annotations
-
-from torch import Tensor, nn
-
 from ..specs import NetworkSpec
-from ._feature_layer import FeatureLayer, output_size
-from ._prelu import PReLU
+from ._lenet_plus_plus import LeNetPlusPlusBase
 
 SPEC = NetworkSpec(
     title="LeNet++",
     summary="six 5x5 convolutions with PReLU, of the center-loss paper",
     paper="Wen et al., ECCV 2016",
+    threads=2,
 )
-_CHANNELS = (32, 64, 128)
 
 
-class LeNetPlusPlus(nn.Module):
+class LeNetPlusPlus(LeNetPlusPlusBase):
     """Images (B, C, H, W) to features (B, D)."""
-
-    def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        before = input_shape[0]
-        for channels in _CHANNELS:
-            for inputs in (before, channels):
-                layers += [nn.Conv2d(inputs, channels, 5, padding=2), PReLU(channels)]
-            layers.append(nn.MaxPool2d(2) if channels != _CHANNELS[-1] else nn.MaxPool2d(3, 2))
-            before = channels
-        self.trunk = nn.Sequential(*layers)
-        self.feature = FeatureLayer(output_size(layers, input_shape), feature_dim)
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                bound = (3 / layer.weight[0].numel()) ** 0.5
-                nn.init.uniform_(layer.weight, -bound, bound)
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Normalized images (B, C, H, W) to features (B, D) float32."""
-        features: Tensor = self.feature(self.trunk(images))
-        return features

@@ -12,11 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+Part = tuple[Sequence[nn.Parameter], float]
+"""Parameters and the factor on their learning rate."""
 _ALIGNMENT = 16  # numbers: vector units and convolution libraries are fastest on aligned tensors
 
 
 class FlatOptimizer:
-    """A `torch.optim` class, fused, over one tensor for each dtype of the parameters.
+    """A `torch.optim` class, fused, over one tensor for each dtype and learning rate of the parameters.
 
     The parameters stay the same objects with the same shapes and strides; their data and gradients become
     views of the flat tensors. Gradients are zero instead of None between steps: unlike in torch, a parameter
@@ -26,27 +28,35 @@ class FlatOptimizer:
 
     def __init__(
         self,
-        parameters: Sequence[nn.Parameter],
+        parts: Sequence[Part],
         device: torch.device,
         optimizer: type[torch.optim.Optimizer],
         **options: Any,
     ) -> None:
         self.rate: float | Tensor = torch.zeros((), device=device) if device.type == "cuda" else 0.0
-        self.parameters = list(parameters)
+        scales = {parameter: scale for parameters, scale in parts for parameter in parameters}
+        self.parameters = list(scales)
         self._numbers = {parameter: number for number, parameter in enumerate(self.parameters)}
-        trained = [p for p in self.parameters if p.requires_grad]
-        dtypes = dict.fromkeys(p.dtype for p in trained)
-        self._flat = [_FlatParameters([p for p in trained if p.dtype == dtype]) for dtype in dtypes]
+        groups: dict[tuple[torch.dtype, float], list[nn.Parameter]] = {}
+        for parameter, scale in scales.items():
+            if parameter.requires_grad:
+                groups.setdefault((parameter.dtype, scale), []).append(parameter)
+        self._flat = [FlatParameters(group) for group in groups.values()]
+        self._scales = [scale for _, scale in groups]
         fused = device.type in ("cpu", "cuda")
         self._optimizer = optimizer(
-            [flat.values for flat in self._flat], **{"lr": self.rate, "fused": fused, **options}
+            [{"params": [flat.values], "lr": self.rate + 0.0} for flat in self._flat],
+            **{"lr": self.rate, "fused": fused, **options},
         )
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of the next steps."""
         self.rate = self.rate.fill_(rate) if isinstance(self.rate, Tensor) else rate
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.rate
+        for group, scale in zip(self._optimizer.param_groups, self._scales, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * scale)
+            else:
+                group["lr"] = rate * scale
 
     def step(self) -> None:
         """Update the parameters and set their gradients to zero."""
@@ -61,7 +71,8 @@ class FlatOptimizer:
             if stored := self._optimizer.state.get(flat.values):
                 for parameter, entry in zip(flat.parameters, flat.split(stored), strict=True):
                     state[self._numbers[parameter]] = entry
-        group = self._optimizer.state_dict()["param_groups"][0] | {"params": list(self._numbers.values())}
+        group = self._optimizer.state_dict()["param_groups"][0]
+        group |= {"params": list(self._numbers.values()), "lr": self.rate}
         return {"state": state, "param_groups": [group]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -81,7 +92,14 @@ class FlatOptimizer:
         self.set_rate(float(stored_group["lr"]))
 
 
-class _FlatParameters:
+def scaled_parts(network: nn.Module, loss: nn.Module, lr_scale: Mapping[str, float]) -> list[Part]:
+    """The parameters of both modules with the factor of `lr_scale`, which has a key for each part."""
+    return [
+        (list(module.parameters()), lr_scale[name]) for name, module in (("network", network), ("loss", loss))
+    ]
+
+
+class FlatParameters:
     """Parameters of one dtype side by side in `values` (N,), their gradients in `gradients` (N,)."""
 
     def __init__(self, parameters: list[nn.Parameter]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
 from ..specs import OptimizerSpec
-from ._flat import FlatOptimizer
+from ._flat import FlatOptimizer, scaled_parts
 
 SPEC = OptimizerSpec(
     title="AdamW",
@@ -22,10 +24,16 @@ class AdamW(FlatOptimizer):
     """`torch.optim.AdamW` in one fused kernel for all parameters."""
 
     def __init__(
-        self, network: nn.Module, loss: nn.Module, *, weight_decay: float, device: torch.device
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        *,
+        weight_decay: float,
+        lr_scale: Mapping[str, float],
+        device: torch.device,
     ) -> None:
         super().__init__(
-            [*network.parameters(), *loss.parameters()],
+            scaled_parts(network, loss, lr_scale),
             device,
             torch.optim.AdamW,
             betas=BETAS,

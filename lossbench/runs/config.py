@@ -9,9 +9,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from ..errors import UsageError
 from ..files import slug
 from ..records import SplitSpec
 from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog
@@ -21,9 +23,11 @@ FORMAT = 1
 BASE_LOSS = "softmax"  # what an auxiliary term joins when it is named alone
 COMPARED_LOSSES = ("softmax", "center", "arcface")
 DEFAULT_NETWORK = "compact"
+DEFAULT_OPTIMIZER = "adamw"
 DEFAULT_DATASET = "mnist"
 PRECISIONS = ("auto", "fp32", "bf16")
 SAMPLERS = ("auto", "shuffled", "balanced")
+OPTIMIZER = "Optimizer"  # a panel of the help text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +86,7 @@ class RunConfig:
     """Everything that decides what one training learns; each option is declared here and nowhere else.
 
     A field with a default here is left out of the stored JSON when it has that value, so that it can be
-    added without changing the ids of stored runs.
+    added without changing the ids of stored runs; what a command takes by default may be another value.
     """
 
     terms: tuple[Term, ...]
@@ -92,10 +96,57 @@ class RunConfig:
     val_size: Annotated[int, Option("Validation images held out; 0 trains on all.", "Data", source="dataset")]
     epochs: Annotated[int, Option("Epochs.", source="dataset", ge=1, le=100_000, sweep=True)]
     batch_size: Annotated[int, Option("Samples per step.", default=128, ge=1, sweep=True)]
-    optimizer: Annotated[str, Option("Optimizer.", catalog="optimizers", sweep=True)] = "adamw"
-    schedule: Annotated[str, Option("Learning-rate schedule.", catalog="schedules", sweep=True)] = "linear"
-    lr: Annotated[float, Option("Peak learning rate.", source="optimizer", gt=0, sweep=True)]
-    weight_decay: Annotated[float, Option("Weight decay.", source="optimizer", sweep=True)]
+    optimizer: Annotated[
+        str, Option("Optimizer.", OPTIMIZER, default=DEFAULT_OPTIMIZER, catalog="optimizers", sweep=True)
+    ] = "adamw"
+    lr: Annotated[float, Option("Peak learning rate.", OPTIMIZER, source="optimizer", gt=0, sweep=True)]
+    weight_decay: Annotated[float, Option("Weight decay.", OPTIMIZER, source="optimizer", sweep=True)]
+    momentum: Annotated[
+        float | None, Option("Momentum (sgd, muon).", OPTIMIZER, source="optimizer", le=0.999, sweep=True)
+    ] = None
+    nesterov: Annotated[
+        bool | None, Option("Nesterov's momentum (sgd, muon).", OPTIMIZER, source="optimizer")
+    ] = None
+    lr_scale: Annotated[
+        str,
+        Option(
+            "Factor on the learning rate of the network or of the loss's parameters, like loss=10.",
+            OPTIMIZER,
+            default_text="1 for both",
+        ),
+    ] = ""
+    schedule: Annotated[
+        str, Option("Learning-rate schedule.", OPTIMIZER, catalog="schedules", sweep=True)
+    ] = "linear"
+    warmup: Annotated[
+        float,
+        Option(
+            "Fraction of the steps in which the learning rate rises.",
+            OPTIMIZER,
+            source="schedule",
+            le=0.9,
+            sweep=True,
+        ),
+    ] = 0.2
+    milestones: Annotated[
+        tuple[float, ...] | None,
+        Option(
+            "Fractions of the steps after which the learning rate decays (step).",
+            OPTIMIZER,
+            source="schedule",
+        ),
+    ] = None
+    decay: Annotated[
+        float | None,
+        Option(
+            "Factor on the rate at each milestone (step).",
+            OPTIMIZER,
+            source="schedule",
+            gt=0,
+            le=1,
+            sweep=True,
+        ),
+    ] = None
     seed: Annotated[int, Option("Seed of all random numbers.", default=0)]
     precision: Annotated[
         str, Option("Type of the convolutions.", "Machine", default="auto", choices=PRECISIONS)
@@ -180,6 +231,11 @@ class RunConfig:
         return len(dataset_spec(self.dataset).classes) - len(self.unseen)
 
     @property
+    def lr_scales(self) -> dict[str, float]:
+        """The factor on the learning rate of the parameters of `network` and `loss`."""
+        return {"network": 1.0, "loss": 1.0, **parse_scales(self.lr_scale)}
+
+    @property
     def split_spec(self) -> SplitSpec:
         """What decides the splits of the data; runs with the same one share them."""
         return SplitSpec(self.dataset, self.val_size, self.unseen, self.eval_split)
@@ -230,15 +286,27 @@ class RunConfig:
         data: dict[str, Any] = {"terms": terms}
         for name, option in RUN_OPTIONS.items():
             value = getattr(self, name)
-            if name in REQUIRED or value != option.default:
+            if name not in STORED_DEFAULTS or value != STORED_DEFAULTS[name]:
                 data[option.key] = list(value) if isinstance(value, tuple) else value
         return data
 
 
 RUN_OPTIONS = options_of(RunConfig)
 """The options of a run by field name: for the command line, checks and documentation."""
-REQUIRED = {field.name for field in dataclasses.fields(RunConfig) if field.default is dataclasses.MISSING}
-"""The fields that stored JSON always has."""
+STORED_DEFAULTS = {
+    field.name: field.default
+    for field in dataclasses.fields(RunConfig)
+    if field.default is not dataclasses.MISSING
+}
+"""What a field is that stored JSON does not have; the other fields are always there."""
+REQUIRED = {"terms", *RUN_OPTIONS} - STORED_DEFAULTS.keys()
+RECIPE_OPTION = Option(
+    "Recipe, the values that the other options have unless given.",
+    OPTIMIZER,
+    name="recipe",
+    default="fast",
+    catalog="recipes",
+)
 LOSS_OPTIONS = {
     name: Option(text, "Loss", name=name, default_text="the loss's", type=float, sweep=True)
     for name, text in {
@@ -249,6 +317,20 @@ LOSS_OPTIONS = {
     }.items()
 }
 """The weight of a term, and the settings of losses that most papers vary: each has a flag."""
+
+
+def parse_scales(text: str) -> dict[str, float]:
+    """The factors of `--lr-scale`, like `loss=10`, by part. Raises UsageError for anything else."""
+    scales = {}
+    for word in filter(None, text.replace(" ", "").split(",")):
+        part, _, factor = word.partition("=")
+        try:
+            scales[part] = float(factor)
+        except ValueError:
+            scales[part] = math.nan
+        if part not in ("network", "loss") or not 0 <= scales[part] < math.inf:
+            raise UsageError(f"--lr-scale {word[:40]}: write it like loss=10 or network=0.5,loss=2.")
+    return scales
 
 
 def loss_spec(name: str) -> LossSpec:

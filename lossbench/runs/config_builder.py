@@ -9,10 +9,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import UsageError
-from ..specs import Value, catalog
+from ..specs import RecipeSpec, Value, catalog
 from ..specs import plugins as external
 from ..specs.expressions import parse_sum
-from .config import BASE_LOSS, REQUIRED, RUN_OPTIONS, RunConfig, Term, dataset_spec, loss_spec
+from .config import (
+    BASE_LOSS,
+    RECIPE_OPTION,
+    REQUIRED,
+    RUN_OPTIONS,
+    STORED_DEFAULTS,
+    RunConfig,
+    Term,
+    dataset_spec,
+    loss_spec,
+    parse_scales,
+)
 from .options import with_defaults
 
 
@@ -22,22 +33,30 @@ def make_config(
     lam: float | None = None,
     settings: Mapping[str, Value] | None = None,
     as_written: bool = False,
+    recipe: str | None = None,
     **options: Value | None,
 ) -> RunConfig:
     """A config from options by field name; None and absent ones take their defaults.
 
     `loss` is a name or a weighted sum; an auxiliary term named alone joins softmax unless
     `as_written`. `lam` is the weight of the term that has none written; `settings` map `alpha` or
-    `center.alpha` to a value. Raises UsageError with one sentence for a wrong value.
+    `center.alpha` to a value. A recipe replaces the defaults. Raises UsageError with one
+    sentence for a wrong value.
     """
-    values = with_defaults(RUN_OPTIONS, options)
+    training = _recipe(recipe or RECIPE_OPTION.default, [name for name, _ in parse_sum(loss)])
+    values = with_defaults(RUN_OPTIONS, _with_recipe(training, options))
     if values["eval_split"] == "val" and options.get("val_size") == 0:
         raise UsageError("--val-size 0 leaves no images to evaluate on without the test split.")
     class_names = dataset_spec(values["dataset"]).classes
     values["unseen"] = _unseen(values["unseen"], class_names)
+    values["milestones"] = _milestones(values["milestones"])
+    values["lr_scale"] = ",".join(
+        f"{part}={scale:g}" for part, scale in sorted(parse_scales(values["lr_scale"]).items()) if scale != 1
+    )
     shape = (len(class_names) - len(values["unseen"]), values["feature_dim"])
-    weights, target = _weights(loss, lam, shape, as_written)
-    by_term = _settings_by_term(list(weights), settings or {})
+    weights, target = _weights(loss, lam, shape, as_written, training.weights)
+    of_recipe = {k: v for k, v in training.settings.items() if k.partition(".")[0] in weights}
+    by_term = _settings_by_term(list(weights), of_recipe | dict(settings or {}))
     terms = tuple(
         Term(
             name=name,
@@ -57,6 +76,30 @@ def make_config(
     return RunConfig(terms=terms, **values)
 
 
+def _recipe(name: str, losses: Sequence[str]) -> RecipeSpec:
+    """The SPEC of a recipe. Raises UsageError for an unknown one, or where no paper's has all the losses."""
+    spec: RecipeSpec = catalog.spec("recipes", name)
+    if not spec.by_loss:
+        return spec
+    recipes = {other: catalog.spec("recipes", other) for other in catalog.names("recipes")}
+    for recipe in recipes.values():
+        if set(losses) <= set(recipe.losses):
+            return recipe  # type: ignore[no-any-return]
+    offered = "; ".join(f"{key} ({', '.join(each.losses)})" for key, each in recipes.items() if each.losses)
+    raise UsageError(
+        f"--recipe {name}: there is none for {' + '.join(losses)}; "
+        f"any loss can be trained by one of: {offered}."
+    )
+
+
+def _with_recipe(recipe: RecipeSpec, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The given options before those of the recipe; a given optimizer, for example, brings its own rate."""
+    given = {name: value for name, value in options.items() if value is not None}
+    replaced = {name for name, value in given.items() if value != recipe.options.get(name)}
+    kept = {k: v for k, v in recipe.options.items() if RUN_OPTIONS[k].source not in replaced}
+    return kept | given
+
+
 def config_at(loss: str, point: Mapping[str, Value]) -> RunConfig:
     """The config of a loss with a value for each name: `lambda`, a field of RunConfig, or a setting as in
     `--set`. Raises UsageError.
@@ -64,8 +107,9 @@ def config_at(loss: str, point: Mapping[str, Value]) -> RunConfig:
     lam = point.get("lambda")
     if isinstance(lam, str):
         raise UsageError(f"--lambda {lam} is not a number.")
-    options: dict[str, Any] = {name: value for name, value in point.items() if name in RUN_OPTIONS}
-    settings = {name: value for name, value in point.items() if name not in {*RUN_OPTIONS, "lambda"}}
+    names = {*RUN_OPTIONS, RECIPE_OPTION.name}
+    options: dict[str, Any] = {name: value for name, value in point.items() if name in names}
+    settings = {name: value for name, value in point.items() if name not in {*names, "lambda"}}
     return make_config(loss=loss, lam=lam, settings=settings, **options)
 
 
@@ -97,7 +141,7 @@ def _from_json(text: str) -> RunConfig:
 def _from_dict(data: Mapping[str, Any]) -> RunConfig:
     try:
         terms = [(t["name"], float(t["weight"]), dict(t["settings"])) for t in data["terms"]]
-        options = {_FIELDS[key]: value for key, value in data.items() if key != "terms"}
+        options = STORED_DEFAULTS | {_FIELDS[key]: value for key, value in data.items() if key != "terms"}
         settings = {f"{name}.{key}": value for name, _, of_term in terms for key, value in of_term.items()}
         expression = " + ".join(f"{weight!r}*{name}" for name, weight, _ in terms)
         with external.without_external_code():
@@ -119,6 +163,23 @@ def _unseen(unseen: str | Sequence[int], names: Sequence[str]) -> tuple[int, ...
     if len(names) - len(labels) < 2:
         raise UsageError(f"--unseen leaves {len(names) - len(labels)} classes; training needs two.")
     return labels
+
+
+def _milestones(milestones: str | Sequence[float] | None) -> tuple[float, ...] | None:
+    """Rising fractions of training between 0 and 1, from `0.5,0.75` or stored numbers."""
+    if isinstance(milestones, str):
+        try:
+            milestones = [float(word) for word in milestones.split(",")]
+        except ValueError:
+            raise UsageError(f"--milestones {milestones[:40]}: write fractions like 0.5,0.75.") from None
+    if milestones is None:
+        return None
+    values = tuple(milestones)
+    if not all(isinstance(value, float) and 0 < value < 1 for value in values) or values != tuple(
+        sorted(set(values))
+    ):
+        raise UsageError("--milestones are rising fractions of the steps between 0 and 1, like 0.5,0.75.")
+    return values
 
 
 def _labels(word: str, names: Sequence[str]) -> Sequence[int]:
@@ -144,7 +205,11 @@ def lambda_target(parsed: Sequence[tuple[str, float | None]]) -> str | None:
 
 
 def _weights(
-    loss: str, lam: float | None, shape: tuple[int, int], as_written: bool
+    loss: str,
+    lam: float | None,
+    shape: tuple[int, int],
+    as_written: bool,
+    of_recipe: Mapping[str, float],
 ) -> tuple[dict[str, float], str | None]:
     """The weight of each term of a sum by name, and the name of the term that has the weight `lam`."""
     parsed = parse_sum(loss)
@@ -167,7 +232,8 @@ def _weights(
             weight = lam
         if weight is None:
             setting = loss_spec(name).weight if alone else None
-            weight = float(setting.default_for(*shape)) if setting else 1.0
+            default = float(setting.default_for(*shape)) if setting else 1.0
+            weight = of_recipe.get(name, default) if alone else default
         if not 0 <= weight < 1.7e308:  # also an int beyond any float
             raise UsageError(f"The weight of {name} is {str(weight)[:20]}; a weight (lambda) is at least 0.")
         weights[name] = float(weight)

@@ -24,8 +24,9 @@ class Option:
     """One option. A dataclass field is declared as `name: Annotated[type, Option(...)]`.
 
     help: one sentence. panel: the heading of the help text under which it stands.
-    default: the value where none is given. source: instead, the option whose SPEC has the default, as a data
-    set has a number of epochs. default_text: the default in words, where these do not say it.
+    default: the value where none is given (else the field's). source: instead, the option whose SPEC has the
+    default, as a data set has a number of epochs. default_text: the default in words, where these do not say
+    it.
     ge, gt, le: numbers must be at least, more than, at most this. choices: the allowed words.
     catalog: the kind of catalogue entries that it names.
     sweep: whether a sweep takes a list or a range of values. on_command_line: whether there is a flag.
@@ -98,7 +99,8 @@ def options_of(declaration: type) -> dict[str, Option]:
     options = {}
     for field in dataclasses.fields(declaration):
         for option in getattr(hints[field.name], "__metadata__", ()):
-            default = option.default if field.default is dataclasses.MISSING else field.default
+            stored = None if field.default is dataclasses.MISSING else field.default
+            default = stored if option.default is None and not option.source else option.default
             options[field.name] = dataclasses.replace(
                 option,
                 name=field.name,
@@ -112,7 +114,7 @@ def options_of(declaration: type) -> dict[str, Option]:
 def _scalar(hint: Any) -> type:
     """The type of one value as it is typed: `float` of `float | None`, `str` of a tuple."""
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return next((kind for kind in kinds if kind in (int, float, Path)), str)
+    return next((kind for kind in kinds if kind in (int, float, bool, Path)), str)
 
 
 def with_defaults(options: Options, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,8 +127,12 @@ def with_defaults(options: Options, given: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: option.default for name, option in options.items()}
     values |= {name: options[name].check(value) for name, value in given.items() if value is not None}
     for name, option in options.items():
-        if values[name] is None and option.source:
-            values[name] = _default_of(options, option, values[option.source])
+        if not option.source:
+            continue
+        default = _default_of(options, option, values[option.source])
+        if default is None and values[name] is not None and options[option.source].catalog:
+            raise UsageError(f"{option.flag}: {option.source} {values[option.source]} has no such option.")
+        values[name] = default if values[name] is None else values[name]
     return values
 
 
@@ -136,7 +142,8 @@ def default_text(options: Options, option: Option) -> str:
         return option.default_text or str(option.default)
     source = options[option.source]
     value = _default_of(options, option, source.default)
-    return f"the {source.help.rstrip('.').lower()}'s, {value} for {source.default}"
+    shown = {"True": "on", "False": "off"}.get(str(value), str(value).lower())
+    return f"the {source.help.rstrip('.').lower()}'s, {shown} for {source.default}"
 
 
 def _default_of(options: Options, option: Option, entry: Any) -> Any:

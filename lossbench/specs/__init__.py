@@ -35,6 +35,7 @@ from .variants import (
     MetricSpec,
     NetworkSpec,
     OptimizerSpec,
+    RecipeSpec,
     ScheduleSpec,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "MetricSpec",
     "NetworkSpec",
     "OptimizerSpec",
+    "RecipeSpec",
     "ScheduleSpec",
     "Value",
     "angular_margin_setting",

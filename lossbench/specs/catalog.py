@@ -21,15 +21,17 @@ from ..errors import unknown_name
 from . import plugins as external
 from .variants import LossSpec
 
-Kind = Literal["losses", "networks", "optimizers", "schedules", "data", "metrics", "figures"]
+Kind = Literal["losses", "networks", "optimizers", "schedules", "recipes", "data", "metrics", "figures"]
 
 _PACKAGE = Path(__file__).parent.parent
+_FOLDER = {"recipes": "runs/recipes"}  # the others have a package of their name
 _added: dict[tuple[Kind, str], Path] = {}  # entries whose file lies outside this package
 _NOUN = {
     "losses": "loss",
     "networks": "network",
     "optimizers": "optimizer",
     "schedules": "schedule",
+    "recipes": "recipe",
     "data": "data set",
     "metrics": "metric",
     "figures": "figure",
@@ -46,7 +48,7 @@ _SPEC_MODULES = {"specs", "lossbench.specs", "math"}  # what a SPEC may be made 
 @functools.lru_cache
 def names(kind: Kind) -> tuple[str, ...]:
     """All names of the entries of one kind, sorted: those of this package and those `added`."""
-    files = (_PACKAGE / kind).glob("*.py")
+    files = _folder(kind).glob("*.py")
     own = [_name(file.stem) for file in files if not file.stem.startswith("_")]
     return tuple(sorted([*own, *(name for other, name in _added if other == kind)]))
 
@@ -92,7 +94,8 @@ def spec(kind: Kind, name: str) -> Any:
     if kind == "losses" and is_external(name):
         return external.find(name)[1]
     imports, declaration = _declaration(_file(kind, name))
-    globals_: dict[str, Any] = {"__name__": f"lossbench.{kind}._spec", "__package__": f"lossbench.{kind}"}
+    package = f"lossbench.{_FOLDER.get(kind, kind).replace('/', '.')}"
+    globals_: dict[str, Any] = {"__name__": f"{package}._spec", "__package__": package}
     namespace: dict[str, Any] = {}
     exec(imports, globals_)
     exec(declaration, globals_, namespace)  # with two dictionaries it runs as a class body does
@@ -131,7 +134,11 @@ def _file(kind: Kind, name: str) -> Path:
         offered, aliases = (external.offered(), _aliases()) if kind == "losses" else ((), ())
         raise unknown_name(_NOUN[kind], name, [*names(kind), *offered], aliases)
     stem = name.replace("-", "_").replace("+", "_plus")
-    return _added.get((kind, name)) or _PACKAGE / kind / f"{stem}.py"
+    return _added.get((kind, name)) or _folder(kind) / f"{stem}.py"
+
+
+def _folder(kind: Kind) -> Path:
+    return _PACKAGE / _FOLDER.get(kind, kind)
 
 
 def _name(stem: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ..errors import UsageError
@@ -115,32 +115,77 @@ class NetworkSpec:
     """What a network is and where it comes from; its class is built from (input_shape, feature_dim).
 
     smallest_batch: the samples that a training step needs, two with batch norm.
+    threads: CPU threads of a run that trains alone; more than 1 only where that is clearly faster.
     """
 
     title: str
     summary: str
     paper: str = ""
     smallest_batch: int = 1
+    threads: int = 1
+
+
+class _HasOptions:
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of the options of a run that it has; their defaults are its attributes."""
+        return tuple(
+            each.name
+            for each in fields(self)  # type: ignore[arg-type]
+            if each.name not in ("title", "summary", "source") and getattr(self, each.name) is not None
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizerSpec:
-    """What an optimizer is; `lr` (peak learning rate) and `weight_decay` are the defaults that suit it."""
+class OptimizerSpec(_HasOptions):
+    """What an optimizer is, and the defaults that suit it: `lr` is the peak learning rate.
+
+    None is an option that the optimizer does not have.
+    """
 
     title: str
     summary: str
     source: str
     lr: float
     weight_decay: float
+    momentum: float | None = None
+    nesterov: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduleSpec:
-    """What a learning-rate schedule is."""
+class ScheduleSpec(_HasOptions):
+    """What a learning-rate schedule is, and its defaults; None is an option that it does not have.
+
+    warmup: the fraction of the steps in which the rate rises linearly. milestones: the fractions of the
+    steps after which it is multiplied by `decay`.
+    """
 
     title: str
     summary: str
     source: str = ""
+    warmup: float = 0.0
+    milestones: str | None = None
+    decay: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeSpec:
+    """A way of training as data: values of the options of a run that replace their defaults.
+
+    by_loss: stands for the recipe whose `losses` has the loss of the run. settings: of losses, as
+    `center.alpha`; those of losses that a run does not have are left out. weights: lambda of the terms of a
+    sum. departures: what differs from the source.
+    """
+
+    title: str
+    summary: str
+    source: str = ""
+    by_loss: bool = False
+    losses: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    departures: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 
 from ..data import Splits
+from ..runs.config import RunConfig
+from ..specs import catalog
 from .device import cores
 
 # of glibc's malloc.h
@@ -23,8 +25,8 @@ _MAX_BYTES = 2**30
 class Placement(NamedTuple):
     """Where a run executes and what it stores in addition to its result; not part of what it learns.
 
-    threads: None is what torch chooses. snapshots: their number. splits: the data, where this machine has no
-    files of it.
+    threads: of the CPU; None is what the network's SPEC says. snapshots: their number. splits: the data,
+    where this machine has no files of it.
     """
 
     device: str = "auto"
@@ -33,11 +35,23 @@ class Placement(NamedTuple):
     snapshots: int = 0
     splits: Splits | None = None
 
+    def for_workers(self, workers: int) -> Placement:
+        """The placement of each of some runs that train at the same time: a CPU thread each."""
+        return self if workers == 1 or self.threads else self._replace(threads=1)
 
-def prepare_process(threads: int | None) -> None:
+
+def threads_of(config: RunConfig, placement: Placement) -> int:
+    """The CPU threads of a run, on which its rounding depends.
+
+    They follow from the network alone, not from the number of cores, except where there are too few of them:
+    threads that share a core wait for each other.
+    """
+    return placement.threads or min(catalog.spec("networks", config.network).threads, cores())
+
+
+def prepare_process(threads: int) -> None:
     """Set the thread count and deterministic convolutions, and let the process keep the memory it frees."""
-    if threads or torch.get_num_threads() > cores():  # torch knows no quota of a container
-        torch.set_num_threads(threads or cores())
+    torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
     # glibc returns large blocks to the system after every step, and the next step waits for new pages;
     # other C libraries have no mallopt
@@ -45,11 +59,6 @@ def prepare_process(threads: int | None) -> None:
         library = ctypes.CDLL(None)
         library.mallopt(_M_MMAP_THRESHOLD, _MAX_BYTES)
         library.mallopt(_M_TRIM_THRESHOLD, _MAX_BYTES)
-
-
-def threads_per_worker(placement: Placement, workers: int) -> int | None:
-    """Threads of each of some workers that run at the same time; for one worker, what torch chooses."""
-    return placement.threads or (max(1, cores() // workers) if workers > 1 else None)
 
 
 STOP_SIGNALS = tuple(

@@ -10,7 +10,7 @@ from ..runs.config import RunConfig
 from ..runs.result import RunResult, Status, diverged_text
 from ..runs.store import Store
 from .cuda_graph import StepGraph
-from .process import Placement, prepare_process
+from .process import Placement, prepare_process, threads_of
 from .trainer import RunStep, Trainer
 
 
@@ -35,7 +35,7 @@ def train(
     if not force:
         run.check_code()
     if result is None:
-        prepare_process(placement.threads)
+        prepare_process(threads_of(config, placement))
         # before anything is written: a device or data set that is not there leaves no trace
         trainer = Trainer(run, placement, observer, stop, run_step or StepGraph().step_one)
         store.check_writable()

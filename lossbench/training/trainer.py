@@ -7,11 +7,12 @@ epoch.
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -70,10 +71,13 @@ class Trainer:
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.loss = loss.to(self.device)
         self.loss.set_class_counts(torch.bincount(self.splits.train.labels, minlength=self.config.classes))
+        options = {name: value for name, value in self._options("optimizers").items() if name != "lr"}
         self.optimizer: Optimizer = catalog.load("optimizers", self.config.optimizer)(
-            self.network, self.loss, weight_decay=self.config.weight_decay, device=self.device
+            self.network, self.loss, lr_scale=self.config.lr_scales, device=self.device, **options
         )
-        self.schedule: Schedule = catalog.load("schedules", self.config.schedule)
+        self.schedule: Schedule = functools.partial(
+            catalog.load("schedules", self.config.schedule), **self._options("schedules")
+        )
         self.random = Randomness(self.config.seed, "training")
         self.evaluator = Evaluator(self.network, self.loss, self.splits, self.config, self.precision)
         self.snapshots = SnapshotRecorder(self.evaluator, self.steps_per_epoch, placement.snapshots)
@@ -156,6 +160,11 @@ class Trainer:
     def steps_done(self) -> int:
         """Steps since the beginning of the training."""
         return self.epoch * self.steps_per_epoch + self.batch
+
+    def _options(self, kind: Literal["optimizers", "schedules"]) -> dict[str, Any]:
+        """The values of the options that the run's optimizer or schedule has, by name."""
+        name = self.config.optimizer if kind == "optimizers" else self.config.schedule
+        return {option: getattr(self.config, option) for option in catalog.spec(kind, name).options}
 
     def _batches(self, epoch: int) -> Tensor:
         """Indices (steps, B) of the training images of each step."""

@@ -19,7 +19,7 @@ DECAY = 0.05
 def adamw(parameters, weight_decay=DECAY):
     """The first parameter is the network's, the others are the loss's."""
     network, loss = nn.ParameterList(parameters[:1]), nn.ParameterList(parameters[1:])
-    return AdamW(network, loss, weight_decay=weight_decay, device=CPU)
+    return AdamW(network, loss, weight_decay=weight_decay, lr_scale={"network": 1.0, "loss": 1.0}, device=CPU)
 
 
 def parameters(dtype=torch.float32):

@@ -75,8 +75,15 @@ def test_settings_go_to_the_term_that_has_them() -> None:
 
 
 def test_no_option_stays_open() -> None:
+    """None is an option that the run's optimizer or schedule does not have."""
     config = make_config()
-    assert all(value not in (None, "") for value in dataclasses.asdict(config).values())
+    missing = {name for name, value in dataclasses.asdict(config).items() if value is None}
+    of_variants = {name for name, option in RUN_OPTIONS.items() if option.source in ("optimizer", "schedule")}
+    had = {
+        *catalog.spec("optimizers", config.optimizer).options,
+        *catalog.spec("schedules", config.schedule).options,
+    }
+    assert missing == of_variants - had
     assert (config.feature_dim, config.dataset, config.seed, config.val_size) == (2, "mnist", 0, 5000)
     assert make_config(epochs=None, lr=None) == config
 
@@ -236,6 +243,12 @@ def test_an_id_differs_when_any_field_does() -> None:
         "eval_split": ["val"],
         "optimizer": ["other"],
         "schedule": ["other"],
+        "momentum": [0.5],
+        "nesterov": [True, False],
+        "lr_scale": ["loss=2"],
+        "warmup": [0.0],
+        "milestones": [(0.5,), (0.5, 0.75)],
+        "decay": [0.1],
     }
     assert set(changes) == {field.name for field in dataclasses.fields(RunConfig)}
     ids = [plain_config().id]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lossbench.schedules.linear import factor
+from lossbench.schedules.linear import SPEC, factor
 
 
 def test_the_rate_rises_then_falls_to_zero():
-    rates = [factor(step / 1000) for step in range(1000)]
+    rates = [factor(step / 1000, warmup=SPEC.warmup) for step in range(1000)]
     top = int(np.argmax(rates))
     assert 190 <= top <= 210
     assert max(rates) == pytest.approx(1, rel=0.01)
     assert all(np.diff(rates[:top]) > 0)
     assert all(np.diff(rates[top + 1 :]) < 0)
     assert 0 < rates[-1] < 2e-3
+
+
+def test_without_warm_up_it_falls_from_the_first_step():
+    assert [factor(step / 4, warmup=0) for step in range(4)] == [1, 0.75, 0.5, 0.25]

@@ -8,6 +8,10 @@ import sys
 
 import pytest
 
+from lossbench.runs.config_builder import make_config
+from lossbench.training import process
+from lossbench.training.process import Placement, threads_of
+
 _TEN_STEPS = """
 import resource, torch
 from lossbench.training.process import prepare_process
@@ -30,3 +34,15 @@ def test_memory_that_a_step_frees_is_kept_for_the_next():
     ran = subprocess.run([sys.executable, "-c", _TEN_STEPS], capture_output=True, text=True, check=True)
     # of 4 KB each; 300,000 where all is given back, 16,000 where alignment asks for one block more
     assert int(ran.stdout) < 50_000
+
+
+def test_threads_follow_from_the_network_and_the_number_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = make_config(), make_config(network="lenet++")
+    for cores in (2, 16):
+        monkeypatch.setattr(process, "cores", lambda cores=cores: cores)
+        assert threads_of(small, Placement()) == 1
+        assert threads_of(large, Placement()) == 2
+        assert threads_of(large, Placement().for_workers(2)) == 1
+        assert threads_of(small, Placement(threads=4).for_workers(2)) == 4
+    monkeypatch.setattr(process, "cores", lambda: 1)
+    assert threads_of(large, Placement()) == 1, "threads that share a core wait for each other"

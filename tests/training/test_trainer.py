@@ -105,9 +105,9 @@ def test_optimizer_and_schedule_are_those_of_the_config(tmp_path, monkeypatch):
         def set_rate(self, rate):
             super().set_rate(2 * rate)
 
-    new = {"double": Double, "halves": lambda progress: 0.5 if progress < 0.5 else 0.25}
+    new = {"adamw": Double, "linear": lambda progress, *, warmup: warmup if progress < 0.5 else warmup / 2}
     monkeypatch.setattr(catalog, "load", lambda kind, name: new.get(name) or load(kind, name))
-    config, observer = dataclasses.replace(small(epochs=2), optimizer="double", schedule="halves"), Recorder()
+    config, observer = small(epochs=2, optimizer="adamw", schedule="linear", warmup=0.5), Recorder()
     run(config, tmp_path, observer)
     assert [record.learning_rate for record in observer.records] == [config.lr, config.lr / 2]
 

@@ -1,0 +1,1 @@
+"""Recipes, one per file: ways of training as data, named by `--recipe`. Each file is one `SPEC`."""
