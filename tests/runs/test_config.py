@@ -316,7 +316,7 @@ def test_an_id_is_the_same_in_another_process() -> None:
         ({"dataset": "minst"}, "Unknown data set 'minst'; did you mean mnist"),
         (
             {"loss": "center", "settings": {"alpa": 0.5}},
-            "no setting 'alpa'; it has: softmax.bias, center.alpha",
+            "no setting 'alpa'; it has: softmax.bias, softmax.fixed, center.alpha",
         ),
         ({"loss": "center", "settings": {"ring.alpha": 0.5}}, "no setting 'ring.alpha'"),
         ({"loss": "center", "settings": {"center.radius": 0.5}}, "no setting 'radius'"),
