@@ -1,8 +1,8 @@
-"""Stride-3: the default network, the fastest found that serves every loss well on one CPU core.
+"""Stride-3: the network of the fast recipe, half the work of `compact`.
 
 A 7x7 convolution with stride 3, three unpadded 3x3 convolutions, a hidden layer of 96; batch norm and ReLU
-after each; then the linear feature. The stride leaves 8 x 8 values of a 28 x 28 image, so a step costs
-half of one of `compact`; what accuracy that costs, Muon gives back (see results/LOG.md).
+after each; then the linear feature. The stride leaves 8 x 8 values of a 28 x 28 image. Muon gives back most
+of the accuracy that it costs (see results/LOG.md).
 """
 
 from __future__ import annotations

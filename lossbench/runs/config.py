@@ -304,7 +304,7 @@ RECIPE_OPTION = Option(
     "Recipe, the values that the other options have unless given.",
     OPTIMIZER,
     name="recipe",
-    default="fast",
+    default="default",
     catalog="recipes",
 )
 LOSS_OPTIONS = {

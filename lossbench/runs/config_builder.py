@@ -45,6 +45,8 @@ def make_config(
     """
     training = _recipe(recipe or RECIPE_OPTION.default, [name for name, _ in parse_sum(loss)])
     values = with_defaults(RUN_OPTIONS, _with_recipe(training, options))
+    if options.get("epochs") is None:
+        values["epochs"] = max(1, round(values["epochs"] * training.epoch_share))
     if values["eval_split"] == "val" and options.get("val_size") == 0:
         raise UsageError("--val-size 0 leaves no images to evaluate on without the test split.")
     class_names = dataset_spec(values["dataset"]).classes

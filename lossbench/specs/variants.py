@@ -174,7 +174,8 @@ class RecipeSpec:
 
     by_loss: stands for the recipe whose `losses` has the loss of the run. settings: of losses, as
     `center.alpha`; those of losses that a run does not have are left out. weights: lambda of the terms of a
-    sum. departures: what differs from the source.
+    sum. epoch_share: what the data set's number of epochs is multiplied by, unless `options` has another.
+    departures: what differs from the source.
     """
 
     title: str
@@ -185,6 +186,7 @@ class RecipeSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Value] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
+    epoch_share: float = 1.0
     departures: str = ""
 
 

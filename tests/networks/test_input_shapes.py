@@ -20,7 +20,9 @@ def test_a_network_takes_images_of_any_size_and_channels(name: str, shape: tuple
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
-@pytest.mark.parametrize(("name", "smallest"), [("compact", 21), ("lenet", 16), ("lenet++", 12)])
+@pytest.mark.parametrize(
+    ("name", "smallest"), [("compact", 21), ("stride3", 25), ("lenet", 16), ("lenet++", 12)]
+)
 def test_images_too_small_for_a_network_are_refused(name: str, smallest: int) -> None:
     catalog.load("networks", name)((1, smallest, smallest), 2)
     with pytest.raises(UsageError, match=f"Images of {smallest - 1} x 40 are too small"):

@@ -41,7 +41,15 @@ def test_any_loss_can_be_trained_by_a_recipe_that_is_named() -> None:
 
 
 def test_the_default_recipe_is_the_defaults() -> None:
-    assert make_config(recipe="fast") == make_config()
+    assert make_config(recipe="default") == make_config()
+
+
+def test_the_fast_recipe_trains_a_smaller_network_for_fewer_epochs() -> None:
+    for dataset in ("mnist", "digits"):
+        config, usual = make_config(recipe="fast", dataset=dataset), make_config(dataset=dataset)
+        assert (config.network, config.optimizer) == ("stride3", "muon")
+        assert config.epochs == round(usual.epochs * 2 / 3)
+    assert make_config(recipe="fast", epochs=3).epochs == 3
 
 
 @pytest.mark.parametrize("name", catalog.names("recipes"))

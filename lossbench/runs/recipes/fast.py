@@ -1,8 +1,10 @@
-"""Fast: the defaults of all options."""
+"""Fast: a smaller network under Muon for two thirds of the epochs, about a third of the time."""
 
 from ...specs import RecipeSpec
 
 SPEC = RecipeSpec(
     title="Fast",
-    summary="the default of each option, found by measurement to be the fastest that serves every loss",
+    summary="`stride3` under Muon for two thirds of the epochs: a third of the time, slightly less accurate",
+    options={"network": "stride3", "optimizer": "muon"},
+    epoch_share=2 / 3,
 )
