@@ -8,9 +8,13 @@ from typing import Annotated
 from ..errors import LossbenchError, RunError
 from ._flags import DEFAULT_RESULTS, Json, Results, expand_home, flag
 from ._output import print_json, print_message
+from ._selection import Selection, selection_options
 
 
+@selection_options(names=False)
 def report(
+    *,
+    selection: Selection,
     check: Annotated[
         bool, flag("--check", "Write nothing; fail when the page or the README is out of date.")
     ] = False,
@@ -25,19 +29,26 @@ def report(
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Make one page of all tables and figures, with their conditions and commands; refresh the README."""
-    from ..files import write_atomically
+    """Make one page of all tables and figures, with their conditions and commands; refresh the README.
+
+    With options that select runs: a page of the tables and figures that show such runs, and no README.
+    """
+    from ..files import slug, write_atomically
     from ..reports.own_files import check_own
     from ..reports.site import html_page, markdown_page, read_site
     from ..runs.store import Store
 
     store = Store(results)
-    site = read_site(store)
-    if not site.sections:
-        raise RunError(f"There is no table in {store.tables}; `lossbench compare` or `sweep` makes one.")
-    page = output or store.root / "index.html"
+    wanted = selection.filter
+    filtered = wanted.losses is not None or bool(wanted.values)
+    site = read_site(store, wanted.accepts if filtered else None)
+    if not site.sections and not (filtered and (site.pictures or site.links)):
+        of = " of such runs" if filtered else ""
+        raise RunError(f"There is no table{of} in {store.tables}; `lossbench compare` or `sweep` makes one.")
+    label = slug("-".join(filter(None, ["index", *(wanted.losses or ()), selection.label])))
+    page = output or store.root / f"{label}.html"
     pages = {page: html_page(store, site, page.parent)}
-    if output is None:
+    if output is None and not filtered:  # a part of the results has a page of its own
         pages[store.root / "README.md"] = markdown_page(site)
     for path in () if check else pages:
         check_own(path)

@@ -6,16 +6,19 @@ Nothing here depends on the time of day: the same folder gives the same bytes.
 from __future__ import annotations
 
 import base64
+import contextlib
+import dataclasses
 import mimetypes
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from ..errors import RunError
-from ..runs.config import dataset_spec
+from ..errors import LossbenchError, RunError
+from ..runs.config import RunConfig, dataset_spec
+from ..runs.config_builder import config_from_dict
 from ..runs.store import Store
 from ..tables import code, numeric_columns
 from .document import Document, WrittenFile, join_distinct, read_documents
@@ -67,17 +70,22 @@ class Site(NamedTuple):
     log: bool
 
 
-def read_site(store: Store) -> Site:
+def read_site(store: Store, accepts: Callable[[RunConfig], bool] | None = None) -> Site:
     """What the documents of a results folder list, and the figures that none of them lists.
 
-    Raises RunError for a damaged document.
+    With `accepts` only the documents that show an accepted run. Raises RunError for a damaged document.
     """
     documents = read_documents(store)
+    if accepts is not None:
+        documents = {
+            name: each for name, each in documents.items() if any(map(accepts, _configs(store, each)))
+        }
     sections = [_section(store, name, each) for name, each in documents.items() if each.settings]
     alone = [(each.title, file) for each in documents.values() if not each.settings for file in each.files]
     pictures, links = _shown(store, alone)
     listed = {file.path for document in documents.values() for file in document.files}
-    for path in sorted(f"figures/{path.name}" for path in store.figures.glob("[!.]*.*")):
+    unlisted = store.figures.glob("[!.]*.*") if accepts is None else ()
+    for path in sorted(f"figures/{path.name}" for path in unlisted):
         if path.endswith(_EMBEDDED) and path not in listed:
             pictures.append(Picture(path, path, path))
         elif not path.endswith(".json") and path not in listed:
@@ -85,6 +93,17 @@ def read_site(store: Store) -> Site:
     stored = frozenset(path.name for path in store.runs.glob("*"))
     log = (store.root / "LOG.md").exists()
     return Site(sections, pictures, links, stored, log)
+
+
+def _configs(store: Store, document: Document) -> Iterator[RunConfig]:
+    """The configs of the runs that a document shows, as far as this version knows their losses."""
+    for row in document.settings:
+        with contextlib.suppress(LossbenchError):
+            config = config_from_dict(row.config)
+            yield from (dataclasses.replace(config, seed=seed) for seed in row.runs or (config.seed,))
+    for name in (name for file in document.files for name in file.runs):
+        with contextlib.suppress(LossbenchError):
+            yield store.find(name).config
 
 
 def html_page(store: Store, site: Site, folder: Path) -> bytes:

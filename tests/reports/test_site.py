@@ -367,6 +367,26 @@ def test_without_tables_there_is_a_sentence(tmp_path: Path, capsys: Capture) -> 
     assert not list(tmp_path.iterdir())
 
 
+def test_filters_choose_the_tables_and_figures_of_a_page_of_their_own(copied: Path, capsys: Capture) -> None:
+    before = {name: (copied / name).read_bytes() for name in ("index.html", "README.md")}
+    for options, tables in (
+        (["--loss", "softmax"], [COMPARED]),
+        (["--loss", "center"], [COMPARED, SWEPT]),
+        (["--loss", "center", "--lambda", "0.1"], [SWEPT]),
+        (["--seed", "2"], [COMPARED]),
+    ):
+        code, out, err = call(capsys, "--results", copied, *options, "--json")
+        assert code == 0, err
+        found = json.loads(out)
+        assert found["tables"] == tables, options
+        assert Path(found["page"]).name not in before
+    assert {name: (copied / name).read_bytes() for name in before} == before
+    code, _, err = call(capsys, "--results", copied, "--loss", "arcface")
+    assert code == 1 and "no table of such runs" in err
+    code, _, err = call(capsys, "--results", copied, "--loss", "sofmax")
+    assert code == 2 and "did you mean softmax" in err
+
+
 def test_a_damaged_file_is_a_sentence(copied: Path, capsys: Capture) -> None:
     (copied / "tables" / f"{COMPARED}.json").write_text("{")
     code, _, err = call(capsys, "--results", copied)
