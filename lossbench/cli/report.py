@@ -56,15 +56,18 @@ def report(
     if not check:
         for path in stale:
             write_atomically(path, pages[path])
-    if json:
-        names = [section.name for section in site.sections]
-        print_json(
-            {"page": str(page), "tables": names, "stale" if check else "written": list(map(str, stale))}
+    names = [section.name for section in site.sections]
+    found = {"page": str(page), "tables": names, "stale" if check else "written": list(map(str, stale))}
+    if check and stale:
+        error = LossbenchError(
+            f"Out of date: {', '.join(map(str, stale))}; `lossbench report` makes it anew."
         )
+        error.document = found
+        raise error
+    if json:
+        print_json(found)
     elif not check:
         print_message(f"Page: {page}")
-    if check and stale:
-        raise LossbenchError(f"Out of date: {', '.join(map(str, stale))}; `lossbench report` makes it anew.")
 
 
 def _holds(path: Path, content: bytes) -> bool:

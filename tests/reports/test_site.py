@@ -360,7 +360,7 @@ def test_two_commands_that_write_at_once_both_stand_in_the_readme(tmp_path: Path
 
 def test_without_tables_there_is_a_sentence(tmp_path: Path, capsys: Capture) -> None:
     code, out, err = call(capsys, "--results", tmp_path, "--json")
-    assert (code, out) == (1, "")
+    assert (code, json.loads(out)["exit_code"]) == (1, 1)
     assert err.strip() == (
         f"lossbench: There is no table in {tmp_path / 'tables'}; `lossbench compare` or `sweep` makes one."
     )

@@ -66,7 +66,7 @@ def test_training_is_animated(results: Path, tmp_path: Path) -> None:
     run = runs_of(results)["arcface"]
     assert main(["animate", "--run", run, "--results", str(results), "--output", str(path)]) == 0
     with Image.open(path) as animation:
-        assert animation.n_frames == 3
+        assert 2 <= animation.n_frames <= 3  # from where features leave the origin
 
 
 def test_tensorboard_shows_the_images_in_colour(results: Path) -> None:
