@@ -391,6 +391,7 @@ def test_a_failed_run_is_a_document_that_says_why(capsys, tmp_path):
     assert [run["loss_name"] for run in document["runs"]] == ["softmax", "center"]
     assert document["runs"][1]["settings"] == {
         "softmax.bias": False,
+        "softmax.fixed": False,
         "center.lambda": 0.003,
         "center.alpha": 0.5,
     }
