@@ -271,7 +271,10 @@ def test_a_batch_that_is_not_finite_moves_no_state(name, fault, rows):
     before = copy.deepcopy(loss.state_dict())
     loss(broken, y)
     assert all(torch.equal(before[key], value) for key, value in loss.state_dict().items())
-    assert torch.equal(loss(x, y), other(x, y))
+    torch.manual_seed(0)  # for a loss that draws
+    value = loss(x, y)
+    torch.manual_seed(0)
+    assert torch.equal(value, other(x, y))
     assert all(torch.equal(value, other.state_dict()[key]) for key, value in loss.state_dict().items())
 
 
