@@ -4,7 +4,9 @@
 
 The directions m are a simplex equiangular tight frame, to which trained classifiers converge ("neural
 collapse"), so they need not be trained. The loss has the pull of cross-entropy to the own class and no push
-from the others. In the plane: ten narrow rays at even angles.
+from the others. In the plane: ten rays at even angles, which overlap near the origin: 95.5 % of MNIST's test
+images, 96.6 % with length = 10 and soft_start = 0.5 (one run each). The same directions under cross-entropy,
+`fixed` of other classifiers, push classes apart, too.
 
 Departures from the paper: with C > D + 1 classes there is no such frame, and the directions are evenly
 spread ones (36 degrees apart for ten in the plane); no batch norm before the normalisation; the frame is
@@ -28,7 +30,7 @@ class ETF(SampleLoss):
 
     SPEC = LossSpec(
         title="ETF",
-        summary="Dot regression to fixed, evenly spread class directions: narrow rays.",
+        summary="Dot regression to fixed, evenly spread class directions: rays.",
         paper="Yang et al., Inducing Neural Collapse in Imbalanced Learning, NeurIPS 2022, arXiv 2203.09081",
         equation="L = (m_y . h - E)^2 / (2 E),  h = E x / |x|,  fixed m",
         kind="classifier",

@@ -4,8 +4,8 @@
     p_jk = exp(-|x - c_jk|^2 / T) / sum_lm exp(-|x - c_lm|^2 / T)                      (Yang et al. 2018)
 
 The first term is the distance-based cross-entropy, the second the prototype loss, which keeps features near
-their prototype so that unknown samples are far from all. In the plane: ten round blobs around the
-prototypes.
+their prototype so that unknown samples are far from all. In the plane: ten rays that begin beyond the
+prototypes; a lambda of 0.001 does not gather them there.
 
 Departures from the paper: none for one prototype a class, as in the authors' code. Read: functions.py of
 YangHM/Convolutional-Prototype-Learning (dce_loss, pl_loss; tau = 1/T), where the prototypes start at 0 or
@@ -27,7 +27,7 @@ class GCPL(SampleLoss):
 
     SPEC = LossSpec(
         title="GCPL",
-        summary="Softmax of distances to learned prototypes: ten blobs.",
+        summary="Softmax of distances to learned prototypes: ten rays.",
         paper="Yang et al., Robust Classification with Convolutional Prototype Learning, CVPR 2018, "
         "arXiv 1805.03438",
         equation="L = CE(-|x - c|^2 / T, y) + lambda |x - c_y|^2 / 2",

@@ -3,7 +3,7 @@
     L = CE(f, y),  f_j = s cos(theta_j) for j != y,  f_y = s (cos(theta_y) - Delta_y),
     Delta_j = m (min_k n_k / n_j)^(1/4),  n_j samples of class j in training            (Cao et al. 2019)
 
-With equal counts it is CosFace. In the plane: ten narrow rays, with more room beside the rare classes.
+With equal counts it is CosFace. In the plane: ten rays; rare classes are to have more room beside them.
 
 Departures from the paper: scale and margin suit (C, D), because ten directions in a plane satisfy at most m
 = 0.19. Features and weights have unit length, as in the released code (use_norm). The deferred re-weighting
@@ -25,7 +25,7 @@ class LDAM(CosineLoss):
 
     SPEC = LossSpec(
         title="LDAM",
-        summary="Cosine margin that is larger for rarer classes: narrow rays.",
+        summary="Cosine margin that is larger for rarer classes: rays.",
         paper="Cao et al., Learning Imbalanced Datasets with LDAM, NeurIPS 2019, arXiv 1906.07413",
         equation="L = CE(f, y),  f_y = s (cos(theta_y) - m (n_min / n_y)^(1/4)),  f_j = s cos(theta_j)",
         kind="classifier",

@@ -4,13 +4,14 @@
     R = sum_j sum_{k < l} sqrt(2 - 2 w_jk . w_jl) / (C K (K - 1)),  c = cos(theta)          (Qian et al. 2019)
 
 R draws the directions of a class together, so that it keeps only as many apart as it needs. In the plane:
-narrow rays, of which a class may have more than one.
+rays.
 
-Departures from the paper: K = 2 where it has 10, because directions in a plane have no room for more, and
-rows at unit length for features, as there. Inside the root stands 1e-5 more, as in the released code.
-`soft_start` is ours (see _soft_start.py). Read: loss/SoftTriple.py of idstcv/SoftTriple; equation numbers
-not verified. With tau = 0 it is pytorch-metric-learning's SoftTripleLoss, which leaves R out. K = 1, delta
-= 0 is NormFace.
+Departures from the paper: K = 2 where it has 10, because directions in a plane have no room for more. For D =
+2 tau is 2 where it has 0.2: on MNIST 98.9 % of the test images instead of 95.5 % (one run each, chosen by the
+validation images). Rows and features have unit length, as there. Inside the root stands 1e-5 more, as in the
+released code. `soft_start` is ours (see _soft_start.py). Read: loss/SoftTriple.py of idstcv/SoftTriple;
+equation numbers not verified. With tau = 0 it is pytorch-metric-learning's SoftTripleLoss, which leaves R
+out. K = 1, delta = 0 is NormFace.
 """
 
 import torch
@@ -26,7 +27,7 @@ class SoftTriple(CosineLoss):
 
     SPEC = LossSpec(
         title="SoftTriple",
-        summary="Softmax with several directions per class that share softly: narrow rays.",
+        summary="Softmax with several directions per class that share softly: rays.",
         paper="Qian et al., SoftTriple Loss, ICCV 2019, arXiv 1909.05235",
         equation="L = CE(lambda (S - delta [j = y]), y) + tau R,  S_j = sum_k softmax_k(c_jk / gamma) c_jk",
         kind="classifier",
@@ -44,7 +45,11 @@ class SoftTriple(CosineLoss):
     )
     gamma: float = setting(0.1, "temperature of the sharing", gt=0, sweep="0.01:1:log:3", paper="0.1")
     tau: float = setting(
-        0.2, "weight of the distances between directions of a class", ge=0, sweep="0:0.4:lin:3", paper="0.2"
+        lambda classes, dim: 2.0 if dim == 2 else 0.2,
+        "weight of the distances between directions of a class",
+        ge=0,
+        sweep="0:4:lin:3",
+        paper="0.2",
     )
     subcenters: int = setting(2, "directions K per class", ge=1, sweep="1:5:lin:5", paper="10")
     soft_start: float = SOFT_START

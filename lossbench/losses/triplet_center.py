@@ -3,7 +3,8 @@
     L = 1/B sum_i [D(x_i, c_{y_i}) + m - min_{j != y_i} D(x_i, c_j)]_+,  D = |x - c|^2 / 2    (He et al. 2018)
 
 Used as softmax + lambda * triplet-center. The centres are the parameter `centers` (C, D), trained by the
-gradient of this loss like any weight. In the plane: blobs whose distance grows to where the margin holds.
+gradient of this loss like any weight. In the plane: ten rays, as of softmax; only features within the margin
+of another centre are pulled to their own.
 
 Departures from the paper: the mean over the batch where it writes a sum; centres that start uniform in
 +-sqrt(3/D). Read: a review of the paper, and misc/custom_loss.py of
@@ -24,7 +25,7 @@ class TripletCenter(SampleLoss):
 
     SPEC = LossSpec(
         title="Triplet-Center",
-        summary="Nearer to the own centre than to any other, by a margin: separate blobs.",
+        summary="Nearer to the own centre than to any other, by a margin: rays.",
         paper="He et al., Triplet-Center Loss for Multi-View Object Retrieval, CVPR 2018, arXiv 1803.06189",
         equation="L = [|x - c_y|^2 / 2 + m - min_(j != y) |x - c_j|^2 / 2]_+",
         kind="auxiliary",
