@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import re
 import unicodedata
@@ -31,6 +32,7 @@ _NUMBER = re.compile(r"(< )?[+−-]?\d[\d.,]*(e[+−-]?\d+)?(?![\w-])")
 _PIECE = re.compile(r"(?:< )?\S+(?: [=±] \S+)*")  # text that no line break may divide
 _NARROW = 14  # characters to which a column of text is narrowed before another column is left out
 _GAP = 3  # characters between two columns
+_LATEX_WIDTH, _LATEX_GAP = 90, 2  # characters of 7 points in the 345 points of an article's line
 
 
 class Table(NamedTuple):
@@ -75,9 +77,9 @@ def fit_columns(table: Table, width: int) -> tuple[list[Table], list[str]]:
     return parts or [table], []
 
 
-def _break_cells(lines: Sequence[Sequence[str]], width: int) -> Table | None:
+def _break_cells(lines: Sequence[Sequence[str]], width: int, gap: int = _GAP) -> Table | None:
     """The lines, header first, with line breaks in their cells; None where they do not fit."""
-    widths = _column_widths(lines, width - 1)
+    widths = _column_widths(lines, width - 1, gap)
     if widths is None:
         return None
     header, *rows = [
@@ -87,7 +89,7 @@ def _break_cells(lines: Sequence[Sequence[str]], width: int) -> Table | None:
     return Table(header, rows)
 
 
-def _column_widths(lines: Sequence[Sequence[str]], width: int) -> list[int] | None:
+def _column_widths(lines: Sequence[Sequence[str]], width: int, gap: int) -> list[int] | None:
     """Widths of the columns that fit with the gaps between them; the widest are narrowed first."""
     natural, least = [], []
     for heading, *cells in zip(*lines, strict=True):
@@ -99,7 +101,7 @@ def _column_widths(lines: Sequence[Sequence[str]], width: int) -> list[int] | No
         least.append(max(words, whole if numeric else max(pieces, min(whole, _NARROW))))
     for limit in range(max(natural), -1, -1):
         widths = [min(n, max(m, limit)) for n, m in zip(natural, least, strict=True)]
-        if sum(widths) + _GAP * len(widths) <= width:
+        if sum(widths) + gap * len(widths) <= width:
             return widths
     return None
 
@@ -136,23 +138,59 @@ def code(text: str) -> str:
     return f"{fence}{space}{_one_line(text)}{space}{fence}"
 
 
-def to_latex(table: Table, caption: str) -> str:
-    """A LaTeX table with the rules of the booktabs package; numbers to the right."""
-    columns = "".join("r" if numeric else "l" for numeric in numeric_columns(table))
-    header, *rows = [" & ".join(map(latex, line)) + r" \\" for line in (table.header, *table.rows)]
-    body = [r"\toprule", header, r"\midrule", *rows, r"\bottomrule"]
-    return "\n".join(
-        [
+def to_latex(table: Table, caption: str, label: str, comment: str = "") -> str:
+    """LaTeX tables that need no package and fit one column of an article; numbers to the right.
+
+    Columns that do not fit follow in further tables. With booktabs its rules are used.
+    """
+    lines = [list(line) for line in (table.map(_one_line).header, *table.map(_one_line).rows)]
+    numeric = numeric_columns(table)
+    keys = [*numeric, True].index(True) or 1
+    blocks, start = [], keys
+    while True:
+        end = len(numeric)
+        while (
+            end > start + 1
+            and _break_cells(_columns(lines, keys, start, end), _LATEX_WIDTH, _LATEX_GAP) is None
+        ):
+            end -= 1
+        blocks.append((start, end))
+        start = end
+        if start >= len(numeric):
+            break
+    parts = ["% " + _one_line(comment)] if comment else []
+    for number, (start, end) in enumerate(blocks):
+        chosen = _columns(lines, keys, start, end)
+        header, rows, _ = _break_cells(chosen, _LATEX_WIDTH, _LATEX_GAP) or Table(chosen[0], chosen[1:])
+        columns = "".join("r" if each else "l" for each in (*numeric[:keys], *numeric[start:end]))
+        more = " (continued)" if number else ""
+        parts += [
             r"\begin{table}",
-            r"  \centering",
-            rf"  \caption{{{latex(caption)}}}",
+            r"  \providecommand{\toprule}{\hline}\providecommand{\midrule}{\hline}"
+            r"\providecommand{\bottomrule}{\hline}",
+            r"  \centering\scriptsize\setlength{\tabcolsep}{3pt}",
+            rf"  \caption{{{latex(caption + more)}}}",
+            rf"  \label{{{label}{f'-{number + 1}' if number else ''}}}",
             rf"  \begin{{tabular}}{{{columns}}}",
-            *(f"    {line}" for line in body),
+            r"    \toprule",
+            *_latex_rows(header),
+            r"    \midrule",
+            *(line for row in rows for line in _latex_rows(row)),
+            r"    \bottomrule",
             r"  \end{tabular}",
             r"\end{table}",
-            "",
         ]
-    )
+    return "\n".join([*parts, ""])
+
+
+def _columns(lines: Sequence[list[str]], keys: int, start: int, end: int) -> list[list[str]]:
+    return [line[:keys] + line[start:end] for line in lines]
+
+
+def _latex_rows(cells: Sequence[str]) -> list[str]:
+    """A row of cells with line breaks as rows without."""
+    rows = itertools.zip_longest(*(cell.split("\n") for cell in cells), fillvalue="")
+    return ["    " + " & ".join(map(latex, row)) + r" \\" for row in rows]
 
 
 def csv_bytes(lines: Iterable[Sequence[Any]]) -> bytes:

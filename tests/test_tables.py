@@ -6,7 +6,10 @@ import csv
 import io
 import math
 import re
+import shutil
+import subprocess
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -128,7 +131,7 @@ TABLE = Table(["runs", "difference", "p", "seeds", "loss"], [[*row, "1-NN"] for 
 
 def test_numbers_stand_to_the_right() -> None:
     assert to_markdown(TABLE).splitlines()[1] == "| ---: | ---: | ---: | ---: | --- |"
-    assert r"\begin{tabular}{rrrrl}" in to_latex(TABLE, "caption")
+    assert r"\begin{tabular}{rrrrl}" in to_latex(TABLE, "caption", "tab:a")
 
 
 @pytest.mark.parametrize(
@@ -156,10 +159,14 @@ def test_numbers_as_text() -> None:
 
 def test_a_latex_table_line_by_line() -> None:
     table = Table(["loss", "test (%)"], [["a_b & c", "98.92 ± 0.08"], ["[2pt] *", "−1"]])
-    assert to_latex(table, "50 % of {it}").splitlines() == [
+    assert to_latex(table, "50 % of {it}", "tab:x", "made\nhere").splitlines() == [
+        "% made here",
         r"\begin{table}",
-        r"  \centering",
+        r"  \providecommand{\toprule}{\hline}\providecommand{\midrule}{\hline}"
+        r"\providecommand{\bottomrule}{\hline}",
+        r"  \centering\scriptsize\setlength{\tabcolsep}{3pt}",
         r"  \caption{50 \% of \{it\}}",
+        r"  \label{tab:x}",
         r"  \begin{tabular}{lr}",
         r"    \toprule",
         r"    loss & test (\%) \\",
@@ -172,9 +179,25 @@ def test_a_latex_table_line_by_line() -> None:
     ]
 
 
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+@pytest.mark.parametrize("package", ["", r"\usepackage{booktabs}"])
+def test_latex_compiles_as_printed_and_fits_one_column(tmp_path: Path, package: str) -> None:
+    if package and subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True).returncode:
+        pytest.skip("needs the LaTeX package booktabs")
+    cells = [[f"Loss {i}", "λ = 0.003, α = 0.5, s = 16"] + ["98.92 ± 0.08"] * 9 for i in range(9)]
+    table = Table(["loss", "settings"] + ["unseen mAP@R (%)"] * 9, cells)
+    body = to_latex(table, "A & B: 50 %", "tab:a_b", "Intel(R) 100 % _")
+    text = rf"\documentclass{{article}}{package}\begin{{document}}Table~\ref{{tab:a_b}}{body}\end{{document}}"
+    (tmp_path / "a.tex").write_text(text.replace("}%", "}\n%"), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout
+    assert "Overfull" not in done.stdout
+
+
 def test_an_empty_table_is_one() -> None:
     assert to_markdown(Table(["a"], [])).splitlines()[0] == "| a |"
-    assert r"\midrule" in to_latex(Table(["a"], []), "")
+    assert r"\midrule" in to_latex(Table(["a"], []), "", "tab:a")
 
 
 WIDE = Table(

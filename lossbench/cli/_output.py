@@ -8,6 +8,7 @@ import math
 import os
 import shlex
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -66,9 +67,16 @@ def print_json(document: object) -> None:
 
 
 def print_text(text: str = "", style: str | None = None) -> None:
-    """Text on stdout, broken between words."""
+    """Text on stdout, broken between words; continued lines are indented like their first."""
+    lines = []
+    for line in printable(text, sys.stdout).split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()))
+        wrapped = textwrap.wrap(
+            line, _width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        lines += wrapped or [""]
     with _writing():
-        results.print(printable(text, sys.stdout), style=style, width=_width(), crop=False, overflow="ignore")
+        results.print("\n".join(lines), style=style, soft_wrap=True)
 
 
 def print_table(table: Table, title: str = "", more: str = "") -> None:

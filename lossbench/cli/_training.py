@@ -100,6 +100,8 @@ def observe_runs(
 
         with Tracker(display, Store(storage.results), request.data_dir) as tracker:
             yield display, tracker
+            for problem in tracker.problems:
+                print_warning(problem)
 
 
 def fail_if_any(outcomes: Sequence[Outcome], problems: Sequence[str] = ()) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Annotated, Any
 
 import typer
 
+from ..errors import unknown_name
 from ..specs import HyperParameter, LossSpec, catalog
 from ._flags import Json, flag
-from ._output import print_json, print_message, print_table
+from ._output import print_json, print_message, print_table, print_text
 
 
 def losses(
@@ -17,6 +19,9 @@ def losses(
     ] = None,
     classes: Annotated[int, flag("--classes", "Defaults for so many classes.", min=2)] = 10,
     dim: Annotated[int, flag("--dim", "Defaults for so many dimensions.", min=1)] = 2,
+    kind: Annotated[
+        str | None, flag("--kind", "Only classifier, auxiliary or pairs, with what each does (default: all).")
+    ] = None,
     json: Json = False,
 ) -> None:
     """List the losses: kind, settings with default and bounds, paper."""
@@ -24,19 +29,26 @@ def losses(
 
     names = catalog.names("losses") if name is None else (catalog.canonical(name),)
     specs: dict[str, LossSpec] = {each: catalog.spec("losses", each) for each in names}
+    if kind is not None:
+        kinds = {spec.kind for spec in specs.values()}
+        if kind not in kinds:
+            raise unknown_name("kind of losses", kind, kinds)
+        specs = {each: spec for each, spec in specs.items() if spec.kind == kind}
     if json:
         print_json([_document(each, spec, classes, dim) for each, spec in specs.items()])
+    elif kind is not None:
+        rows = [[each, spec.summary] for each, spec in specs.items()]
+        print_table(Table(["loss", "what it does"], rows))
     elif name is None:
-        rows = []
-        for each, spec in specs.items():
-            settings = _all_settings(spec)
-            shown = ", ".join(f"{key}={_default_text(s, classes, dim)}" for key, s in settings.items())
-            rows.append([each, spec.kind, spec.summary, shown, spec.paper])
-        print_table(Table(["loss", "kind", "what it does", "settings", "source"], rows))
+        for each_kind in dict.fromkeys(spec.kind for spec in specs.values()):
+            of_kind = [each for each, spec in specs.items() if spec.kind == each_kind]
+            print_text(f"{each_kind} ({len(of_kind)})", style="bold")
+            print_text(textwrap.indent(", ".join(of_kind), "  "))
+        print_message("`lossbench losses --kind pairs` says what each does, `losses center` all of one.")
     else:
         (spec,) = specs.values()
         aliases = f"\nAlso called {', '.join(spec.aliases)}." if spec.aliases else ""
-        print_message(f"{spec.title}: {spec.summary}\n{spec.equation}\n{spec.paper}{aliases}")
+        print_text(f"{spec.title}: {spec.summary}\n{spec.equation}\n{spec.paper}{aliases}")
         rows = [
             [key, _default_text(s, classes, dim), s.bounds, s.unit, s.paper, s.help]
             for key, s in _all_settings(spec).items()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ..errors import LossbenchError
+from ..errors import LossbenchError, unknown_name
 from ..runs.result import Status, diverged_text
 from ._flags import DEFAULT_RESULTS, Json, Results, flag
 from ._output import print_json, print_message, print_table, print_warning, run_document
@@ -21,10 +22,16 @@ def runs(
     status: Annotated[
         str | None, flag("--status", "Only done, diverged or incomplete runs (default: all).")
     ] = None,
+    sort: Annotated[
+        str, flag("--sort", "oldest, newest, loss, seed, epochs, test or val (accuracy, best first).")
+    ] = "oldest",
+    limit: Annotated[int | None, flag("--limit", "Only the first so many (default: all).", min=1)] = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
     """List stored runs, oldest first."""
+    if sort not in _SORTED:
+        raise unknown_name("order of runs", sort, _SORTED)
     from ..runs.store import Store
     from ..tables import Table
 
@@ -38,13 +45,34 @@ def runs(
         document = _document(run)
         if status in (None, document["status"]):
             documents.append(document)
+    found = len(documents)
+    documents = _SORTED[sort](documents)[:limit]
     if json:
         print_json(documents)
     elif not documents:
         print_message(f"No such run in {results}; `lossbench train` makes one.")
     else:
         header = ["run", "settings", "data", "network", "epochs", "seed", "status", "test (%)", "val (%)"]
-        print_table(Table(header, [_line(document) for document in documents]))
+        optional = ("settings", "network", "val (%)", "data", "epochs")
+        rows = [_line(document) for document in documents]
+        print_table(Table(header, rows, optional), more="--json has all.")
+        if len(documents) < found:
+            print_message(f"{len(documents)} of {found} runs.")
+
+
+def _by(key: Callable[[dict[str, Any]], Any]) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    return lambda documents: sorted(documents, key=key)
+
+
+_SORTED: dict[str, Callable[[list[dict[str, Any]]], list[dict[str, Any]]]] = {
+    "oldest": list,
+    "newest": lambda documents: documents[::-1],
+    "loss": _by(lambda document: (document["loss_name"], document["seed"])),
+    "seed": _by(lambda document: document["seed"]),
+    "epochs": _by(lambda document: document["config"]["epochs"]),
+    "test": _by(lambda document: -(document.get("test_accuracy") or 0)),
+    "val": _by(lambda document: -(document.get("val_accuracy") or 0)),
+}
 
 
 def _document(run: RunFolder) -> dict[str, Any]:

@@ -160,11 +160,15 @@ def markdown(document: Document) -> str:
     return f"## {text}{code(document.command)}\n"
 
 
-def latex(document: Document) -> str:
-    """The tables in LaTeX, conditions in their captions."""
-    return "\n".join(
-        to_latex(table, f"{caption}. {note}") for caption, table, note in captioned_tables(document)
-    )
+def latex(document: Document, name: str) -> str:
+    """The tables in LaTeX, with labels from a name; conditions and machine are comments."""
+    results, *others = captioned_tables(document)
+    caption = f"{results.caption}. Means over seeds with 95 % intervals."
+    comment = f"{results.note} {document.command}"
+    texts = [to_latex(results.table, caption, f"tab:{name}", comment)]
+    for caption, table, note in others:
+        texts.append(to_latex(table, f"{caption}. {note}", f"tab:{name}-against"))
+    return "\n".join(texts)
 
 
 def write_tables(store: Store, name: str, document: Document) -> None:
@@ -173,7 +177,7 @@ def write_tables(store: Store, name: str, document: Document) -> None:
     Raises ForeignFile, before any is written, if one of them is not lossbench's.
     """
     files = {".csv": results_csv(document.settings), ".md": markdown(document).encode()}
-    files[".tex"] = latex(document).encode()
+    files[".tex"] = latex(document, name).encode()
     if document.against:
         files["-against.csv"] = differences_csv(document.against)
     named = {f"{name}{end}": content for end, content in files.items()}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..errors import RunError, UsageError
+from ..errors import RunError, UsageError, first_line
 from ..figures import displayable
 from ..files import refuse_links
 from ..protocols import Observer
@@ -45,6 +45,8 @@ class Tracker:
         _tensorboard()  # before any training
         self.observer, self.store, self.data_dir = observer, store, data_dir
         self.writers: dict[str, SummaryWriter] = {}
+        self.problems: list[str] = []
+        """A sentence for each run whose files could not all be written at its end."""
 
     def __enter__(self) -> Tracker:
         return self
@@ -76,7 +78,12 @@ class Tracker:
     def complete(self, config: RunConfig) -> None:
         """This run is done, now or long ago: everything is written from what it stored."""
         self._close(config.run_name)
-        write_tensorboard(StoredRun(self.store.run(config), self.data_dir))
+        try:
+            write_tensorboard(StoredRun(self.store.run(config), self.data_dir))
+        except Exception as error:  # Matplotlib and its fonts fail in many ways; the other runs go on
+            self.problems.append(
+                f"{config.run_name}: TensorBoard's files are incomplete ({first_line(error)})."
+            )
 
     def _close(self, run: str) -> None:
         if run in self.writers:
@@ -96,7 +103,6 @@ def write_tensorboard(run: StoredRun) -> Path:
             began += record.seconds
             _write_numbers(writer, record, began)
         last = run.epochs[-1].epoch
-        writer.add_image("features", _picture(run), last, began, dataformats="HWC")
         tested = run.splits["test"]
         chosen = np.linspace(0, len(tested.labels) - 1, min(FEATURES, len(tested.labels))).astype(int)
         writer.add_embedding(
@@ -106,6 +112,7 @@ def write_tensorboard(run: StoredRun) -> Path:
             global_step=last,
             tag="test features",
         )
+        writer.add_image("features", _picture(run), last, began, dataformats="HWC")
     return run.folder.path / "tensorboard"
 
 

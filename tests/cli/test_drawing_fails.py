@@ -80,3 +80,19 @@ def test_a_study_is_shown_though_its_figure_fails(tmp_path: Path, capsys: Captur
     said = capsys.readouterr()
     assert "best val_accuracy" in said.out
     assert said.err.splitlines()[-1].endswith("budget-digits-compact.png could not be drawn (RuntimeError).")
+
+
+def test_a_picture_for_tensorboard_that_fails_stops_no_sweep(
+    tmp_path: Path, capsys: Capture, monkeypatch: Any
+) -> None:
+    from lossbench.reports import tensorboard
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such font")
+
+    monkeypatch.setattr(tensorboard, "render_pixels", broken)
+    words = ["compare", "--losses", "softmax,center", "--tensorboard", *QUICK, "--results", str(tmp_path)]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert said.err.count("TensorBoard's files are incomplete (no such font).") == 2
+    assert "Center" in said.out
