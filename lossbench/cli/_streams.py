@@ -7,7 +7,8 @@ import contextlib
 import os
 import sys
 import unicodedata
-from typing import TextIO
+from io import TextIOWrapper
+from typing import TextIO, cast
 
 _ERRORS = "lossbench-spell-out"
 _SPELLED = str.maketrans(
@@ -31,7 +32,7 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         # what a notebook or a test puts there may not know this
         with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors=_ERRORS)  # type: ignore[union-attr]
+            cast(TextIOWrapper, stream).reconfigure(errors=_ERRORS)
 
 
 def printable(text: str, stream: TextIO) -> str:

@@ -100,5 +100,5 @@ def _frame(axes: Axes, count: int, xlabel: str) -> None:
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xticks(range(1, count + 1))
-    axes.set_xlabel(xlabel, wrap=True)
+    axes.set_xlabel(xlabel)
     axes.set_yticks([])

@@ -177,7 +177,8 @@ def test_a_baseline_that_failed_is_counted_and_decides_nothing(
     assert code == 1
     assert "2 of 6 runs failed and 0 diverged" in err
     shown = json.loads(out)
-    assert shown["runs"][:2] == [None, None]
+    assert [run["status"] for run in shown["runs"][:2]] == ["failed", "failed"]
+    assert {run["reason"] for run in shown["runs"][:2]} == {"this loss fails"}
     assert {(entry["n"], entry["unpaired"], entry["verdict"]) for entry in shown["against"]} == {
         (0, 2, "not distinguishable")
     }

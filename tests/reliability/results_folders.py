@@ -42,7 +42,10 @@ def check_whole(folder: Path) -> None:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """All that a folder holds but what a clock said, by file; weights, features and figures as bytes."""
+    """All that a folder holds but what a clock said, by file; weights, features and figures as bytes.
+
+    Digests are of files with such times.
+    """
     found = {}
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))
@@ -59,7 +62,9 @@ def contents(folder: Path) -> dict[str, Any]:
 def _timeless(data: Any) -> Any:
     if isinstance(data, dict):
         return {
-            key: _timeless(value) for key, value in data.items() if not _is_time(key) and key != "command"
+            key: _timeless(value)
+            for key, value in data.items()
+            if not _is_time(key) and key not in ("command", "digests")
         }
     return [_timeless(value) for value in data] if isinstance(data, list) else data
 

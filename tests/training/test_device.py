@@ -84,7 +84,7 @@ def test_a_process_in_a_real_group_uses_one_core_and_one_thread() -> None:
         "from lossbench.runs.config_builder import make_config; "
         "from lossbench.training.device import cores; "
         "from lossbench.training.process import Placement, threads_of; "
-        "print(cores(), threads_of(make_config(network='lenet++'), Placement()))"
+        'print(cores(), threads_of(make_config(network="lenet++"), Placement()))'
     )
     with group_with_quota() as group:
         command = f"echo $$ > {group}/cgroup.procs; exec {sys.executable} -c '{report}'"
