@@ -10,6 +10,7 @@ import typer
 
 from ..errors import UsageError
 from ..runs.config import LOSS_OPTIONS
+from ..runs.config_builder import paper_recipe
 from ..specs import LossSpec, Value
 from ._flags import Json, Settings, flag, parse_settings
 from ._options import typer_option
@@ -49,6 +50,7 @@ def explain(
     weight = _weight(loss, spec, values.pop("lambda", None), classes, dim)
     explanation = explain_loss(loss, values, classes, dim)
     recommended = _recommended(spec, classes, dim)
+    recipe = paper_recipe([loss])
     if json:
         numbers = {
             "loss": loss,
@@ -56,7 +58,8 @@ def explain(
             "dim": dim,
             **({} if weight is None else {"lambda": weight}),
         }
-        print_json({**numbers, **_document(explanation), "recommended": recommended})
+        document = {**numbers, **_document(explanation), "recommended": recommended}
+        print_json({**document, "recipe": dict(recipe.options) if recipe else None})
         return
     results.print(documentation(loss), markup=False)
     results.print()
@@ -76,6 +79,9 @@ def explain(
         print_warning(warning)
     for line in _sentences(explanation, recommended, classes, dim):
         results.print(line, markup=False)
+    if recipe is not None:
+        words = (f"--recipe paper trains as in {recipe.source}: {recipe.summary}.", recipe.departures)
+        results.print(*filter(None, words), markup=False)
     if explanation.curve is not None:
         results.print()
         results.print(_chart(*explanation.curve), markup=False)

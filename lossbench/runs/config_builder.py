@@ -78,20 +78,24 @@ def make_config(
     return RunConfig(terms=terms, **values)
 
 
+def paper_recipe(losses: Sequence[str]) -> RecipeSpec | None:
+    """The SPEC of the recipe that `--recipe paper` stands for under these losses."""
+    recipes: list[RecipeSpec] = [catalog.spec("recipes", name) for name in catalog.names("recipes")]
+    return next((recipe for recipe in recipes if set(losses) <= set(recipe.losses)), None)
+
+
 def _recipe(name: str, losses: Sequence[str]) -> RecipeSpec:
     """The SPEC of a recipe. Raises UsageError for an unknown one, or where no paper's has all the losses."""
     spec: RecipeSpec = catalog.spec("recipes", name)
-    if not spec.by_loss:
-        return spec
-    recipes = {other: catalog.spec("recipes", other) for other in catalog.names("recipes")}
-    for recipe in recipes.values():
-        if set(losses) <= set(recipe.losses):
-            return recipe  # type: ignore[no-any-return]
-    offered = "; ".join(f"{key} ({', '.join(each.losses)})" for key, each in recipes.items() if each.losses)
-    raise UsageError(
-        f"--recipe {name}: there is none for {' + '.join(losses)}; "
-        f"any loss can be trained by one of: {offered}."
-    )
+    recipe = paper_recipe(losses) if spec.by_loss else spec
+    if recipe is None:
+        known = {other: catalog.spec("recipes", other).losses for other in catalog.names("recipes")}
+        offered = "; ".join(f"{other} ({', '.join(names)})" for other, names in known.items() if names)
+        raise UsageError(
+            f"--recipe {name}: there is none for {' + '.join(losses)}; "
+            f"any loss can be trained by one of: {offered}."
+        )
+    return recipe
 
 
 def _with_recipe(recipe: RecipeSpec, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lossbench.errors import UsageError
@@ -115,3 +117,17 @@ def test_stored_runs_without_these_options_are_of_adamw_and_the_linear_schedule(
         0.2,
         None,
     )
+
+
+def test_explain_says_what_the_paper_trains_with(capsys) -> None:
+    from lossbench.__main__ import main
+
+    main(["explain", "center"])
+    text = " ".join(capsys.readouterr().out.split())
+    spec = catalog.spec("recipes", "center-paper")
+    assert spec.source in text
+    assert " ".join(spec.departures.split()) in text
+    main(["explain", "center", "--json"])
+    assert json.loads(capsys.readouterr().out)["recipe"]["network"] == "lenet++-released"
+    main(["explain", "arcface", "--json"])
+    assert json.loads(capsys.readouterr().out)["recipe"] is None
