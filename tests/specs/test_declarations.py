@@ -1,0 +1,80 @@
+"""What SPECs declare, written down by hand: a SPEC cannot be its own reference."""
+
+from __future__ import annotations
+
+import pytest
+
+from lossbench.runs.config_builder import feasibility_warnings, make_config
+from lossbench.specs import catalog
+
+LOWER_IS_BETTER = {
+    *("angular-spread", "angular-spread-gap", "collapse", "davies-bouldin", "ece", "eer", "nll", "spread"),
+    "spread-gap",
+}
+MEASURED_WHEN_ASKED = {
+    *("ami", "nmi", "eer", "map-at-r", "r-precision", "recall-at-1", "roc-auc", "silhouette"),
+    *("tar-at-far-1e-2", "tar-at-far-1e-3", "tar-at-far-1e-4"),
+}
+NEED_PROBABILITIES = {"ece", "nll"}
+AUXILIARY = {"center", "contrastive-center", "git", "island", "range", "ring", "triplet-center"}
+PAIRS = {
+    *("circle-pair", "contrastive", "lifted", "margin-pair", "multi-similarity", "n-pair", "supcon"),
+    "triplet",
+}
+BALANCED = PAIRS | {"range"}
+SWEPT = {
+    "arcface": {"margin", "scale"},
+    "center": {"alpha"},
+    "cosface": {"margin", "scale"},
+    "focal": {"gamma"},
+    "l-softmax": {"margin"},
+    "normface": {"scale"},
+    "poly-1": {"epsilon"},
+    "ring": {"radius"},
+    "softmax": set(),
+    "supcon": {"temperature"},
+    "triplet": {"margin"},
+}
+
+
+def test_directions_of_metrics() -> None:
+    for name in catalog.names("metrics"):
+        spec = catalog.spec("metrics", name)
+        assert spec.higher_is_better == (name not in LOWER_IS_BETTER), name
+        assert spec.cheap == (name not in MEASURED_WHEN_ASKED), name
+        assert (spec.needs == "probabilities") == (name in NEED_PROBABILITIES), name
+
+
+def test_kinds_and_samplers_of_losses() -> None:
+    specs = {name: catalog.spec("losses", name) for name in catalog.names("losses")}
+    assert {name for name, spec in specs.items() if spec.kind == "auxiliary"} == AUXILIARY
+    assert {name for name, spec in specs.items() if spec.kind == "pairs"} == PAIRS
+    assert {name for name, spec in specs.items() if spec.sampler == "balanced"} == BALANCED
+
+
+@pytest.mark.parametrize("name", SWEPT)
+def test_settings_that_tuning_varies(name: str) -> None:
+    settings = catalog.spec("losses", name).settings
+    assert {key for key, setting in settings.items() if setting.sweep} >= SWEPT[name]
+    assert bool(SWEPT[name]) == any(setting.sweep for setting in settings.values())
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings", "warned"),
+    [
+        # ten directions in a plane are 36 degrees = 0.628 rad apart, 1 - cos = 0.191
+        ("arcface", {"margin": 0.62}, ""),
+        ("arcface", {"margin": 0.64}, "margin 0.64 cannot hold"),
+        ("cosface", {"margin": 0.19}, ""),
+        ("cosface", {"margin": 0.2}, "margin 0.2 cannot hold"),
+        ("uniface", {"margin": 0.2}, "margin 0.2 cannot hold"),
+        # ln(9 x 9) over the gap to the mean of the other directions
+        ("normface", {"scale": 16.0}, ""),
+        ("normface", {"scale": 14.0}, "scale 14 is small"),
+        ("oim", {"scale": 14.0}, "scale 14 is small"),
+    ],
+)
+def test_limits_warn_on_the_right_side(loss: str, settings: dict[str, float], warned: str) -> None:
+    warnings = feasibility_warnings(make_config(loss=loss, settings=settings))
+    assert [warning for warning in warnings if warned and warned in warning] == warnings[: bool(warned)]
+    assert len(warnings) == bool(warned)
