@@ -17,7 +17,7 @@ from lossbench.runs.model import build, load_model
 from lossbench.runs.store import Store
 from lossbench.specs import catalog
 from lossbench.training import train as train_module
-from lossbench.training.checkpoint import load_state
+from lossbench.training.checkpoint import load_state, state_bytes
 from lossbench.training.evaluation import Evaluator
 from lossbench.training.process import Placement
 from lossbench.training.trainer import Trainer
@@ -240,6 +240,23 @@ def test_a_resume_state_has_the_entries_of_its_format(tmp_path):
     ]
     assert state["optimizer"]["param_groups"][0]["params"] == list(range(len(parameters)))
     assert {"network", "loss", "snapshots", "threads", "random", "cuda_random"} <= set(state)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "records", "step", "reason"),
+    [(4, 4, 0, "it has 4 epochs"), (2, 1, 5, "it has 1 epochs"), (1, 1, 12, "it has 12 steps of an epoch")],
+)
+def test_a_state_of_an_impossible_moment_is_refused(tmp_path, epoch, records, step, reason):
+    """Of three epochs with twelve steps each."""
+    config = small()
+    with pytest.raises(Interrupted):
+        run(config, tmp_path, Recorder(17))
+    folder = Store(tmp_path).run(config)
+    state = load_state(folder.read_bytes("resume.pt"), "here")
+    state |= {"epoch": epoch, "step": step, "records": state["records"] * records}
+    folder.write_bytes("resume.pt", state_bytes(state))
+    with pytest.raises(RunError, match=reason):
+        run(config, tmp_path)
 
 
 def test_a_damaged_resume_state_is_refused_and_kept(tmp_path):
