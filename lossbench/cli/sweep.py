@@ -37,6 +37,7 @@ def sweep(
 
     axes: dict[str, tuple[Value, ...]] = {**request.axes, "seed": parse_seeds(seeds)}
     configs = expand(loss, axes)
+    axes = {configs[0].setting_name(name): values for name, values in axes.items()}
     varied = varied_axes(configs, axes)
     store = Store(storage.results)
     outcomes = run_configs(configs, request, storage, jobs=jobs or 0)

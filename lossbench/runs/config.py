@@ -274,6 +274,11 @@ class RunConfig:
         value: Value = getattr(self, name)
         return value
 
+    def setting_name(self, name: str) -> str:
+        """The name of a setting such as `center.alpha` without its term, unless two terms have such a one."""
+        key = name.rpartition(".")[2]
+        return key if sum(key in dict(term.settings) for term in self.terms) == 1 else name
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `config_builder.config_from_dict` gives the same config back.
 

@@ -50,10 +50,9 @@ class UntrainedRun:
         settings: dict[str, Value] = {"loss": config.loss}  # its own first: figures prefer them for an axis
         if any(term.has_weight for term in config.terms):
             settings["lambda"] = config.value_of("lambda")
-        keys = [key for term in config.terms for key, _ in term.settings]
         for term in config.terms:
             for key, value in term.settings:
-                settings[key if keys.count(key) == 1 else f"{term.name}.{key}"] = value
+                settings[config.setting_name(f"{term.name}.{key}")] = value
         settings["unseen"] = config.unseen_names
         settings |= {name: value for name, value in fields.items() if name not in ("terms", "seed", "unseen")}
         return settings

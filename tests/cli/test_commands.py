@@ -155,6 +155,13 @@ def test_sweep_trains_a_grid_and_skips_it_the_second_time(capsys, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_swept_setting_may_be_named_with_its_loss(capsys, tmp_path):
+    words = ["--set", "cosface.margin=0.1,0.15", *QUICK, "--epochs", "1", "--jobs", "1", "--json"]
+    code, out, err = call(capsys, "sweep", "--loss", "cosface", *words, "--results", tmp_path)
+    assert code == 0, err
+    assert (tmp_path / "figures" / "sweep-cosface-margin-digits-curves.png").exists()
+
+
 def test_sweep_goes_on_after_a_failure_and_ends_with_1(capsys, tmp_path):
     grid = ["--batch-size", "100,5000", "--dataset", "digits", "--epochs", "1", "--device", "cpu"]
     code, out, err = call(capsys, "sweep", "--loss", "softmax", *grid, "--results", tmp_path)
