@@ -282,12 +282,15 @@ def test_interrupted_by_a_signal_saves_and_exits_130(tmp_path, name):
     """A real process, a real signal in the middle of training; the same command then finishes the run."""
     command = [sys.executable, "-m", "lossbench", "train", "--dataset", "digits", "--epochs", "15"]
     command += ["--device", "cpu", "--results", str(tmp_path)]
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)  # what started the tests may ignore it, as nohup does
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}
     )
+    signal.signal(number, before)
     for line in process.stderr:
         if "epoch 2/" in line:
-            process.send_signal(getattr(signal, name))
+            process.send_signal(number)
             break
     rest = process.stderr.read()
     process.stderr.close()
