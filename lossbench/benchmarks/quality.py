@@ -32,7 +32,7 @@ from ..tables import Table, number_text
 from ..training.cuda_graph import StepGraph
 from ..training.device import describe_machine, resolve_device
 from ..training.evaluation import Evaluator
-from ..training.process import Placement
+from ..training.process import Placement, threads_of
 from ..training.trainer import Trainer
 from ._timing import synchronize, thread_count
 from ._usual import DECAY, DECAY_EVERY, RECIPE, OwnPixels, UsualTraining, loader
@@ -68,7 +68,7 @@ def measure(config: RunConfig, *, target: float, epochs: int, placement: Placeme
 
     Raises DataError when the data set is not there, Diverged.
     """
-    with thread_count(placement.threads):
+    with thread_count(threads_of(config, placement)):
         ours = [_train_ours(config, placement)]
         for shorter in range(1, config.epochs):
             tried = _train_ours(dataclasses.replace(config, epochs=shorter), placement)

@@ -1,4 +1,4 @@
-"""The gain of parallel workers: the same runs one after another with all threads, and on several workers.
+"""The gain of parallel workers: the same runs one after another, and on several workers.
 
 Workers share the cores. Their start (importing torch, reading the data), the evaluation of trained runs and
 the overhead (scheduling runs, waiting for the last) are timed apart. Memory is given with and without the
@@ -28,7 +28,7 @@ from ..runs.config import RunConfig
 from ..runs.result import Machine, Status
 from ..runs.store import Store
 from ..tables import Table, number_text
-from ..training.device import cores, describe_machine, resolve_device
+from ..training.device import describe_machine, resolve_device
 from ..training.process import Placement, threads_of
 from ._timing import thread_count
 from .result import Benchmark, machine_text
@@ -94,7 +94,7 @@ def measure(configs: Sequence[RunConfig], *, workers: int, placement: Placement)
         ("one after another", configs, 1, placement),
         (f"{workers} workers", configs, workers, placement),
     ]
-    with thread_count(cores()):
+    with thread_count(threads_of(configs[0], placement)):
         first, second, third, fourth = (_time_sweep(*way) for way in (*ways, *reversed(ways)))
     alone, together = first.combined_with(fourth), second.combined_with(third)
     machine = describe_machine(resolve_device(placement.device))
@@ -213,6 +213,6 @@ def to_benchmark(config: RunConfig, alone: SweepTiming, together: SweepTiming, m
         "Judging: all splits, after the last epoch, and storing. Overhead: "
         "what a worker spends beyond these and training (the next run, waiting for the last), as a part of "
         "training and judging. Unique memory: what no other process maps, at its most. "
-        f"{machine_text(machine, str(cores()))}"
+        f"{machine_text(machine, str(alone.threads))}"
     )
     return Benchmark("sweep", machine, Table(header, rows), conditions, data)

@@ -63,7 +63,7 @@ Jobs = Annotated[
     int | None,
     flag(
         "--jobs",
-        "Runs trained at the same time, on a share of the cores each; 0: as many as fit "
+        "Runs trained at the same time, on a CPU thread each; 0: as many as fit "
         "(default: 1 for `compare` on a CPU, else 0).",
         "Machine",
         min=0,

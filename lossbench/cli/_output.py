@@ -151,7 +151,7 @@ def _writing() -> Iterator[None]:
 
 
 def _print_stderr(text: str, style: str | None = None) -> None:
-    with contextlib.suppress(OSError):  # nobody can be told
+    with contextlib.suppress(OSError):  # there is nowhere to report it
         messages.print(printable(text, sys.stderr), style=style, soft_wrap=True)
 
 

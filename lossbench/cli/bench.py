@@ -61,7 +61,7 @@ def quality(
     target: Annotated[float, flag("--target", "Test accuracy to reach, in percent.", min=0, max=100)] = 98.5,
     epochs: Annotated[int, flag("--epochs", "Epochs of the public recipe.", min=1)] = 30,
     seed: Annotated[int, flag("--seed", "Seed of both trainings.", min=0)] = 0,
-    threads: Threads = None,
+    threads: Annotated[int | None, flag("--threads", "Threads (default: the network's).", min=1)] = None,
     dataset: Dataset = DEFAULT_DATASET,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -80,9 +80,7 @@ def quality(
 @bench.command()
 def sweep(
     runs: Annotated[int | None, flag("--runs", "Runs (default: two per worker).", min=1)] = None,
-    jobs: Annotated[
-        int, flag("--jobs", "Workers, each on a share of the cores; 0: one per core.", min=0)
-    ] = 0,
+    jobs: Annotated[int, flag("--jobs", "Workers, each on a CPU thread; 0: one per core.", min=0)] = 0,
     epochs: Annotated[int, flag("--epochs", "Epochs of each run.", min=1)] = 1,
     network: Network = DEFAULT_NETWORK,
     dataset: Dataset = DEFAULT_DATASET,

@@ -36,7 +36,7 @@ Jobs = Annotated[
     int | None,
     flag(
         "--jobs",
-        "Trials at the same time, on a share of the cores each; 0: as many as fit "
+        "Trials at the same time, on a CPU thread each; 0: as many as fit "
         "(default: 1, on Ray as many as fit).",
         "Machine",
         min=0,

@@ -1,4 +1,4 @@
-"""Runs in worker processes on this machine, each with its share of the cores.
+"""Runs in worker processes on this machine, each on a CPU thread unless it has more.
 
 A worker imports torch and loads the data once for all its runs. One that dies takes nothing with it.
 """

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
-from ._feature_layer import output_size
+from ._feature_layer import FeatureLayer, output_size
 
 
-def convolutions(
-    input_shape: tuple[int, int, int], layers: Sequence[tuple[int, int, int]], *, hidden: int
-) -> nn.Sequential:
-    """Images (B, C, H, W) to hidden values (B, hidden); `layers` are (channels, kernel, stride), unpadded."""
-    modules: list[nn.Module] = []
-    before = input_shape[0]
-    for channels, kernel, stride in layers:
-        modules += [
-            nn.Conv2d(before, channels, kernel, stride, bias=False),
-            nn.BatchNorm2d(channels),
+class ConvolutionalNetwork(nn.Module):
+    """Images (B, C, H, W) to features (B, D). A subclass says its `convolutions` and its `hidden` values."""
+
+    convolutions: ClassVar[tuple[tuple[int, int, int], ...]]
+    """Channels, kernel and stride of each; none is padded."""
+    hidden: ClassVar[int] = 96
+
+    def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = input_shape[0]
+        for channels, kernel, stride in self.convolutions:
+            layers += [
+                nn.Conv2d(before, channels, kernel, stride, bias=False),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+            ]
+            before = channels
+        layers += [
+            nn.Flatten(),
+            nn.Linear(output_size(layers, input_shape), self.hidden, bias=False),
+            nn.BatchNorm1d(self.hidden),
             nn.ReLU(inplace=True),
         ]
-        before = channels
-    modules += [
-        nn.Flatten(),
-        nn.Linear(output_size(modules, input_shape), hidden, bias=False),
-        nn.BatchNorm1d(hidden),
-        nn.ReLU(inplace=True),
-    ]
-    return nn.Sequential(*modules)
+        self.trunk = nn.Sequential(*layers)
+        self.feature = FeatureLayer(self.hidden, feature_dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalized images (B, C, H, W) to features (B, D) float32."""
+        features: Tensor = self.feature(self.trunk(images))
+        return features

@@ -8,30 +8,17 @@ a high learning rate finish in six epochs (see results/LOG.md for what else was 
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-
 from ..specs import NetworkSpec
-from ._convolutions import convolutions
-from ._feature_layer import FeatureLayer
+from ._convolutions import ConvolutionalNetwork
 
 SPEC = NetworkSpec(
     title="Compact",
     summary="five strided or unpadded convolutions with batch norm, made for speed",
     smallest_batch=2,
 )
-_CONVOLUTIONS = ((32, 5, 2), (32, 3, 1), (32, 3, 1), (32, 3, 1), (48, 3, 1))  # channels, kernel, stride
-_HIDDEN = 96
 
 
-class Compact(nn.Module):
+class Compact(ConvolutionalNetwork):
     """Images (B, C, H, W) to features (B, D)."""
 
-    def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
-        super().__init__()
-        self.trunk = convolutions(input_shape, _CONVOLUTIONS, hidden=_HIDDEN)
-        self.feature = FeatureLayer(_HIDDEN, feature_dim)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Normalized images (B, C, H, W) to features (B, D) float32."""
-        features: Tensor = self.feature(self.trunk(images))
-        return features
+    convolutions = ((32, 5, 2), (32, 3, 1), (32, 3, 1), (32, 3, 1), (48, 3, 1))
