@@ -16,9 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Splits
-from ..protocols import Silent
 from ..randomness import seeded
-from ..records import LabelledImages
+from ..records import LabelledImages, Silent
 from ..runs.config import dataset_spec
 from ..runs.config_builder import make_config
 from ..runs.result import Machine

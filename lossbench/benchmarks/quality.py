@@ -21,9 +21,8 @@ from torch import nn
 from ..data import Splits, load_splits
 from ..errors import Diverged
 from ..losses import WeightedSum
-from ..protocols import Silent
 from ..randomness import seeded
-from ..records import EpochRecord, LabelledImages
+from ..records import EpochRecord, LabelledImages, Silent
 from ..runs.config import RunConfig
 from ..runs.model import build
 from ..runs.result import Machine, Status

@@ -22,8 +22,7 @@ import numpy as np
 from ..data import load_splits
 from ..engines import run_all
 from ..errors import RunError
-from ..protocols import Silent
-from ..records import EpochRecord
+from ..records import EpochRecord, Silent
 from ..runs.config import RunConfig
 from ..runs.result import Machine, Status
 from ..runs.store import Store

@@ -20,8 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..data import epoch_batches, load_splits
 from ..errors import UsageError
-from ..protocols import Silent
 from ..randomness import seeded
+from ..records import Silent
 from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig, dataset_spec
 from ..runs.config_builder import make_config
 from ..runs.model import build

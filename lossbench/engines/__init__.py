@@ -15,8 +15,7 @@ from .options import LOCAL, EngineOptions
 
 if TYPE_CHECKING:
     from ..data import Splits
-    from ..protocols import Observer
-    from ..records import SplitSpec
+    from ..records import Observer, SplitSpec
     from ..runs.config import RunConfig
     from ..runs.outcome import Outcome
     from ..runs.result import RunResult

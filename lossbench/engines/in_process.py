@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from ..errors import Busy, Diverged, Interrupted, LossbenchError
-from ..protocols import Observer
+from ..records import Observer
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status

@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..errors import LossbenchError, RunError
-from ..protocols import Observer
-from ..records import EpochRecord
+from ..records import EpochRecord, Observer
 from ..runs.config import RunConfig
 from ..runs.outcome import STORED, Outcome
 from ..runs.result import Status

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from ..errors import DataError, LossbenchError
-from ..protocols import Silent
+from ..records import Silent
 from ..runs.config import RunConfig
 from ..runs.store import RunFolder, Store
 from ..training.cuda_graph import StepGraph

@@ -25,8 +25,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import Diverged, Interrupted, RunError, UsageError
 from ..files import file_lock
-from ..protocols import Observer
-from ..records import EpochRecord
+from ..records import EpochRecord, Observer
 from ..runs.measurement import measure_stored
 from ..runs.result import RunResult
 from ..runs.store import RunFolder, Store

@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..protocols import RunView
+from ..records import RunView
 from ._style import note
 
 _ROW = 5  # panels

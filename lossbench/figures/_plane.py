@@ -11,8 +11,7 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.lines import Line2D
 
 from ..metrics import class_means, unit
-from ..protocols import RunView
-from ..records import Embedding
+from ..records import Embedding, RunView
 from ._style import UNSEEN, color, draw_name, draw_points, ground, ink, ray
 
 _RING_DEPTH = 0.1

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ..errors import RunError
-from ..protocols import RunView
-from ..records import Embedding
+from ..records import Embedding, RunView
 from ._plane import Panel
 
 _MOST = 3000  # points of each split that t-SNE and UMAP place: minutes otherwise

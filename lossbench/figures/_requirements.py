@@ -8,8 +8,7 @@ import numpy as np
 
 from ..errors import RunError, UsageError
 from ..metrics import class_means, unit
-from ..protocols import RunView
-from ..records import Embedding
+from ..records import Embedding, RunView
 
 
 def split_of(run: RunView, split: str) -> Embedding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import RunError, UsageError
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import SYMBOLS, Value
 from ..specs.quantities import in_unit
 

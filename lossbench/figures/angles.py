@@ -14,8 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..metrics import angles, unit
-from ..protocols import RunView
-from ..records import Snapshots
+from ..records import RunView, Snapshots
 from ..specs import FigureSpec
 from ._layout import set_size, title_lines
 from ._requirements import mean_directions, split_of

@@ -15,7 +15,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import FigureSpec
 from ._layout import grid_shape, panels, set_size, title_lines
 from ._requirements import split_of

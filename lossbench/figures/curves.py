@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import FigureSpec
 from ..specs.quantities import bounds, metric_title
 from ..statistics import mean_interval

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import FigureSpec
 from ._layout import legend_below, set_size, title_lines
 from ._plane import Panel, draw_plane, draw_ring, mark_handles

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import FigureSpec
 from ._images import displayable
 from ._layout import set_size

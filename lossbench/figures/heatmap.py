@@ -15,7 +15,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from ..errors import RunError
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import FigureSpec, Value
 from ..specs.quantities import bounds, higher_is_better, interval_text, metric_title
 from ..statistics import Interval, mean_interval

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import FigureSpec, Value
 from ._layout import grid_shape, legend_below, panels, set_size
 from ._plane import draw_plane, mark_handles

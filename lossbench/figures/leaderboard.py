@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import FigureSpec
 from ..specs.quantities import bounds, higher_is_better, interval_text, metric_title
 from ..statistics import Interval, mean_interval

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ..metrics import unit
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import FigureSpec
 from ._layout import run_panels
 from ._plane import plane_grid

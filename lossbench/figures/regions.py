@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..errors import RunError
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import FigureSpec
 from ._layout import legend_below, run_panels
 from ._plane import draw_plane, mark_handles, plane_grid

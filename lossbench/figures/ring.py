@@ -16,8 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
-from ..protocols import RunView
-from ..records import Embedding
+from ..records import Embedding, RunView
 from ..specs import FigureSpec
 from ._layout import run_panels
 from ._plane import draw_rays

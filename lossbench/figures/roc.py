@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 
 from ..errors import RunError
 from ..metrics import Roc, measure, roc
-from ..protocols import RunView
-from ..records import Embedding, MetricInput
+from ..records import Embedding, MetricInput, RunView
 from ..specs import FigureSpec
 from ._layout import set_size
 from ._requirements import split_of

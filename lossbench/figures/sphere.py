@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 
 from ..metrics import unit
-from ..protocols import RunView
-from ..records import Embedding
+from ..records import Embedding, RunView
 from ..specs import FigureSpec
 from ._layout import set_size
 from ._requirements import mean_directions, require_dimension, split_of

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import RunError
-from ..protocols import RunView
+from ..records import RunView
 from ..specs import FigureSpec, neighbour_angle
 from ._layout import set_size
 from ._style import FAINT, PALETTE, note, ray

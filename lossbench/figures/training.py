@@ -17,8 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..errors import RunError
-from ..protocols import RunView
-from ..records import EpochRecord
+from ..records import EpochRecord, RunView
 from ..specs import FigureSpec
 from ._layout import grid_shape, set_size
 from ._settings import grouped

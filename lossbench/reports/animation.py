@@ -15,8 +15,7 @@ from PIL import Image
 
 from ..errors import RunError, UsageError
 from ..figures import PANEL, Panel, features, first_visible, ink, ray, set_size, title_lines, to_plane
-from ..protocols import RunView
-from ..records import Embedding
+from ..records import Embedding, RunView
 from .figure_files import check_choice, describe, render_pixels
 from .own_files import write_own
 

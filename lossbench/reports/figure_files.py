@@ -19,7 +19,7 @@ from ..errors import RunError, UsageError
 from ..experiments.comparison import ComparisonRow, compare_losses
 from ..experiments.tuning_result import TuningResult
 from ..figures import STYLES, budget, check_measured, critical_difference, forest
-from ..protocols import RunView
+from ..records import RunView
 from ..runs.config import BASE_LOSS
 from ..runs.stored_run import StoredRun
 from ..specs import FigureSpec, Value, catalog

@@ -19,8 +19,7 @@ import torch
 from ..errors import RunError, UsageError, first_line
 from ..figures import displayable
 from ..files import refuse_links
-from ..protocols import Observer
-from ..records import EpochRecord
+from ..records import EpochRecord, Observer
 from ..runs.config import RunConfig
 from ..runs.store import RunFolder, Store
 from ..runs.stored_run import StoredRun

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import Diverged
-from ..protocols import Observer
+from ..records import Observer
 from ..runs.config import RunConfig
 from ..runs.result import RunResult, Status, diverged_text
 from ..runs.store import Store

@@ -21,9 +21,8 @@ from .. import __version__
 from ..data import SPLIT_SEED, epoch_batches, load_splits, normalize, on_device
 from ..errors import Interrupted, RunError, UsageError, first_line
 from ..optimizers import Optimizer
-from ..protocols import Observer
 from ..randomness import Randomness
-from ..records import EpochRecord
+from ..records import EpochRecord, Observer
 from ..runs.config import dataset_spec
 from ..runs.model import build, model_bytes
 from ..runs.result import RunResult, Status

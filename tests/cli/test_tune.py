@@ -10,7 +10,7 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.engines import open_trainer
-from lossbench.protocols import Silent
+from lossbench.records import Silent
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
 from lossbench.training.process import Placement

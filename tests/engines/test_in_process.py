@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from lossbench.data._batches import epoch_batches
 from lossbench.engines.in_process import GroupExecutor
 from lossbench.engines.scheduler import ProgressMonitor, Scheduler
-from lossbench.protocols import Silent
+from lossbench.records import Silent
 from lossbench.runs.store import RunFolder, Store
 from lossbench.specs import catalog
 from lossbench.training.cuda_graph import StepGraph

@@ -115,7 +115,7 @@ def _warm_up() -> None:
     """Import what commands import, and load the data; nothing that starts a thread, which no fork inherits."""
     from lossbench.cli import _training  # noqa: F401
     from lossbench.engines import processes  # noqa: F401
-    from lossbench.protocols import Silent
+    from lossbench.records import Silent
     from lossbench.runs.config_builder import make_config
     from lossbench.runs.store import RunFolder
     from lossbench.specs import catalog

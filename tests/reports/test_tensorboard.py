@@ -22,7 +22,7 @@ from PIL import Image
 
 from lossbench.__main__ import main
 from lossbench.errors import Interrupted
-from lossbench.protocols import Silent
+from lossbench.records import Silent
 from lossbench.reports import tensorboard as tracking
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import RunFolder, Store

@@ -21,8 +21,7 @@ from PIL import Image
 from ...errors import RunError
 from ...figures import displayable, first_visible, plane_limit, setting_text, to_plane, varied
 from ...metrics import angles, class_means, measure, probabilities, unit
-from ...protocols import RunView
-from ...records import Embedding, MetricInput
+from ...records import Embedding, MetricInput, RunView
 from ...specs import catalog
 from ...specs.quantities import format_value, metric_title
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import UsageError
 from ...figures import UNSEEN, colors
-from ...protocols import RunView
+from ...records import RunView
 from ..own_files import with_digest, write_own
 from .data import run_data, run_labels
 
