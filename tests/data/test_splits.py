@@ -129,6 +129,12 @@ def test_a_validation_split_that_leaves_too_little_is_refused(size: int) -> None
         load_splits(SplitSpec("digits", size))
 
 
+@pytest.mark.parametrize("size", [1, 1423])
+def test_the_smallest_and_the_largest_validation_split(size: int) -> None:
+    splits = load_splits(SplitSpec("digits", size))
+    assert [len(part.labels) for part in splits] == [1433 - size, size, 364, 0]
+
+
 def test_labels_outside_the_classes_are_refused(tmp_path: Path) -> None:
     write_data_set(tmp_path, "FashionMNIST", labels=torch.arange(50) % 10)
     assert len(load_splits(SplitSpec("fashion-mnist", 10), tmp_path).val.labels) == 10

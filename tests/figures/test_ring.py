@@ -89,6 +89,19 @@ def test_weights_are_rays_and_names_stand_outside():
         assert turned(np.array(names[str(label)]) @ _rotation(label)) == pytest.approx(0, abs=0.1)
 
 
+@pytest.mark.parametrize("noise", [0.02, 0.3])
+def test_a_name_stands_beyond_the_profile_of_its_class_and_inside_the_axes(noise):
+    part = embedding(400, noise=noise)
+    highest = max(ring.density(turned(part.features[part.labels == label])).max() for label in range(10))
+    axes, _ = drawn(part, highest=highest)
+    names = {artist.get_text(): artist.get_position() for artist in artists(axes, "class-glyph")}
+    for label in range(10):
+        (profile,) = artists(axes, f"profile-{label}")
+        beyond = np.linalg.norm(names[str(label)]) - np.linalg.norm(profile.get_xy(), axis=1).max()
+        assert 0.05 < beyond < 0.2
+        assert np.abs(names[str(label)]).max() < axes.get_xlim()[1]
+
+
 def _rotation(label):
     x, y = directions()[label]
     return np.array([[x, -y], [y, x]])

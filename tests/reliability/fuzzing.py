@@ -55,8 +55,8 @@ def loss(content: bytes) -> None:
     text = content.decode("utf-8", "replace").replace(":", "")
     try:
         assert make_config(loss=text, dataset="digits").terms
-    except UsageError:
-        pass
+    except UsageError as error:
+        assert str(error)
 
 
 def ranges(content: bytes) -> None:
@@ -88,21 +88,21 @@ def store(content: bytes) -> None:
     if not run.path.exists():
         run.begin()
     kind, content = (content[0] % len(names), content[1:]) if content else (0, b"")
-    read = (
-        lambda: Store(FOLDER / "results").find(run.name),
-        run.result,
-        run.epochs,
-        run.metrics,
-        run.features,
-        run.snapshots,
+    read: Callable[[], object] = (
+        lambda: Store(FOLDER / "results").find(run.name).config == CONFIG,
+        lambda: run.result().run == run.name,
+        lambda: all(type(record.epoch) is int for record in run.epochs()),
+        lambda: isinstance(run.metrics(), dict),
+        lambda: all(part.features is not None for part in run.features()[0].values()),
+        lambda: run.snapshots().features is not None,
     )[kind]
     path = run.path / names[kind]
     before = path.read_bytes() if kind == 0 else None
     path.write_bytes(content)
     try:
-        read()
-    except RunError:
-        pass
+        assert read(), names[kind]
+    except RunError as error:
+        assert names[kind] in str(error)
     finally:
         path.unlink() if before is None else path.write_bytes(before)
 

@@ -188,6 +188,19 @@ def test_a_resume_state_comes_back_bit_for_bit() -> None:
         assert_identical(dict(state[key]) if key == "network" else state[key], again[key])
 
 
+@pytest.mark.parametrize("device", ["cuda:0", "mps"])
+def test_a_state_saved_on_another_device_is_read_on_this_one(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:  # what torch writes beside the numbers of a tensor there
+        patch.setattr(torch.serialization, "location_tag", lambda storage: device)
+        content = state_bytes({"epoch": 2, "weights": torch.arange(20.0)})
+    assert device.encode() in content
+    weights = load_state(content, "here")["weights"]
+    assert weights.device.type == "cpu"
+    assert torch.equal(weights, torch.arange(20.0))
+
+
 def test_a_cut_resume_state_is_refused_wherever_it_ends() -> None:
     content = state_bytes({"epoch": 1, "weights": torch.arange(20.0), "records": [1.5, "a"]})
     for end in [*range(0, 120), *range(120, len(content), 7), *range(len(content) - 70, len(content))]:
