@@ -110,7 +110,7 @@ class SampleLoss(Loss):
     """A loss that is a mean over samples, so that it can also be had for each of them.
 
     reduction: what `forward` returns: the `mean` or the `sum` over the batch (), or each sample's loss (B,)
-    (`none`). With sample_weight w (B,) these are sum(w l) / sum(w), sum(w l) and w l.
+    (`none`). With sample_weight w (B,) these are sum(w l) / sum(w), or 0 if all w are 0, sum(w l) and w l.
     """
 
     reduction: str = "mean"
@@ -136,9 +136,12 @@ class SampleLoss(Loss):
             raise UsageError(
                 f"sample_weight has the shape {tuple(sample_weight.shape)} for {len(labels)} samples."
             )
-        losses = self.compute(features, labels, "none") * sample_weight
+        losses = self.compute(features, labels, "none")
+        sample_weight = sample_weight.to(losses.dtype)
+        losses = losses * sample_weight
         if self.reduction == "mean":
-            return losses.sum() / sample_weight.sum()
+            total = sample_weight.sum()
+            return losses.sum() / torch.where(total == 0, 1, total)
         return reduce(losses, self.reduction)
 
 

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..specs import SOFT_START, LossSpec, setting
+from ..specs import FIXED, SOFT_START, LossSpec, setting
 from ._geometry import class_weight, cosines, full_precision, is_target
 from ._loss import SampleLoss
 from ._soft_start import soft_start
@@ -45,9 +45,10 @@ class AdaCos(SampleLoss):
     )
     dynamic: bool = setting(True, "let the scale follow the batch (off: sqrt(2) ln(C-1))", paper="true")
     soft_start: float = SOFT_START
+    fixed: bool = FIXED
 
     def __post_init__(self) -> None:
-        self.weight = class_weight(self.num_classes, self.feature_dim)
+        self.weight = class_weight(self.num_classes, self.feature_dim, self.fixed)
         start = math.sqrt(2) * math.log(max(self.num_classes - 1, 1))
         self.scale: Tensor = nn.Buffer(torch.tensor(max(SMALLEST, min(LARGEST, start))))
 

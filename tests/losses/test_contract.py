@@ -213,8 +213,11 @@ def test_losses_of_samples(name):
             (value("sum", weights), weights @ losses),
             (value("mean", weights), weights @ losses / weights.sum()),
             (value("mean", torch.ones(len(y))), losses.mean()),
+            (value("mean", torch.zeros(len(y))), 0 * losses.sum()),
+            (value("mean", torch.arange(len(y)) < 9), losses[:9].mean()),
         ):
             torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    assert build(name).float()(x.float(), y, weights).dtype == torch.float32
     with pytest.raises(ValueError, match="sample_weight has the shape \\(1,\\) for 40 samples"):
         build(name)(x.float(), y, weights[:1])
     with pytest.raises(ValueError, match="reduction = median is none of {mean, sum, none}"):

@@ -12,7 +12,7 @@ import torch
 
 import lossbench.losses
 from lossbench.errors import UsageError
-from lossbench.losses import ArcFace
+from lossbench.losses import ArcFace, Center, Softmax, Triplet, WeightedSum
 from lossbench.losses._loss import Loss
 from lossbench.specs import LossSpec, catalog, setting
 
@@ -86,3 +86,23 @@ def test_type_checkers_find_every_class_in_the_package() -> None:
 def test_type_checkers_are_told_that_fields_are_keywords() -> None:
     (declared,) = [base for base in ArcFace.__mro__ if "__dataclass_transform__" in vars(base)]
     assert declared.__dataclass_transform__["kw_only_default"]
+
+
+def test_sums_pass_reduction_and_sample_weights_on() -> None:
+    x, y, weights = torch.randn(20, 2), torch.arange(20) % 4, torch.rand(20)
+
+    def weighted(reduction: str) -> WeightedSum:
+        torch.manual_seed(0)
+        terms = {"ce": Softmax(4, 2, reduction=reduction), "center": Center(4, 2, reduction=reduction)}
+        return WeightedSum(terms, [1.0, 0.5]).eval()
+
+    losses = weighted("none")(x, y)
+    assert losses.shape == (20,)
+    torch.testing.assert_close(weighted("none")(x, y, weights), weights * losses)
+    torch.testing.assert_close(weighted("sum")(x, y, weights), weights @ losses)
+    torch.testing.assert_close(
+        weighted("mean")(x, y, sample_weight=weights), weights @ losses / weights.sum()
+    )
+    pairs = WeightedSum({"ce": Softmax(4, 2), "triplet": Triplet(4, 2)}, [1.0, 0.1])
+    with pytest.raises(UsageError, match="Triplet is no mean over samples, so it takes no sample_weight"):
+        pairs(x, y, weights)

@@ -46,7 +46,7 @@ def test_same_config_gives_the_same_bits(tmp_path):
     assert_same_run(config, tmp_path / "a", tmp_path / "b")
 
 
-@pytest.mark.parametrize("loss", ["softmax", "center", "arcface"])
+@pytest.mark.parametrize("loss", ["softmax", "center", "arcface", "ldam"])
 def test_interrupted_and_continued_equals_uninterrupted(tmp_path, loss):
     """Stopped in the middle of an epoch, right at its end, and again: the bits do not change."""
     config = small(loss)
@@ -172,13 +172,17 @@ def test_stored_model_gives_the_stored_features(tmp_path):
 
 @pytest.mark.parametrize("loss", ["ldam", "logit-adjusted"])
 def test_class_counts_of_the_split_are_stored_with_the_model(tmp_path, loss):
-    """A reopened model knows them without the data."""
+    """A reopened model knows them without the data, and a continued run computes with the same ones."""
     config = small(loss)
-    run(config, tmp_path)
+    with pytest.raises(Interrupted):
+        run(config, tmp_path, Recorder(5))
     folder = Store(tmp_path).run(config)
+    counts = torch.bincount(load_splits(config.split_spec).train.labels).float()
+    assert counts.unique().numel() > 1
+    assert torch.equal(load_state(folder.read_bytes("resume.pt"), "here")["loss"]["losses.0.counts"], counts)
+    run(config, tmp_path)
     _, stored = load_model(folder.read_bytes("model.safetensors"), config, loss)
-    labels = load_splits(config.split_spec).train.labels
-    assert torch.equal(stored.losses[0].counts, torch.bincount(labels).float())
+    assert torch.equal(stored.losses[0].counts, counts)
 
 
 def test_divergence_is_stored_and_keeps_the_last_finite_values(tmp_path):
