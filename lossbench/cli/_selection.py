@@ -19,7 +19,7 @@ from ..experiments.grid import parse_seeds, parse_values
 from ..files import slug
 from ..runs.config_builder import config_at
 from ..runs.result import Status
-from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences, select
+from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences, select, without_snapshots
 from ..specs import catalog
 from ._flags import canonical_losses, flag
 from ._options import Storage
@@ -130,6 +130,8 @@ def select_runs(
         return _untrained(wanted)
     if selection.names:
         shown = [StoredRun(store.find(name), data_dir) for name in dict.fromkeys(selection.names)]
+        if lacking := [run.folder for run in shown if snapshots and not run.folder.has_snapshots]:
+            raise without_snapshots(lacking[0])
     else:
         folders, problems = store.all()
         for problem in problems:
@@ -198,6 +200,6 @@ def warn_without_snapshots(runs: Sequence[RunFolder], storage: Storage) -> None:
         if lacking:
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             print_warning(
-                f"{lacking[0].name}{more} is stored without snapshots; the same command with --force "
-                "trains anew and keeps them."
+                f"{lacking[0].name}{more} is stored without snapshots; `{command_line()} --force` trains "
+                "anew and keeps them."
             )

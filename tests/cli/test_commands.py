@@ -423,24 +423,6 @@ def test_an_error_is_one_json_document(capsys, words, code):
     assert document["reason"] in err
 
 
-def test_the_error_without_snapshots_names_the_command_that_helps(capsys, tmp_path):
-    """`train`, `train --snapshots`, `animate`: the stored run stays as it is, and a sentence says what to do."""
-    import shlex
-
-    train = ["train", "--loss", "center", *QUICK, "--results", tmp_path]
-    assert call(capsys, *train)[0] == 0
-    code, _, err = call(capsys, *train, "--snapshots", "3")
-    assert code == 0
-    assert "the same command with --force trains anew" in " ".join(err.split())
-    code, _, err = call(capsys, "animate", "--results", tmp_path)
-    assert code == 1
-    command = " ".join(err.split()).partition("`")[2].partition("`")[0]
-    assert command.startswith("lossbench train --loss center ")
-    assert "--force" in command
-    assert call(capsys, *shlex.split(command)[1:], "--device", "cpu", "--results", tmp_path)[0] == 0
-    assert call(capsys, "animate", "--results", tmp_path)[0] == 0
-
-
 def test_the_losses_fit_a_screen_by_kind(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = call(capsys, "losses")

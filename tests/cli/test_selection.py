@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from unittest import mock
 import pytest
 
 from lossbench.__main__ import main
+from lossbench.errors import UsageError
+from lossbench.runs.config_builder import config_at, make_config
+from lossbench.runs.selection import command_of
 from lossbench.runs.store import Store
 from tests.helpers.runs import run, small
 
@@ -40,6 +44,80 @@ def plotted(capsys: Any, stored: Path, *arguments: Any) -> tuple[str, list[str]]
     runs = document.pop("runs")
     (path,) = document.values()
     return Path(path).name, [name.rpartition("-")[0] for name in runs]
+
+
+CONFIGS: list[dict[str, Any]] = [
+    {"loss": "center"},
+    {"loss": "center", "lam": 0.1, "settings": {"alpha": 0.2}},
+    {"loss": "0.5*softmax"},
+    {"loss": "0.5*softmax + 0.1*center", "settings": {"center.alpha": 0.3}},
+    {"loss": "softmax + 0.0005*center + 0.2*ring", "settings": {"ring.radius": 3.5}},
+    {"loss": "softmax + triplet", "samples_per_class": 4},
+    {"loss": "softmax + 0.25*triplet", "classes_per_batch": 5, "samples_per_class": 8},
+    {"loss": "softmax", "settings": {"fixed": True}},
+    {"loss": "triplet", "settings": {"mining": "all", "margin": 0.3}, "batch_size": 60},
+    {"loss": "arcface", "settings": {"margin": 0.2, "scale": 20.0}, "feature_dim": 8, "seed": 3},
+    {"loss": "softmax", "sampler": "balanced", "val_size": 100, "precision": "fp32"},
+    {"loss": "center", "optimizer": "sgd", "nesterov": False, "momentum": 0.8, "lr": 0.02},
+    {"loss": "center", "schedule": "step", "milestones": "0.3,0.6", "decay": 0.5, "lr_scale": "loss=5"},
+    {"loss": "center", "recipe": "paper"},
+    {"loss": "softmax", "recipe": "fast", "dataset": "mnist"},
+    {
+        "loss": "softmax",
+        "dataset": "fashion-mnist",
+        "unseen": "sneaker-boot",
+        "network": "lenet++",
+        "epochs": 2,
+    },
+]
+
+
+@pytest.mark.parametrize("options", CONFIGS, ids=lambda each: "-".join(map(str, each.values())))
+def test_the_command_of_a_run_trains_the_same_run(
+    options: dict[str, Any], tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(**{"dataset": "digits", **options})
+    command = command_of(Store(tmp_path / "my results").run(config))
+    found = []
+
+    def seen(loss: str, point: Any) -> None:
+        found.append(config_at(loss, point))
+        raise UsageError("seen")
+
+    monkeypatch.setattr("lossbench.cli.train.config_at", seen)
+    program, *words = shlex.split(command)
+    assert (program, *words[:2]) == ("lossbench", "train", "--loss")
+    assert words[-2:] == ["--results", str(tmp_path / "my results")]
+    assert (call(capsys, *words)[0], found) == (2, [config])
+
+
+def test_the_command_of_a_run_is_short() -> None:
+    config = make_config(loss="center", lam=0.1, dataset="digits", seed=2)
+    command = "lossbench train --loss center --lambda 0.1 --dataset digits --seed 2"
+    assert command_of(Store(Path("results")).run(config)) == command
+
+
+def test_the_suggestions_for_snapshots_work_as_they_are_printed(capsys: Any, tmp_path: Path) -> None:
+    """`train`, `train --snapshots`, `animate`: each sentence has the whole command, with the run's settings."""
+    results = tmp_path / "my results"
+    words = ["--dataset", "digits", "--epochs", "1", "--batch-size", "200", "--device", "cpu"]
+    train = ["train", "--loss", "center", "--lambda", "0.02", *words, "--results", results]
+    assert call(capsys, *train)[0] == 0
+    _, _, warning = call(capsys, *train, "--snapshots", "3")
+    errors = []
+    for more in ((), ("--loss", "center"), ("--run", "center")):
+        code, _, error = call(capsys, "animate", *more, "--results", results)
+        assert code == 1
+        errors.append(error)
+    assert len(set(errors)) == 1
+    for text in (warning, errors[0]):
+        command = text.partition("`")[2].partition("`")[0]
+        assert command.startswith("lossbench train --loss center --lambda 0.02 ")
+        assert call(capsys, *shlex.split(command)[1:])[0] == 0
+        assert call(capsys, "animate", "--results", results)[0] == 0
+        (run,) = Store(results).all()[0]
+        assert run.has_snapshots
+        (run.path / "snapshots.npz").unlink()
 
 
 def test_a_figure_shows_runs_of_one_seed_and_equal_epochs(capsys: Any, stored: Path) -> None:
