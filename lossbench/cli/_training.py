@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..engines import estimate, run_all
 from ..errors import ForeignFile, Interrupted, LossbenchError
@@ -33,10 +32,10 @@ from ._selection import warn_without_snapshots
 
 if TYPE_CHECKING:
     from ..engines import Estimate
-    from ..reports.document import Document, WrittenFile
-    from ..reports.figure_files import Compose
+    from ..experiments.grid import Axes
+    from ..reports.document import Document, Drawing, WrittenFile
+    from ..reports.experiment import Comparison, Experiment, Sweep
     from ..reports.tensorboard import Tracker
-    from ..runs.stored_run import StoredRun
 
 
 def run_configs(
@@ -87,6 +86,47 @@ def run_configs(
     return [outcomes[config] for config in configs]
 
 
+def run_comparison(
+    losses: Sequence[str],
+    axes: Axes,
+    request: Request,
+    storage: Storage,
+    *,
+    baseline: str | None,
+    metrics: Sequence[str],
+    tuned: bool,
+    jobs: int | None,
+    command: str,
+) -> Comparison:
+    """Train what is missing of these losses, and compare them."""
+    from ..experiments.comparison import choose_baseline, comparison_configs, tuned_configs
+    from ..reports.experiment import report_comparison
+
+    store, tuning = Store(storage.results), ""
+    configs = comparison_configs(losses, axes)
+    if tuned:
+        configs, tuning, alike = tuned_configs(store, configs)
+        if not alike:
+            print_warning(tuning)
+    reference = choose_baseline(baseline, list(configs))
+    all_configs = list(dict.fromkeys(config for group in configs.values() for config in group))
+    outcomes = with_metrics(run_configs(all_configs, request, storage, jobs=jobs), store, metrics)
+    by_config = {outcome.config: outcome for outcome in outcomes}
+    groups = {loss: [by_config[config] for config in group] for loss, group in configs.items()}
+    return report_comparison(
+        store, groups, baseline=reference, metrics=metrics, command=command, tuning=tuning
+    )
+
+
+def run_sweep(loss: str, axes: Axes, request: Request, storage: Storage, *, jobs: int, command: str) -> Sweep:
+    """Train what is missing of a grid, and summarize it."""
+    from ..experiments.grid import expand
+    from ..reports.experiment import report_sweep
+
+    outcomes = run_configs(expand(loss, axes), request, storage, jobs=jobs)
+    return report_sweep(Store(storage.results), outcomes, axes, command=command)
+
+
 @contextlib.contextmanager
 def observe_runs(
     total: int, request: Request, storage: Storage, seconds: float | None = None
@@ -121,25 +161,6 @@ def fail_if_any(outcomes: Sequence[Outcome], problems: Sequence[str] = ()) -> No
         raise LossbenchError(problems[-1])
 
 
-class Drawing(NamedTuple):
-    """A figure to draw of these runs: by its kind and choices, or by `compose`, see `figure_files`."""
-
-    path: Path
-    kind: str
-    runs: Sequence[StoredRun] = ()
-    choices: Mapping[str, str] = {}
-    compose: Callable[[], Compose] | None = None
-
-    def write(self) -> None:
-        """Draw it."""
-        from ..reports.figure_files import draw, write_figure
-
-        if self.compose is None:
-            draw(self.kind, self.runs, self.path, **self.choices)
-        else:
-            write_figure(self.compose(), self.path, self.runs)
-
-
 def draw_figures(store: Store, drawings: Iterable[Drawing]) -> tuple[list[WrittenFile], list[str]]:
     """The figures that were drawn, and a sentence for each that failed, in whatever way: no figure may
     hide the results."""
@@ -158,29 +179,23 @@ def draw_figures(store: Store, drawings: Iterable[Drawing]) -> tuple[list[Writte
     return files, problems
 
 
-def publish(
-    store: Store,
-    name: str,
-    document: Document,
-    outcomes: Sequence[Outcome],
-    drawings: Iterable[Drawing],
-    *,
-    json: bool,
-) -> None:
-    """Write and print the tables of a document, then draw its figures.
+def publish(experiment: Experiment, *, json: bool) -> None:
+    """Write and print the tables of what was found, then draw its figures.
 
     Raises LossbenchError (exit code 1), after all else, for figures or runs that failed.
     """
     from ..reports.result_tables import captioned_tables, write_tables
     from ..reports.site import write_index
 
+    store, name, document = experiment.store, experiment.name, experiment.document
+    outcomes = experiment.outcomes
     done = any(outcome.status is Status.DONE for outcome in outcomes)
     problems = _write_tables(store, name, document) if done else []
     if not json:
         for number, (caption, table, _) in enumerate(captioned_tables(document)):
             print_table(table, caption if number else "", f"{store.tables / name}.csv has all.")
     if done and not problems:
-        files, problems = draw_figures(store, drawings)
+        files, problems = draw_figures(store, experiment.drawings())
         document = dataclasses.replace(document, files=files)
         write_tables(store, name, document)
         try:

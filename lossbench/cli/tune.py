@@ -59,9 +59,9 @@ def tune(
     from ..experiments.grid import parse_seeds
     from ..experiments.search_space import StudyConfig
     from ..experiments.tuning_result import read_results, result_path
-    from ..reports.document import record_figure
+    from ..reports.document import Drawing, record_figure
     from ..runs.store import Store
-    from ._training import Drawing, draw_figures, fail_if_any
+    from ._training import draw_figures, fail_if_any
 
     config = StudyConfig(loss, request.point, parse_seeds(seeds), _objective(metric))
     store = Store(results)

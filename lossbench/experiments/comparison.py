@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..runs.config import RunConfig
+from ..errors import UsageError
+from ..runs.config import BASE_LOSS, RUN_OPTIONS, RunConfig
+from ..runs.config_builder import config_at, lambda_target
 from ..runs.outcome import Outcome
 from ..runs.result import Status
+from ..runs.store import Store
+from ..specs import Value, catalog
+from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better
 from ..statistics import PairedDifference, Verdict, compare_paired, holm, seeds_needed
+from . import tuning_result
+from .grid import Axes, axes_by_loss, expand
 
 
 class ComparisonRow(NamedTuple):
@@ -137,3 +144,48 @@ def _compare(
 def _by_seed(outcomes: Sequence[Outcome], metric: str, dataset: str) -> dict[int, float]:
     numbers = {o.config.seed: o.numbers for o in outcomes if o.config.dataset == dataset}
     return {seed: values[metric] for seed, values in numbers.items() if metric in values}
+
+
+def comparison_configs(losses: Sequence[str], axes: Axes) -> dict[str, list[RunConfig]]:
+    """The runs of each loss, by the name that the user gave it; `all` stands for every loss.
+
+    Raises UsageError for an axis that none of them has, and for a grid that is too large.
+    """
+    names = [name for loss in losses for name in (catalog.names("losses") if loss == "all" else [loss])]
+    return {loss: expand(loss, own) for loss, own in axes_by_loss(names, axes).items()}
+
+
+def tuned_configs(
+    store: Store, configs: Mapping[str, list[RunConfig]]
+) -> tuple[dict[str, list[RunConfig]], str, bool]:
+    """The same runs with the settings that `tune` found, a sentence on how, and whether all were tuned alike.
+
+    Raises UsageError for a loss that was not tuned, or for a seed on which it was.
+    """
+    results = {
+        config: tuning_result.read_result(store, config) for group in configs.values() for config in group
+    }
+    tuning_result.check_other_seeds(results)
+    at_points = {
+        loss: [_at_point(loss, config, results[config].point) for config in group]
+        for loss, group in configs.items()
+    }
+    return at_points, *tuning_result.describe_tuning(list(results.values()))
+
+
+def _at_point(loss: str, config: RunConfig, point: Mapping[str, Value]) -> RunConfig:
+    """The same run of a loss at another point."""
+    values: dict[str, Any] = {name: getattr(config, name) for name in RUN_OPTIONS}
+    values |= {f"{term.name}.{key}": value for term in config.terms for key, value in term.settings}
+    if lambda_target(parse_sum(loss)) is not None:
+        values["lambda"] = config.value_of("lambda")
+    return config_at(loss, values | dict(point))
+
+
+def choose_baseline(baseline: str | None, losses: Sequence[str]) -> str:
+    """The loss that the others are compared with. Raises UsageError for one that is not among them."""
+    if baseline is None:
+        return BASE_LOSS if BASE_LOSS in losses else losses[0]
+    if baseline not in losses:
+        raise UsageError(f"--baseline {baseline} is none of the losses compared: {', '.join(losses)}.")
+    return baseline

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import LossbenchError, RunError
 from ..experiments.comparison import ComparisonRow
@@ -26,6 +26,11 @@ from ..runs.stored_run import StoredRun, UntrainedRun
 from ..specs import catalog
 from ..statistics import Interval, PairedDifference
 from .own_files import check_document
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .figure_files import Compose
 
 FORMAT = 2  # format 1 had no version, and only command, conditions, settings and against
 _SHOWS = {
@@ -50,6 +55,32 @@ class WrittenFile(NamedTuple):
     datasets: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     runs: tuple[str, ...] = ()
+
+
+class Drawing(NamedTuple):
+    """A figure to draw of these runs: by its kind and choices, or by `compose`, see `figure_files`."""
+
+    path: Path
+    kind: str
+    runs: Sequence[StoredRun] = ()
+    choices: Mapping[str, str] = {}
+    compose: Callable[[], Compose] | None = None
+
+    def write(self) -> None:
+        """Draw it."""
+        from .figure_files import draw, write_figure
+
+        if self.compose is None:
+            draw(self.kind, self.runs, self.path, **self.choices)
+        else:
+            write_figure(self.compose(), self.path, self.runs)
+
+    def figure(self, style: str = "paper") -> Figure:
+        """Draw it in memory."""
+        from .figure_files import compose_figure, render_figure
+
+        compose = self.compose() if self.compose else compose_figure(self.kind, self.runs, **self.choices)
+        return render_figure(compose, style)
 
 
 @dataclass(frozen=True, kw_only=True)

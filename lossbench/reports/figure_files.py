@@ -32,13 +32,20 @@ Compose = Callable[[Figure], None]
 """Sets the size of an empty figure and draws on it."""
 
 _DPI = 200
+_SCREEN_DPI = 90  # in a notebook
 _GALLERY_DPI = 120  # of more than twenty panels: a few hundred kilobytes, and still sharp at page width
 
 
 def draw(
     name: str, runs: Sequence[StoredRun], path: Path, *, style: str = "paper", **choices: str | None
 ) -> Path:
-    """Write the figure of this name, drawn from stored runs. Returns the path.
+    """Write the figure of this name, drawn from stored runs. Returns the path. Raises what `compose_figure`
+    raises."""
+    return write_figure(compose_figure(name, runs, **choices), path, runs, style)
+
+
+def compose_figure(name: str, runs: Sequence[StoredRun], **choices: str | None) -> Compose:
+    """What draws the figure of this name from stored runs.
 
     `choices` are those of its SPEC; None is the default. Raises UsageError for a choice that the figure does
     not have or a value it does not know, RunError for runs that lack what it shows.
@@ -46,13 +53,11 @@ def draw(
     spec: FigureSpec = catalog.spec("figures", name)
     checked = _check_choices(name, spec, choices)
     if spec.drawn_from == "comparison":
-        compose = compose_forest(_compare(runs, checked["metric"]))
-    elif spec.drawn_from == "runs":
-        function = catalog.load("figures", name)
-        compose = lambda figure: function(figure, runs, **checked)  # noqa: E731
-    else:
+        return compose_forest(_compare(runs, checked["metric"]))
+    if spec.drawn_from != "runs":
         raise UsageError(f"`{name}` is drawn from {spec.drawn_from}, by the command that makes them.")
-    return write_figure(compose, path, runs, style)
+    function = catalog.load("figures", name)
+    return lambda figure: function(figure, runs, **checked)
 
 
 def compose_forest(rows: Sequence[ComparisonRow]) -> Compose:
@@ -122,11 +127,24 @@ def render_figure(compose: Compose, style: str = "paper") -> Figure:
     """A figure on a canvas of its own, drawn with the settings of a style."""
     with _style(style):
         # compressed: it knows that axes of equal scale shrink, and keeps their titles inside
-        figure = Figure(dpi=_DPI, layout="compressed")
+        figure = _NotebookFigure(dpi=_DPI, layout="compressed")
+        figure.style = style
         FigureCanvasAgg(figure)
         figure.set_facecolor(mpl.rcParams["figure.facecolor"])
         compose(figure)
     return figure
+
+
+class _NotebookFigure(Figure):
+    """A figure that notebooks show, also those that have not loaded Matplotlib's support for them."""
+
+    style = "paper"
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        with _style(self.style):
+            self.savefig(content, format="png", dpi=_SCREEN_DPI)
+        return content.getvalue()
 
 
 def render_pixels(compose: Compose, style: str = "paper") -> np.ndarray:

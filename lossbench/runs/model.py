@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import torch
 from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 
+from ..data import normalize
 from ..errors import RunError, first_line
 from ..losses import WeightedSum
 from ..randomness import seeded
-from ..specs import catalog
+from ..specs import DatasetSpec, catalog
 from .config import FORMAT, RunConfig, dataset_spec
+
+_BATCH = 1000  # images at a time
 
 
 def build(config: RunConfig) -> tuple[nn.Module, WeightedSum]:
@@ -20,16 +25,26 @@ def build(config: RunConfig) -> tuple[nn.Module, WeightedSum]:
     Each draws random numbers of its own: the network starts from the same weights under every loss, and
     softmax from the same class weights with and without other terms.
     """
+    return build_network(config), build_loss(config)
+
+
+def build_network(config: RunConfig) -> nn.Module:
+    """A new network, initialized from the run's seed."""
     with seeded(config.seed, "network"):
         network: nn.Module = catalog.load("networks", config.network)(
             dataset_spec(config.dataset).shape, config.feature_dim
         )
+    return network
+
+
+def build_loss(config: RunConfig) -> WeightedSum:
+    """A new loss, initialized from the run's seed."""
     losses: dict[str, nn.Module] = {}
     for term in config.terms:
         with seeded(config.seed, "loss", term.name):
             loss_class = catalog.load("losses", term.name)
             losses[term.name] = loss_class(config.classes, config.feature_dim, **dict(term.settings))
-    return network, WeightedSum(losses, [term.weight for term in config.terms])
+    return WeightedSum(losses, [term.weight for term in config.terms])
 
 
 def model_bytes(network: nn.Module, loss: nn.Module, config: RunConfig) -> bytes:
@@ -43,16 +58,29 @@ def model_bytes(network: nn.Module, loss: nn.Module, config: RunConfig) -> bytes
 
 def load_model(content: bytes | None, config: RunConfig, where: str) -> tuple[nn.Module, WeightedSum]:
     """Network and loss of a trained run. Raises RunError for a file that is cut short or of another run."""
+    network, loss = build(config)
+    _load(content, config, where, network=network, loss=loss)
+    return network.eval(), loss.eval()
+
+
+def load_network(content: bytes | None, config: RunConfig, where: str) -> TrainedNetwork:
+    """The network of a trained run, without building its loss. Raises RunError as `load_model` does."""
+    network = build_network(config)
+    _load(content, config, where, network=network)
+    return TrainedNetwork(network.eval(), dataset_spec(config.dataset)).eval()
+
+
+def _load(content: bytes | None, config: RunConfig, where: str, **modules: nn.Module) -> None:
     if content is None:
         raise RunError(f"{where} has no model.safetensors; its training is not complete.")
-    network, loss = build(config)
     try:
         tensors = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         stored = json.loads(header["__metadata__"]["lossbench"])
         if stored != {"format": FORMAT, "config": config.to_dict()}:
             raise ValueError("it belongs to another run")
-        for prefix, module in (("network.", network), ("loss.", loss)):
+        for name, module in modules.items():
+            prefix = f"{name}."
             module.load_state_dict(
                 {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
             )
@@ -60,4 +88,21 @@ def load_model(content: bytes | None, config: RunConfig, where: str) -> tuple[nn
         raise RunError(
             f"{where}/model.safetensors is cut short or of another format ({first_line(error)})."
         ) from None
-    return network.eval(), loss.eval()
+
+
+class TrainedNetwork(nn.Module):
+    """A network with the normalization of its data set before it.
+
+    network: what takes normalized images. Where training convolved in bfloat16, features are close to the
+    stored ones; else they are equal but for rounding.
+    """
+
+    def __init__(self, network: nn.Module, spec: DatasetSpec) -> None:
+        super().__init__()
+        self.network, self.spec = network, spec
+
+    def forward(self, images: Tensor | np.ndarray) -> Tensor:
+        """Features (N, D) float32 of images (N, channels, height, width) with values from 0 to 255, of any
+        type, as arrays or tensors."""
+        batches = torch.as_tensor(images).split(_BATCH)
+        return torch.cat([self.network(normalize(batch.float().clone(), self.spec)) for batch in batches])

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from .config import RunConfig, dataset_spec
 from .outcome import Outcome
 from .result import Status
 from .store import RunFolder
+
+if TYPE_CHECKING:
+    from ..losses import WeightedSum
+    from .model import TrainedNetwork
 
 
 class UntrainedRun:
@@ -156,12 +160,19 @@ class StoredRun(UntrainedRun):
         return images
 
     @cached_property
-    def _loss(self) -> Any:
+    def loss(self) -> WeightedSum:
+        """The trained loss. Raises RunError for a damaged file, or where a user's code has changed."""
         from .model import load_model
 
         self.folder.check_code()
         content = self.folder.read_bytes("model.safetensors")
         return load_model(content, self.config, str(self.folder.path))[1]
+
+    def load_network(self) -> TrainedNetwork:
+        """The trained network. Raises RunError for a damaged file."""
+        from .model import load_network
+
+        return load_network(self.folder.read_bytes("model.safetensors"), self.config, str(self.folder.path))
 
     def scores(self, points: np.ndarray) -> np.ndarray:
         """See RunView."""
@@ -170,10 +181,10 @@ class StoredRun(UntrainedRun):
         from ..losses import class_means, class_scores
 
         train, means = self._stored[0]["train"], None
-        if self._loss.classifier() is None:
+        if self.loss.classifier() is None:
             features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
             means = class_means(features, labels, self.config.classes)
-        scores = class_scores(self._loss, torch.from_numpy(points).float(), means, self.config.rule)
+        scores = class_scores(self.loss, torch.from_numpy(points).float(), means, self.config.rule)
         return np.asarray(scores.numpy())
 
     def loss_values(self, points: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +193,7 @@ class StoredRun(UntrainedRun):
             raise RunError(f"{self.title} compares samples with each other; one alone has no loss.")
         from ..losses import values_and_gradients
 
-        return values_and_gradients(self._loss, points, self.config.labels.index(label))
+        return values_and_gradients(self.loss, points, self.config.labels.index(label))
 
     def _by_label(self, directions: np.ndarray | None, dimensions: int) -> np.ndarray | None:
         """Directions (..., C, D) at the rows of their labels, NaN for classes without any; None for anything
