@@ -40,7 +40,7 @@ _UNLIMITED = 10_000
 _WIDE = 110  # from this width the bars of runs have longer texts
 _STATE, _WIDE_STATE = 32, 60  # characters of `epoch 10/20  val 98.92 %  12 min left`, without and with more
 _EPOCH_LINES = 20
-results = Console(highlight=False, markup=False, emoji=False)
+results = Console(highlight=False, markup=False, emoji=False, width=_UNLIMITED)  # lines are broken here
 messages = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
@@ -109,7 +109,7 @@ def _print_lines(table: Table, *, header: bool = True) -> None:
     for row in table.rows:
         lines.add_row(*row)
     with _writing():
-        results.print(lines, width=_UNLIMITED, soft_wrap=True)
+        results.print(lines, soft_wrap=True)
 
 
 def print_message(text: str) -> None:
@@ -132,7 +132,7 @@ def _width() -> int:
     """How many characters a line of stdout has."""
     if (columns := os.environ.get("COLUMNS", "")).isdigit():
         return int(columns)
-    return results.width if is_terminal(sys.stdout) else _PIPE_WIDTH
+    return messages.width if is_terminal(sys.stdout) else _PIPE_WIDTH
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from ..runs.config_builder import paper_recipe
 from ..specs import LossSpec, Value
 from ._flags import Json, Settings, flag, parse_settings
 from ._options import typer_option
-from ._output import print_json, print_table, print_warning, results
+from ._output import print_json, print_table, print_text, print_warning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,8 +61,7 @@ def explain(
         document = {**numbers, **_document(explanation), "recommended": recommended}
         print_json({**document, "recipe": dict(recipe.options) if recipe else None})
         return
-    results.print(documentation(loss), markup=False)
-    results.print()
+    print_text(documentation(loss, classes, dim) + "\n")
     rows = []
     if spec.weight is not None:
         rows.append(["lambda", f"{weight:g}", spec.weight.paper, spec.weight.bounds, "", spec.weight.help])
@@ -77,14 +76,12 @@ def explain(
         print_table(Table(header, rows))
     for warning in spec.warnings(explanation.settings, classes, dim):
         print_warning(warning)
-    for line in _sentences(explanation, recommended, classes, dim):
-        results.print(line, markup=False)
+    print_text("\n".join(_sentences(explanation, recommended, classes, dim)))
     if recipe is not None:
         words = (f"--recipe paper trains as in {recipe.source}: {recipe.summary}.", recipe.departures)
-        results.print(*filter(None, words), markup=False)
+        print_text(" ".join(filter(None, words)))
     if explanation.curve is not None:
-        results.print()
-        results.print(_chart(*explanation.curve), markup=False)
+        print_text("\n" + _chart(*explanation.curve))
 
 
 def _given_values(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from ..specs import (
 from ..specs.directions import spread_directions
 from ._weighted_sum import Classifier
 
+_SENTENCE_END = re.compile(r"(?<=\.)(?<!\bal\.)(?<!\b[A-Z]\.)(?<!Fig\.)(?<!App\.)\s+(?=[A-Z`])")
 _MAX_CLASSES = 200  # beyond, spreading the directions takes too long
 
 
@@ -61,14 +63,31 @@ def explain(name: str, settings: Mapping[str, Value], classes: int, dim: int) ->
     )
 
 
-def documentation(name: str) -> str:
-    """The docstring at the top of a loss's file: equation, source, departures from the paper."""
+def documentation(name: str, classes: int = 10, dim: int = 2) -> str:
+    """The docstring at the top of a loss's file: equation, source, departures from the paper.
+
+    A paragraph of text is one line. Sentences about the plane are left out for D other than 2, those about
+    ten classes for C other than 10.
+    """
     loss = catalog.load("losses", name)
     own = inspect.cleandoc(loss.__doc__ or catalog.spec("losses", name).summary)
-    if (source := inspect.getsourcefile(inspect.unwrap(loss))) is None:
-        return own
-    with open(source, encoding="utf-8") as file:
-        return ast.get_docstring(ast.parse(file.read())) or own
+    if (source := inspect.getsourcefile(inspect.unwrap(loss))) is not None:
+        with open(source, encoding="utf-8") as file:
+            own = ast.get_docstring(ast.parse(file.read())) or own
+    unfit = [r"\bplane\b|\bD = 2\b"] if dim != 2 else []
+    unfit += [r"(?i:\bten\b)"] if classes != 10 else []
+    paragraphs = (_fitting(paragraph, "|".join(unfit)) for paragraph in own.split("\n\n"))
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def _fitting(paragraph: str, unfit: str) -> str:
+    """A paragraph without the sentences that have a pattern in them; one of text in one line."""
+    if not re.search(r"  |\n\*", paragraph):  # neither equation nor table
+        paragraph = " ".join(paragraph.split())
+    if not unfit:
+        return paragraph
+    sentences = _SENTENCE_END.split(paragraph)
+    return " ".join(sentence for sentence in sentences if not re.search(unfit, " ".join(sentence.split())))
 
 
 def values_and_gradients(

@@ -8,8 +8,8 @@ with theta_med the median angle to the own class and s = sqrt(2) ln(C - 1) at th
 if `dynamic` is off. In the plane: ten rays at even angles and a soft loss, because the rule holds a
 perfect sample at p = 1/2, which ten directions in a plane reach with s = 4.3 already.
 
-Departures from the paper: s stays within 1 ... 64, because the rule gives 0 or less for two classes that
-are far apart, and in a plane grows without end while theta_med is above 45 degrees. Of an even batch the
+Departures from the paper: s stays within 1 ... 64, because the rule gives 0 or less for two classes that are
+far apart. In a plane it would grow without end while theta_med is above 45 degrees. Of an even batch the
 larger middle angle is the median. Evaluation uses the last s. `soft_start` is ours (see _soft_start.py); s
 rests in its first part. Public code (4uiiurz1) takes the smaller middle angle; pytorch-metric-learning has
 no AdaCos.

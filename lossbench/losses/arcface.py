@@ -6,9 +6,9 @@
 m sin(m)), so that a larger angle never scores better; off, it is the equation alone. `easy_margin` gives
 the margin only where cos(theta) > 0. In the plane: ten narrow rays, evenly spread.
 
-Departures from the paper: scale and margin defaults suit (C, D), because ten directions in a plane stand 36
-degrees apart. A negative margin is allowed: the best angle is then -m, nothing passes pi, and new classes
-can gain (Liu et al. 2020, arXiv 2003.12060). `soft_start` is ours (see _soft_start.py).
+Departures from the paper: scale and margin defaults suit (C, D). Ten directions in a plane stand 36 degrees
+apart. A negative margin is allowed: the best angle is then -m, nothing passes pi, and new classes can gain
+(Liu et al. 2020, arXiv 2003.12060). `soft_start` is ours (see _soft_start.py).
 """
 
 import math

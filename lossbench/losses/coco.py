@@ -5,11 +5,12 @@
 The same function as NormFace with a fixed s; what the paper adds is a rule for the scale,
 s = ln((C - 1) / eps) / 2 + 3, with eps the loss to be reached. In the plane: ten rays at even angles.
 
-Departures from the paper: its rule gives 8.7 for ten classes and eps = 1e-4, which counts on directions 90
-degrees apart or more; in a plane they stand 36 degrees apart and a perfect sample would reach p = 0.72
-only, so the default is 16 (p = 0.91). This is version 2 (arXiv 1710.00870): version 1 compares with the
-centroids of the batch, and its authors call its gradient wrong. `soft_start` is ours (see _soft_start.py).
-pytorch-metric-learning's NormalizedSoftmaxLoss is the same with temperature 1/s.
+Departures from the paper: its rule counts on directions 90 degrees apart or more, so the default is 16,
+chosen for two dimensions. For ten classes and eps = 1e-4 the rule gives 8.7; in a plane these stand 36
+degrees apart and a perfect sample would reach p = 0.72 only, with 16 it reaches 0.91. This is version 2
+(arXiv 1710.00870): version 1 compares with the centroids of the batch, and its authors call its gradient
+wrong. `soft_start` is ours (see _soft_start.py). pytorch-metric-learning's NormalizedSoftmaxLoss is the same
+with temperature 1/s.
 """
 
 from ..specs import FIXED, SOFT_START, LossSpec, scale_setting

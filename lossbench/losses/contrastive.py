@@ -3,9 +3,9 @@
     L = 1/N sum_(i<j) [ t D_ij^2 / 2 + (1 - t) [m - D_ij]_+^2 / 2 ],  t = 1 where y_i = y_j
               (Hadsell, Chopra, LeCun, CVPR 2006, eq. 4, equation number not verified, whose Y is 1 - t)
 
-The pairs are all N = B (B - 1) / 2 of the batch; their mixture (one pair in ten is of one class where
-ten classes are balanced) is part of the loss. D is the Euclidean distance of the features as they are, so
-the margin only sets the size of the picture: ten blobs in the plane, neighbours about a margin apart.
+The pairs are all N = B (B - 1) / 2 of the batch; their mixture (one pair in C is of one class where classes
+are balanced) is part of the loss. D is the Euclidean distance of the features as they are, so the margin
+only sets the size of the picture. In the plane: ten blobs, neighbours about a margin apart.
 
 Departures from the paper: the mean over the pairs in place of the sum, pairs from one batch in place of
 a list. pytorch-metric-learning's ContrastiveLoss is another one: linear in D, and positive and negative

@@ -9,12 +9,11 @@ images, 96.6 % with length = 10 and soft_start = 0.5 (one run each). The same di
 `fixed` of other classifiers, push classes apart, too.
 
 Departures from the paper: with C > D + 1 classes there is no such frame, and the directions are evenly
-spread ones (36 degrees apart for ten in the plane); no batch norm before the normalisation; the frame is
-not turned at random; E is a setting, where the released code takes the length of the normalised feature, 1.
-`soft_start` is ours (see _soft_start.py): cross-entropy with the same directions. Read: methods.py,
-models/resnet_cifar.py and train.py of NeuralCollapseApplications/ImbalancedLearning; equation numbers not
-verified. Other classifiers take the same directions with `fixed`. pytorch-metric-learning has no
-counterpart.
+spread ones; no batch norm before the normalisation; the frame is not turned at random; E is a setting, where
+the released code takes the length of the normalised feature, 1. `soft_start` is ours (see _soft_start.py):
+cross-entropy with the same directions. Read: methods.py, models/resnet_cifar.py and train.py of
+NeuralCollapseApplications/ImbalancedLearning; equation numbers not verified. Other classifiers take the same
+directions with `fixed`. pytorch-metric-learning has no counterpart.
 """
 
 from torch import Tensor

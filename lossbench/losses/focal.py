@@ -4,10 +4,10 @@
 
 In the plane: the ten rays of softmax, shorter, because a sample that is right hardly pulls any more.
 
-Departures from the paper: p is the softmax probability of the own class, where the paper has a sigmoid
-for each class; alpha is one factor (1: MNIST is balanced), not a weight of positives. The factor belongs
-to each sample and carries gradient (some public codes apply it to the batch mean, or detach it).
-gamma = 0, alpha = 1 is softmax without bias. pytorch-metric-learning has no counterpart.
+Departures from the paper: p is the softmax probability of the own class, where the paper has a sigmoid for
+each class; alpha is one factor (1 for balanced classes), not a weight of positives. The factor belongs to
+each sample and carries gradient (some public codes apply it to the batch mean, or detach it). gamma = 0,
+alpha = 1 is softmax without bias. pytorch-metric-learning has no counterpart.
 """
 
 import torch

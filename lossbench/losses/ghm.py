@@ -10,13 +10,12 @@
 The many easy samples, and outliers that crowd together, count no more than the few between. In the
 plane: rays as with softmax, with less pull at their far ends.
 
-Departures from the paper: the softmax form is ours. S is kept as a fraction of N (buffer `density`), so
-the batch size may change, and the average is free of the start at 0 (buffer `mass`), which in the
-released code makes the first weights 1/(1 - momentum) times too large. That code also divides by the
-number of bins in use where the paper has M, and leaves the average of an empty bin as it is, where the paper
-lets it decay, as this code does. The sigmoid form has a bias, as one-against-all in the plane
-needs. The moved average enters the value; evaluation does not store it. pytorch-metric-learning
-has no counterpart.
+Departures from the paper: the softmax form is ours. S is kept as a fraction of N (buffer `density`), so the
+batch size may change, and the average is free of the start at 0 (buffer `mass`), which in the released code
+makes the first weights 1/(1 - momentum) times too large. That code also divides by the number of bins in use
+where the paper has M, and leaves the average of an empty bin as it is, where the paper lets it decay, as
+this code does. The sigmoid form has a bias. In the plane one-against-all needs it. The moved average enters
+the value; evaluation does not store it. pytorch-metric-learning has no counterpart.
 """
 
 import torch

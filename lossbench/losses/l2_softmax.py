@@ -6,9 +6,9 @@ Easy samples cannot lower the loss by a long feature, so hard ones weigh more. T
 their free lengths, unlike NormFace. In the plane: ten arcs of the circle, of uneven width.
 
 Departures from the paper: s (its alpha) is fixed; `learnable` learns log(s). Its lower bound ln(p (C - 2) /
-(1 - p)) (eq. 9) assumes C < 2 D (section 4.3), so it does not hold for ten classes in the plane. The bias
-is off by default, as in softmax here. `soft_start` is ours (see _soft_start.py): until then it is the
-softmax. pytorch-metric-learning has no counterpart with free weights; with weights of length one it is
+(1 - p)) (eq. 9) assumes C < 2 D (section 4.3). It does not hold for ten classes in the plane. The bias is
+off by default, as in softmax here. `soft_start` is ours (see _soft_start.py): until then it is the softmax.
+pytorch-metric-learning has no counterpart with free weights; with weights of length one it is
 NormalizedSoftmaxLoss.
 """
 

@@ -2,13 +2,13 @@
 
     L = 1/B sum_i sum_j -q_ij log p_ij,  q_ij = (1 - eps) [j = y_i] + eps / C,  p_i = softmax(W x_i + b)
 
-(Szegedy et al. 2016, section 7, number not verified.) A feature gains nothing from growing without bound,
-so in the plane the ten rays of softmax become short and their ends compact (Mueller et al. 2019, arXiv
+(Szegedy et al. 2016, section 7, number not verified.) A feature gains nothing from growing without bound. In
+the plane the ten rays of softmax therefore become short and their ends compact (Mueller et al. 2019, arXiv
 1906.02629, fig. 1).
 
 Departures from the paper: none; eps / C also goes to the own class, as in the paper. The bias is on by
-default: bounded scores leave room for a class in the middle of the others, which only a bias can tell
-apart there (without one, MNIST in the plane loses one whole class: 90 %). smoothing = 0 is softmax.
+default: bounded scores leave room for a class in the middle of the others, which only a bias can tell apart
+there. Without one, MNIST in the plane loses one whole class (90 %). With smoothing = 0 it is softmax.
 pytorch-metric-learning has no counterpart; torch's own is called.
 """
 

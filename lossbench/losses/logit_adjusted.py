@@ -3,7 +3,7 @@
     L = 1/B sum_i CE(f_i + tau ln pi, y_i),  f = W x,  pi_j = n_j / sum_k n_k          (Menon et al. 2021)
 
 n_j are the training samples of class j. Classification uses f alone, which then is right for classes that
-are equally likely (balanced error). With equal counts it is softmax, and so are its ten rays.
+are equally likely (balanced error). With equal counts it is softmax. In the plane: ten rays.
 
 Departures from the paper: none; ln pi is taken up to a constant, which the cross-entropy does not see.
 Read: logit_adjustment/utils.py and main.py of google-research/google-research; equation numbers not

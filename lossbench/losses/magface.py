@@ -7,10 +7,10 @@
 Easy samples can afford a larger margin and become long, hard ones stay short: length tells quality. In
 the plane: narrow rays at even angles, with doubtful samples nearer to the origin.
 
-Departures from the paper: scale, margins and lambda_g suit (C, D); u_m = 0.8 passes the 36 degrees (0.63)
-between ten directions in a plane, and lambda_g shrinks with s (u_m - l_m), which it must outweigh (App.
-B.2, eq. 9: lambda_g >= s u_a^2 l_a^2 / (u_a^2 - l_a^2) (u_m - l_m) / (u_a - l_a); the command line warns
-below it). Lengths outside [l_a, u_a] get no pull along the radius, because of the clip. Past theta + m = pi
+Departures from the paper: scale, margins and lambda_g suit (C, D); lambda_g shrinks with s (u_m - l_m),
+which it must outweigh (App. B.2, eq. 9: lambda_g >= s u_a^2 l_a^2 / (u_a^2 - l_a^2) (u_m - l_m) / (u_a -
+l_a); the command line warns below it). In the plane u_m = 0.8 passes the 36 degrees (0.63) between ten
+directions. Lengths outside [l_a, u_a] get no pull along the radius, because of the clip. Past theta + m = pi
 the target is s (cos(theta) - m sin(m)), the released code without `easy_margin`. `soft_start` is ours (see
 _soft_start.py): it scales margin and g alike. pytorch-metric-learning has no MagFace.
 """

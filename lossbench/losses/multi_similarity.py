@@ -9,10 +9,10 @@ pairs get no gradient, and an anchor without a positive or a negative counts as 
 term remains. In the plane: ten narrow rays.
 
 Departures from the paper: base lies halfway between 1 and the cosine of neighbouring classes, spread as far
-as C directions in D dimensions can be (0.905 for ten in a plane, where 0.5 would ask for what cannot be),
-0.5 at least, the value of the authors' code. Their code also drops positives with S > 1 - 1e-5; this and
-pytorch-metric-learning do not. `soft_start` is ours: first the mean log-probability of the positives, with
-the anchor's own length as scale (see _soft_start.py), which fades into this loss.
+as C directions in D dimensions can be, 0.5 at least, the value of the authors' code. In a plane it is 0.905
+for ten classes, where 0.5 would ask for what cannot be. Their code also drops positives with S > 1 - 1e-5;
+this and pytorch-metric-learning do not. `soft_start` is ours: first the mean log-probability of the
+positives, with the anchor's own length as scale (see _soft_start.py), which fades into this loss.
 """
 
 import torch

@@ -4,11 +4,11 @@
                                   + r (||x_i||^2 + ||x_p||^2) / 2 }
    (multi-class N-pair-mc of Sohn, NIPS 2016, eq. 7, equation number not verified, for a labelled batch)
 
-P are all ordered pairs of two samples of one class; r is `l2`. The paper's batch holds one pair of each
-of N classes and compares the anchor with the N - 1 positives of the other classes. A balanced batch
-holds K samples of each class: here every pair is used, and the mean of exp over a class stands for its
-one positive. So neither chance nor order chooses samples, and one pair of equal samples per class gives
-the paper's value. The features are not normalised, their length is held by r: ten rays in the plane.
+P are all ordered pairs of two samples of one class; r is `l2`. The paper's batch holds one pair of each of N
+classes and compares the anchor with the N - 1 positives of the other classes. A balanced batch holds K
+samples of each class: here every pair is used, and the mean of exp over a class stands for its one positive.
+So neither chance nor order chooses samples, and one pair of equal samples per class gives the paper's value.
+The features are not normalised, their length is held by r. In the plane: ten rays.
 
 Departures from the paper: the batch form above (by Jensen's inequality an upper bound of the mean over
 all choices of one sample per class), the reduction of the norm term to the mean. pytorch-metric-learning

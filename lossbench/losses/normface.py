@@ -2,13 +2,13 @@
 
     L = CE(f, y),  f_j = s cos(theta_j)                            (Wang et al. 2017, eq. 6)
 
-Both sides have length one, so only angles count and the scale s says how sharply; with s = 1 the loss
-of ten classes cannot fall below 1.377 (Proposition 2). In the plane: ten rays at even angles.
+Both sides have length one, so only angles count and the scale s says how sharply. With s = 1 the loss of ten
+classes cannot fall below 1.377 (Proposition 2). In the plane: ten rays at even angles.
 
 Departures from the paper: s is fixed by default, where the paper prefers a learned one; `learnable` learns
 log(s), which keeps s positive (the authors clip s at 0.01), and starts from `scale` (theirs: 10). The
-default scale suits ten directions in a plane. `soft_start` is ours (see _soft_start.py).
-pytorch-metric-learning's NormalizedSoftmaxLoss is the same with temperature 1/s.
+default scale grows with D. `soft_start` is ours (see _soft_start.py). pytorch-metric-learning's
+NormalizedSoftmaxLoss is the same with temperature 1/s.
 """
 
 import math

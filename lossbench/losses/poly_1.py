@@ -3,7 +3,7 @@
     L = 1/B sum_i -log p_i + epsilon (1 - p_i),  p_i = softmax(W x_i)_{y_i}          (Leng et al. 2022)
 
 -log p is the series sum_k (1 - p)^k / k; the loss changes its first coefficient from 1 to 1 + epsilon. With
-epsilon > 0 a sample that is almost right still pulls, so the ten rays of softmax become longer.
+epsilon > 0 a sample that is almost right still pulls, so features become longer than under softmax.
 
 Departures from the paper: none. Read: the introduction of the paper (arXiv 2204.12511), notes on it, and
 public code; equation numbers not verified. epsilon = 0 is softmax. pytorch-metric-learning has no

@@ -6,9 +6,9 @@
 P+ are the proxies whose class is in the batch; X_p+ its samples of that class, X_p- all others. The
 paper's alpha is `scale`, its delta `margin`. In the plane: ten narrow rays at even angles.
 
-Departures from the paper: scale and margin defaults suit (C, D), chosen by trial on MNIST in the plane,
-where neighbouring proxies have a cosine of 0.81: with a large scale only the hardest sample of a proxy
-counts, and the rays collapse (39.9 % at s = 16, m = 0.809). The paper's values where directions can be
+Departures from the paper: scale and margin defaults suit (C, D), chosen by trial. On MNIST in the plane
+neighbouring proxies have a cosine of 0.81: with a large scale only the hardest sample of a proxy counts, and
+the rays collapse (39.9 % at s = 16, m = 0.809). The defaults are the paper's values where directions can be
 orthogonal. The exponentials are shifted by their largest (the authors' code takes them raw); value and
 gradients equal pytorch-metric-learning's ProxyAnchorLoss. `soft_start` is ours: first the modified softmax
 (see _soft_start.py), which then fades into this loss.

@@ -7,10 +7,10 @@ D_1(j) >= ... >= D_k(j) are the k largest squared distances between samples of c
 class p in the batch. Used as softmax + lambda * range on balanced batches, K >= 3 samples per class. In
 the plane: compact blobs, gathered by their outliers.
 
-Departures from the paper: the intra term is the mean over the classes that have a pair, not their sum,
-so that its weight does not depend on P; a class with fewer than k pairs uses those it has; 1e-8 is added
-to D, because identical samples would divide by zero. A third party's Caffe
-port, not the authors' code, has weights and M for 512-D face features (M = 20,000); these suit the plane.
+Departures from the paper: the intra term is the mean over the classes that have a pair, not their sum, so
+that its weight does not depend on P; a class with fewer than k pairs uses those it has; 1e-8 is added to D,
+because identical samples would divide by zero. A third party's Caffe port, not the authors' code, has
+weights and M for 512-D face features (M = 20,000); the defaults here were chosen for two dimensions.
 """
 
 import torch

@@ -6,7 +6,7 @@
 The pull ends at the angle a, so that samples of poor quality or with a wrong label are not forced to their
 direction; the push ends at the angle b from each other direction. In the plane: ten rays of width about 2a.
 
-Departures from the paper: a and b suit (C, D): ten directions in a plane stand 36 degrees (0.63) apart, and
+Departures from the paper: a and b suit (C, D). Ten directions in a plane stand 36 degrees (0.63) apart, and
 the faces' a = 0.8 and b = 1.23 are beyond that. `soft_start` is ours (see _soft_start.py): first the
 modified softmax. Read: SFaceLoss in SFace_torch/head/metrics.py and train_SFace_torch.py of zhongyy/SFace;
 equation numbers not verified. pytorch-metric-learning has no counterpart.

@@ -2,9 +2,9 @@
 
     L = 1/B sum_i CE(W x_i + b, y_i)          (Wen et al. 2016, eq. 1)
 
-In the plane the features become ten rays from the origin. Without a bias, as in the center-loss
-authors' released network, all ten point outwards; with one, a class can collapse to the origin and be
-told apart by its bias alone (NormFace, Fig. 3), so the bias is off by default.
+In the plane the features become ten rays from the origin. Without a bias, as in the center-loss authors'
+released network, all classes point outwards; with one, a class can collapse to the origin and be told apart
+by its bias alone (NormFace, Fig. 3), so the bias is off by default.
 """
 
 import torch.nn.functional as F

@@ -6,8 +6,8 @@
 R draws the directions of a class together, so that it keeps only as many apart as it needs. In the plane:
 rays.
 
-Departures from the paper: K = 2 where it has 10, because directions in a plane have no room for more. For D =
-2 tau is 2 where it has 0.2: on MNIST 98.9 % of the test images instead of 95.5 % (one run each, chosen by the
+Departures from the paper: K = 2 where it has 10, because two dimensions have no room for more. For D = 2 tau
+is 2 where it has 0.2: on MNIST 98.9 % of the test images instead of 95.5 % (one run each, chosen by the
 validation images). Rows and features have unit length, as there. Inside the root stands 1e-5 more, as in the
 released code. `soft_start` is ours (see _soft_start.py). Read: loss/SoftTriple.py of idstcv/SoftTriple;
 equation numbers not verified. With tau = 0 it is pytorch-metric-learning's SoftTripleLoss, which leaves R

@@ -7,11 +7,12 @@ This is the form with an additive margin on g (SphereFace2-C). g spreads the cos
 slope counts as 1, as in the released code. In the plane: ten narrow rays.
 
 Departures from the paper: the margin suits (C, D): own and other scores can be 2m apart only if m <= (1 -
-g(cos 36 degrees)) / 2 = 0.26 for ten directions in a plane. b is r times the parameter `offset`, so that it
-is learned as fast as g changes, and starts half way between the scores of a perfect sample, where the
-released code starts at the least loss for right angles. `soft_start` is ours (see _soft_start.py): first
-the modified softmax. Read: opensphere/module/head/sphereface2.py of ydwen/opensphere, which has (w / r) C
-times the mean over classes; equation numbers not verified. pytorch-metric-learning has no counterpart.
+g(c)) / 2, c the cosine of neighbouring directions. For ten directions in a plane that is 0.26. The bias b is
+r times the parameter `offset`, so that it is learned as fast as g changes, and starts half way between the
+scores of a perfect sample, where the released code starts at the least loss for right angles. `soft_start`
+is ours (see _soft_start.py): first the modified softmax. Read: opensphere/module/head/sphereface2.py of
+ydwen/opensphere, which has (w / r) C times the mean over classes; equation numbers not verified.
+pytorch-metric-learning has no counterpart.
 """
 
 import math

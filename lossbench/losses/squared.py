@@ -2,11 +2,12 @@
 
     L = 1/B sum_i 1/C [ k (f_iy - M)^2 + sum_{j != y} f_ij^2 ],  f = W x + b     (Hui & Belkin 2021)
 
-on the raw linear scores, without softmax; k = M = 1 is the mean squared error to the one-hot target. In
-the plane: ten compact spots, on a circle where k > 1. Ten scores of two numbers and a bias have rank 3 at
-most, so for balanced classes and k = 1 the value cannot fall below (1 - 3/C) / C = 0.07: a loss that
-stays there has converged. Any ten spots that are not on a line reach it, also one inside the others, which
-no linear score can pick out; k > 1 makes such a class cost more, and a circle the cheapest.
+on the raw linear scores, without softmax; k = M = 1 is the mean squared error to the one-hot target. In the
+plane: ten compact spots, on a circle where k > 1. C scores of D numbers and a bias have rank D + 1 at most,
+so for balanced classes and k = 1 the value cannot fall below (1 - (D + 1)/C) / C where D < C - 1: a loss
+that stays there has converged. In the plane that is 0.07 for ten classes. In the plane any ten spots that
+are not on a line reach it, also one inside the others, which no linear score can pick out; k > 1 makes such
+a class cost more, and a circle the cheapest.
 
 Departure from the paper (read in secondary sources): k = C - 1 by default where D < C - 1, for that
 reason (k = 1 otherwise). The bias is on, because the mean target is 1/C, not 0. pytorch-metric-learning

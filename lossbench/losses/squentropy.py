@@ -6,11 +6,10 @@ The squares keep the scores of the other classes near zero, the cross-entropy ra
 plane: blobs, two of which may lie near the origin.
 
 Departures from the paper: `squares` (lambda_s), 1 there, is 0.01 where D < C - 1, because D + 1 numbers
-cannot hold C - 1 scores near zero: with 1, training on MNIST in the plane reached 31.8 % of the validation
-images, with 0.01 98.9 % of the test images (one run each; no other value was tried). Read: the
-abstract of the paper (arXiv 2302.03952) and public code; equation numbers not verified.
-Some public code squares the own score less one too; the paper does not. squares = 0 is softmax.
-pytorch-metric-learning has no counterpart.
+cannot hold C - 1 scores near zero. With 1, training on MNIST in the plane reached 31.8 % of the validation
+images, with 0.01 98.9 % of the test images (one run each; no other value was tried). Read: the abstract of
+the paper (arXiv 2302.03952) and public code; equation numbers not verified. Some public code squares the own
+score less one too; the paper does not. squares = 0 is softmax. pytorch-metric-learning has no counterpart.
 """
 
 import torch.nn.functional as F

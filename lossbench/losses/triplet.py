@@ -7,11 +7,13 @@
 
 D is the Euclidean distance of the features as they are (Hermans et al.); `squared` and `normalized` give
 FaceNet's squared distance of unit vectors. `mining` chooses the triplets of the batch:
+
 all        every valid (a, p, n): "batch all"
 semi-hard  every (a, p, n) with D_ap <= D_an < D_ap + m (FaceNet, eq. 4: strict <), not one for each (a, p)
 hard       per anchor its farthest positive and nearest negative: "batch hard"
 easy       per anchor its nearest positive and nearest negative (Xuan et al. 2020, arXiv 1904.04370)
 random     per anchor one positive and one negative, drawn from torch's generator
+
 `reduction` is the mean over all chosen triplets or over those with a loss (the default: the satisfied
 ones do not dilute it). In the plane: ten blobs, a margin apart.
 

@@ -7,11 +7,12 @@ Each class decides by itself whether a sample is its own, and b, which is learne
 scores exceed b, all others stay below. In the plane: ten narrow rays.
 
 Departures from the paper: scale and margin suit (C, D), because a threshold fits between own cosines and
-those of the neighbours, 36 degrees away in the plane, only if m <= 0.19. b is s times the parameter
-`threshold`, so that it is learned as fast as cosines change, and starts half way between the cosines of a
-perfect sample, where the released code starts at ln(10 C). That code also clamps the scores to +-s. Partial
-sampling of the classes is left out. `soft_start` is ours (see _soft_start.py): first the modified softmax.
-Read: head.py of CVI-SZU/UniFace; equation numbers not verified. pytorch-metric-learning has no counterpart.
+those of the neighbours only if m is small enough. In the plane ten directions are 36 degrees apart, so m <=
+0.19. The bias b is s times the parameter `threshold`, so that it is learned as fast as cosines change, and
+starts half way between the cosines of a perfect sample, where the released code starts at ln(10 C). That
+code also clamps the scores to +-s. Partial sampling of the classes is left out. `soft_start` is ours (see
+_soft_start.py): first the modified softmax. Read: head.py of CVI-SZU/UniFace; equation numbers not verified.
+pytorch-metric-learning has no counterpart.
 """
 
 import math

@@ -423,6 +423,18 @@ def test_an_error_is_one_json_document(capsys, words, code):
     assert document["reason"] in err
 
 
+@pytest.mark.parametrize("command", ["losses", "explain"])
+def test_a_table_in_a_pipe_keeps_its_columns_whole(command):
+    """A pipe has no width, and most users have no variable COLUMNS."""
+    env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    words = [sys.executable, "-m", "lossbench", command, "arcface"]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert done.returncode == 0
+    assert "…" not in done.stdout
+    assert {"scale", "margin", "easy_margin", "monotone", "soft_start", "fixed"} <= set(done.stdout.split())
+    assert "angle m added to the own class" in done.stdout
+
+
 def test_the_losses_fit_a_screen_by_kind(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = call(capsys, "losses")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.losses._explanation import explain, target_curve
+from lossbench.losses._explanation import documentation, explain, target_curve
 from lossbench.specs import catalog
 from lossbench.specs.feasibility import best_probability
 
@@ -108,6 +109,33 @@ def test_explain_refuses_options_that_the_loss_has_not(capsys, words, sentence):
     code, out, err = explained(capsys, *words)
     assert (code, out) == (2, "")
     assert sentence in err
+
+
+PLANE, TEN = re.compile(r"\bplane\b|\bD = 2\b|36 degrees"), re.compile(r"(?i)\bten\b")
+
+
+@pytest.mark.parametrize("name", catalog.names("losses"))
+def test_the_sentences_fit_the_shape(name):
+    """What is said of ten classes or of the plane is for them alone; the other sentences stay."""
+    whole, text = documentation(name), documentation(name, 25, 512)
+    assert not PLANE.search(text + documentation(name, 10, 512))
+    assert not TEN.search(text + documentation(name, 25, 2))
+    assert equations(text) == equations(whole) != []
+    begin = re.compile("^Departures?[^:]*:", re.MULTILINE)
+    assert begin.findall(text) == begin.findall(whole)
+    assert text.endswith(".")
+
+
+def equations(text):
+    return [line for line in text.splitlines() if line.startswith("    ")]
+
+
+def test_sentences_of_the_plane_are_shown_for_ten_classes_in_it(capsys):
+    sentence = "Ten directions in a plane stand 36 degrees apart."
+    assert sentence in documentation("arcface")
+    assert sentence in " ".join(explained(capsys, "arcface")[1].split())
+    assert sentence not in " ".join(explained(capsys, "arcface", "--dim", "3")[1].split())
+    assert "from the origin" in documentation("softmax")
 
 
 def test_explain_recommends_values_for_the_shape_and_warns_of_others(capsys):
