@@ -171,6 +171,20 @@ def test_the_list_of_variants_is_fresh(kind):
     check_generated(DOCS / "data.md", kind, text)
 
 
+def test_the_list_of_reproductions_is_fresh():
+    parts = []
+    for name in catalog.names("reproductions"):
+        spec = catalog.spec("reproductions", name)
+        runs = f"{spec.count} runs" if spec.count else "No runs"
+        lines = [f"### `{name}`", "", f"**{spec.title}.** {spec.question}", ""]
+        lines += [f"Published ({spec.locus}): {spec.published} Recipe: {spec.recipe}", ""]
+        lines += [
+            f"- {check.rule}{f' (not testable here: {check.why})' * bool(check.why)}" for check in spec.checks
+        ]
+        parts.append("\n".join([*lines, "", f"{runs}. Source: {spec.source}."]))
+    check_generated(DOCS / "reproductions.md", "reproductions", "\n\n".join(parts))
+
+
 # Options of a run, from their declarations; the other options of each command, from the command line itself
 
 HEADER = ("option", "meaning", "default", "allowed")

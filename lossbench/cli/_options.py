@@ -141,11 +141,14 @@ def _axes(
     return axes
 
 
-def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[Callable[..., None]], Any]:
+def run_options(
+    *, lists: bool = False, several_runs: bool = True, of_runs: bool = True
+) -> Callable[[Callable[..., None]], Any]:
     """Give a command the options of a run as `request`, and those of Storage where it has such a parameter.
 
     lists: whether options that a sweep may vary take several values. several_runs: whether the command has
-    `--seeds` of its own instead of `--seed`, and a choice of engine.
+    `--seeds` of its own instead of `--seed`, and a choice of engine. of_runs: False for a command whose runs
+    are given, so that it is only asked where they execute.
     """
     of_run = {"lam" if name == "lambda" else name: option for name, option in LOSS_OPTIONS.items()}
     of_run |= {RECIPE_OPTION.name: RECIPE_OPTION}
@@ -154,6 +157,7 @@ def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[
         for name, option in RUN_OPTIONS.items()
         if option.on_command_line and not (several_runs and name == "seed")
     }
+    of_run = of_run if of_runs else {}
     options = {**of_run, **PLACEMENT_OPTIONS, **(ENGINE_OPTIONS if several_runs else {})}
 
     def decorate(command: Callable[..., None]) -> Any:
@@ -169,9 +173,10 @@ def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[
         for name, option in options.items():
             kind: Any = str if lists and option.sweep else option.type
             shared[name] = (Annotated[kind | None, typer_option(option, lists=lists)], None)
+        shared |= {"settings": (Settings, None)} if of_runs else {}
         parameters += [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, (annotation, default) in {**shared, "settings": (Settings, None)}.items()
+            for name, (annotation, default) in shared.items()
         ]
 
         def call(**given: Any) -> None:
@@ -184,7 +189,7 @@ def run_options(*, lists: bool = False, several_runs: bool = True) -> Callable[[
                 values["data_dir"],
                 values["threads"],
                 EngineOptions(engine or "local", *shares),
-                _axes(of_run, values, given.pop("settings")),
+                _axes(of_run, values, given.pop("settings", None)),
             )
             request.engine.check_device(request.device)
             from ._output import show_loading

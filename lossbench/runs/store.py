@@ -256,6 +256,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root, self.runs = root, root / "runs"
         self.figures, self.tables = root / "figures", root / "tables"
+        self.reproductions = root / "reproductions"
 
     def run(self, config: RunConfig) -> RunFolder:
         """The folder of a config, whether it exists or not."""

@@ -1,4 +1,4 @@
-"""Names from file names: what losses, networks, optimizers, schedules, data sets, metrics, figures there are.
+"""Names from file names: what losses, networks, data sets, metrics, figures and so on there are.
 
 A file `losses/l_softmax.py` is the loss `l-softmax`; `networks/lenet_plus_plus.py` is `lenet++`.
 Private files start with an underscore. Entries are loaded one at a time, and the SPEC of an entry is
@@ -21,7 +21,9 @@ from ..errors import unknown_name
 from . import plugins as external
 from .variants import LossSpec
 
-Kind = Literal["losses", "networks", "optimizers", "schedules", "recipes", "data", "metrics", "figures"]
+Kind = Literal[
+    "losses", "networks", "optimizers", "schedules", "recipes", "data", "metrics", "figures", "reproductions"
+]
 
 _PACKAGE = Path(__file__).parent.parent
 _FOLDER = {"recipes": "runs/recipes"}  # the others have a package of their name
@@ -35,6 +37,7 @@ _NOUN = {
     "data": "data set",
     "metrics": "metric",
     "figures": "figure",
+    "reproductions": "reproduction",
 }
 _FUNCTION = {
     "schedules": "factor",
@@ -42,7 +45,8 @@ _FUNCTION = {
     "metrics": "compute",
     "figures": "draw_figure",
 }  # the others are a class each
-_SPEC_MODULES = {"specs", "lossbench.specs", "math"}  # what a SPEC may be made of: nothing that imports torch
+_SPEC_MODULES = {"specs", "lossbench.specs", "math", "_reproduction", "_checks"}
+"""What a SPEC may be made of: nothing that imports torch. The last two are in `reproductions`."""
 
 
 @functools.lru_cache

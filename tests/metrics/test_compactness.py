@@ -201,3 +201,12 @@ def test_collapse_is_never_undefined() -> None:
             alone = embedding(np.zeros((len(labels), 2)), labels)
             measured = MetricInput(evaluated=alone, reference=alone, classes=2, cosine=cosine)
             assert compute("collapse", measured) == 1
+
+
+def test_outer_classes_are_the_vertices_of_the_hull() -> None:
+    from scipy.spatial import ConvexHull
+
+    for seed, dim in ((0, 2), (1, 2), (2, 3)):
+        means = np.random.RandomState(seed).randn(9, dim)
+        vertices = ConvexHull(means.astype(np.float32)).vertices
+        assert compute("outer-classes", measured_of(means, range(9))) == pytest.approx(len(vertices) / 9)

@@ -62,16 +62,19 @@ BY_HAND = {
     "tar-at-far-1e-3": 1.0,
     "tar-at-far-1e-4": 1.0,
     "collapse": 0.0,
+    "axis-range": 5.0,
+    "outer-classes": 1.0,
 }  # fmt: skip
 
 PERFECT_ALONE = {"accuracy", "top2-accuracy", "mean-accuracy", "nn-accuracy", "knn5-accuracy"}
 PERFECT_ALONE |= {"nn-accuracy-cosine", "knn5-accuracy-cosine", "recall-at-1", "r-precision", "map-at-r"}
 ONE_CLASS = dict.fromkeys(METRICS, NAN) | dict.fromkeys(PERFECT_ALONE, 1.0)
 ONE_CLASS |= {"spread": 1.0, "angular-spread": 22.5, "collapse": 0.0, "ece": 0.5, "nll": math.log(2)}
+ONE_CLASS |= {"axis-range": 2.0, "outer-classes": 1.0}
 
 COINCIDENT = dict.fromkeys(METRICS, 0.0) | dict.fromkeys(["accuracy", "top2-accuracy", "collapse"], 1.0)
 COINCIDENT |= dict.fromkeys((name for name in METRICS if "n-accuracy" in name or "knn5" in name), 0.5)
-COINCIDENT |= {"roc-auc": 0.5, "eer": 0.5, "ece": 0.5, "nll": math.log(2)}
+COINCIDENT |= {"axis-range": 1.0, "roc-auc": 0.5, "eer": 0.5, "ece": 0.5, "nll": math.log(2)}
 COINCIDENT |= dict.fromkeys(["spread-gap", "angular-spread-gap", "davies-bouldin", "calinski-harabasz"], NAN)
 
 
@@ -117,6 +120,7 @@ def test_one_sample_per_class(name: str) -> None:
         assert value == pytest.approx(1)
     else:
         expected = {"gap": math.dist((1, 0), (0, 2)), "angular-gap": math.degrees(math.atan(3))}
+        expected |= {"axis-range": 3, "outer-classes": 1}
         assert value == pytest.approx(expected.get(name, 0), abs=1e-9)
 
 
@@ -137,7 +141,7 @@ def test_the_order_of_samples_changes_nothing(name: str, cosine: bool) -> None:
     assert compute(name, mixed) == pytest.approx(compute(name, measured), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", sorted(set(METRICS) - BY_SCORES - BY_COSINE))
+@pytest.mark.parametrize("name", sorted(set(METRICS) - BY_SCORES - BY_COSINE - {"axis-range"}))
 def test_far_from_the_origin_no_digit_is_lost(name: str) -> None:
     for seed, dim in ((7, 2), (8, 40)):
         points = random_measured(seed, dim)
@@ -174,7 +178,7 @@ def test_large_and_small_features_overflow_nowhere(name: str) -> None:
             for part in (measured.evaluated, measured.reference)
         ]
         value = compute(name, changed(measured, evaluated=parts[0], reference=parts[1]))
-        expected = compute(name, measured) * (scale if name in ("spread", "gap") else 1)
+        expected = compute(name, measured) * (scale if name in ("spread", "gap", "axis-range") else 1)
         assert value == pytest.approx(expected, rel=1e-5)
 
 

@@ -1,0 +1,204 @@
+"""`lossbench reproduce`: published figures and claims, one command each, with a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from ..errors import ForeignFile, LossbenchError
+from ..files import read_json
+from ..runs.config import RunConfig
+from ..runs.outcome import Outcome
+from ..runs.result import Status
+from ..specs import FigureSpec, catalog
+from ._flags import Jobs, Json, flag
+from ._options import Request, Storage, run_options
+from ._output import command_line, print_json, print_message, print_table, print_text
+
+if TYPE_CHECKING:
+    from ..reports.document import Drawing
+    from ..reports.reproduction_page import ReproductionDocument
+    from ..reproductions import Reproduction
+    from ..runs.store import Store
+
+_POOLED = ("seeds", "all", "every")  # figures that show all seeds, see FigureSpec.default
+
+
+@run_options(of_runs=False)
+def reproduce(
+    request: Request,
+    storage: Storage,
+    name: Annotated[
+        str | None, typer.Argument(help="Which one, or `all` (default: list them, with stored verdicts).")
+    ] = None,
+    quick: Annotated[
+        bool, flag("--quick", "Two epochs of the digits and two seeds; decides nothing.", "Training")
+    ] = False,
+    jobs: Jobs = None,
+    json: Json = False,
+) -> None:
+    """Make a published figure or claim again from its recipe; judge it by rules written before the runs."""
+    from ..runs.store import Store
+    from ._training import fail_if_any, run_configs
+
+    store = Store(storage.results)
+    if name is None:
+        _list(store, json=json)
+        return
+    names = catalog.names("reproductions") if name == "all" else (name,)
+    specs: dict[str, Reproduction] = {each: catalog.spec("reproductions", each) for each in names}
+    configs = {each: spec.configs(quick=quick) for each, spec in specs.items()}
+    trained = [
+        config
+        for each, groups in configs.items()
+        if specs[each].trained
+        for members in groups.values()
+        for config in members
+    ]
+    if name != "all":
+        rules = (f"- {check.rule}" for check in specs[name].checks)
+        print_message("\n".join([specs[name].question, *rules]))
+    outcomes = run_configs(list(dict.fromkeys(trained)), request, storage, jobs=jobs or 0) if trained else []
+    documents, problems = [], list[str]()
+    for each, spec in specs.items():
+        document, failures = _judge(store, each, spec, configs[each], outcomes, quick)
+        documents.append(document)
+        problems += failures
+        if not json and name != "all":
+            _print(store, document)
+    if not json and name == "all":
+        _print_list(specs, {d.about.name: "quick" if d.quick else d.verdict for d in documents})
+    shown: list[dict[str, Any]] = [document.to_dict() for document in documents]
+    found = {"reproductions": shown} if name == "all" else shown[0]
+    try:
+        fail_if_any(outcomes, problems)
+    except LossbenchError as error:
+        error.document = found | {"status": Status.FAILED.value}
+        raise
+    if json:
+        print_json(found | {"status": Status.DONE.value})
+
+
+def _list(store: Store, *, json: bool) -> None:
+    from ..reports.reproduction_page import describe
+
+    specs = {each: catalog.spec("reproductions", each) for each in catalog.names("reproductions")}
+    verdicts = {}
+    for each in specs:
+        stored = read_json(store.reproductions / f"{each}.json")
+        verdicts[each] = stored.get("verdict", "") if isinstance(stored, dict) else ""
+    if json:
+        print_json([
+            {
+                **describe(each, spec)._asdict(),
+                "rules": [check.rule for check in spec.checks],
+                "runs": spec.count,
+                "verdict": verdicts[each] or None,
+            }
+            for each, spec in specs.items()
+        ])  # fmt: skip
+        return
+    _print_list(specs, verdicts)
+    print_message(
+        "`lossbench reproduce NAME` runs one; docs/reproductions.md has questions and rules of all."
+    )
+
+
+def _print_list(specs: Mapping[str, Reproduction], verdicts: Mapping[str, str]) -> None:
+    from ..tables import Table
+
+    rows = [[each, spec.title, str(spec.count), verdicts[each] or "–"] for each, spec in specs.items()]
+    print_table(Table(["name", "what", "runs", "verdict"], rows))
+
+
+def _judge(
+    store: Store,
+    name: str,
+    spec: Reproduction,
+    configs: Mapping[str, Sequence[RunConfig]],
+    outcomes: Sequence[Outcome],
+    quick: bool,
+) -> tuple[ReproductionDocument, list[str]]:
+    """What was found, with figures and page written, and a sentence for each of these that failed."""
+    from ..reports.document import conditions
+    from ..reports.reproduction_page import (
+        ReproductionDocument,
+        describe,
+        group_row,
+        write_reproduction,
+    )
+    from ..reproductions import collect_results, judge, overall
+    from ._training import draw_figures, with_metrics
+
+    own = {config for members in configs.values() for config in members}
+    used = with_metrics([outcome for outcome in outcomes if outcome.config in own], store, spec.metrics)
+    by_config = {outcome.config: outcome for outcome in used}
+    results = collect_results(configs, by_config, store)
+    checks = judge(spec.checks, results, decides=not quick)
+    document = ReproductionDocument(
+        about=describe(name, spec),
+        quick=quick,
+        verdict=overall(checks),
+        checks=checks,
+        groups=[
+            group_row(group, members, results[group], spec.checks)
+            for group, members in configs.items()
+            if spec.trained
+        ],
+        conditions=conditions(used),
+        command=command_line(),
+        runs=[config.run_name for config in by_config],
+    )
+    files, problems = draw_figures(store, _drawings(store, name, spec, configs, by_config, quick))
+    document = replace(document, files=files)
+    try:
+        write_reproduction(store, document)
+    except ForeignFile as error:
+        problems.append(str(error))
+    return document, problems
+
+
+def _drawings(
+    store: Store,
+    name: str,
+    spec: Reproduction,
+    configs: Mapping[str, Sequence[RunConfig]],
+    outcomes: Mapping[RunConfig, Outcome],
+    quick: bool,
+) -> Iterator[Drawing]:
+    """Each figure of the reproduction, of one seed of each group unless it shows several."""
+    from ..reports.document import Drawing
+    from ..reports.reproduction_page import file_name
+    from ..runs.selection import name_differences, one_seed
+    from ..runs.stored_run import StoredRun, UntrainedRun
+
+    for drawn in spec.figures:
+        path = store.reproductions / f"{file_name(name, quick)}-{drawn.figure}.png"
+        groups = [members for group, members in configs.items() if not drawn.groups or group in drawn.groups]
+        if not spec.trained:
+            untrained = [cast("StoredRun", UntrainedRun(members[0])) for members in groups]
+            yield Drawing(path, drawn.figure, untrained, drawn.choices)
+            continue
+        runs = [
+            [StoredRun(store.run(c)) for c in members if c in outcomes and outcomes[c].status is Status.DONE]
+            for members in groups
+        ]
+        figure: FigureSpec = catalog.spec("figures", drawn.figure)
+        every = [run for members in runs for run in members]
+        shown = every if figure.default in _POOLED else one_seed(runs)
+        if shown:
+            name_differences(shown)
+            yield Drawing(path, drawn.figure, shown, drawn.choices)
+
+
+def _print(store: Store, document: ReproductionDocument) -> None:
+    from ..reports.reproduction_page import QUICK, checks_table, file_name
+
+    page = store.reproductions / f"{file_name(document.about.name, document.quick)}.md"
+    print_table(checks_table(document.checks), document.about.title, f"{page} has all.")
+    print_text(QUICK if document.quick else f"Verdict: {document.verdict}")
+    figures = (f"Figure: {store.root / file.path}" for file in document.files)
+    print_message("\n".join([f"Page: {page}", *figures]))

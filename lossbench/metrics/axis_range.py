@@ -1,0 +1,24 @@
+"""Axis range: the largest absolute coordinate of a feature, which is how far the axes of its figure reach.
+
+range = max_(i, d) |x_id|
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..records import MetricInput
+from ..specs import MetricSpec
+from ._vectors import feature_vectors
+
+SPEC = MetricSpec(
+    title="axis range",
+    summary="largest absolute coordinate of a feature",
+    unit="feature units",
+    cheap=False,
+)
+
+
+def compute(inputs: MetricInput) -> float:
+    """Feature units; features are never empty."""
+    return float(np.abs(inputs.cached(feature_vectors)).max())

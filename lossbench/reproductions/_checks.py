@@ -1,0 +1,285 @@
+"""The checks of reproductions: rules about numbers of runs, each with the test that decides it.
+
+A rule speaks of groups of runs, which the reproduction names, and of numbers by name: what a result has
+(`test_accuracy`), any metric, `train_accuracy`, `smallest_loss` (the least mean training loss of an epoch)
+and `trained` (1 for a run that ended with a test accuracy above one half, else 0).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from ..specs import Value
+from ..specs.quantities import RUN_NUMBERS, metric_name
+from ..statistics import compare_paired, equivalence_test, holm
+
+Verdict = Literal["reproduced", "refuted", "not distinguishable", "not testable here"]
+Results = Mapping[str, Mapping[int, Mapping[str, float]]]
+"""The numbers of each run by group, seed and name; a number that a run does not have is left out."""
+OWN_NUMBERS = {
+    "train_accuracy": "train accuracy",
+    "smallest_loss": "smallest training loss",
+    "trained": "share of runs that learn the task",
+}
+"""Numbers that only checks know, with their names in sentences."""
+_LEVEL = 0.05
+
+
+class Finding(NamedTuple):
+    """What a check measured: an effect with its 95 % interval (low, high) over so many seeds.
+
+    p: of the test, before Holm; NaN where there is none. decide: from the adjusted p to the verdict.
+    """
+
+    effect: float
+    low: float
+    high: float
+    seeds: int
+    p: float
+    decide: Callable[[float], Verdict]
+
+
+class Check(NamedTuple):
+    """A rule as a sentence, how the effect is measured, and what it needs of the runs.
+
+    measure: None where the claim cannot be tested here, then `why` says why. groups, numbers: those that the
+    rule speaks of.
+    """
+
+    rule: str
+    measure: Callable[[Results], Finding] | None
+    groups: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """A check that was made. p_holm: adjusted for all tests of the reproduction; why: for no verdict."""
+
+    rule: str
+    effect: float
+    low: float
+    high: float
+    seeds: int
+    p_holm: float
+    verdict: Verdict
+    why: str = ""
+
+
+def judge(checks: Sequence[Check], results: Results, *, decides: bool = True) -> list[CheckResult]:
+    """The result of each check. Holm's family is all of them; `decides=False`: effects without verdicts."""
+    findings = [_measure(check, results) for check in checks]
+    adjusted = holm([finding.p for finding, _ in findings])
+    judged = []
+    for check, (finding, why), p in zip(checks, findings, adjusted, strict=True):
+        why = why if decides else why or "a quick run decides nothing"
+        verdict: Verdict = "not testable here" if why else finding.decide(p)
+        effect, low, high, seeds, *_ = finding
+        judged.append(
+            CheckResult(
+                rule=check.rule,
+                effect=effect,
+                low=low,
+                high=high,
+                seeds=seeds,
+                p_holm=p,
+                verdict=verdict,
+                why=why,
+            )
+        )
+    return judged
+
+
+def overall(results: Sequence[CheckResult]) -> Verdict:
+    """Refuted if any check is; else what the checks that could be made say together."""
+    verdicts = [result.verdict for result in results if result.verdict != "not testable here"]
+    order: tuple[Verdict, ...] = ("refuted", "not distinguishable", "reproduced")
+    return next((verdict for verdict in order if verdict in verdicts), "not testable here")
+
+
+def greater(number: str, group: str, *, than: str) -> Check:
+    """The mean of a number is greater in one group than in another, paired by seed.
+
+    Exact sign-flip test; the interval must exclude 0 as well.
+    """
+
+    def measure(results: Results) -> Finding:
+        return _paired(_values(results, group, number), _values(results, than, number))
+
+    rule = f"{number_name(number)}: {group} above {than}"
+    return Check(rule, measure, (group, than), (number,))
+
+
+def trend(number: str, groups: Sequence[str], *, rising: bool) -> Check:
+    """A number rises, or falls, along the groups.
+
+    Sign-flip test over seeds of the least-squares slope against the order of the groups; the effect is its
+    mean, the change from group to group.
+    """
+
+    def measure(results: Results) -> Finding:
+        by_group = [_values(results, group, number) for group in groups]
+        seeds = set.intersection(*(set(values) for values in by_group))
+        slopes = {seed: _slope([values[seed] for values in by_group]) for seed in seeds}
+        finding = _paired(slopes, dict.fromkeys(slopes, 0.0))
+        return finding if rising else _reversed(finding)
+
+    way = "rises" if rising else "falls"
+    return Check(f"{number_name(number)} {way} along {', '.join(groups)}", measure, tuple(groups), (number,))
+
+
+def equal(number: str, group: str, other: str, *, margin: float) -> Check:
+    """The means of two groups differ by less than a margin: two one-sided t tests of paired differences."""
+
+    def measure(results: Results) -> Finding:
+        first, second = (_values(results, name, number) for name in (group, other))
+        differences = [first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())]
+        return _inside(differences, -margin, margin)
+
+    rule = f"{number_name(number)}: {group} and {other} differ by less than {margin:g}"
+    return Check(rule, measure, (group, other), (number,))
+
+
+def within(number: str, group: str, low: float = -math.inf, high: float = math.inf) -> Check:
+    """The mean of a number lies in a range: one-sided t tests against its ends."""
+
+    def measure(results: Results) -> Finding:
+        return _inside(list(_values(results, group, number).values()), low, high)
+
+    ends = f"from {low:g} to {high:g}" if math.isfinite(low + high) else ""
+    ends = ends or (f"at least {low:g}" if math.isfinite(low) else f"at most {high:g}")
+    return Check(f"{number_name(number)} of {group} is {ends}", measure, (group,), (number,))
+
+
+def axis_scale(group: str, published: float, *, factor: float = 2) -> Check:
+    """Features reach as far as the axes of the published figure, within a factor."""
+    return within("axis-range", group, published / factor, published * factor)
+
+
+def even_directions(group: str, classes: int = 10, *, tolerance: float = 0.2) -> Check:
+    """In the plane, the smallest angle between two class directions is near the largest possible, 2 pi/C."""
+    largest = 360 / classes
+    return within("angular-gap", group, (1 - tolerance) * largest, (1 + tolerance) * largest)
+
+
+def never_below(number: str, group: str, bound: float) -> Check:
+    """No run is ever below a bound. No test: a single one refutes it."""
+
+    def measure(results: Results) -> Finding:
+        values = list(_values(results, group, number).values())
+        effect = min(values, default=math.nan) - bound
+        verdict: Verdict = "reproduced" if effect >= 0 else "refuted"
+        return Finding(
+            effect, effect, max(values, default=math.nan) - bound, len(values), math.nan, lambda _: verdict
+        )
+
+    return Check(f"{number_name(number)} of {group} is never below {bound:.4g}", measure, (group,), (number,))
+
+
+def target_curve(
+    loss: str,
+    settings: Mapping[str, Value],
+    formula: Callable[[float], float],
+    *,
+    text: str,
+    degrees: tuple[float, float] = (20, 100),
+) -> Check:
+    """The target logit over the scale, from the code of a loss, is a formula of the angle, within 1e-3."""
+
+    def measure(_: Results) -> Finding:
+        import numpy as np
+
+        from ..losses import target_curve as curve_of
+
+        curve = curve_of(loss, dict(settings))
+        assert curve is not None, f"{loss} has no target logit"
+        angles = np.radians(np.linspace(*degrees, 81))
+        values = np.interp(angles, *curve)
+        error = max(abs(value - formula(angle)) for angle, value in zip(angles, values, strict=True))
+        verdict: Verdict = "reproduced" if error <= 1e-3 else "refuted"
+        return Finding(float(error), 0.0, float(error), 1, math.nan, lambda _: verdict)
+
+    low, high = degrees
+    return Check(f"the target logit of {loss} is {text} from {low:g} to {high:g} degrees", measure)
+
+
+def not_testable(claim: str, why: str) -> Check:
+    """A claim of the source that nothing here can test."""
+    return Check(claim, None, why=why)
+
+
+def _measure(check: Check, results: Results) -> tuple[Finding, str]:
+    """What a check finds, and why it has no verdict; '' where it has one."""
+    nothing = Finding(math.nan, math.nan, math.nan, 0, math.nan, lambda _: "not testable here")
+    if check.measure is None:
+        return nothing, check.why
+    finding = check.measure(results)
+    if math.isnan(finding.effect):
+        return nothing, "no run has the number"
+    if check.groups and finding.seeds < 2:
+        return finding, "fewer than two seeds have the number"
+    return finding, ""
+
+
+def _values(results: Results, group: str, number: str) -> dict[int, float]:
+    return {seed: numbers[number] for seed, numbers in results[group].items() if number in numbers}
+
+
+def _paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> Finding:
+    paired = compare_paired(values, baseline)
+    mean, half_width, count = paired.difference
+    said: Mapping[str, Verdict] = {"better": "reproduced", "worse": "refuted"}
+    return Finding(
+        mean,
+        mean - half_width,
+        mean + half_width,
+        count,
+        paired.p,
+        lambda p: said.get(paired.verdict(p), "not distinguishable"),
+    )
+
+
+def _reversed(finding: Finding) -> Finding:
+    """The finding of the opposite claim, with the same effect."""
+    swapped: Mapping[Verdict, Verdict] = {"reproduced": "refuted", "refuted": "reproduced"}
+
+    def decide(p: float) -> Verdict:
+        verdict = finding.decide(p)
+        return swapped.get(verdict, verdict)
+
+    return finding._replace(decide=decide)
+
+
+def _inside(values: Sequence[float], low: float, high: float) -> Finding:
+    (mean, half_width, count), inside, outside = equivalence_test(values, low, high)
+    said: Verdict = "reproduced" if inside <= outside else "refuted"
+    return Finding(
+        mean,
+        mean - half_width,
+        mean + half_width,
+        count,
+        min(inside, outside),
+        lambda p: said if p <= _LEVEL else "not distinguishable",
+    )
+
+
+def _slope(values: Sequence[float]) -> float:
+    """Least-squares slope of values at 0, 1, 2 ..."""
+    middle = (len(values) - 1) / 2
+    return math.fsum((i - middle) * value for i, value in enumerate(values)) / math.fsum(
+        (i - middle) ** 2 for i in range(len(values))
+    )
+
+
+def number_name(number: str) -> str:
+    """A number that a rule speaks of, in a sentence."""
+    return OWN_NUMBERS.get(number) or metric_name(number)
+
+
+def is_metric(number: str) -> bool:
+    """Whether a number is a metric that may have to be measured after training."""
+    return number not in OWN_NUMBERS and number not in RUN_NUMBERS

@@ -1,0 +1,128 @@
+"""What holds for every reproduction of the catalogue: its runs can be made and its rules are about them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+
+from lossbench.__main__ import main
+from lossbench.reproductions import Reproduction, judge, overall
+from lossbench.reproductions._checks import OWN_NUMBERS
+from lossbench.specs import catalog
+from lossbench.specs.quantities import RUN_NUMBERS, UNSEEN
+
+NAMES = catalog.names("reproductions")
+
+
+def spec_of(name: str) -> Reproduction:
+    spec = catalog.spec("reproductions", name)
+    assert isinstance(spec, Reproduction)
+    return spec
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_runs_of_a_reproduction_can_be_made(name):
+    spec = spec_of(name)
+    for quick in (False, True):
+        for group, configs in spec.configs(quick=quick).items():
+            assert len({config.id for config in configs}) == len(configs), group
+    assert spec.seeds >= 20 or spec.fewer_seeds
+    assert all(config.dataset == "digits" for each in spec.configs(quick=True).values() for config in each)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_groups_differ(name):
+    first = [configs[0].id for configs in spec_of(name).configs().values()]
+    assert len(set(first)) == len(first)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rules_and_figures_speak_of_what_there_is(name):
+    spec = spec_of(name)
+    assert spec.checks and all(check.rule for check in spec.checks)
+    for check in spec.checks:
+        assert set(check.groups) <= set(spec.runs), check.rule
+        for number in check.numbers:
+            plain = number.removeprefix(UNSEEN)
+            assert plain in {*OWN_NUMBERS, *RUN_NUMBERS, *catalog.names("metrics")}, check.rule
+            if number.startswith(UNSEEN):
+                assert all(spec.configs()[group][0].unseen for group in check.groups)
+    for drawn in spec.figures:
+        choices = catalog.spec("figures", drawn.figure).choices
+        assert set(drawn.choices) <= set(choices), drawn.figure
+        assert set(drawn.groups) <= set(spec.runs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rules_run_on_made_up_numbers(name):
+    """Whatever the numbers, each rule has a verdict; equal groups are told apart by no order."""
+    spec = spec_of(name)
+    numbers = {number for check in spec.checks for number in check.numbers}
+    random = np.random.RandomState(0)
+    runs = {seed: {number: random.rand() for number in numbers} for seed in range(20)}
+    results = judge(spec.checks, dict.fromkeys(spec.runs, runs))
+    for check, result in zip(spec.checks, results, strict=True):
+        assert check.measure is None or not check.groups or result.verdict != "not testable here", check.rule
+    assert overall(results) in ("reproduced", "refuted", "not distinguishable", "not testable here")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_entry_is_short_and_in_sentences(name):
+    file = catalog._file("reproductions", name)
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 48
+    spec = spec_of(name)
+    assert spec.question.endswith("?")
+    for field in dataclasses.fields(spec):
+        if field.name in ("published", "recipe") or (field.name == "fewer_seeds" and spec.fewer_seeds):
+            assert getattr(spec, field.name).endswith("."), field.name
+
+
+def test_the_list_fits_eighty_columns(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["reproduce", "--results", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert all(re.search(rf"│ {re.escape(name)} ", out) for name in NAMES)
+    assert main(["reproduce", "--json", "--results", str(tmp_path)]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [each["name"] for each in listed] == list(NAMES)
+
+
+def test_an_unknown_name_is_a_wrong_call(capsys, tmp_path):
+    assert main(["reproduce", "center-fig-33", "--results", str(tmp_path)]) == 2
+    assert "center-fig-3" in capsys.readouterr().err
+
+
+def test_a_quick_run_writes_all_and_decides_nothing(capsys, tmp_path):
+    command = ["reproduce", "center-fig-3", "--quick", "--jobs", "1", "--results", str(tmp_path)]
+    assert main(command) == 0
+    captured = capsys.readouterr()
+    assert "decides nothing" in captured.out
+    folder = tmp_path / "reproductions"
+    document = json.loads((folder / "center-fig-3-quick.json").read_text(encoding="utf-8"))
+    assert document["quick"] and document["verdict"] == "not testable here"
+    assert len(document["runs"]) == 8
+    page = (folder / "center-fig-3-quick.md").read_text(encoding="utf-8")
+    assert "decides nothing" in page
+    for file in document["files"]:
+        assert (tmp_path / file["path"]).exists() and file["path"].rpartition("/")[2] in page
+    assert main([*command, "--json"]) == 0  # again, from what is stored
+    again = json.loads(capsys.readouterr().out)
+    assert again["checks"] == document["checks"] and again["status"] == "done"
+    assert not (folder / "center-fig-3.json").exists()
+    (folder / "center-fig-3-quick.md").write_text("mine", encoding="utf-8")
+    assert main(command) == 1
+    assert (folder / "center-fig-3-quick.md").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.slow
+def test_all_reproductions_run_quickly(capsys, tmp_path):
+    assert main(["reproduce", "all", "--quick", "--json", "--results", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out)["reproductions"]
+    assert [each["name"] for each in found] == list(NAMES)
+    for each in found:
+        assert (tmp_path / "reproductions" / f"{each['name']}-quick.md").exists()
