@@ -60,7 +60,7 @@ def _train(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     from ..runs.store import Store
     from ..training.process import StopRequest
     from ..training.train import train as train_run
-    from ._training import fail_if_any, observe_runs
+    from ._training import observe_runs
 
     config, store = run.config, Store(storage.results)
     placement = request.placement._replace(snapshots=storage.snapshots)
@@ -79,8 +79,7 @@ def _train(run: RunFolder, request: Request, storage: Storage) -> RunResult:
                 raise
             raise RunError(f"{run.name}: failed: {outcome_of_error(run, error).message}") from None
         if tracker:
-            tracker.complete(config)
-            fail_if_any((), tracker.problems)
+            tracker.complete(config, trained=stored is None)
     return result
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..errors import RunError, UsageError, first_line
+from ..errors import LossbenchError, RunError, UsageError, first_line
 from ..figures import displayable
 from ..files import refuse_links
 from ..records import EpochRecord, Observer
@@ -74,12 +74,17 @@ class Tracker:
         _write_numbers(self.writers[run], record)
         self.writers[run].flush()
 
-    def complete(self, config: RunConfig) -> None:
-        """This run is done, now or long ago: everything is written from what it stored."""
+    def complete(self, config: RunConfig, *, trained: bool = True) -> None:
+        """This run is done, now (`trained`) or long ago: everything is written from what it stored.
+
+        What fails is a problem beside the result. Raises LossbenchError where nothing was trained.
+        """
         self._close(config.run_name)
         try:
             write_tensorboard(StoredRun(self.store.run(config), self.data_dir))
         except Exception as error:  # Matplotlib and its fonts fail in many ways; the other runs go on
+            if isinstance(error, LossbenchError) and not trained:
+                raise
             self.problems.append(
                 f"{config.run_name}: TensorBoard's files are incomplete ({first_line(error)})."
             )

@@ -82,7 +82,7 @@ def test_a_study_is_shown_though_its_figure_fails(tmp_path: Path, capsys: Captur
     assert said.err.splitlines()[-1].endswith("budget-digits-compact.png could not be drawn (RuntimeError).")
 
 
-def test_a_picture_for_tensorboard_that_fails_stops_no_sweep(
+def test_a_picture_for_tensorboard_that_fails_takes_no_result_away(
     tmp_path: Path, capsys: Capture, monkeypatch: Any
 ) -> None:
     from lossbench.reports import tensorboard
@@ -91,8 +91,15 @@ def test_a_picture_for_tensorboard_that_fails_stops_no_sweep(
         raise RuntimeError("no such font")
 
     monkeypatch.setattr(tensorboard, "render_pixels", broken)
-    words = ["compare", "--losses", "softmax,center", "--tensorboard", *QUICK, "--results", str(tmp_path)]
-    assert main(words) == 0
-    said = capsys.readouterr()
-    assert said.err.count("TensorBoard's files are incomplete (no such font).") == 2
-    assert "Center" in said.out
+    common = ["--tensorboard", *QUICK, "--results", str(tmp_path)]
+    for words, shown in (
+        (["compare", "--losses", "softmax,center"], "Center"),
+        (["train", "--loss", "ring"], "test accuracy"),
+        (["train", "--loss", "ring"], "test accuracy"),  # stored now
+        (["train", "--loss", "ring", "--json"], '"status": "done"'),
+    ):
+        assert main([*words, *common]) == 0
+        said = capsys.readouterr()
+        assert said.err.count("warning: ") == (2 if words[0] == "compare" else 1)
+        assert "TensorBoard's files are incomplete (no such font)." in said.err
+        assert shown in said.out
