@@ -10,7 +10,7 @@ import shlex
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -56,9 +56,15 @@ def set_quiet(quiet: bool) -> None:
     _Notes.shown = not quiet
 
 
-def print_json(document: object) -> None:
-    """One JSON document on stdout; NaN and infinity become null."""
-    text = to_json(document)
+def print_json(document: Mapping[str, object] | Sequence[Mapping[str, object]]) -> None:
+    """One JSON document on stdout; NaN and infinity become null.
+
+    The document, or each one of a list, has a `status`: `done` where it has none of its own.
+    """
+    done = {"status": Status.DONE.value}
+    text = to_json(
+        {**done, **document} if isinstance(document, Mapping) else [done | {**each} for each in document]
+    )
     if printable(text, sys.stdout) != text:
         text = json.dumps(json.loads(text), indent=2) + "\n"
     with _writing():
@@ -318,6 +324,15 @@ def duration_text(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def settings_document(config: RunConfig) -> dict[str, Any]:
+    """What is trained: loss, its settings by `loss.name`, and seed."""
+    settings: dict[str, object] = {}
+    for term in config.terms:
+        settings |= {f"{term.name}.lambda": term.weight} if term.has_weight or term.weight != 1 else {}
+        settings |= {f"{term.name}.{key}": value for key, value in term.settings}
+    return {"loss_name": config.loss, "settings": settings, "seed": config.seed}
+
+
 def run_document(
     config: RunConfig, path: object, status: Status, result: RunResult | None = None, reason: str = ""
 ) -> dict[str, Any]:
@@ -325,16 +340,10 @@ def run_document(
 
     `loss` is the mean training loss, as in result.json; `loss_name` is what was trained.
     """
-    settings: dict[str, object] = {}
-    for term in config.terms:
-        settings |= {f"{term.name}.lambda": term.weight} if term.has_weight or term.weight != 1 else {}
-        settings |= {f"{term.name}.{key}": value for key, value in term.settings}
     return {
         "run": config.run_name,
         "path": str(path),
-        "loss_name": config.loss,
-        "settings": settings,
-        "seed": config.seed,
+        **settings_document(config),
         "loss": None,
         **(result.to_dict() if result else {}),
         "status": status.value,

@@ -206,7 +206,7 @@ def publish(experiment: Experiment, *, json: bool) -> None:
             problems.append(str(error))
     figures = [str(store.root / file.path) for file in document.files]
     runs = [_outcome_document(store, outcome) for outcome in outcomes]
-    found = {**document.to_dict(), "runs": runs, "figures": figures, "status": Status.DONE.value}
+    found = {**document.to_dict(), "runs": runs, "figures": figures}
     try:
         fail_if_any(outcomes, problems)
         if json:

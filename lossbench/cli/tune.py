@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..errors import LossbenchError, UsageError
 from ..runs.config import dataset_spec
+from ..runs.config_builder import config_at
 from ..runs.result import Status
 from ..specs import Value
 from ._flags import DEFAULT_RESULTS, Json, LossName, Results, flag
 from ._options import Request, run_options
-from ._output import RunDisplay, command_line, print_json, print_message, print_pairs, print_warning
+from ._output import (
+    RunDisplay,
+    command_line,
+    print_json,
+    print_message,
+    print_pairs,
+    print_warning,
+    settings_document,
+)
 
 if TYPE_CHECKING:
     from ..experiments.search_space import StudyConfig
@@ -82,14 +91,19 @@ def tune(
         record_figure(store, figure, "budget", (), made_by="tune", command=command_line(), title=title)
     if not json:
         print_message(f"Settings: {path}" + (f"\nFigure: {figure}" if files else ""))
-    found = {**result.to_dict(), "path": str(path), "figure": str(figure) if files else None}
+    best = config_at(result.loss, {**request.point, **result.point, "seed": result.config.seed})
+    found = settings_document(best) | {
+        **result.to_dict(),
+        "path": str(path),
+        "figure": str(figure) if files else None,
+    }
     try:
         fail_if_any((), problems)
     except LossbenchError as error:
         error.document = found | {"status": Status.FAILED.value}
         raise
     if json:
-        print_json(found | {"status": Status.DONE.value})
+        print_json(found)
 
 
 def _compose_budget(results: Sequence[TuningResult]) -> Compose:

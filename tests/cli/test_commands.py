@@ -423,6 +423,25 @@ def test_an_error_is_one_json_document(capsys, words, code):
     assert document["reason"] in err
 
 
+def test_every_document_has_a_status(capsys, stored):
+    for words in (
+        ["runs"],
+        ["losses"],
+        ["losses", "center"],
+        ["explain", "arcface"],
+        ["plot", "features", "--loss", "softmax"],
+        ["report"],
+        ["train", "--loss", "softmax", *QUICK],
+    ):
+        place = [] if words[0] in ("losses", "explain") else ["--results", stored]
+        code, out, err = call(capsys, *words, *place, "--json")
+        assert code == 0, err
+        document = json.loads(out)
+        documents = document if isinstance(document, list) else [document]
+        assert documents
+        assert {each["status"] for each in documents} == {"done"}, words
+
+
 @pytest.mark.parametrize("command", ["losses", "explain"])
 def test_a_table_in_a_pipe_keeps_its_columns_whole(command):
     """A pipe has no width, and most users have no variable COLUMNS."""

@@ -26,6 +26,9 @@ def test_trials_run_at_the_same_time_and_count_once(
     out, err = capsys.readouterr()
     document = json.loads(out)
     assert document["trials"] == 2
+    assert (document["status"], document["loss_name"], document["seed"]) == ("done", "softmax", 1000)
+    assert document["settings"] == {"softmax.bias": False, "softmax.fixed": False}
+    assert document["config"]["epochs"] == 1
     assert len(re.findall(r"trial \d of 2", err)) == 2
     assert main([*words, "--json"]) == 0  # all trials are stored
     out, err = capsys.readouterr()
