@@ -207,6 +207,13 @@ def target_curve(
     return Check(f"the target logit of {loss} is {text} from {low:g} to {high:g} degrees", measure)
 
 
+def combined_curve(m1: float, m2: float, m3: float) -> Check:
+    """The target logit of the combined margin is cos(m1 θ + m2) - m3 (ArcFace, eq. 4)."""
+    settings = {"scale": 64.0, "m1": m1, "m2": m2, "m3": m3}
+    text = f"cos({m1:g} θ + {m2:g}) - {m3:g}"
+    return target_curve("combined-margin", settings, lambda t: math.cos(m1 * t + m2) - m3, text=text)
+
+
 def not_testable(claim: str, why: str) -> Check:
     """A claim of the source that nothing here can test."""
     return Check(claim, None, why=why)

@@ -63,6 +63,8 @@ BY_HAND = {
     "tar-at-far-1e-4": 1.0,
     "collapse": 0.0,
     "axis-range": 5.0,
+    "length-variation": np.std([0, 2, math.sqrt(10), math.sqrt(26)])
+    / np.mean([0, 2, math.sqrt(10), math.sqrt(26)]),
     "outer-classes": 1.0,
 }  # fmt: skip
 
@@ -71,6 +73,7 @@ PERFECT_ALONE |= {"nn-accuracy-cosine", "knn5-accuracy-cosine", "recall-at-1", "
 ONE_CLASS = dict.fromkeys(METRICS, NAN) | dict.fromkeys(PERFECT_ALONE, 1.0)
 ONE_CLASS |= {"spread": 1.0, "angular-spread": 22.5, "collapse": 0.0, "ece": 0.5, "nll": math.log(2)}
 ONE_CLASS |= {"axis-range": 2.0, "outer-classes": 1.0}
+ONE_CLASS |= {"length-variation": (math.sqrt(2) - 1) / (math.sqrt(2) + 1)}
 
 COINCIDENT = dict.fromkeys(METRICS, 0.0) | dict.fromkeys(["accuracy", "top2-accuracy", "collapse"], 1.0)
 COINCIDENT |= dict.fromkeys((name for name in METRICS if "n-accuracy" in name or "knn5" in name), 0.5)
@@ -121,6 +124,7 @@ def test_one_sample_per_class(name: str) -> None:
     else:
         expected = {"gap": math.dist((1, 0), (0, 2)), "angular-gap": math.degrees(math.atan(3))}
         expected |= {"axis-range": 3, "outer-classes": 1}
+        expected["length-variation"] = np.std([1, 2, math.sqrt(10)]) / np.mean([1, 2, math.sqrt(10)])
         assert value == pytest.approx(expected.get(name, 0), abs=1e-9)
 
 
@@ -141,7 +145,9 @@ def test_the_order_of_samples_changes_nothing(name: str, cosine: bool) -> None:
     assert compute(name, mixed) == pytest.approx(compute(name, measured), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", sorted(set(METRICS) - BY_SCORES - BY_COSINE - {"axis-range"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(METRICS) - BY_SCORES - BY_COSINE - {"axis-range", "length-variation"})
+)
 def test_far_from_the_origin_no_digit_is_lost(name: str) -> None:
     for seed, dim in ((7, 2), (8, 40)):
         points = random_measured(seed, dim)

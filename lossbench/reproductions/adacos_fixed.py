@@ -1,0 +1,20 @@
+"""AdaCos: a scale that needs no search."""
+
+from __future__ import annotations
+
+from ._checks import greater
+from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
+
+SPEC = Reproduction(
+    title="AdaCos, scale without search",
+    source="Zhang et al., CVPR 2019, arXiv 1905.00292",
+    locus="not verified in the source",
+    question="Is AdaCos as accurate as the best of four fixed scales?",
+    published="On faces, AdaCos is at least as good as a cosine softmax with tuned scale.",
+    recipe=FAST_RECIPE,
+    runs={"AdaCos": {"loss": "adacos"}}
+    | {f"s = {scale}": {"loss": "normface", "scale": float(scale)} for scale in (4, 8, 16, 32)},
+    common=FAST,
+    figures=(Drawn("leaderboard"),),
+    checks=tuple(greater("test_accuracy", "AdaCos", than=f"s = {scale}") for scale in (4, 8, 16, 32)),
+)

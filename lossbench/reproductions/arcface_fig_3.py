@@ -1,0 +1,22 @@
+"""ArcFace, Figure 3: eight classes in the plane, softmax against ArcFace."""
+
+from __future__ import annotations
+
+from ._checks import even_directions, greater
+from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
+
+SPEC = Reproduction(
+    title="ArcFace, Fig. 3",
+    source="Deng et al., CVPR 2019, Fig. 3",
+    locus="read in the figure",
+    question="Does ArcFace leave wider gaps between eight classes in the plane than softmax?",
+    published="Eight faces: softmax separates with touching classes, ArcFace leaves an evident gap.",
+    recipe=f"Eight digits instead of faces; s and m that suit eight directions in the plane. {FAST_RECIPE}",
+    runs={"softmax": {"loss": "softmax"}, "ArcFace": {"loss": "arcface"}},
+    common={"unseen": "8,9", **FAST},
+    figures=(Drawn("features", {"view": "normalized"}), Drawn("ring")),
+    checks=(
+        greater("angular-spread-gap", "softmax", than="ArcFace"),
+        even_directions("ArcFace", classes=8),
+    ),
+)

@@ -1,0 +1,22 @@
+"""Claim: label smoothing collapses sooner and calibrates better."""
+
+from __future__ import annotations
+
+from ._checks import greater
+from ._reproduction import FAST, Drawn, Reproduction
+
+SPEC = Reproduction(
+    title="Claim: label smoothing collapses sooner",
+    source="Guo et al., 2024, arXiv 2402.03979",
+    locus="stated in the text",
+    question="After the same steps, are classes tighter and probabilities better calibrated?",
+    published="Label smoothing reaches neural collapse faster, and has a smaller calibration error.",
+    recipe="64-D features. Small network, four epochs (`fast`): both losses are cut off alike.",
+    runs={"cross-entropy": {"smoothing": 0.0}, "smoothed": {"smoothing": 0.1}},
+    common={"loss": "label-smoothing", "feature_dim": 64, **FAST},
+    figures=(Drawn("training"),),
+    checks=(
+        greater("spread-gap", "cross-entropy", than="smoothed"),
+        greater("ece", "cross-entropy", than="smoothed"),
+    ),
+)

@@ -1,0 +1,24 @@
+"""NormFace, Figure 2: under softmax the direction of a feature tells its class."""
+
+from __future__ import annotations
+
+from ._checks import greater, within
+from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
+
+SPEC = Reproduction(
+    title="NormFace, Fig. 2",
+    source="Wang et al., ACM MM 2017, Fig. 2",
+    locus="read in the figure",
+    question="Are 2-D features under softmax spread along rays, so that direction alone tells the class?",
+    published="Left, features of MNIST along ten rays; right, the probability of class 0, which grows with "
+    "length.",
+    recipe=f"No bias. {FAST_RECIPE}",
+    runs={"softmax": {"loss": "softmax"}, "NormFace": {"loss": "normface"}},
+    common=FAST,
+    figures=(Drawn("regions", groups=("softmax",)),),
+    checks=(
+        within("outer-classes", "softmax", 0.95),
+        within("nn-accuracy-cosine", "softmax", 0.97),
+        greater("length-variation", "softmax", than="NormFace"),
+    ),
+)

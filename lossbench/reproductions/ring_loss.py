@@ -1,0 +1,23 @@
+"""Ring loss: features of one length."""
+
+from __future__ import annotations
+
+from ._checks import equal, trend
+from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
+
+SPEC = Reproduction(
+    title="Ring loss, 2-D features",
+    source="Zheng et al., CVPR 2018, arXiv 1803.00130",
+    locus="not verified in the source",
+    question="Does ring loss bring features to one length without loss of accuracy?",
+    published="Features of MNIST lie near a circle.",
+    recipe=f"λ 0.01 and 0.1 (gluon-face). {FAST_RECIPE}",
+    runs={"softmax": {"loss": "softmax"}}
+    | {f"λ = {weight}": {"loss": "ring", "lambda": weight} for weight in (0.01, 0.1)},
+    common=FAST,
+    figures=(Drawn("features"),),
+    checks=(
+        trend("length-variation", ["softmax", "λ = 0.01", "λ = 0.1"], rising=False),
+        equal("test_accuracy", "λ = 0.1", "softmax", margin=0.005),
+    ),
+)
