@@ -1,3 +1,419 @@
-"""lossbench: see what a loss does to a feature space, and trust the comparison."""
+"""lossbench: see what a loss does to a feature space, and trust the comparison.
+
+The functions here do what the commands of the same names do, with the same store of runs: a finished run is
+not trained again, an interrupted one is continued. Importing this package loads nothing; a function imports
+what it needs when it is called.
+
+Keyword arguments of `train`, `compare`, `sweep` and `runs` are the options of the command line with `_` for
+`-`, such as `dataset`, `network`, `feature_dim`, `epochs`, `batch_size`, `lr`, `seed`, `unseen`, `alpha`,
+`margin`, `scale`, `device`, `data_dir` and `threads`; `lam` is `--lambda`. docs/options.md lists them.
+Unknown options and wrong values raise `UsageError`, which is a `ValueError`. All errors of lossbench are
+`lossbench.errors.LossbenchError`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    from matplotlib.figure import Figure
+    from torch import nn
+
+    from .losses import Explanation
+    from .reports.animation import Animation
+    from .reports.experiment import Comparison, Sweep
+    from .runs.run import Run
+    from .specs import Value
+
+    Path: TypeAlias = str | os.PathLike[str]
+    Loss: TypeAlias = str | type[nn.Module]
 
 __version__ = "0.1.0"
+__all__ = ["animate", "compare", "explain", "load", "plot", "runs", "sweep", "train"]
+
+
+def train(
+    loss: Loss = "softmax",
+    *,
+    settings: Mapping[str, Value] | None = None,
+    results: Path = "results",
+    force: bool = False,
+    snapshots: int = 0,
+    tensorboard: bool = False,
+    progress: bool = True,
+    **options: Any,
+) -> Run:
+    """Train one network under one loss; a finished run is returned, an interrupted one continued.
+
+    Parameters
+    ----------
+    loss : str or class
+        A loss (`lossbench losses` lists them), a weighted sum such as ``"softmax + 0.003*center"``,
+        ``"module:Class"``, or a class of your own: a `torch.nn.Module` that is built from `num_classes` and
+        `feature_dim`, and takes features (B, D) and labels (B,). A class of a notebook is fine.
+    settings : mapping, optional
+        Hyper-parameters of the loss by name, such as ``{"alpha": 0.5}`` or ``{"center.alpha": 0.5}``.
+    results : path
+        The folder of runs, figures and tables.
+    force : bool
+        Train again, and delete what is stored of the run.
+    snapshots : int
+        Moments of training, dense early, at which features are kept for `animate`.
+    tensorboard : bool
+        Also write the run for TensorBoard.
+    progress : bool
+        Whether to show a bar (lines of text where there is no terminal, or no ipywidgets in a notebook).
+    **options
+        See the documentation of this package.
+
+    Returns
+    -------
+    Run
+        The finished run, with features, labels, metrics, network and loss.
+
+    Raises
+    ------
+    UsageError
+        For an unknown loss or option, or a wrong value.
+    DataError
+        Where the data set cannot be read.
+    Interrupted
+        On Ctrl-C; the state is saved, and the same call continues.
+    Diverged
+        Where the loss became NaN or infinite.
+    RunError
+        Where the run cannot be written, another process trains it, or your class raised an error.
+    """
+    from .cli._python import loss_name, open_run, python_request, running
+    from .cli.train import train_run
+    from .runs.config_builder import config_at
+    from .runs.store import Store
+
+    request, storage = python_request(options, settings, results, force, snapshots, tensorboard)
+    run = Store(storage.results).run(config_at(loss_name(loss), request.point))
+    with running(progress):
+        train_run(run, request, storage)
+    return open_run(run.path, results, request.data_dir)
+
+
+def compare(
+    losses: str | Sequence[Loss] | None = None,
+    *,
+    seeds: int | str | Iterable[int] = 0,
+    baseline: Loss | None = None,
+    metric: str | Sequence[str] = "test_accuracy",
+    datasets: Sequence[str] | None = None,
+    tuned: bool = False,
+    jobs: int | None = None,
+    settings: Mapping[str, Value] | None = None,
+    results: Path = "results",
+    force: bool = False,
+    snapshots: int = 0,
+    progress: bool = True,
+    **options: Any,
+) -> Comparison:
+    """Compare losses with a baseline over the same seeds; what is missing is trained.
+
+    Parameters
+    ----------
+    losses : sequence of str or class, optional
+        As in `train`; ``"all"`` stands for every loss. By default softmax, center loss and ArcFace.
+    seeds : int, iterable of int, or str
+        For example ``range(10)`` or ``"0-9"``.
+    baseline : str or class, optional
+        The loss that the others are compared with. By default softmax, else the first.
+    metric : str or sequence of str
+        What is compared; ``"all"`` for every metric.
+    datasets : sequence of str, optional
+        Several data sets. By default that of the option `dataset`.
+    tuned : bool
+        Use the settings that `tune` found for each loss.
+    jobs : int, optional
+        Runs trained at the same time, on a CPU thread each; 0 is as many as fit. By default 1 on a CPU.
+        This is safe in notebooks and in scripts without ``if __name__ == "__main__"``: a worker never
+        imports them. A class that is defined there trains with 1.
+    settings, results, force, snapshots, progress, **options
+        As in `train`.
+
+    Returns
+    -------
+    Comparison
+        With `table()`, `differences()`, `to_latex()`, `figure()`, `rows` and `runs`.
+
+    Raises
+    ------
+    RunError
+        Where a run failed; those that diverged are counted in the table.
+    UsageError, DataError, Interrupted
+        As in `train`.
+    """
+    from .cli._python import check_outcomes, loss_name, loss_names, python_request, running, seeds_of
+    from .cli._training import run_comparison
+    from .errors import UsageError
+    from .specs.quantities import parse_metrics
+
+    request, storage = python_request(options, settings, results, force, snapshots, several_runs=True)
+    axes = {**request.axes, "seed": seeds_of(seeds)}
+    if datasets is not None:
+        if "dataset" in axes:
+            raise UsageError("dataset and datasets exclude each other.")
+        axes["dataset"] = tuple(datasets)
+    with running(progress):
+        comparison = run_comparison(
+            loss_names(losses),
+            axes,
+            request,
+            storage,
+            baseline=None if baseline is None else loss_name(baseline),
+            metrics=parse_metrics(
+                metric if isinstance(metric, str) else ",".join(metric), unseen="unseen" in request.axes
+            ),
+            tuned=tuned,
+            jobs=jobs,
+            command="lossbench.compare (Python)",
+        )
+    check_outcomes(comparison.outcomes)
+    return comparison
+
+
+def sweep(
+    loss: Loss,
+    *,
+    seeds: int | str | Iterable[int] = 0,
+    jobs: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    results: Path = "results",
+    force: bool = False,
+    snapshots: int = 0,
+    progress: bool = True,
+    **options: Any,
+) -> Sweep:
+    """Train a grid of settings: any numeric option, and any of `settings`, takes several values.
+
+    Parameters
+    ----------
+    loss : str or class
+        As in `train`.
+    seeds : int, iterable of int, or str
+        For example ``range(3)`` or ``"0-2"``.
+    jobs : int, optional
+        As in `compare`; by default as many as fit.
+    settings, results, force, snapshots, progress, **options
+        As in `train`; a list, a range or an array of numbers is varied, as is a text like
+        ``"1e-4:1e-1:log:7"``.
+
+    Returns
+    -------
+    Sweep
+        With `table()`, `to_latex()`, `figure()`, `varied` and `runs`.
+
+    Raises
+    ------
+    RunError
+        Where a run failed; those that diverged are counted in the table.
+    UsageError, DataError, Interrupted
+        As in `train`.
+
+    Examples
+    --------
+    >>> lossbench.sweep("center", lam=[0, 0.01, 0.1], seeds=range(3))  # doctest: +SKIP
+    """
+    from .cli._python import check_outcomes, loss_name, python_request, running, seeds_of
+    from .cli._training import run_sweep
+
+    request, storage = python_request(options, settings, results, force, snapshots, several_runs=True)
+    axes = {**request.axes, "seed": seeds_of(seeds)}
+    with running(progress):
+        found = run_sweep(
+            loss_name(loss), axes, request, storage, jobs=jobs or 0, command="lossbench.sweep (Python)"
+        )
+    check_outcomes(found.outcomes)
+    return found
+
+
+def load(run: Path, *, results: Path = "results", data_dir: Path | None = None) -> Run:
+    """Open a finished run. No code of a user is run by this.
+
+    Parameters
+    ----------
+    run : str or path
+        Its folder, or its name, its id, or the beginning of either in `results`.
+    results : path
+        The folder of runs, figures and tables.
+    data_dir : path, optional
+        Where the data set is, for `Run.images`. By default ``$LOSSBENCH_DATA``, else the user's cache.
+
+    Raises
+    ------
+    UsageError
+        For a name that no run has, or several have.
+    RunError
+        Where the run is not complete, damaged, or changed by hand.
+    """
+    from .cli._python import open_run
+
+    return open_run(run, results, data_dir)
+
+
+def runs(
+    *,
+    loss: Loss | Sequence[Loss] | None = None,
+    results: Path = "results",
+    data_dir: Path | None = None,
+    **options: Any,
+) -> list[Run]:
+    """All finished runs that have one of the losses and of the values of each option, oldest first.
+
+    Parameters
+    ----------
+    loss : str, class, or sequence of them, optional
+        As in `train`. By default any.
+    results, data_dir : path
+        As in `load`.
+    **options
+        Options of a run with one value or several, such as ``seed=0`` or ``epochs=[10, 20]``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown loss or option, or a wrong value.
+    """
+    from .cli._python import find_runs
+
+    return find_runs(loss, options, results, data_dir)
+
+
+def plot(
+    figure: str = "features",
+    runs: Run | Sequence[Run] | None = None,
+    *,
+    style: str = "paper",
+    results: Path = "results",
+    data_dir: Path | None = None,
+    **choices: str | None,
+) -> Figure:
+    """Draw a figure of finished runs, without training.
+
+    Parameters
+    ----------
+    figure : str
+        One of those of docs/figures.md, such as ``"features"``, ``"regions"`` or ``"curves"``.
+    runs : Run or sequence of Run, optional
+        By default those that the command `lossbench plot` shows. Conditions that differ are in the titles.
+    style : str
+        ``"paper"``, ``"slides"`` or ``"dark"``.
+    results, data_dir : path
+        As in `load`.
+    **choices
+        Those of the figure: `split`, `view`, `metric`, `over`, `projection`, `label`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it; ``figure.savefig("features.pdf")`` writes it. It is not known to pyplot.
+
+    Raises
+    ------
+    UsageError
+        For an unknown figure or choice.
+    RunError
+        Where runs lack what the figure shows.
+    """
+    from .cli._python import selected_runs
+    from .reports.figure_files import compose_figure, render_figure
+    from .specs import catalog
+
+    spec = catalog.spec("figures", figure)
+    views = selected_runs(runs, results, spec.default, data_dir, axes=spec.axes, over=choices.get("over"))
+    return render_figure(compose_figure(figure, views, **choices), style)
+
+
+def animate(
+    runs: Run | Sequence[Run] | None = None,
+    output: Path | None = None,
+    *,
+    view: str = "raw",
+    fps: float = 4.0,
+    style: str = "paper",
+    results: Path = "results",
+) -> Animation:
+    """Animate runs that were trained with `snapshots`: one frame per moment, side by side.
+
+    Parameters
+    ----------
+    runs : Run or sequence of Run, optional
+        By default those that the command `lossbench animate` shows.
+    output : path, optional
+        The file, a GIF, or an MP4 with the extra `video`. By default a GIF in ``results/figures``.
+    view : str
+        ``"raw"`` for the plane, ``"normalized"`` for directions on the unit circle.
+    fps : float
+        Moments per second.
+    style, results
+        As in `plot`.
+
+    Returns
+    -------
+    Animation
+        With `path`; a notebook shows it.
+
+    Raises
+    ------
+    RunError
+        Where a run has no snapshots, or the file cannot be written.
+    UsageError
+        For an unknown format or choice.
+    """
+    from pathlib import Path
+
+    from .cli._python import selected_runs
+    from .cli.animate import write_animation
+    from .reports.animation import Animation
+    from .runs.store import Store
+
+    views = selected_runs(runs, results, snapshots=True)
+    path = write_animation(
+        Store(Path(results)),
+        views,
+        None if output is None else Path(output),
+        view=view,
+        style=style,
+        fps=fps,
+        command="lossbench.animate (Python)",
+    )
+    return Animation(path)
+
+
+def explain(
+    loss: str, classes: int = 10, dim: int = 2, *, settings: Mapping[str, Value] | None = None
+) -> Explanation:
+    """The limits of a loss for C classes in D dimensions, and what it can reach with its settings.
+
+    Parameters
+    ----------
+    loss : str
+        A loss by name.
+    classes, dim : int
+        C and D.
+    settings : mapping, optional
+        Hyper-parameters by name; the others have their defaults.
+
+    Returns
+    -------
+    Explanation
+        Settings, the largest margins (radians, and of the cosine), the smallest useful scale, the best
+        probability, and the curve of the target logit. `lossbench.losses.documentation(loss)` is the text.
+
+    Raises
+    ------
+    UsageError
+        For an unknown loss or setting, or a value out of bounds.
+    """
+    from .losses import explain as explain_loss
+    from .specs import catalog
+
+    return explain_loss(catalog.canonical(loss), settings or {}, classes, dim)

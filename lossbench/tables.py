@@ -50,6 +50,12 @@ class Table(NamedTuple):
         rows = [list(map(function, row)) for row in self.rows]
         return Table(list(map(function, self.header)), rows, list(map(function, self.optional)))
 
+    def __str__(self) -> str:
+        return to_markdown(self)
+
+    def _repr_markdown_(self) -> str:  # a notebook shows it
+        return str(self)
+
 
 def fit_columns(table: Table, width: int) -> tuple[list[Table], list[str]]:
     """The table with line breaks in its cells, so that it is at most `width` characters wide with a frame,

@@ -125,20 +125,49 @@ class Request:
         return {name: values[0] for name, values in self.axes.items()}
 
 
-def _axes(
-    options: Options, given: Mapping[str, Any], settings: list[str] | None
-) -> dict[str, tuple[Value, ...]]:
+OPTIONS_OF_RUN: Options = {
+    **{"lam" if name == "lambda" else name: option for name, option in LOSS_OPTIONS.items()},
+    RECIPE_OPTION.name: RECIPE_OPTION,
+    **{name: option for name, option in RUN_OPTIONS.items() if option.on_command_line},
+}
+"""The options of a run by the names of parameters."""
+
+
+def make_request(given: Mapping[str, Any], settings: Mapping[str, Any]) -> Request:
+    """The request of options by the names of parameters, None where not given, and of settings of losses.
+
+    An option that a sweep may vary, and a setting, may have several values: as a text or as a list.
+    """
+    engine, *shares = (given.get(name) for name in ENGINE_OPTIONS)
+    request = Request(
+        given.get("device") or "auto",
+        given.get("data_dir"),
+        given.get("threads"),
+        EngineOptions(engine or "local", *shares),
+        _axes(given, settings),
+    )
+    request.engine.check_device(request.device)
+    return request
+
+
+def _axes(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, tuple[Value, ...]]:
     """The values of each option of a run that was given, and of each setting, by name."""
     axes: dict[str, tuple[Value, ...]] = {}
-    for parameter, option in options.items():
-        if (value := given[parameter]) is not None:
-            several = option.sweep and isinstance(value, str)
-            axes[option.name] = parse_values(option.flag, value) if several else (value,)
-    for name, value in parse_settings(settings).items():
+    for parameter, option in OPTIONS_OF_RUN.items():
+        if (value := given.get(parameter)) is not None:
+            axes[option.name] = values_of(option.flag, value) if option.sweep else (value,)
+    for name, value in settings.items():
         if name in LOSS_OPTIONS and name in axes:
             raise UsageError(f"--set {name}={value}: --{name} is given as well.")
-        axes[name] = parse_values(f"--set {name}", value)
+        axes[name] = values_of(f"--set {name}", value)
     return axes
+
+
+def values_of(option: str, value: Any) -> tuple[Value, ...]:
+    """One value or several, as a text or as a list. Raises UsageError that names the option."""
+    if isinstance(value, str):
+        return parse_values(option, value)
+    return tuple(value) if isinstance(value, list | tuple | range) else (value,)
 
 
 def run_options(
@@ -150,15 +179,10 @@ def run_options(
     `--seeds` of its own instead of `--seed`, and a choice of engine. of_runs: False for a command whose runs
     are given, so that it is only asked where they execute.
     """
-    of_run = {"lam" if name == "lambda" else name: option for name, option in LOSS_OPTIONS.items()}
-    of_run |= {RECIPE_OPTION.name: RECIPE_OPTION}
-    of_run |= {
-        name: option
-        for name, option in RUN_OPTIONS.items()
-        if option.on_command_line and not (several_runs and name == "seed")
-    }
-    of_run = of_run if of_runs else {}
-    options = {**of_run, **PLACEMENT_OPTIONS, **(ENGINE_OPTIONS if several_runs else {})}
+    options = {**(OPTIONS_OF_RUN if of_runs else {}), **PLACEMENT_OPTIONS}
+    if several_runs:
+        options.pop("seed", None)
+        options |= ENGINE_OPTIONS
 
     def decorate(command: Callable[..., None]) -> Any:
         hints = typing.get_type_hints(command, include_extras=True)
@@ -183,15 +207,7 @@ def run_options(
             values = {name: given.pop(name) for name in options}
             if stores:
                 given["storage"] = Storage(**{name: given.pop(name) for name in of_storage})
-            engine, *shares = (values.get(name) for name in ENGINE_OPTIONS)
-            request = Request(
-                values["device"] or "auto",
-                values["data_dir"],
-                values["threads"],
-                EngineOptions(engine or "local", *shares),
-                _axes(of_run, values, given.pop("settings", None)),
-            )
-            request.engine.check_device(request.device)
+            request = make_request(values, parse_settings(given.pop("settings", None)))
             from ._output import show_loading
 
             with show_loading("Loading PyTorch"):

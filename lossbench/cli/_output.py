@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import math
 import os
@@ -54,6 +55,16 @@ class _Notes:
 def set_quiet(quiet: bool) -> None:
     """Show neither messages nor progress."""
     _Notes.shown = not quiet
+
+
+@contextlib.contextmanager
+def messages_shown(shown: bool) -> Iterator[None]:
+    """Show messages and progress inside the block, or do not."""
+    before, _Notes.shown = _Notes.shown, shown
+    try:
+        yield
+    finally:
+        _Notes.shown = before
 
 
 def print_json(document: Mapping[str, object] | Sequence[Mapping[str, object]]) -> None:
@@ -167,7 +178,10 @@ def show_progress(items: Sequence[Item], title: str) -> Iterable[Item]:
 
 
 def _is_live() -> bool:
-    """Whether lines on stderr may be drawn over; FORCE_COLOR does not make a log a terminal."""
+    """Whether lines on stderr may be drawn over; FORCE_COLOR does not make a log a terminal. A notebook has
+    bars where ipywidgets is installed, which rich needs for them."""
+    if messages.is_jupyter:
+        return _Notes.shown and importlib.util.find_spec("ipywidgets") is not None
     return _Notes.shown and messages.is_interactive and is_terminal(sys.stderr)
 
 

@@ -22,7 +22,7 @@ from ..runs.result import Status
 from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences, select, without_snapshots
 from ..specs import catalog
 from ._flags import canonical_losses, flag
-from ._options import Storage
+from ._options import Storage, values_of
 from ._output import command_line, print_warning
 
 if TYPE_CHECKING:
@@ -90,24 +90,33 @@ def selection_options(*, names: bool = True) -> Callable[[Callable[..., None]], 
 
 def _selection(names: tuple[str, ...], losses: str | None, given: Mapping[str, str | None]) -> Selection:
     """Raises UsageError for values that are none, and for both names and a filter."""
-    values: dict[str, Any] = {}
-    for name, text in given.items():
-        if text is not None:
-            option = FILTER_OPTIONS[name]
-            if name == "seed":
-                values[name] = parse_seeds(text)
-            elif name == "unseen":
-                values[name] = (",".join(part.strip() for part in text.split(",")),)
-            elif option.catalog or option.choices:
-                values[name] = tuple(part.strip() for part in text.split(","))
-            else:
-                values[name] = parse_values(option.flag, text)
-    loss_names = None if losses is None else tuple(dict.fromkeys(part.strip() for part in losses.split(",")))
+    values = {name: text for name, text in given.items() if text is not None}
+    loss_names = None if losses is None else [part.strip() for part in losses.split(",")]
     if names and (loss_names or values):
         raise UsageError("--run names the runs; it goes with no option that selects others, such as --loss.")
-    wanted = RunFilter(losses=loss_names, values=values)
+    return Selection(names, make_filter(loss_names, values))
+
+
+def make_filter(losses: Sequence[str] | None, given: Mapping[str, Any]) -> RunFilter:
+    """A filter by losses and by values of options, as texts or as they are. Raises UsageError for values that
+    are none."""
+    values: dict[str, tuple[Any, ...]] = {}
+    for name, value in given.items():
+        option = FILTER_OPTIONS[name]
+        if name == "unseen":
+            words = value.split(",") if isinstance(value, str) else map(str, value)
+            values[name] = (",".join(word.strip() for word in words),)
+        elif not isinstance(value, str):
+            values[name] = values_of(option.flag, value)
+        elif name == "seed":
+            values[name] = parse_seeds(value)
+        elif option.catalog or option.choices:
+            values[name] = tuple(part.strip() for part in value.split(","))
+        else:
+            values[name] = parse_values(option.flag, value)
+    wanted = RunFilter(losses=None if losses is None else tuple(dict.fromkeys(losses)), values=values)
     wanted.check()
-    return Selection(names, wanted)
+    return wanted
 
 
 def select_runs(

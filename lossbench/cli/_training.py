@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..engines import estimate, run_all
-from ..errors import ForeignFile, Interrupted, LossbenchError
+from ..errors import ForeignFile, Interrupted, LossbenchError, UsageError
 from ..runs.config import RunConfig
 from ..runs.config_builder import feasibility_warnings
 from ..runs.outcome import STORED, Outcome
@@ -47,6 +47,8 @@ def run_configs(
     """
     for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
         print_warning(warning)
+    if any(term.name.startswith("__main__:") for config in configs for term in config.terms):
+        jobs = _without_workers(jobs, request)
     store = Store(storage.results)
     store.check_writable()
     warn_without_snapshots([store.run(config) for config in configs], storage)
@@ -84,6 +86,16 @@ def run_configs(
                 "the same command continues."
             )
     return [outcomes[config] for config in configs]
+
+
+def _without_workers(jobs: int | None, request: Request) -> int:
+    """One run at a time, in this process: a worker does not import the script or notebook of a loss."""
+    if (jobs or 1) > 1 or request.engine.name != "local":
+        raise UsageError(
+            "Workers import neither a script nor a notebook: put the class of your loss into a module of its "
+            "own, or train with jobs=1."
+        )
+    return 1
 
 
 def run_comparison(

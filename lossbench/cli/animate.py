@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from ._flags import DEFAULT_RESULTS, Json, Output, Results, Style, flag
 from ._output import command_line, print_json, print_message
 from ._selection import Selection, figure_path, select_runs, selection_options
+
+if TYPE_CHECKING:
+    from ..runs.store import Store
+    from ..runs.stored_run import StoredRun
 
 
 @selection_options()
@@ -23,8 +29,6 @@ def animate(
 ) -> None:
     """Animate stored runs that were trained with `--snapshots`: one frame per moment, side by side."""
     from ..reports.animation import FORMATS
-    from ..reports.animation import animate as draw
-    from ..reports.document import record_figure
     from ..reports.figure_files import check_choice
     from ..runs.store import Store
 
@@ -32,12 +36,42 @@ def animate(
     check_choice("--view", view, ("raw", "normalized"))
     store = Store(results)
     runs = select_runs(store, selection, snapshots=True)
-    choices = f"view {view}" + (f", style {style}" if style != "paper" else "")
-    parts = [view, *([style] if style != "paper" else []), selection.label]
-    path = output or figure_path(store, "animation", runs, parts, form, choices)
-    draw(runs, path, view=view, style=style, fps=fps)
-    record_figure(store, path, "animation", runs, made_by="animate", command=command_line(), choices=choices)
+    path = write_animation(
+        store,
+        runs,
+        output,
+        form,
+        view=view,
+        style=style,
+        fps=fps,
+        label=selection.label,
+        command=command_line(),
+    )
     if json:
         print_json({"animation": str(path), "runs": [r.name for r in runs]})
     else:
         print_message(f"Animation: {path}")
+
+
+def write_animation(
+    store: Store,
+    runs: Sequence[StoredRun],
+    output: Path | None,
+    form: str = "gif",
+    *,
+    view: str,
+    style: str,
+    fps: float,
+    label: str = "",
+    command: str,
+) -> Path:
+    """Write an animation and its document; the path is `output`, else one in the results folder."""
+    from ..reports.animation import animate as draw
+    from ..reports.document import record_figure
+
+    choices = f"view {view}" + (f", style {style}" if style != "paper" else "")
+    parts = [view, *([style] if style != "paper" else []), label]
+    path = output or figure_path(store, "animation", runs, parts, form, choices)
+    draw(runs, path, view=view, style=style, fps=fps)
+    record_figure(store, path, "animation", runs, made_by="animate", command=command, choices=choices)
+    return path

@@ -30,11 +30,8 @@ def train(
 
     config = config_at(loss, request.point)
     run = Store(storage.results).run(config)
-    for warning in feasibility_warnings(config):
-        print_warning(warning)
-    warn_without_snapshots([run], storage)
     try:
-        result = _train(run, request, storage)
+        result = train_run(run, request, storage)
     except LossbenchError as error:
         error.document = run_document(config, run.path, *_failure(run, error), reason=str(error))
         raise
@@ -51,7 +48,11 @@ def _failure(run: RunFolder, error: LossbenchError) -> tuple[Status, RunResult |
     return Status.INTERRUPTED if isinstance(error, Interrupted) else Status.FAILED, None
 
 
-def _train(run: RunFolder, request: Request, storage: Storage) -> RunResult:
+def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
+    """The result of a run, trained unless it is stored. Raises what `training.train.train` raises."""
+    for warning in feasibility_warnings(run.config):
+        print_warning(warning)
+    warn_without_snapshots([run], storage)
     stored = None if storage.force else run.result()
     if stored is not None and stored.status is Status.DONE and not storage.tensorboard:
         run.check_code()

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..records import EpochRecord
@@ -105,7 +106,7 @@ class ProcessExecutor(Executor):
             folder = os.getcwd()
             os.chdir(os.path.abspath(os.sep))
             try:
-                with _interrupts_blocked():
+                with _interrupts_blocked(), _without_main():
                     context = _context()
                     ours, theirs = context.Pipe()
                     arguments = (theirs, folder, *self.arguments)
@@ -167,6 +168,17 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the module `__main__`: a worker would import it, and with it run a script from its beginning."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _work(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,22 @@ class _Reel(NamedTuple):
     epochs: np.ndarray
     limit: float
     start: float
+
+
+class Animation:
+    """The file of an animation, which a notebook shows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Animation({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        content = base64.b64encode(self.path.read_bytes()).decode()
+        if self.path.suffix == ".mp4":
+            return f'<video controls loop src="data:video/mp4;base64,{content}"></video>'
+        return f'<img src="data:image/gif;base64,{content}">'
 
 
 def animate(

@@ -276,14 +276,14 @@ class Store:
             )
         if len(hits) > 1:
             raise UsageError(f"'{name}' can be any of {', '.join(hits)}; give more of the name.")
-        return self._open(hits[0])
+        return open_run(self.runs / hits[0])
 
     def all(self) -> tuple[list[RunFolder], list[str]]:
         """All readable runs, oldest result first, and a sentence for each that is not."""
         runs, problems = [], []
         for name in self._names():
             try:
-                runs.append(self._open(name))
+                runs.append(open_run(self.runs / name))
             except LossbenchError as error:
                 problems.append(str(error))
         return sorted(runs, key=lambda run: (_age(run.path), run.name)), problems
@@ -303,24 +303,25 @@ class Store:
         entries = sorted(entry.name for entry in os.scandir(self.runs) if entry.is_dir(follow_symlinks=False))
         return [name for name in entries if _RUN_NAME.fullmatch(name)]
 
-    def _open(self, name: str) -> RunFolder:
-        path = self.runs / name
-        data = read_json(path / "config.json")
-        if not isinstance(data, dict):
-            raise RunError(f"{path} has no config.json; it is no run, or its training never began.")
-        data = dict(data)
-        data.pop("code", None)
-        if data.pop("format", None) != FORMAT:
-            raise RunError(f"{path / 'config.json'} has another format than this version reads ({FORMAT}).")
-        try:
-            config = config_from_dict(data)
-        except UsageError as error:
-            raise RunError(f"{path / 'config.json'} was changed by hand: {error}") from None
-        if config.run_name != name:
-            raise RunError(
-                f"{path / 'config.json'} was changed by hand: its settings belong to {config.run_name}."
-            )
-        return RunFolder(path, config)
+
+def open_run(path: Path) -> RunFolder:
+    """The run of a folder. Raises RunError for one that is none, or that was changed by hand."""
+    data = read_json(path / "config.json")
+    if not isinstance(data, dict):
+        raise RunError(f"{path} has no config.json; it is no run, or its training never began.")
+    data = dict(data)
+    data.pop("code", None)
+    if data.pop("format", None) != FORMAT:
+        raise RunError(f"{path / 'config.json'} has another format than this version reads ({FORMAT}).")
+    try:
+        config = config_from_dict(data)
+    except UsageError as error:
+        raise RunError(f"{path / 'config.json'} was changed by hand: {error}") from None
+    if config.run_name != path.name:
+        raise RunError(
+            f"{path / 'config.json'} was changed by hand: its settings belong to {config.run_name}."
+        )
+    return RunFolder(path, config)
 
 
 def _age(path: Path) -> float:

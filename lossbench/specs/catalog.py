@@ -12,12 +12,14 @@ import contextlib
 import functools
 import importlib
 import importlib.util
+import inspect
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 from typing import Any, Literal
 
-from ..errors import unknown_name
+from ..errors import UsageError, unknown_name
 from . import plugins as external
 from .variants import LossSpec
 
@@ -83,6 +85,23 @@ def canonical(name: str) -> str:
 @functools.lru_cache
 def _aliases() -> dict[str, str]:
     return {alias: name for name in names("losses") for alias in spec("losses", name).aliases}
+
+
+def name_of(loss_class: type) -> str:
+    """The name of a loss by its class: that of the catalogue, else `module:Class`.
+
+    Raises UsageError for a class that cannot be found by its name, such as one inside of a function.
+    """
+    if by_class_name("losses").get(loss_class.__name__) and loss_class.__module__.startswith("lossbench."):
+        return by_class_name("losses")[loss_class.__name__]
+    name = f"{loss_class.__module__}:{loss_class.__qualname__}"
+    module = sys.modules.get(loss_class.__module__)
+    if getattr(module, loss_class.__qualname__, None) is not loss_class:
+        raise UsageError(f"{name} cannot be imported by its name; define the class at the top of a module.")
+    if inspect.unwrap(external.find(name)[0]) is not loss_class:  # a cell of a notebook defined it anew
+        for cache in (external.find, spec, load):
+            cache.cache_clear()
+    return name
 
 
 def is_external(name: str) -> bool:

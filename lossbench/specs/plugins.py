@@ -83,8 +83,12 @@ def digest(name: str) -> str:
     sources = []
     for each in inspect.unwrap(find(name)[0]).__mro__:
         if each.__module__.partition(".")[0] not in _LIBRARIES:
-            with contextlib.suppress(OSError, TypeError):  # a class without a file
+            try:
                 sources.append(inspect.getsource(each))
+            except (OSError, TypeError):  # a class without a file, such as one of a notebook
+                for function in filter(inspect.isfunction, vars(each).values()):
+                    with contextlib.suppress(OSError, TypeError):
+                        sources.append(inspect.getsource(function))
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:16] if sources else ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -61,6 +62,17 @@ def prepare_process(threads: int) -> None:
         library.mallopt(_M_TRIM_THRESHOLD, _MAX_BYTES)
 
 
+@contextlib.contextmanager
+def settings_kept() -> Iterator[None]:
+    """After the block the thread count and the choice of convolutions are those before it."""
+    threads, deterministic = torch.get_num_threads(), torch.backends.cudnn.deterministic
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.deterministic = deterministic
+
+
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)
 )
@@ -79,7 +91,11 @@ class StopRequest:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[StopRequest]:
-        """Handle the signals inside the block (main thread only); under `nohup` SIGHUP stays ignored."""
+        """Handle the signals inside the block; under `nohup` SIGHUP stays ignored. Python handles signals in
+        the main thread only: in another one the block is not told of any."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
         before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
         if before.get(getattr(signal, "SIGHUP", None)) == signal.SIG_IGN:
             del before[signal.SIGHUP]

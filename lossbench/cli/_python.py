@@ -1,0 +1,168 @@
+"""What the functions of the package `lossbench` share: their arguments as those of the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import RunError, UsageError, unknown_name
+from ..experiments.grid import parse_seeds
+from ..runs.config import COMPARED_LOSSES
+from ..runs.outcome import Outcome
+from ..runs.result import Status
+from ..runs.run import Run
+from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences
+from ..runs.store import Store
+from ..runs.store import open_run as open_folder
+from ..runs.stored_run import StoredRun
+from ..specs import catalog
+from ..specs.expressions import canonical_sum
+from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
+from ._output import messages_shown, print_warning
+from ._selection import Selection, make_filter, select_runs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    Loss: TypeAlias = str | type[nn.Module]
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+def python_request(
+    options: Mapping[str, Any],
+    settings: Mapping[str, Any] | None,
+    results: PathLike,
+    force: bool,
+    snapshots: int,
+    tensorboard: bool = False,
+    *,
+    several_runs: bool = False,
+) -> tuple[Request, Storage]:
+    """Options by the names of parameters, and where to store. Raises UsageError for an unknown option, or for
+    a value of another kind."""
+    known = {**OPTIONS_OF_RUN, **PLACEMENT_OPTIONS, **(ENGINE_OPTIONS if several_runs else {})}
+    if several_runs:
+        del known["seed"]
+    given = {name: _plain(value) for name, value in _checked(options, known).items()}
+    for name in {*PLACEMENT_OPTIONS, *ENGINE_OPTIONS} & given.keys():
+        given[name] = _path(given[name]) if known[name].type is Path else known[name].check(given[name])
+    named = {}
+    for name, value in (settings or {}).items():
+        term, dot, key = name.rpartition(".")
+        named[catalog.canonical(term) + dot + key] = _plain(value)
+    if snapshots < 0:
+        raise UsageError("snapshots is a number of moments, at least 0.")
+    return make_request(given, named), Storage(_path(results), force, snapshots, tensorboard)
+
+
+def loss_name(loss: Loss) -> str:
+    """A loss or sum by canonical names; a class by its name. Raises UsageError for anything else."""
+    if isinstance(loss, type):
+        return catalog.name_of(loss)
+    if not isinstance(loss, str):
+        raise UsageError(f"A loss is a name, a sum or a class, not {type(loss).__name__}.")
+    return canonical_sum(loss)
+
+
+def loss_names(losses: Loss | Sequence[Loss] | None) -> list[str]:
+    """The names of several losses, of those that are compared by default for None."""
+    if isinstance(losses, str):
+        losses = [loss.strip() for loss in losses.split(",")]
+    losses = COMPARED_LOSSES if losses is None else losses
+    return [loss_name(loss) for loss in ([losses] if isinstance(losses, type) else losses)]
+
+
+def seeds_of(seeds: int | str | Iterable[int]) -> tuple[int, ...]:
+    """Distinct seeds, in order. Raises UsageError where there is none."""
+    if isinstance(seeds, str):
+        return parse_seeds(seeds)
+    plain: int | Iterable[int] = _plain(seeds)
+    found = tuple(dict.fromkeys([plain] if isinstance(plain, int) else plain))
+    if not found:
+        raise UsageError("seeds is empty.")
+    return found
+
+
+@contextlib.contextmanager
+def running(progress: bool) -> Iterator[None]:
+    """Inside the block runs are trained; afterwards the user's process is as it was."""
+    from ..training.process import settings_kept
+
+    with messages_shown(progress), settings_kept():
+        yield
+
+
+def check_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """Raise RunError where runs failed, and warn of those that diverged."""
+    failed = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
+    if failed:
+        raise RunError(
+            f"{len(failed)} of {len(outcomes)} runs failed, the first one: {failed[0].message} "
+            "The same call tries these again."
+        )
+    if diverged := [outcome.config.run_name for outcome in outcomes if outcome.status is Status.DIVERGED]:
+        print_warning(f"{len(diverged)} of {len(outcomes)} runs diverged: {', '.join(diverged)}.")
+
+
+def open_run(run: PathLike, results: PathLike, data_dir: PathLike | None) -> Run:
+    """A finished run by its folder, or by its name in a results folder."""
+    path = _path(run)
+    is_folder = len(path.parts) > 1 or (path / "config.json").exists()
+    folder = open_folder(path) if is_folder else Store(_path(results)).find(str(run))
+    return Run(StoredRun(folder, None if data_dir is None else _path(data_dir)))
+
+
+def find_runs(
+    losses: Loss | Sequence[Loss] | None,
+    options: Mapping[str, Any],
+    results: PathLike,
+    data_dir: PathLike | None,
+) -> list[Run]:
+    """The finished runs that a filter accepts, oldest first; a warning for each that cannot be read."""
+    known = {"lam" if name == "lambda" else name: option for name, option in FILTER_OPTIONS.items()}
+    values = {known[name].name: _plain(value) for name, value in _checked(options, known).items()}
+    wanted = make_filter(None if losses is None else loss_names(losses), values)
+    folders, problems = Store(_path(results)).all()
+    for problem in problems:
+        print_warning(problem)
+    place = None if data_dir is None else _path(data_dir)
+    return [
+        Run(StoredRun(folder, place))
+        for folder in folders
+        if wanted.accepts(folder.config) and (result := folder.result()) and result.status is Status.DONE
+    ]
+
+
+def selected_runs(
+    runs: Run | Sequence[Run] | None, results: PathLike, *arguments: Any, **options: Any
+) -> list[StoredRun]:
+    """These runs as figures see them, with what differs in their captions; for None those that the command
+    shows, see `select_runs`."""
+    if runs is None:
+        return select_runs(Store(_path(results)), Selection((), RunFilter()), *arguments, **options)
+    views = [run.view for run in ([runs] if isinstance(runs, Run) else runs)]
+    if not views:
+        raise UsageError("There is no run to show.")
+    name_differences(views)
+    return views
+
+
+def _checked(options: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are not None. Raises UsageError for an unknown one, with near matches."""
+    for name in options:
+        if name not in known:
+            raise unknown_name("option", name, known)
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """Arrays and their numbers as lists and numbers of Python; the rest as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _path(path: PathLike) -> Path:
+    return Path(path).expanduser()
