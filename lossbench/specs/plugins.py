@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ._source import sources_of
 from .hyperparameter import HyperParameter
 from .variants import LossSpec
 
@@ -75,20 +76,9 @@ def find(name: str) -> tuple[Callable[..., Any], LossSpec]:
     return (loss_class, spec) if isinstance(spec, LossSpec) else _described(name, loss_class)
 
 
-_LIBRARIES = {"builtins", "typing", "abc", "torch", "lossbench", "pytorch_metric_learning"}
-
-
 def digest(name: str) -> str:
-    """A digest of the source of an external loss's class and of those it is derived from, which may be ''."""
-    sources = []
-    for each in inspect.unwrap(find(name)[0]).__mro__:
-        if each.__module__.partition(".")[0] not in _LIBRARIES:
-            try:
-                sources.append(inspect.getsource(each))
-            except (OSError, TypeError):  # a class without a file, such as one of a notebook
-                for function in filter(inspect.isfunction, vars(each).values()):
-                    with contextlib.suppress(OSError, TypeError):
-                        sources.append(inspect.getsource(function))
+    """A digest of the source that an external loss depends on, see `sources_of`, which may be ''."""
+    sources = sources_of(inspect.unwrap(find(name)[0]))
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:16] if sources else ""
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
+import inspect
 import json
 import linecache
 import subprocess
@@ -307,6 +310,76 @@ def test_a_run_is_not_shown_or_used_with_other_code_than_it_was_trained_with(min
     assert main([*commands["train"], "--force"]) == 0
     for command in commands.values():
         assert main(command) == 0
+
+
+MODULES = {
+    "my_shared.py": """
+import math
+LIMIT = 3.0
+OTHER = 1
+def shorten(x):
+    return x.clamp(max=LIMIT) * math.pi
+def unused(x):
+    return x
+""",
+    "my_numbers.py": "FACTOR = 2.0\n",
+    "my_using.py": """
+import torch
+import my_numbers as numbers
+from my_shared import shorten as cut, unused
+from torch import nn
+POWER = 2
+NOT_USED = 3
+def powered(x):
+    return x ** POWER
+def not_used(x):
+    return x
+class Using(nn.Module):
+    def __init__(self, num_classes, feature_dim):
+        super().__init__()
+    def forward(self, features, labels):
+        return cut(powered(features)).mean() * numbers.FACTOR
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "changes"),
+    [
+        ("my_using.py", "x ** POWER", "x ** POWER + 1", True),  # a function that the class calls
+        ("my_using.py", "POWER = 2", "POWER = 4", True),  # a variable that this function reads
+        ("my_shared.py", "x.clamp(", "x.abs().clamp(", True),  # a function of another module
+        ("my_shared.py", "LIMIT = 3.0", "LIMIT = 2.0", True),
+        ("my_numbers.py", "FACTOR = 2.0", "FACTOR = 3.0", True),  # a module that is imported whole
+        ("my_using.py", "NOT_USED = 3", "NOT_USED = 4", False),
+        ("my_using.py", "    return x\n", "    return -x\n", False),
+        ("my_shared.py", "OTHER = 1", "OTHER = 2", False),
+        ("my_shared.py", "    return x\n", "    return -x\n", False),
+        ("my_using.py", "import torch\n", "import torch  # a comment\n", False),
+    ],
+)
+def test_the_digest_covers_what_the_class_uses(mine, file, before, after, changes):
+    for name, text in MODULES.items():
+        (mine / name).write_text(text)
+    digests = []
+    for text in (MODULES[file], MODULES[file].replace(before, after)):
+        (mine / file).write_text(text)
+        for name in MODULES:
+            sys.modules.pop(name.removesuffix(".py"), None)
+        external.find.cache_clear()
+        linecache.clearcache()
+        importlib.invalidate_caches()
+        digests.append(external.digest("my_using:Using"))
+    assert before in MODULES[file]
+    assert (digests[0] != digests[1]) == changes
+
+
+def test_the_digest_of_a_class_that_uses_nothing_else_is_that_of_its_source(mine):
+    """So runs that were stored before other source counted are not called changed."""
+    loss = importlib.import_module("my_losses").Pull
+    assert (
+        external.digest("my_losses:Pull") == hashlib.sha256(inspect.getsource(loss).encode()).hexdigest()[:16]
+    )
 
 
 def test_the_digest_covers_the_users_own_parents(mine):
