@@ -150,6 +150,11 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     return (left.unsqueeze(1) - right.unsqueeze(0)).square().sum(-1)
 
 
+def softplus(values: Tensor) -> Tensor:
+    """log(1 + e^x), exact in float32 and float64: beyond 80 it is x in both."""
+    return F.softplus(values, threshold=80)
+
+
 def reduce(values: Tensor, reduction: str) -> Tensor:
     """Values (B,), or (B, N) of which a sample's loss is the mean, reduced as in torch.nn.functional."""
     if reduction == "mean":

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 _BLOCK_SIZE = 2**19  # numbers in a block: two megabytes in float32, about the cache of a core
@@ -108,11 +107,6 @@ def log_sum_exp(scores: Tensor, rows: slice, without: Tensor | None = None) -> t
     powers = shifted_exp(masked, top)
     total = powers.sum(1, keepdim=True)
     return total.log() + top, powers, total.reciprocal()
-
-
-def softplus(values: Tensor) -> Tensor:
-    """log(1 + e^x), exact in float32 and float64: beyond 80 it is x in both."""
-    return F.softplus(values, threshold=80)
 
 
 def pair_log_probability(anchors: Tensor, others: Tensor, labels: Tensor) -> Tensor:

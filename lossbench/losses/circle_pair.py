@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from ..specs import SOFT_START, LossSpec, largest_cosine_margin, setting
-from ._geometry import normalize
+from ._geometry import normalize, softplus
 from ._loss import Loss
-from ._pairwise import Block, log_sum_exp, softplus, sum_after_soft_start, sum_over_scores, usable_anchors
+from ._pairwise import Block, log_sum_exp, sum_after_soft_start, sum_over_scores, usable_anchors
 from ._soft_start import soft_start
 
 

@@ -18,7 +18,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..specs import FIXED, SCALE, SOFT_START, LossSpec, angular_margin_setting, cosine_margin_setting, setting
+from ..specs import FIXED, SCALE, SOFT_START, LossSpec, angular_margin_setting, margin_setting, setting
 from ._cosine import CosineLoss, margin_scores
 from ._geometry import angle
 
@@ -46,7 +46,7 @@ class CombinedMargin(CosineLoss):
     m2: float = angular_margin_setting(
         0.318, 0.3, "angle added to the own class", sweep="0:0.4:lin:5", paper="0.3 (CM1), 0.4 (CM2)"
     )
-    m3: float = cosine_margin_setting(
+    m3: float = margin_setting(
         0.262,
         0.2,
         "cosine subtracted from the own class",

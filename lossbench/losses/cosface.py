@@ -15,7 +15,7 @@ help new ones (Liu et al. 2020, arXiv 2003.12060; lib/metric.py of bl0/negative-
 import torch
 from torch import Tensor
 
-from ..specs import FIXED, SCALE, SOFT_START, LossSpec, cosine_margin_setting
+from ..specs import FIXED, SCALE, SOFT_START, LossSpec, margin_setting
 from ._cosine import CosineLoss
 from ._geometry import cosines, is_target
 
@@ -33,7 +33,7 @@ class CosFace(CosineLoss):
         tags=("angular", "margin"),
     )
     scale: float = SCALE
-    margin: float = cosine_margin_setting(
+    margin: float = margin_setting(
         0.524, 0.35, "cosine m subtracted from the own class", ge=-2, sweep="0:0.2:lin:5", paper="0.35"
     )
     soft_start: float = SOFT_START

@@ -2,29 +2,25 @@
 
     L = 1/B sum_i 1/(2 E) (m_{y_i}^T h_i - E)^2,  h_i = E x_i / ||x_i||              (Yang et al. 2022)
 
-The directions m are a simplex equiangular tight frame, to which trained classifiers converge ("neural
-collapse"), so they need not be trained. The loss has the pull of cross-entropy to the own class and no push
-from the others. In the plane: ten rays at even angles, which overlap near the origin: 95.5 % of MNIST's test
-images, 96.6 % with length = 10 and soft_start = 0.5 (one run each). The same directions under cross-entropy,
-`fixed` of other classifiers, push classes apart, too.
+The directions m are a simplex equiangular tight frame, to which trained classifiers converge. The loss pulls
+to the own class and pushes from none. In the plane: ten rays that overlap near the origin, so 95.5 % of
+MNIST's test images, 96.6 % with length = 10 and soft_start = 0.5 (one run each). The same directions under
+cross-entropy, `fixed` of other classifiers, push classes apart, too.
 
 Departures from the paper: with C > D + 1 classes there is no such frame, and the directions are evenly
-spread ones; no batch norm before the normalisation; the frame is not turned at random; E is a setting, where
-the released code takes the length of the normalised feature, 1. `soft_start` is ours (see _soft_start.py):
-cross-entropy with the same directions. Read: methods.py, models/resnet_cifar.py and train.py of
-NeuralCollapseApplications/ImbalancedLearning; equation numbers not verified. Other classifiers take the same
-directions with `fixed`. pytorch-metric-learning has no counterpart.
+spread ones; no batch norm before the normalisation; the frame is not turned at random; E is a setting, 1 in
+the released code. `soft_start` is ours (see _soft_start.py): cross-entropy with the same directions. Read:
+methods.py, models/resnet_cifar.py and train.py of NeuralCollapseApplications/ImbalancedLearning; equation
+numbers not verified. pytorch-metric-learning has no counterpart.
 """
 
 from torch import Tensor
 
 from ..specs import SOFT_START, LossSpec, setting
-from ._geometry import class_weight, cosines, full_precision, reduce
-from ._loss import SampleLoss
-from ._soft_start import after_modified_softmax
+from ._cosine import DirectCosineLoss
 
 
-class ETF(SampleLoss):
+class ETF(DirectCosineLoss):
     """Dot regression to the class directions in the buffer `weight` (C, D), which nothing moves."""
 
     SPEC = LossSpec(
@@ -37,17 +33,9 @@ class ETF(SampleLoss):
     )
     length: float = setting(1.0, "length E of the features", gt=0, paper="1")
     soft_start: float = SOFT_START
+    fixed = True
+    scale = 1.0  # of `logits`, which are cosines
 
-    def __post_init__(self) -> None:
-        self.weight = class_weight(self.num_classes, self.feature_dim, fixed=True)
-
-    def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
-        """Half the squared gap to the length, over the length."""
-        own = self.logits(features).gather(1, labels.unsqueeze(1)).squeeze(1)
-        values = self.length * (own - 1).square() / 2  # (E cos(theta) - E)^2 / (2 E)
-        return reduce(after_modified_softmax(self, features, labels, values), reduction)
-
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Class scores (B, C): cos(theta)."""
-        return cosines(features, self.weight)
+    def _values(self, cosine: Tensor, target_mask: Tensor, ramp: Tensor) -> Tensor:  # noqa: ARG002
+        own = (cosine * target_mask).sum(-1)
+        return self.length * (own - 1).square() / 2  # (E cos(theta) - E)^2 / (2 E)

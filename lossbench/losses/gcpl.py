@@ -3,14 +3,13 @@
     L = 1/B sum_i -log sum_k p_{y_i k} + lambda 1/2 min_k |x_i - c_{y_i k}|^2
     p_jk = exp(-|x - c_jk|^2 / T) / sum_lm exp(-|x - c_lm|^2 / T)                      (Yang et al. 2018)
 
-The first term is the distance-based cross-entropy, the second the prototype loss, which keeps features near
-their prototype so that unknown samples are far from all. In the plane: ten rays that begin beyond the
-prototypes; a lambda of 0.001 does not gather them there.
+The second term keeps features near their prototype, so that unknown samples are far from all. In the plane:
+ten rays that begin beyond the prototypes; a lambda of 0.001 does not gather them there. With T = 2 and one
+prototype this is L-GM without margin.
 
-Departures from the paper: none for one prototype a class, as in the authors' code. Read: functions.py of
-YangHM/Convolutional-Prototype-Learning (dce_loss, pl_loss; tau = 1/T), where the prototypes start at 0 or
-at the class means; here they start like class weights. With T = 2 and one prototype this is L-GM without
-margin.
+Departures from the paper: prototypes start like class weights, in the released code at 0 or at the class
+means. Read: functions.py of YangHM/Convolutional-Prototype-Learning (dce_loss, pl_loss; tau = 1/T); equation
+numbers not verified.
 """
 
 import torch
@@ -33,12 +32,8 @@ class GCPL(SampleLoss):
         equation="L = CE(-|x - c|^2 / T, y) + lambda |x - c_y|^2 / 2",
         kind="classifier",
     )
-    temperature: float = setting(
-        1.0, "T, what divides squared distances", gt=0, sweep="0.1:10:log:5", paper="1"
-    )
-    lam: float = setting(
-        0.001, "weight lambda of the prototype loss", ge=0, sweep="1e-4:1:log:5", paper="0.001"
-    )
+    temperature: float = setting(1.0, "T, divides squared distances", gt=0, sweep="0.1:10:log:5", paper="1")
+    lam: float = setting(0.001, "weight of the prototype loss", ge=0, sweep="1e-4:1:log:5", paper="0.001")
     prototypes: int = setting(1, "prototypes K per class", ge=1, sweep="1:5:lin:5", paper="1")
 
     def __post_init__(self) -> None:

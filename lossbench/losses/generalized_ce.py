@@ -6,8 +6,9 @@ The gradient is that of cross-entropy times p^q: a sample that looks wrong, perh
 pulls. q = 0 stands for the limit, cross-entropy; q = 1 is half the absolute error to the one-hot target.
 
 Departures from the paper: the truncated form, which drops the samples with p < k, is left out, because it
-needs a state for each sample of the training set. Read: AlanChou/Truncated-Loss (TruncatedLoss.py) and the
-documentation of Keras; equation numbers not verified. pytorch-metric-learning has no counterpart.
+needs a state for each sample of the training set. Read: the abstract, a review that states the equation, and
+others' code: TruncatedLoss.py of AlanChou/Truncated-Loss (q = 0.7) and Keras. No code of the authors was
+found, and equation numbers are not verified. pytorch-metric-learning has no counterpart.
 """
 
 import torch

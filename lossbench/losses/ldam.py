@@ -15,7 +15,7 @@ pytorch-metric-learning has no counterpart.
 import torch
 from torch import Tensor
 
-from ..specs import CLASS_COUNTS, FIXED, SCALE, SOFT_START, LossSpec, cosine_margin_setting
+from ..specs import CLASS_COUNTS, FIXED, SCALE, SOFT_START, LossSpec, margin_setting
 from ._cosine import CosineLoss
 from ._geometry import cosines, is_target
 
@@ -32,7 +32,7 @@ class LDAM(CosineLoss):
         tags=("angular", "margin"),
     )
     scale: float = SCALE
-    margin: float = cosine_margin_setting(
+    margin: float = margin_setting(
         0.524, 0.5, "cosine m subtracted from the rarest class", sweep="0:0.2:lin:5", paper="0.5"
     )
     soft_start: float = SOFT_START

@@ -19,14 +19,13 @@ import torch
 from torch import Tensor
 
 from ..specs import SOFT_START, LossSpec, largest_cosine_margin, setting
-from ._geometry import normalize
+from ._geometry import normalize, softplus
 from ._loss import Loss
 from ._pairwise import (
     LOG_ZERO,
     Block,
     exclude_self,
     shifted_exp,
-    softplus,
     sum_after_soft_start,
     sum_over_scores,
 )

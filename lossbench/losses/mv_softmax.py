@@ -4,21 +4,17 @@
     f_j = s (t cos(theta_j) + t - 1)  where cos(theta_j) > M(theta_y),  else s cos(theta_j)
                                                                         (Wang et al. 2020)
 
-A class whose cosine beats the own one with its margin ("mis-classified vector") counts as nearer than it
-is; t is fixed, where CurricularFace lets it grow. t = 1 is ArcFace or CosFace. In the plane: ten narrow
-rays.
-
-Departures from the paper: scale and margins suit (C, D), the scale like that of ArcFace. The released code
-gives the margin only to own cosines above 0 (arc) or m (am); here all samples have it, and past theta + m =
-pi the target is that of ArcFace's released code. `soft_start` is ours (see _soft_start.py): it scales
-margin and t - 1. Read: head/MV_Softmax.py of JDAI-CV/FaceX-Zoo; equation numbers not verified.
-pytorch-metric-learning has no counterpart.
+t is fixed, where CurricularFace lets it grow; t = 1 is ArcFace or CosFace. In the plane: ten narrow rays.
+Departures from the paper: scale and margins suit (C, D). All samples have the margin, in the released code
+those whose own cosine is above 0 (arc) or m (am); past theta + m = pi the target is ArcFace's. `soft_start`
+is ours (see _soft_start.py): it scales margin and t - 1. Read: head/MV_Softmax.py of JDAI-CV/FaceX-Zoo;
+equation numbers not verified.
 """
 
 import torch
 from torch import Tensor
 
-from ..specs import ANGULAR_MARGIN, FIXED, SCALE, SOFT_START, LossSpec, cosine_margin_setting, setting
+from ..specs import ANGULAR_MARGIN, COSINE_MARGIN, FIXED, SCALE, SOFT_START, LossSpec, setting
 from ._cosine import CosineLoss
 from ._geometry import add_angle_monotone, normalize, replace_target, target_cosine_and_sine
 
@@ -37,9 +33,7 @@ class MVSoftmax(CosineLoss):
     form: str = setting("am", "margin on the angle or on the cosine", choices=("arc", "am"), paper="both")
     scale: float = SCALE
     margin: float = ANGULAR_MARGIN
-    cosine_margin: float = cosine_margin_setting(
-        0.524, 0.35, "cosine m of the form am", sweep="0:0.2:lin:5", paper="0.35"
-    )
+    cosine_margin: float = COSINE_MARGIN
     t: float = setting(1.12, "weight of a class that wins", ge=1, sweep="1:1.4:lin:5", paper="1.12")
     soft_start: float = SOFT_START
     fixed: bool = FIXED

@@ -5,9 +5,9 @@
 -log p is the series sum_k (1 - p)^k / k; the loss changes its first coefficient from 1 to 1 + epsilon. With
 epsilon > 0 a sample that is almost right still pulls, so features become longer than under softmax.
 
-Departures from the paper: none. Read: the introduction of the paper (arXiv 2204.12511), notes on it, and
-public code; equation numbers not verified. epsilon = 0 is softmax. pytorch-metric-learning has no
-counterpart.
+Departures from the paper: none. epsilon = 0 is softmax. Read: its introduction (arXiv 2204.12511), notes on
+it, and the tests of optax, whose values are those of the code printed in the paper; equation numbers not
+verified. pytorch-metric-learning has no counterpart.
 """
 
 import torch

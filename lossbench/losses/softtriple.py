@@ -3,23 +3,17 @@
     L = CE(f, y) + tau R,  f_j = lambda (S_j - delta [j = y]),  S_j = sum_k softmax_k(c_jk / gamma) c_jk
     R = sum_j sum_{k < l} sqrt(2 - 2 w_jk . w_jl) / (C K (K - 1)),  c = cos(theta)          (Qian et al. 2019)
 
-R draws the directions of a class together, so that it keeps only as many apart as it needs. In the plane:
-rays.
-
-Departures from the paper: K = 2 where it has 10, because two dimensions have no room for more. For D = 2 tau
-is 2 where it has 0.2: on MNIST 98.9 % of the test images instead of 95.5 % (one run each, chosen by the
-validation images). Rows and features have unit length, as there. Inside the root stands 1e-5 more, as in the
-released code. `soft_start` is ours (see _soft_start.py). Read: loss/SoftTriple.py of idstcv/SoftTriple;
-equation numbers not verified. With tau = 0 it is pytorch-metric-learning's SoftTripleLoss, which leaves R
-out. K = 1, delta = 0 is NormFace.
+R draws the directions of a class together. In the plane: rays. Departures from the paper: K = 2 where it has
+10. For D = 2 tau is 2 where it has 0.2: on MNIST 98.9 % of the test images instead of 95.5 % (one run each,
+chosen by the validation images). `soft_start` is ours (see _soft_start.py). Read: loss/SoftTriple.py of
+idstcv/SoftTriple, which has the 1e-5 inside the root, too; equation numbers not verified.
 """
 
-import torch
 from torch import Tensor
 
-from ..specs import FIXED, SOFT_START, LossSpec, largest_cosine_margin, scale_setting, setting
+from ..specs import FIXED, SOFT_START, LossSpec, margin_setting, scale_setting, setting
 from ._cosine import CosineLoss
-from ._geometry import class_weight, full_precision, is_target, normalize, reduce
+from ._geometry import cosines, is_target, normalize, reduce
 
 
 class SoftTriple(CosineLoss):
@@ -34,51 +28,27 @@ class SoftTriple(CosineLoss):
         tags=("angular", "margin"),
     )
     scale: float = scale_setting(20.0, "scale lambda", sweep="8:64:log:4", paper="20")
-    margin: float = setting(
-        0.01,
-        "margin delta subtracted from the own class",
-        ge=0,
-        le=2,
-        sweep="0:0.2:lin:5",
-        paper="0.01",
-        largest=largest_cosine_margin,
-    )
+    margin: float = margin_setting(1.0, 0.01, "margin delta", sweep="0:0.2:lin:5", paper="0.01")
     gamma: float = setting(0.1, "temperature of the sharing", gt=0, sweep="0.01:1:log:3", paper="0.1")
     tau: float = setting(
-        lambda classes, dim: 2.0 if dim == 2 else 0.2,
-        "weight of the distances between directions of a class",
-        ge=0,
-        sweep="0:4:lin:3",
-        paper="0.2",
+        lambda _, d: 2.0 if d == 2 else 0.2, "weight of R", ge=0, sweep="0:4:lin:3", paper="0.2"
     )
     subcenters: int = setting(2, "directions K per class", ge=1, sweep="1:5:lin:5", paper="10")
     soft_start: float = SOFT_START
     fixed: bool = FIXED
 
-    def __post_init__(self) -> None:
-        self.weight = class_weight(self.num_classes * self.subcenters, self.feature_dim, self.fixed)
-
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The cross-entropy plus tau R."""
-        return reduce(super().compute(features, labels, "none") + self.tau * self._distances(), reduction)
+        w = normalize(self.weight).view(self.num_classes, self.subcenters, -1)
+        distances = (2 + 1e-5 - 2 * w @ w.mT).sqrt().triu(1)
+        total = distances.sum() / (self.num_classes * self.subcenters * max(self.subcenters - 1, 1))
+        return reduce(super().compute(features, labels, "none") + self.tau * total, reduction)
 
-    @full_precision
-    def logits(self, features: Tensor) -> Tensor:
-        """Margin-free class scores (B, C): lambda S."""
-        return self.scale * self._similarities(features)
+    def cosines(self, features: Tensor) -> Tensor:
+        """S (B, C)."""
+        cosine = cosines(features, self.weight).view(len(features), -1, self.subcenters)
+        return ((cosine / self.gamma).softmax(-1) * cosine).sum(-1)
 
     def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
-        similarity = self._similarities(features)
+        similarity = self.cosines(features)
         return similarity - ramp * self.margin * is_target(similarity, labels)
-
-    def _similarities(self, features: Tensor) -> Tensor:
-        """S (B, C)."""
-        cosine = (normalize(features) @ normalize(self.weight).T).view(len(features), -1, self.subcenters)
-        return (torch.softmax(cosine / self.gamma, -1) * cosine).sum(-1)
-
-    def _distances(self) -> Tensor:
-        """R ()."""
-        w = normalize(self.weight).view(self.num_classes, self.subcenters, -1)
-        distances = (2 + 1e-5 - 2 * w @ w.mT).sqrt()
-        pairs = self.num_classes * self.subcenters * max(self.subcenters - 1, 1)
-        return distances.triu(1).sum() / pairs

@@ -3,13 +3,14 @@
     L = 1/B sum_i CE(f_i, y_i) + lambda_s / (C - 1) sum_{j != y_i} f_ij^2,  f = W x + b   (Hui et al. 2023)
 
 The squares keep the scores of the other classes near zero, the cross-entropy raises the own one. In the
-plane: blobs, two of which may lie near the origin.
+plane: blobs, two of which may lie near the origin. squares = 0 is softmax.
 
 Departures from the paper: `squares` (lambda_s), 1 there, is 0.01 where D < C - 1, because D + 1 numbers
-cannot hold C - 1 scores near zero. With 1, training on MNIST in the plane reached 31.8 % of the validation
-images, with 0.01 98.9 % of the test images (one run each; no other value was tried). Read: the abstract of
-the paper (arXiv 2302.03952) and public code; equation numbers not verified. Some public code squares the own
-score less one too; the paper does not. squares = 0 is softmax. pytorch-metric-learning has no counterpart.
+cannot hold C - 1 scores near zero: with 1, training on MNIST in the plane reached 31.8 % of the validation
+images, with 0.01 98.9 % of the test images (one run each). Read: the abstract and introduction (arXiv
+2302.03952), and the authors' code: main.py of Like-Hui/Squentropy-for-classification and svhn.py of
+Like-Hui/Squentropy_vision, whose factor of the squares is an option. Equation numbers not verified.
+pytorch-metric-learning has no counterpart.
 """
 
 import torch.nn.functional as F

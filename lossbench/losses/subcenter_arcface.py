@@ -20,7 +20,6 @@ from ..specs import ANGULAR_MARGIN, FIXED, SCALE, SOFT_START, LossSpec, setting
 from ._cosine import CosineLoss
 from ._geometry import (
     add_angle_monotone,
-    class_weight,
     full_precision,
     normalize,
     replace_target,
@@ -45,9 +44,6 @@ class SubcenterArcFace(CosineLoss):
     subcenters: int = setting(2, "directions K per class", ge=1, sweep="1:5:lin:5", paper="3")
     soft_start: float = SOFT_START
     fixed: bool = FIXED
-
-    def __post_init__(self) -> None:
-        self.weight = class_weight(self.num_classes * self.subcenters, self.feature_dim, self.fixed)
 
     @full_precision
     def logits(self, features: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ Used as softmax + lambda * triplet-center. The centres are the parameter `center
 gradient of this loss like any weight. In the plane: ten rays, as of softmax; only features within the margin
 of another centre are pulled to their own.
 
-Departures from the paper: the mean over the batch where it writes a sum; centres that start uniform in
-+-sqrt(3/D). Read: a review of the paper, and misc/custom_loss.py of
-xlliu7/Shrec2018_TripletCenterLoss.pytorch, a third party's code, which takes plain distances and the
-centres of the batch only; the formula with half squared distances is not verified in the paper's text.
+Departures from the paper: the mean over the batch where it writes a sum; centers that start uniform in
++-sqrt(3/D). Read: the abstract (arXiv 1803.06189), two reviews, and misc/custom_loss.py of
+xlliu7/Shrec2018_TripletCenterLoss.pytorch, a third party's code, which takes plain distances and the centers
+of the batch only. The half squared distance is not verified in the paper's text, nor are equation numbers.
 """
 
 import torch.nn.functional as F

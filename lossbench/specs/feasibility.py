@@ -49,6 +49,11 @@ def largest_cosine_margin(classes: int, dim: int) -> float:
     return 1 - math.cos(neighbour_angle(classes, dim))
 
 
+def largest_binary_margin(classes: int, dim: int) -> float:
+    """Largest m of SphereFace2 with t = 3: own and other scores of a perfect sample are 2m apart."""
+    return 1 - (1 - largest_cosine_margin(classes, dim) / 2) ** 3
+
+
 def best_probability(classes: int, dim: int, scale: float, target: float = 1.0) -> float:
     """Softmax probability of a sample that lies on its class direction, the directions being spread.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
@@ -127,27 +128,31 @@ def scale_setting(
     return setting(default, help, gt=0, sweep=sweep, paper=paper, smallest=smallest_useful_scale)
 
 
-def angular_margin_setting(
-    share: float, cap: float, help: str, *, ge: float = 0, sweep: str = "", paper: str
+def margin_setting(
+    share: float,
+    cap: float,
+    help: str,
+    largest: ByShape = largest_cosine_margin,
+    *,
+    ge: float = 0,
+    le: float = 2,
+    unit: str = "",
+    sweep: str = "",
+    paper: str,
 ) -> Any:
-    """An angle (radians) whose default is this share of the largest feasible one, at most `cap`."""
+    """A margin, of cosines unless said otherwise. Its default is this share of the `largest` feasible one, at
+    most `cap`."""
 
     def default(classes: int, dim: int) -> float:
-        return round(min(cap, share * largest_angular_margin(classes, dim)), 3)
+        return round(min(cap, share * largest(classes, dim)), 3)
 
-    largest = largest_angular_margin
-    return setting(default, help, ge=ge, le=math.pi, unit="rad", sweep=sweep, paper=paper, largest=largest)
+    return setting(default, help, ge=ge, le=le, unit=unit, sweep=sweep, paper=paper, largest=largest)
 
 
-def cosine_margin_setting(
-    share: float, cap: float, help: str, *, ge: float = 0, sweep: str = "", paper: str
-) -> Any:
-    """A cosine whose default is this share of the largest feasible margin, at most `cap`."""
-
-    def default(classes: int, dim: int) -> float:
-        return round(min(cap, share * largest_cosine_margin(classes, dim)), 3)
-
-    return setting(default, help, ge=ge, le=2, sweep=sweep, paper=paper, largest=largest_cosine_margin)
+angular_margin_setting = functools.partial(
+    margin_setting, largest=largest_angular_margin, le=math.pi, unit="rad"
+)
+"""The same of angles in radians."""
 
 
 SCALE = scale_setting(lambda _, dim: max(16.0, min(64.0, 8.0 * dim)), sweep="8:64:log:4", paper="64")
@@ -157,6 +162,11 @@ ANGULAR_MARGIN = angular_margin_setting(
     0.478, 0.5, "angle m added to the own class", sweep="0:0.5:lin:6", paper="0.5"
 )
 """The margin of ArcFace and of what builds on it."""
+
+COSINE_MARGIN = margin_setting(
+    0.524, 0.35, "cosine m subtracted from the own class", sweep="0:0.2:lin:5", paper="0.35"
+)
+"""The margin of CosFace, in losses that have both kinds."""
 
 FIXED = setting(
     False, "evenly spread class directions that are not trained", paper="false", stored_at_default=False

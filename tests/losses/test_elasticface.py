@@ -66,9 +66,9 @@ def test_margins_differ_from_call_to_call():
 
 
 def test_margins_have_the_given_deviation():
-    loss = build("elasticface", sigma=0.05)
-    drawn = loss._deviations(torch.zeros(100_000))
-    assert drawn.mean().item() == pytest.approx(0, abs=1e-3)
+    loss = build("elasticface", form="cos", sigma=0.05, cosine_margin=0.2)
+    drawn = -loss._target(torch.zeros(100_000), torch.zeros(100_000))
+    assert drawn.mean().item() == pytest.approx(0.2, abs=1e-3)
     assert drawn.std().item() == pytest.approx(0.05, rel=0.02)
 
 

@@ -34,6 +34,18 @@ def test_without_epsilon_it_is_softmax_bit_for_bit():
     assert torch.equal(build("poly-1", epsilon=0.0)(x.float(), y), build("softmax")(x.float(), y))
 
 
+@pytest.mark.parametrize(
+    ("epsilon", "expected"),
+    [(0.0, 0.1698), (1.0, 0.3261), (2.0, 0.4823), (-0.5, 0.0917), (5.45, 1.0211)],
+)
+def test_values_of_the_code_in_the_paper(epsilon, expected):
+    """For class 0 and scores 4, 2, 1, as the tests of optax state them."""
+    loss = build("poly-1", 3, 3, epsilon=epsilon)
+    loss.weight.data = torch.eye(3)
+    value = loss(torch.tensor([[4.0, 2.0, 1.0]]), torch.tensor([0]))
+    assert value.item() == pytest.approx(expected, abs=1e-4)
+
+
 def test_expansion_has_one_changed_coefficient():
     """-log p = sum_k (1 - p)^k / k, of which the first coefficient becomes 1 + epsilon."""
     loss = build("poly-1", classes=2, epsilon=0.7).double()
