@@ -13,12 +13,13 @@ from ..errors import UsageError
 from ..specs import CLASS_COUNTS, LossSpec, Value
 from ._geometry import full_precision, reduce
 from ._labels import check_labels
+from ._weighted_sum import Summable
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
-class _Declared(nn.Module):
+class _Declared(Summable):
     """Makes the constructor of a subclass from its fields; type checkers and editors see it too.
 
     A class with a `SPEC` gets the signature `(num_classes, feature_dim, *, field=default, ...)` and a list

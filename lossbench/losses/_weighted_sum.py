@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+
+from ..errors import UsageError
 
 
 @runtime_checkable
@@ -17,19 +20,68 @@ class Classifier(Protocol):
         """Features (B, D) to margin-free class scores (B, C)."""
 
 
-class WeightedSum(nn.Module):
-    """sum_k weight_k * loss_k; `terms` gives the values apart.
+class Summable(nn.Module):
+    """A loss that `+` and `*` take: `softmax + 0.003 * center` is a `WeightedSum`, as is a loss plus any
+    module."""
+
+    __array_ufunc__ = None  # a NumPy number on the left leaves the product to `__rmul__`
+
+    def __mul__(self, weight: float) -> WeightedSum:
+        if not isinstance(weight, int | float):
+            return NotImplemented
+        losses, weights = _parts(self)
+        return _sum(losses, [float(weight) * each for each in weights])
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: nn.Module) -> WeightedSum:
+        if not isinstance(other, nn.Module):
+            return NotImplemented
+        losses, weights = _parts(self)
+        more, of_more = _parts(other)
+        return _sum([*losses, *more], [*weights, *of_more])
+
+    def __radd__(self, other: nn.Module | Literal[0]) -> WeightedSum:
+        if isinstance(other, int) and other == 0:  # the start of Python's sum()
+            return self * 1
+        if not isinstance(other, nn.Module):
+            return NotImplemented
+        return WeightedSum({type(other).__name__: other}, [1.0]) + self
+
+
+class WeightedSum(Summable):
+    """sum_k weight_k * loss_k, itself a loss; `terms` gives the values apart.
 
     A term of weight 0 is computed without gradient: its state moves, and the sum is bit for bit the
-    sum without it.
+    sum without it. The parameters and buffers of all terms are in its `state_dict`; the weights are not.
+    Each term keeps its own `reduction`.
+
+    Parameters
+    ----------
+    losses : mapping of str to nn.Module
+        The terms by name: losses of this package, or any module that takes features (B, D) and labels (B,)
+        and returns a scalar, or a tuple with it first.
+    weights : sequence of float
+        The weight of each term, in the same order.
+
+    Raises
+    ------
+    UsageError
+        (A ValueError) for no term, another number of weights, or one that is not finite.
     """
 
     def __init__(self, losses: Mapping[str, nn.Module], weights: Sequence[float]) -> None:
         super().__init__()
+        if not losses or len(losses) != len(weights) or not all(map(math.isfinite, weights)):
+            raise UsageError(f"A sum of {len(losses)} losses has as many weights, which are finite numbers.")
         self.names = list(losses)
         self.weights = list(weights)
         # ModuleDict forbids dots in keys, and names like "module:Class" have them
         self.losses = nn.ModuleList(losses.values())
+
+    def extra_repr(self) -> str:
+        """The sum as a formula."""
+        return " + ".join(f"{w:g}*{name}" for w, name in zip(self.weights, self.names, strict=True))
 
     def advance(self, progress: float) -> bool:
         """Set the buffer `progress` of every term to the part of the training that is over, from 0 to 1.
@@ -82,3 +134,15 @@ class WeightedSum(nn.Module):
         """The first `weight`, `bias` or `centers` among the terms."""
         values = (getattr(loss, name, None) for loss in self.losses)
         return next((value.detach() for value in values if isinstance(value, Tensor)), None)
+
+
+def _parts(loss: nn.Module) -> tuple[list[nn.Module], list[float]]:
+    """The terms of a sum and their weights; a module that is none is one term."""
+    return (list(loss.losses), loss.weights) if isinstance(loss, WeightedSum) else ([loss], [1.0])
+
+
+def _sum(losses: Sequence[nn.Module], weights: Sequence[float]) -> WeightedSum:
+    """A sum of terms that have the names of their classes."""
+    classes = [type(loss).__name__ for loss in losses]
+    names = [name if classes.count(name) == 1 else f"{name}-{n}" for n, name in enumerate(classes)]
+    return WeightedSum(dict(zip(names, losses, strict=True)), weights)
