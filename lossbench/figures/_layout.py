@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib import rcParams
 from matplotlib.artist import Artist
@@ -42,7 +44,7 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
         figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, fontsize="medium")
 
 
-def grid_shape(count: int, longest: int) -> tuple[int, int]:
+def grid_shape(count: int, longest: int = _ROW) -> tuple[int, int]:
     """Rows and columns for so many panels: rows of nearly equal length, none longer than `longest`."""
     rows = math.ceil(count / longest)
     return rows, math.ceil(count / rows)
@@ -56,12 +58,22 @@ def panels(figure: Figure, rows: int, columns: int, count: int) -> list[Axes]:
     return grid[:count]
 
 
+def run_columns(figure: Figure, count: int, rows: int, **options: Any) -> list[list[Axes]]:
+    """For each of `count` runs `rows` axes, one below the other; at most five runs side by side."""
+    bands, width = grid_shape(count)
+    grid = figure.subplots(bands * rows, width, squeeze=False, **options)
+    columns = [list(grid[band * rows : (band + 1) * rows, c]) for band in range(bands) for c in range(width)]
+    for axes in itertools.chain(*columns[count:]):
+        axes.set_visible(False)
+    return columns[:count]
+
+
 def run_panels(
     figure: Figure, runs: Sequence[RunView], side: float, *, row: float, below: float = 0.0
 ) -> list[Axes]:
     """One axes per run under its title and caption, at most five in a row, `side` inches wide and high;
     `row` is the height in inches of what else a row holds, its title included, `below` of what all share."""
-    rows, columns = grid_shape(len(runs), _ROW)
+    rows, columns = grid_shape(len(runs))
     captions = [run.caption.split(" · ") for run in runs]
     lines = max(map(len, captions))
     side = max(side, _NARROWEST / columns)

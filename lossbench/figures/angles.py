@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from ..metrics import angles, unit
 from ..records import RunView, Snapshots
 from ..specs import FigureSpec
-from ._layout import set_size, title_lines
+from ._layout import grid_shape, run_columns, set_size, title_lines
 from ._requirements import mean_directions, split_of
 from ._style import PALETTE, note
 
@@ -77,32 +77,37 @@ def draw_course(axes: Axes, epochs: np.ndarray, means: np.ndarray) -> None:
 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
-    """A column per run; all columns at the same angles."""
+    """A column per run, at most five of them side by side; all columns at the same angles."""
     found = [_final_angles(run, split) for run in runs]
     courses = [_course(run.snapshots, len(run.class_names)) for run in runs]
     captions = [run.caption.split(" · ") for run in runs]
     highest = 1.05 * max((float(course[1].max()) for course in courses if course is not None), default=0.0)
     rows, lines = 1 + (highest > 0), max(map(len, captions))
-    set_size(figure, _WIDTH * len(runs) + 0.4, _HEIGHT * rows + 0.75 + 0.17 * lines)
-    grid = figure.subplots(rows, len(runs), squeeze=False, sharex="row")
+    bands, width = grid_shape(len(runs))
+    set_size(figure, _WIDTH * width + 0.4, bands * (_HEIGHT * rows + 0.5 + 0.17 * lines) + 0.25)
+    columns = run_columns(figure, len(runs), rows, sharex="row")
     widest = 5 * np.ceil(max(np.quantile(pair, 0.995) for pair in found) / 5)
-    for column, (run, pair, course) in enumerate(zip(runs, found, courses, strict=True)):
-        title_lines(grid[0][column], run.title, captions[column], lines)
-        draw_axes(grid[0][column], pair, np.linspace(0, widest, _BINS + 1))
-        grid[0][column].set_xlabel("angle (degrees)")
-        if course is not None:
-            draw_course(grid[1][column], *course)
-            grid[1][column].set_ylim(0, highest)
-            grid[1][column].set_xlabel("epoch")
-        elif rows == 2:
-            grid[1][column].axis("off")
+    for (top, *below), run, caption, pair, course in zip(
+        columns, runs, captions, found, courses, strict=True
+    ):
+        title_lines(top, run.title, caption, lines)
+        draw_axes(top, pair, np.linspace(0, widest, _BINS + 1))
+        top.set_xlabel("angle (degrees)")
+        for axes in below:
+            if course is not None:
+                draw_course(axes, *course)
+                axes.set_ylim(0, highest)
+                axes.set_xlabel("epoch")
+                continue
+            axes.axis("off")
             middle: Any = {"ha": "center", "va": "center", "fontsize": "small", "gid": "without-snapshots"}
-            note(grid[1][column], _WITHOUT_SNAPSHOTS, (0.5, 0.5), (0, 0), "axes fraction", **middle)
-    grid[0][0].set_ylabel(f"{split} features (%)")
-    if rows == 2:
-        shown = next(axes for axes in grid[1] if axes.axison)
-        shown.set_ylabel("mean angle (degrees)")
-    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+            note(axes, _WITHOUT_SNAPSHOTS, (0.5, 0.5), (0, 0), "axes fraction", **middle)
+    for first in range(0, len(runs), width):
+        band = columns[first : first + width]
+        band[0][0].set_ylabel(f"{split} features (%)")
+        if shown := [below for _, *rest in band for below in rest if below.axison]:
+            shown[0].set_ylabel("mean angle (degrees)")
+    figure.legend(*columns[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
 def _final_angles(run: RunView, split: str) -> np.ndarray:

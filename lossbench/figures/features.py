@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from ..records import RunView
 from ..specs import FigureSpec
-from ._layout import legend_below, set_size, title_lines
+from ._layout import grid_shape, legend_below, run_columns, set_size, title_lines
 from ._plane import Panel, draw_plane, draw_ring, mark_handles
 from ._projection import panel_of
 from ._requirements import split_of
@@ -43,20 +43,22 @@ def draw_axes(axes: Axes, panel: Panel, split: str, *, view: str = "raw", limit:
 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: str, projection: str) -> None:
-    """One column per run, train above test."""
+    """One column per run, train above test, at most five of them side by side."""
     panels = [panel_of(run, projection) for run in runs]
     rows = ("train", "test") if split == "both" else (split,)
     for run, name in itertools.product(runs, rows):
         split_of(run, name)
     height = max(len(panel.subtitle.split(" · ")) for panel in panels)
-    set_size(figure, PANEL * len(panels) + 0.4, PANEL * len(rows) + 0.35 + 0.18 * height)
-    grid = figure.subplots(len(rows), len(panels), squeeze=False)
-    for column, panel in enumerate(panels):
-        title_lines(grid[0][column], panel.title, panel.subtitle.split(" · "), height)
-        for row, name in enumerate(rows):
-            draw_axes(grid[row][column], panel, name, view=view)
-    for row, name in enumerate(rows):
-        grid[row][0].set_ylabel(f"{name} features")
+    bands, width = grid_shape(len(panels))
+    set_size(figure, PANEL * width + 0.4, bands * (PANEL * len(rows) + 0.35 + 0.18 * height))
+    for number, (panel, column) in enumerate(
+        zip(panels, run_columns(figure, len(panels), len(rows)), strict=True)
+    ):
+        title_lines(column[0], panel.title, panel.subtitle.split(" · "), height)
+        for axes, name in zip(column, rows, strict=True):
+            draw_axes(axes, panel, name, view=view)
+            if number % width == 0:
+                axes.set_ylabel(f"{name} features")
     legend_below(
         figure, mark_handles(panels if view == "raw" else [p._replace(centers=None) for p in panels])
     )

@@ -83,3 +83,18 @@ def test_the_directions_of_an_angle_course_are_those_of_its_moment():
     angles.draw_figure(figure, [View(snapshots=wrong)], split="test")
     own = next(line for line in figure.axes[1].lines if line.get_gid() == "own class")
     assert own.get_ydata()[-1] > 177
+
+
+def test_at_most_five_runs_stand_side_by_side():
+    figure = Figure(layout="constrained")
+    runs = [
+        View(title=f"loss {number}", snapshots=snapshots() if number != 4 else None) for number in range(8)
+    ]
+    angles.draw_figure(figure, runs, split="test")
+    places = {axes.get_title(): axes.get_subplotspec() for axes in figure.axes if axes.get_title()}
+    found = [(places[run.title].rowspan.start, places[run.title].colspan.start) for run in runs]
+    assert found == [(2 * (number // 4), number % 4) for number in range(8)]
+    labels = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
+    assert labels == ["test features (%)", "mean angle (degrees)"] * 2
+    beside = next(axes for axes in figure.axes[12:] if axes.get_ylabel())
+    assert beside.get_subplotspec().colspan.start == 1  # the first of its row with a course

@@ -244,3 +244,23 @@ def test_small_dots_with_corners_look_like_circles():
     assert point_style(5000)["marker"] == "o" != point_style(6000)["marker"]
     difference = np.abs(pictures[0] - pictures[1])
     assert 0 < difference.mean() < 0.5 and difference.max() < 40
+
+
+@pytest.mark.parametrize(("count", "shape"), [(5, (1, 5)), (7, (2, 4)), (15, (3, 5))])
+def test_at_most_five_runs_stand_side_by_side(count, shape):
+    """Train above test for each, in the order of the runs; a panel is as wide for 15 runs as for 5."""
+    figure = Figure(layout="constrained")
+    runs = [View(title=f"loss {number}") for number in range(count)]
+    features.draw_figure(figure, runs, split="both", view="raw", projection="pca")
+    bands, width = shape
+    titles = [axes.get_title() for axes in figure.axes if axes.get_visible() and axes.get_title()]
+    assert titles == [run.title for run in runs]
+    places = {axes.get_title(): axes.get_subplotspec() for axes in figure.axes}
+    for number, run in enumerate(runs):
+        place = places[run.title]
+        assert (place.rowspan.start, place.colspan.start) == (2 * (number // width), number % width)
+    labels = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
+    assert labels == bands * ["train features", "test features"]
+    assert sum(axes.get_visible() for axes in figure.axes) == 2 * count
+    assert figure.get_figwidth() < 1.1 * (features.PANEL * width + 0.4)
+    assert 2 * features.PANEL * bands < figure.get_figheight() < 3 * features.PANEL * bands
