@@ -45,6 +45,20 @@ class SplitSpec(NamedTuple):
     eval_split: str = "test"
 
 
+class TrainingConditions(NamedTuple):
+    """What changes the training split of a run, and no other.
+
+    train_size: samples that are kept, each class in proportion; 0: all. imbalance: of how many samples of
+    class 0 there is one of class C - 1; the classes between lie on an exponential. label_noise: the fraction
+    of labels that are wrong; noise_kind: `symmetric`, any other class, or `pair`, the next one.
+    """
+
+    train_size: int = 0
+    imbalance: float = 1.0
+    label_noise: float = 0.0
+    noise_kind: str = "symmetric"
+
+
 class Embedding(NamedTuple):
     """Features (N, D) float32, labels (N,) int64 and predictions (N,) int64 of one split, as arrays.
 

@@ -127,14 +127,14 @@ def _of_classes(part: LabelledImages, classes: Sequence[int], first: int) -> Lab
     return LabelledImages(part.images[labels >= 0], labels[labels >= 0])
 
 
-def validation_mask(labels: np.ndarray, size: int) -> np.ndarray:
-    """True for `size` samples, each class in proportion (largest remainders), always the same ones."""
+def validation_mask(labels: np.ndarray, size: int, seed: int = SPLIT_SEED) -> np.ndarray:
+    """True for `size` samples, each class in proportion (largest remainders), the same ones for one seed."""
     classes, counts = np.unique(labels, return_counts=True)
     shares = size * counts / len(labels)
     taken = np.floor(shares).astype(int)
     for position in np.argsort(taken - shares, kind="stable")[: size - taken.sum()]:
         taken[position] += 1
-    random = np.random.RandomState(SPLIT_SEED)  # its stream is frozen over NumPy versions
+    random = np.random.RandomState(seed)  # its stream is frozen over NumPy versions
     mask = np.zeros(len(labels), dtype=bool)
     for label, count in zip(classes, taken, strict=True):
         members = np.flatnonzero(labels == label)

@@ -228,6 +228,8 @@ def conditions(outcomes: Sequence[Outcome]) -> str:
     seeds = ", ".join(map(str, sorted({config.seed for config in configs})))
     classes = " and ".join(dict.fromkeys(config.unseen_names for config in configs if config.unseen))
     unseen = f"Classes {classes} are kept out of training. " if classes else ""
+    changed = dict.fromkeys(filter(None, (_training_conditions(config) for config in configs)))
+    unseen += f"Training split: {'; '.join(changed)}. " if changed else ""
     return (
         f"{', '.join(data)} validation images held out of training; "
         f"network {setting('network')} ({result('parameters')} parameters), "
@@ -240,6 +242,14 @@ def conditions(outcomes: Sequence[Outcome]) -> str:
         f"Python {machine('python')}, lossbench {result('lossbench')}; "
         f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}."
     )
+
+
+def _training_conditions(config: RunConfig) -> str:
+    """What changed the training split of a run, in words; '' for nothing."""
+    parts = [f"{config.train_size:,} images"] if config.train_size else []
+    parts += [f"imbalance {config.imbalance:g}"] if config.imbalance > 1 else []
+    parts += [f"{config.label_noise:.0%} {config.noise_kind} label noise"] if config.label_noise else []
+    return ", ".join(parts)
 
 
 def join_distinct(values: Iterable[Any]) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from ..errors import UsageError
 from ..files import slug
-from ..records import SplitSpec
+from ..records import SplitSpec, TrainingConditions
 from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog
 from .options import Option, options_of
 
@@ -26,6 +26,7 @@ DEFAULT_NETWORK = "compact"
 DEFAULT_OPTIMIZER = "adamw"
 DEFAULT_DATASET = "mnist"
 PRECISIONS = ("auto", "fp32", "bf16")
+NOISE_KINDS = ("symmetric", "pair")
 SAMPLERS = ("auto", "shuffled", "balanced")
 OPTIMIZER = "Optimizer"  # a panel of the help text
 
@@ -166,6 +167,34 @@ class RunConfig:
             default_text="none",
         ),
     ] = ()
+    train_size: Annotated[
+        int,
+        Option(
+            "Training images that are kept, each class in proportion.",
+            "Data",
+            default_text="all",
+            sweep=True,
+        ),
+    ] = 0
+    imbalance: Annotated[
+        float,
+        Option(
+            "Samples of the first class for one of the last; those between fall exponentially.",
+            "Data",
+            ge=1,
+            le=1e6,
+            sweep=True,
+        ),
+    ] = 1.0
+    label_noise: Annotated[
+        float, Option("Fraction of training labels that are wrong.", "Data", le=1, sweep=True)
+    ] = 0.0
+    noise_kind: Annotated[
+        str,
+        Option(
+            "Wrong labels: any other class (symmetric) or the next one (pair).", "Data", choices=NOISE_KINDS
+        ),
+    ] = "symmetric"
     eval_split: Annotated[
         str,
         Option(
@@ -239,6 +268,11 @@ class RunConfig:
     def split_spec(self) -> SplitSpec:
         """What decides the splits of the data; runs with the same one share them."""
         return SplitSpec(self.dataset, self.val_size, self.unseen, self.eval_split)
+
+    @property
+    def training_conditions(self) -> TrainingConditions:
+        """What changes the training split; drawn with the seed of the run."""
+        return TrainingConditions(*(getattr(self, name) for name in TrainingConditions._fields))
 
     @property
     def rule(self) -> str:

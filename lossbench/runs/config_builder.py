@@ -56,6 +56,10 @@ def make_config(
         f"{part}={scale:g}" for part, scale in sorted(parse_scales(values["lr_scale"]).items()) if scale != 1
     )
     shape = (len(class_names) - len(values["unseen"]), values["feature_dim"])
+    if 0 < values["train_size"] < shape[0]:
+        raise UsageError(f"--train-size {values['train_size']} is less than the {shape[0]} classes.")
+    if not values["label_noise"]:
+        values["noise_kind"] = STORED_DEFAULTS["noise_kind"]  # without noise it is the same run
     weights, target = _weights(loss, lam, shape, as_written, training.weights)
     of_recipe = {k: v for k, v in training.settings.items() if k.partition(".")[0] in weights}
     by_term = _settings_by_term(list(weights), of_recipe | dict(settings or {}))

@@ -154,10 +154,12 @@ class StoredRun(UntrainedRun):
 
     def images(self, split: str) -> np.ndarray:
         """See RunView. Raises DataError where the data set cannot be read."""
-        from ..data import load_splits
+        from ..data import load_splits, under_conditions
 
-        images: np.ndarray = getattr(load_splits(self.config.split_spec, self.data_dir), split).images.numpy()
-        return images
+        config = self.config
+        splits = load_splits(config.split_spec, self.data_dir)
+        splits = under_conditions(splits, config.training_conditions, config.seed)
+        return np.asarray(getattr(splits, split).images.numpy())
 
     @cached_property
     def loss(self) -> WeightedSum:

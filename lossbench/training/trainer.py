@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..data import SPLIT_SEED, epoch_batches, load_splits, normalize, on_device
+from ..data import SPLIT_SEED, epoch_batches, load_splits, normalize, on_device, under_conditions
 from ..errors import Interrupted, RunError, UsageError, first_line
 from ..optimizers import Optimizer
 from ..randomness import Randomness
@@ -59,6 +59,7 @@ class Trainer:
         self.device = resolve_device(placement.device)
         self.precision = resolve_precision(self.config.precision, self.device)
         splits = placement.splits or load_splits(self.config.split_spec, placement.data_dir, self.device)
+        splits = under_conditions(splits, self.config.training_conditions, self.config.seed)
         self.splits = on_device(splits, self.device)
         self.steps_per_epoch = len(self.splits.train.labels) // self.config.batch_size
         if not self.steps_per_epoch:

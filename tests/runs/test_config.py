@@ -249,6 +249,10 @@ def test_an_id_differs_when_any_field_does() -> None:
         "warmup": [0.0],
         "milestones": [(0.5,), (0.5, 0.75)],
         "decay": [0.1],
+        "train_size": [1000],
+        "imbalance": [10.0],
+        "label_noise": [0.4],
+        "noise_kind": ["pair"],
     }
     assert set(changes) == {field.name for field in dataclasses.fields(RunConfig)}
     ids = [plain_config().id]
