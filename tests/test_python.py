@@ -307,6 +307,7 @@ def test_a_comparison_has_tables_and_figures(folder):
     assert str(found.differences()).startswith("| metric |")
     assert found.to_latex().count("tab:compare-softmax-center-digits") >= 2
     assert "| Softmax |" in found._repr_markdown_()
+    assert repr(found) == "<Comparison of 4 runs, Digits: Softmax · Center>"
     assert len(found.runs) == 4
     for kind in (None, "features", "forest"):
         assert isinstance(found.figure(kind), Figure)

@@ -228,6 +228,7 @@ class RunDisplay:
             ),
             console=messages,
             disable=not self.live,
+            transient=messages.is_jupyter,  # else an empty box stays below the cell
         )
         self.tasks: dict[str, TaskID] = {}
         self.epochs: dict[str, tuple[int, int]] = {}

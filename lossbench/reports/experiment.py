@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _PANEL_LOSSES = 5  # beyond that one column per loss is too narrow to read
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Experiment:
     """Runs with a purpose. A notebook shows its tables.
 
@@ -83,10 +83,13 @@ class Experiment:
     def __str__(self) -> str:
         return markdown(self.document)
 
-    _repr_markdown_ = __str__
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.outcomes)} runs, {self.document.title}>"
+
+    _repr_markdown_ = __str__  # a notebook shows it
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Comparison(Experiment):
     """Losses compared with a baseline over the same seeds.
 
@@ -147,7 +150,7 @@ class Comparison(Experiment):
             )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Sweep(Experiment):
     """A grid of settings over seeds.
 

@@ -1,0 +1,109 @@
+"""lossbench in a notebook: a real kernel shows bars, tables and figures, is interrupted, and starts workers."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+SETUP = """
+    import os, pathlib, signal, threading, time, torch, lossbench
+    options = {"dataset": "digits", "epochs": 2, "batch_size": 100, "device": "cpu"}
+"""
+OWN = """
+    class Own(torch.nn.Module):
+        def __init__(self, num_classes, feature_dim):
+            super().__init__()
+            self.linear = torch.nn.Linear(feature_dim, num_classes)
+        def logits(self, features):
+            return self.linear(features)
+        def forward(self, features, labels):
+            return torch.nn.functional.cross_entropy(self.logits(features), labels, label_smoothing=0.1)
+"""
+INTERRUPTED = """
+    def interrupt():  # the whole process group, as Jupyter does
+        while not list(pathlib.Path("results/runs").glob("arcface-*/epochs.csv")):
+            time.sleep(0.05)
+        os.killpg(os.getpgid(0), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    try:
+        lossbench.compare(["arcface", "cosface"], **{**options, "epochs": 500}, jobs=JOBS)
+    except lossbench.errors.Interrupted as error:
+        print(error, len(list(pathlib.Path("results/runs").glob("arcface-*/resume.pt"))))
+"""
+SENTENCE = """
+    try:
+        CALL
+    except lossbench.errors.LossbenchError as error:
+        print(error)
+"""
+
+
+def execute(notebook: Any, folder: Path) -> Any:
+    resources = {"metadata": {"path": str(folder)}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of ports and event loops, by the libraries of Jupyter
+        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """The outputs of some cells, by name: (all data by type, all text)."""
+    code = {
+        "setup": SETUP,
+        "train": 'run = lossbench.train("center", **options)\nrun',
+        "quiet": 'lossbench.train("center", progress=False, **options)',
+        "plot": 'lossbench.plot("features", run)',
+        "compare": 'lossbench.compare(["softmax", "center"], jobs=2, **options)',
+        "interrupted": INTERRUPTED.replace("JOBS", "1"),
+        "own": OWN + "\n    run = lossbench.train(Own, **options)\n    print(run.config.loss)",
+        "workers": SENTENCE.replace(
+            "CALL", "lossbench.compare([Own, 'softmax'], jobs=2, seeds=3, **options)"
+        ),
+        "changed": OWN.replace("0.1", "0.2") + SENTENCE.replace("CALL", "lossbench.train(Own, **options)"),
+    }
+    sources = [nbformat.v4.new_code_cell(textwrap.dedent(text).strip()) for text in code.values()]
+    notebook = execute(nbformat.v4.new_notebook(cells=sources), tmp_path_factory.mktemp("notebook"))
+    shown = {}
+    for name, cell in zip(code, notebook.cells, strict=True):
+        data: dict[str, str] = {}
+        for output in cell.outputs:
+            for kind, text in output.get("data", {"text/plain": output.get("text", "")}).items():
+                data[kind] = data.get(kind, "") + str(text)
+        shown[name] = data
+    return shown
+
+
+def test_progress_is_a_bar_of_the_notebook(cells):
+    assert "application/vnd.jupyter.widget-view+json" in cells["train"]
+    assert "epoch 1/2" not in cells["train"]["text/plain"]
+    assert "<Run center-" in cells["train"]["text/plain"]
+    assert set(cells["quiet"]) == {"text/plain"}
+
+
+def test_figures_and_tables_show_inline(cells):
+    assert cells["plot"]["image/png"].startswith("iVBORw0KGgo")
+    assert "| Softmax |" in cells["compare"]["text/markdown"]
+
+
+def test_workers_train_beside_a_notebook(cells):
+    assert "1 of 2 runs are stored, 1 to train" in cells["compare"]["text/plain"]
+
+
+def test_an_interrupted_cell_saves(cells):
+    text = cells["interrupted"]["text/plain"]
+    assert "Interrupted with 2 of 2 runs to go" in text
+    assert text.rstrip().endswith("the same command continues. 1")
+
+
+def test_a_class_of_a_cell_trains_and_is_known_by_its_code(cells):
+    assert "__main__:Own" in cells["own"]["text/plain"]
+    assert "put the class of your loss into a module" in cells["workers"]["text/plain"]
+    assert "The code of __main__:Own has changed" in cells["changed"]["text/plain"]
