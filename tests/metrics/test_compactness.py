@@ -210,3 +210,32 @@ def test_outer_classes_are_the_vertices_of_the_hull() -> None:
         means = np.random.RandomState(seed).randn(9, dim)
         vertices = ConvexHull(means.astype(np.float32)).vertices
         assert compute("outer-classes", measured_of(means, range(9))) == pytest.approx(len(vertices) / 9)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 8])
+def test_class_separation_is_that_of_all_pairs(dim: int) -> None:
+    measured = random_measured(3, dim)
+    labels, vectors = measured.evaluated.labels, measured.evaluated.features.astype(float)
+    cosines = metrics.pairwise.cosine_distances(vectors)
+    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    within = np.mean([cosines[np.ix_(own, own)].mean() for own in groups])
+    total = np.mean([cosines[np.ix_(a, b)].mean() for a in groups for b in groups])
+    assert compute("class-separation", measured) == pytest.approx(1 - within / total)
+
+
+@pytest.mark.parametrize("dim", [2, 8])
+def test_collapse_is_seen_by_all_its_measures(dim: int) -> None:
+    """Classes at the corners of a simplex in 8-D: all are 0 but for the noise, which NC1 measures."""
+    corners = np.eye(9) - 1 / 9
+    basis = np.linalg.svd(corners)[2][:dim]
+    labels = np.repeat(np.arange(9), 50)
+    noise = np.random.RandomState(0).randn(450, dim)
+    noise -= np.stack([noise[labels == label].mean(axis=0) for label in range(9)])[labels]
+    measured = measured_of((corners @ basis.T)[labels] + 0.001 * noise, labels)
+    simplex = dim == 8
+    assert (compute("nc2-angles", measured) < 1e-5) == simplex
+    assert (compute("nc2-norms", measured) < 1e-5) == simplex
+    if simplex:  # S_B = I / 9 and S_W = 1e-6 I: tr(9e-6 I) / 9
+        variance = np.square(0.001 * noise).mean() * dim
+        assert compute("nc1", measured) == pytest.approx(variance, rel=1e-3)
+        assert compute("within-variance", measured) == pytest.approx(variance / (8 / 9), rel=1e-3)

@@ -14,6 +14,7 @@ from lossbench.specs import catalog
 from .cases import METRICS, changed, compute, embedding, measured_of, random_measured
 
 NAN = math.nan
+COLLAPSE = {"nc1", "nc2-norms", "nc2-angles", "within-variance", "class-separation"}
 ANGULAR = {"angular-spread", "angular-gap", "angular-spread-gap"}
 BY_SCORES = {"accuracy", "top2-accuracy", "ece", "nll"}
 BY_COSINE = {"nn-accuracy-cosine", "knn5-accuracy-cosine"} | ANGULAR
@@ -31,6 +32,8 @@ TURN = (
     45 + (DIRECTIONS[1] - DIRECTIONS[0]) / 2
 ) / 2  # from 0 and 90 degrees, and from half the difference twice
 ALONG = [math.sqrt(10), math.sqrt(26)]  # distances between the two of class 0 and the two of class 1
+# the means of the unit vectors: (1/2, 0) of class 0, as (0, 0) has no direction, and this of class 1
+MEAN = (1 / ALONG[0] + 1 / ALONG[1]) / 2, (3 / ALONG[0] + 5 / ALONG[1]) / 2
 
 BY_HAND = {
     "accuracy": 0.75,
@@ -66,6 +69,12 @@ BY_HAND = {
     "length-variation": np.std([0, 2, math.sqrt(10), math.sqrt(26)])
     / np.mean([0, 2, math.sqrt(10), math.sqrt(26)]),
     "outer-classes": 1.0,
+    "nc1": 0.5 / 4 / 2,  # variance 1/2 along the line of the two means, which lie 2 from their centre
+    "nc2-norms": 0.0,
+    "nc2-angles": 0.0,
+    "within-variance": 1 / 5,
+    "class-separation": 1 - (1 - (1 / 4 + MEAN[0] ** 2 + MEAN[1] ** 2) / 2)
+    / (1 - ((1 / 2 + MEAN[0]) ** 2 + MEAN[1] ** 2) / 4),
 }  # fmt: skip
 
 PERFECT_ALONE = {"accuracy", "top2-accuracy", "mean-accuracy", "nn-accuracy", "knn5-accuracy"}
@@ -78,6 +87,7 @@ ONE_CLASS |= {"length-variation": (math.sqrt(2) - 1) / (math.sqrt(2) + 1)}
 COINCIDENT = dict.fromkeys(METRICS, 0.0) | dict.fromkeys(["accuracy", "top2-accuracy", "collapse"], 1.0)
 COINCIDENT |= dict.fromkeys((name for name in METRICS if "n-accuracy" in name or "knn5" in name), 0.5)
 COINCIDENT |= {"axis-range": 1.0, "roc-auc": 0.5, "eer": 0.5, "ece": 0.5, "nll": math.log(2)}
+COINCIDENT |= dict.fromkeys(COLLAPSE, NAN)
 COINCIDENT |= dict.fromkeys(["spread-gap", "angular-spread-gap", "davies-bouldin", "calinski-harabasz"], NAN)
 
 
@@ -124,6 +134,11 @@ def test_one_sample_per_class(name: str) -> None:
     else:
         expected = {"gap": math.dist((1, 0), (0, 2)), "angular-gap": math.degrees(math.atan(3))}
         expected |= {"axis-range": 3, "outer-classes": 1}
+        expected["class-separation"] = 1
+        lengths = np.linalg.norm(np.array([[5, -3], [2, 3], [-7, 0]]) / 3, axis=1)
+        expected["nc2-norms"] = lengths.std() / lengths.mean()
+        cosines = [1 / math.sqrt(34 * 13), -35 / (7 * math.sqrt(34)), -14 / (7 * math.sqrt(13))]
+        expected["nc2-angles"] = np.mean(np.abs(np.array(cosines) + 0.5))
         expected["length-variation"] = np.std([1, 2, math.sqrt(10)]) / np.mean([1, 2, math.sqrt(10)])
         assert value == pytest.approx(expected.get(name, 0), abs=1e-9)
 
@@ -146,7 +161,8 @@ def test_the_order_of_samples_changes_nothing(name: str, cosine: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(METRICS) - BY_SCORES - BY_COSINE - {"axis-range", "length-variation"})
+    "name",
+    sorted(set(METRICS) - BY_SCORES - BY_COSINE - {"axis-range", "length-variation", "class-separation"}),
 )
 def test_far_from_the_origin_no_digit_is_lost(name: str) -> None:
     for seed, dim in ((7, 2), (8, 40)):
