@@ -54,7 +54,13 @@ def run_configs(
     warn_without_snapshots([store.run(config) for config in configs], storage)
     placement = request.placement._replace(snapshots=storage.snapshots)
     expected = estimate(
-        configs, store, engine=request.engine, placement=placement, workers=jobs, force=storage.force
+        configs,
+        store,
+        engine=request.engine,
+        placement=placement,
+        workers=jobs,
+        force=storage.force,
+        announce=lambda: print_message("Timing some steps of the runs to train."),
     )
     if expected and expected.waiting:
         print_message(_estimate_text(expected, len(configs)))

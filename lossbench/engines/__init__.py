@@ -70,17 +70,19 @@ def estimate(
     placement: Placement,
     workers: int | None = None,
     force: bool = False,
+    announce: Callable[[], None] = lambda: None,
 ) -> Estimate | None:
     """How long `run_all` will take with the same arguments; None on Ray, where it is not known.
 
-    Raises DataError when the data set is not there.
+    `announce` is called before runs are timed, which takes seconds. Raises DataError when the data set is
+    not there.
     """
     from .time_estimate import estimate_time, workers_here
 
     if engine.name == "ray":
         return None
     count = workers_here(workers, placement)
-    return estimate_time(configs, store, placement=placement, workers=count, force=force)
+    return estimate_time(configs, store, placement=placement, workers=count, force=force, announce=announce)
 
 
 @contextlib.contextmanager

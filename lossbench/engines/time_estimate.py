@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,13 +45,21 @@ def workers_here(workers: int | None, placement: Placement) -> int:
 
 
 def estimate_time(
-    configs: Sequence[RunConfig], store: Store, *, placement: Placement, workers: int, force: bool = False
+    configs: Sequence[RunConfig],
+    store: Store,
+    *,
+    placement: Placement,
+    workers: int,
+    force: bool = False,
+    announce: Callable[[], None] = lambda: None,
 ) -> Estimate:
-    """Time some steps of each kind of run, with the threads that it will have.
+    """Time some steps of each kind of run, with the threads that it will have; `announce` is called before.
 
     Raises DataError when the data set is not there.
     """
     waiting = [config for config in configs if force or not _is_complete(config, store)]
+    if waiting:
+        announce()
     workers = max(1, min(workers, len(waiting)))
     packed = resolve_device(placement.device).type == "cuda"
     share = placement if packed else placement.for_workers(workers)

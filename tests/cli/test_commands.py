@@ -423,6 +423,16 @@ def test_an_error_is_one_json_document(capsys, words, code):
     assert document["reason"] in err
 
 
+def test_a_comparison_in_a_pipe_prints_few_lines(capsys, tmp_path):
+    words = ["compare", "--losses", "softmax,center,arcface", *QUICK, "--results", tmp_path]
+    code, out, err = call(capsys, *words)
+    assert code == 0
+    assert len((out + err).splitlines()) <= 30
+    code, out, err = call(capsys, *words)
+    assert code == 0
+    assert "Timing" not in err  # all is stored
+
+
 def test_every_document_has_a_status(capsys, stored):
     for words in (
         ["runs"],
