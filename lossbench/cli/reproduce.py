@@ -35,7 +35,7 @@ def reproduce(
         str | None, typer.Argument(help="Which one, or `all` (default: list them, with stored verdicts).")
     ] = None,
     quick: Annotated[
-        bool, flag("--quick", "Two epochs of the digits and two seeds; decides nothing.", "Training")
+        bool, flag("--quick", "A few epochs of the digits and two seeds; decides nothing.", "Training")
     ] = False,
     jobs: Jobs = None,
     json: Json = False,

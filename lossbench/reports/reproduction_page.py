@@ -17,7 +17,7 @@ from .document import WrittenFile
 from .own_files import check_tables, digest
 
 FORMAT = 1
-QUICK = "This was a quick run, of two epochs of the digits and two seeds. It decides nothing."
+QUICK = "This was a quick run, of a few epochs of the digits and two seeds. It decides nothing."
 
 
 class Description(NamedTuple):

@@ -16,7 +16,8 @@ SPEC = Reproduction(
     common={"loss": "label-smoothing", "feature_dim": 64, **FAST},
     figures=(Drawn("training"),),
     checks=(
-        greater("spread-gap", "cross-entropy", than="smoothed"),
+        greater("nc1", "cross-entropy", than="smoothed"),
+        greater("nc2-angles", "cross-entropy", than="smoothed"),
         greater("ece", "cross-entropy", than="smoothed"),
     ),
 )

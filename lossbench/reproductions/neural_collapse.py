@@ -1,0 +1,24 @@
+"""Neural collapse: its measures fall while training goes on."""
+
+from __future__ import annotations
+
+from ._checks import trend
+from ._reproduction import FAST, Drawn, Reproduction
+
+SPEC = Reproduction(
+    title="Neural collapse on MNIST",
+    source="Papyan, Han and Donoho, PNAS 2020, arXiv 2008.08186, Figs. 2 to 6",
+    locus="not verified in the source",
+    question="Do the features of longer trainings have smaller variation, equal norms and simplex angles?",
+    published="Far beyond the point of no training errors, NC1 and both parts of NC2 approach 0, on MNIST "
+    "too.",
+    recipe="16-D features, in which a simplex of ten has room; 2 to 16 epochs under one schedule each, "
+    "test features. Small network (`fast`).",
+    runs={f"{epochs} epochs": {"epochs": epochs} for epochs in (2, 4, 8, 16)},
+    common={"loss": "softmax", "feature_dim": 16, **FAST},
+    figures=(Drawn("curves", {"over": "epochs", "metric": "nc1,nc2-norms,nc2-angles"}),),
+    checks=tuple(
+        trend(number, ("2 epochs", "4 epochs", "8 epochs", "16 epochs"), rising=False)
+        for number in ("nc1", "nc2-norms", "nc2-angles")
+    ),
+)
