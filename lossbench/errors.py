@@ -3,6 +3,7 @@
 LossbenchError            1   something asked for could not be done
 ├── UsageError            2   a name, value or option that makes no sense (also a ValueError)
 ├── DataError             1   a data set that is missing, cut short or altered
+│   └── InvalidData       2   a user's data that cannot be used (also a UsageError)
 ├── RunError              1   a stored run that cannot be read, written or continued
 │   └── Busy              1   a run that another process is training right now
 ├── Diverged              3   a loss that became NaN or infinite
@@ -35,6 +36,12 @@ class UsageError(LossbenchError, ValueError):
 
 class DataError(LossbenchError):
     """A data set that is missing, cut short or altered."""
+
+
+class InvalidData(DataError, UsageError):
+    """A user's data that cannot be used; the message says where and why."""
+
+    exit_code = 2
 
 
 class RunError(LossbenchError):
@@ -70,6 +77,12 @@ class Interrupted(LossbenchError):
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its class where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def shown(name: object) -> str:
+    """A name that is not ours, such as that of a file, in a sentence: on one line, and not too long."""
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(name))
+    return text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> UsageError:

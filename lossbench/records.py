@@ -22,7 +22,7 @@ Part = Literal["train", "test"]
 
 
 class LabelledImages(NamedTuple):
-    """uint8 images (N, C, H, W) and int64 labels (N,).
+    """uint8 images (N, C, H, W), or float32 features (N, D0) in their place, and int64 labels (N,).
 
     The `load` of a data set may give images of one channel as (N, H, W); `load_splits` adds the channel.
     One channel is a drawing, 0 the background and 255 the ink; three channels are red, green and blue.
@@ -36,13 +36,14 @@ class SplitSpec(NamedTuple):
     """What decides the splits of a data set: runs with the same one share them.
 
     val_size: images held out for validation. unseen: classes kept out of training. eval_split: with `val`
-    the test files are never opened.
+    the test files are never opened. image_size: the side to which a folder's images are resized, 0 for none.
     """
 
     dataset: str
     val_size: int
     unseen: tuple[int, ...] = ()
     eval_split: str = "test"
+    image_size: int = 0
 
 
 class TrainingConditions(NamedTuple):

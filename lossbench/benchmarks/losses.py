@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from ..data import Splits
 from ..randomness import seeded
 from ..records import LabelledImages, Silent
-from ..runs.config import dataset_spec
 from ..runs.config_builder import make_config
 from ..runs.result import Machine
 from ..runs.store import RunFolder
@@ -164,7 +163,7 @@ def _value_and_gradient(loss: nn.Module, features: Tensor, labels: Tensor) -> Ta
 def _training_step(batch_size: int) -> Task:
     """A step of the default network under its default loss, on random images."""
     config = make_config(batch_size=batch_size)
-    pixels = torch.randint(0, 256, (batch_size, *dataset_spec(config.dataset).shape), dtype=torch.uint8)
+    pixels = torch.randint(0, 256, (batch_size, *config.input_shape), dtype=torch.uint8)
     images = LabelledImages(pixels, torch.arange(batch_size) % config.classes)
     none = LabelledImages(*(part[:0] for part in images))
     placement = Placement("cpu", splits=Splits(images, none, none, none))

@@ -22,7 +22,7 @@ from ..data import epoch_batches, load_splits
 from ..errors import UsageError
 from ..randomness import seeded
 from ..records import Silent
-from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig, dataset_spec
+from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig
 from ..runs.config_builder import make_config
 from ..runs.model import build
 from ..runs.result import Machine
@@ -86,7 +86,7 @@ def measure(
 def operations_per_image(config: RunConfig) -> float:
     """Floating-point operations that a training step takes per image, of products and convolutions."""
     network, loss = build(config)
-    images = torch.zeros(_COUNTED, *dataset_spec(config.dataset).shape)
+    images = torch.zeros(_COUNTED, *config.input_shape)
     labels = torch.arange(_COUNTED) % config.classes
     with FlopCounterMode(display=False) as counter:
         loss(network(images), labels).backward()
@@ -141,9 +141,7 @@ def _our_steps(config: RunConfig, placement: Placement) -> Task:
 
 
 def _usual_steps(config: RunConfig, placement: Placement, device: torch.device) -> Task:
-    network: nn.Module = catalog.load("networks", config.network)(
-        dataset_spec(config.dataset).shape, config.feature_dim
-    )
+    network: nn.Module = catalog.load("networks", config.network)(config.input_shape, config.feature_dim)
     head = nn.Linear(config.feature_dim, config.classes)
     usual = UsualTraining(network, head, lambda x, labels: F.cross_entropy(head(x), labels), device)
     batches = endless(loader(load_splits(config.split_spec, placement.data_dir).train, config.batch_size))

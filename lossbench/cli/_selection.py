@@ -110,6 +110,8 @@ def make_filter(losses: Sequence[str] | None, given: Mapping[str, Any]) -> RunFi
             values[name] = values_of(option.flag, value)
         elif name == "seed":
             values[name] = parse_seeds(value)
+        elif name == "dataset":
+            values[name] = tuple(catalog.dataset_name(part.strip()) for part in value.split(","))
         elif option.catalog or option.choices:
             values[name] = tuple(part.strip() for part in value.split(","))
         else:

@@ -50,7 +50,6 @@ def run_configs(
     if any(term.name.startswith("__main__:") for config in configs for term in config.terms):
         jobs = _without_workers(jobs, request)
     store = Store(storage.results)
-    store.check_writable()
     warn_without_snapshots([store.run(config) for config in configs], storage)
     placement = request.placement._replace(snapshots=storage.snapshots)
     expected = estimate(
@@ -62,6 +61,7 @@ def run_configs(
         force=storage.force,
         announce=lambda: print_message("Timing some steps of the runs to train."),
     )
+    store.check_writable()  # after the data are there: they leave no trace otherwise
     if expected and expected.waiting:
         print_message(_estimate_text(expected, len(configs)))
     outcomes = {}

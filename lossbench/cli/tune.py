@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from ..errors import LossbenchError, UsageError
-from ..runs.config import dataset_spec
+from ..runs.config import dataset_title
 from ..runs.config_builder import config_at
 from ..runs.result import Status
 from ..specs import Value
@@ -87,7 +87,7 @@ def tune(
     drawing = Drawing(figure, "budget", compose=partial(_compose_budget, comparable))
     files, problems = draw_figures(store, [drawing])
     if files:
-        title = f"{dataset_spec(run.dataset).title}, network {run.network}"
+        title = f"{dataset_title(run.dataset)}, network {run.network}"
         record_figure(store, figure, "budget", (), made_by="tune", command=command_line(), title=title)
     if not json:
         print_message(f"Settings: {path}" + (f"\nFigure: {figure}" if files else ""))

@@ -3,8 +3,8 @@
 from ._batches import epoch_batches
 from ._conditions import under_conditions
 from ._idx import STANDARD_FILES
+from ._own import describe, pictures_of
 from ._splits import (
-    SPLIT_SEED,
     Splits,
     data_folder,
     from_arrays,
@@ -13,8 +13,10 @@ from ._splits import (
     on_device,
     to_arrays,
 )
+from ._stratified import SPLIT_SEED
 
 __all__ = [
-    "SPLIT_SEED", "STANDARD_FILES", "Splits", "data_folder", "epoch_batches", "from_arrays", "load_splits",
-    "normalize", "on_device", "to_arrays", "under_conditions",
+    "SPLIT_SEED", "STANDARD_FILES", "Splits", "data_folder", "describe", "epoch_batches", "from_arrays",
+    "load_splits", "normalize", "on_device", "pictures_of", "to_arrays",
+    "under_conditions",
 ]  # fmt: skip

@@ -12,7 +12,8 @@ from torch import Tensor
 from ..errors import UsageError
 from ..randomness import derived_seed
 from ..records import LabelledImages, TrainingConditions
-from ._splits import Splits, validation_mask
+from ._splits import Splits
+from ._stratified import validation_mask
 
 
 def under_conditions(splits: Splits, conditions: TrainingConditions, seed: int) -> Splits:

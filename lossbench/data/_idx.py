@@ -169,18 +169,26 @@ def _unpacked(path: Path) -> bytes | None:
     return None
 
 
+def read_array(path: Path) -> np.ndarray | None:
+    """The values of an IDX file or of its archive; None for any other file, one that is not whole, and one of
+    more than 1 GiB."""
+    content = _unpacked(path)
+    return None if content is None else _values(content)
+
+
+def _values(content: bytes) -> np.ndarray:
+    shape = _dimensions(content)
+    return np.frombuffer(content, _TYPES[content[2]], offset=4 + 4 * len(shape)).reshape(shape)
+
+
 def _read(path: Path, content: bytes | None = None, *, images: bool) -> Tensor:
     """A checked file as bytes (N, 28, 28), or as classes (N,) int64, the first column of several."""
-    if content is None:
-        content = path.read_bytes()
-    shape = _dimensions(content)
-    expected = (
-        content[2] == 0x08 and len(shape) == 3 and shape[1:] == (28, 28) if images else 0 < len(shape) < 3
-    )
+    array = _values(path.read_bytes() if content is None else content)
+    shape = array.shape
+    expected = array.dtype == np.uint8 and shape[1:] == (28, 28) if images else 0 < len(shape) < 3
     if not expected or 0 in shape:
         what = "bytes (N, 28, 28)" if images else "one label per image"
         raise DataError(f"{path} holds values of shape {shape}; {what} are needed.")
-    array = np.frombuffer(content, _TYPES[content[2]], offset=4 + 4 * len(shape)).reshape(shape)
     if images:
         return torch.from_numpy(array.copy())
     return torch.from_numpy(array.reshape(shape[0], -1)[:, 0].astype(np.int64))

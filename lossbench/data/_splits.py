@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, UsageError
-from ..records import LabelledImages, SplitSpec
+from ..records import LabelledImages, Part, SplitSpec
 from ..specs import DatasetSpec, catalog
-
-SPLIT_SEED = 20240229
-"""Fixes which images are validation, for every run and machine; stored with each result."""
+from ..specs.plugins import known_dataset
+from ._own import load_own
+from ._stratified import validation_mask
 
 
 class Splits(NamedTuple):
@@ -66,11 +66,14 @@ def load_splits(spec: SplitSpec, folder: Path | None = None, device: torch.devic
 
 @functools.lru_cache(maxsize=2)  # a worker of a sweep loads its data once
 def _load_splits(spec: SplitSpec, folder: Path | None, device: torch.device) -> Splits:
-    dataset, val_size, unseen, eval_split = spec
+    dataset, val_size, unseen, eval_split, image_size = spec
     description: DatasetSpec = catalog.spec("data", dataset)
     classes = range(len(description.classes))
-    opened = ("train", "test") if eval_split == "test" else ("train",)
-    parts = {part: _load_part(dataset, description, part, folder) for part in opened}
+    opened: tuple[Part, ...] = ("train", "test") if eval_split == "test" else ("train",)
+    if description.digest:
+        parts = load_own(known_dataset(dataset) or description, opened, image_size)
+    else:
+        parts = {part: _load_part(dataset, description, part, folder) for part in opened}
     seen = [label for label in classes if label not in unseen]
     train = _of_classes(parts["train"], seen, 0)
     if val_size and len(train.labels) - val_size < len(seen):
@@ -103,7 +106,7 @@ def on_device(splits: Splits, device: torch.device) -> Splits:
     return Splits(*(LabelledImages(*(tensor.to(device) for tensor in part)) for part in splits))
 
 
-def _load_part(dataset: str, spec: DatasetSpec, part: str, folder: Path | None) -> LabelledImages:
+def _load_part(dataset: str, spec: DatasetSpec, part: Part, folder: Path | None) -> LabelledImages:
     """All images of the `train` or `test` part, (N, C, H, W). Raises DataError unless they fit the SPEC."""
     images, labels = catalog.load("data", dataset)(data_folder(folder) if spec.needs_files else Path(), part)
     classes = len(spec.classes)
@@ -127,24 +130,10 @@ def _of_classes(part: LabelledImages, classes: Sequence[int], first: int) -> Lab
     return LabelledImages(part.images[labels >= 0], labels[labels >= 0])
 
 
-def validation_mask(labels: np.ndarray, size: int, seed: int = SPLIT_SEED) -> np.ndarray:
-    """True for `size` samples, each class in proportion (largest remainders), the same ones for one seed."""
-    classes, counts = np.unique(labels, return_counts=True)
-    shares = size * counts / len(labels)
-    taken = np.floor(shares).astype(int)
-    for position in np.argsort(taken - shares, kind="stable")[: size - taken.sum()]:
-        taken[position] += 1
-    random = np.random.RandomState(seed)  # its stream is frozen over NumPy versions
-    mask = np.zeros(len(labels), dtype=bool)
-    for label, count in zip(classes, taken, strict=True):
-        members = np.flatnonzero(labels == label)
-        mask[random.permutation(members)[:count]] = True
-    return mask
-
-
 def normalize(images: Tensor, spec: DatasetSpec) -> Tensor:
-    """uint8 images (B, C, H, W) as float32, minus the mean and over the deviation that the SPEC declares."""
-    values = images.float()
+    """uint8 images (B, C, H, W), or features (B, D0), as new float32 values, minus the mean and over the
+    deviation that the SPEC declares."""
+    values = images.to(torch.float32, copy=True)
     channels = [values] if len(spec.mean) == 1 else [values[:, c] for c in range(spec.shape[0])]
     for channel, mean, deviation in zip(channels, spec.mean, spec.deviation, strict=True):
         channel.sub_(mean).mul_(1 / deviation)

@@ -53,6 +53,8 @@ def run_all(
 
     def outcomes() -> Iterator[Outcome]:
         stored, waiting = split_stored(configs, store, force)
+        if not force:
+            store.check_data(waiting)
         yield from stored
         if waiting:
             monitor = ProgressMonitor(observer)

@@ -68,7 +68,7 @@ def estimate_time(
     free = [STARTUP if workers > 1 and not packed else 0.0] * workers
     try:
         for config in waiting:
-            kind = (config.network, config.dataset, config.feature_dim, config.batch_size)
+            kind = (config.network, config.dataset, config.image_size, config.feature_dim, config.batch_size)
             if kind not in seconds_per_epoch:
                 seconds_per_epoch[kind] = _seconds_per_epoch(config, share, workers if packed else 1)
             heapq.heapreplace(free, free[0] + seconds_per_epoch[kind] * config.epochs)

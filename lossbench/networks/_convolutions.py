@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ class ConvolutionalNetwork(nn.Module):
     """Channels, kernel and stride of each; none is padded."""
     hidden: ClassVar[int] = 96
 
-    def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
+    def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = input_shape[0]

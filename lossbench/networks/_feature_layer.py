@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -21,8 +22,16 @@ class FeatureLayer(nn.Linear):
             return F.linear(hidden.flatten(1).to(self.weight.dtype), self.weight, self.bias)
 
 
-def output_size(layers: Sequence[nn.Module], input_shape: tuple[int, int, int]) -> int:
-    """How many values the layers make of one image (C, H, W). Raises UsageError for too small an image."""
+def standardization(input_shape: Sequence[int]) -> nn.Sequential:
+    """Samples (B, ...) to values (B, n), each with mean 0 and about variance 1."""
+    return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(math.prod(input_shape), eps=0.01, affine=False))
+
+
+def output_size(layers: Sequence[nn.Module], input_shape: Sequence[int]) -> int:
+    """How many values the layers make of one image (C, H, W). Raises UsageError for too small an image, and
+    for samples that are no images."""
+    if len(input_shape) != 3:
+        raise UsageError("This network is for images; for features there are linear and mlp.")
     try:
         with torch.no_grad():
             values: Tensor = nn.Sequential(*layers).eval()(torch.zeros(1, *input_shape))

@@ -9,6 +9,8 @@ Weights start uniform in +-sqrt(3 / fan_in) (Caffe's "xavier"), biases at 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from ._feature_layer import FeatureLayer, output_size
@@ -20,7 +22,7 @@ _CHANNELS = (32, 64, 128)
 class LeNetPlusPlusBase(nn.Module):
     """Images (B, C, H, W) to features (B, D), by a linear layer."""
 
-    def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
+    def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = input_shape[0]

@@ -6,6 +6,8 @@ Source: Caffe's examples/mnist/lenet (after LeCun et al. 1998), with PReLU as th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from ..specs import NetworkSpec
@@ -22,7 +24,7 @@ SPEC = NetworkSpec(
 class LeNet(nn.Module):
     """Images (B, C, H, W) to features (B, D)."""
 
-    def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
+    def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
         super().__init__()
         convolutions = [
             nn.Conv2d(input_shape[0], 20, 5),

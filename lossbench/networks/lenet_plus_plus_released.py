@@ -1,5 +1,7 @@
 """LeNet++ as the center-loss authors released it: with a PReLU after the feature, which losses then see."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,7 @@ SPEC = NetworkSpec(
 class LeNetPlusPlusReleased(LeNetPlusPlusBase):
     """Images (B, C, H, W) to features (B, D), each with a slope of its own below zero."""
 
-    def __init__(self, input_shape: tuple[int, int, int], feature_dim: int) -> None:
+    def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
         super().__init__(input_shape, feature_dim)
         self.activation = PReLU(feature_dim)
 

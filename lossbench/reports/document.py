@@ -17,7 +17,7 @@ from ..errors import LossbenchError, RunError
 from ..experiments.comparison import ComparisonRow
 from ..experiments.summary import SettingRow
 from ..files import read_json, to_json, write_atomically
-from ..runs.config import RunConfig, dataset_spec
+from ..runs.config import RunConfig, dataset_title
 from ..runs.config_builder import config_from_dict
 from ..runs.outcome import Outcome
 from ..runs.result import Status
@@ -202,7 +202,7 @@ def read_documents(store: Store) -> dict[str, Document]:
 
 def comparison_title(configs: Sequence[RunConfig]) -> str:
     """Data sets and losses, such as `MNIST: Softmax · Center`."""
-    datasets = dict.fromkeys(dataset_spec(config.dataset).title for config in configs)
+    datasets = dict.fromkeys(dataset_title(config.dataset) for config in configs)
     return f"{', '.join(datasets)}: {' · '.join(dict.fromkeys(config.title for config in configs))}"
 
 
@@ -212,7 +212,7 @@ def conditions(outcomes: Sequence[Outcome]) -> str:
     if not done:
         return ""
     configs, results = zip(*done, strict=True)
-    data = dict.fromkeys(f"{dataset_spec(c.dataset).title} with {c.val_size:,}" for c in configs)
+    data = dict.fromkeys(f"{dataset_title(c.dataset)} with {c.val_size:,}" for c in configs)
     dates = sorted({result.finished[:10] for result in results})
 
     def setting(name: str) -> str:
@@ -305,7 +305,7 @@ def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
         title = titles.get((row["dataset"], row["loss"]), row["loss"])
         baseline = titles.get((row["dataset"], row["baseline"]), row["baseline"])
         against.append({**row, "title": title, "label": title, "baseline_label": baseline, "done": row["n"]})
-    datasets = dict.fromkeys(dataset_spec(row["dataset"]).title for row in settings)
+    datasets = dict.fromkeys(dataset_title(row["dataset"]) for row in settings)
     return {
         **data,
         "kind": "compare",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..experiments.comparison import ComparisonRow, family_size
 from ..experiments.summary import SettingRow
 from ..files import to_json, write_atomically
-from ..runs.config import dataset_spec
+from ..runs.config import dataset_title
 from ..runs.store import Store
 from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
@@ -61,7 +61,7 @@ def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Ta
     names = [*COLUMNS[:-1], *(name for name in metrics if name not in COLUMNS), *COLUMNS[-1:]]
     columns: dict[str, list[str]] = {}
     if len({row.dataset for row in rows}) > 1:
-        columns["data"] = [dataset_spec(row.dataset).title for row in rows]
+        columns["data"] = [dataset_title(row.dataset) for row in rows]
     columns["loss"] = [row.title for row in rows]
     columns["settings"] = [row.settings for row in rows]
     columns["runs"] = [str(row.done) for row in rows]
@@ -89,7 +89,7 @@ def differences_table(rows: Sequence[ComparisonRow]) -> Table:
     """One line per loss, metric and data set: the paired difference, and what can be said of it."""
     columns: dict[str, list[str]] = {}
     if len({row.dataset for row in rows}) > 1:
-        columns["data"] = [dataset_spec(row.dataset).title for row in rows]
+        columns["data"] = [dataset_title(row.dataset) for row in rows]
     if len({row.metric for row in rows}) > 1:
         columns["metric"] = [column_title(row.metric) for row in rows]
     columns["loss"] = [row.title for row in rows]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from ..errors import LossbenchError, RunError
-from ..runs.config import RunConfig, dataset_spec
+from ..runs.config import RunConfig, dataset_title
 from ..runs.config_builder import config_from_dict
 from ..runs.store import Store
 from ..tables import code, numeric_columns
@@ -202,7 +202,7 @@ def _shown(store: Store, files: Iterable[tuple[str, WrittenFile]]) -> tuple[list
             others = tuple(path for path in paths if path != embedded[0])
             details = [
                 file.choices,
-                *(dataset_spec(name).title for name in file.datasets),
+                *(dataset_title(name) for name in file.datasets),
                 _seeds(file.seeds),
             ]
             caption = " · ".join(filter(None, [shows, *details]))

@@ -17,6 +17,7 @@ from ..errors import UsageError
 from ..files import slug
 from ..records import SplitSpec, TrainingConditions
 from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog
+from ..specs import plugins as external
 from .options import Option, options_of
 
 FORMAT = 1
@@ -94,6 +95,15 @@ class RunConfig:
     network: Annotated[str, Option("Network.", default=DEFAULT_NETWORK, catalog="networks")]
     feature_dim: Annotated[int, Option("Feature dimension D.", default=2, ge=1, le=4096, sweep=True)]
     dataset: Annotated[str, Option("Data set.", "Data", default=DEFAULT_DATASET, catalog="data")]
+    image_size: Annotated[
+        int,
+        Option(
+            "Side in pixels to which a folder's images are cropped and resized.",
+            "Data",
+            default_text="their own",
+            le=4096,
+        ),
+    ] = 0
     val_size: Annotated[int, Option("Validation images held out; 0 trains on all.", "Data", source="dataset")]
     epochs: Annotated[int, Option("Epochs.", source="dataset", ge=1, le=100_000, sweep=True)]
     batch_size: Annotated[int, Option("Samples per step.", default=128, ge=1, sweep=True)]
@@ -204,6 +214,16 @@ class RunConfig:
             key="judged_on",
         ),
     ] = "test"
+    data: DatasetSpec | None = field(default=None, compare=False)
+    """The SPEC of a user's data set, whose name holds a digest of it; None for one of this package."""
+
+    def __post_init__(self) -> None:
+        if self.data:
+            external.remember_dataset(self.data)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # in another process
+        self.__dict__.update(state)
+        self.__post_init__()
 
     @property
     def id(self) -> str:
@@ -267,7 +287,13 @@ class RunConfig:
     @property
     def split_spec(self) -> SplitSpec:
         """What decides the splits of the data; runs with the same one share them."""
-        return SplitSpec(self.dataset, self.val_size, self.unseen, self.eval_split)
+        return SplitSpec(self.dataset, self.val_size, self.unseen, self.eval_split, self.image_size)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of a sample: (channels, height, width) of an image or (D0,) of features."""
+        shape = dataset_spec(self.dataset).shape
+        return (shape[0], self.image_size, self.image_size) if self.image_size else shape
 
     @property
     def training_conditions(self) -> TrainingConditions:
@@ -327,7 +353,7 @@ class RunConfig:
             value = getattr(self, name)
             if name not in STORED_DEFAULTS or value != STORED_DEFAULTS[name]:
                 data[option.key] = list(value) if isinstance(value, tuple) else value
-        return data
+        return data | ({"data": self.data.to_dict()} if self.data else {})
 
 
 RUN_OPTIONS = options_of(RunConfig)
@@ -379,6 +405,11 @@ def loss_spec(name: str) -> LossSpec:
 
 
 def dataset_spec(name: str) -> DatasetSpec:
-    """The SPEC of a data set by name."""
+    """The SPEC of a data set by name. Raises UsageError for an unknown one."""
     spec: DatasetSpec = catalog.spec("data", name)
     return spec
+
+
+def dataset_title(name: str) -> str:
+    """What people call a data set."""
+    return catalog.title("data", name)

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import UsageError
-from ..specs import RecipeSpec, Value, catalog
+from ..specs import DatasetSpec, RecipeSpec, Value, catalog
 from ..specs import plugins as external
 from ..specs.expressions import parse_sum
 from .config import (
     BASE_LOSS,
+    DEFAULT_DATASET,
     RECIPE_OPTION,
     REQUIRED,
     RUN_OPTIONS,
@@ -34,22 +35,33 @@ def make_config(
     settings: Mapping[str, Value] | None = None,
     as_written: bool = False,
     recipe: str | None = None,
+    data: DatasetSpec | None = None,
     **options: Value | None,
 ) -> RunConfig:
     """A config from options by field name; None and absent ones take their defaults.
 
     `loss` is a name or a weighted sum; an auxiliary term named alone joins softmax unless
     `as_written`. `lam` is the weight of the term that has none written; `settings` map `alpha` or
-    `center.alpha` to a value. A recipe replaces the defaults. Raises UsageError with one
-    sentence for a wrong value.
+    `center.alpha` to a value. A recipe replaces the defaults. `data` is a stored SPEC of a user's data set;
+    without it a folder or file named as `dataset` is read. Raises UsageError with one sentence for a wrong
+    value, and InvalidData for data that cannot be used.
     """
+    if data:
+        external.remember_dataset(data)
+    elif isinstance(options.get("dataset"), str):
+        options["dataset"] = catalog.dataset_name(str(options["dataset"]))
+    dataset = dataset_spec(str(options.get("dataset") or DEFAULT_DATASET))
+    if dataset.network and options.get("network") is None:
+        options["network"] = dataset.network
     training = _recipe(recipe or RECIPE_OPTION.default, [name for name, _ in parse_sum(loss)])
     values = with_defaults(RUN_OPTIONS, _with_recipe(training, options))
     if options.get("epochs") is None:
         values["epochs"] = max(1, round(values["epochs"] * training.epoch_share))
     if values["eval_split"] == "val" and options.get("val_size") == 0:
         raise UsageError("--val-size 0 leaves no images to evaluate on without the test split.")
-    class_names = dataset_spec(values["dataset"]).classes
+    if values["image_size"] and (len(dataset.shape) != 3 or not dataset.digest):
+        raise UsageError("--image-size is for a folder of image files; these data have a shape of their own.")
+    class_names = dataset.classes
     values["unseen"] = _unseen(values["unseen"], class_names)
     values["milestones"] = _milestones(values["milestones"])
     values["lr_scale"] = ",".join(
@@ -73,13 +85,14 @@ def make_config(
         for name, weight in weights.items()
     )
     values |= sampling(values, terms, shape[0])
-    smallest = catalog.spec("networks", values["network"]).smallest_batch
+    foreign = as_written and catalog.is_external(values["network"], "networks")
+    smallest = 1 if foreign else catalog.spec("networks", values["network"]).smallest_batch
     if values["batch_size"] < smallest:
         raise UsageError(
             f"--batch-size {values['batch_size']} is too small; the batch norm of --network "
             f"{values['network']} needs {smallest} samples."
         )
-    return RunConfig(terms=terms, **values)
+    return RunConfig(terms=terms, data=data or (dataset if dataset.digest else None), **values)
 
 
 def paper_recipe(losses: Sequence[str]) -> RecipeSpec | None:
@@ -128,7 +141,7 @@ def config_from_dict(data: Mapping[str, Any]) -> RunConfig:
 
     Raises UsageError for anything that `make_config` would refuse or would have written otherwise.
     """
-    if not isinstance(data, Mapping) or not REQUIRED <= set(data) <= _FIELDS.keys():
+    if not isinstance(data, Mapping) or not REQUIRED <= set(data) <= _FIELDS.keys() | {"data"}:
         raise UsageError("These are not the settings of a run.")
     seed = data["seed"]
     if type(seed) is not int or not 0 <= seed <= RUN_OPTIONS["seed"].le:
@@ -151,7 +164,12 @@ def _from_json(text: str) -> RunConfig:
 def _from_dict(data: Mapping[str, Any]) -> RunConfig:
     try:
         terms = [(t["name"], float(t["weight"]), dict(t["settings"])) for t in data["terms"]]
-        options = STORED_DEFAULTS | {_FIELDS[key]: value for key, value in data.items() if key != "terms"}
+        options = STORED_DEFAULTS | {
+            _FIELDS[key]: data[key] for key in data.keys() & _FIELDS.keys() - {"terms"}
+        }
+        options["data"] = DatasetSpec.from_dict(data["data"]) if "data" in data else None
+        if options["data"] and options["data"].name != options["dataset"]:
+            raise ValueError("its data set has another name")
         settings = {f"{name}.{key}": value for name, _, of_term in terms for key, value in of_term.items()}
         expression = " + ".join(f"{weight!r}*{name}" for name, weight, _ in terms)
         with external.without_external_code():

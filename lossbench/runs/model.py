@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ..data import normalize
-from ..errors import RunError, first_line
+from ..errors import RunError, UsageError, first_line
 from ..losses import WeightedSum
 from ..randomness import seeded
 from ..specs import DatasetSpec, catalog
@@ -23,7 +24,8 @@ def build(config: RunConfig) -> tuple[nn.Module, WeightedSum]:
     """A new network and loss, initialized from the run's seed.
 
     Each draws random numbers of its own: the network starts from the same weights under every loss, and
-    softmax from the same class weights with and without other terms.
+    softmax from the same class weights with and without other terms. Raises UsageError for a network from
+    outside that does not give features (B, D).
     """
     return build_network(config), build_loss(config)
 
@@ -31,9 +33,10 @@ def build(config: RunConfig) -> tuple[nn.Module, WeightedSum]:
 def build_network(config: RunConfig) -> nn.Module:
     """A new network, initialized from the run's seed."""
     with seeded(config.seed, "network"):
-        network: nn.Module = catalog.load("networks", config.network)(
-            dataset_spec(config.dataset).shape, config.feature_dim
-        )
+        constructor = catalog.load("networks", config.network)
+        if catalog.is_external(config.network, "networks"):
+            return _checked(constructor, config)
+        network: nn.Module = constructor(config.input_shape, config.feature_dim)
     return network
 
 
@@ -45,6 +48,28 @@ def build_loss(config: RunConfig) -> WeightedSum:
             loss_class = catalog.load("losses", term.name)
             losses[term.name] = loss_class(config.classes, config.feature_dim, **dict(term.settings))
     return WeightedSum(losses, [term.weight for term in config.terms])
+
+
+def _checked(constructor: Callable[..., nn.Module], config: RunConfig) -> nn.Module:
+    """A network from outside that maps two samples to features."""
+    name, shape = config.network, config.input_shape
+    try:
+        network = constructor(shape, config.feature_dim)
+        with torch.no_grad():
+            features = network.eval()(torch.zeros(2, *shape))
+        network.train()
+    except Exception as error:  # anybody's code
+        raise UsageError(
+            f"The network {name} cannot be used for samples of shape {shape}: {type(error).__name__}: "
+            f"{first_line(error)}."
+        ) from None
+    found = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+    if found != (2, config.feature_dim):
+        raise UsageError(
+            f"The network {name} returns {found} for two samples; features of shape "
+            f"(2, {config.feature_dim}) are needed."
+        )
+    return network
 
 
 def model_bytes(network: nn.Module, loss: nn.Module, config: RunConfig) -> bytes:
@@ -68,6 +93,13 @@ def load_network(content: bytes | None, config: RunConfig, where: str) -> Traine
     network = build_network(config)
     _load(content, config, where, network=network)
     return TrainedNetwork(network.eval(), dataset_spec(config.dataset)).eval()
+
+
+def load_loss(content: bytes | None, config: RunConfig, where: str) -> WeightedSum:
+    """The loss of a trained run, without building its network. Raises RunError as `load_model` does."""
+    loss = build_loss(config)
+    _load(content, config, where, loss=loss)
+    return loss.eval()
 
 
 def _load(content: bytes | None, config: RunConfig, where: str, **modules: nn.Module) -> None:
@@ -105,4 +137,4 @@ class TrainedNetwork(nn.Module):
         """Features (N, D) float32 of images (N, channels, height, width) with values from 0 to 255, of any
         type, as arrays or tensors."""
         batches = torch.as_tensor(images).split(_BATCH)
-        return torch.cat([self.network(normalize(batch.float().clone(), self.spec)) for batch in batches])
+        return torch.cat([self.network(normalize(batch, self.spec)) for batch in batches])

@@ -72,7 +72,10 @@ class Option:
     def check(self, value: Any) -> Any:
         """The value, a number in the type of this option. Raises UsageError that names the flag."""
         if self.catalog:
-            catalog.spec(self.catalog, value)  # raises for an unknown name
+            if not isinstance(value, str):
+                raise UsageError(f"{self.flag} {value} is no name.")
+            if not catalog.is_external(value, self.catalog):
+                catalog.spec(self.catalog, value)  # raises for an unknown name
         elif self.choices and value not in self.choices:
             raise UsageError(f"{self.flag} {value} is none of {', '.join(self.choices)}.")
         return self._number(value) if self.type in (int, float) else value

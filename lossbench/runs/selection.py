@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError, UsageError
 from ..specs import Value, catalog
+from ..specs import plugins as external
 from ..specs.expressions import parse_sum
 from .config import BASE_LOSS, COMPARED_LOSSES, LOSS_OPTIONS, RUN_OPTIONS, RunConfig
 from .config_builder import make_config, sampling
@@ -144,6 +145,8 @@ def command_for(losses: Sequence[str], wanted: RunFilter, like: RunConfig | None
         batches = [name for name in _BATCHES if name != "batch_size" or like.sampler != "shuffled"]
         values = _unlike_default(like, batches)
     values |= {name: ",".join(map(str, given)) for name, given in wanted.values.items()}
+    if known := external.known_dataset(str(values.get("dataset"))):
+        values["dataset"] = shlex.quote(known.location)
     seeds = values.pop("seed", "0")
     several = len(losses) != 1 or "," in str(seeds)
     words = [
@@ -410,7 +413,8 @@ def _words(config: RunConfig, name: str) -> str:
     if name == "unseen":
         return f"unseen {config.unseen_names or 'none'}"
     if option.catalog:
-        return f"{option.help.rstrip('.').lower()} {catalog.spec(option.catalog, value).title}"
+        title = value if catalog.is_external(value, option.catalog) else catalog.title(option.catalog, value)
+        return f"{option.help.rstrip('.').lower()} {title}"
     return (
         f"{name.replace('_', ' ')} {value:g}"
         if isinstance(value, float)

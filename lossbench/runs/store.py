@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import io
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 from filelock import Timeout
 
-from ..errors import Busy, LossbenchError, RunError, UsageError, unknown_name
+from ..errors import Busy, LossbenchError, RunError, UsageError, shown, unknown_name
 from ..files import (
     drop_leftovers,
     file_lock,
@@ -38,6 +39,7 @@ from ..files import (
     write_atomically,
 )
 from ..records import Embedding, EpochRecord, Snapshots
+from ..specs import catalog
 from ..specs import plugins as external
 from .config import FORMAT, RunConfig
 from .config_builder import config_from_dict
@@ -84,13 +86,15 @@ class RunFolder:
 
     def begin(self) -> None:
         """Write config.json: from now on the folder is a run."""
-        code = self._code_digests()
+        code, dataset = self._code_digests(), self.config.data
         data = {"format": FORMAT, **self.config.to_dict()} | ({"code": code} if code else {})
+        data |= {"location": dataset.location} if dataset else {}
         write_atomically(self.path / "config.json", to_json(data).encode())
 
-    def check_code(self) -> None:
-        """Raises RunError where the code of a user's loss is another than the run was trained with."""
-        code = self._code_digests()
+    def check_code(self, *, network: bool = True) -> None:
+        """Raises RunError where the code of a user's loss (and network) is another than the run was trained
+        with."""
+        code = self._code_digests(network=network)
         stored = (read_json(self.path / "config.json") or {}).get("code", {}) if code else {}
         if changed := [name for name, digest in code.items() if stored.get(name, digest) != digest]:
             raise RunError(
@@ -98,8 +102,12 @@ class RunFolder:
                 "it anew."
             )
 
-    def _code_digests(self) -> dict[str, str]:
-        return {term.name: external.digest(term.name) for term in self.config.terms if term.external}
+    def _code_digests(self, *, network: bool = True) -> dict[str, str]:
+        config = self.config
+        code = {term.name: external.digest(term.name) for term in config.terms if term.external}
+        if network and catalog.is_external(config.network, "networks"):
+            code[config.network] = external.digest(config.network, "networks")
+        return code
 
     def clear(self) -> None:
         """Forget all that an earlier training left; the result goes first, so it never lies."""
@@ -288,6 +296,24 @@ class Store:
                 problems.append(str(error))
         return sorted(runs, key=lambda run: (_age(run.path), run.name)), problems
 
+    def check_data(self, configs: Iterable[RunConfig]) -> None:
+        """Raise RunError where a user's data are others than those of the runs that were trained on this
+        place before; not where a run on these data exists as well."""
+        for spec in {config.data.name: config.data for config in configs if config.data}.values():
+            digests = {}
+            for name in self._names():
+                with contextlib.suppress(LossbenchError):
+                    stored = read_json(self.runs / name / "config.json")
+                    if isinstance(stored, dict) and stored.get("location") == spec.location:
+                        digests[name] = (
+                            stored["data"]["digest"] if isinstance(stored.get("data"), dict) else ""
+                        )
+            if digests and spec.digest not in digests.values():
+                raise RunError(
+                    f"The data in {shown(spec.location)} have changed since {min(digests)} was trained; "
+                    "--force trains on what is there now."
+                )
+
     def check_writable(self) -> None:
         """Raise RunError unless files can be made below the results folder."""
         try:
@@ -311,6 +337,7 @@ def open_run(path: Path) -> RunFolder:
         raise RunError(f"{path} has no config.json; it is no run, or its training never began.")
     data = dict(data)
     data.pop("code", None)
+    location = data.pop("location", "")
     if data.pop("format", None) != FORMAT:
         raise RunError(f"{path / 'config.json'} has another format than this version reads ({FORMAT}).")
     try:
@@ -321,6 +348,8 @@ def open_run(path: Path) -> RunFolder:
         raise RunError(
             f"{path / 'config.json'} was changed by hand: its settings belong to {config.run_name}."
         )
+    if config.data and isinstance(location, str):
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, location=location))
     return RunFolder(path, config)
 
 

@@ -13,8 +13,9 @@ import numpy as np
 from ..errors import RunError
 from ..records import Embedding, EpochRecord, Snapshots
 from ..specs import Value
+from ..specs import plugins as external
 from ..specs.quantities import UNSEEN, format_value
-from .config import RunConfig, dataset_spec
+from .config import RUN_OPTIONS, RunConfig, dataset_spec
 from .outcome import Outcome
 from .result import Status
 from .store import RunFolder
@@ -50,7 +51,7 @@ class UntrainedRun:
     def settings(self) -> Mapping[str, Value]:
         """See RunView; a term's setting is named as in `--set`, with the term where two have it."""
         config = self.config
-        fields = dataclasses.asdict(config)
+        fields = {name: getattr(config, name) for name in RUN_OPTIONS}
         settings: dict[str, Value] = {"loss": config.loss}  # its own first: figures prefer them for an axis
         if any(term.has_weight for term in config.terms):
             settings["lambda"] = config.value_of("lambda")
@@ -58,7 +59,7 @@ class UntrainedRun:
             for key, value in term.settings:
                 settings[config.setting_name(f"{term.name}.{key}")] = value
         settings["unseen"] = config.unseen_names
-        settings |= {name: value for name, value in fields.items() if name not in ("terms", "seed", "unseen")}
+        settings |= {name: value for name, value in fields.items() if name not in ("seed", "unseen")}
         return settings
 
     @property
@@ -153,22 +154,23 @@ class StoredRun(UntrainedRun):
         return " · ".join(filter(None, parts))
 
     def images(self, split: str) -> np.ndarray:
-        """See RunView. Raises DataError where the data set cannot be read."""
-        from ..data import load_splits, under_conditions
+        """See RunView; of features pictures of their values. Raises DataError where data cannot be read."""
+        from ..data import load_splits, pictures_of, under_conditions
 
         config = self.config
-        splits = load_splits(config.split_spec, self.data_dir)
+        with external.without_external_code():
+            splits = load_splits(config.split_spec, self.data_dir)
         splits = under_conditions(splits, config.training_conditions, config.seed)
-        return np.asarray(getattr(splits, split).images.numpy())
+        return pictures_of(getattr(splits, split).images, dataset_spec(config.dataset))
 
     @cached_property
     def loss(self) -> WeightedSum:
         """The trained loss. Raises RunError for a damaged file, or where a user's code has changed."""
-        from .model import load_model
+        from .model import load_loss
 
-        self.folder.check_code()
+        self.folder.check_code(network=False)
         content = self.folder.read_bytes("model.safetensors")
-        return load_model(content, self.config, str(self.folder.path))[1]
+        return load_loss(content, self.config, str(self.folder.path))
 
     def load_network(self) -> TrainedNetwork:
         """The trained network. Raises RunError for a damaged file."""

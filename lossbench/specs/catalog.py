@@ -13,6 +13,8 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,9 +106,34 @@ def name_of(loss_class: type) -> str:
     return name
 
 
-def is_external(name: str) -> bool:
-    """Whether a loss's code lies outside this package: reading its SPEC then runs that code."""
-    return ":" in name or (canonical(name) not in names("losses") and name in external.offered())
+def is_external(name: str, kind: Kind = "losses") -> bool:
+    """Whether a loss, network or data set lies outside this package. Reading the SPEC of a loss or network
+    then runs its code; a data set has such a name once it was found, and its SPEC is stored with runs."""
+    if kind == "data":
+        return re.fullmatch(r"[a-z0-9+-]+@[0-9a-f]{10}", name) is not None
+    if kind not in ("losses", "networks"):
+        return False
+    own = canonical(name) if kind == "losses" else name
+    return ":" in name or (own not in names(kind) and name in external.offered_of(kind))
+
+
+def dataset_name(text: str) -> str:
+    """The name of the data set that a user means by a name or by a place, which is read then.
+
+    Raises InvalidData for a place without data that can be used; what is neither stays as it is.
+    """
+    known = text in names("data") or is_external(text, "data")
+    is_place = os.path.exists(text) or any(character in text for character in (os.sep, ".", ":", "~"))
+    return text if known or not is_place else external.find_dataset(text).name
+
+
+def title(kind: Kind, name: str) -> str:
+    """What people call an entry; of one from outside what its name says, so that no code is run."""
+    if not is_external(name, kind):
+        text: str = spec(kind, name).title
+        return text
+    known = external.known_dataset(name) if kind == "data" else None
+    return known.title if known else name.partition("@")[0].rpartition(":")[2]
 
 
 @functools.lru_cache
@@ -114,8 +141,10 @@ def spec(kind: Kind, name: str) -> Any:
     """The SPEC of an entry, read without importing its module. Raises UsageError for an unknown name."""
     if kind == "losses" and canonical(name) != name:
         return spec(kind, canonical(name))
-    if kind == "losses" and is_external(name):
-        return external.find(name)[1]
+    if kind in ("losses", "networks") and is_external(name, kind):
+        return external.find(name, kind)[1]
+    if kind == "data" and (known := external.known_dataset(name)):
+        return known
     imports, declaration = _declaration(_file(kind, name))
     package = f"lossbench.{_FOLDER.get(kind, kind).replace('/', '.')}"
     globals_: dict[str, Any] = {"__name__": f"{package}._spec", "__package__": package}
@@ -131,8 +160,8 @@ def load(kind: Kind, name: str) -> Any:
     """The class or function that an entry is. Raises UsageError for an unknown name."""
     if kind == "losses" and canonical(name) != name:
         return load(kind, canonical(name))
-    if kind == "losses" and is_external(name):
-        return external.find(name)[0]
+    if kind in ("losses", "networks") and is_external(name, kind):
+        return external.find(name, kind)[0]
     file = _file(kind, name)
     path = f"lossbench.{kind}.{file.stem}"
     if (kind, name) in _added:
@@ -154,7 +183,8 @@ def by_class_name(kind: Kind) -> dict[str, str]:
 
 def _file(kind: Kind, name: str) -> Path:
     if name not in names(kind):
-        offered, aliases = (external.offered(), _aliases()) if kind == "losses" else ((), ())
+        offered = external.offered_of(kind) if kind in ("losses", "networks") else ()
+        aliases = _aliases() if kind == "losses" else ()
         raise unknown_name(_NOUN[kind], name, [*names(kind), *offered], aliases)
     stem = name.replace("-", "_").replace("+", "_plus")
     return _added.get((kind, name)) or _folder(kind) / f"{stem}.py"

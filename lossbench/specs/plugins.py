@@ -1,10 +1,12 @@
-"""Losses from outside: a user's own class, an installed package's, or pytorch-metric-learning's.
+"""What comes from outside: losses, networks and data sets.
 
-    my_package.module:MyLoss     any importable class; the working directory is importable
-    <name>                       offered by an installed package, entry-point group `lossbench.losses`
-    pml:MultiSimilarityLoss      pytorch-metric-learning's (extra `pml`)
+    my_package.module:MyLoss     any importable class, or function for data; also in the working directory
+    <name>                       offered by an installed package, entry-point group `lossbench.losses` or
+                                 `lossbench.networks`
+    pml:MultiSimilarityLoss      pytorch-metric-learning's losses (extra `pml`)
+    folder, file.npz ...         a data set, see `data/_own.py`
 
-Naming such a loss runs its code. Opening a stored run never does: see `config_from_dict` in lossbench/runs.
+Naming such a thing runs its code. Opening a stored run never does: see `config_from_dict` in lossbench/runs.
 """
 
 from __future__ import annotations
@@ -19,25 +21,38 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError
 from ._source import sources_of
 from .hyperparameter import HyperParameter
-from .variants import LossSpec
+from .variants import DatasetSpec, LossSpec, NetworkSpec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-GROUP = "lossbench.losses"
+Kind = Literal["losses", "networks"]
+_NOUN = {"losses": "loss", "networks": "network"}
+
+
+GROUP, NETWORK_GROUP = "lossbench.losses", "lossbench.networks"
+
+
+def offered() -> Mapping[str, EntryPoint]:
+    """The losses that installed packages offer, by name."""
+    return _points(GROUP)
+
+
+def offered_of(kind: Kind) -> Mapping[str, EntryPoint]:
+    """The losses or networks that installed packages offer, by name."""
+    return offered() if kind == "losses" else _points(NETWORK_GROUP)
 
 
 @functools.lru_cache
-def offered() -> Mapping[str, EntryPoint]:
-    """The losses that installed packages offer, by name."""
+def _points(group: str) -> Mapping[str, EntryPoint]:
     from importlib.metadata import entry_points  # slow to import, and rarely needed
 
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return {point.name: point for point in entry_points(group=group)}
 
 
 _forbidden = contextvars.ContextVar("_forbidden", default=False)
@@ -54,31 +69,69 @@ def without_external_code() -> Iterator[None]:
 
 
 @functools.lru_cache
-def find(name: str) -> tuple[Callable[..., Any], LossSpec]:
-    """Constructor and SPEC of an external loss. Raises UsageError for one that cannot be used."""
+def find(name: str, kind: Kind = "losses") -> tuple[Callable[..., Any], Any]:
+    """Constructor and SPEC of an external loss or network. Raises UsageError for one that cannot be used."""
+    what = f"The {_NOUN[kind]} {name}"
     if _forbidden.get():
-        raise UsageError(f"The loss {name} is code from outside, which is not run to read a stored run.")
-    if name.startswith("pml:"):
+        raise UsageError(f"{what} is code from outside, which is not run to read a stored run.")
+    if kind == "losses" and name.startswith("pml:"):
         return _from_pml(name.partition(":")[2])
+    found = import_object(what, name, offered_of(kind).get(name))
+    if not inspect.isclass(found) or not hasattr(found, "forward"):
+        raise UsageError(f"{what} is no torch.nn.Module class.")
+    spec = getattr(found, "SPEC", None) or getattr(sys.modules[found.__module__], "SPEC", None)
+    if isinstance(spec, LossSpec if kind == "losses" else NetworkSpec):
+        return found, spec
+    return _described(name, found) if kind == "losses" else (found, _network_spec(name, found))
+
+
+def import_object(what: str, name: str, point: EntryPoint | None = None) -> Any:
+    """What `module:attribute` or an entry point names. Raises UsageError that begins with `what`, also where
+    a stored run names it."""
+    if _forbidden.get():
+        raise UsageError(f"{what} is code from outside, which is not run to read a stored run.")
     try:
-        if name in offered():
-            loss_class = offered()[name].load()
-        else:
-            module, _, attribute = name.partition(":")
-            if "" not in sys.path:
-                sys.path.append("")  # last: a file there may be named like a module of a library
-            loss_class = getattr(_import(module), attribute)
+        if point:
+            return point.load()
+        module, _, attribute = name.partition(":")
+        if "" not in sys.path:
+            sys.path.append("")  # last: a file there may be named like a module of a library
+        return getattr(_import(module), attribute)
     except Exception as error:  # the user's module runs here, and may fail in any way
-        raise UsageError(f"The loss {name} cannot be imported: {type(error).__name__}: {error}.") from None
-    if not inspect.isclass(loss_class) or not hasattr(loss_class, "forward"):
-        raise UsageError(f"The loss {name} is no torch.nn.Module class.")
-    spec = getattr(loss_class, "SPEC", None) or getattr(sys.modules[loss_class.__module__], "SPEC", None)
-    return (loss_class, spec) if isinstance(spec, LossSpec) else _described(name, loss_class)
+        raise UsageError(f"{what} cannot be imported: {type(error).__name__}: {error}.") from None
 
 
-def digest(name: str) -> str:
-    """A digest of the source that an external loss depends on, see `sources_of`, which may be ''."""
-    sources = sources_of(inspect.unwrap(find(name)[0]))
+def _network_spec(name: str, network_class: type) -> NetworkSpec:
+    summary = (network_class.__doc__ or name).strip().splitlines()[0]
+    return NetworkSpec(title=network_class.__name__, summary=summary, smallest_batch=2)  # it may normalise
+
+
+_datasets: dict[str, DatasetSpec] = {}
+
+
+def remember_dataset(spec: DatasetSpec, *, named: bool = False) -> None:
+    """Make a user's data set known by its name in this process. A place that the user `named` replaces the
+    one that a stored run has."""
+    known = _datasets.get(spec.name)
+    if named or known is None or not known.location:
+        _datasets[spec.name] = spec
+
+
+def known_dataset(name: str) -> DatasetSpec | None:
+    """A user's data set by name, of those that this process has seen."""
+    return _datasets.get(name)
+
+
+def find_dataset(text: str) -> DatasetSpec:
+    """The data set that a user means: a folder, a file, or `module:function`. Raises InvalidData."""
+    spec: DatasetSpec = importlib.import_module("lossbench.data").describe(text)
+    remember_dataset(spec, named=True)
+    return spec
+
+
+def digest(name: str, kind: Kind = "losses") -> str:
+    """A digest of the source that a loss or network from outside depends on, see `sources_of`; may be ''."""
+    sources = sources_of(inspect.unwrap(find(name, kind)[0]))
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:16] if sources else ""
 
 

@@ -12,11 +12,13 @@ be read without importing torch.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ..errors import UsageError
+from ..files import slug
 from .hyperparameter import HyperParameter, Value
 
 
@@ -194,22 +196,69 @@ class RecipeSpec:
 class DatasetSpec:
     """What a data set is.
 
-    classes: the name of each class, in the order of the labels. shape: (channels, height, width) of an image.
-    mean, deviation: what is subtracted from the bytes of an image, and what they are then divided by, before
+    classes: the name of each class, in the order of the labels. shape: (channels, height, width) of an image,
+    or (D0,) of a vector of features.
+    mean, deviation: what is subtracted from the values of a sample, and what they are then divided by, before
     a network sees them: one number for all channels or one for each. The default is Caffe-face's.
-    val_size, epochs: the defaults of a run that suit its size.
+    val_size, epochs: the defaults of a run that suit its size. network: its default network, where that of
+    images does not suit.
+    digest, location: of a user's data set, SHA-256 of its content, and the path or `module:function`.
     """
 
     title: str
     summary: str
     source: str
     classes: tuple[str, ...]
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     val_size: int
     epochs: int
     mean: tuple[float, ...] = (127.5,)
     deviation: tuple[float, ...] = (128.0,)
     needs_files: bool = True
+    network: str = ""
+    digest: str = ""
+    location: str = field(default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """The name of a user's data set in options and stored runs: its title and the beginning of its
+        digest, so that other data are another data set."""
+        return f"{slug(self.title)[:40] or 'data'}@{self.digest[:10]}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a run stores of a user's data set, as plain data; `from_dict` reads it."""
+        lists = {name: list(getattr(self, name)) for name in ("classes", "shape", "mean", "deviation")}
+        return {"title": self.title, "digest": self.digest, **lists}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> DatasetSpec:
+        """A user's data set from what a run stored of it. Raises ValueError, KeyError or TypeError."""
+        classes, shape, mean, deviation = (tuple(data[k]) for k in ("classes", "shape", "mean", "deviation"))
+        title, digest = data["title"], data["digest"]
+        numbers = (*mean, *deviation)
+        if (
+            not all(isinstance(text, str) for text in (title, digest, *classes))
+            or not re.fullmatch("[0-9a-f]{64}", digest)
+            or len(set(classes)) != len(classes)
+            or len(shape) not in (1, 3)
+            or not all(type(side) is int and 0 < side <= 2**31 for side in shape)
+            or {len(mean), len(deviation)} - {1, shape[0]}
+            or not all(type(number) is float and math.isfinite(number) for number in numbers)
+            or not all(deviation)
+        ):
+            raise ValueError("the description of its data set was changed")
+        return cls(
+            title=title,
+            summary="",
+            source="",
+            classes=classes,
+            shape=shape,
+            val_size=0,
+            epochs=1,
+            mean=mean,
+            deviation=deviation,
+            digest=digest,
+        )
 
 
 Unit = Literal["", "percent", "fraction", "degrees", "nats", "feature units", "s", "images/s"]

@@ -35,11 +35,11 @@ class Evaluator:
 
     @torch.inference_mode()
     def embed(self, images: Tensor) -> Tensor:
-        """Features (N, D) float32 of uint8 images (N, C, H, W), by the network in evaluation mode."""
+        """Features (N, D) float32 of samples (N, ...), by the network in evaluation mode."""
         data, was_training = dataset_spec(self.config.dataset), self.network.training
         self.network.eval()
         with autocast(images.device, self.precision):
-            batches = [self.network(normalize(batch, data)) for batch in images.split(_BATCH)]
+            batches = [self.network(normalize(batch, data)).float() for batch in images.split(_BATCH)]
         self.network.train(was_training)
         return torch.cat(batches)
 

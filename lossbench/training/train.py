@@ -35,6 +35,8 @@ def train(
     if not force:
         run.check_code()
     if result is None:
+        if not force and run.read_bytes("config.json") is None:
+            store.check_data([config])
         prepare_process(threads_of(config, placement))
         # before anything is written: a device or data set that is not there leaves no trace
         trainer = Trainer(run, placement, observer, stop, run_step or StepGraph().step_one)

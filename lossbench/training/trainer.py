@@ -132,7 +132,7 @@ class Trainer:
         labels = train.labels.index_select(0, self.batch_indices)
         with self.random:
             with autocast(self.device, self.precision):
-                features = self.network(images)
+                features = self.network(images).float()  # a network from outside may stay in bf16
             terms = self.loss.terms(features, labels)
         self._check_terms(terms)
         total = self.loss.total(terms)

@@ -1,0 +1,169 @@
+"""A user's own data: what there is in a place becomes a `DatasetSpec` and labelled images or features.
+
+    a folder with a folder per class     image files, see `_folder`
+    an .npz, .npy or IDX file, a folder with .npy or IDX files, or module:function     arrays, see `_arrays`
+
+A place holds `train` and `test` parts, or one part, of which a fifth of each class becomes the test part, the
+same samples for every run. The digest covers everything that is read: the names and bytes of image files, or
+the arrays themselves, and the classes. It is checked whenever the data are loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DataError, InvalidData, UsageError, shown
+from ..records import LabelledImages, Part
+from ..specs import DatasetSpec, catalog
+from . import _arrays, _folder
+from ._stratified import test_mask
+from ._survey import Survey
+
+_STEPS, _BATCH = 1900, 128  # of a training at the default number of epochs, about
+_EPOCHS = (6, 40)
+_VALIDATION, _MOST_VALIDATION = 10, 5000  # one of so many training samples, and at most so many
+_FEWEST, _FEWEST_BEFORE_SPLIT = 2, 5  # training samples of a class
+
+
+def describe(text: str) -> DatasetSpec:
+    """The SPEC of the data in a place. Raises InvalidData for a place that has none that can be used, and
+    UsageError for a function that cannot be imported."""
+    location = _location(text)
+    return _describe(location, _signature(location))
+
+
+def load_own(spec: DatasetSpec, parts: Iterable[Part], image_size: int = 0) -> dict[Part, LabelledImages]:
+    """Parts of a user's data, as images (N, C, H, W) or features (N, D0).
+
+    Raises DataError for data that have changed since they were described, InvalidData for data that cannot be
+    used, and UsageError for a function that must not run because a stored run names it.
+    """
+    location = spec.location
+    if not location:
+        raise DataError(
+            f"It is not known where the data set {shown(spec.title)} lies; name it with --dataset."
+        )
+    if not os.path.exists(location) and not _is_function(location):
+        raise DataError(f"{shown(location)} is not there; say with --dataset where the data are now.")
+    if _is_image_folder(location):
+        found, digest = _folder.read(location, spec, image_size)
+    elif image_size:
+        raise UsageError("--image-size is for a folder of image files; these data have a shape of their own.")
+    else:
+        found, _, digest = _arrays.read(location)
+    if digest != spec.digest:
+        raise DataError(f"The data in {shown(location)} have changed; they are no longer {spec.name}.")
+    if "test" not in found:
+        images, labels = found["train"]
+        mask = torch.from_numpy(test_mask(labels.numpy()))
+        found = {"train": LabelledImages(images[~mask], labels[~mask])}
+        found["test"] = LabelledImages(images[mask], labels[mask])
+    return {part: found[part] for part in parts}
+
+
+def pictures_of(samples: Tensor, spec: DatasetSpec) -> np.ndarray:
+    """Images (N, C, H, W) as they are; features (N, D0) as grey pictures (N, 1, h, w) of their values, row by
+    row, from two deviations below the mean (black) to two above it (white)."""
+    if samples.ndim == 4:
+        images: np.ndarray = samples.numpy()
+        return images
+    count, size = samples.shape
+    side = int(np.ceil(size**0.5))
+    pictures = np.zeros((count, side * side), np.uint8)
+    pictures[:, :size] = np.clip(127.5 + 63.75 * (samples.numpy() - spec.mean[0]) / spec.deviation[0], 0, 255)
+    return pictures.reshape(count, 1, side, side)
+
+
+def _location(text: str) -> str:
+    """An absolute path, or `module:function`. Raises InvalidData where there is nothing."""
+    path = os.path.expanduser(text)
+    if "\0" not in path and os.path.exists(path):
+        return os.path.realpath(path)
+    if _is_function(text):
+        return text
+    known = ", ".join(catalog.names("data"))
+    raise InvalidData(f"{shown(text)} is not there; --dataset names a folder, a file or one of {known}.")
+
+
+def _is_function(location: str) -> bool:
+    module, _, function = location.partition(":")
+    return function.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def _is_image_folder(location: str) -> bool:
+    return os.path.isdir(location) and not _arrays.files_in(location)
+
+
+def _signature(location: str) -> tuple[tuple[str, int, int], ...]:
+    """What changes with the data in a place, as far as that can be told without reading them all: it decides
+    whether this process reads the place again."""
+    if not os.path.exists(location):
+        return ()
+    paths = [location]
+    if os.path.isdir(location):
+        for folder in (location, *(os.path.join(location, name) for name in _folder.PARTS)):
+            if os.path.isdir(folder):
+                paths += [entry.path for entry in os.scandir(folder)]
+    else:
+        paths += _arrays.companions(location)
+    found = []
+    for path in sorted(paths):
+        status = os.lstat(path)
+        found.append((path, status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=16)
+def _describe(location: str, _signature: object) -> DatasetSpec:
+    try:
+        if _is_image_folder(location):
+            found = _folder.survey(location)
+        else:
+            found = _arrays.survey(_arrays.read(location))
+    except OSError as error:
+        where = shown(error.filename or location)
+        raise InvalidData(f"{where} cannot be read: {error.strerror or error}.") from None
+    _check_classes(location, found)
+    title = location if not os.path.exists(location) else Path(location).name
+    for suffix in (".gz", ".npz", ".npy"):
+        title = title.removesuffix(suffix)
+    samples = int(found.counts.sum())
+    train = samples if found.has_test else samples - int(test_mask(np.zeros(samples, int)).sum())
+    validation = min(train // _VALIDATION, _MOST_VALIDATION)
+    return DatasetSpec(
+        title=shown(title),
+        summary=f"{samples:,} samples of {len(found.classes)} classes",
+        source=location,
+        classes=found.classes,
+        shape=found.shape,
+        val_size=validation,
+        epochs=int(np.clip(round(_STEPS * _BATCH / train), *_EPOCHS)),
+        mean=found.mean,
+        deviation=found.deviation,
+        network="mlp" if len(found.shape) == 1 else "",
+        digest=found.digest,
+        location=location,
+    )
+
+
+def _check_classes(location: str, found: Survey) -> None:
+    """Raise InvalidData unless there are two classes, each with enough samples and a name on one line."""
+    where = shown(location)
+    if len(found.classes) < 2:
+        raise InvalidData(f"{where} has one class, {shown(found.classes[0])}; training needs two.")
+    for name in found.classes:
+        if not name.strip() or not name.isprintable():
+            raise InvalidData(f"{where}: the name {name!r} of a class cannot be shown; rename it.")
+    needed = _FEWEST if found.has_test else _FEWEST_BEFORE_SPLIT
+    fewest = int(found.counts.argmin())
+    if (count := int(found.counts[fewest])) < needed:
+        raise InvalidData(
+            f"{where}: the class {found.classes[fewest]} has {count} training samples; {needed} are needed."
+        )

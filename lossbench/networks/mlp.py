@@ -1,0 +1,35 @@
+"""MLP: a hidden layer of 256 with batch norm and ReLU, then the feature; the default for features as data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from ..specs import NetworkSpec
+from ._feature_layer import FeatureLayer, standardization
+
+SPEC = NetworkSpec(
+    title="MLP",
+    summary="a hidden layer of 256, for features from another network",
+    smallest_batch=2,
+)
+_HIDDEN = 256
+
+
+class MLP(nn.Module):
+    """Samples (B, ...) to features (B, D)."""
+
+    def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
+        super().__init__()
+        hidden = nn.Linear(math.prod(input_shape), _HIDDEN, bias=False)
+        self.trunk = nn.Sequential(
+            *standardization(input_shape), hidden, nn.BatchNorm1d(_HIDDEN), nn.ReLU(inplace=True)
+        )
+        self.feature = FeatureLayer(_HIDDEN, feature_dim)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Normalized samples (B, ...) to features (B, D) float32."""
+        features: Tensor = self.feature(self.trunk(samples))
+        return features

@@ -1,0 +1,249 @@
+"""A user's own data, in every form: equal conditions, the same runs again, changed data, stored runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lossbench.__main__ import main
+from lossbench.data import load_splits
+from lossbench.errors import DataError, InvalidData, UsageError
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.store import Store
+from lossbench.specs import catalog
+from lossbench.specs import plugins as external
+
+from ..helpers import own_data
+from ..helpers.own_data import DOORS, OPTIONS, digits, make
+from ..helpers.runs import Recorder, run
+
+
+def forget() -> None:
+    """What another process would not know."""
+    external._datasets.clear()
+    for cached in (external.find, catalog.spec, catalog.load):
+        cached.cache_clear()
+    from lossbench.data import _arrays, _own, _splits
+
+    _arrays._function.cache_clear()
+    _own._describe.cache_clear()
+    _splits._load_splits.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    sys.modules.pop("my_data", None)
+    forget()
+
+
+def train(dataset: str, capsys, *more: str) -> dict:
+    assert main(["train", "--dataset", dataset, *OPTIONS, *more, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_classes_shape_and_moments_are_found(door, place):
+    config = make_config(dataset=make(door, place))
+    spec = config.data
+    assert spec is not None and len(spec.classes) == 4 and config.classes == 4
+    assert spec.shape == ((64,) if door == "embeddings" else (1, 8, 8))
+    assert config.network == ("mlp" if door == "embeddings" else "compact")
+    splits = load_splits(config.split_spec)
+    values = splits.train.images.double()
+    assert float(values.mean()) == pytest.approx(spec.mean[0], rel=0.05)
+    assert float(values.std()) == pytest.approx(spec.deviation[0], rel=0.05)
+    sizes = [len(part.labels) for part in splits]
+    given = door in ("idx", "split folder")
+    assert sizes[2] == (220 if given else 144) and sum(sizes) == 720
+    assert sizes[1] == config.val_size == (50 if given else 57)
+    for part in splits[:3]:  # stratified, but for the parts that were given
+        assert np.bincount(part.labels).min() > 0.2 * len(part.labels)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_run_trains_and_is_found_again(door, place, capsys):
+    dataset = make(door, place)
+    first = train(dataset, capsys)
+    assert first["test_accuracy"] > 0.4
+    forget()
+    again = train(dataset, capsys)
+    assert again == first
+    assert len(list((place / "results" / "runs").iterdir())) == 1
+    assert main(["runs"]) == 0
+    assert first["run"] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_losses_start_from_the_same_network_and_data(door, place):
+    configs = [make_config(loss=loss, dataset=make_once(door, place)) for loss in ("softmax", "triplet")]
+    assert configs[0].split_spec == configs[1].split_spec
+    assert configs[0].dataset == configs[1].dataset
+
+
+def make_once(door: str, place: Path) -> str:
+    forget()
+    for entry in place.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    return make(door, place)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_interrupted_and_continued_is_uninterrupted_bit_for_bit(door, place, tmp_path):
+    config = make_config(loss="center", dataset=make(door, place), epochs=2, batch_size=32, network="linear")
+    run(config, place / "whole")
+    from lossbench.errors import Interrupted
+
+    with pytest.raises(Interrupted):
+        run(config, place / "parts", Recorder(stop_after=20))
+    forget()
+    opened = Store(place / "parts").all()[0][0].config  # from config.json alone
+    assert opened == config and opened.id == config.id
+    run(opened, place / "parts")
+    name = f"runs/{config.run_name}/model.safetensors"
+    assert (place / "whole" / name).read_bytes() == (place / "parts" / name).read_bytes()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_figures_pages_and_open_set(door, place, capsys):
+    dataset = make(door, place)
+    train(dataset, capsys, "--unseen", "class 3" if "folder" in door else "3", "--snapshots", "3")
+    forget()
+    for command in (["plot"], ["plot", "hardest"], ["plot", "confusion"], ["plot", "roc"], ["explore"]):
+        named = ["--dataset", dataset] if door == "function" else []
+        assert main([*command, *named]) == 0, command
+    assert main(["plot", "--dataset", dataset]) == 0
+    assert len(list((place / "results" / "figures").glob("*.png"))) >= 4
+
+
+def test_the_same_content_in_another_place_is_the_same_run(place):
+    first = make_config(dataset=make("npz", place))
+    shutil.move(place / "npz.npz", place / "other")
+    images, labels = digits()
+    (place / "pair").mkdir()
+    np.save(place / "pair" / "x.npy", images)
+    np.save(place / "pair" / "y.npy", labels)
+    names = {make_config(dataset=str(place / name)).data.digest for name in ("other", "pair", "pair/x.npy")}
+    assert names == {first.data.digest}
+    (place / "elsewhere").mkdir()
+    shutil.move(place / "other", place / "elsewhere" / "npz.npz")
+    assert make_config(dataset=str(place / "elsewhere" / "npz.npz")).id == first.id
+
+
+@pytest.mark.parametrize("door", ["npz", "folder", "embeddings"])
+def test_changed_data_are_refused_and_forced(door, place, capsys):
+    dataset = make(door, place)
+    before = train(dataset, capsys)
+    path = place / "folder" / "class 0" / "0000.png"
+    if door == "folder":
+        from PIL import Image
+
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
+    else:
+        arrays = dict(np.load(dataset))
+        key = next(name for name in arrays if name != "labels")
+        arrays[key][0, 0] += 1
+        np.savez(dataset, **arrays)
+    forget()
+    assert main(["train", "--dataset", dataset, *OPTIONS]) == 1
+    said = capsys.readouterr().err
+    assert "have changed since softmax-" in said and "--force" in said
+    assert (
+        main(["compare", "--losses", "softmax,center", "--seeds", "0", "--dataset", dataset, *OPTIONS]) == 1
+    )
+    assert "have changed since" in capsys.readouterr().err
+    after = train(dataset, capsys, "--force")
+    assert after["run"] != before["run"]
+    train(dataset, capsys, "--loss", "center")  # no longer refused
+    assert main(["explore", "--run", before["run"]]) == 1  # its images are gone
+    assert "have changed" in capsys.readouterr().err
+
+
+def test_data_that_change_while_a_command_runs_are_not_trained_on(place):
+    config = make_config(dataset=make("npz", place))
+    images, labels = digits()
+    np.savez(place / "npz.npz", images=images[::-1], labels=labels)
+    with pytest.raises(DataError, match="have changed"):
+        load_splits(config.split_spec)
+
+
+def test_opening_stored_runs_never_runs_the_function(place, capsys):
+    train(make("function", place), capsys)
+    (place / "my_data.py").write_text("raise SystemExit('the code of a stored run was executed')")
+    sys.modules.pop("my_data")
+    forget()
+    assert main(["runs"]) == 0
+    assert main(["plot"]) == 0
+    assert main(["plot", "hardest"]) == 2
+    assert "code from outside" in capsys.readouterr().err
+    assert main(["explore"]) == 2
+
+
+@pytest.mark.parametrize("door", ["npz", "folder", "function"])
+def test_processes_train_the_same_runs(door, place, capsys):
+    dataset = make(door, place)
+    command = ["compare", "--losses", "softmax,center", "--seeds", "0-1", "--dataset", dataset, *OPTIONS]
+    assert main([*command, "--jobs", "2"]) == 0
+    assert main([*command, "--jobs", "1", "--results", "alone"]) == 0
+    for folder in (place / "results" / "runs").iterdir():
+        alone = place / "alone" / "runs" / folder.name / "model.safetensors"
+        assert alone.read_bytes() == (folder / "model.safetensors").read_bytes()
+    assert "4 classes" not in capsys.readouterr().err
+    for kind in ("tables/*.md", "figures/*.png"):
+        assert list((place / "results").glob(kind))
+
+
+def test_a_data_set_of_this_package_goes_before_a_folder_of_its_name(place):
+    own_data.write_images(place / "digits", *digits())
+    assert make_config(dataset="digits").data is None
+    assert make_config(dataset="./digits").data.title == "digits"
+
+
+def test_sweep_and_selection_by_place_and_by_name(place, capsys):
+    dataset = make("embeddings", place)
+    command = ["sweep", "--loss", "center", "--lambda", "0.01,0.1", "--dataset", dataset, *OPTIONS]
+    assert main([*command, "--network", "mlp"]) == 0
+    name = Store(place / "results").all()[0][0].config.dataset
+    os.remove(dataset)
+    forget()
+    assert main(["plot", "curves", "--loss", "center", "--dataset", name]) == 0
+    assert main(["plot", "--dataset", "embeddings.npz"]) == 2
+    assert "is not there" in capsys.readouterr().err
+
+
+def test_a_stored_description_that_was_changed_is_refused(place, capsys):
+    document = train(make("npz", place), capsys)
+    path = place / "results" / "runs" / document["run"] / "config.json"
+    stored = json.loads(path.read_text())
+    for key, value in {
+        "classes": ["a", "a", "b", "c"], "shape": [1, -8, 8], "mean": [float("nan")], "digest": "x",
+        "deviation": [0.0], "title": 3,
+    }.items():  # fmt: skip
+        path.write_text(json.dumps({**stored, "data": {**stored["data"], key: value}}))
+        forget()
+        assert Store(place / "results").all()[0] == [], key
+    path.write_text(json.dumps({key: value for key, value in stored.items() if key != "data"}))
+    forget()
+    assert Store(place / "results").all()[0] == []
+
+
+def test_image_size_brings_images_to_one_size(place):
+    images, labels = digits()
+    own_data.write_images(place / "mixed", images, labels)
+    own_data.write_images(place / "mixed", np.kron(images[:9], np.ones((2, 3), np.uint8)), labels[:9])
+    config = make_config(dataset=str(place / "mixed"))
+    with pytest.raises(InvalidData, match=r"has .* pixels.*--image-size"):
+        load_splits(config.split_spec)
+    config = make_config(dataset=str(place / "mixed"), image_size=12)
+    assert load_splits(config.split_spec).train.images.shape[1:] == (1, 12, 12) == config.input_shape
+    assert config.id != make_config(dataset=str(place / "mixed"), image_size=13).id
+    with pytest.raises(UsageError, match="--image-size"):
+        make_config(dataset="digits", image_size=8)
