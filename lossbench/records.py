@@ -77,7 +77,8 @@ class MetricInput:
     """What a metric is computed from: the features that it describes, and the training features as reference.
 
     classes: C. cosine: how the loss compares features, by direction or by Euclidean distance.
-    probabilities: whether softmax of the scores is the loss's probability of each class.
+    probabilities: whether softmax of the scores is the loss's probability of each class. validation: the
+    validation split; unknown: test samples of classes kept out of training; weight: class weights (C, D).
     """
 
     evaluated: Embedding
@@ -85,17 +86,30 @@ class MetricInput:
     classes: int
     cosine: bool = False
     probabilities: bool = False
+    validation: Embedding | None = None
+    unknown: Embedding | None = None
+    weight: np.ndarray | None = None
     _cache: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
     @property
     def available(self) -> tuple[str, ...]:
         """Which of MetricSpec.needs are here."""
-        names = ["features"]
-        if len(self.reference.labels):
-            names.append("reference")
-        if self.evaluated.scores is not None:
-            names += ["scores", "probabilities"] if self.probabilities else ["scores"]
-        return tuple(names)
+        scored = self.evaluated.scores is not None
+        here = {
+            "features": True,
+            "reference": len(self.reference.labels) > 0,
+            "scores": scored,
+            "probabilities": scored and self.probabilities,
+            "predictions": scored and len(self.reference.labels) > 0,
+            "weight": self.weight is not None,
+            "validation": scored
+            and self.probabilities
+            and self.validation is not None
+            and self.validation.scores is not None,
+            "unknown": self.unknown is not None and len(self.reference.labels) > 0,
+            "unknown scores": scored and self.unknown is not None and self.unknown.scores is not None,
+        }
+        return tuple(name for name, found in here.items() if found)
 
     @property
     def scores(self) -> np.ndarray:

@@ -98,6 +98,11 @@ NEEDS = {
     "reference": "From the features and the training features.",
     "scores": "From the class scores.",
     "probabilities": "From probabilities: only for losses whose scores are the logits of a softmax.",
+    "predictions": "From the features, the training features and the predicted classes.",
+    "weight": "From the features and the class weights.",
+    "validation": "From probabilities on this split and on the validation split.",
+    "unknown": "From the features of seen and of unseen classes, and the training features.",
+    "unknown scores": "From the class scores of samples of seen and of unseen classes.",
 }
 
 

@@ -5,11 +5,9 @@ ECE = sum_b |B_b| / N  |accuracy(B_b) - confidence(B_b)|,  B_b = {i : (b-1)/15 <
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..records import MetricInput
 from ..specs import MetricSpec
-from ._probabilities import probabilities
+from ._probabilities import calibration_error, probabilities
 
 SPEC = MetricSpec(
     title="calibration error",
@@ -21,14 +19,6 @@ SPEC = MetricSpec(
 )
 
 
-_BINS = 15
-
-
 def compute(inputs: MetricInput) -> float:
     """A fraction in [0, 1]."""
-    split = inputs.evaluated
-    confidence = probabilities(inputs.scores).max(axis=1)
-    edges = np.linspace(0, 1, _BINS + 1)[1:-1]
-    excess = (split.predictions == split.labels) - confidence
-    sums = np.bincount(np.digitize(confidence, edges, right=True), weights=excess)
-    return float(np.abs(sums).sum() / len(confidence))
+    return calibration_error(probabilities(inputs.scores), inputs.evaluated)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import RunError
 from ..metrics import measure
@@ -12,18 +13,28 @@ from ..specs.quantities import UNSEEN
 from .config import RunConfig
 from .store import RunFolder
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 def measure_split(
-    embeddings: Mapping[str, Embedding], config: RunConfig, split: str, names: Sequence[str] | None = None
+    embeddings: Mapping[str, Embedding],
+    config: RunConfig,
+    split: str,
+    names: Sequence[str] | None = None,
+    weight: np.ndarray | None = None,
 ) -> dict[str, float]:
     """The named metrics (None: all cheap ones) of one split, with the training split as reference.
 
-    Unseen classes have no reference and no scores: training does not know them.
+    Unseen classes have no reference and no scores: training does not know them. weight: class weights
+    (C, D), where the loss has one of each class.
     """
     tested, reference, classes = embeddings[split], embeddings["train"], config.classes
+    validation, unknown = embeddings.get("val"), embeddings.get("unseen")
     if split == "unseen":
         tested, classes = tested._replace(scores=None), len(config.unseen)
         reference = Embedding(*(array[:0] for array in reference[:3]))
+        validation = unknown = weight = None
     return measure(
         MetricInput(
             evaluated=tested,
@@ -31,6 +42,9 @@ def measure_split(
             classes=classes,
             cosine=config.cosine,
             probabilities=config.probabilities,
+            validation=validation,
+            unknown=unknown,
+            weight=weight,
         ),
         names,
     )
@@ -44,10 +58,13 @@ def measure_stored(run: RunFolder, names: Sequence[str], *, unseen: bool = False
     split, prefix = ("unseen", UNSEEN) if unseen else (run.config.eval_split, "")
     stored = run.metrics()
     if missing := [name for name in names if prefix + name not in stored]:
-        embeddings, _ = run.features()
+        embeddings, directions = run.features()
+        weight = directions.get("weight")
+        if weight is not None and len(weight) != run.config.classes:
+            weight = None  # several directions of each class
         if split not in embeddings:
             raise RunError(f"{run.path / 'features.npz'} has no {split} features.")
-        values = measure_split(embeddings, run.config, split, missing)
+        values = measure_split(embeddings, run.config, split, missing, weight)
         for name in missing:
             value = values.get(name, math.nan)
             stored[prefix + name] = value if math.isfinite(value) else None

@@ -266,6 +266,12 @@ Unit = Literal["", "percent", "fraction", "degrees", "nats", "feature units", "s
 is a number without a unit that can be any size."""
 
 
+Needs = Literal[
+    "features", "reference", "scores", "probabilities", "predictions", "weight", "validation", "unknown",
+    "unknown scores",
+]  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
     """What a metric measures, in which unit, and whether more is better (None: neither).
@@ -273,14 +279,16 @@ class MetricSpec:
     column: a title for the column of a table, where `title` is too long.
     needs: `features` and their labels alone, so that it can also be measured on classes never trained on;
     or also the `reference` (training features of the same classes), the `scores` of each class
-    (predictions included), or scores that are the logits of `probabilities`.
+    (predictions included), or scores that are the logits of `probabilities`; `predictions` and the
+    reference; the class `weight`; `probabilities` on the `validation` split as well; features of `unknown`
+    classes and the reference; or `unknown scores`.
     cheap: every training measures it; the others are measured when asked for.
     """
 
     title: str
     summary: str
     column: str = ""
-    needs: Literal["features", "reference", "scores", "probabilities"] = "features"
+    needs: Needs = "features"
     unit: Unit = ""
     higher_is_better: bool | None = None
     source: str = ""

@@ -90,13 +90,13 @@ class Evaluator:
         return results
 
     def _embedding(self, split: str, features: Tensor, means: Tensor | None) -> Embedding:
-        """Arrays of one split; scores only of those on which metrics are measured."""
+        """Arrays of one split; scores not of the training split, on which no metric is measured."""
         scores = self.scores(features, means)
         return Embedding(
             features.cpu().numpy(),
             self.splits._asdict()[split].labels.cpu().numpy(),
             scores.argmax(1).cpu().numpy(),
-            scores.float().cpu().numpy() if split in ("val", "test") else None,
+            scores.float().cpu().numpy() if split != "train" else None,
         )
 
 

@@ -10,7 +10,9 @@ import numpy as np
 from lossbench.records import Embedding, MetricInput
 from lossbench.specs import catalog
 
-METRICS = catalog.names("metrics")
+BASIC = ("features", "reference", "scores", "probabilities")
+METRICS = [name for name in catalog.names("metrics") if catalog.spec("metrics", name).needs in BASIC]
+"""The metrics of one split and its reference; test_parts.py tests those that need more."""
 DIMENSIONS = [1, 2, 3, 8, 40]
 
 

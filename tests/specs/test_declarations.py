@@ -9,11 +9,16 @@ from lossbench.specs import catalog
 
 LOWER_IS_BETTER = {
     *("angular-spread", "angular-spread-gap", "collapse", "davies-bouldin", "ece", "eer", "nll", "spread"),
-    "spread-gap",
+    *("spread-gap", "nc1", "within-variance", "ece-scaled"),
+}
+NEITHER_IS_BETTER = {
+    *("axis-range", "outer-classes", "length-variation", "nc2-norms", "nc2-angles", "class-separation"),
+    *("nc3", "nc4"),
 }
 MEASURED_WHEN_ASKED = {
     *("ami", "nmi", "eer", "map-at-r", "r-precision", "recall-at-1", "roc-auc", "silhouette"),
-    *("tar-at-far-1e-2", "tar-at-far-1e-3", "tar-at-far-1e-4"),
+    *("tar-at-far-1e-2", "tar-at-far-1e-3", "tar-at-far-1e-4", "nc1", "within-variance", "ece-scaled"),
+    *("open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", *NEITHER_IS_BETTER),
 }
 NEED_PROBABILITIES = {"ece", "nll"}
 AUXILIARY = {"center", "contrastive-center", "git", "island", "range", "ring", "triplet-center"}
@@ -40,7 +45,8 @@ SWEPT = {
 def test_directions_of_metrics() -> None:
     for name in catalog.names("metrics"):
         spec = catalog.spec("metrics", name)
-        assert spec.higher_is_better == (name not in LOWER_IS_BETTER), name
+        better = None if name in NEITHER_IS_BETTER else name not in LOWER_IS_BETTER
+        assert spec.higher_is_better is better, name
         assert spec.cheap == (name not in MEASURED_WHEN_ASKED), name
         assert (spec.needs == "probabilities") == (name in NEED_PROBABILITIES), name
 

@@ -1,0 +1,50 @@
+"""Known test samples against samples of classes that training never saw, by a score of being known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..records import Embedding, MetricInput
+from ._vectors import class_members, unit
+
+
+def nearness(inputs: MetricInput, part: Embedding) -> np.ndarray:
+    """Minus the distance (N,) of features to the nearest training class mean, as the loss compares."""
+    from scipy.spatial.distance import cdist
+
+    vectors, reference = (
+        unit(each.features.astype(np.float64)) if inputs.cosine else each.features.astype(np.float64)
+        for each in (part, inputs.reference)
+    )
+    means = np.stack([reference[index].mean(axis=0) for index in class_members(inputs.reference.labels)])
+    return np.asarray(-cdist(vectors, means).min(axis=1))
+
+
+def largest_scores(inputs: MetricInput) -> tuple[np.ndarray, np.ndarray]:
+    """The largest class score of each known sample (N,) and of each unknown one (M,)."""
+    assert inputs.unknown is not None, "declare what a metric needs in MetricSpec.needs"
+    assert inputs.unknown.scores is not None
+    return inputs.scores.max(axis=1), inputs.unknown.scores.max(axis=1)
+
+
+def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
+    """The chance that a known sample has the larger score, ties half."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([known, unknown]))[: len(known)]
+    below = ranks.sum() - len(known) * (len(known) + 1) / 2
+    return float(below / (len(known) * len(unknown)))
+
+
+def classification_curve(inputs: MetricInput) -> tuple[np.ndarray, np.ndarray]:
+    """FPR and CCR (T,) at falling thresholds of the largest score, both rising from 0.
+
+    FPR: the share of unknown samples with at least that score; CCR: the share of known ones that have it
+    and are classified right (Dhamija et al. 2018).
+    """
+    known, unknown = largest_scores(inputs)
+    right = np.sort(known[inputs.evaluated.predictions == inputs.evaluated.labels])
+    thresholds = np.unique(np.concatenate([known, unknown]))[::-1]
+    false = len(unknown) - np.searchsorted(np.sort(unknown), thresholds, side="left")
+    correct = len(right) - np.searchsorted(right, thresholds, side="left")
+    return np.append(0, false) / len(unknown), np.append(0, correct) / len(known)

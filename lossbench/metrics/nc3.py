@@ -1,0 +1,30 @@
+"""NC3, self-duality: how far the class weights are from the centred class means, both at length 1 as a whole.
+
+NC3 = || W / ||W||_F - M / ||M||_F ||_F,  row j of M the mean of class j minus the mean of the class means
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..records import MetricInput
+from ..specs import MetricSpec
+from ._collapse import centered_means, has_classes
+
+SPEC = MetricSpec(
+    title="NC3",
+    summary="distance of class weights from class means, each scaled as a whole; 0 in neural collapse",
+    needs="weight",
+    source="Papyan, Han, Donoho, PNAS 2020, arXiv 2008.08186, Fig. 5",
+    cheap=False,
+)
+
+
+def compute(inputs: MetricInput) -> float:
+    """In [0, 2]; NaN where a class is absent, or all means or weights are 0."""
+    assert inputs.weight is not None
+    means = inputs.cached(centered_means)
+    if not has_classes(inputs) or means.shape != inputs.weight.shape or not np.any(inputs.weight):
+        return float("nan")
+    weight = inputs.weight.astype(np.float64)
+    return float(np.linalg.norm(weight / np.linalg.norm(weight) - means / np.linalg.norm(means)))

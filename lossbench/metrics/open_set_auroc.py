@@ -1,0 +1,28 @@
+"""Open-set AUROC by distance: the chance that a known sample is nearer to a class than an unknown one.
+
+AUROC = P(d_known < d_unknown) + 1/2 P(=),  d the distance to the nearest training class mean
+
+Euclidean, or between directions where the loss compares so.
+"""
+
+from __future__ import annotations
+
+from ..records import MetricInput
+from ..specs import MetricSpec
+from ._open_set import auroc, nearness
+
+SPEC = MetricSpec(
+    title="open-set AUROC (distance)",
+    summary="chance that a test sample is nearer to a training class mean than one of an unseen class",
+    needs="unknown",
+    unit="fraction",
+    higher_is_better=True,
+    source="Hendrycks, Gimpel, ICLR 2017, arXiv 1610.02136 (AUROC of a score)",
+    cheap=False,
+)
+
+
+def compute(inputs: MetricInput) -> float:
+    """Fraction in [0, 1]."""
+    assert inputs.unknown is not None
+    return auroc(nearness(inputs, inputs.evaluated), nearness(inputs, inputs.unknown))
