@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .losses import Explanation
     from .reports.animation import Animation
     from .reports.experiment import Comparison, Sweep
+    from .reports.onnx_file import OnnxFile
     from .runs.run import Run
     from .specs import Value
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     Loss: TypeAlias = str | type[nn.Module]
 
 __version__ = "0.1.0"
-__all__ = ["animate", "compare", "explain", "load", "plot", "runs", "sweep", "train"]
+__all__ = ["animate", "compare", "explain", "export", "load", "plot", "runs", "sweep", "train"]
 
 
 def train(
@@ -386,6 +387,36 @@ def animate(
         command="lossbench.animate (Python)",
     )
     return Animation(path)
+
+
+def export(run: Run, output: Path) -> OnnxFile:
+    """Write the network of a run as an ONNX file, with class scores where there are classes.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    output : path
+        The file, ending in ``.onnx``. Its input is `images` (N, channels, height, width), float32 and
+        normalized as its metadata says; its outputs are `features` (N, D) and `scores` (N, C).
+
+    Returns
+    -------
+    OnnxFile
+        With `difference`, the largest one to PyTorch on 1,000 images, relative to the largest number.
+
+    Raises
+    ------
+    UsageError
+        Without the extra `onnx`, or for another kind of file.
+    RunError
+        Where the file would differ from PyTorch by more than 1e-4, or cannot be written.
+    """
+    from pathlib import Path
+
+    from .reports.onnx_file import export as write
+
+    return write(run.view, Path(output).expanduser())
 
 
 def explain(

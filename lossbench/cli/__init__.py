@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from .. import __version__
 
 COMMANDS = (
-    *("train", "compare", "sweep", "tune", "reproduce", "plot", "animate", "explore"),
+    *("train", "compare", "sweep", "tune", "reproduce", "plot", "animate", "explore", "export"),
     *("report", "runs", "losses", "explain", "bench"),
 )
 """All commands, in the order of the help: `name` is the function, or the group, `name` in `cli/name.py`."""

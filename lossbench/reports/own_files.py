@@ -25,6 +25,7 @@ _MARKS = {
     ".svg": rb"<dc:title>lossbench</dc:title>",
     ".gif": rb"!\xfe.[a-z0-9+-]+-[0-9a-f]{10}: ",  # a comment that begins with the name of a run
     ".mp4": rb"made by lossbench",
+    ".onnx": rb"\A\x08.{1,3}\x12\x09lossbench",  # the version of the format, then the producer
 }
 _DIGEST = re.compile(rb"<!-- lossbench ([0-9a-f]{8}) -->\s*")
 

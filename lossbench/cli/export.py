@@ -1,0 +1,37 @@
+"""`lossbench export`: the network of a run as an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ._flags import DEFAULT_RESULTS, Json, Results, expand_home, flag
+from ._options import DataDir
+from ._output import print_json, print_message
+
+
+def export(
+    *,
+    run: Annotated[str, flag("--run", "The run by name, id or their beginning.", "Loss")],
+    output: Annotated[
+        Path, flag("--output", "The file to write, ending in .onnx.", "Output", callback=expand_home)
+    ],
+    data_dir: DataDir = None,
+    results: Results = DEFAULT_RESULTS,
+    json: Json = False,
+) -> None:
+    """Write the network of a run, with class scores, as an ONNX file that onnxruntime checked."""
+    from ..reports.onnx_file import export as write
+    from ..runs.store import Store
+    from ..runs.stored_run import StoredRun
+
+    stored = StoredRun(Store(results).find(run), data_dir)
+    file = write(stored, output)
+    if json:
+        print_json({"run": stored.name, **file._asdict(), "path": str(file.path)})
+        return
+    left_out = "" if "scores" in file.outputs else " Scores are left out: they need the code of your loss."
+    print_message(
+        f"ONNX file: {file.path}\n{' and '.join(file.outputs).capitalize()} of {file.images:,} images differ "
+        f"from PyTorch by at most {file.difference:.1g} of the largest number.{left_out}"
+    )

@@ -1,0 +1,170 @@
+"""The network of a run as an ONNX file, with class scores, checked by onnxruntime on images of the run."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import __version__
+from ..data import normalize
+from ..errors import RunError, UsageError
+from ..losses import WeightedSum, class_means, class_scores
+from ..runs.stored_run import StoredRun
+from .own_files import check_own, write_own
+
+TOLERANCE = 1e-4
+"""The largest difference to PyTorch that a file may have, relative to the largest number of an output."""
+CHECKED_IMAGES = 1000
+_NORMALIZATION = "(pixel - mean) / deviation, for each channel, with pixels from 0 to 255"
+
+
+class OnnxFile(NamedTuple):
+    """A file that was written and checked.
+
+    outputs: `features` (N, D) and, unless left out, `scores` (N, C), of the input `images` (N, channels,
+    height, width), float32 and normalized. images: how many were checked. difference: the largest one to
+    PyTorch, relative to the largest number of the output. same_predictions: the fraction of these images
+    that have the class that the run predicted; None without scores.
+    """
+
+    path: Path
+    outputs: tuple[str, ...]
+    images: int
+    difference: float
+    same_predictions: float | None
+
+
+class _Exported(nn.Module):
+    """Normalized images to features and, where a loss is given, class scores by the rule of the run."""
+
+    def __init__(self, network: nn.Module, loss: WeightedSum | None, means: Tensor | None, rule: str) -> None:
+        super().__init__()
+        self.network, self.loss, self.means, self.rule = network, loss, means, rule
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        features = self.network(images)
+        if self.loss is None:
+            return (features,)
+        if self.means is not None and "cosine" not in self.rule:  # the exporter does not know torch.cdist
+            return features, -torch.linalg.vector_norm(features.unsqueeze(1) - self.means, dim=2)
+        return features, inspect.unwrap(class_scores)(self.loss, features, self.means, self.rule)
+
+
+def export(run: StoredRun, path: Path) -> OnnxFile:
+    """Write the network of a run, and class scores as the run predicts by them.
+
+    The metadata of the file are texts: `run`, `loss`, `dataset`, and in JSON `classes` (names in the order of
+    the scores), `mean` and `deviation` of each channel; `normalization` says what to do with these. Scores
+    are left out for a loss of a user's own, whose code is not run. Features of training in bfloat16 differ
+    more from the stored ones than from PyTorch's in float32, which the check computes.
+
+    Raises UsageError without the extra `onnx` or for another suffix, RunError where the file would compute
+    something else than PyTorch, ForeignFile where somebody else's file is at the path.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "Export needs onnx, onnxruntime and onnxscript: pip install 'lossbench[onnx]'."
+        ) from None
+    if path.suffix != ".onnx":
+        raise UsageError(f"--output {path}: the name of the file ends in .onnx.")
+    check_own(path)
+    network, module = run.load_network(), _module(run)
+    split = run.config.eval_split
+    images = torch.from_numpy(run.images(split)[:CHECKED_IMAGES])
+    inputs = normalize(images.float().clone(), network.spec)
+    with torch.inference_mode():
+        expected = [output.numpy() for output in module(inputs)]
+    outputs = ("features", "scores")[: len(expected)]
+    content = _model_bytes(module, inputs[:2], outputs, _metadata(run))
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        found = session.run(list(outputs), {"images": inputs.numpy()})
+    except Exception as error:  # of a library in C++
+        raise RunError(f"onnxruntime cannot run the network of {run.name}: {error}") from None
+    difference = max(
+        float(np.abs(a - b).max() / max(1.0, float(np.abs(b).max())))
+        for a, b in zip(found, expected, strict=True)
+    )
+    if not difference <= TOLERANCE:
+        raise RunError(
+            f"{run.name} as ONNX differs from PyTorch by {difference:.1g}, more than {TOLERANCE:g}; "
+            "nothing is written."
+        )
+    write_own(path, content)
+    same = None
+    if len(found) == 2:
+        predicted = np.array(run.config.labels)[found[1].argmax(1)]
+        same = float((predicted == run.splits[split].predictions[: len(images)]).mean())
+    return OnnxFile(path, outputs, len(images), difference, same)
+
+
+def _module(run: StoredRun) -> nn.Module:
+    network = run.load_network().network
+    if run.external:
+        return _Exported(network, None, None, "").eval()
+    means = None
+    if run.loss.classifier() is None:
+        train = run.splits["train"]
+        number = np.argsort(run.config.labels)  # of each label in training
+        labels = torch.from_numpy(number[train.labels])
+        means = class_means(torch.from_numpy(train.features), labels, run.config.classes)
+    return _Exported(network, run.loss, means, run.config.rule).eval()
+
+
+def _model_bytes(
+    module: nn.Module, example: Tensor, outputs: tuple[str, ...], metadata: dict[str, str]
+) -> bytes:
+    """The model for any number of images."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporter's own parts
+            program: Any = torch.onnx.export(
+                module,
+                (example,),
+                input_names=["images"],
+                output_names=list(outputs),
+                dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)
+    model = program.model_proto
+    graph = model.graph  # without where in the code each part comes from
+    for part in (graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    model.producer_name, model.producer_version = "lossbench", __version__
+    for key, value in metadata.items():
+        model.metadata_props.add(key=key, value=value)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _metadata(run: StoredRun) -> dict[str, str]:
+    config, spec = run.config, run.load_network().spec
+    names = [spec.classes[label] for label in run.trained]
+    return {
+        "run": run.name,
+        "loss": " ".join(filter(None, [run.title, run.subtitle])),
+        "dataset": config.dataset,
+        "classes": json.dumps(names),
+        "normalization": _NORMALIZATION,
+        "mean": json.dumps(list(spec.mean)),
+        "deviation": json.dumps(list(spec.deviation)),
+    }

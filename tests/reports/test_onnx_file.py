@@ -1,0 +1,112 @@
+"""A run as an ONNX file: what onnxruntime computes from images, and what the file says of itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import lossbench
+from lossbench.__main__ import main
+from lossbench.errors import RunError, UsageError
+from lossbench.reports import onnx_file
+
+from ..test_python import Own
+
+QUICK: dict[str, Any] = {
+    "dataset": "digits",
+    "epochs": 2,
+    "batch_size": 100,
+    "device": "cpu",
+    "precision": "fp32",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onnx") / "results"
+    for loss in ("arcface", "triplet", Own):
+        lossbench.train(loss, unseen=[2, 5], results=folder, **QUICK)
+    return folder
+
+
+def computed(path: Any, run: Any) -> tuple[list[np.ndarray], dict[str, str]]:
+    """The outputs for the test images, normalized as the file says, and its metadata."""
+    session = onnxruntime.InferenceSession(path)
+    about = session.get_modelmeta().custom_metadata_map
+    mean, deviation = (np.array(json.loads(about[key])).reshape(-1, 1, 1) for key in ("mean", "deviation"))
+    images = ((run.images["test"] - mean) / deviation).astype(np.float32)
+    return session.run(None, {"images": images}), about
+
+
+@pytest.mark.parametrize("loss", ["arcface", "triplet"])
+def test_the_file_computes_features_and_predictions_of_the_run(capsys, folder, tmp_path, loss):
+    """By class scores, or by the nearest class mean, as the run; for all images at once."""
+    (run,) = lossbench.runs(loss=loss, results=folder)
+    path = tmp_path / "network.onnx"
+    assert main(["export", "--run", run.name, "--output", str(path), "--results", str(folder), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["run"] == run.name
+    assert document["images"] == len(run.labels["test"])
+    assert document["difference"] <= onnx_file.TOLERANCE
+    assert document["same_predictions"] == 1
+    (features, scores), about = computed(path, run)
+    assert np.allclose(features, run.features["test"], atol=1e-3)
+    names = json.loads(about["classes"])
+    assert names == ["0", "1", "3", "4", "6", "7", "8", "9"]
+    predicted = np.array([int(names[number]) for number in scores.argmax(1)])
+    assert (predicted == run.predictions["test"]).all()
+    assert about["run"] == run.name
+    assert about["dataset"] == "digits"
+    assert "pixels from 0 to 255" in about["normalization"]
+    onnx.checker.check_model(onnx.load(path))
+
+
+def test_an_own_loss_gives_features_without_running_its_code(capsys, folder, tmp_path, monkeypatch):
+    (run,) = lossbench.runs(loss=Own, results=folder)
+    monkeypatch.setattr("lossbench.specs.plugins.find", lambda name: pytest.fail("code was run"))
+    path = tmp_path / "own.onnx"
+    assert main(["export", "--run", run.config.id, "--output", str(path), "--results", str(folder)]) == 0
+    message = capsys.readouterr().err
+    assert "Scores are left out" in message
+    (features,), _ = computed(path, run)
+    assert np.allclose(features, run.features["test"], atol=1e-3)
+
+
+def test_only_a_file_of_lossbench_is_replaced(folder, tmp_path):
+    (run,) = lossbench.runs(loss="arcface", results=folder)
+    path = tmp_path / "network.onnx"
+    first = lossbench.export(run, path)
+    content = path.read_bytes()
+    assert lossbench.export(run, path) == first
+    assert path.read_bytes() == content
+    assert b".py" not in content  # no path of this machine
+    path.write_bytes(b"somebody's")
+    with pytest.raises(RunError, match="no file of lossbench"):
+        lossbench.export(run, path)
+    assert path.read_bytes() == b"somebody's"
+    with pytest.raises(UsageError, match=r"ends in \.onnx"):
+        lossbench.export(run, tmp_path / "network.pt")
+
+
+def test_a_file_that_computes_something_else_is_not_written(folder, tmp_path, monkeypatch):
+    (run,) = lossbench.runs(loss="arcface", results=folder)
+    monkeypatch.setattr(onnx_file, "TOLERANCE", -1)
+    with pytest.raises(RunError, match="nothing is written"):
+        lossbench.export(run, tmp_path / "network.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime", "onnxscript"])
+def test_without_the_extra_there_is_a_sentence(capsys, folder, tmp_path, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    (run,) = lossbench.runs(loss="arcface", results=folder)
+    path = tmp_path / "network.onnx"
+    assert main(["export", "--run", run.name, "--output", str(path), "--results", str(folder)]) == 2
+    assert "pip install 'lossbench[onnx]'" in capsys.readouterr().err
+    assert not path.exists()
