@@ -140,7 +140,7 @@ def markdown(document: ReproductionDocument) -> str:
         "The rules were written before the runs. Effects are differences or means over seeds; p values are "
         "adjusted by Holm for all rules of this page.",
         *(f"![{file.shows}]({Path(file.path).name})" for file in document.files),
-        to_markdown(groups_table(document.groups)),
+        to_markdown(groups_table(document.groups)) if document.groups else "",
         document.conditions,
         code(document.command),
     ]

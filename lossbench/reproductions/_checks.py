@@ -29,7 +29,7 @@ _LEVEL = 0.05
 
 
 class Finding(NamedTuple):
-    """What a check measured: an effect with its 95 % interval (low, high) over so many seeds.
+    """What a check measured: an effect with its 95 % interval (low, high; NaN for none) over so many seeds.
 
     p: of the test, before Holm; NaN where there is none. decide: from the adjusted p to the verdict.
     """
@@ -173,9 +173,7 @@ def never_below(number: str, group: str, bound: float) -> Check:
         values = list(_values(results, group, number).values())
         effect = min(values, default=math.nan) - bound
         verdict: Verdict = "reproduced" if effect >= 0 else "refuted"
-        return Finding(
-            effect, effect, max(values, default=math.nan) - bound, len(values), math.nan, lambda _: verdict
-        )
+        return Finding(effect, math.nan, math.nan, len(values), math.nan, lambda _: verdict)
 
     return Check(f"{number_name(number)} of {group} is never below {bound:.4g}", measure, (group,), (number,))
 
@@ -201,7 +199,7 @@ def target_curve(
         values = np.interp(angles, *curve)
         error = max(abs(value - formula(angle)) for angle, value in zip(angles, values, strict=True))
         verdict: Verdict = "reproduced" if error <= 1e-3 else "refuted"
-        return Finding(float(error), 0.0, float(error), 1, math.nan, lambda _: verdict)
+        return Finding(float(error), math.nan, math.nan, 0, math.nan, lambda _: verdict)
 
     low, high = degrees
     return Check(f"the target logit of {loss} is {text} from {low:g} to {high:g} degrees", measure)
