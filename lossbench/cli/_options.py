@@ -133,11 +133,17 @@ OPTIONS_OF_RUN: Options = {
 """The options of a run by the names of parameters."""
 
 
-def make_request(given: Mapping[str, Any], settings: Mapping[str, Any]) -> Request:
+def make_request(given: Mapping[str, Any], settings: Mapping[str, Any], results: Path) -> Request:
     """The request of options by the names of parameters, None where not given, and of settings of losses.
+    Runs that are named lie below the folder `results`.
 
     An option that a sweep may vary, and a setting, may have several values: as a text or as a list.
     """
+    if init := given.get("init"):
+        from ..runs.model import initial_network
+        from ..runs.store import Store
+
+        given = {**given, "init": initial_network(Store(results).find(init.partition("@")[0]))}
     engine, *shares = (given.get(name) for name in ENGINE_OPTIONS)
     request = Request(
         given.get("device") or "auto",
@@ -207,7 +213,8 @@ def run_options(
             values = {name: given.pop(name) for name in options}
             if stores:
                 given["storage"] = Storage(**{name: given.pop(name) for name in of_storage})
-            request = make_request(values, parse_settings(given.pop("settings", None)))
+            results = given["storage"].results if stores else given.get("results", DEFAULT_RESULTS)
+            request = make_request(values, parse_settings(given.pop("settings", None)), results)
             from ._output import show_loading
 
             with show_loading("Loading PyTorch"):

@@ -56,7 +56,7 @@ def python_request(
         named[catalog.canonical(term) + dot + key] = _plain(value)
     if snapshots < 0:
         raise UsageError("snapshots is a number of moments, at least 0.")
-    return make_request(given, named), Storage(_path(results), force, snapshots, tensorboard)
+    return make_request(given, named, _path(results)), Storage(_path(results), force, snapshots, tensorboard)
 
 
 def loss_name(loss: Loss) -> str:

@@ -87,7 +87,7 @@ class RayExecutor(Executor):
                 lock.close()
                 self.unsubmitted.append(outcome)
                 return
-            files = run.pack()
+            files = run.pack() | run.pack_initial()
         except LossbenchError as error:
             lock.close()
             self.unsubmitted.append(outcome_of_error(run, error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import itertools
 import time
@@ -81,6 +82,7 @@ def estimate_time(
 def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> float:
     """About how long so many equal runs take in this process: some of their steps are timed and discarded."""
     prepare_process(threads_of(config, placement))
+    config = dataclasses.replace(config, init="")  # it takes as long from other weights
     trainers = [
         Trainer(RunFolder(Path(), config), placement, Silent(), lambda: False) for _ in range(together)
     ]

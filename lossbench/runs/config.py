@@ -93,6 +93,10 @@ class RunConfig:
 
     terms: tuple[Term, ...]
     network: Annotated[str, Option("Network.", default=DEFAULT_NETWORK, catalog="networks")]
+    init: Annotated[
+        str,
+        Option("Stored run whose trained network the training starts from.", default_text="random weights"),
+    ] = ""
     feature_dim: Annotated[int, Option("Feature dimension D.", default=2, ge=1, le=4096, sweep=True)]
     dataset: Annotated[str, Option("Data set.", "Data", default=DEFAULT_DATASET, catalog="data")]
     image_size: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,8 +60,7 @@ def make_config(
         values["epochs"] = max(1, round(values["epochs"] * training.epoch_share))
     if values["eval_split"] == "val" and options.get("val_size") == 0:
         raise UsageError("--val-size 0 leaves no images to evaluate on without the test split.")
-    if values["image_size"] and (len(dataset.shape) != 3 or not dataset.digest):
-        raise UsageError("--image-size is for a folder of image files; these data have a shape of their own.")
+    _check_sources(values, dataset)
     class_names = dataset.classes
     values["unseen"] = _unseen(values["unseen"], class_names)
     values["milestones"] = _milestones(values["milestones"])
@@ -179,6 +179,14 @@ def _from_dict(data: Mapping[str, Any]) -> RunConfig:
     if json.dumps(config.to_dict(), sort_keys=True) != json.dumps(data, sort_keys=True):
         raise UsageError("These are not the settings of a run: a value is missing or of another type.")
     return config
+
+
+def _check_sources(values: Mapping[str, Any], dataset: DatasetSpec) -> None:
+    """Raise UsageError for images that cannot be resized, and for a network to start from that is none."""
+    if values["image_size"] and (len(dataset.shape) != 3 or not dataset.digest):
+        raise UsageError("--image-size is for a folder of image files; these data have a shape of their own.")
+    if values["init"] and not re.fullmatch("[a-z0-9+-]+@[0-9a-f]{16}", values["init"]):
+        raise UsageError(f"--init {str(values['init'])[:40]} is no run that is stored here.")
 
 
 def _unseen(unseen: str | Sequence[int], names: Sequence[str]) -> tuple[int, ...]:

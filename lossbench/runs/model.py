@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from ..losses import WeightedSum
 from ..randomness import seeded
 from ..specs import DatasetSpec, catalog
 from .config import FORMAT, RunConfig, dataset_spec
+from .store import RunFolder
 
 _BATCH = 1000  # images at a time
 
@@ -70,6 +72,48 @@ def _checked(constructor: Callable[..., nn.Module], config: RunConfig) -> nn.Mod
             f"(2, {config.feature_dim}) are needed."
         )
     return network
+
+
+def load_initial(network: nn.Module, content: bytes, config: RunConfig) -> None:
+    """Start a network from that of the stored run that `config.init` names, whose losses and classes may be
+    others. Raises RunError where that run was trained anew, UsageError where the network is another."""
+    name, _, digest = config.init.partition("@")
+    tensors = _network_tensors(content, name)
+    if _digest_of(tensors) != digest:
+        raise RunError(f"{name} was trained anew since it was named with --init; name it again.")
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError:
+        shape = " x ".join(map(str, config.input_shape))
+        raise UsageError(
+            f"--init {name}: its network does not fit {config.network} with samples of {shape} and "
+            f"{config.feature_dim}-D features."
+        ) from None
+
+
+def initial_network(run: RunFolder) -> str:
+    """How a config names the trained network of a stored run: by the run's name and a digest of the weights.
+
+    Raises RunError for a run without a model.
+    """
+    content = run.read_bytes("model.safetensors")
+    if content is None:
+        raise RunError(f"{run.name} has no model.safetensors; its training is not complete.")
+    return f"{run.name}@{_digest_of(_network_tensors(content, run.name))}"
+
+
+def _network_tensors(content: bytes, name: str) -> dict[str, Tensor]:
+    try:
+        tensors = load(content)
+    except Exception as error:  # damaged bytes fail in many ways
+        raise RunError(f"The model of {name} cannot be read ({first_line(error)}).") from None
+    prefix = "network."
+    return {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """A digest of tensors and their names. (The bytes of a model name its config, which may change.)"""
+    return hashlib.sha256(save(dict(sorted(tensors.items())))).hexdigest()[:16]
 
 
 def model_bytes(network: nn.Module, loss: nn.Module, config: RunConfig) -> bytes:

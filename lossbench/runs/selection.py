@@ -219,6 +219,8 @@ def _value_of(config: RunConfig, name: str) -> Value | None:
     """The value of an option of FILTER_OPTIONS; None for a setting that none of the losses has."""
     if name == "unseen":
         return config.unseen_names.replace(" ", "") or "none"
+    if name == "init":
+        return config.init.partition("@")[0] or "none"
     if name == "lambda":
         return config.value_of(name) if any(term.has_weight for term in config.terms) else None
     if name in LOSS_OPTIONS and not any(name in dict(term.settings) for term in config.terms):

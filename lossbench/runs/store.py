@@ -48,6 +48,7 @@ from .result import RunResult
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
 _SPLITS = ("train", "val", "test", "unseen")
 _FILES: tuple[str, ...] = ("result.json", "resume.pt", "epochs.csv", "model.safetensors")
+_INITIAL = "init.safetensors"  # of a run on another machine: the model that it starts from
 _FILES += ("features.npz", "snapshots.npz", "metrics.json", "log.txt")
 
 
@@ -136,11 +137,29 @@ class RunFolder:
         """What the run has, by file name, to go on or to be kept elsewhere. Raises RunError."""
         return {name: content for name in _FILES if (content := self.read_bytes(name)) is not None}
 
+    def initial_model(self) -> bytes | None:
+        """The stored model of the run whose network this one starts from; None where it starts from random
+        weights. Raises RunError where that run is gone."""
+        name = self.config.init.partition("@")[0]
+        if not name:
+            return None
+        if (content := self.read_bytes(_INITIAL)) is None:
+            content = RunFolder(self.path.parent / name, self.config).read_bytes("model.safetensors")
+        if content is None:
+            raise RunError(f"{name}, whose network {self.name} starts from, is not in {self.path.parent}.")
+        return content
+
+    def pack_initial(self) -> dict[str, bytes]:
+        """What a run that begins on another machine needs besides `pack`. Raises RunError."""
+        begun = self.path.joinpath("resume.pt").exists()
+        content = None if begun else self.initial_model()
+        return {} if content is None else {_INITIAL: content}
+
     def unpack(self, files: Mapping[str, bytes]) -> None:
         """Write what `pack` gave elsewhere, the result last. Raises RunError."""
         if files:
             self.begin()
-        for name in reversed(_FILES):  # and no other: a name from elsewhere could lead anywhere
+        for name in (_INITIAL, *reversed(_FILES)):  # and no other: a name from elsewhere could lead anywhere
             if name in files:
                 self.write_bytes(name, files[name])
 

@@ -24,7 +24,7 @@ from ..optimizers import Optimizer
 from ..randomness import Randomness
 from ..records import EpochRecord, Observer
 from ..runs.config import dataset_spec
-from ..runs.model import build, model_bytes
+from ..runs.model import build, load_initial, model_bytes
 from ..runs.result import RunResult, Status
 from ..runs.store import RunFolder
 from ..schedules import Schedule
@@ -68,6 +68,8 @@ class Trainer:
                 f"{len(self.splits.train.labels)} training images there are."
             )
         network, loss = build(self.config)
+        if self.config.init and run.read_bytes("resume.pt") is None:
+            load_initial(network, run.initial_model() or b"", self.config)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.loss = loss.to(self.device)
         self.loss.set_class_counts(torch.bincount(self.splits.train.labels, minlength=self.config.classes))
