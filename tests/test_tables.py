@@ -253,3 +253,35 @@ def test_no_word_of_a_table_is_lost_or_divided(rows: list[list[str]], width: int
     kept = [row[: 3 - len(missing)] for row in (["a", "b c", "d"], *rows)]
     for cell in (cell for row in kept for cell in row):
         assert one_line(cell).split() in shown
+
+
+@pytest.mark.parametrize("texts", [1, 2])
+def test_a_wide_latex_table_goes_on_under_its_first_columns(texts: int) -> None:
+    """Each part has the columns of text before the first number, and every other column is in one part."""
+    names, words = ["loss", "recipe"][:texts], ["Softmax", "default"][:texts]
+    metrics = [f"m{number}" for number in range(12)]
+    rows = [[*words, *(f"{number}.25 ± 0.08" for number in range(12))]]
+    parts = to_latex(Table([*names, *metrics], rows), "numbers", "tab:x").split(r"\begin{table}")[1:]
+    assert len(parts) > 1
+    found: list[str] = []
+    for number, part in enumerate(parts):
+        header = next(line for line in part.splitlines() if " & " in line).replace(r" \\", "").split("&")
+        heads = [word.strip() for word in header]
+        assert heads[:texts] == names
+        found += heads[texts:]
+        assert rf"\begin{{tabular}}{{{'l' * texts}{'r' * (len(heads) - texts)}}}" in part
+        assert (r"\label{tab:x}", r"\label{tab:x-2}", r"\label{tab:x-3}")[number] in part
+        assert (" (continued)" in part) == (number > 0)
+    assert found == metrics
+
+
+def test_a_latex_table_of_numbers_goes_on_under_its_first_column() -> None:
+    names = ["seed", *(f"m{number}" for number in range(12))]
+    text = to_latex(Table(names, [[f"{number}.25 ± 0.08" for number in range(13)]]), "", "tab:x")
+    assert text.count("seed &") == text.count(r"\begin{table}") > 1
+
+
+def test_a_latex_cell_that_cannot_fit_is_whole_all_the_same() -> None:
+    text = to_latex(Table(["loss", "file"], [["Softmax", "x" * 200]]), "", "tab:x")
+    assert f"    Softmax & {'x' * 200} \\\\" in text.splitlines()
+    assert "    loss & file \\\\" in text.splitlines()
