@@ -53,6 +53,8 @@ def test_the_course_is_drawn_where_features_were_kept():
     assert first == pytest.approx(90)  # all features are zero then, at right angles to everything
     assert last < 3
     assert shown[-1].get_ylim()[1] >= 90
+    assert shown[-1].get_xlim() == (0, 5.25)  # the last moment is not on the edge
+    np.testing.assert_allclose(shown[-1].get_xticks()[[0, -1]], [0, 5])
 
 
 def test_without_kept_features_there_is_one_row():

@@ -64,6 +64,14 @@ def test_the_axis_runs_over_all_possible_ranks():
     assert [name for name, spine in axes.spines.items() if spine.get_visible()] == ["top"]
 
 
+@pytest.mark.parametrize(("count", "shown"), [(15, [*range(1, 16)]), (20, [1, 5, 10, 15, 20])])
+def test_as_many_ranks_are_written_as_there_is_room_for(count, shown):
+    figure = Figure(layout="constrained")
+    names = [f"loss {number}" for number in range(count)]
+    critical_difference.draw_figure(figure, names, np.arange(1.0, count + 1), [], xlabel="mean rank")
+    assert figure.axes[0].get_xticks().tolist() == shown
+
+
 def test_bars_span_their_groups_and_share_a_level_only_where_they_are_apart():
     axes = draw_axes(groups=[(1, 2), (2, 0, 4), (4, 3)])
     bars = [found(axes, f"group-{number}") for number in range(3)]

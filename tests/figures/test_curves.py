@@ -116,3 +116,20 @@ def test_what_cannot_be_drawn_is_one_sentence():
         draw_figure(swept(), over="scale")
     with pytest.raises(RunError, match="None of these runs has eer; `lossbench compare --metric eer`"):
         draw_figure(swept(), metric="eer")
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "marked"),
+    [
+        ([0.1, 0.2, 0.4], "linear", [0.1, 0.2, 0.4]),
+        ([0.001, 0.01, 0.1], "log", [0.001, 0.01, 0.1]),
+        ([0.0, 0.001, 0.01, 0.1], "symlog", [0.0, 0.001, 0.01, 0.1]),
+        ([10.0 ** (n / 3) for n in range(-9, 0)], "log", [10.0 ** (n / 3) for n in range(-9, 0)]),
+        ([10.0 ** (n / 3) for n in range(-9, 1)], "log", [10.0 ** (n / 3) for n in range(-9, 1, 2)]),
+    ],
+)
+def test_the_values_that_ran_are_marked_as_far_as_there_is_room(values, scale, marked):
+    (axes,) = draw_figure(swept(lambdas=values, seeds=(0,)))
+    assert axes.get_xscale() == scale
+    np.testing.assert_allclose(axes.get_xticks(), marked)
+    assert [text.get_text() for text in axes.get_xticklabels()] == [f"{value:g}" for value in marked]

@@ -100,3 +100,15 @@ def test_what_cannot_be_drawn_is_one_clear_sentence():
     deep = embedding(50, dim=3)
     with pytest.raises(RunError, match="--feature-dim 2"):
         loss_surface.draw_figure(Figure(), [Bowl(splits={"train": deep})], split="test", label="")
+
+
+def test_the_numbers_of_a_bar_are_written_out():
+    figure = Figure(layout="constrained")
+    loss_surface.draw_figure(figure, [Bowl()], split="test", label="3")
+    (bar,) = [axes for axes in figure.axes if axes.get_xlabel()]
+    ticks = [tick for tick in bar.get_xticks() if bar.get_xlim()[0] <= tick <= bar.get_xlim()[1]]
+    shown = [text.get_text() for text in bar.get_xticklabels()]
+    assert bar.get_xscale() == "log"
+    assert ticks
+    assert {f"{tick:g}" for tick in ticks} <= set(shown)
+    assert not bar.xaxis.get_minor_locator()()

@@ -442,3 +442,15 @@ def test_the_library_is_there_but_for_what_is_refused():
         assert torch.isfinite(make(10, 2, **spec.resolve(10, 2))(x, y)), name
         assert explain(f"pml:{name}", {}, 10, 2).settings == spec.resolve(10, 2)
         assert documentation(f"pml:{name}").strip()
+
+
+@pytest.mark.parametrize(
+    ("docstring", "shown"),
+    [('"""Pulls features.\n\n    Further on."""', "Pulls features.\n\nFurther on."), ("", "my_losses:Pull")],
+)
+def test_explain_shows_the_docstring_of_the_users_class(mine, docstring, shown):
+    whole = '"""Pulls features to the origin."""'
+    file = mine / "my_losses.py"
+    assert whole in file.read_text()
+    file.write_text(file.read_text().replace(whole, docstring))
+    assert documentation("my_losses:Pull") == shown
