@@ -79,6 +79,7 @@ class MetricInput:
     classes: C. cosine: how the loss compares features, by direction or by Euclidean distance.
     probabilities: whether softmax of the scores is the loss's probability of each class. validation: the
     validation split; unknown: test samples of classes kept out of training; weight: class weights (C, D).
+    robust_accuracy: from the kind of an attack and its bound to the accuracy under it.
     """
 
     evaluated: Embedding
@@ -89,6 +90,7 @@ class MetricInput:
     validation: Embedding | None = None
     unknown: Embedding | None = None
     weight: np.ndarray | None = None
+    robust_accuracy: Callable[[str, float], float] | None = None
     _cache: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
     @property
@@ -106,6 +108,7 @@ class MetricInput:
             and self.probabilities
             and self.validation is not None
             and self.validation.scores is not None,
+            "images": self.robust_accuracy is not None,
             "unknown": self.unknown is not None and len(self.reference.labels) > 0,
             "unknown scores": scored and self.unknown is not None and self.unknown.scores is not None,
         }

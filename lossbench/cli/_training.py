@@ -31,6 +31,8 @@ from ._output import (
 from ._selection import warn_without_snapshots
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..engines import Estimate
     from ..experiments.grid import Axes
     from ..reports.document import Document, Drawing, WrittenFile
@@ -128,7 +130,9 @@ def run_comparison(
             print_warning(tuning)
     reference = choose_baseline(baseline, list(configs))
     all_configs = list(dict.fromkeys(config for group in configs.values() for config in group))
-    outcomes = with_metrics(run_configs(all_configs, request, storage, jobs=jobs), store, metrics)
+    outcomes = with_metrics(
+        run_configs(all_configs, request, storage, jobs=jobs), store, metrics, request.data_dir
+    )
     by_config = {outcome.config: outcome for outcome in outcomes}
     groups = {loss: [by_config[config] for config in group] for loss, group in configs.items()}
     return report_comparison(
@@ -257,13 +261,15 @@ def _outcome_document(store: Store, outcome: Outcome) -> dict[str, object]:
     return run_document(outcome.config, path, outcome.status, outcome.result, reason)
 
 
-def with_metrics(outcomes: Sequence[Outcome], store: Store, names: Sequence[str]) -> list[Outcome]:
+def with_metrics(
+    outcomes: Sequence[Outcome], store: Store, names: Sequence[str], data_dir: Path | None = None
+) -> list[Outcome]:
     """The outcomes with those of the named metrics that were not measured in training."""
     completed = []
     for outcome in show_progress(outcomes, "metrics"):
         if outcome.status is Status.DONE and outcome.result is not None:
             run, result = store.run(outcome.config), outcome.result
-            metrics = _completed(run, result.metrics, names, "")
+            metrics = _completed(run, result.metrics, names, "", data_dir)
             unseen = _completed(run, result.unseen, names, UNSEEN) if outcome.config.unseen else {}
             outcome = outcome._replace(result=dataclasses.replace(result, metrics=metrics, unseen=unseen))
         completed.append(outcome)
@@ -271,14 +277,22 @@ def with_metrics(outcomes: Sequence[Outcome], store: Store, names: Sequence[str]
 
 
 def _completed(
-    run: RunFolder, measured: Mapping[str, float | None], names: Sequence[str], prefix: str
+    run: RunFolder,
+    measured: Mapping[str, float | None],
+    names: Sequence[str],
+    prefix: str,
+    data_dir: Path | None = None,
 ) -> dict[str, float | None]:
     """Metrics of one split, with those of `names` that begin with `prefix`."""
     from ..runs.measurement import measure_stored
 
     of_split = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     missing = [name for name in of_split if name in catalog.names("metrics") and name not in measured]
-    return {**measured, **(measure_stored(run, missing, unseen=bool(prefix)) if missing else {})}
+    unseen = bool(prefix)
+    return {
+        **measured,
+        **(measure_stored(run, missing, unseen=unseen, data_dir=data_dir) if missing else {}),
+    }
 
 
 def _estimate_text(expected: Estimate, total: int) -> str:

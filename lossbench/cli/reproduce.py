@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -64,7 +65,7 @@ def reproduce(
     outcomes = run_configs(list(dict.fromkeys(trained)), request, storage, jobs=jobs or 0) if trained else []
     documents, problems = [], list[str]()
     for each, spec in specs.items():
-        document, failures = _judge(store, each, spec, configs[each], outcomes, quick)
+        document, failures = _judge(store, each, spec, configs[each], outcomes, quick, request.data_dir)
         documents.append(document)
         problems += failures
         if not json and name != "all":
@@ -121,6 +122,7 @@ def _judge(
     configs: Mapping[str, Sequence[RunConfig]],
     outcomes: Sequence[Outcome],
     quick: bool,
+    data_dir: Path | None,
 ) -> tuple[ReproductionDocument, list[str]]:
     """What was found, with figures and page written, and a sentence for each of these that failed."""
     from ..reports.document import conditions
@@ -134,7 +136,8 @@ def _judge(
     from ._training import draw_figures, with_metrics
 
     own = {config for members in configs.values() for config in members}
-    used = with_metrics([outcome for outcome in outcomes if outcome.config in own], store, spec.metrics)
+    used = [outcome for outcome in outcomes if outcome.config in own]
+    used = with_metrics(used, store, spec.metrics, data_dir)
     by_config = {outcome.config: outcome for outcome in used}
     results = collect_results(configs, by_config, store)
     checks = judge(spec.checks, results, decides=not quick)

@@ -114,6 +114,16 @@ def greater(number: str, group: str, *, than: str) -> Check:
     return Check(rule, measure, (group, than), (number,))
 
 
+def attack_is_stronger(number: str, weaker: str, group: str) -> Check:
+    """The accuracy under one attack is below that under a weaker one: else its gradient is hidden."""
+
+    def measure(results: Results) -> Finding:
+        return _paired(_values(results, group, weaker), _values(results, group, number))
+
+    rule = f"{number_name(weaker)} above {number_name(number)} of {group}"
+    return Check(rule, measure, (group,), (number, weaker))
+
+
 def trend(number: str, groups: Sequence[str], *, rising: bool) -> Check:
     """A number rises, or falls, along the groups.
 

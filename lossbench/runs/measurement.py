@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import RunError
@@ -23,11 +25,12 @@ def measure_split(
     split: str,
     names: Sequence[str] | None = None,
     weight: np.ndarray | None = None,
+    robust_accuracy: Callable[[str, float], float] | None = None,
 ) -> dict[str, float]:
     """The named metrics (None: all cheap ones) of one split, with the training split as reference.
 
     Unseen classes have no reference and no scores: training does not know them. weight: class weights
-    (C, D), where the loss has one of each class.
+    (C, D), where the loss has one of each class. robust_accuracy: see MetricInput.
     """
     tested, reference, classes = embeddings[split], embeddings["train"], config.classes
     validation, unknown = embeddings.get("val"), embeddings.get("unseen")
@@ -45,15 +48,19 @@ def measure_split(
             validation=validation,
             unknown=unknown,
             weight=weight,
+            robust_accuracy=robust_accuracy,
         ),
         names,
     )
 
 
-def measure_stored(run: RunFolder, names: Sequence[str], *, unseen: bool = False) -> dict[str, float | None]:
+def measure_stored(
+    run: RunFolder, names: Sequence[str], *, unseen: bool = False, data_dir: Path | None = None
+) -> dict[str, float | None]:
     """The named metrics of a finished run, from its stored features; measured once, then stored as well.
 
-    None where a metric is not defined for the run. Raises RunError for features that cannot be read.
+    None where a metric is not defined for the run. data_dir: of the images, for metrics that need them.
+    Raises RunError for features that cannot be read, DataError for such images.
     """
     split, prefix = ("unseen", UNSEEN) if unseen else (run.config.eval_split, "")
     stored = run.metrics()
@@ -64,9 +71,20 @@ def measure_stored(run: RunFolder, names: Sequence[str], *, unseen: bool = False
             weight = None  # several directions of each class
         if split not in embeddings:
             raise RunError(f"{run.path / 'features.npz'} has no {split} features.")
-        values = measure_split(embeddings, run.config, split, missing, weight)
+        attacked = None
+        if not unseen and len(run.config.input_shape) == 3:
+            attacked = partial(_robust_accuracy, run, embeddings["train"], data_dir)
+        values = measure_split(embeddings, run.config, split, missing, weight, attacked)
         for name in missing:
             value = values.get(name, math.nan)
             stored[prefix + name] = value if math.isfinite(value) else None
         run.write_metrics(stored)
     return {name: stored[prefix + name] for name in names}
+
+
+def _robust_accuracy(
+    run: RunFolder, train: Embedding, data_dir: Path | None, kind: str, epsilon: float
+) -> float:
+    from .attacks import robust_accuracy  # needs torch
+
+    return robust_accuracy(run, train, kind, epsilon, data_dir)

@@ -268,7 +268,7 @@ is a number without a unit that can be any size."""
 
 Needs = Literal[
     "features", "reference", "scores", "probabilities", "predictions", "weight", "validation", "unknown",
-    "unknown scores",
+    "unknown scores", "images",
 ]  # fmt: skip
 
 
@@ -281,7 +281,7 @@ class MetricSpec:
     or also the `reference` (training features of the same classes), the `scores` of each class
     (predictions included), or scores that are the logits of `probabilities`; `predictions` and the
     reference; the class `weight`; `probabilities` on the `validation` split as well; features of `unknown`
-    classes and the reference; or `unknown scores`.
+    classes and the reference; `unknown scores`; or the network and the `images`.
     cheap: every training measures it; the others are measured when asked for.
     """
 

@@ -29,12 +29,14 @@ def with_parts(seed: int, dim: int = 2, *, cosine: bool = False) -> MetricInput:
         unknown=unknown,
         validation=random_measured(seed + 1, dim).evaluated,
         weight=random.randn(7, dim).astype(np.float32),
+        robust_accuracy=lambda kind, epsilon: epsilon,
     )
 
 
 def test_every_metric_is_tested_here_or_there():
     assert set(MORE) == {
-        "open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", "ece-scaled", "nc3", "nc4"
+        "open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", "ece-scaled", "nc3", "nc4",
+        "robust-accuracy-fgsm", "robust-accuracy-pgd",
     }  # fmt: skip
 
 
@@ -44,7 +46,9 @@ def test_a_metric_without_what_it_needs_is_left_out(name):
     assert name in measure(measured, [name])
     assert name not in measure(random_measured(0, 2), [name]) or name == "nc4"
     bare = changed(measured, evaluated=measured.evaluated._replace(scores=None))
-    assert (name in measure(bare, [name])) == (name in ("open-set-auroc", "nc3"))
+    assert (name in measure(bare, [name])) == (
+        name in ("open-set-auroc", "nc3", "robust-accuracy-fgsm", "robust-accuracy-pgd")
+    )
 
 
 @pytest.mark.parametrize("name", MORE)

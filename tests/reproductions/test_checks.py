@@ -10,6 +10,7 @@ from scipy.stats import linregress, ttest_rel
 
 from lossbench.reproductions import Check, CheckResult, Results, judge, overall
 from lossbench.reproductions._checks import (
+    attack_is_stronger,
     axis_scale,
     equal,
     even_directions,
@@ -124,6 +125,16 @@ def test_seeds_of_one_group_alone_are_not_used():
     results = made_up("gap", a=2, b=1)
     fewer = {"a": results["a"], "b": {seed: results["b"][seed] for seed in range(1, 11)}}
     assert one(greater("gap", "a", than="b"), fewer).seeds == 10
+
+
+def test_a_stronger_attack_leaves_less():
+    check = attack_is_stronger("robust-accuracy-pgd", "robust-accuracy-fgsm", "a")
+    runs = {seed: {"robust-accuracy-pgd": 0.1, "robust-accuracy-fgsm": 0.3} for seed in range(SEEDS)}
+    swapped = {
+        seed: dict(zip(values, [*values.values()][::-1], strict=True)) for seed, values in runs.items()
+    }
+    assert one(check, {"a": runs}).verdict == "reproduced"
+    assert one(check, {"a": swapped}).verdict == "refuted"
 
 
 def test_a_single_run_below_the_bound_refutes_it():
