@@ -72,6 +72,26 @@ def test_weights_are_the_generator_s(name: str) -> None:
     assert not torch.equal(first["feature.weight"], other["feature.weight"])
 
 
+def convolutional(widths: tuple[int, ...], kernels: tuple[int, ...], flat: int) -> int:
+    """Parameters of convolutions without a bias, a hidden layer of 96 and their batch norms, of one channel."""
+    pairs = zip((1, *widths), widths, kernels)  # noqa: B905
+    return sum(k * k * a * b + 2 * b for a, b, k in pairs) + 96 * flat * widths[-1] + 2 * 96 + 96 * 2 + 2
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("compact", convolutional((32, 32, 32, 32, 48), (5, 3, 3, 3, 3), 4 * 4)),
+        ("stride3", convolutional((32, 32, 32, 48), (7, 3, 3, 3), 2 * 2)),
+        ("lenet", 20 * 26 + 20 + 50 * (20 * 25 + 1) + 50 + 500 * (50 * 16 + 1) + 500 + 500 * 2 + 2),
+        ("linear", 28 * 28 * 2 + 2),
+        ("mlp", 28 * 28 * 256 + 2 * 256 + 256 * 2 + 2),
+    ],
+)
+def test_networks_have_the_sizes_that_results_belong_to(name: str, parameters: int) -> None:
+    assert sum(parameter.numel() for parameter in build(name, 2).parameters()) == parameters
+
+
 def test_lenet_plus_plus_has_the_published_number_of_parameters() -> None:
     network = build("lenet++", 2)
     # per convolution 25 * in * out + out, with one slope per channel; 1152 * 2 + 2 of the feature
