@@ -72,6 +72,17 @@ class Embedding(NamedTuple):
     scores: np.ndarray | None = None
 
 
+class OnImages(Protocol):
+    """What needs the trained network and the images of the evaluated split; see `runs.attacks` and
+    `runs.corruptions`."""
+
+    def robust_accuracy(self, kind: str, epsilon: float) -> float:
+        """The accuracy under an attack that changes each pixel by at most epsilon, of 1."""
+
+    def corrupted_lengths(self) -> Mapping[str, np.ndarray]:
+        """Feature lengths (strengths, N) by kind of corruption, those of the images as they are first."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MetricInput:
     """What a metric is computed from: the features that it describes, and the training features as reference.
@@ -79,7 +90,7 @@ class MetricInput:
     classes: C. cosine: how the loss compares features, by direction or by Euclidean distance.
     probabilities: whether softmax of the scores is the loss's probability of each class. validation: the
     validation split; unknown: test samples of classes kept out of training; weight: class weights (C, D).
-    robust_accuracy: from the kind of an attack and its bound to the accuracy under it.
+    on_images: what is computed from the network and the images themselves.
     """
 
     evaluated: Embedding
@@ -90,7 +101,7 @@ class MetricInput:
     validation: Embedding | None = None
     unknown: Embedding | None = None
     weight: np.ndarray | None = None
-    robust_accuracy: Callable[[str, float], float] | None = None
+    on_images: OnImages | None = None
     _cache: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
     @property
@@ -108,7 +119,7 @@ class MetricInput:
             and self.probabilities
             and self.validation is not None
             and self.validation.scores is not None,
-            "images": self.robust_accuracy is not None,
+            "images": self.on_images is not None,
             "unknown": self.unknown is not None and len(self.reference.labels) > 0,
             "unknown scores": scored and self.unknown is not None and self.unknown.scores is not None,
         }

@@ -103,7 +103,7 @@ NEEDS = {
     "validation": "From probabilities on this split and on the validation split.",
     "unknown": "From the features of seen and of unseen classes, and the training features.",
     "unknown scores": "From the class scores of samples of seen and of unseen classes.",
-    "images": "From the network and the first 1,000 images, which are attacked; `--metric all` leaves these out.",
+    "images": "From the network and the first 1,000 images, attacked or corrupted; `--metric all` leaves these out.",
 }
 
 

@@ -25,5 +25,5 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Fraction from 0 to the accuracy of these images."""
-    assert inputs.robust_accuracy is not None
-    return inputs.robust_accuracy("pgd", 0.1)
+    assert inputs.on_images is not None
+    return inputs.on_images.robust_accuracy("pgd", 0.1)

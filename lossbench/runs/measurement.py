@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import RunError
 from ..metrics import measure
-from ..records import Embedding, MetricInput
+from ..records import Embedding, MetricInput, OnImages
 from ..specs.quantities import UNSEEN
 from .config import RunConfig
 from .store import RunFolder
@@ -25,12 +24,12 @@ def measure_split(
     split: str,
     names: Sequence[str] | None = None,
     weight: np.ndarray | None = None,
-    robust_accuracy: Callable[[str, float], float] | None = None,
+    on_images: OnImages | None = None,
 ) -> dict[str, float]:
     """The named metrics (None: all cheap ones) of one split, with the training split as reference.
 
     Unseen classes have no reference and no scores: training does not know them. weight: class weights
-    (C, D), where the loss has one of each class. robust_accuracy: see MetricInput.
+    (C, D), where the loss has one of each class. on_images: see MetricInput.
     """
     tested, reference, classes = embeddings[split], embeddings["train"], config.classes
     validation, unknown = embeddings.get("val"), embeddings.get("unseen")
@@ -48,7 +47,7 @@ def measure_split(
             validation=validation,
             unknown=unknown,
             weight=weight,
-            robust_accuracy=robust_accuracy,
+            on_images=on_images,
         ),
         names,
     )
@@ -71,10 +70,10 @@ def measure_stored(
             weight = None  # several directions of each class
         if split not in embeddings:
             raise RunError(f"{run.path / 'features.npz'} has no {split} features.")
-        attacked = None
+        on_images = None
         if not unseen and len(run.config.input_shape) == 3:
-            attacked = partial(_robust_accuracy, run, embeddings["train"], data_dir)
-        values = measure_split(embeddings, run.config, split, missing, weight, attacked)
+            on_images = _OnImages(run, embeddings["train"], data_dir)
+        values = measure_split(embeddings, run.config, split, missing, weight, on_images)
         for name in missing:
             value = values.get(name, math.nan)
             stored[prefix + name] = value if math.isfinite(value) else None
@@ -82,9 +81,19 @@ def measure_stored(
     return {name: stored[prefix + name] for name in names}
 
 
-def _robust_accuracy(
-    run: RunFolder, train: Embedding, data_dir: Path | None, kind: str, epsilon: float
-) -> float:
-    from .attacks import robust_accuracy  # needs torch
+class _OnImages(NamedTuple):
+    """An `OnImages` of a stored run; what needs torch is imported when it is called."""
 
-    return robust_accuracy(run, train, kind, epsilon, data_dir)
+    run: RunFolder
+    train: Embedding
+    data_dir: Path | None
+
+    def robust_accuracy(self, kind: str, epsilon: float) -> float:
+        from .attacks import robust_accuracy
+
+        return robust_accuracy(self.run, self.train, kind, epsilon, self.data_dir)
+
+    def corrupted_lengths(self) -> Mapping[str, np.ndarray]:
+        from .corruptions import corrupted_lengths
+
+        return corrupted_lengths(self.run, self.data_dir)

@@ -18,6 +18,18 @@ from .cases import METRICS, changed, compute, embedding, random_measured
 MORE = sorted(set(catalog.names("metrics")) - set(METRICS))
 
 
+class ByHand:
+    """Lengths that fall with every strength of blur, rise with noise, and do neither under occlusion."""
+
+    def robust_accuracy(self, kind: str, epsilon: float) -> float:
+        return epsilon
+
+    def corrupted_lengths(self) -> dict[str, np.ndarray]:
+        falling = np.arange(6.0)[::-1, None] + np.zeros((6, 10))
+        neither = np.array([[1.0, 2.0]] * 6)
+        return {"blur": falling, "noise": -falling, "occlusion": neither}
+
+
 def with_parts(seed: int, dim: int = 2, *, cosine: bool = False) -> MetricInput:
     """Seven known classes, 60 samples of unknown ones, and a validation split."""
     measured = random_measured(seed, dim, cosine=cosine)
@@ -29,14 +41,14 @@ def with_parts(seed: int, dim: int = 2, *, cosine: bool = False) -> MetricInput:
         unknown=unknown,
         validation=random_measured(seed + 1, dim).evaluated,
         weight=random.randn(7, dim).astype(np.float32),
-        robust_accuracy=lambda kind, epsilon: epsilon,
+        on_images=ByHand(),
     )
 
 
 def test_every_metric_is_tested_here_or_there():
     assert set(MORE) == {
         "open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", "ece-scaled", "nc3", "nc4",
-        "robust-accuracy-fgsm", "robust-accuracy-pgd",
+        "robust-accuracy-fgsm", "robust-accuracy-pgd", "length-corruption",
     }  # fmt: skip
 
 
@@ -46,9 +58,8 @@ def test_a_metric_without_what_it_needs_is_left_out(name):
     assert name in measure(measured, [name])
     assert name not in measure(random_measured(0, 2), [name]) or name == "nc4"
     bare = changed(measured, evaluated=measured.evaluated._replace(scores=None))
-    assert (name in measure(bare, [name])) == (
-        name in ("open-set-auroc", "nc3", "robust-accuracy-fgsm", "robust-accuracy-pgd")
-    )
+    unscored = ("open-set-auroc", "nc3", "robust-accuracy-fgsm", "robust-accuracy-pgd", "length-corruption")
+    assert (name in measure(bare, [name])) == (name in unscored)
 
 
 @pytest.mark.parametrize("name", MORE)
@@ -138,3 +149,12 @@ def test_nc4_counts_the_predictions_that_differ_from_the_nearest_mean():
     tested = embedding([[1, 0], [3, 0], [1, 1], [5, 0]], [0, 1, 1, 1], [0, 0, 1, 1], np.zeros((4, 2)))
     measured = MetricInput(evaluated=tested, reference=reference, classes=2)
     assert compute("nc4", measured) == pytest.approx(0.5)
+
+
+def test_length_against_corruption_is_the_mean_rank_correlation():
+    measured = with_parts(0)
+    assert compute("length-corruption", measured) == pytest.approx(0)
+    measured.on_images.corrupted_lengths = lambda: {"blur": ByHand().corrupted_lengths()["blur"]}
+    assert compute("length-corruption", measured) == pytest.approx(-1)
+    measured.on_images.corrupted_lengths = lambda: {"blur": np.ones((6, 3))}
+    assert math.isnan(compute("length-corruption", measured))

@@ -13,7 +13,7 @@ LOWER_IS_BETTER = {
 }
 NEITHER_IS_BETTER = {
     *("axis-range", "outer-classes", "length-variation", "nc2-norms", "nc2-angles", "class-separation"),
-    *("nc3", "nc4"),
+    *("nc3", "nc4", "length-corruption"),
 }
 MEASURED_WHEN_ASKED = {
     *("ami", "nmi", "eer", "map-at-r", "r-precision", "recall-at-1", "roc-auc", "silhouette"),
