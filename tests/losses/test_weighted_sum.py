@@ -86,6 +86,14 @@ def test_a_term_of_weight_zero_has_no_gradient():
     assert total.losses[1].centers.abs().sum() > 0
 
 
+@pytest.mark.parametrize("losses", [[Softmax], [Softmax, Center]])
+def test_a_sum_whose_weights_are_all_zero_is_zero(losses):
+    total = WeightedSum({loss.__name__: loss(4, 2) for loss in losses}, [0.0] * len(losses))
+    value = total(FEATURES.clone().requires_grad_(), LABELS)
+    value.backward()
+    assert (value.item(), value.shape) == (0, ())
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -22,8 +22,10 @@ from PIL import Image
 
 from lossbench.__main__ import main
 from lossbench.errors import Interrupted
+from lossbench.figures import features
 from lossbench.records import Silent
 from lossbench.reports import tensorboard as tracking
+from lossbench.reports.figure_files import render_pixels
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import RunFolder, Store
 from lossbench.runs.stored_run import StoredRun
@@ -146,6 +148,9 @@ def test_the_figure_is_there(trained: RunFolder, board: Board) -> None:
     assert min(picture.size) > 400
     pixels = np.asarray(picture.convert("RGB"))
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100, "ten classes in colour"
+    choices = {"split": "both", "view": "raw", "projection": "pca"}
+    drawn = render_pixels(lambda figure: features.draw_figure(figure, [StoredRun(trained)], **choices))
+    np.testing.assert_array_equal(pixels, drawn[:, :, :3])
 
 
 def test_the_projector_has_every_test_digit(trained: RunFolder, board: Board) -> None:
