@@ -110,6 +110,7 @@ class MetricInput:
         scored = self.evaluated.scores is not None
         here = {
             "features": True,
+            "validation features": self.validation is not None,
             "reference": len(self.reference.labels) > 0,
             "scores": scored,
             "probabilities": scored and self.probabilities,
@@ -130,6 +131,12 @@ class MetricInput:
         """The class scores (N, C) of a metric whose SPEC says that it needs them."""
         assert self.evaluated.scores is not None, "declare what a metric needs in MetricSpec.needs"
         return self.evaluated.scores
+
+    @property
+    def validated(self) -> Embedding:
+        """The validation split of a metric whose SPEC says that it needs it."""
+        assert self.validation is not None, "declare what a metric needs in MetricSpec.needs"
+        return self.validation
 
     def cached(self, compute: Callable[[MetricInput], Result]) -> Result:
         """`compute(self)`, computed once: what several metrics need, such as the distances of all pairs."""

@@ -95,6 +95,7 @@ def test_the_section_of_each_loss_is_fresh(capsys):
 
 NEEDS = {
     "features": "From the features and labels alone. These are also measured on unseen classes.",
+    "validation features": "With thresholds from the validation split. These are also measured on unseen classes.",
     "reference": "From the features and the training features.",
     "scores": "From the class scores.",
     "probabilities": "From probabilities: only for losses whose scores are the logits of a softmax.",

@@ -53,6 +53,12 @@ def feature_directions(inputs: MetricInput) -> np.ndarray:
     return unit(feature_vectors(inputs))
 
 
+def compared(features: np.ndarray, cosine: bool) -> np.ndarray:
+    """Any features (N, D) in float64, at length 1 under cosine."""
+    vectors = features.astype(np.float64)
+    return unit(vectors) if cosine else vectors
+
+
 def compared_vectors(inputs: MetricInput) -> np.ndarray:
     """The features (N, D) as the loss compares them: directions under cosine, else the vectors themselves.
 

@@ -36,7 +36,7 @@ def measure_split(
     if split == "unseen":
         tested, classes = tested._replace(scores=None), len(config.unseen)
         reference = Embedding(*(array[:0] for array in reference[:3]))
-        validation = unknown = weight = None
+        unknown = weight = None
     return measure(
         MetricInput(
             evaluated=tested,

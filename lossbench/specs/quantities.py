@@ -55,7 +55,8 @@ def parse_metrics(text: str, unseen: bool) -> tuple[str, ...]:
     `unseen` says whether there are classes kept out of training, on which `unseen-map-at-r` is measured.
     """
     metrics = catalog.names("metrics")
-    on_unseen = [UNSEEN + name for name in metrics if catalog.spec("metrics", name).needs == "features"]
+    needs = {name: catalog.spec("metrics", name).needs for name in metrics}
+    on_unseen = [UNSEEN + name for name in metrics if needs[name] in ("features", "validation features")]
     known = [*RUN_NUMBERS, *metrics, *(on_unseen if unseen else ())]
     names = [name.strip() for name in text.split(",")]
     if names == ["all"]:

@@ -267,8 +267,8 @@ is a number without a unit that can be any size."""
 
 
 Needs = Literal[
-    "features", "reference", "scores", "probabilities", "predictions", "weight", "validation", "unknown",
-    "unknown scores", "images",
+    "features", "validation features", "reference", "scores", "probabilities", "predictions", "weight",
+    "validation", "unknown", "unknown scores", "images",
 ]  # fmt: skip
 
 
@@ -277,8 +277,9 @@ class MetricSpec:
     """What a metric measures, in which unit, and whether more is better (None: neither).
 
     column: a title for the column of a table, where `title` is too long.
-    needs: `features` and their labels alone, so that it can also be measured on classes never trained on;
-    or also the `reference` (training features of the same classes), the `scores` of each class
+    needs: `features` and their labels alone, or also `validation features`, on which a threshold is chosen:
+    these can be measured on classes never trained on, too; or also the `reference` (training features of the
+    same classes), the `scores` of each class
     (predictions included), or scores that are the logits of `probabilities`; `predictions` and the
     reference; the class `weight`; `probabilities` on the `validation` split as well; features of `unknown`
     classes and the reference; `unknown scores`; or the network and the `images`.

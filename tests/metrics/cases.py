@@ -10,7 +10,7 @@ import numpy as np
 from lossbench.records import Embedding, MetricInput
 from lossbench.specs import catalog
 
-BASIC = ("features", "reference", "scores", "probabilities")
+BASIC = ("features", "validation features", "reference", "scores", "probabilities")
 METRICS = [name for name in catalog.names("metrics") if catalog.spec("metrics", name).needs in BASIC]
 """The metrics of one split and its reference; test_parts.py tests those that need more."""
 DIMENSIONS = [1, 2, 3, 8, 40]
@@ -25,10 +25,15 @@ def embedding(
     return Embedding(np.asarray(features, dtype=np.float32), labels, predicted, given)
 
 
+def metric_input(**given: Any) -> MetricInput:
+    """The input of a metric; the validation split is the one under test unless it is given."""
+    return MetricInput(**{"validation": given["evaluated"], **given})
+
+
 def measured_of(features: object, labels: object, cosine: bool = False) -> MetricInput:
     """A split that is its own reference."""
     part = embedding(features, labels)
-    return MetricInput(evaluated=part, reference=part, classes=int(part.labels.max()) + 1, cosine=cosine)
+    return metric_input(evaluated=part, reference=part, classes=int(part.labels.max()) + 1, cosine=cosine)
 
 
 def changed(measured: MetricInput, **changes: Any) -> MetricInput:
@@ -52,7 +57,7 @@ def random_measured(seed: int, dim: int, classes: int = 7, cosine: bool = False)
         scores = (random.randn(count, classes) + 2 * np.eye(classes)[labels]).astype(np.float32)
         return embedding(features, labels, scores.argmax(1), scores)
 
-    return MetricInput(
+    return metric_input(
         reference=part(150), evaluated=part(90), classes=classes, cosine=cosine, probabilities=True
     )
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lossbench.metrics._measure import measure
-from lossbench.records import Embedding, MetricInput
+from lossbench.records import Embedding
 from lossbench.specs import catalog
 
-from .cases import METRICS, changed, compute, embedding, measured_of, random_measured
+from .cases import METRICS, changed, compute, embedding, measured_of, metric_input, random_measured
 
 NAN = math.nan
 COLLAPSE = {"nc1", "nc2-norms", "nc2-angles", "within-variance", "class-separation"}
@@ -34,6 +34,14 @@ TURN = (
 ALONG = [math.sqrt(10), math.sqrt(26)]  # distances between the two of class 0 and the two of class 1
 # the means of the unit vectors: (1/2, 0) of class 0, as (0, 0) has no direction, and this of class 1
 MEAN = (1 / ALONG[0] + 1 / ALONG[1]) / 2, (3 / ALONG[0] + 5 / ALONG[1]) / 2
+
+AT_THRESHOLD = {
+    "threshold-at-far": math.sqrt(10),
+    "threshold-range": 0.0,
+    "tar-at-threshold": 1.0,
+    "far-at-threshold": 0.0,
+}
+SHOTS = {name for name in METRICS if "-shot" in name}
 
 BY_HAND = {
     "accuracy": 0.75,
@@ -64,6 +72,10 @@ BY_HAND = {
     "tar-at-far-1e-2": 1.0,
     "tar-at-far-1e-3": 1.0,
     "tar-at-far-1e-4": 1.0,
+    **{f"{name}-1e-{n}": value for n in (2, 3) for name, value in AT_THRESHOLD.items()},
+    **{f"{shots}-shot{part}": NAN for shots in (5, 20) for part in ("", "-half-width")},
+    "1-shot": 1.0,
+    "1-shot-half-width": 0.0,
     "collapse": 0.0,
     "axis-range": 5.0,
     "length-variation": np.std([0, 2, math.sqrt(10), math.sqrt(26)])
@@ -87,7 +99,7 @@ ONE_CLASS |= {"length-variation": (math.sqrt(2) - 1) / (math.sqrt(2) + 1)}
 COINCIDENT = dict.fromkeys(METRICS, 0.0) | dict.fromkeys(["accuracy", "top2-accuracy", "collapse"], 1.0)
 COINCIDENT |= dict.fromkeys((name for name in METRICS if "n-accuracy" in name or "knn5" in name), 0.5)
 COINCIDENT |= {"axis-range": 1.0, "roc-auc": 0.5, "eer": 0.5, "ece": 0.5, "nll": math.log(2)}
-COINCIDENT |= dict.fromkeys(COLLAPSE, NAN)
+COINCIDENT |= dict.fromkeys([*COLLAPSE, *SHOTS], NAN) | {"1-shot": 0.5, "1-shot-half-width": 0.0}
 COINCIDENT |= dict.fromkeys(["spread-gap", "angular-spread-gap", "davies-bouldin", "calinski-harabasz"], NAN)
 
 
@@ -97,15 +109,15 @@ def test_every_metric_of_the_catalogue_is_covered() -> None:
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_four_points_by_hand(name: str) -> None:
-    measured = MetricInput(evaluated=FOUR, reference=REFERENCE, classes=2, probabilities=True)
-    assert compute(name, measured) == pytest.approx(BY_HAND[name], abs=1e-7)
+    measured = metric_input(evaluated=FOUR, reference=REFERENCE, classes=2, probabilities=True)
+    assert compute(name, measured) == pytest.approx(BY_HAND[name], abs=1e-7, nan_ok=True)
 
 
 @pytest.mark.parametrize("cosine", [False, True])
 @pytest.mark.parametrize("name", METRICS)
 def test_one_class_alone(name: str, cosine: bool) -> None:
     one = embedding([[0, 2], [2, 2]], [0, 0], scores=np.zeros((2, 2)))
-    measured = MetricInput(evaluated=one, reference=one, classes=2, cosine=cosine, probabilities=True)
+    measured = metric_input(evaluated=one, reference=one, classes=2, cosine=cosine, probabilities=True)
     assert compute(name, measured) == pytest.approx(ONE_CLASS[name], nan_ok=True)
 
 
@@ -113,12 +125,13 @@ def test_one_class_alone(name: str, cosine: bool) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_points_that_all_coincide(name: str, cosine: bool) -> None:
     same = embedding([[1, 1]] * 4, [0, 0, 1, 1], scores=np.zeros((4, 2)))
-    measured = MetricInput(evaluated=same, reference=same, classes=2, cosine=cosine, probabilities=True)
-    assert compute(name, measured) == pytest.approx(COINCIDENT[name], nan_ok=True, abs=1e-9)
+    measured = metric_input(evaluated=same, reference=same, classes=2, cosine=cosine, probabilities=True)
+    expected = 1.0 if cosine and name.startswith("threshold-at") else COINCIDENT[name]
+    assert compute(name, measured) == pytest.approx(expected, nan_ok=True, abs=1e-9)
 
 
 ALONE_UNDEFINED = {"recall-at-1", "r-precision", "map-at-r", "roc-auc", "eer", "silhouette"}
-ALONE_UNDEFINED |= {"calinski-harabasz", *(name for name in METRICS if name.startswith("tar"))}
+ALONE_UNDEFINED |= {"calinski-harabasz", *(name for name in METRICS if name.startswith("tar")), *SHOTS}
 
 
 @pytest.mark.parametrize("name", sorted(set(METRICS) - BY_SCORES))
@@ -135,6 +148,10 @@ def test_one_sample_per_class(name: str) -> None:
         expected = {"gap": math.dist((1, 0), (0, 2)), "angular-gap": math.degrees(math.atan(3))}
         expected |= {"axis-range": 3, "outer-classes": 1}
         expected["class-separation"] = 1
+        expected |= dict.fromkeys(["threshold-at-far-1e-2", "threshold-at-far-1e-3"], math.sqrt(5))
+        expected |= dict.fromkeys(
+            ["threshold-range-1e-2", "threshold-range-1e-3"], math.sqrt(10) - math.sqrt(5)
+        )
         lengths = np.linalg.norm(np.array([[5, -3], [2, 3], [-7, 0]]) / 3, axis=1)
         expected["nc2-norms"] = lengths.std() / lengths.mean()
         cosines = [1 / math.sqrt(34 * 13), -35 / (7 * math.sqrt(34)), -14 / (7 * math.sqrt(13))]
@@ -157,12 +174,14 @@ def test_the_order_of_samples_changes_nothing(name: str, cosine: bool) -> None:
         Embedding(*(array[order] for array in part)) for part, order in zip(coarse, orders, strict=True)
     )
     mixed = changed(measured, evaluated=tested, reference=reference)
-    assert compute(name, mixed) == pytest.approx(compute(name, measured), rel=1e-9)
+    assert compute(name, mixed) == pytest.approx(compute(name, measured), rel=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize(
     "name",
-    sorted(set(METRICS) - BY_SCORES - BY_COSINE - {"axis-range", "length-variation", "class-separation"}),
+    sorted(
+        set(METRICS) - BY_SCORES - BY_COSINE - {"axis-range", "length-variation", "class-separation", *SHOTS}
+    ),
 )
 def test_far_from_the_origin_no_digit_is_lost(name: str) -> None:
     for seed, dim in ((7, 2), (8, 40)):
@@ -175,10 +194,10 @@ def test_far_from_the_origin_no_digit_is_lost(name: str) -> None:
             part._replace(features=part.features + np.float32(2**20)) for part in near
         ]  # exact: steps of 1/8
         values = [
-            compute(name, MetricInput(evaluated=tested, reference=reference, classes=7))
+            compute(name, metric_input(evaluated=tested, reference=reference, classes=7))
             for tested, reference in (near, far)
         ]
-        assert values[1] == pytest.approx(values[0], rel=1e-9)
+        assert values[1] == pytest.approx(values[0], rel=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("name", ["nn-accuracy", "mean-accuracy", "silhouette", "map-at-r", "roc-auc", "eer"])
@@ -187,8 +206,8 @@ def test_many_dimensions_at_the_end_of_float32_lose_no_digit(name: str) -> None:
     random = np.random.RandomState(0)
     near = [embedding(random.randint(0, 3, (150, 300)), random.choice(4, 150)) for _ in "01"]
     far = [part._replace(features=part.features + np.float32(2**24 - 100)) for part in near]
-    values = [compute(name, MetricInput(evaluated=a, reference=b, classes=4)) for a, b in (near, far)]
-    assert values[1] == pytest.approx(values[0], rel=1e-9)
+    values = [compute(name, metric_input(evaluated=a, reference=b, classes=4)) for a, b in (near, far)]
+    assert values[1] == pytest.approx(values[0], rel=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("name", sorted(set(METRICS) - BY_SCORES))
@@ -199,9 +218,10 @@ def test_large_and_small_features_overflow_nowhere(name: str) -> None:
             part._replace(features=(scale * part.features.astype(np.float64)).astype(np.float32))
             for part in (measured.evaluated, measured.reference)
         ]
-        value = compute(name, changed(measured, evaluated=parts[0], reference=parts[1]))
-        expected = compute(name, measured) * (scale if name in ("spread", "gap", "axis-range") else 1)
-        assert value == pytest.approx(expected, rel=1e-5)
+        scaled = changed(measured, evaluated=parts[0], reference=parts[1], validation=parts[0])
+        is_length = name in ("spread", "gap", "axis-range") or name.startswith("threshold")
+        expected = compute(name, measured) * (scale if is_length else 1)
+        assert compute(name, scaled) == pytest.approx(expected, rel=1e-5, nan_ok=True)
 
 
 def doubled(part: Embedding) -> Embedding:
@@ -209,14 +229,16 @@ def doubled(part: Embedding) -> Embedding:
 
 
 ONCE_EACH = {"silhouette", "calinski-harabasz", "knn5-accuracy", "knn5-accuracy-cosine", "ami", "nmi"}
-ONCE_EACH |= {"recall-at-1", "r-precision", "map-at-r", "roc-auc", "eer"} | {n for n in METRICS if "tar" in n}
+ONCE_EACH |= (
+    {"recall-at-1", "r-precision", "map-at-r", "roc-auc", "eer"} | {n for n in METRICS if "tar" in n} | SHOTS
+)
 
 
 @pytest.mark.parametrize("name", sorted(set(METRICS) - ONCE_EACH))
 def test_duplicates_change_nothing(name: str) -> None:
     measured = random_measured(5, 2)
     twice = changed(measured, reference=doubled(measured.reference), evaluated=doubled(measured.evaluated))
-    assert compute(name, twice) == pytest.approx(compute(name, measured), rel=1e-9)
+    assert compute(name, twice) == pytest.approx(compute(name, measured), rel=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -224,16 +246,18 @@ def test_a_metric_looks_only_at_what_it_says_it_needs(name: str) -> None:
     measured = random_measured(8, 2)
     needs = catalog.spec("metrics", name).needs
     other = random_measured(9, 2)
-    if needs == "features":
+    if needs in ("features", "validation features"):
         nothing = embedding(np.zeros((0, 2)), [])
         tested = measured.evaluated._replace(predictions=other.evaluated.predictions, scores=None)
         bare = changed(measured, reference=nothing, evaluated=tested, probabilities=False)
+        if needs == "features":
+            bare = changed(bare, validation=None)
     elif needs == "reference":
         bare = changed(measured, evaluated=measured.evaluated._replace(scores=None), probabilities=False)
     else:
         bare = changed(measured, evaluated=measured.evaluated._replace(features=other.evaluated.features))
         bare = changed(bare, reference=other.reference)
-    assert compute(name, bare) == compute(name, measured)
+    assert compute(name, bare) == pytest.approx(compute(name, measured), rel=0, abs=0, nan_ok=True)
 
 
 def test_cheap_metrics_are_measured_unless_others_are_named() -> None:

@@ -26,7 +26,9 @@ from ..helpers.runs import Recorder, run, small
 UNSEEN = "7,8,9"
 QUICK = ["--dataset", "digits", "--epochs", "2", "--batch-size", "100", "--device", "cpu", "--unseen", UNSEEN]
 FEATURES_ONLY = {
-    name for name in catalog.names("metrics") if catalog.spec("metrics", name).needs == "features"
+    name
+    for name in catalog.names("metrics")
+    if catalog.spec("metrics", name).needs in ("features", "validation features")
 }
 
 

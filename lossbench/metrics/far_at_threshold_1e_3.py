@@ -1,0 +1,26 @@
+"""False accept rate at the threshold chosen on the validation split for one of 10^-3.
+
+FAR = P(d- <= t)  over all pairs of two classes,  t from `threshold-at-far-1e-3`
+
+A rate far from 10^-3 says that the threshold does not carry over, for example to unseen classes.
+"""
+
+from __future__ import annotations
+
+from ..records import MetricInput
+from ..specs import MetricSpec
+from ._thresholds import decisions
+
+SPEC = MetricSpec(
+    title="FAR at threshold of FAR=1e-3",
+    summary="fraction of the pairs of two classes accepted at the threshold of `threshold-at-far-1e-3`",
+    needs="validation features",
+    unit="fraction",
+    higher_is_better=False,
+    cheap=False,
+)
+
+
+def compute(inputs: MetricInput) -> float:
+    """Fraction in [0, 1]; NaN without pairs."""
+    return float(inputs.cached(decisions).false_accepts[1])
