@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ..errors import ForeignFile, LossbenchError
+from ..errors import ForeignFile, LossbenchError, RunError
 from ..files import read_json
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
@@ -89,8 +90,10 @@ def _list(store: Store, *, json: bool) -> None:
     specs = {each: catalog.spec("reproductions", each) for each in catalog.names("reproductions")}
     verdicts = {}
     for each in specs:
-        stored = read_json(store.reproductions / f"{each}.json")
-        verdicts[each] = stored.get("verdict", "") if isinstance(stored, dict) else ""
+        verdicts[each] = ""
+        with contextlib.suppress(RunError):  # a damaged file is no verdict
+            stored = read_json(store.reproductions / f"{each}.json")
+            verdicts[each] = str(stored.get("verdict", "")) if isinstance(stored, dict) else ""
     if json:
         print_json([
             {
@@ -98,6 +101,7 @@ def _list(store: Store, *, json: bool) -> None:
                 "rules": [check.rule for check in spec.checks],
                 "runs": spec.count,
                 "verdict": verdicts[each] or None,
+                "status": Status.DONE.value,
             }
             for each, spec in specs.items()
         ])  # fmt: skip

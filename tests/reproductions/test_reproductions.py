@@ -126,3 +126,13 @@ def test_all_reproductions_run_quickly(capsys, tmp_path):
     assert [each["name"] for each in found] == list(NAMES)
     for each in found:
         assert (tmp_path / "reproductions" / f"{each['name']}-quick.md").exists()
+
+
+def test_a_stored_verdict_is_listed_and_a_damaged_file_is_none(capsys, tmp_path):
+    folder = tmp_path / "reproductions"
+    folder.mkdir()
+    (folder / "center-fig-3.json").write_text('{"verdict": "refuted"}', encoding="utf-8")
+    (folder / "center-fig-2.json").write_text('{"verdict": "ref', encoding="utf-8")
+    assert main(["reproduce", "--json", "--results", str(tmp_path)]) == 0
+    found = {each["name"]: each["verdict"] for each in json.loads(capsys.readouterr().out)}
+    assert (found["center-fig-3"], found["center-fig-2"]) == ("refuted", None)
