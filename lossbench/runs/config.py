@@ -218,16 +218,20 @@ class RunConfig:
             key="judged_on",
         ),
     ] = "test"
-    data: DatasetSpec | None = field(default=None, compare=False)
-    """The SPEC of a user's data set, whose name holds a digest of it; None for one of this package."""
 
-    def __post_init__(self) -> None:
-        if self.data:
-            external.remember_dataset(self.data)
+    def __getstate__(self) -> tuple[dict[str, Any], DatasetSpec | None]:
+        return dict(self.__dict__), self.data
 
-    def __setstate__(self, state: dict[str, Any]) -> None:  # in another process
-        self.__dict__.update(state)
-        self.__post_init__()
+    def __setstate__(self, state: tuple[dict[str, Any], DatasetSpec | None]) -> None:  # in another process
+        values, data = state
+        self.__dict__.update(values)
+        if data:
+            external.remember_dataset(data)
+
+    @property
+    def data(self) -> DatasetSpec | None:
+        """The SPEC of a user's data set, whose name holds its digest; None for one of this package."""
+        return external.known_dataset(self.dataset)
 
     @property
     def id(self) -> str:

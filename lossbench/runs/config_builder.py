@@ -36,20 +36,16 @@ def make_config(
     settings: Mapping[str, Value] | None = None,
     as_written: bool = False,
     recipe: str | None = None,
-    data: DatasetSpec | None = None,
     **options: Value | None,
 ) -> RunConfig:
     """A config from options by field name; None and absent ones take their defaults.
 
     `loss` is a name or a weighted sum; an auxiliary term named alone joins softmax unless
     `as_written`. `lam` is the weight of the term that has none written; `settings` map `alpha` or
-    `center.alpha` to a value. A recipe replaces the defaults. `data` is a stored SPEC of a user's data set;
-    without it a folder or file named as `dataset` is read. Raises UsageError with one sentence for a wrong
-    value, and InvalidData for data that cannot be used.
+    `center.alpha` to a value. A recipe replaces the defaults. A folder or file that is named as `dataset` is
+    read. Raises UsageError with one sentence for a wrong value, and InvalidData for data that cannot be used.
     """
-    if data:
-        external.remember_dataset(data)
-    elif isinstance(options.get("dataset"), str):
+    if isinstance(options.get("dataset"), str):
         options["dataset"] = catalog.dataset_name(str(options["dataset"]))
     dataset = dataset_spec(str(options.get("dataset") or DEFAULT_DATASET))
     if dataset.network and options.get("network") is None:
@@ -92,7 +88,7 @@ def make_config(
             f"--batch-size {values['batch_size']} is too small; the batch norm of --network "
             f"{values['network']} needs {smallest} samples."
         )
-    return RunConfig(terms=terms, data=data or (dataset if dataset.digest else None), **values)
+    return RunConfig(terms=terms, **values)
 
 
 def paper_recipe(losses: Sequence[str]) -> RecipeSpec | None:
@@ -143,6 +139,7 @@ def config_from_dict(data: Mapping[str, Any]) -> RunConfig:
     """
     if not isinstance(data, Mapping) or not REQUIRED <= set(data) <= _FIELDS.keys() | {"data"}:
         raise UsageError("These are not the settings of a run.")
+    _remember_data(data)
     seed = data["seed"]
     if type(seed) is not int or not 0 <= seed <= RUN_OPTIONS["seed"].le:
         return _from_dict(data)
@@ -151,6 +148,18 @@ def config_from_dict(data: Mapping[str, Any]) -> RunConfig:
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"These are not the settings of a run ({error}).") from None
     return dataclasses.replace(_from_json(text), seed=seed)
+
+
+def _remember_data(data: Mapping[str, Any]) -> None:
+    """Make the data set of a stored run known. Raises UsageError for one that was changed."""
+    try:
+        spec = DatasetSpec.from_dict(data["data"]) if "data" in data else None
+        if (spec.name if spec else None) != (data["dataset"] if "@" in data["dataset"] else None):
+            raise ValueError("its data set has another name")
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise UsageError(f"These are not the settings of a run ({error}).") from None
+    if spec:
+        external.remember_dataset(spec)
 
 
 _FIELDS = {option.key: name for name, option in RUN_OPTIONS.items()} | {"terms": "terms"}
@@ -167,9 +176,6 @@ def _from_dict(data: Mapping[str, Any]) -> RunConfig:
         options = STORED_DEFAULTS | {
             _FIELDS[key]: data[key] for key in data.keys() & _FIELDS.keys() - {"terms"}
         }
-        options["data"] = DatasetSpec.from_dict(data["data"]) if "data" in data else None
-        if options["data"] and options["data"].name != options["dataset"]:
-            raise ValueError("its data set has another name")
         settings = {f"{name}.{key}": value for name, _, of_term in terms for key, value in of_term.items()}
         expression = " + ".join(f"{weight!r}*{name}" for name, weight, _ in terms)
         with external.without_external_code():

@@ -368,7 +368,7 @@ def open_run(path: Path) -> RunFolder:
             f"{path / 'config.json'} was changed by hand: its settings belong to {config.run_name}."
         )
     if config.data and isinstance(location, str):
-        config = dataclasses.replace(config, data=dataclasses.replace(config.data, location=location))
+        external.remember_dataset(dataclasses.replace(config.data, location=location))
     return RunFolder(path, config)
 
 

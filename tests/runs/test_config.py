@@ -253,6 +253,8 @@ def test_an_id_differs_when_any_field_does() -> None:
         "imbalance": [10.0],
         "label_noise": [0.4],
         "noise_kind": ["pair"],
+        "image_size": [32],
+        "init": ["softmax-0123456789@0123456789abcdef"],
     }
     assert set(changes) == {field.name for field in dataclasses.fields(RunConfig)}
     ids = [plain_config().id]
