@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import os
+import re
 import textwrap
 import warnings
 from pathlib import Path
@@ -10,7 +14,10 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
 
+NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 SETUP = """
     import os, pathlib, signal, threading, time, torch, lossbench
     options = {"dataset": "digits", "epochs": 2, "batch_size": 100, "device": "cpu"}
@@ -82,7 +89,7 @@ def cells(tmp_path_factory):
 
 
 def test_progress_is_a_bar_of_the_notebook(cells):
-    assert "application/vnd.jupyter.widget-view+json" in cells["train"]
+    assert WIDGET in cells["train"]
     assert "epoch 1/2" not in cells["train"]["text/plain"]
     assert "<Run center-" in cells["train"]["text/plain"]
     assert set(cells["quiet"]) == {"text/plain"}
@@ -107,3 +114,56 @@ def test_a_class_of_a_cell_trains_and_is_known_by_its_code(cells):
     assert "__main__:Own" in cells["own"]["text/plain"]
     assert "put the class of your loss into a module" in cells["workers"]["text/plain"]
     assert "The code of __main__:Own has changed" in cells["changed"]["text/plain"]
+
+
+# The notebook of the documentation
+
+
+def kinds(cell: Any) -> list[str]:
+    """What a cell shows, without bars."""
+    types = [set(output.get("data", {"text/plain": ""})) for output in cell.get("outputs", [])]
+    return sorted({each for kinds in types if WIDGET not in kinds for each in kinds})
+
+
+def test_the_notebook_runs_and_shows_what_is_stored(tmp_path):
+    """UPDATE_DOCS=1 writes what it shows into the file."""
+    notebook = execute(nbformat.read(NOTEBOOK, as_version=4), tmp_path)
+    if os.environ.get("UPDATE_DOCS"):
+        for cell in notebook.cells:
+            cell.metadata = {}
+            if cell.cell_type == "code":
+                cell.outputs = [each for each in cell.outputs if is_kept(each)]
+                for each in cell.outputs:
+                    if image := each.get("data", {}).get("image/png"):
+                        each.data["image/png"] = with_few_colors(image)
+        notebook.metadata.pop("widgets", None)
+        nbformat.write(notebook, NOTEBOOK)
+    stored = nbformat.read(NOTEBOOK, as_version=4)
+    assert [kinds(cell) for cell in notebook.cells] == [kinds(cell) for cell in stored.cells]
+
+
+def with_few_colors(image: str) -> str:
+    """A PNG in base 64, a third as large."""
+    content = io.BytesIO()
+    Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB").quantize(64).save(
+        content, "PNG", optimize=True
+    )
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def is_kept(output: Any) -> bool:
+    """Not bars, and not the empty box that rich leaves after one."""
+    data = output.get("data", {"text/plain": output.get("text")})
+    return WIDGET not in data and bool(str(data.get("text/plain", "")).strip())
+
+
+def test_the_notebook_is_small_and_names_no_machine():
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    assert len(text) < 300_000
+    for word in ("/home/", "/root/", "/tmp/", "/work/", "Traceback", "warning:"):
+        assert word not in text
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        for target in re.findall(r"\]\(([^)]+)\)", cell.source if cell.cell_type == "markdown" else ""):
+            assert (NOTEBOOK.parent / target).exists(), target

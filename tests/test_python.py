@@ -224,6 +224,9 @@ def test_a_run_has_its_arrays(run):
     assert run.name in repr(run)
     with pytest.raises(KeyError):
         run.images["valid"]
+    assert 0 < run.measure("recall-at-1", "gap")["recall-at-1"] <= 1
+    with pytest.raises(UsageError, match="did you mean recall-at-1"):
+        run.measure("recall-at-2")
 
 
 def test_the_modules_of_a_run_have_its_weights(run):

@@ -17,6 +17,7 @@ from .. import __version__
 from ..data import normalize
 from ..errors import RunError, UsageError
 from ..losses import WeightedSum, class_means, class_scores
+from ..runs.config import RunConfig
 from ..runs.stored_run import StoredRun
 from .own_files import check_own, write_own
 
@@ -45,17 +46,19 @@ class OnnxFile(NamedTuple):
 class _Exported(nn.Module):
     """Normalized images to features and, where a loss is given, class scores by the rule of the run."""
 
-    def __init__(self, network: nn.Module, loss: WeightedSum | None, means: Tensor | None, rule: str) -> None:
+    def __init__(
+        self, network: nn.Module, loss: WeightedSum | None, means: Tensor | None, config: RunConfig
+    ) -> None:
         super().__init__()
-        self.network, self.loss, self.means, self.rule = network, loss, means, rule
+        self.network, self.loss, self.means, self.config = network, loss, means, config
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         features = self.network(images)
         if self.loss is None:
             return (features,)
-        if self.means is not None and "cosine" not in self.rule:  # the exporter does not know torch.cdist
+        if self.means is not None and not self.config.cosine:  # the exporter does not know torch.cdist
             return features, -torch.linalg.vector_norm(features.unsqueeze(1) - self.means, dim=2)
-        return features, inspect.unwrap(class_scores)(self.loss, features, self.means, self.rule)
+        return features, inspect.unwrap(class_scores)(self.loss, features, self.means, self.config.rule)
 
 
 def export(run: StoredRun, path: Path) -> OnnxFile:
@@ -113,14 +116,14 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
 def _module(run: StoredRun) -> nn.Module:
     network = run.load_network().network
     if run.external:
-        return _Exported(network, None, None, "").eval()
+        return _Exported(network, None, None, run.config).eval()
     means = None
     if run.loss.classifier() is None:
         train = run.splits["train"]
         number = np.argsort(run.config.labels)  # of each label in training
         labels = torch.from_numpy(number[train.labels])
         means = class_means(torch.from_numpy(train.features), labels, run.config.classes)
-    return _Exported(network, run.loss, means, run.config.rule).eval()
+    return _Exported(network, run.loss, means, run.config).eval()
 
 
 def _model_bytes(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..records import EpochRecord
+from ..specs import catalog
 from .config import RunConfig
 from .stored_run import StoredRun
 
@@ -55,6 +56,17 @@ class Run:
         `lossbench.specs.catalog.spec("metrics", name).unit` is the unit of a metric.
         """
         return self.view.numbers
+
+    def measure(self, *names: str) -> Mapping[str, float | None]:
+        """Metrics of the test split by name, also those that training leaves out; they are stored as well.
+
+        None where one is not defined for the run. Raises UsageError for an unknown metric.
+        """
+        from .measurement import measure_stored
+
+        for name in names:
+            catalog.spec("metrics", name)
+        return measure_stored(self.view.folder, names)
 
     @property
     def history(self) -> Sequence[EpochRecord]:
