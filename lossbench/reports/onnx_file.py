@@ -24,16 +24,16 @@ from .own_files import check_own, write_own
 TOLERANCE = 1e-4
 """The largest difference to PyTorch that a file may have, relative to the largest number of an output."""
 CHECKED_IMAGES = 1000
-_NORMALIZATION = "(pixel - mean) / deviation, for each channel, with pixels from 0 to 255"
+_NORMALIZATION = "(value - mean) / deviation, for each channel; pixels are from 0 to 255"
 
 
 class OnnxFile(NamedTuple):
     """A file that was written and checked.
 
     outputs: `features` (N, D) and, unless left out, `scores` (N, C), of the input `images` (N, channels,
-    height, width), float32 and normalized. images: how many were checked. difference: the largest one to
-    PyTorch, relative to the largest number of the output. same_predictions: the fraction of these images
-    that have the class that the run predicted; None without scores.
+    height, width) or (N, D0), float32 and normalized. images: how many were checked. difference: the largest
+    one to PyTorch, relative to the largest number of the output. same_predictions: the fraction of these
+    images that have the class that the run predicted; None without scores.
     """
 
     path: Path
@@ -85,8 +85,8 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
     check_own(path)
     network, module = run.load_network(), _module(run)
     split = run.config.eval_split
-    images = torch.from_numpy(run.images(split)[:CHECKED_IMAGES])
-    inputs = normalize(images.float().clone(), network.spec)
+    images = run.samples(split)[:CHECKED_IMAGES]
+    inputs = normalize(images, network.spec)
     with torch.inference_mode():
         expected = [output.numpy() for output in module(inputs)]
     outputs = ("features", "scores")[: len(expected)]

@@ -125,6 +125,7 @@ def model_bytes(network: nn.Module, loss: nn.Module, config: RunConfig) -> bytes
     return save(tensors, {"lossbench": json.dumps({"format": FORMAT, "config": config.to_dict()})})
 
 
+@torch.inference_mode(False)  # its modules can be trained, wherever it is called
 def load_model(content: bytes | None, config: RunConfig, where: str) -> tuple[nn.Module, WeightedSum]:
     """Network and loss of a trained run. Raises RunError for a file that is cut short or of another run."""
     network, loss = build(config)
@@ -132,6 +133,7 @@ def load_model(content: bytes | None, config: RunConfig, where: str) -> tuple[nn
     return network.eval(), loss.eval()
 
 
+@torch.inference_mode(False)
 def load_network(content: bytes | None, config: RunConfig, where: str) -> TrainedNetwork:
     """The network of a trained run, without building its loss. Raises RunError as `load_model` does."""
     network = build_network(config)
@@ -139,6 +141,7 @@ def load_network(content: bytes | None, config: RunConfig, where: str) -> Traine
     return TrainedNetwork(network.eval(), dataset_spec(config.dataset)).eval()
 
 
+@torch.inference_mode(False)
 def load_loss(content: bytes | None, config: RunConfig, where: str) -> WeightedSum:
     """The loss of a trained run, without building its network. Raises RunError as `load_model` does."""
     loss = build_loss(config)

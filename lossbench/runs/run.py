@@ -90,17 +90,19 @@ class Run:
 
     @cached_property
     def images(self) -> Mapping[str, np.ndarray]:
-        """Images (N, channels, height, width) uint8 of each split, in the order of its features.
+        """Images (N, channels, height, width) uint8 of each split, in the order of its features; of a data
+        set of features these (N, D0) float32.
 
         Raises DataError where the data set cannot be read.
         """
-        return _ReadOnFirstUse(list(self.view.splits), self.view.images)
+        return _ReadOnFirstUse(list(self.view.splits), lambda split: self.view.samples(split).numpy())
 
     @cached_property
     def network(self) -> TrainedNetwork:
         """The trained network: images, as in `images`, to features (N, D). See `TrainedNetwork`.
 
-        Raises RunError for a damaged file.
+        A class of your own is imported, which runs its code. Raises RunError for a damaged file, or where
+        that code has changed.
         """
         return self.view.load_network()
 

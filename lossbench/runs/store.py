@@ -92,10 +92,10 @@ class RunFolder:
         data |= {"location": dataset.location} if dataset else {}
         write_atomically(self.path / "config.json", to_json(data).encode())
 
-    def check_code(self, *, network: bool = True) -> None:
-        """Raises RunError where the code of a user's loss (and network) is another than the run was trained
+    def check_code(self, *, loss: bool = True, network: bool = True) -> None:
+        """Raises RunError where the code of a user's loss or network is another than the run was trained
         with."""
-        code = self._code_digests(network=network)
+        code = self._code_digests(loss=loss, network=network)
         stored = (read_json(self.path / "config.json") or {}).get("code", {}) if code else {}
         if changed := [name for name, digest in code.items() if stored.get(name, digest) != digest]:
             raise RunError(
@@ -103,9 +103,10 @@ class RunFolder:
                 "it anew."
             )
 
-    def _code_digests(self, *, network: bool = True) -> dict[str, str]:
+    def _code_digests(self, *, loss: bool = True, network: bool = True) -> dict[str, str]:
         config = self.config
-        code = {term.name: external.digest(term.name) for term in config.terms if term.external}
+        losses = [term.name for term in config.terms if term.external] if loss else []
+        code = {name: external.digest(name) for name in losses}
         if network and catalog.is_external(config.network, "networks"):
             code[config.network] = external.digest(config.network, "networks")
         return code

@@ -21,6 +21,8 @@ from .result import Status
 from .store import RunFolder
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..losses import WeightedSum
     from .model import TrainedNetwork
 
@@ -155,13 +157,21 @@ class StoredRun(UntrainedRun):
 
     def images(self, split: str) -> np.ndarray:
         """See RunView; of features pictures of their values. Raises DataError where data cannot be read."""
-        from ..data import load_splits, pictures_of, under_conditions
+        from ..data import pictures_of
+
+        return pictures_of(self.samples(split), dataset_spec(self.config.dataset))
+
+    def samples(self, split: str) -> Tensor:
+        """What the network is given, before it is normalized: images (N, C, H, W) uint8 or features (N, D0)
+        float32, in the order of the features. Raises DataError where data cannot be read."""
+        from ..data import load_splits, under_conditions
 
         config = self.config
         with external.without_external_code():
             splits = load_splits(config.split_spec, self.data_dir)
         splits = under_conditions(splits, config.training_conditions, config.seed)
-        return pictures_of(getattr(splits, split).images, dataset_spec(config.dataset))
+        samples: Tensor = getattr(splits, split).images
+        return samples
 
     @cached_property
     def loss(self) -> WeightedSum:
@@ -173,9 +183,10 @@ class StoredRun(UntrainedRun):
         return load_loss(content, self.config, str(self.folder.path))
 
     def load_network(self) -> TrainedNetwork:
-        """The trained network. Raises RunError for a damaged file."""
+        """The trained network. Raises RunError for a damaged file, or where a user's code has changed."""
         from .model import load_network
 
+        self.folder.check_code(loss=False)
         return load_network(self.folder.read_bytes("model.safetensors"), self.config, str(self.folder.path))
 
     def scores(self, points: np.ndarray) -> np.ndarray:

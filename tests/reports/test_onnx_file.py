@@ -63,8 +63,25 @@ def test_the_file_computes_features_and_predictions_of_the_run(capsys, folder, t
     assert (predicted == run.predictions["test"]).all()
     assert about["run"] == run.name
     assert about["dataset"] == "digits"
-    assert "pixels from 0 to 255" in about["normalization"]
+    assert "pixels are from 0 to 255" in about["normalization"]
     onnx.checker.check_model(onnx.load(path))
+
+
+def test_a_head_on_features_of_a_user(tmp_path):
+    """The input is then the stored features, normalized."""
+    labels = np.arange(300) % 3
+    data = np.random.default_rng(0).normal(labels[:, None], 0.3, (300, 6)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", features=data, labels=labels)
+    options = {**QUICK, "dataset": str(tmp_path / "data.npz")}
+    run = lossbench.train("softmax", network="mlp", results=tmp_path / "results", **options)
+    assert run.images["test"].shape == (len(run.labels["test"]), 6)
+    file = lossbench.export(run, tmp_path / "head.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "head.onnx")
+    about = session.get_modelmeta().custom_metadata_map
+    values = (run.images["test"] - json.loads(about["mean"])[0]) / json.loads(about["deviation"])[0]
+    features, _ = session.run(None, {"images": values.astype(np.float32)})
+    assert np.allclose(features, run.features["test"], atol=1e-3)
+    assert file.same_predictions == 1
 
 
 def test_an_own_loss_gives_features_without_running_its_code(capsys, folder, tmp_path, monkeypatch):
