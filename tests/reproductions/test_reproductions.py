@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.reproductions import Reproduction, judge, overall
+from lossbench.reproductions import Check, Reproduction, Results, judge
 from lossbench.reproductions._checks import OWN_NUMBERS
 from lossbench.specs import catalog
 from lossbench.specs.quantities import RUN_NUMBERS, UNSEEN
@@ -57,17 +57,36 @@ def test_rules_and_figures_speak_of_what_there_is(name):
         assert set(drawn.groups) <= set(spec.runs)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_rules_run_on_made_up_numbers(name):
-    """Whatever the numbers, each rule has a verdict; equal groups are told apart by no order."""
-    spec = spec_of(name)
-    numbers = {number for check in spec.checks for number in check.numbers}
+VALUES = (-1, 0, 0.1, 0.2, 0.5, 0.7, 0.8, 0.98, 0.99, 1, 1.4, 5, 10, 25, 35, 45, 100, 120, 200)
+
+
+def made_up(check: Check, value: float, step: float) -> Results:
+    """Numbers of eight seeds near a value, that rise or fall by `step` from group to group or number to number."""
     random = np.random.RandomState(0)
-    runs = {seed: {number: random.rand() for number in numbers} for seed in range(20)}
-    results = judge(spec.checks, dict.fromkeys(spec.runs, runs))
-    for check, result in zip(spec.checks, results, strict=True):
-        assert check.measure is None or not check.groups or result.verdict != "not testable here", check.rule
-    assert overall(results) in ("reproduced", "refuted", "not distinguishable", "not testable here")
+    noise = 1e-5 * random.randn(8)
+    return {
+        group: {
+            seed: {
+                number: value + step * (place + order) + noise[seed] * (1 + place + order)
+                for order, number in enumerate(check.numbers)
+            }
+            for seed in range(8)
+        }
+        for place, group in enumerate(check.groups)
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_rule_can_be_reproduced_and_refuted(name):
+    for check in spec_of(name).checks:
+        if check.measure is None or not check.groups:
+            continue
+        verdicts = {
+            judge([check], made_up(check, value, step))[0].verdict
+            for value in VALUES
+            for step in (-10, -0.1, 0, 0.1, 10)
+        }
+        assert {"reproduced", "refuted"} <= verdicts, check.rule
 
 
 @pytest.mark.parametrize("name", NAMES)
