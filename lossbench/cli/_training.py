@@ -18,16 +18,8 @@ from ..specs import catalog
 from ..specs.quantities import UNSEEN, format_value
 from ..training.process import StopRequest
 from ._options import Request, Storage
-from ._output import (
-    RunDisplay,
-    duration_text,
-    print_json,
-    print_message,
-    print_table,
-    print_warning,
-    run_document,
-    show_progress,
-)
+from ._output import print_json, print_message, print_table, print_warning, run_document
+from ._progress import RunDisplay, duration_text, show_progress
 from ._selection import warn_without_snapshots
 
 if TYPE_CHECKING:
@@ -45,7 +37,7 @@ def run_configs(
 ) -> list[Outcome]:
     """The outcomes in the order of the configs. Raises Interrupted when asked to stop.
 
-    jobs: runs at a time; 0 is as many as fit, None is 1 on this machine's CPU and 0 elsewhere.
+    jobs: runs at a time; 0 is as many as fit, None too, unless all runs take less than 20 seconds.
     """
     for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
         print_warning(warning)
@@ -66,6 +58,7 @@ def run_configs(
     store.check_writable()  # after the data are there: they leave no trace otherwise
     if expected and expected.waiting:
         print_message(_estimate_text(expected, len(configs)))
+        jobs = expected.workers if jobs is None else jobs
     outcomes = {}
     seconds = expected.seconds if expected else None
     with (

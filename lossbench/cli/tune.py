@@ -15,15 +15,8 @@ from ..runs.result import Status
 from ..specs import Value
 from ._flags import DEFAULT_RESULTS, Json, LossName, Results, flag
 from ._options import Request, run_options
-from ._output import (
-    RunDisplay,
-    command_line,
-    print_json,
-    print_message,
-    print_pairs,
-    print_warning,
-    settings_document,
-)
+from ._output import command_line, print_json, print_message, print_pairs, print_warning, settings_document
+from ._progress import RunDisplay
 
 if TYPE_CHECKING:
     from ..experiments.search_space import StudyConfig
