@@ -64,7 +64,7 @@ Jobs = Annotated[
     flag(
         "--jobs",
         "Runs trained at the same time, on a CPU thread each; 0: as many as fit "
-        "(default: 1 for `compare` on a CPU, else 0).",
+        "(default: 1 for `compare` if that takes less than 20 s, else 0).",
         "Machine",
         min=0,
     ),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOCAL", "EngineOptions", "Estimate", "Train", "estimate", "open_trainer", "run_all"]
 
+_SHORT = 20.0  # seconds: below, starting workers takes longer than they save
 Train = Callable[..., "RunResult"]
 """`train(config, store, *, placement, observer, stop)`, as `training.train.train`."""
 
@@ -76,15 +77,21 @@ def estimate(
 ) -> Estimate | None:
     """How long `run_all` will take with the same arguments; None on Ray, where it is not known.
 
-    `announce` is called before runs are timed, which takes seconds. Raises DataError when the data set is
-    not there.
+    `announce` is called before runs are timed, which takes seconds. Where `workers` is None, the estimate's
+    `workers` are as many as fit, or 1 if that takes a moment. Raises DataError when the data set is not there.
     """
     from .time_estimate import estimate_time, workers_here
 
     if engine.name == "ray":
         return None
     count = workers_here(workers, placement)
-    return estimate_time(configs, store, placement=placement, workers=count, force=force, announce=announce)
+    expected = estimate_time(
+        configs, store, placement=placement, workers=count, force=force, announce=announce
+    )
+    if workers is None and count == 1 and expected.waiting > 1 and expected.seconds > _SHORT:
+        count = workers_here(0, placement)
+        expected = estimate_time(configs, store, placement=placement, workers=count, force=force)
+    return expected
 
 
 @contextlib.contextmanager

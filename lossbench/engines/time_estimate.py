@@ -24,6 +24,7 @@ from ..training.trainer import Trainer
 STARTUP = 4.0
 """Seconds, about, until a worker has imported torch and loaded the data."""
 _TIMED_STEPS = 16
+_EVALUATED_IMAGES = 1000
 
 
 class Estimate(NamedTuple):
@@ -69,7 +70,10 @@ def estimate_time(
     free = [STARTUP if workers > 1 and not packed else 0.0] * workers
     try:
         for config in waiting:
-            kind = (config.network, config.dataset, config.image_size, config.feature_dim, config.batch_size)
+            kind = (
+                *(config.network, config.optimizer, config.dataset),
+                *(config.image_size, config.feature_dim, config.batch_size),
+            )
             if kind not in seconds_per_epoch:
                 seconds_per_epoch[kind] = _seconds_per_epoch(config, share, workers if packed else 1)
             heapq.heapreplace(free, free[0] + seconds_per_epoch[kind] * config.epochs)
@@ -95,7 +99,18 @@ def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> fl
         float(trainers[-1].loss_sums[0])  # waits for the device
         moments.append(time.perf_counter())
     durations = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
-    return durations[len(durations) // 2] * trainers[0].steps_per_epoch * config.epochs
+    steps = trainers[0].steps_per_epoch * config.epochs
+    return durations[len(durations) // 2] * steps + together * _evaluation_seconds(trainers[0])
+
+
+def _evaluation_seconds(trainer: Trainer) -> float:
+    """Of the validation after each epoch and of all splits at the end, from the features of some images."""
+    splits = trainer.splits
+    evaluated = sum(len(split.labels) for split in splits) + len(splits.val.labels) * trainer.config.epochs
+    began = time.perf_counter()
+    images = splits.train.images[:_EVALUATED_IMAGES]
+    float(trainer.evaluator.embed(images)[0, 0])  # waits for the device
+    return (time.perf_counter() - began) * evaluated / len(images)
 
 
 def _seconds_per_epoch(config: RunConfig, placement: Placement, together: int) -> float:
