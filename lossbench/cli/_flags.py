@@ -63,8 +63,8 @@ Jobs = Annotated[
     int | None,
     flag(
         "--jobs",
-        "Runs trained at the same time, on a CPU thread each; 0: as many as fit "
-        "(default: 1 for `compare` if that takes less than 20 s, else 0).",
+        "Runs trained at the same time, each on a CPU thread; 0: as many as fit "
+        "(default: 1 for a `compare` below 20 s, else 0).",
         "Machine",
         min=0,
     ),

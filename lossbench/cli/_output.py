@@ -17,6 +17,7 @@ from rich.table import Table as RichTable
 
 from ..errors import LossbenchError
 from ..files import to_json
+from ..runs.result import Status
 from ..tables import Table, fit_columns, numeric_columns
 from ._streams import is_terminal, printable
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from rich.status import Status as LoadingStatus
 
     from ..runs.config import RunConfig
-    from ..runs.result import RunResult, Status
+    from ..runs.result import RunResult
 
 _PIPE_WIDTH = 200  # a file or pipe has no width
 _UNLIMITED = 10_000
@@ -180,6 +181,7 @@ def show_loading(text: str) -> Iterator[None]:
 
 
 def end_loading() -> None:
+    """Remove the text of `show_loading`."""
     if _Notes.loading is not None:
         _Notes.loading.stop()
         _Notes.loading = None

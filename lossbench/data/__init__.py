@@ -1,5 +1,6 @@
 """The data sets, one per file: `load(folder, part, download)` gives images; their splits and batches."""
 
+from ._augmentation import augment
 from ._batches import epoch_batches
 from ._conditions import under_conditions
 from ._idx import STANDARD_FILES
@@ -16,7 +17,6 @@ from ._splits import (
 from ._stratified import SPLIT_SEED
 
 __all__ = [
-    "SPLIT_SEED", "STANDARD_FILES", "Splits", "data_folder", "describe", "epoch_batches", "from_arrays",
-    "load_splits", "normalize", "on_device", "pictures_of", "to_arrays",
-    "under_conditions",
+    "SPLIT_SEED", "STANDARD_FILES", "Splits", "augment", "data_folder", "describe", "epoch_batches",
+    "from_arrays", "load_splits", "normalize", "on_device", "pictures_of", "to_arrays", "under_conditions",
 ]  # fmt: skip

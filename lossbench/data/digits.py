@@ -24,7 +24,7 @@ SPEC = DatasetSpec(
     classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
     shape=(1, 28, 28),
     val_size=180,
-    epochs=40,
+    epochs=27,
     needs_files=False,
 )
 _BRIGHTEST = 16  # the scans have 17 grey levels

@@ -20,7 +20,7 @@ SPEC = DatasetSpec(
     classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
     shape=(1, 28, 28),
     val_size=5000,
-    epochs=6,
+    epochs=4,
 )
 _FILES = (
     "emnist-digits-train-images-idx3-ubyte",

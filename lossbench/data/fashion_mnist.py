@@ -19,7 +19,7 @@ SPEC = DatasetSpec(
     classes=("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"),
     shape=(1, 28, 28),
     val_size=5000,
-    epochs=6,
+    epochs=4,
 )
 
 

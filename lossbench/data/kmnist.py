@@ -19,7 +19,7 @@ SPEC = DatasetSpec(
     classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     shape=(1, 28, 28),
     val_size=5000,
-    epochs=6,
+    epochs=4,
 )
 
 

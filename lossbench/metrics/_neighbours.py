@@ -42,18 +42,26 @@ def majority(labels: np.ndarray) -> np.ndarray:
 
 
 def _nearest(inputs: MetricInput, tested: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    from sklearn.neighbors import NearestNeighbors
-
     places, labels = _places(reference, inputs.reference.labels)
-    algorithm = "kd_tree" if places.shape[1] <= _TREE_DIMENSIONS else "brute"
-    center = places.mean(axis=0)  # the products that replace distances lose digits far from the origin
-    search = NearestNeighbors(n_neighbors=min(NEAREST, len(places)), algorithm=algorithm).fit(places - center)
-    found = search.kneighbors(tested - center, return_distance=False)
+    found = _search(places, tested, min(NEAREST, len(places)))
     distances = np.square(tested[:, None] - places[found]).sum(axis=2)
     near = labels[found].reshape(len(tested), -1)
     far = np.where(near == _NONE, np.inf, distances.repeat(NEAREST, axis=1))
     first = np.lexsort((near, far), axis=1)[:, : min(NEAREST, len(reference))]
     return np.asarray(np.take_along_axis(near, first, axis=1))
+
+
+def _search(places: np.ndarray, tested: np.ndarray, count: int) -> np.ndarray:
+    """Row numbers (N, count) of the `places` (M, D) nearest to each vector of `tested` (N, D)."""
+    if places.shape[1] <= _TREE_DIMENSIONS:
+        from scipy.spatial import KDTree  # sklearn's is as fast, and takes a second longer to import
+
+        return np.asarray(KDTree(places).query(tested, k=range(1, count + 1))[1])
+    from sklearn.neighbors import NearestNeighbors
+
+    center = places.mean(axis=0)  # the products that replace distances lose digits far from the origin
+    search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(places - center)
+    return np.asarray(search.kneighbors(tested - center, return_distance=False))
 
 
 def _places(vectors: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,8 +23,8 @@ from .options import Option, options_of
 FORMAT = 1
 BASE_LOSS = "softmax"  # what an auxiliary term joins when it is named alone
 COMPARED_LOSSES = ("softmax", "center", "arcface")
-DEFAULT_NETWORK = "compact"
-DEFAULT_OPTIMIZER = "adamw"
+DEFAULT_NETWORK = "stride3"
+DEFAULT_OPTIMIZER = "muon"
 DEFAULT_DATASET = "mnist"
 PRECISIONS = ("auto", "fp32", "bf16")
 NOISE_KINDS = ("symmetric", "pair")
@@ -111,6 +111,10 @@ class RunConfig:
     val_size: Annotated[int, Option("Validation images held out; 0 trains on all.", "Data", source="dataset")]
     epochs: Annotated[int, Option("Epochs.", source="dataset", ge=1, le=100_000, sweep=True)]
     batch_size: Annotated[int, Option("Samples per step.", default=128, ge=1, sweep=True)]
+    augment: Annotated[
+        str,
+        Option("Random changes of training images: shift, rotate, shift,rotate or none.", source="dataset"),
+    ] = "none"
     optimizer: Annotated[
         str, Option("Optimizer.", OPTIMIZER, default=DEFAULT_OPTIMIZER, catalog="optimizers", sweep=True)
     ] = "adamw"
@@ -377,7 +381,7 @@ RECIPE_OPTION = Option(
     "Recipe, the values that the other options have unless given.",
     OPTIMIZER,
     name="recipe",
-    default="default",
+    default="fast",
     catalog="recipes",
 )
 LOSS_OPTIONS = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import UsageError
-from ..specs import DatasetSpec, RecipeSpec, Value, catalog
+from ..specs import AUGMENTATIONS, NO_AUGMENTATION, DatasetSpec, RecipeSpec, Value, catalog
 from ..specs import plugins as external
 from ..specs.expressions import parse_sum
 from .config import (
@@ -60,6 +60,7 @@ def make_config(
     class_names = dataset.classes
     values["unseen"] = _unseen(values["unseen"], class_names)
     values["milestones"] = _milestones(values["milestones"])
+    values["augment"] = _augmentations(values["augment"])
     values["lr_scale"] = ",".join(
         f"{part}={scale:g}" for part, scale in sorted(parse_scales(values["lr_scale"]).items()) if scale != 1
     )
@@ -115,6 +116,7 @@ def _with_recipe(recipe: RecipeSpec, options: Mapping[str, Any]) -> dict[str, An
     """The given options before those of the recipe; a given optimizer, for example, brings its own rate."""
     given = {name: value for name, value in options.items() if value is not None}
     replaced = {name for name, value in given.items() if value != recipe.options.get(name)}
+    replaced.discard("dataset")  # the recipe's epochs, for example, hold for any data set
     kept = {k: v for k, v in recipe.options.items() if RUN_OPTIONS[k].source not in replaced}
     return kept | given
 
@@ -188,9 +190,11 @@ def _from_dict(data: Mapping[str, Any]) -> RunConfig:
 
 
 def _check_sources(values: Mapping[str, Any], dataset: DatasetSpec) -> None:
-    """Raise UsageError for images that cannot be resized, and for a network to start from that is none."""
+    """Raise UsageError for data that cannot be resized or changed, and for a start from no network."""
     if values["image_size"] and (len(dataset.shape) != 3 or not dataset.digest):
         raise UsageError("--image-size is for a folder of image files; these data have a shape of their own.")
+    if _augmentations(values["augment"]) != NO_AUGMENTATION and len(dataset.shape) != 3:
+        raise UsageError(f"--augment {values['augment']} is for images; these data are vectors of features.")
     if values["init"] and not re.fullmatch("[a-z0-9+-]+@[0-9a-f]{16}", values["init"]):
         raise UsageError(f"--init {str(values['init'])[:40]} is no run that is stored here.")
 
@@ -205,6 +209,15 @@ def _unseen(unseen: str | Sequence[int], names: Sequence[str]) -> tuple[int, ...
     if len(names) - len(labels) < 2:
         raise UsageError(f"--unseen leaves {len(names) - len(labels)} classes; training needs two.")
     return labels
+
+
+def _augmentations(text: str) -> str:
+    """The names in `text`, joined by commas, in the order in which they are applied."""
+    names = {name.strip() for name in text.split(",")}
+    if unknown := names - {*AUGMENTATIONS, NO_AUGMENTATION}:
+        known = ", ".join((*AUGMENTATIONS, NO_AUGMENTATION))
+        raise UsageError(f"--augment {min(unknown)[:40]} is none of {known}.")
+    return ",".join(name for name in AUGMENTATIONS if name in names) or NO_AUGMENTATION
 
 
 def _milestones(milestones: str | Sequence[float] | None) -> tuple[float, ...] | None:

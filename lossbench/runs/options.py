@@ -78,6 +78,8 @@ class Option:
                 catalog.spec(self.catalog, value)  # raises for an unknown name
         elif self.choices and value not in self.choices:
             raise UsageError(f"{self.flag} {value} is none of {', '.join(self.choices)}.")
+        if self.type is bool and not isinstance(value, bool):
+            raise UsageError(f"{self.flag} {str(value)[:20]} is neither true nor false.")
         return self._number(value) if self.type in (int, float) else value
 
     def _number(self, value: Any) -> int | float:

@@ -31,6 +31,8 @@ from .hyperparameter import (
     soft_start_setting,
 )
 from .variants import (
+    AUGMENTATIONS,
+    NO_AUGMENTATION,
     DatasetSpec,
     FigureSpec,
     LossSpec,
@@ -43,10 +45,12 @@ from .variants import (
 
 __all__ = [
     "ANGULAR_MARGIN",
+    "AUGMENTATIONS",
     "CENTER_RATE",
     "CLASS_COUNTS",
     "COSINE_MARGIN",
     "FIXED",
+    "NO_AUGMENTATION",
     "SCALE",
     "SOFT_START",
     "SYMBOLS",

@@ -192,6 +192,11 @@ class RecipeSpec:
     departures: str = ""
 
 
+AUGMENTATIONS = ("shift", "rotate")
+"""The random changes of training images, in the order in which they are applied."""
+NO_AUGMENTATION = "none"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
     """What a data set is.
@@ -218,6 +223,11 @@ class DatasetSpec:
     network: str = ""
     digest: str = ""
     location: str = field(default="", compare=False)
+
+    @property
+    def augment(self) -> str:
+        """How training changes images by default; vectors of features stay as they are."""
+        return AUGMENTATIONS[0] if len(self.shape) == 3 else NO_AUGMENTATION
 
     @property
     def name(self) -> str:

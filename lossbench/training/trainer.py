@@ -18,7 +18,15 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..data import SPLIT_SEED, epoch_batches, load_splits, normalize, on_device, under_conditions
+from ..data import (
+    SPLIT_SEED,
+    augment,
+    epoch_batches,
+    load_splits,
+    normalize,
+    on_device,
+    under_conditions,
+)
 from ..errors import Interrupted, RunError, UsageError, first_line
 from ..optimizers import Optimizer
 from ..randomness import Randomness
@@ -28,13 +36,14 @@ from ..runs.model import build, load_initial, model_bytes
 from ..runs.result import RunResult, Status
 from ..runs.store import RunFolder
 from ..schedules import Schedule
-from ..specs import catalog
+from ..specs import NO_AUGMENTATION, catalog
 from .checkpoint import load_state, state_bytes
 from .device import autocast, describe_machine, resolve_device, resolve_precision
 from .evaluation import Evaluator
 from .process import Placement
 from .snapshots import SnapshotRecorder
 
+_AUGMENTED_EPOCHS = 0.75  # of the epochs; the rest fits the images as they are, which is more accurate
 _INTERRUPTED = "{} was interrupted; the same command continues it."
 RunStep = Callable[["Trainer"], None]
 """Takes one step of the trainer, usually by calling its `step`."""
@@ -61,6 +70,9 @@ class Trainer:
         splits = placement.splits or load_splits(self.config.split_spec, placement.data_dir, self.device)
         splits = under_conditions(splits, self.config.training_conditions, self.config.seed)
         self.splits = on_device(splits, self.device)
+        self.images = self.splits.train.images  # of the epoch; the same memory for all epochs
+        if self.config.augment != NO_AUGMENTATION:
+            self.images = self.images.clone()
         self.steps_per_epoch = len(self.splits.train.labels) // self.config.batch_size
         if not self.steps_per_epoch:
             raise UsageError(
@@ -99,6 +111,7 @@ class Trainer:
         self.snapshots.record(self.steps_done)
         for epoch in range(self.epoch, self.config.epochs):
             batches = self._batches(epoch)
+            self._augment(epoch)
             self.network.train()
             self.loss.train()
             began = time.perf_counter() - self.epoch_seconds
@@ -128,10 +141,9 @@ class Trainer:
 
     def step(self) -> None:
         """One step on the training images `batch_indices` (B,); on CUDA without waiting for the device."""
-        train = self.splits.train
-        pixels = train.images.index_select(0, self.batch_indices)
+        pixels = self.images.index_select(0, self.batch_indices)
         images = normalize(pixels, dataset_spec(self.config.dataset))
-        labels = train.labels.index_select(0, self.batch_indices)
+        labels = self.splits.train.labels.index_select(0, self.batch_indices)
         with self.random:
             with autocast(self.device, self.precision):
                 features = self.network(images).float()  # a network from outside may stay in bf16
@@ -178,6 +190,14 @@ class Trainer:
             classes_per_batch=self.config.classes_per_batch,
             samples_per_class=self.config.samples_per_class,
         ).to(self.device)
+
+    def _augment(self, epoch: int) -> None:
+        """Set the images of the epoch: changed ones, and at the end of training those of the data set."""
+        if self.config.augment == NO_AUGMENTATION:
+            return
+        changed = epoch < _AUGMENTED_EPOCHS * self.config.epochs
+        names = self.config.augment if changed else NO_AUGMENTATION
+        self.images.copy_(augment(self.splits.train.images, names, seed=self.config.seed, epoch=epoch))
 
     def _set_progress(self, progress: float) -> None:
         """Set what depends on the fraction of the training that is done: learning rate, soft start."""

@@ -16,6 +16,7 @@ import pytest
 from lossbench import cli
 from lossbench.__main__ import main
 from lossbench.cli import Commands
+from lossbench.specs import catalog
 
 QUICK = ["--dataset", "digits", "--epochs", "2", "--batch-size", "100", "--device", "cpu"]
 
@@ -76,6 +77,18 @@ def test_help_and_listings_do_not_import_torch(arguments):
         f"code = main({arguments!r}); assert code == 0; assert not {{'torch', 'numpy'}} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("optimizer", catalog.names("optimizers"))
+def test_training_does_not_import_the_compiler_of_torch(tmp_path, optimizer):
+    arguments = ["train", "--dataset", "digits", "--epochs", "1", "--optimizer", optimizer]
+    script = (
+        "import sys; from lossbench.__main__ import main; "
+        f"code = main({[*arguments, '--results', str(tmp_path)]!r}); assert code == 0; "
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_help_lists_every_command_with_its_own_first_sentence_and_imports_none():

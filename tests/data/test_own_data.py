@@ -56,7 +56,7 @@ def test_classes_shape_and_moments_are_found(door, place):
     spec = config.data
     assert spec is not None and len(spec.classes) == 4 and config.classes == 4
     assert spec.shape == ((64,) if door == "embeddings" else (1, 8, 8))
-    assert config.network == ("mlp" if door == "embeddings" else "compact")
+    assert config.network == ("mlp" if door == "embeddings" else "stride3")
     splits = load_splits(config.split_spec)
     values = splits.train.images.double()
     assert float(values.mean()) == pytest.approx(spec.mean[0], rel=0.05)

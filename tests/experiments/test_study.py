@@ -73,9 +73,8 @@ def test_the_first_trial_is_the_default_point(tmp_path, trained):
     assert len(lines) == 3
     assert trained[:2] == [config.default_run, config.run_config({}, 4)]
     assert len(set(trained)) == 6
-    assert (
-        found["default_value"] == found["values"][0] == pytest.approx(1 - abs(math.log10(0.8)) / 10 - 0.035)
-    )
+    distance = abs(math.log10(config.default_run.lr / 0.01))
+    assert found["default_value"] == found["values"][0] == pytest.approx(1 - distance / 10 - 0.035)
 
 
 def test_more_trials_go_on_and_fewer_show_the_same(tmp_path, trained):
@@ -177,7 +176,7 @@ def test_a_trial_is_pruned_in_the_worst_quarter_only(tmp_path):
 def test_a_poor_first_seed_spares_the_others(tmp_path, trained, monkeypatch):
     monkeypatch.setattr(study_module, "_STARTUP_TRIALS", 1)
     monkeypatch.setattr(study_module, "measure_stored", lambda run, names: {names[0]: run.config.lr})
-    found = tune_in(tmp_path, study_config(metric="nll", seeds=(0, 1, 2)), 8)
+    found = tune_in(tmp_path, study_config(metric="nll", seeds=(0, 1, 2), optimizer="adamw"), 8)
     assert found["hopeless"] > 0
     assert len(trained) == 8 * 3 - 2 * found["hopeless"]
 
@@ -258,10 +257,10 @@ def test_compare_uses_what_was_found(tmp_path, capsys, trained):
     assert json.loads(out)["conditions"].endswith(err.partition("warning: ")[2].splitlines()[0])
     for result in json.loads(out)["runs"]:
         config = Store(tmp_path).find(result["run"]).config
-        found = json.loads((tmp_path / f"tuned/digits/compact/{config.loss}.json").read_text())
+        found = json.loads((tmp_path / f"tuned/digits/stride3/{config.loss}.json").read_text())
         assert config.eval_split == "test"
         assert {name: config.value_of(name) for name in found["point"]} == found["point"]
-    path = tmp_path / "tuned/digits/compact/arcface.json"
+    path = tmp_path / "tuned/digits/stride3/arcface.json"
     text = path.read_text()
     for changed in (text[:50], text.replace('"lr"', '"lrr"'), "[]", '"\\ud800"'):
         path.write_text(changed)

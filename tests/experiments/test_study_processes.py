@@ -36,7 +36,7 @@ def undisturbed(tmp_path_factory):
 def commanded(folder):
     """What COMMAND finds in a folder, after checking what it leaves there."""
     assert main([*COMMAND.split(), "--results", str(folder)]) == 0
-    found = json.loads((folder / "tuned/digits/compact/softmax.json").read_text())
+    found = json.loads((folder / "tuned/digits/stride3/softmax.json").read_text())
     check_ended(folder, 3, found)
     return found
 

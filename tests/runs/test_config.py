@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lossbench.errors import UsageError
-from lossbench.runs.config import RUN_OPTIONS, RunConfig, Term
+from lossbench.runs.config import REQUIRED, RUN_OPTIONS, RunConfig, Term
 from lossbench.runs.config_builder import config_from_dict, feasibility_warnings, make_config
 from lossbench.runs.options import default_text
 from lossbench.specs import catalog
@@ -232,6 +232,7 @@ def test_an_id_differs_when_any_field_does() -> None:
         "val_size": [0],
         "epochs": [6],
         "batch_size": [129],
+        "augment": ["shift"],
         "lr": [0.0030000000000000005],
         "weight_decay": [0.0],
         "seed": [1],
@@ -407,7 +408,7 @@ def stored() -> dict[str, Any]:
 
 
 def test_missing_and_unknown_keys_are_refused() -> None:
-    for key in stored():
+    for key in REQUIRED:
         data = stored()
         del data[key]
         with pytest.raises(UsageError):
@@ -582,12 +583,12 @@ def test_the_defaults_of_a_config_are_those_that_its_options_declare() -> None:
             spec.epochs,
             spec.val_size,
         )
-    assert default_text(RUN_OPTIONS, RUN_OPTIONS["epochs"]) == "the data set's, 6 for mnist"
-    assert default_text(RUN_OPTIONS, RUN_OPTIONS["lr"]) == "the optimizer's, 0.008 for adamw"
+    assert default_text(RUN_OPTIONS, RUN_OPTIONS["epochs"]) == "the data set's, 4 for mnist"
+    assert default_text(RUN_OPTIONS, RUN_OPTIONS["lr"]) == "the optimizer's, 0.05 for muon"
 
 
 def test_optimizer_and_schedule_are_part_of_a_run_but_not_of_the_json_of_older_runs() -> None:
-    config = made()
+    config = made(recipe="compact")
     assert (config.optimizer, config.schedule) == ("adamw", "linear")
     assert not {"optimizer", "schedule"} & set(config.to_dict())
     assert "optimizer" in dataclasses.replace(config, optimizer="other").to_dict()

@@ -42,16 +42,16 @@ def test_any_loss_can_be_trained_by_a_recipe_that_is_named() -> None:
         make_config(recipe="papr")
 
 
-def test_the_default_recipe_is_the_defaults() -> None:
-    assert make_config(recipe="default") == make_config()
+def test_the_fast_recipe_is_the_defaults() -> None:
+    assert make_config(recipe="fast") == make_config()
 
 
-def test_the_fast_recipe_trains_a_smaller_network_for_fewer_epochs() -> None:
+def test_the_compact_recipe_trains_a_larger_network_for_more_epochs() -> None:
     for dataset in ("mnist", "digits"):
-        config, usual = make_config(recipe="fast", dataset=dataset), make_config(dataset=dataset)
-        assert (config.network, config.optimizer) == ("stride3", "muon")
-        assert config.epochs == round(usual.epochs * 2 / 3)
-    assert make_config(recipe="fast", epochs=3).epochs == 3
+        config, usual = make_config(recipe="compact", dataset=dataset), make_config(dataset=dataset)
+        assert (config.network, config.optimizer, config.augment) == ("compact", "adamw", "none")
+        assert config.epochs == round(usual.epochs * 1.5)
+    assert make_config(recipe="compact", epochs=3).epochs == 3
 
 
 @pytest.mark.parametrize("name", catalog.names("recipes"))
@@ -70,6 +70,7 @@ def test_the_recipe_is_no_part_of_the_run() -> None:
         key: value for key, value in make_config(recipe="paper").to_dict().items() if key != "terms"
     }
     written_out["eval_split"] = written_out.pop("judged_on", "test")
+    written_out.setdefault("augment", "none")  # left out of what is stored
     assert make_config(**written_out).id == make_config(recipe="paper").id
 
 
@@ -131,3 +132,9 @@ def test_explain_says_what_the_paper_trains_with(capsys) -> None:
     assert json.loads(capsys.readouterr().out)["recipe"]["network"] == "lenet++-released"
     main(["explain", "arcface", "--json"])
     assert json.loads(capsys.readouterr().out)["recipe"] is None
+
+
+def test_the_values_of_a_recipe_hold_for_any_data_set() -> None:
+    for dataset in ("mnist", "digits"):
+        config = make_config(recipe="paper", dataset=dataset)
+        assert (config.epochs, config.augment) == (23, "none")

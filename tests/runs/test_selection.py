@@ -131,9 +131,9 @@ def test_a_misspelt_name_is_an_error_with_near_matches(which):
     ("option", "value", "present"),
     [
         ("seed", 7, "0,1"),
-        ("epochs", 3, "40"),
+        ("epochs", 3, "27"),
         ("dataset", "mnist", "digits"),
-        ("network", "lenet", "compact"),
+        ("network", "lenet", "stride3"),
         ("lambda", 0.5, "0.003"),
         ("unseen", "7,8", "none"),
     ],
@@ -187,7 +187,7 @@ def test_a_sweep_over_an_option_of_training_is_found():
     sweep = [config("center", lr=lr) for lr in (0.001, 0.01, 0.1)]
     runs = stored(*sweep, config("center", lr=0.01, epochs=1))
     assert [run.config for run in shown(runs, "all", losses=("center",))][:3] == sweep
-    assert {run.config.epochs for run in shown(runs, "all", losses=("center",), over=("lr",))} == {40}
+    assert {run.config.epochs for run in shown(runs, "all", losses=("center",), over=("lr",))} == {27}
 
 
 def test_two_axes_are_found_for_a_figure_of_two():
@@ -231,7 +231,7 @@ def test_a_setting_says_nothing_about_losses_without_it():
 def test_what_differs_is_said_in_words():
     runs = stored(config("softmax", 4), config("center", 5, epochs=1, unseen="7,8"))
     name_differences(runs)
-    assert runs[0].conditions == "epochs 40 · unseen none"
+    assert runs[0].conditions == "epochs 27 · unseen none"
     assert runs[1].conditions == "epochs 1 · unseen 7, 8"
     assert all(run.seed_in_caption for run in runs)
     name_differences(runs[:1])

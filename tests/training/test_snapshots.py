@@ -132,7 +132,7 @@ def test_train_says_when_a_stored_run_has_no_snapshots(tmp_path, capsys):
     assert "snapshots" not in capsys.readouterr().err
     assert main([*command, "--snapshots", "3"]) == 0
     said = capsys.readouterr()
-    assert "is stored without snapshots; the same command with --force trains anew" in said.out + said.err
+    assert "is stored without snapshots; `lossbench" in said.out + said.err
     assert main([*command, "--snapshots", "3", "--force"]) == 0
     capsys.readouterr()
     assert main([*command, "--snapshots", "3"]) == 0

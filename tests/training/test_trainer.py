@@ -112,6 +112,22 @@ def test_optimizer_and_schedule_are_those_of_the_config(tmp_path, monkeypatch):
     assert [record.learning_rate for record in observer.records] == [config.lr, config.lr / 2]
 
 
+def test_images_change_from_epoch_to_epoch_and_are_those_of_the_data_set_at_the_end(tmp_path, monkeypatch):
+    seen, step = [], Trainer.step
+
+    def watched(trainer):
+        if trainer.batch == 0:
+            seen.append((trainer.images.clone(), trainer.splits.train.images))
+        step(trainer)
+
+    monkeypatch.setattr(Trainer, "step", watched)
+    run(small(epochs=4), tmp_path)
+    images, originals = zip(*seen, strict=True)
+    assert torch.equal(images[3], originals[3])
+    assert not any(torch.equal(images[epoch], originals[epoch]) for epoch in range(3))
+    assert not torch.equal(images[0], images[1])
+
+
 def test_a_finished_run_is_shown_and_not_trained_again(tmp_path):
     config = small()
     first = run(config, tmp_path)
@@ -227,7 +243,7 @@ def test_a_loss_that_turns_nan_late_keeps_the_epochs_before(tmp_path, monkeypatc
 
 def test_a_resume_state_has_the_entries_of_its_format(tmp_path):
     """States that earlier versions stored are continued: an entry with another name or form breaks that."""
-    config = small()
+    config = small(recipe="compact")
     with pytest.raises(Interrupted):
         run(config, tmp_path, Recorder(17))
     folder = Store(tmp_path).run(config)

@@ -9,6 +9,7 @@ SPEC = RecipeSpec(
     losses=("softmax", "center"),
     options={
         "network": "lenet++-released",
+        "augment": "none",
         "epochs": 23,
         "batch_size": 128,
         "optimizer": "sgd",

@@ -8,6 +8,7 @@ SPEC = RecipeSpec(
     source="Calefati et al., BMVC 2018; kjanjua26/Git-Loss-For-Deep-Face-Recognition, gitloss.py",
     losses=("git",),
     options={
+        "augment": "none",
         "epochs": 19,
         "batch_size": 128,
         "optimizer": "adamw",
