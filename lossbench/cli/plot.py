@@ -48,7 +48,7 @@ def plot(
 ) -> None:
     """Draw a figure of stored runs."""
     from ..reports.document import record_figure
-    from ..reports.figure_files import FORMATS, check_choice, draw
+    from ..reports.figure_files import FORMATS, check_choice, draw, figure_data
     from ..runs.store import Store
 
     spec: FigureSpec = catalog.spec("figures", figure)
@@ -64,8 +64,10 @@ def plot(
     parts = [*filter(None, described.values()), selection.label]
     default = figure_path(store, figure, runs, parts, form, shown)
     path = draw(figure, runs, output or default, style=style, **choices)
-    record_figure(store, path, figure, runs, made_by="plot", command=command_line(), choices=shown)
+    data = figure_data(figure, runs, **choices)
+    how = {"made_by": "plot", "command": command_line(), "choices": shown}
+    record_figure(store, path, figure, runs, data=data, **how)
     if json:
-        print_json({"figure": str(path), "runs": [r.name for r in runs]})
+        print_json({"figure": str(path), "runs": [r.name for r in runs], "data": data})
     else:
         print_message(f"Figure: {path}")

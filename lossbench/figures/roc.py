@@ -2,20 +2,30 @@
 
 A pair is accepted when its distance, Euclidean or cosine as the loss compares, is at most a threshold; the
 threshold runs along the curve. The axis of false accepts is logarithmic: where systems work, few are let in.
-The points are those that the metrics tar-at-far-1e-2, -3 and -4 measure.
+The dots are what the metrics tar-at-far-1e-2, -3 and -4 measure. Diamonds show what the thresholds of FAR
+1e-2 and 1e-3 on validation pairs do on this split, as tar-at-threshold-1e-2 and -3 measure it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import RunError
-from ..metrics import Roc, measure, roc
+from ..metrics import (
+    ONE_IN,
+    Roc,
+    decisions,
+    in_unit,
+    measure,
+    roc,
+    thresholds,
+    true_accept_interval,
+)
 from ..records import Embedding, MetricInput, RunView
 from ..specs import FigureSpec
 from ._layout import set_size
@@ -35,12 +45,20 @@ _RATES = np.geomspace(1e-5, 1, 241).round(8)  # the marked ones are among them
 
 class Rates(NamedTuple):
     """One line: true accept rates (S, 241) of the seeds at the false accept rates `_RATES`, NaN where there
-    are fewer than 1 / rate pairs of two classes; areas under the curve and equal error rates (S,)."""
+    are fewer than 1 / rate pairs of two classes; areas under the curve and equal error rates (S,).
+
+    At the thresholds for false accept rates of 1e-2 and 1e-3 on the validation split, NaN without one: the
+    thresholds, true and false accept rates (S, 2), and the bootstrap interval of the true ones (S, 2, 2).
+    """
 
     label: str
     accepted: np.ndarray
     area: np.ndarray
     equal_error: np.ndarray
+    threshold: np.ndarray
+    true_accepts: np.ndarray
+    false_accepts: np.ndarray
+    interval: np.ndarray
 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
@@ -51,7 +69,10 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     draw_axes(axes, [_rates(label or own[0].title, own, split) for label, own in groups.items()])
     seeds = max(map(len, groups.values()))
     over = f", mean and range of {seeds} seeds" if seeds > 1 else ""
-    axes.set_title(f"all pairs of {split} images{over}", fontsize="medium", loc="left")
+    title = f"all pairs of {split} images{over}"
+    if any("val" in run.splits for run in runs):
+        title += "\n◇ at the thresholds of FAR 1e-2 and 1e-3 on validation pairs"
+    axes.set_title(title, fontsize="medium", loc="left")
 
 
 def _rates(label: str, runs: Sequence[RunView], split: str) -> Rates:
@@ -59,15 +80,58 @@ def _rates(label: str, runs: Sequence[RunView], split: str) -> Rates:
     return Rates(label, *(np.array(column) for column in zip(*found, strict=True)))
 
 
-def _of_one(run: RunView, split: str) -> tuple[np.ndarray, float, float]:
-    part = split_of(run, split)
-    nothing = Embedding(*(array[:0] for array in part[:3]))
-    measured = MetricInput(evaluated=part, reference=nothing, classes=len(run.class_names), cosine=run.cosine)
+def _of_one(run: RunView, split: str) -> tuple[Any, ...]:
+    measured = _input(run, split)
     curve = measured.cached(roc)
     if not curve.defined:
         raise RunError(f"{run.name} has no {split} pairs of both kinds, of one class and of two.")
     numbers = measure(measured, ("roc-auc", "eer"))
-    return accepted_at(curve, _RATES), numbers["roc-auc"], numbers["eer"]
+    line = accepted_at(curve, _RATES), numbers["roc-auc"], numbers["eer"]
+    if measured.validation is None:
+        return (*line, *np.full((3, len(ONE_IN)), np.nan), np.full((2, len(ONE_IN)), np.nan))
+    limits = in_unit(measured.cached(thresholds).common, run.cosine)
+    return (*line, limits, *measured.cached(decisions), true_accept_interval(measured))
+
+
+def _input(run: RunView, split: str) -> MetricInput:
+    part = split_of(run, split)
+    return MetricInput(
+        evaluated=part,
+        reference=Embedding(*(array[:0] for array in part[:3])),
+        validation=run.splits.get("val"),
+        classes=len(run.class_names),
+        cosine=run.cosine,
+    )
+
+
+def data(runs: Sequence[RunView], *, split: str) -> list[dict[str, Any]]:
+    """Of each run the thresholds for false accept rates of 1e-2 and 1e-3 on validation pairs, for all classes
+    and for each, and what the former do on test images and on unseen classes; nothing without validation."""
+    return [_threshold_data(run, split) for run in runs if "val" in run.splits]
+
+
+def _threshold_data(run: RunView, split: str) -> dict[str, Any]:
+    parts = {
+        name: _input(run, name) for name in dict.fromkeys((split, "test", "unseen")) if name in run.splits
+    }
+    found = parts[split].cached(thresholds)
+    names = [run.class_names[label] for label in np.unique(run.splits["val"].labels)]
+    applied = {name: (part.cached(decisions), true_accept_interval(part)) for name, part in parts.items()}
+    by_class = in_unit(found.by_class, run.cosine)
+    rows = []
+    for number, (one_in, common) in enumerate(zip(ONE_IN, in_unit(found.common, run.cosine), strict=True)):
+        splits = {
+            name: {
+                "true_accept_rate": float(done.true_accepts[number]),
+                "interval": interval[:, number].tolist(),
+                "false_accept_rate": float(done.false_accepts[number]),
+            }
+            for name, (done, interval) in applied.items()
+        }
+        classes = dict(zip(names, by_class[:, number].tolist(), strict=True))
+        row = {"false_accept_rate": 1 / one_in, "threshold": float(common), "by_class": classes}
+        rows.append(row | {"splits": splits})
+    return {"run": run.name, "compared_by": "cosine" if run.cosine else "distance", "thresholds": rows}
 
 
 def accepted_at(curve: Roc, rates: np.ndarray) -> np.ndarray:
@@ -93,6 +157,7 @@ def draw_axes(axes: Axes, lines: Sequence[Rates]) -> None:
             _RATES[marked], mean[marked], s=22, color=tint, edgecolors=ground(), linewidths=0.8, zorder=4,
             gid=f"marks-{number}",
         )  # fmt: skip
+        _draw_thresholds(axes, line, tint, number)
     axes.set_xscale("log")
     axes.set_xlim(_RATES[0], 1)
     axes.set_ylim(0, 1.02)
@@ -102,5 +167,19 @@ def draw_axes(axes: Axes, lines: Sequence[Rates]) -> None:
     axes.legend(fontsize="small", frameon=True, facecolor=ground(), edgecolor="none")
 
 
+def _draw_thresholds(axes: Axes, line: Rates, tint: str, number: int) -> None:
+    x, y = line.false_accepts.mean(axis=0), line.true_accepts.mean(axis=0)
+    # of several seeds the band shows the range
+    bars = np.abs(line.interval[0] - y) if len(line.interval) == 1 else None
+    points, *_ = axes.errorbar(
+        x, y, yerr=bars, fmt="D", capsize=2, linewidth=1, zorder=5, color=tint, markerfacecolor=ground()
+    )
+    points.set(markersize=5, gid=f"thresholds-{number}")
+
+
 def _words(line: Rates) -> str:
-    return f"{line.label}\nAUC {line.area.mean():.4f}, EER {100 * line.equal_error.mean():.2f} %"
+    text = f"{line.label}\nAUC {line.area.mean():.4f}, EER {100 * line.equal_error.mean():.2f} %"
+    if np.isnan(line.threshold).any():
+        return text
+    limit, true = line.threshold.mean(axis=0)[-1], line.true_accepts.mean(axis=0)[-1]
+    return f"{text}\n◇ TAR {100 * true:.1f} % at {limit:.5g}"

@@ -2,7 +2,21 @@
 
 from ._measure import measure
 from ._probabilities import probabilities
+from ._thresholds import ONE_IN, decisions, in_unit, thresholds, true_accept_interval
 from ._vectors import angles, class_means, unit
 from ._verification import Roc, roc
 
-__all__ = ["Roc", "angles", "class_means", "measure", "probabilities", "roc", "unit"]
+__all__ = [
+    "ONE_IN",
+    "Roc",
+    "angles",
+    "class_means",
+    "decisions",
+    "in_unit",
+    "measure",
+    "probabilities",
+    "roc",
+    "thresholds",
+    "true_accept_interval",
+    "unit",
+]

@@ -88,7 +88,7 @@ class Document:
     """What a command found, and how.
 
     kind: the name of the command; command: as it was typed. conditions: sentences on data, network, schedule
-    and machine. metrics: those that the user named.
+    and machine. metrics: those that the user named. data: numbers that a figure shows, of each run.
     """
 
     kind: str
@@ -99,6 +99,7 @@ class Document:
     settings: Sequence[SettingRow] = ()
     against: Sequence[ComparisonRow] = ()
     files: Sequence[WrittenFile] = ()
+    data: Sequence[Mapping[str, Any]] = ()
 
     def to_dict(self) -> dict[str, object]:
         """Plain data for JSON; `from_dict` gives the same document back."""
@@ -130,6 +131,7 @@ class Document:
             settings=[_setting_row(row) for row in data["settings"]],
             against=[_comparison_row(row) for row in data["against"]],
             files=[_written_file(file) for file in data["files"]],
+            data=data.get("data", ()),
         )
 
 
@@ -159,12 +161,13 @@ def record_figure(
     command: str,
     title: str = "",
     choices: str = "",
+    data: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write the document of a file that the command `made_by` drew; none for a path outside the results."""
     with contextlib.suppress(ValueError):
         file = written_file(store, path, kind, runs, choices)
         title = title or comparison_title([run.config for run in runs])
-        document = Document(kind=made_by, title=title, command=command, files=[file])
+        document = Document(kind=made_by, title=title, command=command, files=[file], data=data)
         target = store.figures / f"{path.name}.json"
         check_document(target)
         write_atomically(target, to_json(document.to_dict()).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import io
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -58,6 +59,13 @@ def compose_figure(name: str, runs: Sequence[StoredRun], **choices: str | None) 
         raise UsageError(f"`{name}` is drawn from {spec.drawn_from}, by the command that makes them.")
     function = catalog.load("figures", name)
     return lambda figure: function(figure, runs, **checked)
+
+
+def figure_data(name: str, runs: Sequence[StoredRun], **choices: str | None) -> Sequence[Mapping[str, Any]]:
+    """The numbers behind a figure of this name, where its file has a function `data` beside `draw_figure`."""
+    checked = _check_choices(name, catalog.spec("figures", name), choices)
+    function = getattr(inspect.getmodule(catalog.load("figures", name)), "data", None)
+    return function(runs, **checked) if function else []
 
 
 def compose_forest(rows: Sequence[ComparisonRow]) -> Compose:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
@@ -52,6 +54,38 @@ def test_marks_and_legend_are_what_the_metrics_measure(cosine):
     assert text == f"Center\nAUC {metric('roc-auc', run):.4f}, EER {100 * metric('eer', run):.2f} %"
 
 
+@pytest.mark.parametrize("cosine", [False, True])
+def test_thresholds_of_the_validation_split(cosine):
+    """Diamonds, words and data are what the metrics measure; the bars hold the diamonds."""
+    run = view(cosine=cosine)
+    run.splits |= {"val": embedding(250, noise=2.0, seed=9), "unseen": embedding(100, noise=5.0, seed=8)}
+    given = measured(run), measured(run, "unseen")
+    given = [dataclasses.replace(each, validation=run.splits["val"], _cache={}) for each in given]
+
+    def numbers(name, of=given[0]):
+        return [catalog.load("metrics", f"{name}-{rate}")(of) for rate in ("1e-2", "1e-3")]
+
+    axes = draw_figure([run])
+    x, y = found(axes, "thresholds-0").get_data()
+    assert (x.tolist(), y.tolist()) == (numbers("far-at-threshold"), numbers("tar-at-threshold"))
+    (text,) = (text.get_text() for text in axes.get_legend().get_texts())
+    assert text.endswith(f"TAR {100 * y[1]:.1f} % at {numbers('threshold-at-far')[1]:.5g}")
+    assert "validation pairs" in axes.get_title("left")
+    (line,) = roc.data([run], split="test")
+    assert (line["run"], line["compared_by"]) == (run.name, "cosine" if cosine else "distance")
+    for number, row in enumerate(line["thresholds"]):
+        assert row["threshold"] == numbers("threshold-at-far")[number]
+        limits = row["by_class"].values()
+        assert max(limits) - min(limits) == pytest.approx(numbers("threshold-range")[number])
+        for split, of in zip(("test", "unseen"), given, strict=True):
+            applied = row["splits"][split]
+            assert applied["false_accept_rate"] == numbers("far-at-threshold", of)[number]
+            assert applied["true_accept_rate"] == numbers("tar-at-threshold", of)[number]
+            low, high = applied["interval"]
+            assert low <= applied["true_accept_rate"] <= high
+    assert roc.data([view()], split="test") == []
+
+
 def test_cosine_and_distance_are_different_curves():
     curves = [found(draw_figure([view(cosine=cosine)]), "rates-0").get_ydata() for cosine in (False, True)]
     assert np.nanmax(np.abs(curves[0] - curves[1])) > 0.02
@@ -84,7 +118,7 @@ def test_error_rates_equal_the_metrics_exactly_also_with_ties(noise):
     equal_error = float(np.interp(0, false + own - 1, false))
     assert metric("eer", run) == pytest.approx(equal_error, abs=1e-12)
     assert metric("roc-auc", run) == pytest.approx(area, abs=1e-12)
-    _, *numbers = roc._of_one(run, "test")
+    _, *numbers = roc._of_one(run, "test")[:3]
     assert numbers == [metric("roc-auc", run), metric("eer", run)]
 
 
