@@ -247,3 +247,31 @@ def test_image_size_brings_images_to_one_size(place):
     assert config.id != make_config(dataset=str(place / "mixed"), image_size=13).id
     with pytest.raises(UsageError, match="--image-size"):
         make_config(dataset="digits", image_size=8)
+
+
+def test_features_reach_python_and_the_exported_network_as_they_are(place, capsys):
+    import lossbench
+    from lossbench.runs.stored_run import StoredRun
+
+    found = lossbench.train(
+        dataset=make("embeddings", place), epochs=1, network="mlp", precision="fp32", progress=False
+    )
+    given = found.images["test"]
+    assert given.shape == (144, 64) and given.dtype == np.float32
+    np.testing.assert_allclose(found.network(given).detach().numpy(), found.features["test"], atol=1e-5)
+    pictures = StoredRun(Store(place / "results").all()[0][0]).images("test")
+    assert pictures.shape == (144, 1, 8, 8) and pictures.dtype == np.uint8
+    assert pictures.std() > 20
+
+
+@pytest.mark.parametrize("door", ["npz", "folder"])
+def test_tuning_and_animation(door, place, capsys):
+    dataset = make(door, place)
+    train(dataset, capsys, "--snapshots", "3")
+    assert main(["animate", "--output", "a.gif"]) == 0
+    command = ["tune", "--loss", "center", "--trials", "2", "--dataset", dataset, *OPTIONS]
+    assert main(command) == 0
+    assert (
+        main(["compare", "--losses", "center", "--tuned", "--seeds", "1", "--dataset", dataset, *OPTIONS])
+        == 0
+    )
