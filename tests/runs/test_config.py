@@ -629,3 +629,21 @@ def test_a_batch_of_one_is_a_sentence_where_the_network_has_batch_norm() -> None
         made("softmax", network="compact", batch_size=1)
     assert made("softmax", network="compact", batch_size=2).batch_size == 2
     assert made("softmax", network="lenet", batch_size=1).batch_size == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "subtitle"),
+    [
+        ({"loss": "arcface"}, "m = 0.3, s = 16"),
+        (
+            {"loss": "arcface", "settings": {"scale": 20.5, "easy_margin": True}},
+            "easy_margin = true, m = 0.3, s = 20.5",
+        ),
+        ({"loss": "triplet", "settings": {"mining": "hard"}}, "m = 1, mining = hard"),
+        ({"loss": "center", "lam": 1e-5}, "λ = 1e-05, α = 0.5"),
+        ({"loss": "0.5*softmax"}, "λ = 0.5"),
+        ({"loss": "subcenter-arcface", "settings": {"subcenters": 4}}, "m = 0.3, s = 16, subcenters = 4"),
+    ],
+)
+def test_settings_are_written_in_the_letters_of_the_papers(options: dict[str, Any], subtitle: str) -> None:
+    assert make_config(**options).subtitle == subtitle
