@@ -1,0 +1,70 @@
+"""The display of runs in progress: how much time is left, and which lines a log gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lossbench.cli import _output
+from lossbench.cli._output import RunDisplay, duration_text
+from tests.figures.views import epoch_records
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that the display believes; on a terminal."""
+    now = [1000.0]
+    monkeypatch.setattr(_output.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(_output, "_is_live", lambda: True)
+    return now
+
+
+def test_the_time_left_is_the_estimate_and_then_measured(clock: list[float]) -> None:
+    display = RunDisplay(4, seconds=100.0)
+    assert display.seconds_left() == 100  # nothing has begun
+    display.finished_run("stored-0123456789", "stored")
+    display.started("a", 4, 10, 0)
+    clock[0] += 10
+    assert display.seconds_left() == 90  # no step is over
+    display.stepped("a", 20)
+    assert display.seconds_left() == pytest.approx(10 * 2.5 / 0.5)  # half a run of three took 10 s
+    display.finished_run("a", "done")
+    clock[0] += 10
+    assert display.seconds_left() == pytest.approx(20 * 2 / 1)
+    display.started("b", 4, 10, 20)  # half of it was trained before
+    display.stepped("b", 30)
+    assert display.seconds_left() == pytest.approx(20 * 1.25 / 1.25)
+    display.finished_run("b", "interrupted", ended=False)
+    display.started("c", 4, 10, 0)
+    display.finished_run("c", "done")
+    assert display.seconds_left() == pytest.approx(20 * 0.25 / 2.25)
+
+
+def test_the_time_left_is_unknown_without_an_estimate_or_a_number_of_runs(clock: list[float]) -> None:
+    assert RunDisplay(2).seconds_left() is None
+    assert RunDisplay(0, seconds=10.0).seconds_left() is None
+    display = RunDisplay(1, seconds=5.0)
+    display.started("a", 1, 10, 0)
+    clock[0] += 60
+    assert display.seconds_left() == 0  # never below
+
+
+@pytest.mark.parametrize(
+    ("runs", "epochs", "shown"), [(1, 3, [1, 2, 3]), (30, 4, []), (10, 4, [2, 4]), (3, 1, [1]), (0, 2, [])]
+)
+def test_about_twenty_epochs_have_a_line_in_a_log(
+    runs: int, epochs: int, shown: list[int], capsys: Any
+) -> None:
+    display = RunDisplay(runs)
+    display.started("a", epochs, 10, 0)
+    for record in epoch_records(epochs):
+        display.finished_epoch("a", record)
+    lines = capsys.readouterr().err.splitlines()
+    assert [int(line.split()[2].partition("/")[0]) for line in lines] == shown
+    assert all("loss " in line and "images/s" in line for line in lines)
+
+
+def test_durations_in_words() -> None:
+    seconds = [0.4, 99, 100, 5999, 6000, 9000]
+    assert [duration_text(each) for each in seconds] == ["0 s", "99 s", "2 min", "100 min", "1.7 h", "2.5 h"]
