@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import pytest
@@ -43,6 +44,19 @@ def test_no_command_opens_a_connection(tmp_path, monkeypatch, attempts):
     ):
         assert main(command) == 0, command
     assert attempts == []
+
+
+def test_reproductions_without_their_data_are_left_out_of_all(tmp_path, capsys):
+    """What follows from the losses alone needs none, and has its page."""
+    command = ["reproduce", "all", "--data-dir", str(tmp_path), "--results", str(tmp_path), "--json"]
+    assert main(command) == 1
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert [each["name"] for each in document["reproductions"]] == ["arcface-fig-4b"]
+    assert document["reproductions"][0]["verdict"] == "reproduced"
+    assert document["status"] == "failed"
+    assert "center-fig-3 is left out: MNIST" in captured.err
+    assert (tmp_path / "reproductions" / "arcface-fig-4b.md").exists()
 
 
 def test_a_missing_data_set_is_the_one_thing_that_is_downloaded(tmp_path, attempts):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ..errors import ForeignFile, LossbenchError, RunError
+from ..errors import DataError, ForeignFile, LossbenchError, RunError
 from ..files import read_json
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
@@ -53,6 +53,13 @@ def reproduce(
     names = catalog.names("reproductions") if name == "all" else (name,)
     specs: dict[str, Reproduction] = {each: catalog.spec("reproductions", each) for each in names}
     configs = {each: spec.configs(quick=quick) for each, spec in specs.items()}
+    problems = list[str]()
+    if name == "all":
+        with_runs = {each: groups for each, groups in configs.items() if specs[each].trained}
+        missing = _without_data(with_runs, request.data_dir)
+        problems += (f"{each} is left out: {reason}" for each, reason in missing.items())
+        specs = {each: spec for each, spec in specs.items() if each not in missing}
+        configs = {each: groups for each, groups in configs.items() if each not in missing}
     trained = [
         config
         for each, groups in configs.items()
@@ -64,7 +71,7 @@ def reproduce(
         rules = (f"- {check.rule}" for check in specs[name].checks)
         print_message("\n".join([specs[name].question, *rules]))
     outcomes = run_configs(list(dict.fromkeys(trained)), request, storage, jobs=jobs or 0) if trained else []
-    documents, problems = [], list[str]()
+    documents = []
     for each, spec in specs.items():
         document, failures = _judge(store, each, spec, configs[each], outcomes, quick, request.data_dir)
         documents.append(document)
@@ -82,6 +89,27 @@ def reproduce(
         raise
     if json:
         print_json(found | {"status": Status.DONE.value})
+
+
+def _without_data(
+    configs: Mapping[str, Mapping[str, Sequence[RunConfig]]], data_dir: Path | None
+) -> dict[str, str]:
+    """Why the data set of a reproduction is not there, by its name; it may be fetched for that."""
+    from ..data import load_splits
+
+    reasons: dict[str, str] = {}
+    by_dataset: dict[str, str] = {}
+    for name, groups in configs.items():
+        config = next(iter(groups.values()))[0]
+        if config.dataset not in by_dataset:
+            by_dataset[config.dataset] = ""
+            try:
+                load_splits(config.split_spec, data_dir)
+            except DataError as error:
+                by_dataset[config.dataset] = str(error)
+        if by_dataset[config.dataset]:
+            reasons[name] = by_dataset[config.dataset]
+    return reasons
 
 
 def _list(store: Store, *, json: bool) -> None:

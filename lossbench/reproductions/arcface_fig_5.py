@@ -20,7 +20,7 @@ SPEC = Reproduction(
         "ArcFace": {"loss": "arcface", "margin": 0.5},
     },
     common={"unseen": "0-3,5-8", **FAST},
-    figures=(Drawn("regions"),),
+    figures=(Drawn("regions", {"split": "train"}),),
     checks=(
         greater("angular-spread", "normalised softmax", than="CosFace"),
         greater("angular-spread", "normalised softmax", than="ArcFace"),

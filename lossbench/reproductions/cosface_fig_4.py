@@ -15,7 +15,7 @@ SPEC = Reproduction(
     runs={"softmax": {"loss": "softmax"}}
     | {f"m = {margin}": {"loss": "cosface", "margin": margin} for margin in (0.0, 0.1, 0.2)},
     common={"unseen": "8,9", **FAST},
-    figures=(Drawn("features", {"view": "normalized"}), Drawn("ring")),
+    figures=(Drawn("features", {"view": "normalized", "split": "train"}), Drawn("ring")),
     checks=(
         greater("angular-spread", "softmax", than="m = 0.2"),
         trend("angular-spread", ["m = 0.0", "m = 0.1", "m = 0.2"], rising=False),

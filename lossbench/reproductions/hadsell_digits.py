@@ -14,7 +14,7 @@ SPEC = Reproduction(
     recipe=f"Margin 1, all pairs of balanced batches. {FAST_RECIPE}",
     runs={"contrastive": {"loss": "contrastive", "margin": 1.0}},
     common={"unseen": "0-3,5-8", **FAST},
-    figures=(Drawn("features"),),
+    figures=(Drawn("features", {"split": "train"}),),
     checks=(
         within("nn-accuracy", "contrastive", 0.97),
         within("gap", "contrastive", 0.5, 2),
