@@ -4,9 +4,9 @@ The functions here do what the commands of the same names do, with the same stor
 not trained again, an interrupted one is continued. Importing this package loads nothing; a function imports
 what it needs when it is called.
 
-Keyword arguments of `train`, `compare`, `sweep` and `runs` are the options of the command line with `_` for
-`-`, such as `dataset`, `network`, `feature_dim`, `epochs`, `batch_size`, `lr`, `seed`, `unseen`, `alpha`,
-`margin`, `scale`, `device`, `data_dir` and `threads`; `lam` is `--lambda`. docs/options.md lists them.
+Keyword arguments of `train`, `compare`, `sweep`, `tune` and `runs` are the options of the command line, with
+`_` for `-`, such as `dataset`, `network`, `feature_dim`, `epochs`, `batch_size`, `lr`, `seed`, `unseen`,
+`alpha`, `margin`, `scale`, `device`, `data_dir` and `threads`; `lam` is `--lambda`. docs/options.md has all.
 Unknown options and wrong values raise `UsageError`, which is a `ValueError`. All errors of lossbench are
 `lossbench.errors.LossbenchError`.
 """
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
+    from .experiments.tuning_result import TuningResult
     from .losses import Explanation
     from .reports.animation import Animation
     from .reports.experiment import Comparison, Sweep
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     Loss: TypeAlias = str | type[nn.Module]
 
 __version__ = "0.1.0"
-__all__ = ["animate", "compare", "explain", "export", "load", "plot", "runs", "sweep", "train"]
+__all__ = ["animate", "compare", "explain", "export", "load", "plot", "runs", "sweep", "train", "tune"]
 
 
 def train(
@@ -234,6 +235,66 @@ def sweep(
         )
     check_outcomes(found.outcomes)
     return found
+
+
+def tune(
+    loss: Loss,
+    *,
+    trials: int = 30,
+    metric: str = "val_accuracy",
+    seeds: int | str | Iterable[int] = (1000, 1001),
+    jobs: int | None = None,
+    settings: Mapping[str, Value] | None = None,
+    results: Path = "results",
+    progress: bool = True,
+    **options: Any,
+) -> TuningResult:
+    """Search the settings and the learning rate of a loss on the validation split.
+
+    The same call goes on where it was stopped, as the command does, also in several processes at once.
+
+    Parameters
+    ----------
+    loss : str or class
+        As in `train`.
+    trials : int
+        Trials; give every loss the same number.
+    metric : str
+        The objective, measured on the validation split.
+    seeds : int, iterable of int, or str
+        Seeds over which the objective is averaged. Compare with other ones afterwards.
+    jobs : int, optional
+        Trials at the same time, on a CPU thread each; 0 is as many as fit. By default 1.
+    settings, results, progress, **options
+        As in `train`; what is given here is not searched.
+
+    Returns
+    -------
+    TuningResult
+        With `point`, the best settings, `value` there and `default_value`. ``compare(..., tuned=True)`` uses
+        them.
+
+    Raises
+    ------
+    UsageError
+        Without the extra `tune`, where nothing is left to search, or as in `train`.
+    RunError
+        Where all trials diverged, or files cannot be written.
+    DataError, Interrupted
+        As in `train`.
+    """
+    from .cli._python import loss_name, python_request, running, seeds_of
+    from .cli._training import without_workers
+    from .cli.tune import _objective, _tune
+    from .experiments.search_space import StudyConfig
+    from .runs.store import Store
+
+    request, storage = python_request(options, settings, results, several_runs=True)
+    config = StudyConfig(loss_name(loss), request.point, seeds_of(seeds), _objective(metric))
+    if "__main__:" in config.loss:
+        jobs = without_workers(jobs, request)
+    with running(progress):
+        return _tune(request, config, Store(storage.results), trials, jobs)
 
 
 def load(run: Path, *, results: Path = "results", data_dir: Path | None = None) -> Run:

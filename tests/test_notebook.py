@@ -112,7 +112,7 @@ def test_an_interrupted_cell_saves(cells):
 
 def test_a_class_of_a_cell_trains_and_is_known_by_its_code(cells):
     assert "__main__:Own" in cells["own"]["text/plain"]
-    assert "put the class of your loss into a module" in cells["workers"]["text/plain"]
+    assert "put your class into a module" in cells["workers"]["text/plain"]
     assert "The code of __main__:Own has changed" in cells["changed"]["text/plain"]
 
 

@@ -18,9 +18,10 @@ from matplotlib.figure import Figure
 import lossbench
 from lossbench.__main__ import main
 from lossbench.cli import COMMANDS
+from lossbench.cli._options import OPTIONS_OF_RUN
 from lossbench.errors import Interrupted, LossbenchError, RunError, UsageError
 from lossbench.losses import Center, WeightedSum
-from lossbench.runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
+from lossbench.runs.config import LOSS_OPTIONS, RUN_OPTIONS
 
 QUICK: dict[str, Any] = {
     "dataset": "digits",
@@ -56,6 +57,18 @@ class Own(torch.nn.Module):
 
     def forward(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return self.factor * torch.nn.functional.cross_entropy(self.logits(features), labels)
+
+
+class Flat(torch.nn.Module):
+    """A network of a user."""
+
+    def __init__(self, input_shape: tuple[int, ...], feature_dim: int) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(input_shape[0] * input_shape[1] * input_shape[2], feature_dim)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.linear(images.flatten(1))
+        return features
 
 
 class Broken(Own):
@@ -142,15 +155,17 @@ def test_every_option_of_a_run_is_an_argument(tmp_path, monkeypatch):
         **{"batch_size": 50, "optimizer": "sgd", "lr": 0.1, "weight_decay": 0.01, "momentum": 0.5},
         **{"nesterov": False, "lr_scale": "loss=2", "schedule": "step", "warmup": 0.1, "decay": 0.3},
         **{"milestones": [0.5, 0.75], "seed": 3, "precision": "fp32", "sampler": "balanced"},
-        **{"classes_per_batch": 5, "samples_per_class": 4, "unseen": [7, 8, 9], "recipe": "default"},
+        **{"classes_per_batch": 5, "samples_per_class": 4, "unseen": [7, 8, 9], "recipe": "fast"},
+        **{"train_size": 300, "imbalance": 2.0, "label_noise": 0.1, "noise_kind": "pair"},
         **{"lam": 0.01, "alpha": 0.3},
     }
     of_run = {name for name, option in RUN_OPTIONS.items() if option.on_command_line}
-    assert of_run | {"lam", "alpha", RECIPE_OPTION.name} == set(given)
+    assert {*of_run, "lam", *(LOSS_OPTIONS.keys() - {"lambda"}), "recipe"} == OPTIONS_OF_RUN.keys()
+    assert given.keys() <= OPTIONS_OF_RUN.keys()
     lossbench.train("center", results=tmp_path, **given)
     (config,) = configs
     expected = {**given, "milestones": (0.5, 0.75), "unseen": (7, 8, 9), "batch_size": 20}
-    for name in of_run:
+    for name in of_run & given.keys():
         assert getattr(config, name) == expected[name], name
     assert config.value_of("lambda") == 0.01
     assert config.value_of("alpha") == 0.3
@@ -243,6 +258,21 @@ def test_the_modules_of_a_run_have_its_weights(run):
     labels = torch.from_numpy(run.labels["test"])
     run.loss(run.network(images), labels).backward()  # though it was loaded in inference mode
     assert run.loss.losses[0].weight.grad.abs().sum() > 0
+
+
+def test_networks_data_and_first_weights_of_a_user(tmp_path, run):
+    """A class, a path and a run instead of their names."""
+    data = np.random.default_rng(0).integers(0, 255, (60, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "data.npz", images=data, labels=np.arange(60) % 3)
+    options = {**QUICK, "dataset": tmp_path / "data.npz", "batch_size": 10}
+    first = lossbench.train("softmax", network=Flat, results=tmp_path / "results", **options)
+    assert first.config.network == f"{__name__}:Flat"
+    assert first.images["test"].shape[1:] == (1, 8, 8)
+    assert first.network(first.images["test"]).shape == (len(first.labels["test"]), 2)
+    again = lossbench.train("center", network=Flat, init=first, results=tmp_path / "results", **options)
+    assert again.config.init.startswith(first.name)
+    (found,) = lossbench.runs(network=Flat, loss="center", results=tmp_path / "results")
+    assert found.name == again.name
 
 
 def test_classes_kept_out_of_training_keep_their_numbers(tmp_path):
@@ -370,6 +400,18 @@ def test_explain_is_the_explanation():
     assert explanation.curve is not None
 
 
+def test_tune_goes_on_and_gives_what_compare_takes(tmp_path):
+    fixed = {"lr": 0.005, "lam": 0.01, "results": tmp_path, "progress": False}
+    found = lossbench.tune("center", trials=1, seeds=5, **fixed, **QUICK)
+    assert (found.trials, set(found.point)) == (1, {"lr", "lambda", "center.alpha"})
+    again = lossbench.tune("center", trials=2, seeds=[5], **fixed, **QUICK)
+    assert (again.trials, again.values[0]) == (2, found.value)
+    compared = lossbench.compare(["center"], tuned=True, results=tmp_path, seeds=6, **QUICK)
+    assert compared.runs[0].config.lr == 0.005
+    with pytest.raises(UsageError, match="never looks at the test split"):
+        lossbench.tune("center", metric="test_accuracy", **fixed, **QUICK)
+
+
 # Own losses, failures, interruption
 
 
@@ -495,5 +537,5 @@ def test_a_script_without_a_guard_trains_in_workers(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[:4] == ["begins", "2 runs", "__main__:Own", "2"], done.stdout
-    assert "put the class of your loss into a module" in lines[4]
+    assert "put your class into a module" in lines[4]
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 5

@@ -36,8 +36,8 @@ def python_request(
     options: Mapping[str, Any],
     settings: Mapping[str, Any] | None,
     results: PathLike,
-    force: bool,
-    snapshots: int,
+    force: bool = False,
+    snapshots: int = 0,
     tensorboard: bool = False,
     *,
     several_runs: bool = False,
@@ -160,7 +160,14 @@ def _checked(options: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
 
 
 def _plain(value: Any) -> Any:
-    """Arrays and their numbers as lists and numbers of Python; the rest as it is."""
+    """Arrays and their numbers as lists and numbers of Python, a path as text, a run or a class of a network
+    by its name; the rest as it is."""
+    if isinstance(value, Run):
+        return value.name
+    if isinstance(value, type):
+        return catalog.name_of(value, "networks")
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     return value.tolist() if hasattr(value, "tolist") else value
 
 

@@ -41,8 +41,9 @@ def run_configs(
     """
     for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
         print_warning(warning)
-    if any(term.name.startswith("__main__:") for config in configs for term in config.terms):
-        jobs = _without_workers(jobs, request)
+    names = {name for config in configs for name in (config.network, *(t.name for t in config.terms))}
+    if any(name.startswith("__main__:") for name in names):
+        jobs = without_workers(jobs, request)
     store = Store(storage.results)
     warn_without_snapshots([store.run(config) for config in configs], storage)
     placement = request.placement._replace(snapshots=storage.snapshots)
@@ -89,12 +90,12 @@ def run_configs(
     return [outcomes[config] for config in configs]
 
 
-def _without_workers(jobs: int | None, request: Request) -> int:
-    """One run at a time, in this process: a worker does not import the script or notebook of a loss."""
+def without_workers(jobs: int | None, request: Request) -> int:
+    """One run at a time, in this process: a worker does not import the script or notebook of a class."""
     if (jobs or 1) > 1 or request.engine.name != "local":
         raise UsageError(
-            "Workers import neither a script nor a notebook: put the class of your loss into a module of its "
-            "own, or train with jobs=1."
+            "Workers import neither a script nor a notebook: put your class into a module of its own, or "
+            "train with jobs=1."
         )
     return 1
 

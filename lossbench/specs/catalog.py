@@ -89,18 +89,18 @@ def _aliases() -> dict[str, str]:
     return {alias: name for name in names("losses") for alias in spec("losses", name).aliases}
 
 
-def name_of(loss_class: type) -> str:
-    """The name of a loss by its class: that of the catalogue, else `module:Class`.
+def name_of(entry: type, kind: Literal["losses", "networks"] = "losses") -> str:
+    """The name of a loss or network by its class: that of the catalogue, else `module:Class`.
 
     Raises UsageError for a class that cannot be found by its name, such as one inside of a function.
     """
-    if by_class_name("losses").get(loss_class.__name__) and loss_class.__module__.startswith("lossbench."):
-        return by_class_name("losses")[loss_class.__name__]
-    name = f"{loss_class.__module__}:{loss_class.__qualname__}"
-    module = sys.modules.get(loss_class.__module__)
-    if getattr(module, loss_class.__qualname__, None) is not loss_class:
+    own = by_class_name(kind).get(entry.__name__)
+    if own and entry.__module__.startswith("lossbench."):
+        return own
+    name = f"{entry.__module__}:{entry.__qualname__}"
+    if getattr(sys.modules.get(entry.__module__), entry.__qualname__, None) is not entry:
         raise UsageError(f"{name} cannot be imported by its name; define the class at the top of a module.")
-    if inspect.unwrap(external.find(name)[0]) is not loss_class:  # a cell of a notebook defined it anew
+    if inspect.unwrap(external.find(name, kind)[0]) is not entry:  # a cell of a notebook defined it anew
         for cache in (external.find, spec, load):
             cache.cache_clear()
     return name
