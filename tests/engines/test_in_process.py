@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from lossbench.data._batches import epoch_batches
-from lossbench.engines.in_process import GroupExecutor
+from lossbench.engines.in_process import GroupExecutor, outcome_of_error
 from lossbench.engines.scheduler import ProgressMonitor, Scheduler
 from lossbench.records import Silent
+from lossbench.runs.result import Status
 from lossbench.runs.store import RunFolder, Store
 from lossbench.specs import catalog
 from lossbench.training.cuda_graph import StepGraph
@@ -169,3 +170,11 @@ def test_recorded_steps_are_those_that_are_taken_one_by_one(name, tmp_path):
         return torch.stack([member.loss_sums for member in members]).cpu()
 
     torch.testing.assert_close(trained(True), trained(False), rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_that_failed_before_it_began_has_a_log(tmp_path):
+    folder = Store(tmp_path).run(small("softmax"))
+    outcome = outcome_of_error(folder, ValueError("no such thing"))
+    assert (outcome.status, outcome.config) == (Status.FAILED, folder.config)
+    assert outcome.message == f"ValueError: no such thing (see {folder.path / 'log.txt'})"
+    assert "ValueError: no such thing" in (folder.path / "log.txt").read_text()

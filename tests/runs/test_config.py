@@ -647,3 +647,9 @@ def test_a_batch_of_one_is_a_sentence_where_the_network_has_batch_norm() -> None
 )
 def test_settings_are_written_in_the_letters_of_the_papers(options: dict[str, Any], subtitle: str) -> None:
     assert make_config(**options).subtitle == subtitle
+
+
+def test_rates_of_the_network_and_of_the_loss() -> None:
+    assert make_config(loss="center").lr_scales == {"network": 1.0, "loss": 1.0}
+    assert make_config(loss="center", lr_scale="loss=10").lr_scales == {"network": 1.0, "loss": 10.0}
+    assert make_config(loss="center", lr_scale="network=0.5").lr_scales == {"network": 0.5, "loss": 1.0}

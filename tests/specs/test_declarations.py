@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lossbench.runs.config_builder import feasibility_warnings, make_config
-from lossbench.specs import catalog
+from lossbench.specs import HyperParameter, catalog
 
 LOWER_IS_BETTER = {
     *("angular-spread", "angular-spread-gap", "collapse", "davies-bouldin", "ece", "eer", "nll", "spread"),
@@ -40,6 +40,39 @@ SWEPT = {
     "softmax": set(),
     "supcon": {"temperature"},
     "triplet": {"margin"},
+}
+
+BOUNDS = {
+    "[0, ∞)": "base h inter intra l2 lam lambda_g lambda_min margin power push repulsion sigma squares tau",
+    "(0, ∞)": "beta boundary delta factor gamma k length lower_length radius scale target "
+    "temperature upper_length",
+    "[0, 3.14159]": "a b lower_margin m2 upper_margin",
+    "[0, 2]": "cosine_margin epsilon m3",
+    "[1, ∞)": "prototypes subcenters t",
+    "[0, 1)": "momentum smoothing",
+    "[0, 1]": "q rate",
+    "(0, 1]": "alpha",
+    "(0, 1)": "balance",
+    "[1, 1000]": "bins",
+    "[0, 60]": "limit",
+    "(0, 8]": "m1",
+    "[1, 8]": "margin_r",
+    "[0, 0.5]": "soft_start",
+}
+"""By bounds, the numeric settings that have them in every loss but those below."""
+OTHER_BOUNDS = {
+    "(0, ∞)": "focal.alpha multi-similarity.alpha contrastive.margin sphereface2.t",
+    "[0, ∞)": "lgm.alpha focal.gamma l-softmax.gamma",
+    "[-1, 1]": "multi-similarity.base circle-pair.margin",
+    "[-1, ∞)": "poly-1.epsilon",
+    "[1, 64]": "range.k",
+    "[0, 1]": "adaface.margin circle.margin proxy-anchor.margin sphereface2.margin",
+    "[-3.14159, 3.14159]": "arcface.margin",
+    "[-2, 2]": "cosface.margin",
+    "[0, 3.14159]": "curricularface.margin elasticface.margin mv-softmax.margin subcenter- arcface.margin",
+    "[1, 4]": "l-softmax.margin",
+    "[0, 2]": "ldam.margin softtriple.margin uniface.margin",
+    "[1, 8]": "sphereface.margin",
 }
 
 
@@ -85,3 +118,33 @@ def test_limits_warn_on_the_right_side(loss: str, settings: dict[str, float], wa
     warnings = feasibility_warnings(make_config(loss=loss, settings=settings))
     assert [warning for warning in warnings if warned and warned in warning] == warnings[: bool(warned)]
     assert len(warnings) == bool(warned)
+
+
+def test_bounds_of_settings() -> None:
+    """Scales are above 0, weights may be 0, and 0 as the weight of an auxiliary term is softmax."""
+    bounds = {key: text for text, keys in BOUNDS.items() for key in keys.split()}
+    others = {key: text for text, keys in OTHER_BOUNDS.items() for key in keys.split()}
+    for name in catalog.names("losses"):
+        spec = catalog.spec("losses", name)
+        assert spec.weight is None or spec.weight.bounds == "[0, ∞)", name
+        for key, setting in spec.settings.items():
+            if setting.type in (int, float):
+                assert setting.bounds == others.get(f"{name}.{key}", bounds[key]), f"{name}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, "any"),
+        ({"ge": 0}, "[0, ∞)"),
+        ({"gt": 0}, "(0, ∞)"),
+        ({"le": 1}, "(-∞, 1]"),
+        ({"lt": 1}, "(-∞, 1)"),
+        ({"gt": 0, "le": 1}, "(0, 1]"),
+        ({"ge": -1, "lt": 2.5}, "[-1, 2.5)"),
+    ],
+)
+def test_bounds_in_words(options: dict[str, float], text: str) -> None:
+    assert HyperParameter(default=1.0, help="", **options).bounds == text  # type: ignore[arg-type]
+    assert HyperParameter(default=True, help="").bounds == "{true, false}"
+    assert HyperParameter(default="a", help="", choices=("a", "b")).bounds == "{a, b}"

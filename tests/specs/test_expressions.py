@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossbench.errors import UsageError
+from lossbench.specs import catalog
 from lossbench.specs.expressions import parse_sum
 
 FUZZ = settings(max_examples=300, deadline=None, database=None)
@@ -111,7 +112,8 @@ def _parses_or_refuses(text: str) -> None:
     else:
         assert terms
     for name, weight in terms:
-        assert name in text
+        aliases = catalog.spec("losses", name).aliases if name in catalog.names("losses") else ()
+        assert any(word in text for word in (name, *aliases))
         assert weight is None or 0 <= weight < float("inf")
 
 

@@ -1,0 +1,23 @@
+"""The result of a run as plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from lossbench.runs.result import RunResult, Status
+
+from ..helpers.runs import run, small
+
+
+def test_plain_data_has_what_applies_and_comes_back(tmp_path: Path) -> None:
+    done = run(small("softmax", epochs=1), tmp_path)
+    diverged = dataclasses.replace(done, status=Status.DIVERGED, epoch=2)
+    open_set = dataclasses.replace(done, unseen_classes="8, 9", unseen={"nmi": 0.5})
+    for result, keys in ((done, set()), (diverged, {"epoch"}), (open_set, {"unseen_classes", "unseen"})):
+        data = json.loads(json.dumps(result.to_dict()))
+        assert keys == data.keys() & {"epoch", "unseen_classes", "unseen"}
+        again = RunResult.from_dict(data)
+        assert again.to_dict() == result.to_dict()
+        assert (again.status, again.epoch) == (result.status, result.epoch)
