@@ -170,7 +170,7 @@ def _array_file(path: str) -> np.ndarray:
     except OSError as error:
         raise InvalidData(f"{shown(path)} cannot be read: {error.strerror or error}.") from None
     if (array := _idx.read_array(Path(path))) is None:
-        raise InvalidData(f"{shown(path)} is no .npz, .npy or IDX file, or it is cut short.")
+        raise InvalidData(f"{shown(path)} is no .npz, .npy or IDX file (up to 1 GiB), or it is cut short.")
     return array
 
 

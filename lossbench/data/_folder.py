@@ -129,10 +129,12 @@ def _opened(path: str, content: bytes) -> Iterator[Image.Image]:
 def _listings(root: str) -> tuple[tuple[str, ...], dict[Part, _Listing]]:
     """The classes of a folder, and the files of each part. Raises InvalidData."""
     below = _folders(root)
-    test = next((name for name in PARTS[1:] if name in below), "")
     parts: dict[Part, str] = {"train": root}
-    if test and "train" in below and set(below) <= set(PARTS):
-        parts = {"train": os.path.join(root, "train"), "test": os.path.join(root, test)}
+    if "train" in below and set(below) <= set(PARTS):
+        parts["train"] = os.path.join(root, "train")
+        for name in reversed(PARTS[1:]):
+            if name in below:
+                parts["test"] = os.path.join(root, name)
     classes = _folders(parts["train"])
     if not classes:
         raise InvalidData(f"{shown(parts['train'])} has no folder per class, no .npy and no IDX files.")

@@ -85,6 +85,8 @@ def _location(text: str) -> str:
     """An absolute path, or `module:function`. Raises InvalidData where there is nothing."""
     path = os.path.expanduser(text)
     if "\0" not in path and os.path.exists(path):
+        if not os.path.isfile(path) and not os.path.isdir(path):  # a pipe or a device, which may have no end
+            raise InvalidData(f"{shown(path)} is neither a folder nor a file.")
         return os.path.realpath(path)
     if _is_function(text):
         return text

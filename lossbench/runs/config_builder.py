@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,8 +46,8 @@ def make_config(
     `center.alpha` to a value. A recipe replaces the defaults. A folder or file that is named as `dataset` is
     read. Raises UsageError with one sentence for a wrong value, and InvalidData for data that cannot be used.
     """
-    if isinstance(options.get("dataset"), str):
-        options["dataset"] = catalog.dataset_name(str(options["dataset"]))
+    if isinstance(place := options.get("dataset"), str | os.PathLike):
+        options["dataset"] = catalog.dataset_name(os.fspath(place))
     dataset = dataset_spec(str(options.get("dataset") or DEFAULT_DATASET))
     if dataset.network and options.get("network") is None:
         options["network"] = dataset.network

@@ -103,6 +103,21 @@ def function(body: str):
     return write
 
 
+def zip_of_images() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("class 1/a.png", png("L"))
+    return content.getvalue()
+
+
+def altered_npz(place: Path) -> str:
+    dataset = make("embeddings", place)
+    content = bytearray(Path(dataset).read_bytes())
+    content[5000] ^= 1
+    (place / "npz.npz").write_bytes(content)
+    return "npz.npz"
+
+
 def nothing(dataset: str):
     return lambda place: dataset
 
@@ -202,6 +217,10 @@ CASES = {
     "code in a header": (
         lambda place: file("images.npy", npy(b"__import__('os').mkdir('hacked')"))(place), "images.npy is no .npy"
     ),
+    "device": (nothing("/dev/zero"), "is neither a folder nor a file"),
+    "pipe as data": (lambda place: os.mkfifo(place / "p.npz") or "p.npz", "is neither a folder nor a file"),
+    "zip of images": (replaced("npz", "npz.npz", zip_of_images()), "one named like labels"),
+    "altered npz": (altered_npz, "npz.npz cannot be read: Bad CRC-32"),
     "empty file": (file("empty.npz"), "empty.npz is no .npz"),
     "text file": (file("a.csv", b"1,2\n"), "a.csv is no .npz"),
     "pickle": (file("a.pkl", b"\x80\x04K\x01."), "a.pkl is no .npz"),

@@ -275,3 +275,23 @@ def test_tuning_and_animation(door, place, capsys):
         main(["compare", "--losses", "center", "--tuned", "--seeds", "1", "--dataset", dataset, *OPTIONS])
         == 0
     )
+
+
+@pytest.mark.parametrize("names", [("train",), ("train", "val"), ("train", "val", "test"), ("train", "car")])
+def test_folders_that_are_parts_and_folders_that_are_classes(names, place):
+    images, labels = digits()
+    for number, name in enumerate(names):
+        if names == ("train", "car"):
+            own_data.write_images(place / "p" / name, images[:9], labels[:9])  # the class may have folders
+        else:
+            own_data.write_images(place / "p" / name, images[number::9], labels[number::9])
+    splits = load_splits(make_config(dataset=place / "p").split_spec)
+    counts = {"train": 80, "val": 80, "test": 80}
+    if names == ("train", "car"):
+        assert [len(part.labels) for part in splits[:3]] == [13, 1, 4]
+    elif names == ("train",):
+        assert [len(part.labels) for part in splits[:3]] == [58, 6, 16]
+    else:
+        assert [len(part.labels) for part in splits[:3]] == [72, 8, counts[names[-1]]]
+        shown = images[len(names) - 1 :: 9]
+        assert int(splits.test.images.sum()) == int(shown.sum())  # `test` goes before `val`
