@@ -79,6 +79,9 @@ class OnImages(Protocol):
     def robust_accuracy(self, kind: str, epsilon: float) -> float:
         """The accuracy under an attack that changes each pixel by at most epsilon, of 1."""
 
+    def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+        """Features (N, D) of the images, and of the same ones after FGSM."""
+
     def corrupted_lengths(self) -> Mapping[str, np.ndarray]:
         """Feature lengths (strengths, N) by kind of corruption, those of the images as they are first."""
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import Embedding, MetricInput
+from ..records import MetricInput
 from ._vectors import class_members, unit
 
 
-def nearness(inputs: MetricInput, part: Embedding) -> np.ndarray:
-    """Minus the distance (N,) of features to the nearest training class mean, as the loss compares."""
+def nearness(inputs: MetricInput, features: np.ndarray) -> np.ndarray:
+    """Minus the distance (N,) of features (N, D) to the nearest training class mean, as the loss compares."""
     from scipy.spatial.distance import cdist
 
     vectors, reference = (
-        unit(each.features.astype(np.float64)) if inputs.cosine else each.features.astype(np.float64)
-        for each in (part, inputs.reference)
+        unit(each.astype(np.float64)) if inputs.cosine else each.astype(np.float64)
+        for each in (features, inputs.reference.features)
     )
     means = np.stack([reference[index].mean(axis=0) for index in class_members(inputs.reference.labels)])
     return np.asarray(-cdist(vectors, means).min(axis=1))

@@ -25,4 +25,4 @@ SPEC = MetricSpec(
 def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]."""
     assert inputs.unknown is not None
-    return auroc(nearness(inputs, inputs.evaluated), nearness(inputs, inputs.unknown))
+    return auroc(nearness(inputs, inputs.evaluated.features), nearness(inputs, inputs.unknown.features))

@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,42 +34,70 @@ Scores = Callable[[Tensor], Tensor]
 """From images (B, C, H, W), float32 from 0 to 255, to class scores (B, C)."""
 
 
+class TrainedRun:
+    """A trained run as an attack sees it: `images` (N, C, H, W) and `labels` (N,), the first of the evaluated
+    split, and what the network and the loss make of images.
+
+    train: the training features. Raises DataError where the data set cannot be read.
+    """
+
+    def __init__(self, run: RunFolder, train: Embedding, data_dir: Path | None) -> None:
+        self.config = run.config
+        split = getattr(load_splits(self.config.split_spec, data_dir), self.config.eval_split)
+        self.images, self.labels = split.images[:IMAGES].float(), split.labels[:IMAGES]
+        self.network, self.loss = load_model(run.read_bytes("model.safetensors"), self.config, str(run.path))
+        self.means = None
+        if self.loss.classifier() is None:
+            features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
+            self.means = class_means(features, labels, self.config.classes)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Features (B, D) of images (B, C, H, W) from 0 to 255, through which gradients flow."""
+        features: Tensor = self.network(normalize(images, dataset_spec(self.config.dataset)))
+        return features.float()
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Their class scores (B, C)."""
+        differentiable: Callable[..., Tensor] = inspect.unwrap(class_scores)
+        return differentiable(self.loss, self.embed(images), self.means, self.config.rule)
+
+
 def robust_accuracy(
     run: RunFolder, train: Embedding, kind: str, epsilon: float, data_dir: Path | None = None
 ) -> float:
     """The share of the first `IMAGES` images of the evaluated split that are classified right whatever the
     attack tries.
 
-    train: the training features. kind: `fgsm` or `pgd`. epsilon: the largest change of a pixel, 1 being from
-    black to white. Raises DataError where the data set cannot be read.
+    kind: `fgsm` or `pgd`. epsilon: the largest change of a pixel, 1 being from black to white. Raises
+    DataError where the data set cannot be read.
     """
-    config = run.config
-    split = getattr(load_splits(config.split_spec, data_dir), config.eval_split)
-    network, loss = load_model(run.read_bytes("model.safetensors"), config, str(run.path))
-    means = None
-    if loss.classifier() is None:
-        means = class_means(torch.from_numpy(train.features), torch.from_numpy(train.labels), config.classes)
-    data = dataset_spec(config.dataset)
-    differentiable: Callable[..., Tensor] = inspect.unwrap(class_scores)
+    trained = TrainedRun(run, train, data_dir)
+    generator = torch.Generator().manual_seed(derived_seed(run.config.seed, "attack"))
+    parts = zip(trained.images.split(_BATCH), trained.labels.split(_BATCH), strict=True)
+    right = [withstands(trained.scores, *part, kind, epsilon, generator) for part in parts]
+    return float(torch.cat(right).float().mean())
 
-    def scores(images: Tensor) -> Tensor:
-        return differentiable(loss, network(normalize(images, data)).float(), means, config.rule)
 
-    generator = torch.Generator().manual_seed(derived_seed(config.seed, "attack"))
-    right = 0
-    for images, labels in zip(
-        split.images[:IMAGES].split(_BATCH), split.labels[:IMAGES].split(_BATCH), strict=True
-    ):
-        right += int(withstands(scores, images.float(), labels, kind, epsilon, generator).sum())
-    return right / min(IMAGES, len(split.labels))
+def attacked_features(
+    run: RunFolder, train: Embedding, epsilon: float, data_dir: Path | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features (N, D) of these images, and of the same ones after FGSM. Raises as `robust_accuracy`."""
+    trained = TrainedRun(run, train, data_dir)
+    features = []
+    for images, labels in zip(trained.images.split(_BATCH), trained.labels.split(_BATCH), strict=True):
+        low, high = _range(images, epsilon)
+        changed = _step(trained.scores, images, labels, epsilon * _LARGEST, low, high, saturates=True)
+        with torch.no_grad():
+            features.append(torch.stack([trained.embed(images), trained.embed(changed)]))
+    clean, attacked = torch.cat(features, dim=1).numpy()
+    return clean, attacked
 
 
 def withstands(
     scores: Scores, images: Tensor, labels: Tensor, kind: str, epsilon: float, generator: torch.Generator
 ) -> Tensor:
     """Whether each image (B, C, H, W) is classified right, itself and in all that the attack tries: (B,)."""
-    bound = epsilon * _LARGEST
-    low, high = (images - bound).clamp(0, _LARGEST), (images + bound).clamp(0, _LARGEST)
+    bound, (low, high) = epsilon * _LARGEST, _range(images, epsilon)
     with torch.no_grad():
         right = scores(images).argmax(1) == labels
     pgd = kind == "pgd"
@@ -78,11 +107,24 @@ def withstands(
         if pgd:
             changed = low + (high - low) * torch.rand(images.shape, generator=generator)
         for _ in range(steps):
-            gradient = _gradient(scores, changed, labels, saturates=not pgd)
-            changed = torch.minimum(torch.maximum(changed + size * gradient.sign(), low), high)
+            changed = _step(scores, changed, labels, size, low, high, saturates=not pgd)
             with torch.no_grad():
                 right &= scores(changed).argmax(1) == labels
     return right
+
+
+def _range(images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """The least and the largest value that each pixel may take."""
+    bound = epsilon * _LARGEST
+    return (images - bound).clamp(0, _LARGEST), (images + bound).clamp(0, _LARGEST)
+
+
+def _step(
+    scores: Scores, images: Tensor, labels: Tensor, size: float, low: Tensor, high: Tensor, *, saturates: bool
+) -> Tensor:
+    """Images after one step up the gradient's sign, within their range."""
+    gradient = _gradient(scores, images, labels, saturates=saturates)
+    return torch.minimum(torch.maximum(images + size * gradient.sign(), low), high)
 
 
 def _gradient(scores: Scores, images: Tensor, labels: Tensor, *, saturates: bool) -> Tensor:

@@ -93,6 +93,11 @@ class _OnImages(NamedTuple):
 
         return robust_accuracy(self.run, self.train, kind, epsilon, self.data_dir)
 
+    def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+        from .attacks import attacked_features
+
+        return attacked_features(self.run, self.train, epsilon, self.data_dir)
+
     def corrupted_lengths(self) -> Mapping[str, np.ndarray]:
         from .corruptions import corrupted_lengths
 

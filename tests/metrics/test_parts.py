@@ -24,6 +24,10 @@ class ByHand:
     def robust_accuracy(self, kind: str, epsilon: float) -> float:
         return epsilon
 
+    def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+        features = random_measured(0, 2).evaluated.features[:, :2]
+        return features, features + 100 * epsilon * np.ones(2, np.float32)
+
     def corrupted_lengths(self) -> dict[str, np.ndarray]:
         falling = np.arange(6.0)[::-1, None] + np.zeros((6, 10))
         neither = np.array([[1.0, 2.0]] * 6)
@@ -48,7 +52,7 @@ def with_parts(seed: int, dim: int = 2, *, cosine: bool = False) -> MetricInput:
 def test_every_metric_is_tested_here_or_there():
     assert set(MORE) == {
         "open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", "ece-scaled", "nc3", "nc4",
-        "robust-accuracy-fgsm", "robust-accuracy-pgd", "length-corruption",
+        "robust-accuracy-fgsm", "robust-accuracy-pgd", "length-corruption", "fgsm-detection",
     }  # fmt: skip
 
 
@@ -59,7 +63,14 @@ def test_a_metric_without_what_it_needs_is_left_out(name):
     without = changed(random_measured(0, 2), validation=None)
     assert name not in measure(without, [name]) or name == "nc4"
     bare = changed(measured, evaluated=measured.evaluated._replace(scores=None))
-    unscored = ("open-set-auroc", "nc3", "robust-accuracy-fgsm", "robust-accuracy-pgd", "length-corruption")
+    unscored = (
+        "open-set-auroc",
+        "nc3",
+        "fgsm-detection",
+        "robust-accuracy-fgsm",
+        "robust-accuracy-pgd",
+        "length-corruption",
+    )
     assert (name in measure(bare, [name])) == (name in unscored)
 
 
@@ -159,3 +170,11 @@ def test_length_against_corruption_is_the_mean_rank_correlation():
     assert compute("length-corruption", measured) == pytest.approx(-1)
     measured.on_images.corrupted_lengths = lambda: {"blur": np.ones((6, 3))}
     assert math.isnan(compute("length-corruption", measured))
+
+
+def test_attacked_features_far_from_all_classes_are_detected():
+    assert compute("fgsm-detection", with_parts(0)) > 0.7
+    measured = with_parts(0)
+    features = measured.evaluated.features
+    measured.on_images.attacked_features = lambda epsilon: (features, features)
+    assert compute("fgsm-detection", measured) == pytest.approx(0.5)

@@ -73,11 +73,11 @@ def test_a_trained_run_is_attacked_when_asked(loss, tmp_path):
     """Also a loss without class scores, by the means of the training features."""
     config = small(loss, network="stride3")
     result = run(config, tmp_path)
-    names = ["robust-accuracy-fgsm", "robust-accuracy-pgd", "length-corruption"]
+    names = ["robust-accuracy-fgsm", "robust-accuracy-pgd", "length-corruption", "fgsm-detection"]
     folder = Store(tmp_path).run(config)
     found = measure_stored(folder, names)
-    fgsm, pgd, correlation = (found[name] for name in names)
-    assert -1 <= correlation <= 1
+    fgsm, pgd, correlation, detection = (found[name] for name in names)
+    assert -1 <= correlation <= 1 and 0 <= detection <= 1
     assert pgd <= fgsm <= result.test_accuracy
     assert pgd < result.test_accuracy
     assert measure_stored(folder, names) == found == {name: folder.metrics()[name] for name in names}

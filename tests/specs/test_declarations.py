@@ -18,7 +18,7 @@ NEITHER_IS_BETTER = {
 MEASURED_WHEN_ASKED = {
     *("ami", "nmi", "eer", "map-at-r", "r-precision", "recall-at-1", "roc-auc", "silhouette"),
     *("tar-at-far-1e-2", "tar-at-far-1e-3", "tar-at-far-1e-4", "nc1", "within-variance", "ece-scaled"),
-    *("robust-accuracy-fgsm", "robust-accuracy-pgd"),
+    *("robust-accuracy-fgsm", "robust-accuracy-pgd", "fgsm-detection"),
     *("open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", *NEITHER_IS_BETTER),
 }
 NEED_PROBABILITIES = {"ece", "nll"}

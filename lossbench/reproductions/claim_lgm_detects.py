@@ -1,0 +1,28 @@
+"""Claim: the likelihood of L-GM tells attacked images."""
+
+from __future__ import annotations
+
+from ._checks import greater, within
+from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
+
+SPEC = Reproduction(
+    title="Claim: L-GM detects attacked images",
+    source="Wan et al., CVPR 2018, arXiv 1803.02988, Fig. 1",
+    locus="read in the figure",
+    question="Are images after FGSM farther from all class means under L-GM, more so than under softmax?",
+    published="Attacked images lie where the likelihood is low.",
+    recipe="Distance to the nearest class mean, which is L-GM's likelihood with unit covariance; pixels "
+    f"change by 0.1. {FAST_RECIPE}",
+    runs={
+        "softmax": {"loss": "softmax"},
+        "center": {"loss": "center", "lambda": 0.01},
+        "L-GM": {"loss": "lgm"},
+    },
+    common=FAST,
+    figures=(Drawn("leaderboard", {"metric": "fgsm-detection,robust-accuracy-fgsm"}),),
+    checks=(
+        within("fgsm-detection", "L-GM", 0.9),
+        greater("fgsm-detection", "L-GM", than="softmax"),
+        greater("fgsm-detection", "L-GM", than="center"),
+    ),
+)
