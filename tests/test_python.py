@@ -474,21 +474,21 @@ def test_an_interrupted_call_continues(tmp_path, monkeypatch):
     import os
     import signal
 
-    from lossbench.cli import _output
+    from lossbench.cli import _progress
 
     def interrupt(self, run, record):
         if record.epoch == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_output.RunDisplay, "finished_epoch", interrupt)
+        patch.setattr(_progress.RunDisplay, "finished_epoch", interrupt)
         with pytest.raises(Interrupted):
             lossbench.train("center", results=tmp_path / "a", **QUICK)
     assert lossbench.runs(results=tmp_path / "a") == []
     begun: list[int] = []
     with monkeypatch.context() as patch:
-        patch.setattr(_output.RunDisplay, "started", lambda self, *a: begun.append(a[-1]))
-        patch.setattr(_output.RunDisplay, "finished_epoch", lambda *_: None)
+        patch.setattr(_progress.RunDisplay, "started", lambda self, *a: begun.append(a[-1]))
+        patch.setattr(_progress.RunDisplay, "finished_epoch", lambda *_: None)
         continued = lossbench.train("center", results=tmp_path / "a", **QUICK)
     assert begun[0] > 0
     whole = lossbench.train("center", results=tmp_path / "b", **QUICK)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lossbench.cli import _output
-from lossbench.cli._output import RunDisplay, duration_text
+from lossbench.cli import _progress
+from lossbench.cli._progress import RunDisplay, duration_text
 from tests.figures.views import epoch_records
 
 
@@ -15,8 +15,8 @@ from tests.figures.views import epoch_records
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that the display believes; on a terminal."""
     now = [1000.0]
-    monkeypatch.setattr(_output.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(_output, "_is_live", lambda: True)
+    monkeypatch.setattr(_progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(_progress, "is_live", lambda: True)
     return now
 
 
