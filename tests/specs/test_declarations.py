@@ -9,14 +9,18 @@ from lossbench.specs import HyperParameter, catalog
 
 LOWER_IS_BETTER = {
     *("angular-spread", "angular-spread-gap", "collapse", "davies-bouldin", "ece", "eer", "nll", "spread"),
-    *("spread-gap", "nc1", "within-variance", "ece-scaled"),
+    *("spread-gap", "nc1", "within-variance", "ece-scaled", "far-at-threshold-1e-2", "far-at-threshold-1e-3"),
+    *("threshold-range-1e-2", "threshold-range-1e-3"),
 }
 NEITHER_IS_BETTER = {
     *("axis-range", "outer-classes", "length-variation", "nc2-norms", "nc2-angles", "class-separation"),
-    *("nc3", "nc4", "length-corruption"),
+    *("nc3", "nc4", "length-corruption", "1-shot-half-width", "5-shot-half-width", "20-shot-half-width"),
+    *("threshold-at-far-1e-2", "threshold-at-far-1e-3"),
 }
 MEASURED_WHEN_ASKED = {
     *("ami", "nmi", "eer", "map-at-r", "r-precision", "recall-at-1", "roc-auc", "silhouette"),
+    *("1-shot", "5-shot", "20-shot", "threshold-range-1e-2", "threshold-range-1e-3"),
+    *("far-at-threshold-1e-2", "far-at-threshold-1e-3", "tar-at-threshold-1e-2", "tar-at-threshold-1e-3"),
     *("tar-at-far-1e-2", "tar-at-far-1e-3", "tar-at-far-1e-4", "nc1", "within-variance", "ece-scaled"),
     *("robust-accuracy-fgsm", "robust-accuracy-pgd", "fgsm-detection"),
     *("open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", *NEITHER_IS_BETTER),
@@ -69,7 +73,7 @@ OTHER_BOUNDS = {
     "[0, 1]": "adaface.margin circle.margin proxy-anchor.margin sphereface2.margin",
     "[-3.14159, 3.14159]": "arcface.margin",
     "[-2, 2]": "cosface.margin",
-    "[0, 3.14159]": "curricularface.margin elasticface.margin mv-softmax.margin subcenter- arcface.margin",
+    "[0, 3.14159]": "curricularface.margin elasticface.margin mv-softmax.margin subcenter-arcface.margin",
     "[1, 4]": "l-softmax.margin",
     "[0, 2]": "ldam.margin softtriple.margin uniface.margin",
     "[1, 8]": "sphereface.margin",
