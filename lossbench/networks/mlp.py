@@ -1,4 +1,4 @@
-"""MLP: a hidden layer of 256 with batch norm and ReLU, then the feature; the default for features as data."""
+"""MLP: a hidden layer of 128 with batch norm and ReLU, then the feature; the default for features as data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ._feature_layer import FeatureLayer, standardization
 
 SPEC = NetworkSpec(
     title="MLP",
-    summary="a hidden layer of 256, for features from another network",
+    summary="a hidden layer of 128, for features from another network",
     smallest_batch=2,
 )
-_HIDDEN = 256
+_HIDDEN = 128
 
 
 class MLP(nn.Module):
