@@ -38,6 +38,6 @@ def output_size(layers: Sequence[nn.Module], input_shape: Sequence[int]) -> int:
             return values.numel()
     except RuntimeError:
         size = " x ".join(map(str, input_shape[1:]))
-        raise UsageError(f"Images of {size} are too small for this network; resnet20 takes any size.") from None
+        raise UsageError(f"Images of {size} are too small for this network; resnet20 takes any.") from None
     finally:
         nn.Sequential(*layers).train()
