@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from ..errors import UsageError
-from ..runs.config import RUN_OPTIONS, RunConfig, loss_spec
+from ..runs.config import RECIPE_OPTION, RUN_OPTIONS, RunConfig, loss_spec
 from ..runs.config_builder import config_at, lambda_target
 from ..specs import Value
 from ..specs.expressions import parse_sum
@@ -107,7 +107,7 @@ def axes_by_loss(losses: Sequence[str], axes: Axes) -> dict[str, Axes]:
     by_loss: dict[str, Axes] = {}
     for loss in losses:
         parsed = parse_sum(loss)
-        known = {*RUN_OPTIONS}
+        known = {*RUN_OPTIONS, RECIPE_OPTION.name}
         for name, _ in parsed:
             known |= {key for setting in loss_spec(name).settings for key in (setting, f"{name}.{setting}")}
         if lambda_target(parsed) is not None:
@@ -120,6 +120,6 @@ def axes_by_loss(losses: Sequence[str], axes: Axes) -> dict[str, Axes]:
 
 def varied_axes(configs: Sequence[RunConfig], axes: Axes) -> dict[str, list[Value]]:
     """The axes along which the configs differ, seeds aside, with their values in order."""
-    names = [name for name in axes if name != "seed"]
+    names = [name for name in axes if name not in ("seed", RECIPE_OPTION.name)]  # one recipe for all
     values = {name: list(dict.fromkeys(config.value_of(name) for config in configs)) for name in names}
     return {name: distinct for name, distinct in values.items() if len(distinct) > 1}

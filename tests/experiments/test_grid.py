@@ -299,3 +299,12 @@ def test_a_metric_that_one_seed_has_not_is_averaged_over_the_others() -> None:
         assert row.metrics["new"][2] == 2
     (row,) = summarize([done(configs[0], 0.9, spread=None), done(configs[1], 0.9, spread=2.0)])
     assert row.metrics["spread"].mean == 2
+
+
+def test_a_recipe_goes_to_every_loss_and_varies_nothing() -> None:
+    axes: dict[str, tuple[Any, ...]] = {"recipe": ("fast",), "dataset": ("digits",), "seed": (0, 1)}
+    by_loss = axes_by_loss(["softmax", "center"], axes)
+    assert by_loss == {"softmax": axes, "center": axes}
+    configs = expand("softmax", axes)
+    assert [config.network for config in configs] == ["stride3", "stride3"]
+    assert varied_axes(configs, axes) == {}
