@@ -101,7 +101,7 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
     failed = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
     if failed:
         raise RunError(
-            f"{len(failed)} of {len(outcomes)} runs failed, the first one: {failed[0].message} "
+            f"{len(failed)} of {len(outcomes)} runs failed, the first one: {failed[0].message.rstrip('.')}. "
             "The same call tries these again."
         )
     if diverged := [outcome.config.run_name for outcome in outcomes if outcome.status is Status.DIVERGED]:
