@@ -26,9 +26,6 @@ from . import _arrays, _folder
 from ._stratified import test_mask
 from ._survey import Survey
 
-_STEPS, _BATCH = 1900, 128  # of a training at the default number of epochs, about
-_EPOCHS = (6, 40)
-_VALIDATION, _MOST_VALIDATION = 10, 5000  # one of so many training samples, and at most so many
 _FEWEST, _FEWEST_BEFORE_SPLIT = 2, 5  # training samples of a class
 
 
@@ -138,19 +135,14 @@ def _describe(location: str, _signature: object) -> DatasetSpec:
         title = title.removesuffix(suffix)
     samples = int(found.counts.sum())
     train = samples if found.has_test else samples - int(test_mask(np.zeros(samples, int)).sum())
-    validation = min(train // _VALIDATION, _MOST_VALIDATION)
-    return DatasetSpec(
-        title=shown(title),
-        summary=f"{samples:,} samples of {len(found.classes)} classes",
-        source=location,
+    return DatasetSpec.of_user(
+        shown(title),
+        found.digest,
+        samples=train,
         classes=found.classes,
         shape=found.shape,
-        val_size=validation,
-        epochs=int(np.clip(round(_STEPS * _BATCH / train), *_EPOCHS)),
         mean=found.mean,
         deviation=found.deviation,
-        network="mlp" if len(found.shape) == 1 else "",
-        digest=found.digest,
         location=location,
     )
 

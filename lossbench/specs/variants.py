@@ -197,6 +197,9 @@ AUGMENTATIONS = ("shift", "rotate")
 NO_AUGMENTATION = "none"
 
 
+_USUAL_SAMPLES = 240_000  # that a training takes by default, where a user's data set has some thousands
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
     """What a data set is.
@@ -207,7 +210,8 @@ class DatasetSpec:
     a network sees them: one number for all channels or one for each. The default is Caffe-face's.
     val_size, epochs: the defaults of a run that suit its size. network: its default network, where that of
     images does not suit.
-    digest, location: of a user's data set, SHA-256 of its content, and the path or `module:function`.
+    digest, location, samples: of a user's data set, SHA-256 of its content, the path or `module:function`,
+    and the number of training samples.
     """
 
     title: str
@@ -223,6 +227,7 @@ class DatasetSpec:
     network: str = ""
     digest: str = ""
     location: str = field(default="", compare=False)
+    samples: int = 0
 
     @property
     def augment(self) -> str:
@@ -235,39 +240,60 @@ class DatasetSpec:
         digest, so that other data are another data set."""
         return f"{slug(self.title)[:40] or 'data'}@{self.digest[:10]}"
 
+    @classmethod
+    def of_user(
+        cls,
+        title: str,
+        digest: str,
+        *,
+        samples: int,
+        classes: tuple[str, ...],
+        shape: tuple[int, ...],
+        mean: tuple[float, ...],
+        deviation: tuple[float, ...],
+        location: str = "",
+    ) -> DatasetSpec:
+        """A user's data set with so many training samples, whose defaults follow from what was found."""
+        return cls(
+            title=title,
+            summary=f"{samples:,} training samples of {len(classes)} classes",
+            source=location,
+            classes=classes,
+            shape=shape,
+            val_size=min(samples // 10, 5000),
+            epochs=min(max(6, round(_USUAL_SAMPLES / samples)), 40),
+            mean=mean,
+            deviation=deviation,
+            network="mlp" if len(shape) == 1 else "",
+            digest=digest,
+            location=location,
+            samples=samples,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """What a run stores of a user's data set, as plain data; `from_dict` reads it."""
         lists = {name: list(getattr(self, name)) for name in ("classes", "shape", "mean", "deviation")}
-        return {"title": self.title, "digest": self.digest, **lists}
+        return {"title": self.title, "digest": self.digest, "samples": self.samples, **lists}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> DatasetSpec:
         """A user's data set from what a run stored of it. Raises ValueError, KeyError or TypeError."""
         classes, shape, mean, deviation = (tuple(data[k]) for k in ("classes", "shape", "mean", "deviation"))
-        title, digest = data["title"], data["digest"]
+        title, digest, samples = data["title"], data["digest"], data["samples"]
         numbers = (*mean, *deviation)
         if (
             not all(isinstance(text, str) for text in (title, digest, *classes))
             or not re.fullmatch("[0-9a-f]{64}", digest)
             or len(set(classes)) != len(classes)
             or len(shape) not in (1, 3)
-            or not all(type(side) is int and 0 < side <= 2**31 for side in shape)
+            or not all(type(size) is int and 0 < size <= 2**31 for size in (samples, *shape))
             or {len(mean), len(deviation)} - {1, shape[0]}
             or not all(type(number) is float and math.isfinite(number) for number in numbers)
             or not all(deviation)
         ):
             raise ValueError("the description of its data set was changed")
-        return cls(
-            title=title,
-            summary="",
-            source="",
-            classes=classes,
-            shape=shape,
-            val_size=0,
-            epochs=1,
-            mean=mean,
-            deviation=deviation,
-            digest=digest,
+        return cls.of_user(
+            title, digest, samples=samples, classes=classes, shape=shape, mean=mean, deviation=deviation
         )
 
 

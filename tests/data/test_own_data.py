@@ -295,3 +295,18 @@ def test_folders_that_are_parts_and_folders_that_are_classes(names, place):
         assert [len(part.labels) for part in splits[:3]] == [72, 8, counts[names[-1]]]
         shown = images[len(names) - 1 :: 9]
         assert int(splits.test.images.sum()) == int(shown.sum())  # `test` goes before `val`
+
+
+def test_a_stored_run_that_was_opened_before_changes_no_default(place, capsys):
+    dataset = make("embeddings", place)
+    config = make_config(dataset=dataset)
+    assert config.network == "mlp" and config.val_size == 57 and config.epochs == 40
+    run(make_config(dataset=dataset, epochs=1), place / "results")
+    forget()
+    opened = Store(place / "results").all()[0][0].config
+    again = make_config(dataset=dataset)
+    assert again == config and again.id == config.id
+    assert make_config(dataset=opened.dataset) == config
+    moved = str(place / "moved.npz")
+    shutil.move(dataset, moved)
+    assert load_splits(make_config(dataset=moved, epochs=2).split_spec).train.images.shape == (519, 64)
