@@ -19,9 +19,11 @@ import lossbench
 from lossbench.__main__ import main
 from lossbench.cli import COMMANDS
 from lossbench.cli._options import OPTIONS_OF_RUN
+from lossbench.cli._python import loss_name
 from lossbench.errors import Interrupted, LossbenchError, RunError, UsageError
 from lossbench.losses import Center, WeightedSum
 from lossbench.runs.config import LOSS_OPTIONS, RUN_OPTIONS
+from lossbench.specs import catalog
 
 QUICK: dict[str, Any] = {
     "dataset": "digits",
@@ -453,6 +455,11 @@ def test_a_class_that_was_defined_anew_is_the_one_that_trains(tmp_path, monkeypa
     assert again.name == first.name
     assert isinstance(again.loss.losses[0], module.Own)
     assert again.history[0].loss > 1.2 * loss
+    exec(compile(source, str(file), "exec"), namespace)
+    module.Own = namespace["Own"]
+    module.Own.__module__ = "anew"
+    assert loss_name("softmax + 0.1*anew:Own") == "softmax + 0.1*anew:Own"
+    assert catalog.load("losses", "anew:Own").__wrapped__ is namespace["Own"]
 
 
 def test_a_run_that_fails_is_an_error_with_its_reason(tmp_path):

@@ -19,7 +19,7 @@ from ..runs.store import Store
 from ..runs.store import open_run as open_folder
 from ..runs.stored_run import StoredRun
 from ..specs import catalog
-from ..specs.expressions import canonical_sum
+from ..specs.expressions import canonical_sum, parse_sum
 from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
 from ._output import messages_shown, print_warning
 from ._selection import Selection, make_filter, select_runs
@@ -65,7 +65,10 @@ def loss_name(loss: Loss) -> str:
         return catalog.name_of(loss)
     if not isinstance(loss, str):
         raise UsageError(f"A loss is a name, a sum or a class, not {type(loss).__name__}.")
-    return canonical_sum(loss)
+    text = canonical_sum(loss)
+    for name, _ in parse_sum(text):
+        catalog.refresh(name)
+    return text
 
 
 def loss_names(losses: Loss | Sequence[Loss] | None) -> list[str]:

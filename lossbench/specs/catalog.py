@@ -100,10 +100,17 @@ def name_of(entry: type, kind: Literal["losses", "networks"] = "losses") -> str:
     name = f"{entry.__module__}:{entry.__qualname__}"
     if getattr(sys.modules.get(entry.__module__), entry.__qualname__, None) is not entry:
         raise UsageError(f"{name} cannot be imported by its name; define the class at the top of a module.")
-    if inspect.unwrap(external.find(name, kind)[0]) is not entry:  # a cell of a notebook defined it anew
+    refresh(name, kind)
+    return name
+
+
+def refresh(name: str, kind: Literal["losses", "networks"] = "losses") -> None:
+    """Forget a class from outside where its module has another one by now, as a notebook may."""
+    module, _, attribute = name.partition(":")
+    entry = getattr(sys.modules.get(module), attribute, None)
+    if isinstance(entry, type) and inspect.unwrap(external.find(name, kind)[0]) is not entry:
         for cache in (external.find, spec, load):
             cache.cache_clear()
-    return name
 
 
 def is_external(name: str, kind: Kind = "losses") -> bool:
