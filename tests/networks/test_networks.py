@@ -85,7 +85,7 @@ def convolutional(widths: tuple[int, ...], kernels: tuple[int, ...], flat: int) 
         ("stride3", convolutional((32, 32, 32, 48), (7, 3, 3, 3), 2 * 2)),
         ("lenet", 20 * 26 + 20 + 50 * (20 * 25 + 1) + 50 + 500 * (50 * 16 + 1) + 500 + 500 * 2 + 2),
         ("linear", 28 * 28 * 2 + 2),
-        ("mlp", 28 * 28 * 256 + 2 * 256 + 256 * 2 + 2),
+        ("mlp", 28 * 28 * 128 + 2 * 128 + 128 * 2 + 2),
     ],
 )
 def test_networks_have_the_sizes_that_results_belong_to(name: str, parameters: int) -> None:
