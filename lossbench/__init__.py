@@ -285,12 +285,13 @@ def tune(
     """
     from .cli._python import loss_name, python_request, running, seeds_of
     from .cli._training import without_workers
-    from .cli.tune import _objective, _tune
+    from .cli._trials import objective
+    from .cli.tune import _tune
     from .experiments.search_space import StudyConfig
     from .runs.store import Store
 
     request, storage = python_request(options, settings, results, several_runs=True)
-    config = StudyConfig(loss_name(loss), request.point, seeds_of(seeds), _objective(metric))
+    config = StudyConfig(loss_name(loss), request.point, seeds_of(seeds), objective(metric))
     if "__main__:" in config.loss:
         jobs = without_workers(jobs, request)
     with running(progress):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +11,17 @@ from ..runs.config import dataset_title
 from ..runs.config_builder import config_at
 from ..runs.result import Status
 from ..specs import Value
-from ._flags import DEFAULT_RESULTS, Json, LossName, Results, flag
+from ._flags import DEFAULT_RESULTS, Json, Results, canonical_losses, flag
 from ._options import Request, run_options
-from ._output import command_line, print_json, print_message, print_pairs, print_warning, settings_document
-from ._progress import RunDisplay
+from ._output import (
+    command_line,
+    print_json,
+    print_message,
+    print_pairs,
+    print_warning,
+    settings_document,
+)
+from ._trials import in_threads, objective
 
 if TYPE_CHECKING:
     from ..experiments.search_space import StudyConfig
@@ -24,13 +29,38 @@ if TYPE_CHECKING:
     from ..reports.figure_files import Compose
     from ..runs.store import Store
 
-Trials = Annotated[int, flag("--trials", "Trials; give every loss the same number.", "Search", min=1)]
+LossOfTune = Annotated[
+    str | None,
+    flag(
+        "--loss",
+        "A loss, or a weighted sum such as 'softmax + 0.003*center'; `lossbench losses` lists them.",
+        "Loss",
+        callback=canonical_losses,
+    ),
+]
+Trials = Annotated[
+    int | None,
+    flag("--trials", "Trials of --loss; give every loss the same number (default: 30).", "Search", min=1),
+]
+Losses = Annotated[
+    str | None,
+    flag(
+        "--losses",
+        "Instead of --loss: losses, separated by commas, or `all`, of which the best is sought.",
+        "Loss",
+        callback=canonical_losses,
+    ),
+]
+Budget = Annotated[
+    str | None,
+    flag("--budget", "Time for --losses, such as 90s, 10m or 2h (default: 10m).", "Search"),
+]
 Metric = Annotated[str, flag("--metric", "The objective, measured on the validation split.", "Search")]
 Seeds = Annotated[
-    str,
+    str | None,
     flag(
         "--seeds",
-        "Seeds, over which the objective is averaged. Compare with other seeds afterwards.",
+        "Seeds of the mean; compare with others afterwards (default: 1000,1001; for --losses 1000-1004).",
         "Search",
     ),
 ]
@@ -49,24 +79,42 @@ Jobs = Annotated[
 @run_options()
 def tune(
     request: Request,
-    loss: LossName,
-    trials: Trials = 30,
+    loss: LossOfTune = None,
+    losses: Losses = None,
+    trials: Trials = None,
+    budget: Budget = None,
     metric: Metric = "val_accuracy",
-    seeds: Seeds = "1000,1001",
+    seeds: Seeds = None,
     jobs: Jobs = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Find a loss's best settings and learning rate; the same command goes on, also in several processes."""
+    """Find the best settings of a loss, or the best of several losses; the same command goes on."""
     from ..experiments.grid import parse_seeds
     from ..experiments.search_space import StudyConfig
+    from ..runs.store import Store
+    from ._loss_search import tune_losses
+
+    if losses is not None:
+        if loss is not None or trials is not None:
+            raise UsageError("--losses takes a --budget, and excludes --loss and --trials.")
+        chosen = parse_seeds("1000-1004" if seeds is None else seeds)
+        tune_losses(request, losses, budget or "10m", objective(metric), chosen, jobs, results, json=json)
+    elif loss is None or budget is not None:
+        raise UsageError("tune takes --loss with --trials, or --losses with --budget.")
+    else:
+        chosen = parse_seeds("1000,1001" if seeds is None else seeds)
+        config = StudyConfig(loss, request.point, chosen, objective(metric))
+        _tune_loss(request, config, Store(results), trials or 30, jobs, json=json)
+
+
+def _tune_loss(
+    request: Request, config: StudyConfig, store: Store, trials: int, jobs: int | None, *, json: bool
+) -> None:
     from ..experiments.tuning_result import read_results, result_path
     from ..reports.document import Drawing, record_figure
-    from ..runs.store import Store
     from ._training import draw_figures, fail_if_any
 
-    config = StudyConfig(loss, request.point, parse_seeds(seeds), _objective(metric))
-    store = Store(results)
     result = _tune(request, config, store, trials, jobs)
     run = config.default_run
     tuned, problems = read_results(store, run.dataset, run.network)
@@ -107,72 +155,9 @@ def _compose_budget(results: Sequence[TuningResult]) -> Compose:
 
 def _tune(request: Request, config: StudyConfig, store: Store, trials: int, jobs: int | None) -> TuningResult:
     """One trial after another, or several at a time, each from a thread of its own."""
-    from ..engines import open_trainer
     from ..experiments.study import tune
-    from ..runs.store import Store
-    from ..training.process import StopRequest
 
-    placement = request.placement
-    store = Store(store.root.absolute())  # the start of a worker changes the working directory for a moment
-    with ExitStack() as stack:
-        trainer = open_trainer(config.default_run, engine=request.engine, placement=placement, workers=jobs)
-        train, at_once = stack.enter_context(trainer)
-        at_once = min(at_once, trials)
-        stop = stack.enter_context(StopRequest().watching())
-        display = stack.enter_context(RunDisplay(total_runs=0))
-        errors: list[BaseException] = []
-
-        def work(_: int) -> TuningResult | None:
-            bars = _TrialBars(display)
-            try:
-                return tune(
-                    config,
-                    store,
-                    trials=trials,
-                    placement=placement,
-                    observer=bars,
-                    stop=lambda: stop() or bool(errors),
-                    report=bars.report,
-                    train=train,
-                )
-            except BaseException as error:
-                errors.append(error)  # the other threads stop, too
-                return None
-
-        results = [work(0)] if at_once == 1 else list(ThreadPoolExecutor(at_once).map(work, range(at_once)))
-    if errors:
-        raise errors[0]
-    assert results[0] is not None
-    return results[0]
-
-
-class _TrialBars:
-    """The bars of one trial at a time: when it ends they disappear, and a line stays."""
-
-    def __init__(self, display: RunDisplay) -> None:
-        self.display, self.runs = display, list[str]()
-        self.stepped, self.finished_epoch = display.stepped, display.finished_epoch
-
-    def started(self, run: str, epochs: int, steps: int, done: int) -> None:
-        """A run of the trial begins."""
-        self.runs.append(run)
-        self.display.started(run, epochs, steps, done)
-
-    def report(self, text: str) -> None:
-        """The trial has ended."""
-        for run in self.runs:
-            self.display.close(run)
-        self.runs.clear()
-        print_message(text)
-
-
-def _objective(metric: str) -> str:
-    from ..specs.quantities import parse_metrics
-
-    names = parse_metrics(metric, unseen=False)
-    if len(names) > 1 or names[0] == "test_accuracy":
-        raise UsageError(f"--metric {metric}: tuning takes one metric, and never looks at the test split.")
-    return names[0]
+    return in_threads(request, config.default_run, store, jobs, trials, partial(tune, config, trials=trials))
 
 
 def _pairs(result: TuningResult) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from ..specs.quantities import higher_is_better
 from .grid import parse_values
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
+    from optuna import Trial
 
 LEARNING_RATES = "0.001:0.03:log:2"
 
@@ -90,21 +90,94 @@ class StudyConfig(NamedTuple):
         """The point of the search space at which every parameter has its default."""
         return {name: int(r.default) if r.whole else r.default for name, r in self.space().items()}
 
+    def default_points(self) -> list[dict[str, Value]]:
+        """The points with which a study begins. Raises UsageError where there is nothing to search."""
+        if not (point := self.default_point()):
+            raise UsageError(f"Every setting of {self.loss} is fixed: there is nothing to search.")
+        return [point]
+
     def fixed_parameters(self) -> dict[str, Value]:
         """The fixed options that a search could have varied: the loss's own, and the learning rate."""
         others = {field.name for field in dataclasses.fields(RunConfig)} - {"lr"}
         return {name: value for name, value in self.fixed.items() if name not in others}
 
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """The search space as Optuna takes it."""
-        from optuna.distributions import FloatDistribution, IntDistribution
+    def suggest(self, trial: Trial, prefix: str = "") -> None:
+        """Let Optuna choose the point of a trial; `prefix` stands before the names of its parameters."""
+        for name, r in self.space().items():
+            if r.whole:
+                trial.suggest_int(prefix + name, int(r.low), int(r.high), log=r.log)
+            else:
+                trial.suggest_float(prefix + name, r.low, r.high, log=r.log)
 
-        return {
-            name: IntDistribution(int(r.low), int(r.high), log=r.log)
-            if r.whole
-            else FloatDistribution(r.low, r.high, log=r.log)
-            for name, r in self.space().items()
-        }
+    def is_point(self, parameters: Mapping[str, Value]) -> bool:
+        """Whether every parameter of the search space is there."""
+        return set(parameters) == set(self.space())
+
+
+class SeveralLosses(NamedTuple):
+    """A search over several losses and their settings together: one study of each."""
+
+    studies: tuple[StudyConfig, ...]
+
+    @property
+    def loss(self) -> str:
+        """The losses in words."""
+        return ", ".join(each.loss for each in self.studies)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of every loss."""
+        return self.studies[0].seeds
+
+    @property
+    def metric(self) -> str:
+        """The metric of the objective."""
+        return self.studies[0].metric
+
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        """`maximize` or `minimize`."""
+        return self.studies[0].direction
+
+    @property
+    def default_run(self) -> RunConfig:
+        """The run of the first loss and seed at the default point."""
+        return self.studies[0].default_run
+
+    @property
+    def name(self) -> str:
+        """The name of the search, a hash of what decides the study of each loss."""
+        return hashlib.sha256(" ".join(each.name for each in self.studies).encode()).hexdigest()[:10]
+
+    def default_points(self) -> list[dict[str, Value]]:
+        """Every loss at its defaults."""
+        points = {each.loss: each.default_point().items() for each in self.studies}
+        return [
+            {"loss": loss, **{f"{loss}/{name}": value for name, value in point}}
+            for loss, point in points.items()
+        ]
+
+    def suggest(self, trial: Trial) -> None:
+        """Let Optuna choose a loss, and a point of its search space."""
+        loss = trial.suggest_categorical("loss", [each.loss for each in self.studies])
+        self.study_of({"loss": loss}).suggest(trial, f"{loss}/")
+
+    def is_point(self, parameters: Mapping[str, Value]) -> bool:
+        """Whether a loss and every parameter of its search space are there."""
+        return "loss" in parameters and self.study_of(parameters).is_point(point_of_loss(parameters))
+
+    def run_config(self, parameters: Mapping[str, Value], seed: int) -> RunConfig:
+        """The run of a trial, evaluated on the validation split."""
+        return self.study_of(parameters).run_config(point_of_loss(parameters), seed)
+
+    def study_of(self, parameters: Mapping[str, Value]) -> StudyConfig:
+        """The study of the loss among the parameters."""
+        return next(each for each in self.studies if each.loss == parameters["loss"])
+
+
+def point_of_loss(parameters: Mapping[str, Value]) -> dict[str, Value]:
+    """The parameters of a trial of several losses as those of its loss: `lr` for `arcface/lr`."""
+    return {name.partition("/")[2]: value for name, value in parameters.items() if name != "loss"}
 
 
 def _range(name: str, sweep: str, *, whole: bool, default: float) -> Range:

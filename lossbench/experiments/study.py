@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,14 @@ from ..records import EpochRecord, Observer
 from ..runs.measurement import measure_stored
 from ..runs.result import RunResult
 from ..runs.store import RunFolder, Store
+from ..specs import Value
 from ..training.process import Placement
-from .search_space import StudyConfig
+from .search_space import SeveralLosses, StudyConfig
 from .tuning_result import TuningResult, study_folder, write_result
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.pruners import BasePruner
 
 _STARTUP_TRIALS = 8  # before the estimator proposes points and trials are pruned
 _PRUNING_PERCENTILE = 75.0  # a trial is pruned when its intermediate value is in the worst quarter
@@ -63,49 +65,74 @@ def tune(
     """
     folder = study_folder(store, config.default_run) / config.name
     train = functools.partial(train, placement=placement)
-    with _sentence_for_os_errors(folder):
+    with sentence_for_os_errors(folder):
         study = Study(config, folder)
-        while True:
-            with file_lock(folder / ".lock"):  # no process begins a trial beyond the budget
-                study.requeue_abandoned()
-                finished, running = study.counts()
-                if finished >= trials:
-                    study.remove_runs()
-                    result = study.result()
-                    write_result(store, result)
-                    return result
-                begun = study.begin_trial() if finished + running < trials and not stop() else None
-            if begun is None:
-                if stop():
-                    raise Interrupted("The search was interrupted; the same command continues it.")
-                time.sleep(_POLL_INTERVAL)
-                continue
-            trial, lock = begun
-            try:
-                outcome = _run_trial(study, trial, observer, stop, train)
-            finally:
-                lock.release()
-            report(f"trial {study.counts()[0]} of {trials}: {outcome}")
+        run_trials(study, trials=trials, observer=observer, stop=stop, report=report, train=train)
+        with file_lock(folder / ".lock"):
+            result = study.result()
+            write_result(store, result)
+        return result
+
+
+def run_trials(
+    study: Study,
+    *,
+    trials: float = math.inf,
+    deadline: float = math.inf,
+    observer: Observer,
+    stop: Callable[[], bool],
+    report: Callable[[str], None],
+    train: Train,
+) -> None:
+    """Run trials until so many are finished, whichever process ran them, or `time.monotonic()` is at the
+    deadline. A trial that the deadline interrupts is continued by the next call."""
+
+    def out_of_time() -> bool:
+        return time.monotonic() >= deadline
+
+    while True:
+        with file_lock(study.folder / ".lock"):  # no process begins a trial beyond the budget
+            study.requeue_abandoned()
+            finished, running = study.counts()
+            if finished >= trials or out_of_time():
+                study.remove_runs()
+                return
+            begun = study.begin_trial() if finished + running < trials and not stop() else None
+        if begun is None:
+            if stop():
+                raise Interrupted("The search was interrupted; the same command continues it.")
+            time.sleep(_POLL_INTERVAL)
+            continue
+        trial, lock = begun
+        try:
+            outcome = _run_trial(study, trial, observer, lambda: stop() or out_of_time(), train)
+        except Interrupted:
+            if stop() or not out_of_time():
+                raise
+            continue
+        finally:
+            lock.release()
+        report(f"trial {study.counts()[0]}{study.words(trial, trials)}: {outcome}")
 
 
 class Study:
     """The Optuna study of a config in its journal, begun with the default point as its first trial."""
 
-    def __init__(self, config: StudyConfig, folder: Path) -> None:
+    def __init__(self, config: StudyConfig | SeveralLosses, folder: Path) -> None:
         try:
             import optuna
         except ImportError:
             raise UsageError("Tuning needs Optuna: pip install 'lossbench[tune]'.") from None
         self.config, self.folder = config, folder
         _ = config.direction  # a metric without one is refused before anything is written
-        if not (default_point := config.default_point()):
-            raise UsageError(f"Every setting of {config.loss} is fixed: there is nothing to search.")
+        default_points = config.default_points()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
         with file_lock(folder / ".lock"):
             self.optuna = _open_journal(folder / "journal.log", config)
             if not self.trials():
-                self.optuna.enqueue_trial(default_point)
+                for point in default_points:
+                    self.optuna.enqueue_trial(point)
 
     def trials(self) -> list[optuna.trial.FrozenTrial]:
         """All trials, in the order in which they were created."""
@@ -119,7 +146,6 @@ class Study:
     def begin_trial(self) -> tuple[optuna.Trial, FileLock]:
         """The next trial, and the lock that its process holds as long as it lives."""
         from optuna.exceptions import ExperimentalWarning
-        from optuna.pruners import PercentilePruner
         from optuna.samplers import TPESampler
 
         # each proposal has a seed of its own: processes do not draw the same points, and a study that was
@@ -128,11 +154,22 @@ class Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             self.optuna.sampler = TPESampler(n_startup_trials=_STARTUP_TRIALS, seed=seed, constant_liar=True)
-        self.optuna.pruner = PercentilePruner(_PRUNING_PERCENTILE, n_startup_trials=_STARTUP_TRIALS)
-        trial = self.optuna.ask(self.config.distributions())
+        self.optuna.pruner = self.pruner()
+        trial = self.optuna.ask()
+        self.config.suggest(trial)
         lock = self._trial_lock(trial.number)
         lock.acquire()
         return trial, lock
+
+    def pruner(self) -> BasePruner:
+        """What stops poor trials early."""
+        from optuna.pruners import PercentilePruner
+
+        return PercentilePruner(_PRUNING_PERCENTILE, n_startup_trials=_STARTUP_TRIALS)
+
+    def words(self, trial: optuna.Trial, trials: float) -> str:  # noqa: ARG002 (for subclasses)
+        """What stands after the number of a finished trial."""
+        return f" of {trials}"
 
     def requeue_abandoned(self) -> None:
         """Enqueue again the trials whose process is gone; the runs that they began are continued."""
@@ -143,7 +180,7 @@ class Study:
             if trial.state != TrialState.RUNNING:
                 continue
             with contextlib.suppress(Timeout), self._trial_lock(trial.number):
-                is_proposed = set(trial.params) == set(self.config.space())  # else it died before that
+                is_proposed = self.config.is_point(trial.params)  # else it died before that
                 point = trial.params if is_proposed else trial.system_attrs.get("fixed_params")
                 # the successor first, and only one: this process may die here as well
                 if point and all(_origin(t) != _origin(trial) for t in trials[trial.number + 1 :]):
@@ -163,39 +200,54 @@ class Study:
 
     def result(self) -> TuningResult:
         """The best point of the finished trials. Raises RunError where all of them diverged."""
-        config = self.config
+        assert isinstance(self.config, StudyConfig)
+        return tuning_result(self.config, self.config.name, self.finished(), lambda point: point)
+
+    def finished(self) -> list[optuna.trial.FrozenTrial]:
+        """The trials that count, in the order in which they ended."""
         finished = [trial for trial in self.trials() if trial.state.name in _FINISHED]
-        finished.sort(key=lambda trial: (str(trial.datetime_complete), trial.number))
-        complete = [trial for trial in finished if trial.state.name == "COMPLETE"]
-        if not complete:
-            raise RunError(
-                f"None of {len(finished)} trials of {config.loss} came to an end: they all diverged."
-            )
-        best_of = max if config.direction == "maximize" else min
-        values = [trial.value if trial.state.name == "COMPLETE" else None for trial in finished]
-        first_values = (values[:count] for count in range(1, len(values) + 1))
-        curve = [best_of((v for v in some if v is not None), default=None) for some in first_values]
-        defaults = [trial.value for trial in complete if trial.params == config.default_point()]
-        diverged = sum(trial.user_attrs.get("given_up") == "diverged" for trial in finished)
-        return TuningResult(
-            loss=config.loss,
-            study=config.name,
-            point={**config.fixed_parameters(), **self.optuna.best_params},
-            value=self.optuna.best_value,
-            default_value=defaults[0] if defaults else None,
-            metric=config.metric,
-            seeds=list(config.seeds),
-            trials=len(finished),
-            diverged=diverged,
-            pruned=len(finished) - len(complete) - diverged,
-            space=config.space(),
-            values=values,
-            curve=curve,
-            config=config.default_run,
-        )
+        return sorted(finished, key=lambda trial: (str(trial.datetime_complete), trial.number))
 
     def _trial_lock(self, number: int) -> FileLock:
         return file_lock(self.folder / f"trial-{number}.lock", timeout=0)
+
+
+def tuning_result(
+    config: StudyConfig,
+    study: str,
+    finished: Sequence[optuna.trial.FrozenTrial],
+    point_of: Callable[[dict[str, Value]], dict[str, Value]],
+) -> TuningResult:
+    """The best point of the finished trials of a loss; `point_of` maps the parameters of a trial to a point.
+
+    Raises RunError where none came to an end.
+    """
+    complete = [trial for trial in finished if trial.state.name == "COMPLETE"]
+    if not complete:
+        raise RunError(f"None of {len(finished)} trials of {config.loss} came to an end: they all diverged.")
+    best_of = max if config.direction == "maximize" else min
+    values = [trial.value if trial.state.name == "COMPLETE" else None for trial in finished]
+    first_values = (values[:count] for count in range(1, len(values) + 1))
+    best = best_of(sorted(complete, key=lambda trial: trial.number), key=lambda trial: trial.value or 0.0)
+    defaults = [trial.value for trial in complete if point_of(trial.params) == config.default_point()]
+    diverged = sum(trial.user_attrs.get("given_up") == "diverged" for trial in finished)
+    assert best.value is not None
+    return TuningResult(
+        loss=config.loss,
+        study=study,
+        point={**config.fixed_parameters(), **point_of(best.params)},
+        value=best.value,
+        default_value=defaults[0] if defaults else None,
+        metric=config.metric,
+        seeds=list(config.seeds),
+        trials=len(finished),
+        diverged=diverged,
+        pruned=len(finished) - len(complete) - diverged,
+        space=config.space(),
+        values=values,
+        curve=[best_of((v for v in some if v is not None), default=None) for some in first_values],
+        config=config.default_run,
+    )
 
 
 class _JournalLock:
@@ -219,7 +271,7 @@ class _JournalLock:
         self.lock.release()
 
 
-def _open_journal(path: Path, config: StudyConfig) -> optuna.Study:
+def _open_journal(path: Path, config: StudyConfig | SeveralLosses) -> optuna.Study:
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -244,7 +296,8 @@ def _origin(trial: optuna.Trial | optuna.trial.FrozenTrial) -> int:
 
 
 @contextlib.contextmanager
-def _sentence_for_os_errors(folder: Path) -> Iterator[None]:
+def sentence_for_os_errors(folder: Path) -> Iterator[None]:
+    """Turns an OSError inside the block into a RunError that names the folder of the study."""
     try:
         yield
     except OSError as error:
@@ -276,7 +329,7 @@ def _run_trial(
 
 
 def _objective(
-    config: StudyConfig,
+    config: StudyConfig | SeveralLosses,
     trial: optuna.Trial,
     store: Store,
     observer: Observer,
@@ -302,6 +355,7 @@ def _objective(
             if "features are not finite" not in str(error):  # the weights diverged in the last step
                 raise
             raise _Pruned("diverged") from None
+        trial.set_user_attr("values", values)
         trial.report(sum(values) / len(values), run.config.epochs + 1 + number)
         if number + 1 < len(config.seeds) and trial.should_prune():
             raise _Pruned("pruned")

@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.trial import FixedTrial
 
 from lossbench.errors import RunError, UsageError
 from lossbench.experiments import search_space
@@ -41,11 +42,13 @@ def test_the_space_is_what_the_spec_says_and_the_learning_rate(loss):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_defaults_and_corners_are_runs(loss):
     study = study_config(loss)
-    bounds, taken = study.space(), study.distributions()
+    bounds = study.space()
     assert study.run_config(study.default_point(), 0) == study.default_run
     for name, value in study.default_point().items():
         assert bounds[name].low <= value <= bounds[name].high
-        assert taken[name]._contains(taken[name].to_internal_repr(value))
+    trial = FixedTrial(study.default_point())  # refuses what the ranges do not contain
+    study.suggest(trial)
+    assert trial.params == study.default_point()
     for corner in itertools.product(*((r.low, r.high) for r in bounds.values())):
         point = {n: int(v) if bounds[n].whole else v for n, v in zip(bounds, corner, strict=True)}
         config = study.run_config(point, 1)
@@ -79,7 +82,8 @@ def test_every_point_of_a_space_is_a_run_with_these_settings(data, loss):
 def test_what_the_user_fixes_is_not_searched(loss, fixed, gone):
     study, free = study_config(loss, **fixed), study_config(loss)
     assert set(study.space()) == set(study.default_point()) == set(free.space()) - gone
-    assert set(study.distributions()) == set(study.space())
+    study.suggest(trial := FixedTrial(study.default_point()))
+    assert set(trial.params) == set(study.space())
     name, value = next(iter(fixed.items()))
     assert study.run_config(study.default_point(), 0).value_of(name) == value
 

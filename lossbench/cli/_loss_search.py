@@ -1,0 +1,107 @@
+"""`lossbench tune --losses`: which loss, with which settings."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..runs.config import LOSS_OPTIONS, RUN_OPTIONS, dataset_title
+from ..specs.quantities import column_title, format_value, metric_name
+from ..tables import Table
+from ._flags import DEFAULT_RESULTS
+from ._options import Request
+from ._output import print_json, print_message, print_table
+from ._trials import in_threads
+
+if TYPE_CHECKING:
+    from ..experiments.loss_search import SearchResult
+
+
+def tune_losses(
+    request: Request,
+    losses: str,
+    budget: str,
+    metric: str,
+    seeds: tuple[int, ...],
+    jobs: int | None,
+    results: Path,
+    *,
+    json: bool,
+) -> None:
+    """`lossbench tune --losses`: search for a time, print what was found and the command that goes on."""
+    from ..experiments.grid import axes_by_loss
+    from ..experiments.loss_search import search_losses
+    from ..experiments.search_space import SeveralLosses, StudyConfig
+    from ..runs.store import Store
+    from ..specs import catalog
+
+    seconds = _seconds(budget)
+    names = list(catalog.names("losses")) if losses == "all" else [each.strip() for each in losses.split(",")]
+    given = {name: (value,) for name, value in request.point.items()}
+    fixed = axes_by_loss(list(dict.fromkeys(names)), given)
+    config = SeveralLosses(
+        tuple(
+            StudyConfig(loss, {name: value for name, (value,) in axes.items()}, seeds, metric)
+            for loss, axes in fixed.items()
+        )
+    )
+    search = partial(search_losses, config, deadline=time.monotonic() + seconds)
+    result = in_threads(request, config.default_run, Store(results), jobs, sys.maxsize, search)
+    command = _next_command(request, result.candidates, seeds, results)
+    if json:
+        print_json({**result.to_dict(), "budget": seconds, "command": command})
+        return
+    run = config.default_run
+    title = f"{metric_name(result.metric)} on {dataset_title(run.dataset)}, {run.network}"
+    print_table(_table(result), title)
+    print_message(
+        f"Means over seeds {', '.join(map(str, seeds))} of the validation images that chose the settings.\n"
+        f"The same command goes on searching. On other seeds and on test images decides:\n{command}"
+    )
+
+
+def _next_command(request: Request, losses: Sequence[str], seeds: Sequence[int], results: Path) -> str:
+    """`lossbench compare` of these losses with the settings that were found, on ten other seeds."""
+    words = ["--losses", ",".join(losses), "--tuned"]
+    for name, value in request.point.items():
+        is_option = name in RUN_OPTIONS or name in LOSS_OPTIONS
+        words += [f"--{name.replace('_', '-')}", str(value)] if is_option else ["--set", f"{name}={value}"]
+    others = [seed for seed in range(len(seeds) + 10) if seed not in seeds][:10]
+    words += ["--seeds", "0-9" if others == list(range(10)) else ",".join(map(str, others))]
+    words += [] if results == DEFAULT_RESULTS else ["--results", str(results)]
+    words += [] if request.data_dir is None else ["--data-dir", str(request.data_dir)]
+    return shlex.join(["lossbench", "compare", *words])
+
+
+def _table(result: SearchResult) -> Table:
+    """A row for each loss, the best first."""
+    rows = []
+    for each in result.outcomes:
+        difference = each.difference if each.difference and each.verdict != "best" else None
+        value = "–" if each.value is None else format_value(result.metric, each.value)
+        apart = format_value(
+            result.metric,
+            difference.mean if difference else None,
+            difference.half_width if difference else math.nan,
+            signed=True,
+        )
+        rows.append([each.loss, value, apart, each.verdict, str(each.trials), str(each.complete)])
+    header = ["loss", column_title(result.metric), "difference", "verdict", "trials", "to the end"]
+    return Table(header, rows)
+
+
+def _seconds(text: str) -> float:
+    """The seconds of `90s`, `10m` or `2h`. Raises UsageError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip())
+    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"--budget {text}: a time such as 90s, 10m or 2h.")
+    return seconds

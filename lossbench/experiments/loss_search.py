@@ -1,0 +1,188 @@
+"""Which loss for these data: a search over several losses and their settings together, within a time.
+
+Every loss begins at its defaults; then Optuna proposes losses and settings. Successive halving (Jamieson,
+Talwalkar, AISTATS 2016; Li et al., MLSys 2020) lets the best third of the trials go on, first over epochs,
+then over seeds. So only good trials come to an end, with a value for every seed on the validation split.
+
+    results/tuned/<dataset>/<network>/several-losses/<search>/  journal, locks, runs of trials in progress
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import RunError, UsageError
+from ..files import file_lock
+from ..records import Observer
+from ..runs.store import Store
+from ..specs import Value
+from ..statistics import Interval, mean_interval
+from ..training.process import Placement
+from .search_space import SeveralLosses, StudyConfig, point_of_loss
+from .study import Study, Train, run_trials, sentence_for_os_errors, tuning_result
+from .tuning_result import read_result, study_folder, write_result
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.pruners import BasePruner
+
+BEST, TIED, WORSE = "best", "cannot be told from the best", "worse than the best"
+STOPPED, DIVERGED, UNTRIED = "stopped early", "diverged", "not tried"
+
+
+class LossOutcome(NamedTuple):
+    """What a search found for a loss.
+
+    value: the metric at its best point, a mean over the seeds on the validation split; of trials that were
+    stopped early, the last value of the best of them. difference: from the best loss, over the seeds.
+    """
+
+    loss: str
+    verdict: str
+    value: float | None
+    difference: Interval | None
+    point: dict[str, Value]
+    trials: int
+    complete: int
+
+
+class SearchResult(NamedTuple):
+    """The outcomes of all losses, the best first."""
+
+    study: str
+    metric: str
+    seeds: tuple[int, ...]
+    trials: int
+    outcomes: Sequence[LossOutcome]
+
+    @property
+    def candidates(self) -> list[str]:
+        """The best loss, and those that cannot be told from it."""
+        return [each.loss for each in self.outcomes if each.verdict in (BEST, TIED)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        losses = [
+            each._asdict() | {"difference": each.difference and each.difference._asdict()}
+            for each in self.outcomes
+        ]
+        data = {**self._asdict(), "seeds": list(self.seeds), "losses": losses, "candidates": self.candidates}
+        del data["outcomes"]
+        return data
+
+
+class LossSearch(Study):
+    """The Optuna study of several losses."""
+
+    config: SeveralLosses
+
+    def pruner(self) -> BasePruner:
+        """Asynchronous successive halving: a third goes on after 1, 3, 9 ... epochs and seeds, and what is
+        within the standard error of the best."""
+        from optuna.pruners import BasePruner, SuccessiveHalvingPruner
+
+        halving = SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+        search = self
+
+        class HalvingBeyondNoise(BasePruner):
+            def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+                return halving.prune(study, trial) and search.is_told(study, trial)
+
+        return HalvingBeyondNoise()
+
+    def is_told(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        """Whether the last value of a trial is farther from the best at that step than validation images can
+        scatter: a standard error of a difference of two accuracies. Always for any other metric."""
+        step = trial.last_step
+        others = (each.intermediate_values for each in study.get_trials(deepcopy=False))
+        values = [own[step] for own in others if step in own and math.isfinite(own[step])]
+        if self.config.metric != "val_accuracy" or step is None or not values:
+            return True
+        own, best = trial.intermediate_values[step], max(values)
+        variances = [value * (1 - value) / self.config.default_run.val_size for value in (own, best)]
+        return best - own > math.sqrt(sum(variances))
+
+    def words(self, trial: optuna.Trial, trials: float) -> str:  # noqa: ARG002
+        """The loss of a trial."""
+        return f", {trial.params['loss']}"
+
+    def trials_of(self, loss: str) -> list[optuna.trial.FrozenTrial]:
+        """The finished trials of a loss."""
+        return [trial for trial in self.finished() if trial.params.get("loss") == loss]
+
+    def outcome(self) -> SearchResult:
+        """What was found for every loss. Raises RunError where no trial came to an end."""
+        best_of = max if self.config.direction == "maximize" else min
+        complete = [trial for trial in self.finished() if trial.state.name == "COMPLETE"]
+        if not complete:
+            raise RunError("No trial came to an end; a larger --budget goes on where this one stopped.")
+        best = best_of(complete, key=_value)
+        found = [self._outcome_of(each, best) for each in self.config.studies]
+        sign = -1 if best_of is max else 1
+        order = (BEST, TIED, WORSE, STOPPED, DIVERGED, UNTRIED)
+        found.sort(key=lambda each: (order.index(each.verdict), sign * (each.value or 0.0), each.loss))
+        number = len(self.finished())
+        return SearchResult(self.config.name, self.config.metric, self.config.seeds, number, found)
+
+    def _outcome_of(self, config: StudyConfig, best: optuna.trial.FrozenTrial) -> LossOutcome:
+        best_of = max if self.config.direction == "maximize" else min
+        trials = self.trials_of(config.loss)
+        complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+        started = [trial for trial in trials if trial.intermediate_values]
+        counts = len(trials), len(complete)
+        if not complete:
+            verdict = STOPPED if started else DIVERGED if trials else UNTRIED
+            last = [trial.intermediate_values[max(trial.intermediate_values)] for trial in started]
+            return LossOutcome(config.loss, verdict, best_of(last, default=None), None, {}, *counts)
+        own = best_of(complete, key=_value)
+        pairs = zip(own.user_attrs["values"], best.user_attrs["values"], strict=True)
+        difference = mean_interval([value - other for value, other in pairs])
+        told = abs(difference.mean) > difference.half_width  # never with one seed, whose half width is NaN
+        verdict = BEST if own.number == best.number else WORSE if told else TIED
+        point = {**config.fixed_parameters(), **point_of_loss(own.params)}
+        return LossOutcome(config.loss, verdict, own.value, difference, point, *counts)
+
+
+def _value(trial: optuna.trial.FrozenTrial) -> float:
+    assert trial.value is not None
+    return trial.value
+
+
+def search_losses(
+    config: SeveralLosses,
+    store: Store,
+    *,
+    deadline: float,
+    placement: Placement,
+    observer: Observer,
+    stop: Callable[[], bool],
+    report: Callable[[str], None],
+    train: Train,
+) -> SearchResult:
+    """Search until `time.monotonic()` is at the deadline, and store the settings of each loss that came to an
+    end, unless there are some from more trials. The same call goes on. Otherwise like `study.tune`."""
+    folder = study_folder(store, config.default_run).parent / "several-losses" / config.name
+    train = functools.partial(train, placement=placement)
+    with sentence_for_os_errors(folder):
+        study = LossSearch(config, folder)
+        run_trials(study, deadline=deadline, observer=observer, stop=stop, report=report, train=train)
+        with file_lock(folder / ".lock"):
+            result = study.outcome()
+            for each in config.studies:
+                trials = study.trials_of(each.loss)
+                if any(trial.state.name == "COMPLETE" for trial in trials):
+                    _store(store, each, config.name, trials)
+        return result
+
+
+def _store(store: Store, config: StudyConfig, study: str, trials: Sequence[optuna.trial.FrozenTrial]) -> None:
+    result = tuning_result(config, study, trials, point_of_loss)
+    with contextlib.suppress(UsageError, RunError):  # none, or one that cannot be used
+        before = read_result(store, config.default_run)
+        if before.trials > result.trials and before.study != study:
+            return
+    write_result(store, result)
