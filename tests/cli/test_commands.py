@@ -283,7 +283,7 @@ def test_a_config_edited_by_hand_is_named_and_the_rest_goes_on(capsys, tmp_path)
         assert main(["train", *QUICK, "--seed", seed, "--results", str(tmp_path)]) == 0
     victim = sorted((tmp_path / "runs").iterdir())[0]
     text = (victim / "config.json").read_text()
-    (victim / "config.json").write_text(text.replace('"lr": 0.008', '"lr": 0.5'))
+    (victim / "config.json").write_text(text.replace('"lr": 0.05', '"lr": 0.5'))
     code, out, err = call(capsys, "runs", "--results", tmp_path)
     assert code == 0
     assert "changed by hand" in err

@@ -319,7 +319,7 @@ def test_losses_tuned_unequally_are_warned_of_and_the_table_says_so(
     _, text, alike = tuned_configs(Store(tmp_path), configs)
     assert alike
     assert text == (
-        "Settings found by `lossbench tune` by val accuracy, 3 trials of 40 epochs, seeds 1000, 1001, "
+        "Settings found by `lossbench tune` by val accuracy, 3 trials of 27 epochs, seeds 1000, 1001, "
         "2-D features, 180 validation images."
     )
 

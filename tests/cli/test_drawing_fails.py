@@ -79,7 +79,7 @@ def test_a_study_is_shown_though_its_figure_fails(tmp_path: Path, capsys: Captur
     assert main([*words, "--results", str(tmp_path)]) == 1
     said = capsys.readouterr()
     assert "best val_accuracy" in said.out
-    assert said.err.splitlines()[-1].endswith("budget-digits-compact.png could not be drawn (RuntimeError).")
+    assert said.err.splitlines()[-1].endswith("budget-digits-stride3.png could not be drawn (RuntimeError).")
 
 
 def test_a_picture_for_tensorboard_that_fails_takes_no_result_away(

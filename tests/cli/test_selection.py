@@ -42,6 +42,7 @@ def plotted(capsys: Any, stored: Path, *arguments: Any) -> tuple[str, list[str]]
     assert code == 0, err
     document = json.loads(out)
     runs = document.pop("runs")
+    assert document.pop("status") == "done"
     (path,) = document.values()
     return Path(path).name, [name.rpartition("-")[0] for name in runs]
 
