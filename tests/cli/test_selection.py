@@ -43,6 +43,7 @@ def plotted(capsys: Any, stored: Path, *arguments: Any) -> tuple[str, list[str]]
     document = json.loads(out)
     runs = document.pop("runs")
     assert document.pop("status") == "done"
+    document.pop("data", None)
     (path,) = document.values()
     return Path(path).name, [name.rpartition("-")[0] for name in runs]
 
