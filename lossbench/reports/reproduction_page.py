@@ -128,11 +128,11 @@ def markdown(document: ReproductionDocument) -> str:
     about = document.about
     made = sum(check.verdict != "not testable here" for check in document.checks)
     held = sum(check.verdict == "reproduced" for check in document.checks)
-    verdict = QUICK if document.quick else f"{document.verdict} ({held} of {made} tested rules hold)."
+    verdict = f"Verdict: {document.verdict} ({held} of {made} tested rules hold)."
     parts = [
         f"# {about.title}",
         about.question,
-        f"**Verdict: {verdict}**",
+        f"**{QUICK if document.quick else verdict}**",
         f"Published ({about.locus}): {about.published} Source: {about.source}.",
         f"Recipe: {about.recipe}",
         about.fewer_seeds,

@@ -17,7 +17,7 @@ Locus = Literal[
 FAST: Mapping[str, Value] = {"recipe": "fast"}
 FAST_RECIPE = (
     "All groups alike: 2-D features of a small network, four epochs under Muon (`--recipe fast`), so that "
-    "20 seeds fit a day."
+    "20 seeds fit in a day."
 )
 QUICK_SEEDS = 2
 _QUICK: Mapping[str, Value] = {"dataset": "digits", "network": "stride3", "batch_size": 32}
