@@ -236,3 +236,15 @@ def test_what_differs_is_said_in_words():
     assert all(run.seed_in_caption for run in runs)
     name_differences(runs[:1])
     assert runs[0].conditions == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"batch_size": 64}, "--batch-size 64 "), ({"sampler": "balanced"}, ""), ({"seed": 3}, "--seed 3 ")],
+)
+def test_the_suggested_command_has_the_conditions_of_the_runs_that_are_there(options, words):
+    runs = stored(config("center", epochs=1), config("softmax", **options))
+    with pytest.raises(RunError) as error:
+        shown(runs, losses=("softmax", "center"))
+    command = str(error.value).partition("`")[2].partition("`")[0]
+    assert f"{command} " == f"lossbench train --loss center --dataset digits {words}"
