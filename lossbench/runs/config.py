@@ -24,6 +24,7 @@ FORMAT = 1
 BASE_LOSS = "softmax"  # what an auxiliary term joins when it is named alone
 COMPARED_LOSSES = ("softmax", "center", "arcface")
 DEFAULT_NETWORK = "stride3"
+DEFAULT_FEATURE_NETWORK = "mlp"  # of data that are features of another network
 DEFAULT_OPTIMIZER = "muon"
 DEFAULT_DATASET = "mnist"
 PRECISIONS = ("auto", "fp32", "bf16")

@@ -17,6 +17,7 @@ from ..specs.expressions import parse_sum
 from .config import (
     BASE_LOSS,
     DEFAULT_DATASET,
+    DEFAULT_FEATURE_NETWORK,
     RECIPE_OPTION,
     REQUIRED,
     RUN_OPTIONS,
@@ -49,8 +50,8 @@ def make_config(
     if isinstance(place := options.get("dataset"), str | os.PathLike):
         options["dataset"] = catalog.dataset_name(os.fspath(place))
     dataset = dataset_spec(str(options.get("dataset") or DEFAULT_DATASET))
-    if dataset.network and options.get("network") is None:
-        options["network"] = dataset.network
+    if len(dataset.shape) == 1 and options.get("network") is None:
+        options["network"] = DEFAULT_FEATURE_NETWORK
     training = _recipe(recipe or RECIPE_OPTION.default, [name for name, _ in parse_sum(loss)])
     values = with_defaults(RUN_OPTIONS, _with_recipe(training, options))
     if options.get("epochs") is None:

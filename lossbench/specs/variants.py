@@ -208,8 +208,7 @@ class DatasetSpec:
     or (D0,) of a vector of features.
     mean, deviation: what is subtracted from the values of a sample, and what they are then divided by, before
     a network sees them: one number for all channels or one for each. The default is Caffe-face's.
-    val_size, epochs: the defaults of a run that suit its size. network: its default network, where that of
-    images does not suit.
+    val_size, epochs: the defaults of a run that suit its size.
     digest, location, samples: of a user's data set, SHA-256 of its content, the path or `module:function`,
     and the number of training samples.
     """
@@ -224,7 +223,6 @@ class DatasetSpec:
     mean: tuple[float, ...] = (127.5,)
     deviation: tuple[float, ...] = (128.0,)
     needs_files: bool = True
-    network: str = ""
     digest: str = ""
     location: str = field(default="", compare=False)
     samples: int = 0
@@ -264,7 +262,6 @@ class DatasetSpec:
             epochs=min(max(6, round(_USUAL_SAMPLES / samples)), 40),
             mean=mean,
             deviation=deviation,
-            network="mlp" if len(shape) == 1 else "",
             digest=digest,
             location=location,
             samples=samples,
