@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,57 +62,80 @@ class LossTiming(NamedTuple):
 def measure(
     *, repeats: int, batch_size: int, threads: int | None = None, names: Iterable[str] | None = None
 ) -> Benchmark:
-    """Time the losses of the catalogue (or `names`) at their defaults for ten classes in the plane.
+    """Time the losses of the catalogue (or `names`) at their defaults for ten classes in the plane, with the
+    default batch size, and with `batch_size`.
 
     A training step of the default network is timed before and after each. Raises UsageError for an unknown
     name.
     """
-    timings = []
     own_names = map(catalog.canonical, names or catalog.names("losses"))
     specs = {name: catalog.spec("losses", name) for name in own_names}
     with thread_count(threads), seeded(0, "benchmark"):
-        step = _training_step(batch_size)
-        labels = torch.arange(batch_size) % CLASSES
-        features = 2 * torch.randn(batch_size, DIM)
-        steps = time_alternately([step], _STEPS_AROUND, warm_up=3)[0]
-        for name, spec in specs.items():
-            tasks, counterpart = _own_and_counterpart(name, spec, features, labels)
-            seconds = time_alternately(tasks, repeats, warm_up=3)
-            steps += time_alternately([step], _STEPS_AROUND, warm_up=0)[0]
-            around = steps[-2 * _STEPS_AROUND :]
-            ours, near, *theirs = (timing(each).scaled(1000) for each in (seconds[0], around, *seconds[1:]))
-            timings.append(LossTiming(name, ours, near, theirs[0] if theirs else None, counterpart))
+        batches = [_measure_batch(size, specs, repeats) for size in {make_config().batch_size, batch_size}]
         machine = describe_machine(torch.device("cpu"))
-    return to_benchmark(machine, timings, timing(steps).scaled(1000), batch_size=batch_size, repeats=repeats)
+    return to_benchmark(machine, sorted(batches), batch_size, repeats)
+
+
+class BatchTimings(NamedTuple):
+    """Timings at one batch size; `step`: of all training steps."""
+
+    batch_size: int
+    step: Timing
+    losses: list[LossTiming]
+
+
+def _measure_batch(batch_size: int, specs: Mapping[str, LossSpec], repeats: int) -> BatchTimings:
+    timings = []
+    step = _training_step(batch_size)
+    labels = torch.arange(batch_size) % CLASSES
+    features = 2 * torch.randn(batch_size, DIM)
+    steps = time_alternately([step], _STEPS_AROUND, warm_up=3)[0]
+    for name, spec in specs.items():
+        tasks, counterpart = _own_and_counterpart(name, spec, features, labels)
+        seconds = time_alternately(tasks, repeats, warm_up=3)
+        steps += time_alternately([step], _STEPS_AROUND, warm_up=0)[0]
+        around = steps[-2 * _STEPS_AROUND :]
+        ours, near, *theirs = (timing(each).scaled(1000) for each in (seconds[0], around, *seconds[1:]))
+        timings.append(LossTiming(name, ours, near, theirs[0] if theirs else None, counterpart))
+    return BatchTimings(batch_size, timing(steps).scaled(1000), timings)
 
 
 def to_benchmark(
-    machine: Machine, timings: list[LossTiming], step: Timing, *, batch_size: int, repeats: int
+    machine: Machine, batches: Sequence[BatchTimings], batch_size: int, repeats: int
 ) -> Benchmark:
-    """The timings as table, text and data; `step` is the timing of all training steps."""
-    header = ["loss", "ms", "middle half", "% of a step", "pytorch-metric-learning", "ms", "times ours"]
+    """The timings as table, text and data, whose main part is that of `batch_size`."""
+    header = ["loss", "B", "ms", "middle half", "% of a step", "pytorch-metric-learning", "ms", "times ours"]
     rows = [
         [
             each.loss,
+            str(batch.batch_size),
             *each.ours.cells(),
             number_text(each.percent_of_step, 1),
             each.counterpart or "–",
             number_text(each.theirs.median if each.theirs else math.nan, 2),
             number_text(math.nan if each.ratio is None else each.ratio, 1),
         ]
-        for each in timings
+        for batch in batches
+        for each in batch.losses
     ]
-    conditions = (
-        f"Value and gradient for features, B = {batch_size}, C = {CLASSES}, D = {DIM}, defaults "
-        f"throughout; medians of {repeats}, in turns with pytorch-metric-learning. A training "
-        f"step of the default network, timed around each, takes {step.median:.1f} ms ({step.range_text()}). "
-        f"{machine_text(machine)}"
+    steps = " and ".join(
+        f"{batch.step.median:.1f} ms ({batch.step.range_text()}) at B = {batch.batch_size}"
+        for batch in batches
     )
-    lines = [
-        {**each._asdict(), "percent_of_step": each.percent_of_step, "ratio": each.ratio} for each in timings
-    ]
-    data = {"batch_size": batch_size, "repeats": repeats, "step": step, "losses": lines}
-    return Benchmark("losses", machine, Table(header, rows), conditions, plain(data))
+    conditions = (
+        f"Value and gradient for features of a batch of B, C = {CLASSES}, D = {DIM}, defaults "
+        f"throughout; medians of {repeats}, in turns with pytorch-metric-learning. A training "
+        f"step of the default network, timed around each, takes {steps}. {machine_text(machine)}"
+    )
+    data: dict[int, dict[str, Any]] = {}
+    for batch in batches:
+        lines = [
+            {**each._asdict(), "percent_of_step": each.percent_of_step, "ratio": each.ratio}
+            for each in batch.losses
+        ]
+        data[batch.batch_size] = {**batch._asdict(), "losses": lines}
+    whole = {**data[batch_size], "repeats": repeats, "batches": list(data.values())}
+    return Benchmark("losses", machine, Table(header, rows), conditions, plain(whole))
 
 
 def _own_and_counterpart(
@@ -197,7 +220,7 @@ def _always(value: Any) -> Argument:
 
 _SHAPE = {"num_classes": _always(CLASSES), "embedding_size": _always(DIM)}
 _EUCLIDEAN = {"euclidean": _always(True)}  # stands for the library's distance of that name
-_ENUMERATES_TRIPLETS = ("Lifted", "Triplet")  # positive pairs times negatives, that is
+_ENUMERATES_TRIPLETS = ("Lifted", "MarginPair", "Triplet")  # positive pairs times negatives, that is
 _SOFTMAX = ("NormalizedSoftmaxLoss", _SHAPE | {"temperature": lambda chosen: 1 / float(chosen["scale"])})
 _DEGREES = {"margin": lambda chosen: math.degrees(float(chosen["margin"])), "scale": _same("scale")}
 _COUNTERPARTS: dict[str, tuple[str, dict[str, Argument]]] = {
@@ -227,5 +250,15 @@ _COUNTERPARTS: dict[str, tuple[str, dict[str, Argument]]] = {
         {"pos_margin": _always(0), "neg_margin": _same("margin")} | _EUCLIDEAN,
     ),
     "Triplet": ("TripletMarginLoss", {"margin": _same("margin")} | _EUCLIDEAN),
+    "MarginPair": (
+        "MarginLoss",
+        {"margin": _same("margin"), "beta": _same("boundary"), "learn_beta": _same("learnable")} | _EUCLIDEAN,
+    ),
+    "SoftTriple": (
+        "SoftTripleLoss",
+        {"centers_per_class": _same("subcenters"), "la": _same("scale")}
+        | {key: _same(key) for key in ("gamma", "margin")}
+        | _SHAPE,
+    ),
 }
 """By the name of our class: theirs, and how its arguments follow from our settings."""

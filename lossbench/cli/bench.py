@@ -30,7 +30,9 @@ def train(
         str | None, flag("--precisions", "fp32, bf16 (default: those of the hardware).")
     ] = None,
     threads: Annotated[str | None, flag("--threads", "Thread counts (default: 1 and all cores).")] = None,
-    batch_size: Annotated[int, flag("--batch-size", "Samples B in the batch.", min=2)] = 128,
+    batch_size: Annotated[
+        int, flag("--batch-size", "Samples B in a batch, besides the default batch of a run.", min=2)
+    ] = 128,
     repeats: Repeats = 9,
     dataset: Dataset = DEFAULT_DATASET,
     data_dir: DataDir = None,

@@ -3,9 +3,9 @@
     L = w/r 1/B sum_i [ lambda sp(-r (g(c_iy) - m) - b) + (1 - lambda) sum_{j != y} sp(r (g(c_ij) + m) + b) ]
     g(c) = 2 ((c + 1) / 2)^t - 1,  c = cos(theta),  sp(z) = ln(1 + e^z)                  (Wen et al. 2022)
 
-In the plane: ten narrow rays. Departures from the paper: as in the released code the slope of g counts as 1
-in backward. m suits (C, D). b is r times the parameter `offset`, which starts half way between the scores of
-a perfect sample, not at the least loss for right angles. `soft_start` is ours (see _soft_start.py). Read:
+Departures from the paper: as in the released code the slope of g counts as 1 in backward. m suits (C, D). b
+is r times the parameter `offset`, which starts half way between the scores of a perfect sample, not at the
+least loss for right angles. `soft_start` is ours (see _soft_start.py). In the plane: ten narrow rays. Read:
 opensphere/module/head/sphereface2.py of ydwen/opensphere; equation numbers not verified.
 """
 

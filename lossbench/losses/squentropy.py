@@ -6,7 +6,7 @@ The squares keep the scores of the other classes near zero, the cross-entropy ra
 plane: blobs, two of which may lie near the origin. squares = 0 is softmax.
 
 Departures from the paper: `squares` (lambda_s), 1 there, is 0.01 where D < C - 1, because D + 1 numbers
-cannot hold C - 1 scores near zero: with 1, training on MNIST in the plane reached 31.8 % of the validation
+cannot hold C - 1 scores near zero. With 1, training on MNIST in the plane reached 31.8 % of the validation
 images, with 0.01 98.9 % of the test images (one run each). Read: the abstract and introduction (arXiv
 2302.03952), and the authors' code: main.py of Like-Hui/Squentropy-for-classification and svhn.py of
 Like-Hui/Squentropy_vision, whose factor of the squares is an option. Equation numbers not verified.

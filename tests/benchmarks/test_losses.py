@@ -7,7 +7,8 @@ import torch
 
 from lossbench.benchmarks import losses
 from lossbench.benchmarks._timing import Timing
-from lossbench.benchmarks.losses import LossTiming, measure, to_benchmark
+from lossbench.benchmarks.losses import BatchTimings, LossTiming, measure, to_benchmark
+from lossbench.runs.config_builder import make_config
 from lossbench.runs.result import Machine
 from lossbench.specs import catalog
 
@@ -24,6 +25,9 @@ def test_times_every_named_loss_and_what_it_is_compared_with(small):
     assert [line["loss"] for line in lines] == ["softmax", "arcface", "triplet"]
     assert [line["theirs"] is None for line in lines] == [True, False, False]
     assert (small.data["batch_size"], small.data["repeats"]) == (20, 2)
+    default = small.data["batches"][1]
+    assert [batch["batch_size"] for batch in small.data["batches"]] == [20, make_config().batch_size]
+    assert [line["loss"] for line in default["losses"]] == ["softmax", "arcface", "triplet"]
     assert small.machine.threads == torch.get_num_threads()
     for found in (small.data["step"], *(line["ours"] for line in lines)):
         assert 0 < found["low"] <= found["median"] <= found["high"]
@@ -41,7 +45,7 @@ def test_every_counterpart_belongs_to_a_loss_and_computes():
         assert torch.isfinite(x.grad).all(), name
 
 
-@pytest.mark.parametrize("name", ["cosface", "multi-similarity", "triplet"])
+@pytest.mark.parametrize("name", ["cosface", "margin-pair", "multi-similarity", "softtriple", "triplet"])
 def test_arguments_are_mapped(name):
     """Where both compute the same formula, the counterpart gives the same value (its own weights put in)."""
     x, y = torch.randn(20, 2), torch.arange(20) % 10
@@ -49,14 +53,18 @@ def test_arguments_are_mapped(name):
     kind = type(ours).__name__
     _, theirs = losses._counterpart(kind, catalog.spec("losses", name).resolve(10, 2), 20)
     if hasattr(ours, "weight"):
-        theirs.W.data = ours.weight.detach().T.clone()
+        (theirs.fc if name == "softtriple" else theirs.W).data = ours.weight.detach().T.clone()
     expected = theirs(x, y)
     if name == "multi-similarity":
         return  # its default reducer leaves out zeros: the miner and the scales are what is mapped
+    if name == "softtriple":
+        ours.tau = 0.0  # the library has no distances between the directions of a class
     torch.testing.assert_close(ours(x, y), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind,name", [("Triplet", "triplet"), ("Lifted", "lifted")])
+@pytest.mark.parametrize(
+    "kind,name", [("Triplet", "triplet"), ("Lifted", "lifted"), ("MarginPair", "margin-pair")]
+)
 def test_a_library_that_lists_all_triplets_is_not_run_on_large_batches(kind, name):
     chosen = catalog.spec("losses", name).resolve(10, 2)
     assert losses._counterpart(kind, chosen, 1024)[1] is None
@@ -74,10 +82,10 @@ def test_percent_of_a_step_and_ratio():
         LossTiming("one", Timing(5.0, 4.0, 6.0), Timing(50, 40, 60), Timing(10.0, 9.0, 11.0), "OneLoss"),
         LossTiming("two", Timing(1.0, 1.0, 1.0), Timing(40, 40, 40), None, ""),
     ]
-    made_up = to_benchmark(machine, found, Timing(50.0, 40.0, 60.0), batch_size=1024, repeats=9)
+    made_up = to_benchmark(machine, [BatchTimings(1024, Timing(50.0, 40.0, 60.0), found)], 1024, repeats=9)
     first, second = made_up.table.rows
-    assert first == ["one", "5.00", "4.00–6.00", "10.0", "OneLoss", "10.00", "2.0"]
-    assert second == ["two", "1.00", "1.00–1.00", "2.5", "–", "–", "–"]
+    assert first == ["one", "1024", "5.00", "4.00–6.00", "10.0", "OneLoss", "10.00", "2.0"]
+    assert second == ["two", "1024", "1.00", "1.00–1.00", "2.5", "–", "–", "–"]
     lines = made_up.data["losses"]
     assert lines[0]["ratio"] == 2 and lines[0]["percent_of_step"] == 10
     assert lines[1]["theirs"] is None
