@@ -38,3 +38,19 @@ def test_leaving_out_what_is_over_changes_nothing(name):
     whole.advance(0.6)
     assert not loss.starting
     torch.testing.assert_close(loss(x, y), with_start, rtol=0, atol=1e-12)
+
+
+def test_training_is_told_when_a_step_changes():
+    """A recorded step is recorded anew then, and no other time."""
+    whole = WeightedSum({name: build(name, soft_start=0.3) for name in ("arcface", "cosface")}, [1.0, 1.0])
+    assert [whole.advance(done) for done in (0.0, 0.1, 0.59, 0.6, 0.9, 1.0)] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert not any(
+        WeightedSum({"softmax": build("softmax")}, [1.0]).advance(done) for done in (0.0, 0.5, 1.0)
+    )
