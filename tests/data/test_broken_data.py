@@ -320,6 +320,7 @@ def test_it_says_how_much_memory_it_needs(tmp_path, monkeypatch):
         load_own(spec, ("train",), 512)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_tiny_files_are_listed_in_flat_memory(tmp_path):
     """The listing alone; to read the files takes as long as the disk needs."""
     content = png("L", (2, 2))

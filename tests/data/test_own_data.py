@@ -310,3 +310,17 @@ def test_a_stored_run_that_was_opened_before_changes_no_default(place, capsys):
     moved = str(place / "moved.npz")
     shutil.move(dataset, moved)
     assert load_splits(make_config(dataset=moved, epochs=2).split_spec).train.images.shape == (519, 64)
+
+
+def test_an_interrupted_run_is_not_continued_on_other_data(place, capsys):
+    from lossbench.errors import Interrupted
+
+    dataset = make("npz", place)
+    config = make_config(dataset=dataset, epochs=2, batch_size=32, network="linear")
+    with pytest.raises(Interrupted):
+        run(config, place / "results", Recorder(stop_after=20))
+    images, labels = digits()
+    np.savez(dataset, images=255 - images, labels=labels)
+    assert main(["train", "--dataset", dataset, *OPTIONS]) == 1
+    assert f"have changed since {config.run_name} was trained" in capsys.readouterr().err
+    assert len(list((place / "results" / "runs").iterdir())) == 1
