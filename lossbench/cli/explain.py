@@ -82,6 +82,11 @@ def explain(
         print_text(" ".join(filter(None, words)))
     if explanation.curve is not None:
         print_text("\n" + _chart(*explanation.curve))
+    elif spec.kind == "classifier" and {"angular", "no-probabilities"} <= set(spec.tags):
+        print_text(
+            "No target-logit curve: this loss is no cross-entropy, so no logit of the own class gives its "
+            "value. `lossbench plot loss-surface` draws the loss of a trained run."
+        )
 
 
 def _given_values(

@@ -148,8 +148,9 @@ def _build(name: str, classes: int, dim: int, settings: Mapping[str, Value]) -> 
 
 
 def _set_directions(loss: nn.Module, directions: Tensor) -> bool:
-    """Set the class directions (C, D); False where the loss has no `weight` of this shape."""
+    """Set the class directions (C, D), all K of a class alike; False where `weight` has another shape."""
     weight = getattr(loss, "weight", None)
+    directions = directions.repeat_interleave(getattr(loss, "subcenters", 1), 0)
     if not isinstance(weight, Tensor) or weight.shape != directions.shape:
         return False
     weight.copy_(directions)

@@ -66,6 +66,21 @@ def test_every_loss_is_explained(name, capsys):
     json.loads(capsys.readouterr().out)
 
 
+def test_several_directions_of_a_class_that_coincide_have_the_curve_of_one():
+    for several, one in (("subcenter-arcface", "arcface"), ("softtriple", "cosface")):
+        settings = {"margin": 0.3, "scale": 16.0}
+        np.testing.assert_allclose(curve_of(several, **settings)[1], curve_of(one, **settings)[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", catalog.names("losses"))
+def test_every_loss_on_angles_has_a_curve_or_says_why_not(name, capsys):
+    spec = catalog.spec("losses", name)
+    if spec.kind != "classifier" or "angular" not in spec.tags:
+        return
+    text = explained(capsys, name)[1]
+    assert ("target logit / scale (*)" in text) != ("No target-logit curve" in text)
+
+
 def test_large_shapes_do_not_hang(capsys):
     assert main(["explain", "arcface", "--classes", "1000", "--dim", "64"]) == 0
     assert "1000 directions in 64 dimensions" in capsys.readouterr().out
