@@ -377,7 +377,7 @@ def test_the_help_of_train_shows_what_an_option_of_a_run_declares(capsys, monkey
     code, out, _ = call(capsys, "train", "--help")
     assert code == 0
     for text in (
-        "Peak learning rate (default: the optimizer's, 0.008 for adamw).",
+        "Peak learning rate (default: the optimizer's, 0.05 for muon).",
         "Epochs (default: the data set's, 6 for mnist).",
         "Network: compact, lenet, lenet++, lenet++-released, stride3 (default: compact).",
         "Samples per step (default: 128).",
