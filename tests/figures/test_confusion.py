@@ -101,3 +101,15 @@ def test_numbers_fit_their_cells_and_nothing_leaves_the_page(style, names):
         assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
     first, second = (axes.get_tightbbox() for axes in figure.axes[:2])
     assert first.x1 <= second.x0
+
+
+@pytest.mark.parametrize(
+    ("names", "rotation"),
+    [("0123456789", 0), ([f"c{n}" for n in range(10)], 0), ([f"class {n}" for n in range(10)], 90)],
+)
+def test_long_names_of_columns_stand_upright(names, rotation):
+    runs = [View(class_names=tuple(names))]
+    figure = render_figure(lambda figure: confusion.draw_figure(figure, runs))
+    (labels,) = {tuple(axes.get_xticklabels()) for axes in figure.axes if axes.get_xlabel() == "predicted"}
+    assert {text.get_rotation() for text in labels} == {rotation}
+    assert [text.get_text() for text in labels] == list(names)

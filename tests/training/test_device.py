@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
-from lossbench.training.device import core_quota, cores
+from lossbench.training.device import core_quota, cores, default_workers
 
 AVAILABLE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
@@ -91,3 +92,9 @@ def test_a_process_in_a_real_group_uses_one_core_and_one_thread() -> None:
         environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
         done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environment)
     assert done.stdout.split() == ["1", "1"], done.stderr
+
+
+def test_runs_at_a_time_by_device() -> None:
+    assert default_workers(torch.device("cuda")) == 32
+    assert default_workers(torch.device("mps")) == 1
+    assert default_workers(torch.device("cpu")) == cores()
