@@ -23,7 +23,7 @@ from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.store import Store
 from ..runs.stored_run import StoredRun, UntrainedRun
-from ..specs import catalog
+from ..specs import NO_AUGMENTATION, catalog
 from ..statistics import Interval, PairedDifference
 from .own_files import check_document
 
@@ -252,6 +252,8 @@ def _training_conditions(config: RunConfig) -> str:
     parts = [f"{config.train_size:,} images"] if config.train_size else []
     parts += [f"imbalance {config.imbalance:g}"] if config.imbalance > 1 else []
     parts += [f"{config.label_noise:.0%} {config.noise_kind} label noise"] if config.label_noise else []
+    changed = config.augment != NO_AUGMENTATION
+    parts += [f"images changed by {config.augment.replace(',', ' and ')}"] if changed else []
     return ", ".join(parts)
 
 
