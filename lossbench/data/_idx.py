@@ -178,7 +178,7 @@ def read_array(path: Path) -> np.ndarray | None:
 
 def _values(content: bytes) -> np.ndarray:
     shape = _dimensions(content)
-    return np.frombuffer(content, _TYPES[content[2]], offset=4 + 4 * len(shape)).reshape(shape)
+    return np.frombuffer(content, _TYPES[content[2]], offset=4 + 4 * len(shape)).reshape(shape or (0,))
 
 
 def _read(path: Path, content: bytes | None = None, *, images: bool) -> Tensor:

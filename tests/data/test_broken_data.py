@@ -162,6 +162,7 @@ CASES = {
     "truncated npy": (cut("npy", "*images.npy"), r"digit_images\.npy is cut short or altered: .* bytes"),
     "truncated header": (replaced("npy", "*images.npy", b"\x93NUMPY\x01\x00v"), "cut short"),
     "truncated IDX": (cut("idx", "train-images*"), "train-images-idx3-ubyte .*cut short"),
+    "IDX without shape": (replaced("idx", "train-images*", b"\0\0\x08\0"), r"samples of shape \(0,\)"),
     "truncated gzip": (replaced("idx", "train-images*", b"\x1f\x8b\x08\0"), "train-images-idx3-ubyte .*cut short"),
     "empty image": (replaced("folder", "class 3/*.png", b""), r"class 3.*\.png cannot be read .*empty"),
     "text as image": (replaced("folder", "class 3/*.png", b"hello"), r"class 3.*\.png cannot be read"),
