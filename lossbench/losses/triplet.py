@@ -18,8 +18,8 @@ random     per anchor one positive and one negative, drawn from torch's generato
 ones do not dilute it). In the plane: ten blobs, a margin apart.
 
 Departures from the papers: an anchor without a positive or a negative is left out. From
-pytorch-metric-learning: the soft form has no margin; sums over all triplets come from sorted distances,
-O(B^2 log B), only the soft sum takes O(B^3).
+pytorch-metric-learning: the soft form has no margin; sums over all triplets come from distances sorted to
+`_triplet_counts.resolution` in float32, O(B^2 log B), only the soft sum takes O(B^3).
 """
 
 import torch

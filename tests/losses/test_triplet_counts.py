@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lossbench.losses._triplet_counts import count_violations
+from lossbench.losses._triplet_counts import count_violations, resolution
 
 
 def count_pairs(keys, negative, threshold=0.0):
@@ -36,14 +36,18 @@ def test_violations_are_counted_and_equal_keys_are_none(margin, size, dtype):
     torch.testing.assert_close(counts, (above - below).to(dtype), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("size", [2, 100, 1500])
-def test_the_smallest_difference_counts(size):
-    """Every other key is two numbers above the one before."""
-    first, end = 3 * torch.rand(5, (size + 1) // 2), torch.tensor(9.0)
-    keys = torch.stack([first, first.nextafter(end).nextafter(end)], 2).flatten(1)[:, :size]
-    negative = every_fourth(5, size, torch.float32)
-    above, below = count_pairs(keys, negative)
-    assert torch.equal(count_violations(keys, negative, 0.0), (above - below).float())
+@pytest.mark.parametrize("size", [2, 100, 300, 1500])
+def test_only_keys_nearer_than_the_resolution_count_as_equal(size):
+    keys, negative = 3 * torch.rand(5, size), every_fourth(5, size, torch.float32)
+    counts = count_violations(keys, negative, 0.0)
+    tolerance = resolution(size) * float(keys.max())
+    lower, upper = (
+        count_pairs(keys.double(), negative, tolerance),
+        count_pairs(keys.double(), negative, -tolerance),
+    )
+    assert ((lower[0] <= counts) & (counts <= upper[0]) | (negative == 1)).all()
+    assert ((lower[1] <= -counts) & (-counts <= upper[1]) | (negative == 0)).all()
+    assert (counts != 0).any() and tolerance < 1e-5
 
 
 def test_stacked_rows_are_counted_alike():
@@ -52,3 +56,7 @@ def test_stacked_rows_are_counted_alike():
     counts = torch.vmap(count_violations, in_dims=(1, None, None))(stacked, negative, 0.0)
     assert torch.equal(counts[0], count_violations(keys, negative, 0.0))
     assert torch.equal(counts[1], count_violations(keys.flip(1), negative, 0.0))
+
+
+def test_custom_operator_is_registered_soundly():
+    torch.library.opcheck(count_violations, (torch.rand(4, 9), torch.ones(4, 9), 0.5))
