@@ -46,7 +46,7 @@ class SoftTriple(CosineLoss):
 
     def cosines(self, features: Tensor) -> Tensor:
         """S (B, C)."""
-        cosine = cosines(features, self.weight).view(len(features), -1, self.subcenters)
+        cosine = cosines(features, self.weight).view(features.shape[0], -1, self.subcenters)
         return ((cosine / self.gamma).softmax(-1) * cosine).sum(-1)
 
     def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
