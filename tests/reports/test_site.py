@@ -262,6 +262,7 @@ def test_stale_is_named_and_left_alone(copied: Path, capsys: Capture, changed: s
     code, out, _ = call(capsys, "--results", copied, "--json")
     assert code == 0
     assert json.loads(out) == {
+        "status": "done",
         "page": str(copied / "index.html"),
         "tables": [COMPARED, SWEPT],
         "written": [str(copied / name) for name in stale],
