@@ -33,7 +33,7 @@ LossOfTune = Annotated[
     str | None,
     flag(
         "--loss",
-        "A loss, or a weighted sum such as 'softmax + 0.003*center'; `lossbench losses` lists them.",
+        "A loss, or a sum such as 'softmax + 0.003*center'; see `lossbench losses` (default: none).",
         "Loss",
         callback=canonical_losses,
     ),
@@ -46,7 +46,7 @@ Losses = Annotated[
     str | None,
     flag(
         "--losses",
-        "Instead of --loss: losses, separated by commas, or `all`, of which the best is sought.",
+        "Instead of --loss: losses separated by commas, or `all`; finds the best (default: none).",
         "Loss",
         callback=canonical_losses,
     ),

@@ -42,7 +42,7 @@ def test_features_are_the_same_ones_every_time_and_of_ten_classes():
     np.testing.assert_array_equal(first.evaluated.features, second.evaluated.features)
     assert first.evaluated.features.shape == (50, 2) and first.reference.features.shape == (70, 2)
     assert set(first.evaluated.labels) == set(range(10))
-    assert set(first.available) == {"features", "reference", "scores", "probabilities"}
+    assert set(first.available) == {"features", "reference", "scores", "probabilities", "predictions"}
 
 
 def test_an_unknown_metric_is_refused():
