@@ -143,7 +143,8 @@ def test_a_trial_of_a_dead_process_is_taken_over_once(tmp_path, trained):
     """Also where a second process died while it took the trial over."""
     config = study_config("center")
     study = open_study(tmp_path, config)
-    trial = study.optuna.ask(config.distributions())  # and nobody holds its lock
+    trial = study.optuna.ask()  # and nobody holds its lock
+    config.suggest(trial)
     (folder_of(tmp_path, config) / "trial-0/runs").mkdir(parents=True)
     study.optuna.enqueue_trial(trial.params, user_attrs={"continues": trial.number})
     found = tune_in(tmp_path, config, 1)
