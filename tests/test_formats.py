@@ -14,7 +14,7 @@ from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 
 STORED = Path(__file__).parent / "formats" / "1"
-TRAIN = ["train", "--loss", "center", "--dataset", "digits", "--epochs", "2"]
+TRAIN = ["train", "--loss", "center", "--dataset", "digits", "--epochs", "2", "--recipe", "compact"]
 
 
 @pytest.fixture

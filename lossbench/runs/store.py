@@ -254,7 +254,7 @@ class RunFolder:
         """A file of this run, None when there is none. Raises RunError when it cannot be read."""
         try:
             return (self.path / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return None
         except OSError as error:
             raise RunError(f"{self.path / name} cannot be read: {error.strerror or error}.") from None

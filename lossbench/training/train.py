@@ -35,7 +35,7 @@ def train(
     if not force:
         run.check_code()
     if result is None:
-        if not force and run.read_bytes("config.json") is None:
+        if not force and not (run.path / "config.json").exists():
             store.check_data([config])
         prepare_process(threads_of(config, placement))
         # before anything is written: a device or data set that is not there leaves no trace
