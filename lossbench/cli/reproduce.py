@@ -42,7 +42,7 @@ def reproduce(
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
-    """Make a published figure or claim again from its recipe; judge it by rules written before the runs."""
+    """Make a published figure or claim again from its recipe; apply rules written before the runs."""
     from ..runs.store import Store
     from ._training import fail_if_any, run_configs
 
@@ -164,7 +164,7 @@ def _judge(
         group_row,
         write_reproduction,
     )
-    from ..reproductions import collect_results, judge, overall
+    from ..reproductions import apply_rules, collect_results, overall
     from ._training import draw_figures, with_metrics
 
     own = {config for members in configs.values() for config in members}
@@ -172,7 +172,7 @@ def _judge(
     used = with_metrics(used, store, spec.metrics, data_dir)
     by_config = {outcome.config: outcome for outcome in used}
     results = collect_results(configs, by_config, store)
-    checks = judge(spec.checks, results, decides=not quick)
+    checks = apply_rules(spec.checks, results, decides=not quick)
     document = ReproductionDocument(
         about=describe(name, spec),
         quick=quick,

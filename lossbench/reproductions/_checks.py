@@ -70,16 +70,16 @@ class CheckResult:
     why: str = ""
 
 
-def judge(checks: Sequence[Check], results: Results, *, decides: bool = True) -> list[CheckResult]:
+def apply_rules(checks: Sequence[Check], results: Results, *, decides: bool = True) -> list[CheckResult]:
     """The result of each check. Holm's family is all of them; `decides=False`: effects without verdicts."""
     findings = [_measure(check, results) for check in checks]
     adjusted = holm([finding.p for finding, _ in findings])
-    judged = []
+    results_of_checks = []
     for check, (finding, why), p in zip(checks, findings, adjusted, strict=True):
         why = why if decides else why or "a quick run decides nothing"
         verdict: Verdict = "not testable here" if why else finding.decide(p)
         effect, low, high, seeds, *_ = finding
-        judged.append(
+        results_of_checks.append(
             CheckResult(
                 rule=check.rule,
                 effect=effect,
@@ -91,7 +91,7 @@ def judge(checks: Sequence[Check], results: Results, *, decides: bool = True) ->
                 why=why,
             )
         )
-    return judged
+    return results_of_checks
 
 
 def overall(results: Sequence[CheckResult]) -> Verdict:

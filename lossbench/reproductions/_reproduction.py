@@ -33,7 +33,7 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """A published figure or claim, re-made and judged by rules that were written before the runs.
+    """A published figure or claim, made again, and tested by rules that were written before the runs.
 
     source, locus: the paper with its figure, table or equation, and where its values were found. published:
     what the source shows or says. recipe: the values of the paper, and what was chosen where it says nothing,

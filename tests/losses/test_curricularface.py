@@ -11,7 +11,7 @@ from .oracle import advance, assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, margin, rate, soft_start):
-    """Angles by acos, each negative judged on its own, then t by its moving average; progress is 1."""
+    """Angles by acos, each negative on its own, then t by its moving average; progress is 1."""
     total, t, own = 0, state["t"].item(), []
     for i, label in enumerate(y):
         angles = []

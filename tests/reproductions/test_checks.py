@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import linregress, ttest_rel
 
-from lossbench.reproductions import Check, CheckResult, Results, judge, overall
+from lossbench.reproductions import Check, CheckResult, Results, apply_rules, overall
 from lossbench.reproductions._checks import (
     attack_is_stronger,
     axis_scale,
@@ -37,7 +37,7 @@ def made_up(number: str, **means: float) -> Results:
 
 
 def one(check: Check, results: Results) -> CheckResult:
-    return judge([check], results)[0]
+    return apply_rules([check], results)[0]
 
 
 CASES = {
@@ -160,14 +160,14 @@ def test_a_claim_that_cannot_be_tested_says_why():
 def test_holm_counts_all_rules_of_a_reproduction():
     results = made_up("gap", a=1.003, b=1)
     check = greater("gap", "a", than="b")
-    alone, *_ = judge([check], results)
-    among, *_ = judge([check] * 4, results)
+    alone, *_ = apply_rules([check], results)
+    among, *_ = apply_rules([check] * 4, results)
     assert among.p_holm == pytest.approx(min(1, 4 * alone.p_holm))
 
 
 def test_a_quick_run_decides_nothing():
     check, holds, *_ = CASES["greater"]
-    (result,) = judge([check], holds, decides=False)
+    (result,) = apply_rules([check], holds, decides=False)
     assert (result.verdict, result.why) == ("not testable here", "a quick run decides nothing")
     assert result.effect == pytest.approx(1, abs=0.1)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.reproductions import Check, Reproduction, Results, judge
+from lossbench.reproductions import Check, Reproduction, Results, apply_rules
 from lossbench.reproductions._checks import OWN_NUMBERS
 from lossbench.specs import catalog
 from lossbench.specs.quantities import RUN_NUMBERS, UNSEEN
@@ -82,7 +82,7 @@ def test_each_rule_can_be_reproduced_and_refuted(name):
         if check.measure is None or not check.groups:
             continue
         verdicts = {
-            judge([check], made_up(check, value, step))[0].verdict
+            apply_rules([check], made_up(check, value, step))[0].verdict
             for value in VALUES
             for step in (-10, -0.1, 0, 0.1, 10)
         }

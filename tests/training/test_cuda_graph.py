@@ -21,6 +21,7 @@ def work(config, folder, observer, run_step):
 
 
 def test_a_closed_group_ends_its_runs_and_frees_their_locks(tmp_path):
+    threads = threading.active_count()
     configs, observer, group = [small("center"), small("softmax")], Recorder(), RunGroup()
     for config in configs:
         group.start(functools.partial(work, config, tmp_path, observer))
@@ -28,7 +29,7 @@ def test_a_closed_group_ends_its_runs_and_frees_their_locks(tmp_path):
         assert group.step() == []
     group.close()
     assert len(group) == 0
-    assert threading.active_count() == 1
+    assert threading.active_count() == threads
     for config in configs:
         last = Recorder()
         assert run(config, tmp_path, last).status is Status.DONE
