@@ -73,7 +73,9 @@ def reproduce(
     outcomes = run_configs(list(dict.fromkeys(trained)), request, storage, jobs=jobs or 0) if trained else []
     documents = []
     for each, spec in specs.items():
-        document, failures = _judge(store, each, spec, configs[each], outcomes, quick, request.data_dir)
+        document, failures = _write_document(
+            store, each, spec, configs[each], outcomes, quick, request.data_dir
+        )
         documents.append(document)
         problems += failures
         if not json and name != "all":
@@ -147,7 +149,7 @@ def _print_list(specs: Mapping[str, Reproduction], verdicts: Mapping[str, str]) 
     print_table(Table(["name", "what", "runs", "verdict"], rows))
 
 
-def _judge(
+def _write_document(
     store: Store,
     name: str,
     spec: Reproduction,
