@@ -125,6 +125,7 @@ def kinds(cell: Any) -> list[str]:
     return sorted({each for kinds in types if WIDGET not in kinds for each in kinds})
 
 
+@pytest.mark.slow  # 40 s: it trains for its figures
 def test_the_notebook_runs_and_shows_what_is_stored(tmp_path):
     """UPDATE_DOCS=1 writes what it shows into the file."""
     notebook = execute(nbformat.read(NOTEBOOK, as_version=4), tmp_path)
