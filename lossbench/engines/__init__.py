@@ -78,8 +78,8 @@ def estimate(
     """How long `run_all` will take with the same arguments; None on Ray, where it is not known.
 
     `announce` is called before runs are timed, which takes seconds. Where `workers` is None, the estimate's
-    `workers` are as many as fit, or 1 if that takes a moment. Raises DataError when the data set is not
-    there.
+    `workers` are as many as fit, but 1 on a CPU where all runs then take less than 20 seconds. Raises
+    DataError when the data set is not there.
     """
     from .time_estimate import estimate_time, workers_here
 

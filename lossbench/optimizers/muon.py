@@ -4,8 +4,8 @@
 
 for a matrix (n, k); a convolution (out, in, height, width) is the matrix (out, in x height x width). NS is
 three Newton-Schulz iterations, which bring singular values nearer to 1. (The public code takes five; on
-MNIST the accuracies are the same, and a step of a small network is 6 % sooner.) The matrices
-before the feature layer are trained so; feature layer, batch norm, biases and the loss by AdamW.
+MNIST the accuracies are the same within their errors.) The matrices before the feature layer are trained so;
+feature layer, batch norm, biases and the loss by AdamW.
 
 Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024, and its public code.
 torch.optim.Muon takes two-dimensional parameters only.

@@ -69,8 +69,8 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
     are left out for a loss of a user's own, whose code is not run. Features of training in bfloat16 differ
     more from the stored ones than from PyTorch's in float32, which the check computes.
 
-    Raises UsageError without the extra `onnx` or for another suffix, RunError where the file would compute
-    something else than PyTorch, ForeignFile where somebody else's file is at the path.
+    Raises UsageError without the extra `onnx` or for another suffix, RunError where the numbers of the file
+    differ from PyTorch's, ForeignFile where another file, not written by lossbench, is at the path.
     """
     try:
         import onnx  # noqa: F401

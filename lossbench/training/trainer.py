@@ -111,10 +111,10 @@ class Trainer:
         self.snapshots.record(self.steps_done)
         for epoch in range(self.epoch, self.config.epochs):
             batches = self._batches(epoch)
-            self._augment(epoch)
             self.network.train()
             self.loss.train()
             began = time.perf_counter() - self.epoch_seconds
+            self._augment(epoch)
             for indices in batches[self.batch :]:
                 self._set_progress(self.steps_done / (self.config.epochs * self.steps_per_epoch))
                 self.batch_indices.copy_(indices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from lossbench.runs.model import build, load_model
 from lossbench.runs.store import Store
 from lossbench.specs import catalog
 from lossbench.training import train as train_module
+from lossbench.training import trainer as trainer_module
 from lossbench.training.checkpoint import load_state, state_bytes
 from lossbench.training.evaluation import Evaluator
 from lossbench.training.process import Placement
@@ -126,6 +128,19 @@ def test_images_change_from_epoch_to_epoch_and_are_those_of_the_data_set_at_the_
     assert torch.equal(images[3], originals[3])
     assert not any(torch.equal(images[epoch], originals[epoch]) for epoch in range(3))
     assert not torch.equal(images[0], images[1])
+
+
+def test_the_time_of_training_includes_changing_the_images(tmp_path, monkeypatch):
+    augment = trainer_module.augment
+
+    def slow(*arguments, **options):
+        time.sleep(0.5)
+        return augment(*arguments, **options)
+
+    monkeypatch.setattr(trainer_module, "augment", slow)
+    result = run(small(epochs=1), tmp_path)
+    assert result.seconds > 0.5
+    assert result.images_per_second < 12 * 100 / 0.5
 
 
 def test_a_finished_run_is_shown_and_not_trained_again(tmp_path):
