@@ -286,7 +286,7 @@ def tune(
     from .cli._python import loss_name, python_request, running, seeds_of
     from .cli._training import without_workers
     from .cli._trials import objective
-    from .cli.tune import _tune
+    from .cli.tune import run_study
     from .experiments.search_space import StudyConfig
     from .runs.store import Store
 
@@ -295,7 +295,7 @@ def tune(
     if "__main__:" in config.loss:
         jobs = without_workers(jobs, request)
     with running(progress):
-        return _tune(request, config, Store(storage.results), trials, jobs)
+        return run_study(request, config, Store(storage.results), trials, jobs)
 
 
 def load(run: Path, *, results: Path = "results", data_dir: Path | None = None) -> Run:

@@ -115,7 +115,7 @@ def _tune_loss(
     from ..reports.document import Drawing, record_figure
     from ._training import draw_figures, fail_if_any
 
-    result = _tune(request, config, store, trials, jobs)
+    result = run_study(request, config, store, trials, jobs)
     run = config.default_run
     tuned, problems = read_results(store, run.dataset, run.network)
     for problem in problems:
@@ -153,7 +153,9 @@ def _compose_budget(results: Sequence[TuningResult]) -> Compose:
     return compose_budget(results)
 
 
-def _tune(request: Request, config: StudyConfig, store: Store, trials: int, jobs: int | None) -> TuningResult:
+def run_study(
+    request: Request, config: StudyConfig, store: Store, trials: int, jobs: int | None
+) -> TuningResult:
     """One trial after another, or several at a time, each from a thread of its own."""
     from ..experiments.study import tune
 
