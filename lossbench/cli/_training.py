@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ..engines import estimate, run_all
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from ..reports.document import Document, Drawing, WrittenFile
     from ..reports.experiment import Comparison, Experiment, Sweep
     from ..reports.tensorboard import Tracker
+
+_MEASURED_AT_ONCE = 4  # runs: the distances of each take some 300 MB
 
 
 def run_configs(
@@ -124,6 +127,7 @@ def run_comparison(
             print_warning(tuning)
     reference = choose_baseline(baseline, list(configs))
     all_configs = list(dict.fromkeys(config for group in configs.values() for config in group))
+    all_configs.sort(key=lambda config: config.seed)  # what is interrupted has as many seeds of each loss
     outcomes = with_metrics(
         run_configs(all_configs, request, storage, jobs=jobs), store, metrics, request.data_dir
     )
@@ -258,16 +262,27 @@ def _outcome_document(store: Store, outcome: Outcome) -> dict[str, object]:
 def with_metrics(
     outcomes: Sequence[Outcome], store: Store, names: Sequence[str], data_dir: Path | None = None
 ) -> list[Outcome]:
-    """The outcomes with those of the named metrics that were not measured in training."""
-    completed = []
-    for outcome in show_progress(outcomes, "metrics"):
-        if outcome.status is Status.DONE and outcome.result is not None:
-            run, result = store.run(outcome.config), outcome.result
-            metrics = _completed(run, result.metrics, names, "", data_dir)
-            unseen = _completed(run, result.unseen, names, UNSEEN) if outcome.config.unseen else {}
-            outcome = outcome._replace(result=dataclasses.replace(result, metrics=metrics, unseen=unseen))
-        completed.append(outcome)
-    return completed
+    """The outcomes with those of the named metrics that were not measured in training.
+
+    In threads: what takes long, sorting distances, runs outside of the interpreter's lock.
+    """
+
+    def complete(outcome: Outcome) -> Outcome:
+        if outcome.status is not Status.DONE or outcome.result is None:
+            return outcome
+        run, result = store.run(outcome.config), outcome.result
+        metrics = _completed(run, result.metrics, names, "", data_dir)
+        unseen = _completed(run, result.unseen, names, UNSEEN) if outcome.config.unseen else {}
+        return outcome._replace(result=dataclasses.replace(result, metrics=metrics, unseen=unseen))
+
+    from ..training.device import cores
+
+    with ThreadPoolExecutor(min(cores(), _MEASURED_AT_ONCE)) as pool:
+        waiting = [pool.submit(complete, outcome) for outcome in outcomes]
+        try:
+            return [each.result() for each in show_progress(waiting, "metrics")]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # the first error or Ctrl-C ends it
 
 
 def _completed(

@@ -19,6 +19,7 @@ class SettingRow(NamedTuple):
 
     loss: short name. title, settings: as people write them. config: plain data of the first seed's RunConfig.
     runs: run names by seed. metrics: intervals by name. swept: the values of the options that vary.
+    by_seed: the numbers of each run, none where it diverged or failed; empty in older documents.
     """
 
     loss: str
@@ -33,6 +34,7 @@ class SettingRow(NamedTuple):
     failed: int
     metrics: Mapping[str, Interval]
     swept: Mapping[str, Value]
+    by_seed: Mapping[int, Mapping[str, float]] = {}
 
 
 def summarize(outcomes: Iterable[Outcome], swept: Iterable[str] = ()) -> list[SettingRow]:
@@ -63,6 +65,7 @@ def summarize(outcomes: Iterable[Outcome], swept: Iterable[str] = ()) -> list[Se
                     for name in names
                 },
                 swept={option: config.value_of(option) for option in swept},
+                by_seed={outcome.config.seed: outcome.numbers for outcome in group},
             )
         )
     return rows

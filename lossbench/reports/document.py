@@ -279,8 +279,9 @@ def _written_file(data: Mapping[str, Any]) -> WrittenFile:
 
 
 def _setting_row(data: Mapping[str, Any]) -> SettingRow:
-    values = {name: data[name] for name in SettingRow._fields}
+    values = {name: data[name] for name in SettingRow._fields if name != "by_seed"}
     values["runs"] = {int(seed): name for seed, name in data["runs"].items()}
+    values["by_seed"] = {int(seed): numbers for seed, numbers in data.get("by_seed", {}).items()}
     values["metrics"] = {name: _interval(interval) for name, interval in data["metrics"].items()}
     return SettingRow(**values)
 

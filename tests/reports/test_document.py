@@ -50,6 +50,9 @@ def test_a_document_is_the_same_after_json(tmp_path: Path) -> None:
     assert differences_csv(read.against) == differences_csv(made.against)
     assert [row.runs for row in read.settings] == [row.runs for row in made.settings]
     assert math.isnan(read.against[-1].p_holm)
+    for row, outcomes in zip(read.settings, groups.values(), strict=True):
+        assert row.by_seed == {each.config.seed: each.numbers for each in outcomes}
+    assert read.settings[-1].by_seed == {seed: {} for seed in range(8)}  # all failed
 
 
 def cells_of(tables: str) -> set[str]:
