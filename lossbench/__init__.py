@@ -13,7 +13,7 @@ Unknown options and wrong values raise `UsageError`, which is a `ValueError`. Al
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     import os
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
+    from .experiments.loss_search import SearchResult
     from .experiments.tuning_result import TuningResult
     from .losses import Explanation
     from .reports.animation import Animation
@@ -237,32 +238,70 @@ def sweep(
     return found
 
 
+@overload
 def tune(
     loss: Loss,
     *,
-    trials: int = 30,
+    trials: int | None = None,
+    metric: str = ...,
+    seeds: int | str | Iterable[int] | None = None,
+    jobs: int | None = None,
+    settings: Mapping[str, Value] | None = None,
+    results: Path = ...,
+    progress: bool = ...,
+    **options: Any,
+) -> TuningResult: ...
+
+
+@overload
+def tune(
+    *,
+    losses: str | Sequence[Loss],
+    budget: str | float | None = None,
+    metric: str = ...,
+    seeds: int | str | Iterable[int] | None = None,
+    jobs: int | None = None,
+    settings: Mapping[str, Value] | None = None,
+    results: Path = ...,
+    progress: bool = ...,
+    **options: Any,
+) -> SearchResult: ...
+
+
+def tune(
+    loss: Loss | None = None,
+    *,
+    losses: str | Sequence[Loss] | None = None,
+    trials: int | None = None,
+    budget: str | float | None = None,
     metric: str = "val_accuracy",
-    seeds: int | str | Iterable[int] = (1000, 1001),
+    seeds: int | str | Iterable[int] | None = None,
     jobs: int | None = None,
     settings: Mapping[str, Value] | None = None,
     results: Path = "results",
     progress: bool = True,
     **options: Any,
-) -> TuningResult:
-    """Search the settings and the learning rate of a loss on the validation split.
+) -> TuningResult | SearchResult:
+    """Search the settings and the learning rate of a loss, or the best of several losses and their settings.
 
-    The same call goes on where it was stopped, as the command does, also in several processes at once.
+    The validation split alone is used. The same call goes on where it was stopped, as the command does, also
+    in several processes at once.
 
     Parameters
     ----------
-    loss : str or class
-        As in `train`.
-    trials : int
-        Trials; give every loss the same number.
+    loss : str or class, optional
+        As in `train`. Either this is given, with `trials`, or `losses`, with `budget`.
+    losses : str or sequence of str or class, optional
+        Losses to choose from, as a sequence or separated by commas; ``"all"`` stands for every loss.
+    trials : int, optional
+        Trials of `loss`, by default 30; give every loss the same number.
+    budget : str or float, optional
+        Time for `losses`: seconds, or a text such as ``"90s"``, ``"10m"`` or ``"2h"``. By default 10 minutes.
     metric : str
         The objective, measured on the validation split.
-    seeds : int, iterable of int, or str
-        Seeds over which the objective is averaged. Compare with other ones afterwards.
+    seeds : int, iterable of int, or str, optional
+        Seeds over which the objective is averaged, by default 1000 and 1001, for `losses` 1000 to 1004.
+        Compare with other ones afterwards.
     jobs : int, optional
         Trials at the same time, on a CPU thread each; 0 is as many as fit. By default 1.
     settings, results, progress, **options
@@ -271,31 +310,40 @@ def tune(
     Returns
     -------
     TuningResult
-        With `point`, the best settings, `value` there and `default_value`. ``compare(..., tuned=True)`` uses
-        them.
+        For `loss`: with `point`, the best settings, `value` there and `default_value`.
+    SearchResult
+        For `losses`: with `outcomes`, one for each loss, the best first, and `candidates`, the best loss and
+        those that cannot be told from it.
+        ``compare(..., tuned=True)`` uses the settings that either found.
 
     Raises
     ------
     UsageError
-        Without the extra `tune`, where nothing is left to search, or as in `train`.
+        Without the extra `tune`, for options of `loss` and of `losses` at once, where nothing is left to
+        search, or as in `train`.
     RunError
-        Where all trials diverged, or files cannot be written.
+        Where no trial came to an end, or files cannot be written.
     DataError, Interrupted
         As in `train`.
+
+    Examples
+    --------
+    >>> found = lossbench.tune(losses=["softmax", "center"], budget="10m")  # doctest: +SKIP
+    >>> lossbench.compare(found.candidates, tuned=True, seeds=range(10))  # doctest: +SKIP
     """
-    from .cli._python import loss_name, python_request, running, seeds_of
+    from .cli._python import loss_name, loss_names, python_request, running, seeds_of
     from .cli._training import without_workers
-    from .cli._trials import objective
-    from .cli.tune import run_study
-    from .experiments.search_space import StudyConfig
+    from .cli.tune import search
     from .runs.store import Store
 
     request, storage = python_request(options, settings, results, several_runs=True)
-    config = StudyConfig(loss_name(loss), request.point, seeds_of(seeds), objective(metric))
-    if "__main__:" in config.loss:
+    name = None if loss is None else loss_name(loss)
+    names = None if losses is None else loss_names(losses)
+    if any("__main__:" in each for each in [name or "", *(names or ())]):
         jobs = without_workers(jobs, request)
+    chosen = None if seeds is None else seeds_of(seeds)
     with running(progress):
-        return run_study(request, config, Store(storage.results), trials, jobs)
+        return search(request, Store(storage.results), name, names, trials, budget, metric, chosen, jobs)
 
 
 def load(run: Path, *, results: Path = "results", data_dir: Path | None = None) -> Run:

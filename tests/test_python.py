@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import subprocess
 import sys
 import textwrap
@@ -21,6 +22,7 @@ from lossbench.cli import COMMANDS
 from lossbench.cli._options import OPTIONS_OF_RUN
 from lossbench.cli._python import loss_name
 from lossbench.errors import Interrupted, LossbenchError, RunError, UsageError
+from lossbench.experiments.loss_search import SearchResult
 from lossbench.losses import Center, WeightedSum
 from lossbench.runs.config import LOSS_OPTIONS, RUN_OPTIONS
 from lossbench.specs import catalog
@@ -412,6 +414,39 @@ def test_tune_goes_on_and_gives_what_compare_takes(tmp_path):
     assert compared.runs[0].config.lr == 0.005
     with pytest.raises(UsageError, match="never looks at the test split"):
         lossbench.tune("center", metric="test_accuracy", **fixed, **QUICK)
+
+
+def test_tune_finds_the_best_of_several_losses(tmp_path):
+    fixed = {"results": tmp_path, "progress": False, **QUICK}
+    found = lossbench.tune(losses=["softmax", "center"], budget=5, seeds=5, **fixed)
+    assert isinstance(found, SearchResult)
+    assert {each.loss for each in found.outcomes} == {"softmax", "center"}
+    assert found.outcomes[0].verdict == "best"
+    assert found.candidates[0] == found.outcomes[0].loss
+    again = lossbench.tune(losses="softmax, center", budget="1s", seeds="5", **fixed)
+    assert (again.study, again.trials > found.trials) == (found.study, True)
+    compared = lossbench.compare(again.candidates[:1], tuned=True, seeds=6, **fixed)
+    assert len(compared.runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"loss": "center", "losses": ["softmax"]}, "excludes --loss and --trials"),
+        ({"losses": ["softmax"], "trials": 3}, "excludes --loss and --trials"),
+        ({"loss": "center", "budget": 3.0}, "--loss with --trials, or --losses with --budget"),
+        ({}, "--loss with --trials, or --losses with --budget"),
+        ({"loss": "center", "trials": 0}, "at least one trial"),
+        ({"losses": ["softmax"], "budget": 0.0}, "a time such as"),
+        ({"losses": ["softmax"], "budget": math.nan}, "a time such as"),
+        ({"losses": []}, "losses is empty"),
+        ({"losses": ["softmax", "cosfcae"]}, "cosface"),
+    ],
+)
+def test_tune_refuses_what_contradicts_itself(tmp_path, arguments, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        lossbench.tune(results=tmp_path, **arguments)
+    assert not any(tmp_path.iterdir())
 
 
 # Own losses, failures, interruption

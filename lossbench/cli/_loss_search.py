@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-import sys
-import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,52 +16,24 @@ from ..tables import Table
 from ._flags import DEFAULT_RESULTS
 from ._options import Request
 from ._output import print_json, print_message, print_table
-from ._trials import in_threads
 
 if TYPE_CHECKING:
     from ..experiments.loss_search import SearchResult
 
 
-def tune_losses(
-    request: Request,
-    losses: str,
-    budget: str,
-    metric: str,
-    seeds: tuple[int, ...],
-    jobs: int | None,
-    results: Path,
-    *,
-    json: bool,
-) -> None:
-    """`lossbench tune --losses`: search for a time, print what was found and the command that goes on."""
-    from ..experiments.grid import axes_by_loss
-    from ..experiments.loss_search import search_losses
-    from ..experiments.search_space import SeveralLosses, StudyConfig
-    from ..runs.store import Store
-    from ..specs import catalog
-
-    seconds = _seconds(budget)
-    names = list(catalog.names("losses")) if losses == "all" else [each.strip() for each in losses.split(",")]
-    given = {name: (value,) for name, value in request.point.items()}
-    fixed = axes_by_loss(list(dict.fromkeys(names)), given)
-    config = SeveralLosses(
-        tuple(
-            StudyConfig(loss, {name: value for name, (value,) in axes.items()}, seeds, metric)
-            for loss, axes in fixed.items()
-        )
-    )
-    search = partial(search_losses, config, deadline=time.monotonic() + seconds)
-    result = in_threads(request, config.default_run, Store(results), jobs, sys.maxsize, search)
-    command = _next_command(request, result.candidates, seeds, results)
+def show_search(request: Request, result: SearchResult, budget: str, results: Path, *, json: bool) -> None:
+    """Print what a search over losses found, and the command that goes on."""
+    command = _next_command(request, result.candidates, result.seeds, results)
     if json:
-        print_json({**result.to_dict(), "budget": seconds, "command": command})
+        print_json({**result.to_dict(), "budget": parse_budget(budget), "command": command})
         return
-    run = config.default_run
-    title = f"{metric_name(result.metric)} on {dataset_title(run.dataset)}, {run.network}"
+    dataset = dataset_title(result.config.dataset)
+    title = f"{metric_name(result.metric)} on {dataset}, {result.config.network}"
     print_table(_table(result), title)
     print_message(
-        f"Means over seeds {', '.join(map(str, seeds))} of the validation images that chose the settings.\n"
-        f"The same command goes on searching. On other seeds and on test images decides:\n{command}"
+        f"Means over seeds {', '.join(map(str, result.seeds))} of the validation images that chose the "
+        "settings.\nThe same command goes on searching. On other seeds and on test images decides:\n"
+        f"{command}"
     )
 
 
@@ -98,10 +67,13 @@ def _table(result: SearchResult) -> Table:
     return Table(header, rows)
 
 
-def _seconds(text: str) -> float:
-    """The seconds of `90s`, `10m` or `2h`. Raises UsageError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip())
-    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+def parse_budget(budget: str | float) -> float:
+    """The seconds of `90s`, `10m` or `2h`, or of a number of seconds. Raises UsageError."""
+    if isinstance(budget, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", budget.strip())
+        seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    else:
+        seconds = budget
     if not 0 < seconds < math.inf:
-        raise UsageError(f"--budget {text}: a time such as 90s, 10m or 2h.")
+        raise UsageError(f"--budget {budget}: a time such as 90s, 10m or 2h.")
     return seconds

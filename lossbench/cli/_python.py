@@ -72,11 +72,17 @@ def loss_name(loss: Loss) -> str:
 
 
 def loss_names(losses: Loss | Sequence[Loss] | None) -> list[str]:
-    """The names of several losses, of those that are compared by default for None."""
+    """The names of several losses, of those that are compared by default for None.
+
+    Raises UsageError where there is none.
+    """
     if isinstance(losses, str):
         losses = [loss.strip() for loss in losses.split(",")]
     losses = COMPARED_LOSSES if losses is None else losses
-    return [loss_name(loss) for loss in ([losses] if isinstance(losses, type) else losses)]
+    names = [loss_name(loss) for loss in ([losses] if isinstance(losses, type) else losses)]
+    if not names:
+        raise UsageError("losses is empty.")
+    return names
 
 
 def seeds_of(seeds: int | str | Iterable[int]) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from ._output import print_message
 from ._progress import RunDisplay
 
 if TYPE_CHECKING:
-    from ..runs.config import RunConfig
+    from ..experiments.search_space import SeveralLosses, StudyConfig
     from ..runs.store import Store
 
 Found = TypeVar("Found")
@@ -21,7 +21,7 @@ Found = TypeVar("Found")
 
 def in_threads(
     request: Request,
-    run: RunConfig,
+    config: StudyConfig | SeveralLosses,
     store: Store,
     jobs: int | None,
     most: int,
@@ -35,7 +35,7 @@ def in_threads(
     placement = request.placement
     store = Store(store.root.absolute())  # the start of a worker changes the working directory for a moment
     with ExitStack() as stack:
-        trainer = open_trainer(run, engine=request.engine, placement=placement, workers=jobs)
+        trainer = open_trainer(config.default_run, engine=request.engine, placement=placement, workers=jobs)
         train, at_once = stack.enter_context(trainer)
         at_once = min(at_once, most)
         stop = stack.enter_context(StopRequest().watching())

@@ -1,7 +1,9 @@
-"""`lossbench tune`: search a loss's settings on the validation split."""
+"""`lossbench tune`: search the settings of a loss, or of several, on the validation split."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +14,7 @@ from ..runs.config_builder import config_at
 from ..runs.result import Status
 from ..specs import Value
 from ._flags import DEFAULT_RESULTS, Json, Results, canonical_losses, flag
+from ._loss_search import parse_budget, show_search
 from ._options import Request, run_options
 from ._output import (
     command_line,
@@ -24,10 +27,13 @@ from ._output import (
 from ._trials import in_threads, objective
 
 if TYPE_CHECKING:
-    from ..experiments.search_space import StudyConfig
+    from ..experiments.loss_search import SearchResult
     from ..experiments.tuning_result import TuningResult
     from ..reports.figure_files import Compose
     from ..runs.store import Store
+
+DEFAULT_TRIALS, DEFAULT_STUDY_SEEDS = 30, (1000, 1001)  # of --loss
+DEFAULT_BUDGET, DEFAULT_SEARCH_SEEDS = "10m", (1000, 1001, 1002, 1003, 1004)  # of --losses
 
 LossOfTune = Annotated[
     str | None,
@@ -91,36 +97,65 @@ def tune(
 ) -> None:
     """Find the best settings of a loss, or the best of several losses; the same command goes on."""
     from ..experiments.grid import parse_seeds
-    from ..experiments.search_space import StudyConfig
+    from ..experiments.loss_search import SearchResult
     from ..runs.store import Store
-    from ._loss_search import tune_losses
+
+    store = Store(results)
+    names = None if losses is None else [name.strip() for name in losses.split(",")]
+    chosen = None if seeds is None else parse_seeds(seeds)
+    found = search(request, store, loss, names, trials, budget, metric, chosen, jobs)
+    if isinstance(found, SearchResult):
+        show_search(request, found, budget or DEFAULT_BUDGET, results, json=json)
+    else:
+        _show_study(request, found, store, json=json)
+
+
+def search(
+    request: Request,
+    store: Store,
+    loss: str | None,
+    losses: Sequence[str] | None,
+    trials: int | None,
+    budget: str | float | None,
+    metric: str,
+    seeds: tuple[int, ...] | None,
+    jobs: int | None,
+) -> TuningResult | SearchResult:
+    """The settings of a loss by a number of trials, or the best of several losses within a time.
+
+    None is the default. Several trials at a time run from a thread each. Raises UsageError for options of
+    both.
+    """
+    from ..experiments.loss_search import search_losses
+    from ..experiments.search_space import StudyConfig, several_losses
+    from ..experiments.study import tune
 
     if losses is not None:
         if loss is not None or trials is not None:
             raise UsageError("--losses takes a --budget, and excludes --loss and --trials.")
-        chosen = parse_seeds("1000-1004" if seeds is None else seeds)
-        tune_losses(request, losses, budget or "10m", objective(metric), chosen, jobs, results, json=json)
-    elif loss is None or budget is not None:
+        seconds = parse_budget(DEFAULT_BUDGET if budget is None else budget)
+        several = several_losses(losses, request.point, seeds or DEFAULT_SEARCH_SEEDS, objective(metric))
+        work = partial(search_losses, several, deadline=time.monotonic() + seconds)
+        return in_threads(request, several, store, jobs, sys.maxsize, work)
+    if loss is None or budget is not None:
         raise UsageError("tune takes --loss with --trials, or --losses with --budget.")
-    else:
-        chosen = parse_seeds("1000,1001" if seeds is None else seeds)
-        config = StudyConfig(loss, request.point, chosen, objective(metric))
-        _tune_loss(request, config, Store(results), trials or 30, jobs, json=json)
+    trials = DEFAULT_TRIALS if trials is None else trials
+    if trials < 1:
+        raise UsageError(f"--trials {trials}: at least one trial is needed.")
+    config = StudyConfig(loss, request.point, seeds or DEFAULT_STUDY_SEEDS, objective(metric))
+    return in_threads(request, config, store, jobs, trials, partial(tune, config, trials=trials))
 
 
-def _tune_loss(
-    request: Request, config: StudyConfig, store: Store, trials: int, jobs: int | None, *, json: bool
-) -> None:
+def _show_study(request: Request, result: TuningResult, store: Store, *, json: bool) -> None:
     from ..experiments.tuning_result import read_results, result_path
     from ..reports.document import Drawing, record_figure
     from ._training import draw_figures, fail_if_any
 
-    result = run_study(request, config, store, trials, jobs)
-    run = config.default_run
+    run = result.config
     tuned, problems = read_results(store, run.dataset, run.network)
     for problem in problems:
         print_warning(problem)
-    comparable = [each for each in tuned if each.metric == config.metric]
+    comparable = [each for each in tuned if each.metric == result.metric]
     figure = store.figures / f"budget-{run.dataset}-{run.network}.png"
     path = result_path(store, run)
     if not json:
@@ -151,15 +186,6 @@ def _compose_budget(results: Sequence[TuningResult]) -> Compose:
     from ..reports.figure_files import compose_budget
 
     return compose_budget(results)
-
-
-def run_study(
-    request: Request, config: StudyConfig, store: Store, trials: int, jobs: int | None
-) -> TuningResult:
-    """One trial after another, or several at a time, each from a thread of its own."""
-    from ..experiments.study import tune
-
-    return in_threads(request, config.default_run, store, jobs, trials, partial(tune, config, trials=trials))
 
 
 def _pairs(result: TuningResult) -> list[tuple[str, str]]:

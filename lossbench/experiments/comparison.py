@@ -14,7 +14,7 @@ from ..runs.config_builder import config_at, lambda_target
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.store import Store
-from ..specs import Value, catalog
+from ..specs import Value
 from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better
 from ..statistics import PairedDifference, Verdict, compare_paired, holm, seeds_needed
@@ -151,8 +151,7 @@ def comparison_configs(losses: Sequence[str], axes: Axes) -> dict[str, list[RunC
 
     Raises UsageError for an axis that none of them has, and for a grid that is too large.
     """
-    names = [name for loss in losses for name in (catalog.names("losses") if loss == "all" else [loss])]
-    return {loss: expand(loss, own) for loss, own in axes_by_loss(names, axes).items()}
+    return {loss: expand(loss, own) for loss, own in axes_by_loss(losses, axes).items()}
 
 
 def tuned_configs(

@@ -11,7 +11,7 @@ from typing import TypeVar
 from ..errors import UsageError
 from ..runs.config import RECIPE_OPTION, RUN_OPTIONS, RunConfig, loss_spec
 from ..runs.config_builder import config_at, lambda_target
-from ..specs import Value
+from ..specs import Value, catalog
 from ..specs.expressions import parse_sum
 
 Axes = Mapping[str, Sequence[Value]]
@@ -103,9 +103,12 @@ def expand(loss: str, axes: Axes) -> list[RunConfig]:
 
 
 def axes_by_loss(losses: Sequence[str], axes: Axes) -> dict[str, Axes]:
-    """For each loss the axes that it has. Raises UsageError for an axis that none of them has."""
+    """For each loss the axes that it has; `all` stands for every loss.
+
+    Raises UsageError for an axis that none of them has.
+    """
     by_loss: dict[str, Axes] = {}
-    for loss in losses:
+    for loss in itertools.chain(*(catalog.names("losses") if each == "all" else [each] for each in losses)):
         parsed = parse_sum(loss)
         known = {*RUN_OPTIONS, RECIPE_OPTION.name}
         for name, _ in parsed:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import RunError, UsageError
 from ..files import file_lock
 from ..records import Observer
+from ..runs.config import RunConfig
 from ..runs.store import Store
 from ..specs import Value
 from ..statistics import Interval, mean_interval
@@ -51,8 +52,9 @@ class LossOutcome(NamedTuple):
 
 
 class SearchResult(NamedTuple):
-    """The outcomes of all losses, the best first."""
+    """The outcomes of all losses, the best first. config: the run of the first loss at its defaults."""
 
+    config: RunConfig
     study: str
     metric: str
     seeds: tuple[int, ...]
@@ -71,7 +73,7 @@ class SearchResult(NamedTuple):
             for each in self.outcomes
         ]
         data = {**self._asdict(), "seeds": list(self.seeds), "losses": losses, "candidates": self.candidates}
-        del data["outcomes"]
+        del data["outcomes"], data["config"]
         return data
 
 
@@ -126,7 +128,8 @@ class LossSearch(Study):
         order = (BEST, TIED, WORSE, STOPPED, DIVERGED, UNTRIED)
         found.sort(key=lambda each: (order.index(each.verdict), sign * (each.value or 0.0), each.loss))
         number = len(self.finished())
-        return SearchResult(self.config.name, self.config.metric, self.config.seeds, number, found)
+        config = self.config
+        return SearchResult(config.default_run, config.name, config.metric, config.seeds, number, found)
 
     def _outcome_of(self, config: StudyConfig, best: optuna.trial.FrozenTrial) -> LossOutcome:
         best_of = max if self.config.direction == "maximize" else min

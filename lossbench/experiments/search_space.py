@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..errors import UsageError
@@ -14,7 +14,7 @@ from ..runs.config_builder import config_at, lambda_target
 from ..specs import Value
 from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better
-from .grid import parse_values
+from .grid import axes_by_loss, parse_values
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -187,3 +187,19 @@ def _range(name: str, sweep: str, *, whole: bool, default: float) -> Range:
     if default > 0 or not log:  # a default without a logarithm is replaced by the smallest value
         values.append(default)
     return Range(min(values), max(values), log, whole, max(default, min(values)))
+
+
+def several_losses(
+    losses: Sequence[str], fixed: Mapping[str, Value], seeds: tuple[int, ...], metric: str
+) -> SeveralLosses:
+    """A search over losses, `all` of which stands for every loss; each takes the fixed options that it has.
+
+    Raises UsageError for an option that none of them has.
+    """
+    own = axes_by_loss(losses, {name: (value,) for name, value in fixed.items()})
+    return SeveralLosses(
+        tuple(
+            StudyConfig(loss, {name: value for name, (value,) in axes.items()}, seeds, metric)
+            for loss, axes in own.items()
+        )
+    )

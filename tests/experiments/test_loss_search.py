@@ -11,11 +11,12 @@ from lossbench.__main__ import main
 from lossbench.errors import Diverged, Interrupted, RunError
 from lossbench.experiments import loss_search
 from lossbench.experiments.loss_search import search_losses
-from lossbench.experiments.search_space import SeveralLosses, StudyConfig
+from lossbench.experiments.search_space import SeveralLosses, StudyConfig, several_losses
 from lossbench.experiments.tuning_result import read_result
 from lossbench.records import EpochRecord
 from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store
+from lossbench.specs import catalog
 from lossbench.training import train as training
 
 from ..helpers.runs import ONE_THREAD, Recorder
@@ -192,3 +193,9 @@ def test_wrong_usage_is_one_sentence(tmp_path, capsys, words, sentence):
     assert (code, out) == (2, "")
     assert sentence in err
     assert not (tmp_path / "results").exists()
+
+
+def test_all_stands_for_every_loss_beside_others():
+    found = several_losses(["softmax", "all", "softmax + center"], FIXED, (1,), "val_accuracy")
+    assert {each.loss for each in found.studies} == {*catalog.names("losses"), "softmax + center"}
+    assert len(found.studies) == len(catalog.names("losses")) + 1
