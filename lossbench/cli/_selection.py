@@ -17,7 +17,7 @@ import typer
 from ..errors import RunError, UsageError
 from ..experiments.grid import parse_seeds, parse_values
 from ..files import slug
-from ..runs.config_builder import config_at
+from ..runs.config_builder import config_at, dataset_name
 from ..runs.result import Status
 from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences, select, without_snapshots
 from ..specs import catalog
@@ -111,7 +111,7 @@ def make_filter(losses: Sequence[str] | None, given: Mapping[str, Any]) -> RunFi
         elif name == "seed":
             values[name] = parse_seeds(value)
         elif name == "dataset":
-            values[name] = tuple(catalog.dataset_name(part.strip()) for part in value.split(","))
+            values[name] = tuple(dataset_name(part.strip()) for part in value.split(","))
         elif option.catalog or option.choices:
             values[name] = tuple(part.strip() for part in value.split(","))
         else:

@@ -89,7 +89,7 @@ def _document(run: RunFolder) -> dict[str, Any]:
 
 
 def _line(document: dict[str, Any]) -> list[str]:
-    from ..runs.config_builder import config_from_dict
+    from ..runs.stored_config import config_from_dict
     from ..specs.quantities import format_value
 
     config = config_from_dict(document["config"])

@@ -4,7 +4,7 @@ from ._augmentation import augment
 from ._batches import epoch_batches
 from ._conditions import under_conditions
 from ._idx import STANDARD_FILES
-from ._own import describe, pictures_of
+from ._own import find_dataset, pictures_of
 from ._splits import (
     Splits,
     data_folder,
@@ -17,6 +17,7 @@ from ._splits import (
 from ._stratified import SPLIT_SEED
 
 __all__ = [
-    "SPLIT_SEED", "STANDARD_FILES", "Splits", "augment", "data_folder", "describe", "epoch_batches",
-    "from_arrays", "load_splits", "normalize", "on_device", "pictures_of", "to_arrays", "under_conditions",
+    "SPLIT_SEED", "STANDARD_FILES", "Splits", "augment", "data_folder", "epoch_batches",
+    "find_dataset", "from_arrays", "load_splits", "normalize", "on_device", "pictures_of", "to_arrays",
+    "under_conditions",
 ]  # fmt: skip

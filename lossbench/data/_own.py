@@ -22,6 +22,7 @@ from torch import Tensor
 from ..errors import DataError, InvalidData, UsageError, shown
 from ..records import LabelledImages, Part
 from ..specs import DatasetSpec, catalog
+from ..specs.plugins import remember_dataset
 from . import _arrays, _folder
 from ._stratified import test_mask
 from ._survey import Survey
@@ -29,11 +30,14 @@ from ._survey import Survey
 _FEWEST, _FEWEST_BEFORE_SPLIT = 2, 5  # training samples of a class
 
 
-def describe(text: str) -> DatasetSpec:
-    """The SPEC of the data in a place. Raises InvalidData for a place that has none that can be used, and
-    UsageError for a function that cannot be imported."""
+def find_dataset(text: str) -> DatasetSpec:
+    """The SPEC of the data in a place: a folder, a file, or `module:function`. The process knows it by its
+    name from then on. Raises InvalidData for a place that has none that can be used, and UsageError for a
+    function that cannot be imported."""
     location = _location(text)
-    return _describe(location, _signature(location))
+    spec = _describe(location, _signature(location))
+    remember_dataset(spec, named=True)
+    return spec
 
 
 def load_own(spec: DatasetSpec, parts: Iterable[Part], image_size: int = 0) -> dict[Part, LabelledImages]:

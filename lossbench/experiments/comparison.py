@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import UsageError
 from ..runs.config import BASE_LOSS, RUN_OPTIONS, RunConfig
-from ..runs.config_builder import config_at, lambda_target
+from ..runs.config_builder import config_at
+from ..runs.loss_terms import lambda_target
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.store import Store

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from ..errors import UsageError
 from ..runs.config import RECIPE_OPTION, RUN_OPTIONS, RunConfig, loss_spec
-from ..runs.config_builder import config_at, lambda_target
+from ..runs.config_builder import config_at
+from ..runs.loss_terms import lambda_target
 from ..specs import Value, catalog
 from ..specs.expressions import parse_sum
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..errors import UsageError
 from ..runs.config import RunConfig
-from ..runs.config_builder import config_at, lambda_target
+from ..runs.config_builder import config_at
+from ..runs.loss_terms import lambda_target
 from ..specs import Value
 from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better

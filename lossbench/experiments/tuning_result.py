@@ -15,8 +15,9 @@ from typing import Any
 from ..errors import RunError, UsageError
 from ..files import read_json, slug, to_json, write_atomically
 from ..runs.config import FORMAT, RunConfig
-from ..runs.config_builder import config_at, config_from_dict
+from ..runs.config_builder import config_at
 from ..runs.store import Store
+from ..runs.stored_config import config_from_dict
 from ..specs import Value
 from ..specs.quantities import higher_is_better, metric_name
 from .search_space import Range

@@ -18,10 +18,10 @@ from ..experiments.comparison import ComparisonRow
 from ..experiments.summary import SettingRow
 from ..files import read_json, to_json, write_atomically
 from ..runs.config import RunConfig, dataset_title
-from ..runs.config_builder import config_from_dict
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.store import Store
+from ..runs.stored_config import config_from_dict
 from ..runs.stored_run import StoredRun, UntrainedRun
 from ..specs import NO_AUGMENTATION, catalog
 from ..statistics import Interval, PairedDifference

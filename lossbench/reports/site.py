@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from ..errors import LossbenchError, RunError
 from ..runs.config import RunConfig, dataset_title
-from ..runs.config_builder import config_from_dict
 from ..runs.store import Store
+from ..runs.stored_config import config_from_dict
 from ..tables import code, numeric_columns
 from .document import Document, WrittenFile, join_distinct, read_documents
 from .own_files import with_digest, write_own

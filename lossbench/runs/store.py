@@ -42,8 +42,8 @@ from ..records import Embedding, EpochRecord, Snapshots
 from ..specs import catalog
 from ..specs import plugins as external
 from .config import FORMAT, RunConfig
-from .config_builder import config_from_dict
 from .result import RunResult
+from .stored_config import config_from_dict
 
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
 _SPLITS = ("train", "val", "test", "unseen")

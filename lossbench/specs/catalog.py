@@ -124,14 +124,11 @@ def is_external(name: str, kind: Kind = "losses") -> bool:
     return ":" in name or (own not in names(kind) and name in external.offered_of(kind))
 
 
-def dataset_name(text: str) -> str:
-    """The name of the data set that a user means by a name or by a place, which is read then.
-
-    Raises InvalidData for a place without data that can be used; what is neither stays as it is.
-    """
-    known = text in names("data") or is_external(text, "data")
-    is_place = os.path.exists(text) or any(character in text for character in (os.sep, ".", ":", "~"))
-    return text if known or not is_place else external.find_dataset(text).name
+def is_place_of_data(text: str) -> bool:
+    """Whether a user means a data set by where it lies, not by its name."""
+    if text in names("data") or is_external(text, "data"):
+        return False
+    return os.path.exists(text) or any(character in text for character in (os.sep, ".", ":", "~"))
 
 
 def title(kind: Kind, name: str) -> str:

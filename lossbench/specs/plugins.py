@@ -122,13 +122,6 @@ def known_dataset(name: str) -> DatasetSpec | None:
     return _datasets.get(name)
 
 
-def find_dataset(text: str) -> DatasetSpec:
-    """The data set that a user means: a folder, a file, or `module:function`. Raises InvalidData."""
-    spec: DatasetSpec = importlib.import_module("lossbench.data").describe(text)
-    remember_dataset(spec, named=True)
-    return spec
-
-
 def digest(name: str, kind: Kind = "losses") -> str:
     """A digest of the source that a loss or network from outside depends on, see `sources_of`; may be ''."""
     sources = sources_of(inspect.unwrap(find(name, kind)[0]))

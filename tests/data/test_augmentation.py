@@ -8,7 +8,8 @@ import torch
 from lossbench.data import augment
 from lossbench.data._augmentation import rotate, shift
 from lossbench.errors import UsageError
-from lossbench.runs.config_builder import config_from_dict, make_config
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import AUGMENTATIONS
 
 

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from lossbench.__main__ import main
-from lossbench.data import _arrays, _folder, _survey, describe
+from lossbench.data import _arrays, _folder, _survey, find_dataset
 from lossbench.data._own import load_own
 from lossbench.errors import InvalidData
 
@@ -274,7 +274,7 @@ def test_unreadable_files_are_named(tmp_path):
     path = next((tmp_path / "folder" / "class 1").iterdir())
     path.chmod(0)
     with pytest.raises(InvalidData, match=r"class 1.*cannot be read: Permission denied"):
-        describe(str(tmp_path / "folder"))
+        find_dataset(str(tmp_path / "folder"))
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
@@ -285,7 +285,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(_folder, "open", refuse, raising=False)
     with pytest.raises(InvalidData, match=r"class 0.*png cannot be read: Permission denied"):
-        describe(str(tmp_path / "folder"))
+        find_dataset(str(tmp_path / "folder"))
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
@@ -306,14 +306,14 @@ def test_names_with_spaces_signs_and_letters_of_any_language(tmp_path, monkeypat
 
 def test_a_colour_image_that_was_not_surveyed_is_named_among_grey_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(_folder, "_SURVEYED", 1)
-    spec = describe(replaced("folder", "class 3/*.png", png("RGB"))(tmp_path))
+    spec = find_dataset(replaced("folder", "class 3/*.png", png("RGB"))(tmp_path))
     with pytest.raises(InvalidData, match=r"class 3.*png is in colour"):
         load_own(spec, ("train",))
 
 
 def test_it_says_how_much_memory_it_needs(tmp_path, monkeypatch):
     dataset = make("folder", tmp_path)
-    spec = describe(dataset)
+    spec = find_dataset(dataset)
     monkeypatch.setattr(_survey, "_memory", lambda: 1e6)
     with pytest.raises(
         InvalidData, match=r"720 images of 1 x 512 x 512 need 0\.4 GB of memory; there are 0\.0"
@@ -334,7 +334,7 @@ def test_a_hundred_thousand_tiny_files_are_listed_in_flat_memory(tmp_path):
     assert len(classes) == 100 and len(listings["train"].paths) == 100_000
     assert time.process_time() - began < 10
     began = time.process_time()
-    spec = describe(str(tmp_path))
+    spec = find_dataset(str(tmp_path))
     assert spec.shape == (1, 2, 2)
     assert time.process_time() - began < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB

@@ -9,7 +9,8 @@ import torch
 from lossbench.data import Splits, load_splits, under_conditions
 from lossbench.errors import UsageError
 from lossbench.records import SplitSpec, TrainingConditions
-from lossbench.runs.config_builder import config_from_dict, make_config
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.stored_config import config_from_dict
 
 from ..helpers.runs import run, small
 

@@ -15,9 +15,10 @@ from safetensors.numpy import load_file
 
 from lossbench.__main__ import main
 from lossbench.errors import Interrupted, RunError, UsageError
-from lossbench.runs.config_builder import config_from_dict, make_config
+from lossbench.runs.config_builder import make_config
 from lossbench.runs.model import initial_network
 from lossbench.runs.store import Store
+from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 

@@ -28,8 +28,9 @@ with coverage:  # the fuzzer sees which lines an input reaches
     from lossbench.errors import DataError, RunError, UsageError
     from lossbench.experiments.grid import MAX_RUNS, parse_seeds, parse_values
     from lossbench.files import npz_bytes
-    from lossbench.runs.config_builder import config_from_dict, make_config
+    from lossbench.runs.config_builder import make_config
     from lossbench.runs.store import Store
+    from lossbench.runs.stored_config import config_from_dict
 
 FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
 CONFIG = make_config(loss="center", dataset="digits")

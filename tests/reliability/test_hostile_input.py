@@ -17,8 +17,8 @@ import torch
 from lossbench.data._idx import _read, check_file
 from lossbench.errors import DataError, Interrupted, LossbenchError, RunError, UsageError
 from lossbench.runs.config import FORMAT
-from lossbench.runs.config_builder import config_from_dict
 from lossbench.runs.store import Store
+from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 from lossbench.training.checkpoint import load_state, state_bytes

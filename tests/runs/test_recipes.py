@@ -8,7 +8,8 @@ import pytest
 
 from lossbench.errors import UsageError
 from lossbench.runs.config import RUN_OPTIONS
-from lossbench.runs.config_builder import config_from_dict, make_config
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import catalog
 
 

@@ -17,7 +17,8 @@ import torch
 from lossbench.__main__ import main
 from lossbench.errors import UsageError
 from lossbench.losses import documentation, explain
-from lossbench.runs.config_builder import config_from_dict, make_config
+from lossbench.runs.config_builder import make_config
+from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 

@@ -16,8 +16,9 @@ from torch import nn
 
 from lossbench.errors import RunError
 from lossbench.runs.config import RunConfig
-from lossbench.runs.config_builder import config_from_dict, make_config
+from lossbench.runs.config_builder import make_config
 from lossbench.runs.model import build, load_model, model_bytes
+from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import catalog
 from lossbench.training.checkpoint import load_state, state_bytes
 
