@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from .specs import Value
 
 Result = TypeVar("Result")
 Part = Literal["train", "test"]
@@ -204,7 +203,7 @@ class RunView(Protocol):
         """The seed."""
 
     @property
-    def settings(self) -> Mapping[str, Value]:
+    def settings(self) -> Mapping[str, float | int | bool | str]:
         """All that decides what is learned but the seed: `loss`, `lambda`, `network`, `epochs` ..."""
 
     @property

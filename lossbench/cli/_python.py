@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import RunError, UsageError, unknown_name
 from ..experiments.grid import parse_seeds
+from ..runs.conditions import name_differences
 from ..runs.config import COMPARED_LOSSES
+from ..runs.filter import FILTER_OPTIONS, RunFilter
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.run import Run
-from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences
 from ..runs.store import Store
 from ..runs.store import open_run as open_folder
 from ..runs.stored_run import StoredRun

@@ -17,9 +17,12 @@ import typer
 from ..errors import RunError, UsageError
 from ..experiments.grid import parse_seeds, parse_values
 from ..files import slug
+from ..runs.commands import without_snapshots
+from ..runs.conditions import name_differences
 from ..runs.config_builder import config_at, dataset_name
+from ..runs.filter import FILTER_OPTIONS, RunFilter
 from ..runs.result import Status
-from ..runs.selection import FILTER_OPTIONS, RunFilter, name_differences, select, without_snapshots
+from ..runs.selection import select
 from ..specs import catalog
 from ._flags import canonical_losses, flag
 from ._options import Storage, values_of

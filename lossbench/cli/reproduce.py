@@ -209,7 +209,7 @@ def _drawings(
     """Each figure of the reproduction, of one seed of each group unless it shows several."""
     from ..reports.document import Drawing
     from ..reports.reproduction_page import file_name
-    from ..runs.selection import name_differences, one_seed
+    from ..runs.conditions import name_differences, one_seed
     from ..runs.stored_run import StoredRun, UntrainedRun
 
     for drawn in spec.figures:

@@ -13,11 +13,11 @@ from ..experiments.comparison import compare_losses, mean_scores, unique_labels
 from ..experiments.grid import varied_axes
 from ..experiments.summary import summarize
 from ..files import slug
+from ..runs.conditions import name_differences, one_seed
 from ..runs.config import RunConfig, dataset_spec
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.run import Run
-from ..runs.selection import name_differences, one_seed
 from ..runs.store import Store
 from ..runs.stored_run import StoredRun
 from ..specs import Value, catalog

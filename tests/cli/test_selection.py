@@ -13,8 +13,8 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.errors import UsageError
+from lossbench.runs.commands import command_of
 from lossbench.runs.config_builder import config_at, make_config
-from lossbench.runs.selection import command_of
 from lossbench.runs.store import Store
 from tests.helpers.runs import run, small
 

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from lossbench.errors import RunError, UsageError
+from lossbench.runs.conditions import describe_differences, name_differences
 from lossbench.runs.config_builder import make_config
-from lossbench.runs.selection import RunFilter, describe_differences, has_loss, name_differences, select
+from lossbench.runs.filter import RunFilter, has_loss
+from lossbench.runs.selection import select
 
 THREE = ("softmax", "center", "arcface")
 

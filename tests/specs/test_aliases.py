@@ -11,7 +11,7 @@ import pytest
 from lossbench.__main__ import main
 from lossbench.errors import UsageError
 from lossbench.runs.config_builder import config_at, make_config
-from lossbench.runs.selection import has_loss
+from lossbench.runs.filter import has_loss
 from lossbench.specs import catalog
 from lossbench.specs.expressions import canonical_sum, parse_sum
 

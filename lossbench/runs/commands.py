@@ -1,0 +1,94 @@
+"""The commands that train runs: what messages suggest where something is not stored."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RunError
+from ..specs import plugins as external
+from .conditions import BATCH_OPTIONS
+from .config import COMPARED_LOSSES, LOSS_OPTIONS, RUN_OPTIONS, RunConfig
+from .config_builder import make_config
+from .filter import FILTER_OPTIONS, RunFilter
+
+if TYPE_CHECKING:
+    from .store import RunFolder
+
+
+def command_for(losses: Sequence[str], wanted: RunFilter, like: RunConfig | None = None) -> str:
+    """The command that trains these losses with the values of a filter, else under the conditions `like`."""
+    values: dict[str, Any] = {}
+    if like is not None:
+        batches = [name for name in BATCH_OPTIONS if name != "batch_size" or like.sampler != "shuffled"]
+        values = _unlike_default(like, batches)
+    values |= {name: ",".join(map(str, given)) for name, given in wanted.values.items()}
+    if known := external.known_dataset(str(values.get("dataset"))):
+        values["dataset"] = shlex.quote(known.location)
+    seeds = values.pop("seed", "0")
+    several = len(losses) != 1 or "," in str(seeds)
+    words = [
+        *(["compare", "--losses"] if several else ["train", "--loss"]),
+        ",".join(losses or COMPARED_LOSSES),
+    ]
+    words += _flags(values)
+    words += [f"--seed{'s' if several else ''}", str(seeds)] if str(seeds) != "0" else []
+    words += ["--snapshots", "30"] if wanted.snapshots else []
+    return f"`{shlex.join(['lossbench', *words])}`"
+
+
+def command_of(run: RunFolder) -> str:
+    """The command that trains this very run, with its settings, into its results folder."""
+    config = run.config
+    whole = "+".join(f"{term.weight!r}*{term.name}" for term in config.terms)
+    settings = {f"{term.name}.{key}": value for term in config.terms for key, value in term.settings}
+    values = _unlike_default(config, loss=whole, settings=settings)
+    weights = [term.weight for term in config.terms]
+    lam = None if "+" in config.loss or not config.terms[-1].has_weight else weights[-1]
+    for loss, weight in ((config.loss, None), (config.loss, lam), (whole, None)):  # the shortest that fits
+        default = make_config(loss=loss, lam=weight, **values)
+        if [term.weight for term in default.terms] == weights:
+            break
+    words = ["train", "--loss", loss, *([] if weight is None else ["--lambda", repr(weight)])]
+    for term, other in zip(config.terms, default.terms, strict=True):
+        for key, value in dict(term.settings).items():
+            if value != dict(other.settings)[key]:
+                name = config.setting_name(f"{term.name}.{key}")
+                shown = str(value).lower() if isinstance(value, bool) else str(value)
+                words += [f"--{name}", shown] if name in LOSS_OPTIONS else ["--set", f"{name}={shown}"]
+    words += _flags(values)
+    results = run.path.parent.parent
+    words += [] if str(results) == "results" else ["--results", str(results)]
+    return shlex.join(["lossbench", *words])
+
+
+def without_snapshots(run: RunFolder) -> RunError:
+    """The error for a stored run that kept none, with the command that helps."""
+    return RunError(
+        f"{run.name} is stored without snapshots; `{command_of(run)} --snapshots 30 --force` trains it anew "
+        "and keeps them."
+    )
+
+
+def _unlike_default(config: RunConfig, omitted: Sequence[str] = (), **given: Any) -> dict[str, Any]:
+    """The options of a config that differ from what they are without them, by name."""
+    values: dict[str, Any] = {}
+    for name, option in RUN_OPTIONS.items():
+        if option.on_command_line and name not in omitted:
+            value = getattr(config, name)
+            if value != getattr(make_config(**given, **values), name):
+                values[name] = config.unseen_names.replace(", ", ",") if name == "unseen" else value
+    return values
+
+
+def _flags(values: Mapping[str, Any]) -> list[str]:
+    """Options of a run with their values, as words of a command."""
+    words = []
+    for name, value in values.items():
+        flag = FILTER_OPTIONS[name].flag
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+        else:
+            words += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return words

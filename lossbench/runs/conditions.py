@@ -1,0 +1,117 @@
+"""The conditions of runs: all their options but the losses with their settings and the seed.
+
+Losses on pairs draw balanced batches instead of shuffled ones, which is no other condition.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..specs import catalog
+from .config import RUN_OPTIONS, RunConfig
+from .config_builder import sampling
+
+if TYPE_CHECKING:
+    from .stored_run import StoredRun
+
+BATCH_OPTIONS = ("sampler", "batch_size", "classes_per_batch", "samples_per_class")
+
+
+def conditions(run: StoredRun) -> RunConfig:
+    """What must be equal for runs to be comparable: the config without losses and seed."""
+    precision = run.result.precision or run.config.precision
+    return dataclasses.replace(run.config, terms=(), seed=0, precision=precision)
+
+
+def describe_differences(runs: Sequence[StoredRun]) -> list[str]:
+    """For each run in which conditions it differs from the others, like 'data set Digits · epochs 2'."""
+    own = [_with_shuffled_batches(run, runs) for run in runs]
+    names = [name for name in RUN_OPTIONS if len({getattr(each, name) for each in own}) > 1]
+    return [" · ".join(_words(each, name) for name in names if name != "seed") for each in own]
+
+
+def name_differences(runs: Iterable[StoredRun]) -> None:
+    """Tell each run what its caption must say of its conditions and its seed beside the others."""
+    runs = list(runs)
+    seeds = len({run.seed for run in runs}) > 1
+    for run, text in zip(runs, describe_differences(runs), strict=True):
+        run.conditions, run.seed_in_caption = text, seeds
+
+
+def one_seed(groups: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:
+    """One run of each group, of the seed that most groups have, the first of several; of a group without that
+    seed its first run."""
+    groups = [group for group in groups if group]
+    counts = Counter(seed for group in groups for seed in {run.seed for run in group})
+    seed = min(counts, key=lambda each: (-counts[each], each), default=0)
+    shown = [next((run for run in group if run.seed == seed), group[0]) for group in groups]
+    return list({run.config: run for run in shown}.values())
+
+
+def groups_of_equal_conditions(
+    runs: Sequence[StoredRun], free: Sequence[str] = (), *, by_seed: bool
+) -> list[list[StoredRun]]:
+    """Runs under the same conditions but for the options `free`, and `by_seed` of one seed, together; those
+    with the newest run first. A run with balanced batches by the nature of its loss is in several groups."""
+    free = [name for name, option in RUN_OPTIONS.items() if name in free or option.source in free]
+    free = [*free, *(BATCH_OPTIONS if "batch_size" in free else ())]
+    equal = {name: getattr(runs[0].config, name) for name in free}
+    own = [
+        (dataclasses.replace(conditions(run), **equal), run.seed if by_seed else 0, _balanced_by_loss(run))
+        for run in runs
+    ]
+    groups: dict[tuple[RunConfig, int], list[int]] = {}
+    for place, (shared, seed, _) in enumerate(own):
+        groups.setdefault((shared, seed), []).append(place)
+    with_pairs = {key: (_with_balanced_batches(key[0]), key[1]) for key in groups}
+    exact = {key: list(places) for key, places in groups.items()}
+    for key, balanced in with_pairs.items():
+        if balanced != key:
+            groups[key] = sorted(groups[key] + [p for p in exact.get(balanced, ()) if own[p][2]])
+    newest_first = sorted(groups.values(), key=lambda places: (-places[-1], -len(places)))
+    return [[runs[place] for place in places] for places in newest_first]
+
+
+def _balanced_by_loss(run: StoredRun) -> bool:
+    """Whether the batches are balanced because the loss compares samples; also for a loss from outside, whose
+    SPEC is not read, as that would run its code."""
+    balanced = any(term.external or term.spec.sampler == "balanced" for term in run.config.terms)
+    return balanced and run.config.sampler == "balanced"
+
+
+def _with_balanced_batches(shared: RunConfig) -> RunConfig:
+    """The conditions with the batches that a loss on pairs draws under them."""
+    if shared.sampler == "balanced":
+        return shared
+    values = {**dict.fromkeys(BATCH_OPTIONS, 0), "sampler": "balanced", "batch_size": shared.batch_size}
+    sizes: dict[str, Any] = sampling(values, (), shared.classes)
+    return dataclasses.replace(shared, **sizes)
+
+
+def _with_shuffled_batches(run: StoredRun, runs: Sequence[StoredRun]) -> RunConfig:
+    """The conditions of a run; for a loss on pairs with the shuffled batches of another run where these are
+    the same condition."""
+    own = conditions(run)
+    for other in runs if _balanced_by_loss(run) else ():
+        batches = {name: getattr(other.config, name) for name in BATCH_OPTIONS}
+        shuffled = dataclasses.replace(own, **batches)
+        if other.config.sampler == "shuffled" and _with_balanced_batches(shuffled) == own:
+            return shuffled
+    return own
+
+
+def _words(config: RunConfig, name: str) -> str:
+    option, value = RUN_OPTIONS[name], getattr(config, name)
+    if name == "unseen":
+        return f"unseen {config.unseen_names or 'none'}"
+    if option.catalog:
+        title = value if catalog.is_external(value, option.catalog) else catalog.title(option.catalog, value)
+        return f"{option.help.rstrip('.').lower()} {title}"
+    return (
+        f"{name.replace('_', ' ')} {value:g}"
+        if isinstance(value, float)
+        else f"{name.replace('_', ' ')} {value}"
+    )
