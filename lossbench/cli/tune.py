@@ -128,7 +128,7 @@ def search(
     """
     from ..experiments.loss_search import search_losses
     from ..experiments.search_space import StudyConfig, several_losses
-    from ..experiments.study import tune
+    from ..experiments.trials import tune
 
     if losses is not None:
         if loss is not None or trials is not None:

@@ -24,7 +24,8 @@ from ..specs import Value
 from ..statistics import Interval, mean_interval
 from ..training.process import Placement
 from .search_space import SeveralLosses, StudyConfig, point_of_loss
-from .study import Study, Train, run_trials, sentence_for_os_errors, tuning_result
+from .study import Study, tuning_result
+from .trials import Train, run_trials, sentence_for_os_errors
 from .tuning_result import read_result, study_folder, write_result
 
 if TYPE_CHECKING:

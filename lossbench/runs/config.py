@@ -9,15 +9,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from ..errors import UsageError
 from ..files import slug
 from ..records import SplitSpec, TrainingConditions
 from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog
 from ..specs import plugins as external
+from .option_values import parse_scales
 from .options import Option, options_of
 
 FORMAT = 1
@@ -353,7 +352,7 @@ class RunConfig:
         return key if sum(key in dict(term.settings) for term in self.terms) == 1 else name
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; `config_builder.config_from_dict` gives the same config back.
+        """Plain data for JSON; `stored_config.config_from_dict` gives the same config back.
 
         An option or setting that was added later is left out at its default, which keeps older ids.
         """
@@ -395,20 +394,6 @@ LOSS_OPTIONS = {
     }.items()
 }
 """The weight of a term, and the settings of losses that most papers vary: each has a flag."""
-
-
-def parse_scales(text: str) -> dict[str, float]:
-    """The factors of `--lr-scale`, like `loss=10`, by part. Raises UsageError for anything else."""
-    scales = {}
-    for word in filter(None, text.replace(" ", "").split(",")):
-        part, _, factor = word.partition("=")
-        try:
-            scales[part] = float(factor)
-        except ValueError:
-            scales[part] = math.nan
-        if part not in ("network", "loss") or not 0 <= scales[part] < math.inf:
-            raise UsageError(f"--lr-scale {word[:40]}: write it like loss=10 or network=0.5,loss=2.")
-    return scales
 
 
 def loss_spec(name: str) -> LossSpec:

@@ -20,10 +20,9 @@ from .config import (
     RunConfig,
     Term,
     dataset_spec,
-    parse_scales,
 )
 from .loss_terms import loss_terms
-from .option_values import augmentation_names, milestone_fractions, unseen_labels
+from .option_values import augmentation_names, milestone_fractions, parse_scales, unseen_labels
 from .options import with_defaults
 
 

@@ -1,7 +1,8 @@
-"""Values that a user writes as text, or that a run has stored: classes, augmentations, milestones."""
+"""Values of options that a user writes as text: classes, augmentations, milestones, factors."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..errors import UsageError
@@ -56,3 +57,17 @@ def _labels(word: str, names: Sequence[str]) -> Sequence[int]:
         if first in names and last in names and names.index(first) <= names.index(last):
             return range(names.index(first), names.index(last) + 1)
     raise UsageError(f"--unseen {word[:40]} is no class or range of classes; there are: {', '.join(names)}.")
+
+
+def parse_scales(text: str) -> dict[str, float]:
+    """The factors of `--lr-scale`, like `loss=10`, by part. Raises UsageError for anything else."""
+    scales = {}
+    for word in filter(None, text.replace(" ", "").split(",")):
+        part, _, factor = word.partition("=")
+        try:
+            scales[part] = float(factor)
+        except ValueError:
+            scales[part] = math.nan
+        if part not in ("network", "loss") or not 0 <= scales[part] < math.inf:
+            raise UsageError(f"--lr-scale {word[:40]}: write it like loss=10 or network=0.5,loss=2.")
+    return scales

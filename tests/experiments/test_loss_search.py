@@ -60,7 +60,7 @@ def search(folder, config, monkeypatch=None, trials=None, seconds=None, stop=Non
     """Search for a time, or with a clock that moves one second for each trial."""
     lines, observer = [], observer or Recorder()
     if trials is not None:
-        monkeypatch.setattr("lossbench.experiments.study.time.monotonic", lambda: float(len(lines)))
+        monkeypatch.setattr("lossbench.experiments.trials.time.monotonic", lambda: float(len(lines)))
     return search_losses(
         config,
         Store(folder),
@@ -130,7 +130,7 @@ def test_settings_of_more_trials_stay(tmp_path, trained, monkeypatch):
 def test_a_trial_that_the_time_interrupts_is_continued(tmp_path, monkeypatch):
     config = several(("softmax",), seeds=(3,))
     observer = Recorder()
-    monkeypatch.setattr("lossbench.experiments.study.time.monotonic", lambda: float(observer.steps))
+    monkeypatch.setattr("lossbench.experiments.trials.time.monotonic", lambda: float(observer.steps))
     with pytest.raises(RunError, match="No trial came to an end; a larger --budget goes on"):
         search(tmp_path, config, seconds=2, observer=observer)
     assert observer.steps == 2

@@ -12,7 +12,8 @@ import pytest
 from lossbench.engines import in_process  # noqa: F401  keeps the real `train` when a test replaces it
 from lossbench.errors import Diverged, Interrupted
 from lossbench.experiments.search_space import StudyConfig
-from lossbench.experiments.study import Study, tune
+from lossbench.experiments.study import Study
+from lossbench.experiments.trials import tune
 from lossbench.experiments.tuning_result import study_folder
 from lossbench.records import EpochRecord
 from lossbench.runs.result import RunResult, Status
