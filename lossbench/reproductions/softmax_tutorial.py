@@ -17,6 +17,7 @@ SPEC = Reproduction(
     common=FAST,
     figures=(
         Drawn("features", groups=("softmax",)),
+        Drawn("distances"),
         Drawn("ring", groups=("softmax",)),
         Drawn("roc"),
     ),
