@@ -44,6 +44,31 @@ INTERRUPTED = """
     except lossbench.errors.Interrupted as error:
         print(error, len(list(pathlib.Path("results/runs").glob("arcface-*/resume.pt"))))
 """
+INTERRUPTED_WORKERS = """
+    import filelock, multiprocessing
+    folder = pathlib.Path("workers")
+
+    def interrupt():
+        while len(list(folder.glob("runs/*/epochs.csv"))) < 2:
+            time.sleep(0.05)
+        os.killpg(os.getpgid(0), signal.SIGINT)
+
+    def compare():
+        return lossbench.compare(["arcface", "cosface"], jobs=2, results=folder, **{**options, "epochs": 30})
+
+    threading.Thread(target=interrupt).start()
+    try:
+        compare()
+    except lossbench.errors.Interrupted as error:
+        print(error)
+    print("states", len(list(folder.glob("runs/*/resume.pt"))))
+    print("workers", len(multiprocessing.active_children()))
+    for path in folder.glob("runs/*/.lock"):
+        with filelock.FileLock(path, timeout=0):
+            print("free")
+    print([outcome.result.epochs for outcome in compare().outcomes])
+    print("continued", sum("continues in epoch" in path.read_text() for path in folder.glob("runs/*/log.txt")))
+"""
 SENTENCE = """
     try:
         CALL
@@ -76,8 +101,13 @@ def cells(tmp_path_factory):
         ),
         "changed": OWN.replace("0.1", "0.2") + SENTENCE.replace("CALL", "lossbench.train(Own, **options)"),
     }
+    return outputs_of(code, tmp_path_factory.mktemp("notebook"))
+
+
+def outputs_of(code: dict[str, str], folder: Path) -> dict[str, dict[str, str]]:
+    """Run cells, and return what each shows by type of data."""
     sources = [nbformat.v4.new_code_cell(textwrap.dedent(text).strip()) for text in code.values()]
-    notebook = execute(nbformat.v4.new_notebook(cells=sources), tmp_path_factory.mktemp("notebook"))
+    notebook = execute(nbformat.v4.new_notebook(cells=sources), folder)
     shown = {}
     for name, cell in zip(code, notebook.cells, strict=True):
         data: dict[str, str] = {}
@@ -108,6 +138,15 @@ def test_an_interrupted_cell_saves(cells):
     text = cells["interrupted"]["text/plain"]
     assert "Interrupted with 2 of 2 runs to go" in text
     assert text.rstrip().endswith("the same command continues. 1")
+
+
+@pytest.mark.slow  # 40 s on a busy machine: workers start twice
+def test_interrupted_workers_save_and_end_and_the_same_call_continues(tmp_path):
+    code = {"setup": SETUP, "interrupted": INTERRUPTED_WORKERS}
+    text = outputs_of(code, tmp_path)["interrupted"]["text/plain"]
+    assert "Interrupted with 2 of 2 runs to go" in text
+    assert "states 2\nworkers 0\nfree\nfree\n" in text
+    assert "[30, 30]\ncontinued 2" in text
 
 
 def test_a_class_of_a_cell_trains_and_is_known_by_its_code(cells):
