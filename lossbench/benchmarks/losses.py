@@ -175,11 +175,13 @@ def _training_step(batch_size: int) -> Task:
 
 
 def _counterpart(kind: str, settings: Mapping[str, Value], batch_size: int) -> tuple[str, nn.Module | None]:
-    """The library's loss of the same kind with the same arguments; a name and None where it is not run."""
+    """The library's loss of the same kind with the same arguments, and its name, with what it does less than
+    ours; None where it is not run."""
     name, options = _COUNTERPARTS.get(kind, ("", {}))
+    shown = f"{name} ({_DOES_LESS[kind]})" if kind in _DOES_LESS else name
     if not name or importlib.util.find_spec("pytorch_metric_learning") is None:
-        return name, None
-    from pytorch_metric_learning import distances, losses, miners
+        return shown, None
+    from pytorch_metric_learning import distances, losses, miners, regularizers
 
     if kind in _ENUMERATES_TRIPLETS and batch_size > _MAX_TRIPLET_BATCH:
         return f"{name} (too large)", None
@@ -188,13 +190,17 @@ def _counterpart(kind: str, settings: Mapping[str, Value], batch_size: int) -> t
         given["distance"] = distances.LpDistance(normalize_embeddings=False)
     if given.pop("inner", False):
         given["distance"] = distances.DotProductSimilarity(normalize_embeddings=False)
+    if given.pop("sparse", False):
+        given["weight_regularizer"] = regularizers.SparseCentersRegularizer(
+            CLASSES, given["centers_per_class"]
+        )
     epsilon = given.pop("mined", None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # one of them puts tensors into scipy
         loss: nn.Module = getattr(losses, name)(**given)
     if epsilon is None:
-        return name, loss
-    return name, _Mined(loss, miners.MultiSimilarityMiner(epsilon=epsilon))
+        return shown, loss
+    return shown, _Mined(loss, miners.MultiSimilarityMiner(epsilon=epsilon))
 
 
 class _Mined(nn.Module):
@@ -221,6 +227,7 @@ def _always(value: Any) -> Argument:
 _SHAPE = {"num_classes": _always(CLASSES), "embedding_size": _always(DIM)}
 _EUCLIDEAN = {"euclidean": _always(True)}  # stands for the library's distance of that name
 _ENUMERATES_TRIPLETS = ("Lifted", "MarginPair", "Triplet")  # positive pairs times negatives, that is
+_DOES_LESS = {"NPair": "one pair per class"}  # ours takes all pairs, which no loss of the library does
 _SOFTMAX = ("NormalizedSoftmaxLoss", _SHAPE | {"temperature": lambda chosen: 1 / float(chosen["scale"])})
 _DEGREES = {"margin": lambda chosen: math.degrees(float(chosen["margin"])), "scale": _same("scale")}
 _COUNTERPARTS: dict[str, tuple[str, dict[str, Argument]]] = {
@@ -256,7 +263,8 @@ _COUNTERPARTS: dict[str, tuple[str, dict[str, Argument]]] = {
     ),
     "SoftTriple": (
         "SoftTripleLoss",
-        {"centers_per_class": _same("subcenters"), "la": _same("scale")}
+        {"centers_per_class": _same("subcenters"), "la": _same("scale"), "weight_reg_weight": _same("tau")}
+        | {"sparse": _always(True)}  # stands for the library's regularizer of that name
         | {key: _same(key) for key in ("gamma", "margin")}
         | _SHAPE,
     ),

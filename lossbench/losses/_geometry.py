@@ -69,6 +69,12 @@ def normalize(vectors: Tensor) -> Tensor:
     return F.normalize(vectors, dim=-1, eps=TINY_NORM)
 
 
+def length_and_direction(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """The lengths (..., 1) of rows (..., D), with gradient 0 at a zero row, and the rows by `normalize`."""
+    lengths = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return lengths, vectors / lengths.clamp_min(TINY_NORM)
+
+
 def cosines(features: Tensor, weight: Tensor) -> Tensor:
     """cos(theta_ij) between features (B, D) and class directions (C, D): (B, C)."""
     return normalize(features) @ normalize(weight).T
@@ -88,7 +94,7 @@ def target_cosine_and_sine(x: Tensor, w: Tensor, labels: Tensor) -> tuple[Tensor
 def angle(cosine: Tensor, sine: Tensor) -> Tensor:
     """The angle in [0, pi] (radians); 0 with zero gradient where both are 0 (a zero feature)."""
     degenerate = (cosine == 0) & (sine == 0)
-    return torch.atan2(sine, torch.where(degenerate, torch.ones_like(cosine), cosine))
+    return torch.atan2(sine, cosine.masked_fill(degenerate, 1))
 
 
 def add_angle(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> Tensor:
@@ -114,7 +120,7 @@ def add_angle_monotone(cosine: Tensor, sine: Tensor, margin: float | Tensor) -> 
 
 def replace_target(logits: Tensor, labels: Tensor, target: Tensor) -> Tensor:
     """(B, C) logits with the entry of each row's own class replaced by `target` (B,)."""
-    return torch.where(is_target(logits, labels), target.unsqueeze(-1).to(logits.dtype), logits)
+    return logits.scatter(-1, labels.unsqueeze(-1), target.unsqueeze(-1).to(logits.dtype))
 
 
 def is_target(logits: Tensor, labels: Tensor) -> Tensor:
@@ -131,7 +137,7 @@ def multiplied_angle(cosine: Tensor, sine: Tensor, margin: float) -> Tensor:
         return cosine
     turned = margin * angle(cosine, sine)
     k = (turned.detach() / math.pi).floor().clamp(max=math.ceil(margin) - 1)
-    return (1 - 2 * (k % 2)) * torch.cos(turned) - 2 * k
+    return torch.cos(turned - math.pi * k) - 2 * k  # cos(t - k pi) = (-1)^k cos(t)
 
 
 def class_sums(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:

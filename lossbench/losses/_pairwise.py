@@ -172,7 +172,8 @@ class _WithGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         variable, gradient = ctx.saved_tensors
-        return grads[0], _Gradient.apply(grads[0] * gradient, variable), None
+        product = grads[0] * gradient
+        return grads[0], _Gradient.apply(product, variable) if torch.is_grad_enabled() else product, None
 
 
 class _Gradient(_WithGradient):
@@ -199,7 +200,11 @@ def _sum_over_blocks(measure: Measure, left: Tensor, right: Tensor, labels: Tens
             value, right_grad = value + block_value, right_grad + block_right_grad
             left_parts.append(block_left_grad)
         left_grad = torch.cat(left_parts)
-    result: Tensor = _WithGradient.apply(_WithGradient.apply(value, left, left_grad), right, right_grad)
+    result: Tensor
+    if left is right:
+        result = _WithGradient.apply(value, left, left_grad + right_grad)
+    else:
+        result = _WithGradient.apply(_WithGradient.apply(value, left, left_grad), right, right_grad)
     return result
 
 

@@ -12,12 +12,11 @@ help new ones (Liu et al. 2020, arXiv 2003.12060; lib/metric.py of bl0/negative-
 `soft_start` is ours (see _soft_start.py). None from pytorch-metric-learning's CosFaceLoss.
 """
 
-import torch
 from torch import Tensor
 
 from ..specs import FIXED, SCALE, SOFT_START, LossSpec, margin_setting
 from ._cosine import CosineLoss
-from ._geometry import cosines, is_target
+from ._geometry import is_target
 
 
 class CosFace(CosineLoss):
@@ -40,5 +39,5 @@ class CosFace(CosineLoss):
     fixed: bool = FIXED
 
     def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
-        cosine = cosines(features, self.weight)
-        return torch.where(is_target(cosine, labels), cosine - ramp * self.margin, cosine)
+        cosine = self.cosines(features)
+        return cosine - ramp * self.margin * is_target(cosine, labels)

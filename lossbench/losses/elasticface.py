@@ -42,10 +42,8 @@ class ElasticFace(CosineLoss):
         return margin_scores(features, self.weight, labels, ramp, self._target)
 
     def _target(self, cosine: Tensor, sine: Tensor) -> Tensor:
-        arc = self.form == "arc"
-        margin: float | Tensor = self.margin if arc else self.cosine_margin
+        margin: float | Tensor = self.margin if self.form == "arc" else self.cosine_margin
         if self.training:  # drawn in float32, so that the same numbers are drawn for every type
             draws = self.sigma * torch.randn(len(cosine), device=cosine.device).to(cosine.dtype)
-            rank = cosine.detach().argsort(descending=True).argsort()
-            margin = margin + (draws.sort().values[rank] if self.plus else draws)
-        return add_angle(cosine, sine, margin) if arc else cosine - margin
+            margin = margin + (draws.sort().values[(-cosine).argsort().argsort()] if self.plus else draws)
+        return add_angle(cosine, sine, margin) if self.form == "arc" else cosine - margin

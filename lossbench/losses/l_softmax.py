@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..specs import FIXED, LossSpec, setting
 from ._annealing import annealed_lambda
-from ._geometry import is_target, multiplied_angle, normalize, target_cosine_and_sine
+from ._geometry import is_target, length_and_direction, multiplied_angle, target_cosine_and_sine
 from ._linear import LinearLoss
 
 
@@ -59,9 +59,9 @@ class LSoftmax(LinearLoss):
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The cross-entropy of the scores with margin."""
         scores = self.logits(features)
-        lengths = torch.linalg.vector_norm(features, dim=-1)
-        lengths = lengths * torch.linalg.vector_norm(self.weight, dim=-1)[labels]
-        x, w = normalize(features), normalize(self.weight)
+        lengths, x = length_and_direction(features)
+        weight_lengths, w = length_and_direction(self.weight)
+        lengths = (lengths * weight_lengths[labels]).squeeze(-1)
         cosine, sine = target_cosine_and_sine(x, w, labels)
         share = 1 + annealed_lambda(self, gamma=self.gamma, power=self.power)
         # what psi takes from the plain score: nothing at m = 1, which is softmax to the last bit

@@ -66,7 +66,8 @@ class Lifted(Loss):
             value = torch.dot(excess.flatten(), excess.flatten()) / 2
             return value, torch.addcmul(excess, shares, pulled, value=-1)
 
-        pairs = (class_sizes(labels, features.dtype) - 1) * usable_anchors(labels)
+        sizes = class_sizes(labels, features.dtype)
+        pairs = (sizes - 1) * (sizes < len(labels))
         return sum_over_distances(features, labels, terms) / pairs.sum().clamp(min=1)
 
     def _pushes(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,11 +12,11 @@ idstcv/SoftTriple, which has the 1e-5 inside the root, too; equation numbers not
 from torch import Tensor
 
 from ..specs import FIXED, SOFT_START, LossSpec, margin_setting, scale_setting, setting
-from ._cosine import CosineLoss
-from ._geometry import cosines, is_target, normalize, reduce
+from ._geometry import cosines, normalize, reduce
+from .cosface import CosFace
 
 
-class SoftTriple(CosineLoss):
+class SoftTriple(CosFace):
     """SoftTriple with directions `weight` (C*K, D), row j*K + k being direction k of class j."""
 
     SPEC = LossSpec(
@@ -41,14 +41,10 @@ class SoftTriple(CosineLoss):
         """The cross-entropy plus tau R."""
         w = normalize(self.weight).view(self.num_classes, self.subcenters, -1)
         distances = (2 + 1e-5 - 2 * w @ w.mT).sqrt().triu(1)
-        total = distances.sum() / (self.num_classes * self.subcenters * max(self.subcenters - 1, 1))
-        return reduce(super().compute(features, labels, "none") + self.tau * total, reduction)
+        weight = self.tau / (self.num_classes * self.subcenters * max(self.subcenters - 1, 1))
+        return reduce(super().compute(features, labels, "none") + weight * distances.sum(), reduction)
 
     def cosines(self, features: Tensor) -> Tensor:
         """S (B, C)."""
         cosine = cosines(features, self.weight).view(features.shape[0], -1, self.subcenters)
         return ((cosine / self.gamma).softmax(-1) * cosine).sum(-1)
-
-    def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
-        similarity = self.cosines(features)
-        return similarity - ramp * self.margin * is_target(similarity, labels)

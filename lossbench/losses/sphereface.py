@@ -28,6 +28,7 @@ from ._cosine import CosineLoss
 from ._geometry import (
     angle,
     full_precision,
+    length_and_direction,
     multiplied_angle,
     normalize,
     replace_target,
@@ -67,12 +68,11 @@ class SphereFace(CosineLoss):
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The cross-entropy of the scores with margin."""
-        x, w = normalize(features), normalize(self.weight)
+        (radius, x), w = length_and_direction(features), normalize(self.weight)
         scores, (target, sine) = x @ w.T, target_cosine_and_sine(x, w, labels)
         if self.form == "a-softmax":
-            radius = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
             share = 1 / (1 + annealed_lambda(self, gamma=0.12, power=1))
-            target = target + share * (multiplied_angle(target, sine, self.margin) - target)
+            target = torch.lerp(target, multiplied_angle(target, sine, self.margin), share)
             scores = radius * replace_target(scores, labels, target)
             value = F.cross_entropy(scores, labels, reduction=reduction)
             self.move_state(value, step=self.step + 1)

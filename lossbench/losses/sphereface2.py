@@ -3,9 +3,9 @@
     L = w/r 1/B sum_i [ lambda sp(-r (g(c_iy) - m) - b) + (1 - lambda) sum_{j != y} sp(r (g(c_ij) + m) + b) ]
     g(c) = 2 ((c + 1) / 2)^t - 1,  c = cos(theta),  sp(z) = ln(1 + e^z)                  (Wen et al. 2022)
 
-Departures from the paper: as in the released code the slope of g counts as 1 in backward. m suits (C, D). b
-is r times the parameter `offset`, which starts half way between the scores of a perfect sample, not at the
-least loss for right angles. `soft_start` is ours (see _soft_start.py). In the plane: ten narrow rays. Read:
+Departures from the paper: m suits (C, D); b is r times the parameter `offset`, which starts half way between
+the scores of a perfect sample, not at the least loss for right angles. As in the released code the slope of g
+counts as 1 in backward. `soft_start` is ours (see _soft_start.py). In the plane: ten narrow rays. Read:
 opensphere/module/head/sphereface2.py of ydwen/opensphere; equation numbers not verified.
 """
 
@@ -40,15 +40,11 @@ class SphereFace2(DirectCosineLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        neighbour = self.weight.new_tensor(self.neighbour_cosine())
-        self.offset = nn.Parameter(-(1 + self._spread(neighbour)) / 2)
+        self.offset = nn.Parameter(-(((1 + self.weight.new_tensor(self.neighbour_cosine())) / 2) ** self.t))
 
     def _values(self, cosine: Tensor, target_mask: Tensor, ramp: Tensor) -> Tensor:
         sign = 1 - 2 * target_mask.to(cosine.dtype)  # -1 for the own class
-        spread = cosine + (self._spread(cosine) - cosine).detach()
+        spread = cosine + (2 * ((cosine + 1) / 2).clamp(min=0) ** self.t - 1 - cosine).detach()
         excess = self.scale * (spread + ramp * self.margin * sign + self.offset)
         shares = 0.5 + (0.5 - self.balance) * sign  # lambda for the own class, 1 - lambda for others
         return self.factor / self.scale * (shares * softplus(sign * excess)).sum(-1)
-
-    def _spread(self, cosine: Tensor) -> Tensor:
-        return 2 * ((cosine + 1) / 2).clamp(min=0) ** self.t - 1

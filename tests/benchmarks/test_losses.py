@@ -57,8 +57,6 @@ def test_arguments_are_mapped(name):
     expected = theirs(x, y)
     if name == "multi-similarity":
         return  # its default reducer leaves out zeros: the miner and the scales are what is mapped
-    if name == "softtriple":
-        ours.tau = 0.0  # the library has no distances between the directions of a class
     torch.testing.assert_close(ours(x, y), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -68,6 +66,11 @@ def test_arguments_are_mapped(name):
 def test_a_library_that_lists_all_triplets_is_not_run_on_large_batches(kind, name):
     chosen = catalog.spec("losses", name).resolve(10, 2)
     assert losses._counterpart(kind, chosen, 1024)[1] is None
+
+
+def test_a_counterpart_that_does_less_says_so():
+    chosen = catalog.spec("losses", "n-pair").resolve(10, 2)
+    assert losses._counterpart("NPair", chosen, 20)[0] == "NPairsLoss (one pair per class)"
 
 
 def test_without_the_library_there_is_no_counterpart(monkeypatch):
