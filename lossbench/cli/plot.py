@@ -13,7 +13,11 @@ from ._options import DataDir
 from ._output import command_line, print_json, print_message
 from ._selection import Selection, figure_path, select_runs, selection_options
 
-_COMMANDS = {"searches": "lossbench tune", "ranks": "lossbench compare --datasets"}
+_COMMANDS = {
+    "searches": "lossbench tune",
+    "ranks": "lossbench compare --datasets",
+    "benchmark": "lossbench reproduce benchmark",
+}
 """Which command draws a figure that is not drawn from stored runs alone."""
 FIGURES = [n for n in catalog.names("figures") if catalog.spec("figures", n).drawn_from not in _COMMANDS]
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ..errors import DataError, ForeignFile, LossbenchError, RunError
+from ..errors import DataError, ForeignFile, LossbenchError, RunError, UsageError
+from ..experiments.loss_benchmark import PARTS
 from ..files import read_json
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
@@ -34,7 +35,22 @@ def reproduce(
     request: Request,
     storage: Storage,
     name: Annotated[
-        str | None, typer.Argument(help="Which one, or `all` (default: list them, with stored verdicts).")
+        str | None,
+        typer.Argument(
+            help="Which one, `all`, or `benchmark`: all losses (default: list them, with stored verdicts)."
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        flag(
+            "--part",
+            f"Parts of `benchmark`, separated by commas: {', '.join(PARTS)} (default: all).",
+            "Training",
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        flag("--seeds", "Seeds of `benchmark`: 0-4 or 0,3,5-7 (default: those of a part).", "Training"),
     ] = None,
     quick: Annotated[
         bool, flag("--quick", "A few epochs of the digits and two seeds; decides nothing.", "Training")
@@ -44,12 +60,24 @@ def reproduce(
 ) -> None:
     """Make a published figure or claim again from its recipe; apply rules written before the runs."""
     from ..runs.store import Store
+    from ._benchmark import run_benchmark
+
+    if name == "benchmark":
+        run_benchmark(request, storage, part=part, seeds=seeds, quick=quick, jobs=jobs or 0, json=json)
+    elif part is not None or seeds is not None:
+        raise UsageError("--part and --seeds are options of `lossbench reproduce benchmark`.")
+    elif name is None:
+        _list(Store(storage.results), json=json)
+    else:
+        _reproduce(request, storage, name, quick=quick, jobs=jobs or 0, json=json)
+
+
+def _reproduce(request: Request, storage: Storage, name: str, *, quick: bool, jobs: int, json: bool) -> None:
+    """One reproduction, or all."""
+    from ..runs.store import Store
     from ._training import fail_if_any, run_configs
 
     store = Store(storage.results)
-    if name is None:
-        _list(store, json=json)
-        return
     names = catalog.names("reproductions") if name == "all" else (name,)
     specs: dict[str, Reproduction] = {each: catalog.spec("reproductions", each) for each in names}
     configs = {each: spec.configs(quick=quick) for each, spec in specs.items()}
@@ -70,7 +98,7 @@ def reproduce(
     if name != "all":
         rules = (f"- {check.rule}" for check in specs[name].checks)
         print_message("\n".join([specs[name].question, *rules]))
-    outcomes = run_configs(list(dict.fromkeys(trained)), request, storage, jobs=jobs or 0) if trained else []
+    outcomes = run_configs(list(dict.fromkeys(trained)), request, storage, jobs=jobs) if trained else []
     documents = []
     for each, spec in specs.items():
         document, failures = _write_document(
@@ -138,7 +166,8 @@ def _list(store: Store, *, json: bool) -> None:
         return
     _print_list(specs, verdicts)
     print_message(
-        "`lossbench reproduce NAME` runs one; docs/reproductions.md has questions and rules of all."
+        "`lossbench reproduce NAME` runs one; docs/reproductions.md has questions and rules of all. "
+        "`lossbench reproduce benchmark` compares all losses, which takes hours."
     )
 
 

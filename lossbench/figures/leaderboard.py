@@ -7,7 +7,7 @@ losses are no test of their difference, which is paired: that is what `compare` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,11 +46,19 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, metric: str) -> None
     for name in metrics:
         check_measured(runs, name)
     groups = {label or own[0].title: own for label, own in grouped(runs).items()}
-    order = ranked([_place(label, own, metrics[0]) for label, own in groups.items()], _sign(metrics[0]))
-    set_size(figure, 1.6 + 3.6 * len(metrics), 0.22 * len(order) + 0.9)
-    grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-    for axes, name in zip(grid, metrics, strict=True):
-        places = [_place(place.label, groups[place.label], name) for place in order]
+    draw_places(
+        figure, {name: [_place(label, own, name) for label, own in groups.items()] for name in metrics}
+    )
+
+
+def draw_places(figure: Figure, columns: Mapping[str, Sequence[Place]]) -> None:
+    """The same for places by metric, each with the same labels in the same order."""
+    first = next(iter(columns))
+    order = [place.label for place in ranked(columns[first], _sign(first))]
+    set_size(figure, 1.6 + 3.6 * len(columns), 0.22 * len(order) + 0.9)
+    grid = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    for axes, (name, found) in zip(grid, columns.items(), strict=True):
+        places = sorted(found, key=lambda place: order.index(place.label))
         draw_axes(axes, places, title=metric_title(name), better=_sign(name), possible=bounds(name))
 
 

@@ -116,8 +116,10 @@ def compose_budget(results: Sequence[TuningResult]) -> Compose:
     return partial(budget.draw_figure, lines=lines, ylabel=ylabel, higher_is_better=better)
 
 
-def write_figure(compose: Compose, path: Path, runs: Sequence[RunView] = (), style: str = "paper") -> Path:
-    """Write a figure in the format of the path's suffix; `runs` are named in its metadata.
+def write_figure(
+    compose: Compose, path: Path, runs: Sequence[RunView] = (), style: str = "paper", shows: str = ""
+) -> Path:
+    """Write a figure in the format of the path's suffix; `runs`, or what it `shows`, are in its metadata.
 
     Returns the path. Raises UsageError for an unknown format or style.
     """
@@ -126,7 +128,9 @@ def write_figure(compose: Compose, path: Path, runs: Sequence[RunView] = (), sty
     figure = render_figure(compose, style)
     dpi = _DPI if len(figure.axes) <= 20 else _GALLERY_DPI
     with _style(style):
-        figure.savefig(content, format=form, dpi=dpi, metadata=_metadata(form, runs))
+        figure.savefig(
+            content, format=form, dpi=dpi, metadata=_metadata(form, shows or "; ".join(map(describe, runs)))
+        )
     write_own(path, content.getvalue())
     return path
 
@@ -228,9 +232,8 @@ def _compare(runs: Sequence[StoredRun], metric: str) -> list[ComparisonRow]:
     ]
 
 
-def _metadata(form: str, runs: Sequence[RunView]) -> dict[str, Any]:
+def _metadata(form: str, text: str) -> dict[str, Any]:
     """What the figure shows, inside the file; no date, so that the same runs give the same bytes."""
-    text = "; ".join(map(describe, runs))
     known: dict[str, dict[str, Any]] = {
         "png": {"Description": text, "Software": "lossbench"},
         "pdf": {"Subject": text, "Creator": "lossbench", "CreationDate": None},

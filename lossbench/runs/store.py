@@ -285,6 +285,7 @@ class Store:
         self.root, self.runs = root, root / "runs"
         self.figures, self.tables = root / "figures", root / "tables"
         self.reproductions = root / "reproductions"
+        self.benchmark = root / "benchmark"
 
     def run(self, config: RunConfig) -> RunFolder:
         """The folder of a config, whether it exists or not."""

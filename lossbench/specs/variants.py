@@ -334,7 +334,7 @@ class FigureSpec:
     """What a figure shows, which published figure it follows, and what it is drawn from.
 
     drawn_from: stored `runs`, by the file's `draw_figure(figure, runs, **choices)`; or what a command
-    computed from them: a `comparison`, the `ranks` of losses, `searches`.
+    computed from them: a `comparison`, the `ranks` of losses, `searches`, the `benchmark` of all losses.
     default: which runs, when none is named, all under the same conditions (all but loss and seed): the newest
     of each loss `compared` by default, of one seed; of the newest one all its `seeds`; `all` of a sweep over
     `axes` settings, or of one seed those of all its `settings`; `every` one under the conditions that most
@@ -346,7 +346,7 @@ class FigureSpec:
     title: str
     summary: str
     after: str = ""
-    drawn_from: Literal["runs", "comparison", "ranks", "searches"] = "runs"
+    drawn_from: Literal["runs", "comparison", "ranks", "searches", "benchmark"] = "runs"
     default: Literal["compared", "seeds", "all", "settings", "every", "untrained"] = "compared"
     axes: int = 1
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

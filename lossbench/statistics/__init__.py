@@ -2,7 +2,7 @@
 
 from .equivalence import Equivalence, equivalence_test
 from .intervals import Interval, mean_interval
-from .paired import PairedDifference, Verdict, compare_paired, holm, seeds_needed
+from .paired import PairedDifference, Verdict, compare_paired, holm, max_t, seeds_needed
 from .ranks import indistinguishable_groups, mean_ranks
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "equivalence_test",
     "holm",
     "indistinguishable_groups",
+    "max_t",
     "mean_interval",
     "mean_ranks",
     "seeds_needed",

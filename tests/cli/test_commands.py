@@ -387,7 +387,12 @@ def test_the_help_of_train_shows_what_an_option_of_a_run_declares(capsys, monkey
 
 
 @pytest.mark.parametrize(
-    ("figure", "command"), [("budget", "lossbench tune"), ("critical-difference", "compare --datasets")]
+    ("figure", "command"),
+    [
+        ("budget", "lossbench tune"),
+        ("critical-difference", "compare --datasets"),
+        ("scatter", "reproduce benchmark"),
+    ],
 )
 def test_a_figure_that_plot_cannot_draw_is_not_offered_and_the_command_that_draws_it_is_named(
     capsys, figure, command

@@ -1,0 +1,153 @@
+"""Two numbers of every loss: means over seeds with 95 % intervals, coloured by groups.
+
+A loss far off, as `leaderboard` counts it, is an arrow at the edge. Names are drawn where there is room,
+those of the first groups first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..specs import FigureSpec
+from ..statistics import Interval
+from ._layout import set_size
+from ._style import FAINT, PALETTE, ground, ink
+from .leaderboard import Range, limits
+
+SPEC = FigureSpec(
+    title="scatter",
+    summary="two metrics, one point per loss, with intervals and groups that cannot be told apart",
+    drawn_from="benchmark",
+)
+_SIZE = (6.5, 5.0)
+_FONT = 7.0  # points
+_PLACES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
+_MARKS = "os^Dv"
+
+
+class Point(NamedTuple):
+    """One loss: its two intervals, and the number of its group, 0 the best."""
+
+    label: str
+    x: Interval
+    y: Interval
+    group: int = 0
+
+
+class Axis(NamedTuple):
+    """What an axis shows. better: 1 where more is better, -1 where less is, 0 for neither."""
+
+    title: str
+    better: int
+    possible: Range = (-np.inf, np.inf)
+
+    @property
+    def label(self) -> str:
+        """The title and the better side."""
+        return self.title + {1: ", more is better", -1: ", less is better", 0: ""}[self.better]
+
+
+def draw_figure(
+    figure: Figure,
+    points: Sequence[Point],
+    *,
+    x: Axis,
+    y: Axis,
+    names: Sequence[str] = (),
+    diagonal: bool = False,
+) -> None:
+    """names: of the groups in the legend, none without. diagonal: the line of equal numbers."""
+    set_size(figure, *_SIZE)
+    draw_axes(figure.subplots(), points, x=x, y=y, names=names, diagonal=diagonal)
+
+
+def draw_axes(
+    axes: Axes,
+    points: Sequence[Point],
+    *,
+    x: Axis,
+    y: Axis,
+    names: Sequence[str] = (),
+    diagonal: bool = False,
+) -> None:
+    """Draw the points; see `draw_figure`."""
+    across = limits([point.x for point in points], x.better, x.possible)
+    up = limits([point.y for point in points], y.better, y.possible)
+    places = [_draw_point(axes, number, point, across, up) for number, point in enumerate(points)]
+    axes.set_xlim(*across)
+    axes.set_ylim(*up)
+    axes.set_xlabel(x.label)
+    axes.set_ylabel(y.label)
+    axes.grid(linewidth=0.4, alpha=0.5)
+    axes.set_axisbelow(True)
+    if diagonal:
+        axes.axline(
+            (across[0], across[0]), slope=1, color=FAINT, linewidth=0.8, linestyle=":", gid="diagonal"
+        )
+    _draw_names(axes, points, np.array(places), across, up)
+    for group, name in enumerate(names):
+        if any(_kind(point) == group for point in points):
+            look: Any = {
+                "marker": _MARKS[group % len(_MARKS)],
+                "s": 30,
+                "color": PALETTE[group],
+                "label": name,
+            }
+            axes.scatter([], [], **look)
+    if names:
+        axes.legend(fontsize="small", loc="best")
+
+
+def _kind(point: Point) -> int:
+    return min(point.group, len(_MARKS) - 1)
+
+
+def _draw_point(axes: Axes, number: int, point: Point, across: Range, up: Range) -> tuple[float, float]:
+    """Where the point is drawn: at the edge where it lies beyond."""
+    place = float(np.clip(point.x.mean, *across)), float(np.clip(point.y.mean, *up))
+    tint, inside = PALETTE[_kind(point)], place == (point.x.mean, point.y.mean)
+    if inside:
+        widths = [[w if np.isfinite(w) else 0.0] for w in (point.x.half_width, point.y.half_width)]
+        bars: Any = {"ecolor": tint, "elinewidth": 0.8, "alpha": 0.45, "fmt": "none", "zorder": 2}
+        axes.errorbar([place[0]], [place[1]], xerr=widths[0], yerr=widths[1], **bars)
+        mark = _MARKS[_kind(point)]
+    elif place[0] == point.x.mean:
+        mark = "v" if point.y.mean < place[1] else "^"
+    else:
+        mark = "<" if point.x.mean < place[0] else ">"
+    look: Any = {
+        "color": tint if inside else FAINT,
+        "edgecolors": ground(),
+        "linewidths": 0.6,
+        "clip_on": False,
+    }
+    axes.scatter(*place, s=30, marker=mark, zorder=3, gid=f"point-{number}", **look)
+    return place
+
+
+def _draw_names(axes: Axes, points: Sequence[Point], places: np.ndarray, across: Range, up: Range) -> None:
+    """Names beside their points where they cover neither a point nor another name."""
+    scale = np.array([0.78 * 72 * _SIZE[0] / (across[1] - across[0]), 0.82 * 72 * _SIZE[1] / (up[1] - up[0])])
+    dots = (places - [across[0], up[0]]) * scale  # points of 1/72 inch, about
+    size = [(across[1] - across[0]) * scale[0], (up[1] - up[0]) * scale[1]]
+    taken: list[tuple[float, float, float, float]] = [(a - 3, b - 3, a + 3, b + 3) for a, b in dots]
+    for number in sorted(range(len(points)), key=lambda n: (points[n].group, n)):
+        label, (left, low) = points[number].label, dots[number]
+        width, height = 0.56 * _FONT * len(label), 1.15 * _FONT
+        for right, above in _PLACES:
+            a = left + (5 if right > 0 else -5 - width if right < 0 else -width / 2)
+            b = low + (4 if above > 0 else -4 - height if above < 0 else -height / 2)
+            box = (a, b, a + width, b + height)
+            if a < 0 or b < 0 or box[2] > size[0] + 20 or box[3] > size[1]:
+                continue
+            others = (each for n, each in enumerate(taken) if n != number)
+            if not any(box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in others):
+                taken.append(box)
+                where: Any = {"fontsize": _FONT, "color": ink(), "va": "bottom", "gid": f"name-{number}"}
+                axes.annotate(label, places[number], (a - left, b - low), textcoords="offset points", **where)
+                break

@@ -1,0 +1,283 @@
+"""What the benchmark says: its parts as JSON, and statistics of them by the rules of PROTOCOL.md.
+
+Everything is computed from the documents of the parts, never from runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import RunError
+from ..experiments.comparison import ComparisonRow
+from ..experiments.loss_benchmark import PARTS, Part
+from ..experiments.summary import SettingRow, summarize
+from ..files import read_json, to_json, write_atomically
+from ..records import Result
+from ..runs.config import BASE_LOSS, dataset_title
+from ..runs.outcome import Outcome
+from ..runs.store import Store
+from ..specs.quantities import format_value, higher_is_better, is_percent
+from ..statistics import Interval, PairedDifference, compare_paired, holm, max_t, mean_interval
+from .document import Document, conditions
+from .own_files import check_document
+
+QUICK = " (quick)"
+"""At the end of the title of a part that was run with `--quick`."""
+_LEVEL = 0.05
+_STRIDE = 1_000_000  # between the seeds of two blocks that are pooled
+
+
+def write_part(
+    store: Store,
+    name: str,
+    part: Part,
+    outcomes: Sequence[Outcome],
+    *,
+    command: str,
+    tuning: str = "",
+    data: Sequence[Mapping[str, Any]] = (),
+    quick: bool = False,
+) -> None:
+    """Write the document of a part. Raises ForeignFile for a file that no command of lossbench wrote."""
+    document = Document(
+        kind="benchmark",
+        title=part.title + QUICK * quick,
+        command=command,
+        conditions=" ".join(filter(None, [conditions(outcomes), tuning])),
+        metrics=part.metrics,
+        settings=[_without_others(row, part.metrics) for row in summarize(outcomes, part.axes)],
+        data=data,
+    )
+    target = store.benchmark / f"{name}.json"
+    check_document(target)
+    write_atomically(target, to_json(document.to_dict()).encode())
+
+
+def _without_others(row: SettingRow, metrics: Sequence[str]) -> SettingRow:
+    """The row with the numbers that the protocol names and no others: a document holds a thousand runs."""
+    return row._replace(
+        metrics={name: interval for name, interval in row.metrics.items() if name in metrics},
+        by_seed={
+            seed: {name: value for name, value in numbers.items() if name in metrics}
+            for seed, numbers in row.by_seed.items()
+        },
+    )
+
+
+def read_parts(store: Store) -> dict[str, Document]:
+    """The documents of the parts that are there, in the order of PARTS. Raises RunError for a damaged one."""
+    documents = {}
+    for name in PARTS:
+        path = store.benchmark / f"{name}.json"
+        data = read_json(path)
+        if data is None:
+            continue
+        try:
+            documents[name] = Document.from_dict(data)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{path} was changed by hand, or is of another version ({error!r}).") from None
+    return documents
+
+
+class Block(NamedTuple):
+    """The rows of all losses under one condition, by short name."""
+
+    label: str
+    rows: Mapping[str, SettingRow]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds that were run for every loss."""
+        return sorted(set[int].intersection(*(set(row.runs) for row in self.rows.values())))
+
+
+class Scores(NamedTuple):
+    """One number of every loss: by loss and seed, the best mean first.
+
+    seeds: how many were run, or pairs of a seed and one of several blocks. complete: losses without a failed
+    run.
+    """
+
+    metric: str
+    values: Mapping[str, Mapping[int, float]]
+    seeds: int
+    complete: frozenset[str]
+    blocks: int = 1
+
+    def interval(self, loss: str) -> Interval:
+        """Mean and 95 % interval of a loss."""
+        return mean_interval(list(self.values.get(loss, {}).values()))
+
+    def text(self, loss: str) -> str:
+        """The same as text, with its unit."""
+        return format_value(self.metric, *self.interval(loss)[:2], unit=True)
+
+
+class Evidence:
+    """The parts of a results folder, and what follows from them. Nothing is computed twice."""
+
+    def __init__(self, parts: Mapping[str, Document]) -> None:
+        self.parts = parts
+        self._known: dict[tuple[object, ...], Any] = {}
+
+    @property
+    def quick(self) -> bool:
+        """Whether a part is of a quick run, which decides nothing."""
+        return any(document.title.endswith(QUICK) for document in self.parts.values())
+
+    def blocks(self, part: str) -> list[Block]:
+        """The blocks of a part by their order in the document."""
+        found: dict[str, dict[str, SettingRow]] = {}
+        for row in self.parts[part].settings:
+            found.setdefault(_label(row), {})[row.loss] = row
+        return [Block(label, rows) for label, rows in found.items()]
+
+    def scores(self, part: str, metric: str, block: int | None = None) -> Scores:
+        """The numbers of a part, of one block or of all: a seed of two blocks is then two pairs."""
+        return self._once(("scores", part, metric, block), lambda: self._scores(part, metric, block))
+
+    def _scores(self, part: str, metric: str, block: int | None) -> Scores:
+        chosen = [each for n, each in enumerate(self.blocks(part)) if block in (None, n)]
+        values: dict[str, dict[int, float]] = {loss: {} for loss in chosen[0].rows}
+        for number, each in enumerate(chosen):
+            for loss, row in each.rows.items():
+                for seed in each.seeds:
+                    if metric in row.by_seed.get(seed, {}):
+                        values[loss][number * _STRIDE + seed] = row.by_seed[seed][metric]
+        order = sorted(
+            (loss for loss in values if values[loss]),
+            key=lambda loss: -_sign(metric) * np.mean(list(values[loss].values())),
+        )
+        failed = {loss for each in chosen for loss, row in each.rows.items() if row.diverged or row.failed}
+        return Scores(
+            metric,
+            {loss: values[loss] for loss in order},
+            sum(len(each.seeds) for each in chosen),
+            frozenset(order) - failed,
+            len(chosen),
+        )
+
+    def against(self, part: str, metric: str, baseline: str = BASE_LOSS) -> list[ComparisonRow]:
+        """Each loss against the baseline, the best first."""
+        scores = self.scores(part, metric)
+        return self._once(
+            ("against", part, metric, baseline), lambda: compare_scores(scores, baseline, list(scores.values))
+        )
+
+    def groups(self, part: str, metric: str) -> list[list[str]]:
+        """Losses that cannot be told apart from the best of those left, the best first; then of the rest."""
+
+        def find() -> list[list[str]]:
+            scores = self.scores(part, metric)
+            left, groups = list(scores.values), []
+            while left:
+                best = next((loss for loss in left if loss in scores.complete), left[0])
+                rows = compare_scores(scores, best, left)
+                equal = {row.loss for row in rows if row.verdict == "not distinguishable"}
+                groups.append([loss for loss in left if loss == best or loss in equal])
+                left = [loss for loss in left if loss not in groups[-1]]
+            return groups
+
+        return self._once(("groups", part, metric), find)
+
+    def _once(self, key: tuple[object, ...], compute: Callable[[], Result]) -> Result:
+        if key not in self._known:
+            self._known[key] = compute()
+        found: Result = self._known[key]
+        return found
+
+
+def uses_holm(losses: int, seeds: int) -> bool:
+    """Whether Holm's method can reach the level for so many losses against one over so many seeds; max-T is
+    used otherwise."""
+    return (losses - 1) * 2.0 ** (1 - seeds) <= _LEVEL
+
+
+def compare_scores(scores: Scores, baseline: str, losses: Sequence[str]) -> list[ComparisonRow]:
+    """Each of the losses but the baseline against it at equal seeds, adjusted over them."""
+    better = higher_is_better(scores.metric) is not False
+    reference = scores.values.get(baseline, {})
+    others = [loss for loss in losses if loss != baseline]
+    paired = [compare_paired(scores.values[loss], reference, higher_is_better=better) for loss in others]
+    return [
+        ComparisonRow(
+            dataset="",
+            metric=scores.metric,
+            baseline=baseline,
+            baseline_label=baseline,
+            loss=loss,
+            title=loss,
+            label=loss,
+            settings="",
+            done=len(scores.values[loss]),
+            failed=scores.seeds - len(scores.values[loss]),
+            paired=each,
+            p_holm=p,
+        )
+        for loss, each, p in zip(others, paired, _adjust(scores, reference, others, paired), strict=True)
+    ]
+
+
+def _adjust(
+    scores: Scores,
+    reference: Mapping[int, float],
+    losses: Sequence[str],
+    paired: Sequence[PairedDifference],
+) -> list[float]:
+    if uses_holm(len(scores.values), scores.seeds):
+        return holm([each.p for each in paired])
+    seeds = sorted(reference)
+    rows = [[scores.values[loss].get(seed, math.nan) - reference[seed] for seed in seeds] for loss in losses]
+    return max_t(np.reshape(np.array(rows, dtype=float), (len(losses), len(seeds))))
+
+
+def rank_correlation(first: Scores, second: Scores) -> Interval:
+    """Spearman's correlation over the losses that both have, at each seed of both: mean and 95 % interval."""
+    from scipy.stats import spearmanr
+
+    shared = [loss for loss in first.values if loss in second.values]
+    seeds = [
+        seed
+        for seed in sorted(set().union(*(first.values[loss] for loss in shared)))
+        if all(seed in each.values[loss] for each in (first, second) for loss in shared)
+    ]
+    sides = [
+        [[_sign(each.metric) * each.values[loss][seed] for loss in shared] for seed in seeds]
+        for each in (first, second)
+    ]
+    return mean_interval([float(spearmanr(*pair).statistic) for pair in zip(*sides, strict=True)])
+
+
+def ratio(scores: Scores, above: str, below: str) -> Interval:
+    """The number of one loss over that of another, at equal seeds: mean and 95 % interval."""
+    upper, lower = scores.values[above], scores.values[below]
+    return mean_interval([upper[seed] / lower[seed] for seed in sorted(upper.keys() & lower.keys())])
+
+
+def difference_text(row: ComparisonRow) -> str:
+    """A paired difference with its interval and unit."""
+    points = " percentage points" if is_percent(row.metric) else ""
+    return format_value(row.metric, *row.paired.difference[:2], signed=True) + points
+
+
+def _sign(metric: str) -> int:
+    return -1 if higher_is_better(metric) is False else 1
+
+
+@functools.lru_cache
+def _dataset_title(name: str) -> str:
+    return dataset_title(name)
+
+
+def _label(row: SettingRow) -> str:
+    """What distinguishes the block of a row."""
+    unseen, dim = row.config.get("unseen"), row.config.get("feature_dim", 2)
+    parts = [_dataset_title(row.dataset)]
+    parts += [f"{dim}-D"] if dim != 2 else []
+    parts += [f"unseen {','.join(map(str, unseen))}"] if isinstance(unseen, list | tuple) and unseen else []
+    return ", ".join(parts)

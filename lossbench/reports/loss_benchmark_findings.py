@@ -1,0 +1,298 @@
+"""The ten findings of the benchmark and the advice that follows, by the rules of PROTOCOL.md.
+
+Every sentence is computed from the documents of the parts. One whose parts are not there has no answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..experiments.comparison import ComparisonRow
+from ..experiments.loss_benchmark import PARTS
+from ..runs.config import BASE_LOSS
+from ..specs.quantities import MAIN_METRIC, interval_text, metric_name
+from .loss_benchmark import Evidence, Scores, compare_scores, difference_text, rank_correlation, ratio
+
+MAP = "map-at-r"
+CENTER = "center"
+_NAMED = 8  # losses in a sentence; of more only their number
+
+
+class Finding(NamedTuple):
+    """A question of the protocol, the parts that answer it, and the rule that writes the sentence."""
+
+    question: str
+    parts: tuple[str, ...]
+    rule: Callable[[Evidence], str]
+
+    def missing(self, evidence: Evidence) -> list[str]:
+        """The parts that are not there."""
+        return [part for part in self.parts if part not in evidence.parts]
+
+
+class Answer(NamedTuple):
+    """A finding and its sentence, empty where parts are missing; commands made these parts."""
+
+    question: str
+    sentence: str
+    commands: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def answers(evidence: Evidence) -> list[Answer]:
+    """All findings in the order of the protocol."""
+    found = []
+    for finding in FINDINGS:
+        missing = finding.missing(evidence)
+        commands = dict.fromkeys(
+            evidence.parts[part].command for part in finding.parts if part in evidence.parts
+        )
+        found.append(
+            Answer(
+                finding.question,
+                "" if missing else finding.rule(evidence),
+                tuple(commands),
+                tuple(missing),
+            )
+        )
+    return found
+
+
+def _best(part: str, metric: str) -> Callable[[Evidence], str]:
+    def rule(evidence: Evidence) -> str:
+        scores, (first, *_) = evidence.scores(part, metric), evidence.groups(part, metric)
+        best = _leader(scores)
+        others = [loss for loss in first if loss != best]
+        return (
+            f"By {metric_name(metric)} `{best}` has the best mean, {scores.text(best)} "
+            f"({_seeds(scores)}); of the other {len(scores.values) - 1} losses {_count(others)} cannot be "
+            f"told apart from it{_list(others)}."
+        )
+
+    return rule
+
+
+def _against_softmax(part: str, metric: str) -> Callable[[Evidence], str]:
+    def rule(evidence: Evidence) -> str:
+        rows, scores = evidence.against(part, metric), evidence.scores(part, metric)
+        better, worse, equal = (_with_verdict(rows, v) for v in ("better", "worse", "not distinguishable"))
+        if not rows:
+            return f"There is nothing to compare with `{BASE_LOSS}` by {metric_name(metric)}."
+        top = rows[0]
+        return (
+            f"By {metric_name(metric)} {_count(better)} of {len(rows)} losses {_are(better)} better than "
+            f"`{BASE_LOSS}`{_list(better)}, {_count(worse)} worse and {_count(equal)} not distinguishable "
+            f"({_seeds(scores)}); the largest mean difference upwards is that of `{top.loss}`, "
+            f"{difference_text(top)}."
+        )
+
+    return rule
+
+
+def _center(evidence: Evidence) -> str:
+    texts = []
+    for metric in (MAIN_METRIC, MAP):
+        rows = [row for row in evidence.against("defaults", metric) if row.loss == CENTER]
+        texts += [f"{difference_text(row)} in {metric_name(metric)} ({row.verdict})" for row in rows]
+    seeds = _seeds(evidence.scores("defaults", MAP))
+    return f"Center loss minus softmax: {' and '.join(texts)}, paired over {seeds}."
+
+
+def _agreement(evidence: Evidence) -> str:
+    first, second = (evidence.scores("defaults", metric) for metric in (MAIN_METRIC, MAP))
+    return (
+        f"Test accuracy and MAP@R rank the losses with a correlation of "
+        f"{_correlation(first, second)} (Spearman, mean over {_seeds(first)}); "
+        f"the best by one is number {_place(second, _leader(first))} of {len(second.values)} by the other."
+    )
+
+
+def _cost(evidence: Evidence) -> str:
+    scores = evidence.scores("defaults", "seconds")
+    fastest, *_, slowest = scores.values
+    times = [_ratio(scores, slowest, loss) for loss in (fastest, BASE_LOSS)]
+    return (
+        f"The slowest loss, `{slowest}` ({scores.text(slowest)} a run), takes {times[0]} "
+        f"times as long as the fastest, `{fastest}` ({scores.text(fastest)}), and {times[1]} times as "
+        f"long as `{BASE_LOSS}` ({_seeds(scores)})."
+    )
+
+
+def _open_set(evidence: Evidence) -> str:
+    return " ".join([
+        _best("open-set", "open-set-auroc")(evidence),
+        _against_softmax("open-set", "open-set-auroc")(evidence),
+        _against_softmax("open-set", "unseen-map-at-r")(evidence),
+    ])  # fmt: skip
+
+
+def tuned_rows(evidence: Evidence) -> list[ComparisonRow]:
+    """Each loss with tuned settings against itself at the defaults by MAP@R, adjusted over losses."""
+    before, after = (evidence.scores(part, MAP) for part in ("defaults", "tuned"))
+    shared = [loss for loss in after.values if loss in before.values]
+    seeds = min(before.seeds, after.seeds)
+    gains = {
+        loss: {
+            s: after.values[loss][s] - before.values[loss][s]
+            for s in after.values[loss]
+            if s in before.values[loss]
+        }
+        for loss in shared
+    }
+    nothing = {seed: 0.0 for gain in gains.values() for seed in gain}
+    return compare_scores(Scores(MAP, {**gains, "": nothing}, seeds, frozenset()), "", shared)
+
+
+def _tuning(evidence: Evidence) -> str:
+    rows = tuned_rows(evidence)
+    better, worse = (_with_verdict(rows, verdict) for verdict in ("better", "worse"))
+    before, after = (_leader(evidence.scores(part, MAP)) for part in ("defaults", "tuned"))
+    top = max(rows, key=lambda row: row.paired.difference.mean)
+    changes = (
+        f"the best is `{after}` in place of `{before}`" if before != after else f"`{after}` stays the best"
+    )
+    return (
+        f"With tuned settings {_count(better)} of {len(rows)} losses {_are(better)} better than at their "
+        f"defaults by MAP@R and {_count(worse)} worse; `{top.loss}` gains most, {difference_text(top)}; "
+        f"{changes}."
+    )
+
+
+def _transfer(evidence: Evidence) -> str:
+    labels = [block.label for block in evidence.blocks("dimensions")]
+    plane, *_, largest = (evidence.scores("dimensions", MAP, number) for number in range(len(labels)))
+    mnist, digits = evidence.scores("defaults", MAP), evidence.scores("digits", MAP)
+    dimensions, datasets = (_correlation(*pair) for pair in ((plane, largest), (mnist, digits)))
+    return (
+        f"The rank correlation of losses by MAP@R is {dimensions} between two dimensions and "
+        f"{labels[-1].rpartition(', ')[2]}, and {datasets} between MNIST and the digits "
+        f"(Spearman, means over {_seeds(plane)} and {_seeds(mnist)})."
+    )
+
+
+FINDINGS = (
+    Finding("Which loss has the best test accuracy?", ("defaults",), _best("defaults", MAIN_METRIC)),
+    Finding(
+        "Which losses differ from softmax in test accuracy?",
+        ("defaults",),
+        _against_softmax("defaults", MAIN_METRIC),
+    ),
+    Finding("Which loss has the best MAP@R?", ("defaults",), _best("defaults", MAP)),
+    Finding("Which losses differ from softmax in MAP@R?", ("defaults",), _against_softmax("defaults", MAP)),
+    Finding("Does center loss differ from softmax?", ("defaults",), _center),
+    Finding("Do accuracy and MAP@R rank the losses alike?", ("defaults",), _agreement),
+    Finding("What does a loss cost?", ("defaults",), _cost),
+    Finding("Which loss deals best with unseen digits?", ("open-set",), _open_set),
+    Finding("What does tuning change?", ("defaults", "tuned"), _tuning),
+    Finding(
+        "Does the ranking transfer to more dimensions and to other data?",
+        ("defaults", "dimensions", "digits"),
+        _transfer,
+    ),
+)
+"""The ten questions of PROTOCOL.md, in its order."""
+
+_WANTS = (
+    ("the best test accuracy", "defaults", MAIN_METRIC),
+    ("retrieval: neighbours of the same class first", "defaults", MAP),
+    ("verification of pairs at few false accepts", "defaults", "tar-at-far-1e-3"),
+    ("compact classes far apart", "defaults", "spread-gap"),
+    ("probabilities that can be trusted", "defaults", "ece"),
+    ("the shortest training", "defaults", "seconds"),
+    ("to reject classes that training did not know", "open-set", "open-set-auroc"),
+    ("new classes from five examples each", "open-set", "unseen-5-shot"),
+)
+
+
+class Advice(NamedTuple):
+    """What somebody wants, the losses to use for it, and the evidence."""
+
+    want: str
+    use: str
+    evidence: str
+
+
+def advice(evidence: Evidence) -> list[Advice]:
+    """One line per wish whose part is there: the best loss, and those that cannot be told apart from it."""
+    lines = []
+    for want, part, metric in _WANTS:
+        if part not in evidence.parts or not evidence.scores(part, metric).values:
+            continue
+        scores, first = evidence.scores(part, metric), evidence.groups(part, metric)[0]
+        best = _leader(scores)
+        reference = f"; `{BASE_LOSS}`: {scores.text(BASE_LOSS)}" if BASE_LOSS not in first else ""
+        more = f" and {len(first) - _NAMED} more" if len(first) > _NAMED else ""
+        lines.append(
+            Advice(
+                want,
+                ", ".join(f"`{loss}`" for loss in first[:_NAMED]) + more,
+                f"{metric_name(metric)} of `{best}`: {scores.text(best)}{reference} ({_seeds(scores)})",
+            )
+        )
+    if "defaults" in evidence.parts:
+        lines[1:1] = _both(evidence)
+    return lines
+
+
+def _both(evidence: Evidence) -> list[Advice]:
+    """Losses of the first group in accuracy that are better than softmax in MAP@R."""
+    accurate = evidence.groups("defaults", MAIN_METRIC)[0]
+    rows = [
+        row for row in evidence.against("defaults", MAP) if row.verdict == "better" and row.loss in accurate
+    ]
+    if not rows:
+        return []
+    names = ", ".join(f"`{row.loss}`" for row in rows[:_NAMED])
+    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    text = (
+        f"in the first group by test accuracy, and better than `{BASE_LOSS}` by MAP@R: `{rows[0].loss}` by "
+        f"{difference_text(rows[0])}"
+    )
+    return [Advice("accuracy and retrieval at once", names + more, text)]
+
+
+def planned_seeds(part: str) -> int:
+    """How many seeds the protocol plans for a part."""
+    return len(PARTS[part].seeds)
+
+
+def _leader(scores: Scores) -> str:
+    """The best loss among those without a failed run."""
+    return next((loss for loss in scores.values if loss in scores.complete), next(iter(scores.values)))
+
+
+def _place(scores: Scores, loss: str) -> int:
+    return list(scores.values).index(loss) + 1
+
+
+def _with_verdict(rows: Sequence[ComparisonRow], verdict: str) -> list[str]:
+    return [row.loss for row in rows if row.verdict == verdict]
+
+
+def _count(losses: Sequence[str]) -> str:
+    return str(len(losses)) if losses else "none"
+
+
+def _are(losses: Sequence[str]) -> str:
+    return "is" if len(losses) == 1 else "are"
+
+
+def _list(losses: Sequence[str]) -> str:
+    return f" ({', '.join(f'`{loss}`' for loss in losses)})" if 0 < len(losses) <= _NAMED else ""
+
+
+def _seeds(scores: Scores) -> str:
+    unit, more = ("seed", "s") if scores.blocks == 1 else ("pair", "s of a seed and a split")
+    return f"{scores.seeds} {unit}{more if scores.seeds > 1 else ''}"
+
+
+def _correlation(first: Scores, second: Scores) -> str:
+    mean, half_width, _ = rank_correlation(first, second)
+    return interval_text(mean, half_width, (-1.0, 1.0), 2, signed=True)
+
+
+def _ratio(scores: Scores, above: str, below: str) -> str:
+    mean, half_width, _ = ratio(scores, above, below)
+    return interval_text(mean, half_width, (0.0, math.inf), 2)

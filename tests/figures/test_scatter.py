@@ -1,0 +1,73 @@
+"""The scatter plot of two metrics, asked through its artists."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lossbench.figures import _style, scatter
+from lossbench.statistics import Interval
+
+X, Y = scatter.Axis("seconds", -1), scatter.Axis("MAP@R", 1, (0, 1))
+
+
+def point(label, x, y, group=0, half_width=0.01):
+    return scatter.Point(label, Interval(x, 10 * half_width, 5), Interval(y, half_width, 5), group)
+
+
+POINTS = [point("softmax", 20, 0.92, 1), point("center", 21, 0.95), point("arcface", 22, 0.97)]
+
+
+def draw(points, **settings):
+    with mpl.rc_context(_style.STYLES["paper"]):
+        figure = Figure(layout="compressed")
+        FigureCanvasAgg(figure)
+        scatter.draw_figure(figure, points, **{"x": X, "y": Y, **settings})
+        figure.canvas.draw()
+    return figure.axes[0]
+
+
+def artists(axes, prefix):
+    return {a.get_gid(): a for a in axes.get_children() if (a.get_gid() or "").startswith(prefix)}
+
+
+def test_every_point_is_at_its_means_and_has_its_name():
+    axes = draw(POINTS)
+    dots = artists(axes, "point-")
+    for number, each in enumerate(POINTS):
+        np.testing.assert_allclose(dots[f"point-{number}"].get_offsets(), [[each.x.mean, each.y.mean]])
+    assert [name.get_text() for name in artists(axes, "name-").values()] == ["center", "arcface", "softmax"]
+    assert axes.get_xlabel() == "seconds, less is better"
+    assert axes.get_ylabel() == "MAP@R, more is better"
+
+
+def test_a_point_far_off_is_an_arrow_at_the_edge():
+    points = [point(str(n), 20 + n, 0.9 + 0.01 * n) for n in range(5)]
+    axes = draw([*points, point("far", 22, 0.1)])
+    ((x, y),) = artists(axes, "point-")["point-5"].get_offsets()
+    assert x == 22
+    assert y == pytest.approx(axes.get_ylim()[0])
+    assert y > 0.5
+
+
+def test_names_cover_no_other_name_and_the_first_group_comes_first():
+    """A hundred points on one spot: one name has room, that of the best group."""
+    crowd = [point(f"loss-{n}", 20 + 1e-4 * n, 0.9, group=int(n != 77), half_width=0.001) for n in range(100)]
+    names = artists(draw(crowd), "name-")
+    assert names["name-77"].get_text() == "loss-77"
+    assert len(names) < 20
+
+
+def test_the_legend_names_the_groups_that_are_there_and_the_diagonal_is_drawn_on_demand():
+    axes = draw(POINTS, names=("first", "second", "third"), diagonal=True)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["first", "second"]
+    assert artists(axes, "diagonal")
+    assert draw(POINTS).get_legend() is None
+
+
+def test_a_single_seed_has_no_bars_and_does_not_fail():
+    points = [scatter.Point("a", Interval(1.0, np.nan, 1), Interval(0.5, np.nan, 1))]
+    assert len(artists(draw(points), "point-")) == 1
