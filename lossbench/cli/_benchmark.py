@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 from ..errors import LossbenchError, UsageError
 from ..experiments.loss_benchmark import PARTS, Part
@@ -73,16 +74,18 @@ def _run_part(
 ) -> tuple[list[Outcome], str, list[dict[str, object]]]:
     """What became of the runs, how settings were found, and for a search the result of each loss."""
     from ..experiments.comparison import tuned_configs
+    from ..experiments.trials import tune
     from ..runs.store import Store
     from ._training import run_configs, with_metrics
-    from .tune import run_study
+    from ._trials import in_threads
 
     store = Store(storage.results)
     if part.settings == "search":
         results = []
         for study in part.studies():
             print_message(f"{study.loss}: {part.trials} trials.")
-            results.append(run_study(request, study, store, part.trials, jobs).to_dict())
+            work = partial(tune, study, trials=part.trials)
+            results.append(in_threads(request, study, store, jobs, part.trials, work).to_dict())
         return [], "", results
     configs, tuning = part.configs(seeds), ""
     if part.settings == "tuned":
