@@ -17,7 +17,7 @@ from ._style import note
 
 _ROW = 5  # panels
 _LEGEND_COLUMN = 3.6  # inches
-_NARROWEST = 3.6  # inches of a figure: a line below one panel needs them
+_NARROWEST = 3.8  # inches of a figure: a line or the legend below one panel needs them
 
 
 def set_size(figure: Figure, width: float, height: float) -> None:
@@ -37,6 +37,7 @@ def title_lines(axes: Axes, title: str, lines: Sequence[str], height: int) -> No
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
     """What marks mean, below all panels, in as many columns as fit; the figure grows by its height."""
     if handles:
+        figure.set_figwidth(max(figure.get_figwidth(), _NARROWEST * rcParams["font.size"] / 9))
         columns = min(len(handles), max(1, int(figure.get_figwidth() / _LEGEND_COLUMN)))
         rows = math.ceil(len(handles) / columns)
         height = (1.8 * rows + 1) * rcParams["font.size"] / 72

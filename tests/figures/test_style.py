@@ -7,13 +7,15 @@ import importlib
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
-from lossbench.figures import _layout, _style
+from lossbench.figures import _layout, _style, distances, features, regions
 from lossbench.figures._style import PALETTE, STYLES
 from lossbench.reports.figure_files import render_figure
 from lossbench.specs import catalog
-from tests.figures.views import View, embedding
+from tests.figures.views import View, directions, embedding
 
 TAB10 = tuple(mpl.colormaps["tab10"].colors)
 RED_GREEN = ("#d62728", "#2ca02c")  # the fourth and the third of them
@@ -161,3 +163,23 @@ def test_points_shrink_with_their_number():
     sizes = [_style.point_style(count)["s"] for count in (1, 50, 1000, 60_000)]
     assert sizes == sorted(sizes, reverse=True)
     assert 0 < sizes[-1] <= 1
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(
+    ("draw", "choices"),
+    [
+        (features.draw_figure, {"split": "test", "view": "raw", "projection": "pca"}),
+        (regions.draw_figure, {"split": "test"}),
+        (distances.draw_figure, {"split": "test", "view": "raw"}),
+    ],
+)
+def test_the_legend_of_one_panel_is_not_cropped(draw, choices, style):
+    with mpl.rc_context(STYLES[style]):
+        figure = Figure(layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure, [View(centers=directions())], **choices)
+        figure.canvas.draw()
+        legend, page = figure.legends[0].get_window_extent(), figure.bbox
+    assert page.x0 <= legend.x0
+    assert legend.x1 <= page.x1
