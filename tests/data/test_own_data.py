@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lossbench.__main__ import main
-from lossbench.data import load_splits
+from lossbench.data import SPLIT_SEED, load_splits
 from lossbench.errors import DataError, InvalidData, UsageError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
@@ -87,6 +88,20 @@ def test_losses_start_from_the_same_network_and_data(door, place):
     configs = [make_config(loss=loss, dataset=make_once(door, place)) for loss in ("softmax", "triplet")]
     assert configs[0].split_spec == configs[1].split_spec
     assert configs[0].dataset == configs[1].dataset
+
+
+def test_the_test_split_is_stratified_and_the_same_for_every_seed(place, capsys):
+    labels = np.random.RandomState(0).permutation(np.repeat(np.arange(3), (200, 75, 25)))
+    features = np.arange(1200, dtype=np.float32).reshape(300, 4)  # no two samples are alike
+    np.savez("uneven.npz", features=features, labels=labels)
+    first, second = (load_splits(make_config(dataset="uneven.npz", seed=seed).split_spec) for seed in (0, 1))
+    assert np.bincount(first.test.labels).tolist() == [40, 15, 5]
+    assert np.bincount(first.val.labels).tolist() == [16, 6, 2]
+    for part, other in zip(first, second, strict=True):
+        assert torch.equal(part.images, other.images) and torch.equal(part.labels, other.labels)
+    assert len(torch.cat([part.images for part in first]).unique(dim=0)) == 300
+    results = [train("uneven.npz", capsys, "--batch-size", "32", "--seed", seed) for seed in ("0", "1")]
+    assert [result["split_seed"] for result in results] == [SPLIT_SEED] * 2
 
 
 def make_once(door: str, place: Path) -> str:
