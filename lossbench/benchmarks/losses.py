@@ -227,7 +227,7 @@ def _always(value: Any) -> Argument:
 _SHAPE = {"num_classes": _always(CLASSES), "embedding_size": _always(DIM)}
 _EUCLIDEAN = {"euclidean": _always(True)}  # stands for the library's distance of that name
 _ENUMERATES_TRIPLETS = ("Lifted", "MarginPair", "Triplet")  # positive pairs times negatives, that is
-_DOES_LESS = {"NPair": "one pair per class"}  # ours takes all pairs, which no loss of the library does
+_DOES_LESS = {"NPair": "one pair per class"}  # ours takes all of them
 _SOFTMAX = ("NormalizedSoftmaxLoss", _SHAPE | {"temperature": lambda chosen: 1 / float(chosen["scale"])})
 _DEGREES = {"margin": lambda chosen: math.degrees(float(chosen["margin"])), "scale": _same("scale")}
 _COUNTERPARTS: dict[str, tuple[str, dict[str, Argument]]] = {
