@@ -36,13 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(sentence: str, code: int, document: Mapping[str, object] | None) -> int:
     """Print why a command ends, with `--json` also as a document. Returns the exit code."""
-    from .cli._output import print_error, print_json  # not needed by a help text
+    from .cli._output import print_error, print_json, with_folders  # not needed by a help text
 
     print_error(sentence)
     if document is not None:
         status = {3: "diverged", 130: "interrupted"}.get(code, "failed")
         with contextlib.suppress(LossbenchError):
-            print_json({"status": status, **document, "reason": sentence, "exit_code": code})
+            print_json({"status": status, **document, "reason": with_folders(sentence), "exit_code": code})
     return code
 
 

@@ -68,9 +68,10 @@ def _with_quiet(command: Any) -> Any:
     from ._flags import flag
 
     def call(quiet: bool, **given: Any) -> None:
-        from ._output import set_quiet
+        from ._output import set_folders, set_quiet
 
         set_quiet(quiet)
+        set_folders(given.get("results"), given.get("data_dir"))
         command(**given)
 
     hints = typing.get_type_hints(command, include_extras=True)

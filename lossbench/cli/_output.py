@@ -6,10 +6,12 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shlex
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -19,6 +21,7 @@ from ..errors import LossbenchError
 from ..files import to_json
 from ..runs.result import Status
 from ..tables import Table, fit_columns, numeric_columns
+from ._flags import DEFAULT_RESULTS
 from ._streams import is_terminal, printable
 
 if TYPE_CHECKING:
@@ -33,16 +36,40 @@ results = Console(highlight=False, markup=False, emoji=False, width=_UNLIMITED) 
 messages = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
+_SUGGESTED = re.compile(r"`(lossbench (?:train|compare|sweep|tune|reproduce|report)\b[^`\n]*)`")
+
+
 class _Notes:
-    """Whether messages and progress are shown (`--quiet` sets it for each command), and what is loading."""
+    """Whether messages and progress are shown, and the options of folders that were given (both are set for
+    each command), and what is loading."""
 
     shown = True
+    folders: Mapping[str, Path] = {}
     loading: LoadingStatus | None = None
 
 
 def set_quiet(quiet: bool) -> None:
     """Show neither messages nor progress."""
     _Notes.shown = not quiet
+
+
+def set_folders(results: Path | None, data_dir: Path | None) -> None:
+    """The folders that were given to the command; None where it has no such option."""
+    given = {"--results": None if results == DEFAULT_RESULTS else results, "--data-dir": data_dir}
+    _Notes.folders = {flag: folder for flag, folder in given.items() if folder is not None}
+
+
+def with_folders(text: str) -> str:
+    """A message in which the commands that it suggests name the folders that were given to this one. The
+    sentences come from all packages, which do not know of these options."""
+
+    def complete(command: re.Match[str]) -> str:
+        missing = [(flag, folder) for flag, folder in _Notes.folders.items() if f" {flag} " not in command[1]]
+        if command[1].startswith("lossbench report"):
+            missing = [(flag, folder) for flag, folder in missing if flag == "--results"]
+        return f"`{' '.join([command[1], *(f'{flag} {shlex.quote(str(f))}' for flag, f in missing)])}`"
+
+    return _SUGGESTED.sub(complete, text)
 
 
 @contextlib.contextmanager
@@ -157,7 +184,7 @@ def _writing() -> Iterator[None]:
 
 def _print_stderr(text: str, style: str | None = None) -> None:
     with contextlib.suppress(OSError):  # there is nowhere to report it
-        messages.print(printable(text, sys.stderr), style=style, soft_wrap=True)
+        messages.print(printable(with_folders(text), sys.stderr), style=style, soft_wrap=True)
 
 
 def is_live() -> bool:

@@ -11,8 +11,7 @@ from ..runs.result import RunResult, Status
 from ..specs.catalog import is_external
 from ._flags import Json, LossName
 from ._options import Request, Storage, run_options
-from ._output import print_json, print_pairs, print_warning, run_document
-from ._selection import warn_without_snapshots
+from ._output import print_json, print_message, print_pairs, print_warning, run_document
 
 if TYPE_CHECKING:
     from ..runs.store import RunFolder
@@ -52,29 +51,33 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     """The result of a run, trained unless it is stored. Raises what `training.train.train` raises."""
     for warning in feasibility_warnings(run.config):
         print_warning(warning)
-    warn_without_snapshots([run], storage)
     stored = None if storage.force else run.result()
-    if stored is not None and stored.status is Status.DONE and not storage.tensorboard:
+    if stored is not None and stored.status is Status.DONE:
         run.check_code()
-        return stored  # without importing torch
+        adds_snapshots = storage.snapshots > 0 and not run.has_snapshots
+        if not adds_snapshots and not storage.tensorboard:
+            return stored  # without importing torch
+    else:
+        adds_snapshots = False
     from ..engines.in_process import outcome_of_error
     from ..runs.store import Store
     from ..training.process import StopRequest
+    from ..training.train import add_snapshots
     from ..training.train import train as train_run
     from ._training import observe_runs
 
     config, store = run.config, Store(storage.results)
     placement = request.placement._replace(snapshots=storage.snapshots)
     with StopRequest().watching() as stop, observe_runs(1, request, storage) as (display, tracker):
+        observer = tracker or display
         try:
-            result = train_run(
-                config,
-                store,
-                placement=placement,
-                observer=tracker or display,
-                stop=stop,
-                force=storage.force,
-            )
+            if adds_snapshots:
+                print_message(f"{run.name} is stored without snapshots; it is trained again to add them.")
+                result = add_snapshots(run, placement=placement, observer=display, stop=stop)
+            else:
+                result = train_run(
+                    config, store, placement=placement, observer=observer, stop=stop, force=storage.force
+                )
         except Exception as error:
             if isinstance(error, LossbenchError) or not any(is_external(t.name) for t in config.terms):
                 raise

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from ..errors import RunError, UsageError
 from ..files import read_json, slug, to_json, write_atomically
+from ..runs.commands import place_of
 from ..runs.config import FORMAT, RunConfig
 from ..runs.config_builder import config_at
 from ..runs.store import Store
@@ -118,10 +120,8 @@ def read_result(store: Store, config: RunConfig) -> TuningResult:
     """
     path = result_path(store, config)
     if not path.exists():
-        raise UsageError(
-            f"{path} is not there; `lossbench tune --loss {config.loss} --dataset {config.dataset} "
-            f"--network {config.network}` makes it."
-        )
+        words = ["--loss", config.loss, "--dataset", place_of(config.dataset), "--network", config.network]
+        raise UsageError(f"{path} is not there; `lossbench tune {shlex.join(words)}` makes it.")
     result = _read(path)
     weights = [[(t.name, t.weight) for t in each.terms] for each in (result.config, config)]
     if "lambda" not in result.point and weights[0] != weights[1]:

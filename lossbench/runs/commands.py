@@ -24,8 +24,6 @@ def command_for(losses: Sequence[str], wanted: RunFilter, like: RunConfig | None
         batches = [name for name in BATCH_OPTIONS if name != "batch_size" or like.sampler != "shuffled"]
         values = _unlike_default(like, batches)
     values |= {name: ",".join(map(str, given)) for name, given in wanted.values.items()}
-    if known := external.known_dataset(str(values.get("dataset"))):
-        values["dataset"] = shlex.quote(known.location)
     seeds = values.pop("seed", "0")
     several = len(losses) != 1 or "," in str(seeds)
     words = [
@@ -66,9 +64,15 @@ def command_of(run: RunFolder) -> str:
 def without_snapshots(run: RunFolder) -> RunError:
     """The error for a stored run that kept none, with the command that helps."""
     return RunError(
-        f"{run.name} is stored without snapshots; `{command_of(run)} --snapshots 30 --force` trains it anew "
-        "and keeps them."
+        f"{run.name} is stored without snapshots; `{command_of(run)} --snapshots 30` trains it again and "
+        "adds them."
     )
+
+
+def place_of(dataset: str) -> str:
+    """What `--dataset` takes: where a user's data lie, or the name of other data."""
+    known = external.known_dataset(dataset)
+    return (known and known.location) or dataset
 
 
 def _unlike_default(config: RunConfig, omitted: Sequence[str] = (), **given: Any) -> dict[str, Any]:
@@ -87,7 +91,9 @@ def _flags(values: Mapping[str, Any]) -> list[str]:
     words = []
     for name, value in values.items():
         flag = FILTER_OPTIONS[name].flag
-        if isinstance(value, bool):
+        if name == "dataset":
+            words += [flag, place_of(str(value))]
+        elif isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
         else:
             words += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]

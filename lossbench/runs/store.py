@@ -116,6 +116,16 @@ class RunFolder:
         for name in _FILES:
             remove_file(self.path / name)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        self.drop_beside()
+
+    def beside(self, snapshots: int) -> Store:
+        """A results folder inside this run, where it is trained again with so many snapshots."""
+        return Store(self.path / f"again-{snapshots}")
+
+    def drop_beside(self) -> None:
+        """Remove what `beside` was for."""
+        for folder in self.path.glob("again-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def result(self) -> RunResult | None:
         """The stored result, None while the run is not complete. Raises RunError for a broken file."""

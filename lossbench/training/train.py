@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..errors import Diverged
+from ..errors import Diverged, RunError
 from ..records import Observer
 from ..runs.config import RunConfig
 from ..runs.result import RunResult, Status, diverged_text
-from ..runs.store import Store
+from ..runs.store import RunFolder, Store
 from .cuda_graph import StepGraph
 from .process import Placement, prepare_process, threads_of
 from .trainer import RunStep, Trainer
@@ -50,3 +50,29 @@ def train(
     if result.status is Status.DIVERGED:
         raise Diverged(diverged_text(result))
     return result
+
+
+def add_snapshots(
+    run: RunFolder, *, placement: Placement, observer: Observer, stop: Callable[[], bool]
+) -> RunResult:
+    """Train a complete run again beside what it stored, and add the snapshots to it; nothing stored changes.
+
+    On one machine a training is the same bit for bit, so that these are the snapshots of the stored run.
+    Raises RunError, and adds nothing, where the numbers are others; else what `train` raises.
+    """
+    stored, beside = run.result(), run.beside(placement.snapshots)
+    assert stored is not None
+    with run.lock():
+        again = beside.run(run.config)
+        again.unpack(run.pack_initial())
+        result = train(run.config, beside, placement=placement, observer=observer, stop=stop)
+        numbers = [(each.loss, each.test_accuracy, each.val_accuracy) for each in (stored, result)]
+        content = again.read_bytes("snapshots.npz") if numbers[0] == numbers[1] else None
+        run.drop_beside()
+        if content is None:
+            raise RunError(
+                f"{run.name} has other numbers when it is trained on this machine; its files are as they "
+                "were. --force replaces them."
+            )
+        run.write_bytes("snapshots.npz", content)
+    return stored

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 
 from lossbench.__main__ import main
 from lossbench.errors import UsageError
-from lossbench.runs.commands import command_of
+from lossbench.runs.commands import command_for, command_of
 from lossbench.runs.config_builder import config_at, make_config
+from lossbench.runs.filter import RunFilter
 from lossbench.runs.store import Store
 from tests.helpers.runs import run, small
 
@@ -105,21 +107,65 @@ def test_the_suggestions_for_snapshots_work_as_they_are_printed(capsys: Any, tmp
     words = ["--dataset", "digits", "--epochs", "1", "--batch-size", "200", "--device", "cpu"]
     train = ["train", "--loss", "center", "--lambda", "0.02", *words, "--results", results]
     assert call(capsys, *train)[0] == 0
-    _, _, warning = call(capsys, *train, "--snapshots", "3")
     errors = []
     for more in ((), ("--loss", "center"), ("--run", "center")):
         code, _, error = call(capsys, "animate", *more, "--results", results)
         assert code == 1
         errors.append(error)
     assert len(set(errors)) == 1
-    for text in (warning, errors[0]):
-        command = text.partition("`")[2].partition("`")[0]
-        assert command.startswith("lossbench train --loss center --lambda 0.02 ")
-        assert call(capsys, *shlex.split(command)[1:])[0] == 0
-        assert call(capsys, "animate", "--results", results)[0] == 0
-        (run,) = Store(results).all()[0]
-        assert run.has_snapshots
-        (run.path / "snapshots.npz").unlink()
+    command = errors[0].partition("`")[2].partition("`")[0]
+    assert command.startswith("lossbench train --loss center --lambda 0.02 ")
+    assert call(capsys, *shlex.split(command)[1:])[0] == 0
+    assert call(capsys, "animate", "--results", results)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("animate",),
+        ("plot", "features"),
+        ("plot", "--run", "center"),
+        ("runs",),
+        ("compare", "--losses", "center", "--tuned"),
+        ("report",),
+        ("export", "--run", "center", "--output", "a.onnx"),
+    ],
+    ids=" ".join,
+)
+def test_suggested_commands_name_the_folders_that_were_given(
+    words: tuple[str, ...], capsys: Any, tmp_path: Path
+) -> None:
+    results = tmp_path / "my results"
+    code, _, error = call(capsys, *words, "--results", results)
+    command = error.partition("`")[2].partition("`")[0]
+    assert command.startswith("lossbench ")
+    assert shlex.split(command)[-2:] == ["--results", str(results)]
+    if "--json" in words or code == 0:
+        return
+    document = json.loads(call(capsys, *words, "--results", results, "--json")[1])
+    assert f"`{command}`" in document["reason"]
+
+
+def test_a_suggested_command_has_the_data_folder_where_it_was_given(capsys: Any, tmp_path: Path) -> None:
+    data, results = tmp_path / "the data", tmp_path / "results"
+    words = ("plot", "features", "--data-dir", data, "--results", results)
+    command = call(capsys, *words)[2].partition("`")[2].partition("`")[0]
+    assert shlex.split(command) == [
+        *("lossbench", "compare", "--results", str(results)),
+        *("--data-dir", str(data)),
+    ]
+    assert "--results" not in call(capsys, "losses", "cosfcae")[2]  # of the command before
+
+
+def test_a_suggested_command_names_the_place_of_a_users_data(tmp_path: Path) -> None:
+    place = tmp_path / "my features.npz"
+    np.savez(place, features=np.random.RandomState(0).rand(40, 3), labels=np.arange(40) % 2)
+    config = make_config(dataset=place)
+    command = command_of(Store(Path("results")).run(config))
+    assert shlex.split(command)[-2:] == ["--dataset", str(place)]
+    assert shlex.split(command_for(["center"], RunFilter(), config).strip("`"))[-2:] == [
+        *("--dataset", str(place))
+    ]
 
 
 def test_a_figure_shows_runs_of_one_seed_and_equal_epochs(capsys: Any, stored: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -10,13 +12,13 @@ from hypothesis import strategies as st
 
 from lossbench.__main__ import main
 from lossbench.data._splits import Splits
-from lossbench.errors import Interrupted
+from lossbench.errors import Interrupted, RunError
 from lossbench.records import LabelledImages
 from lossbench.runs.store import Store
 from lossbench.training.evaluation import Evaluator
 from lossbench.training.process import Placement
 from lossbench.training.snapshots import MAX_IMAGES, SnapshotRecorder, snapshot_steps
-from lossbench.training.train import train
+from lossbench.training.train import add_snapshots, train
 from tests.helpers.runs import Recorder, small
 
 COUNT = 6
@@ -126,18 +128,78 @@ def test_classes_kept_out_are_not_among_the_images(tmp_path):
     assert len(validated.snapshots().labels) == validated.config.val_size
 
 
-def test_train_says_when_a_stored_run_has_no_snapshots(tmp_path, capsys):
-    command = ["train", "--dataset", "digits", "--epochs", "1", "--device", "cpu", "--results", str(tmp_path)]
+def contents(folder):
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and path.name not in ("snapshots.npz", ".lock")
+    }
+
+
+def test_train_adds_snapshots_to_a_stored_run(tmp_path, capsys):
+    options = ["--dataset", "digits", "--epochs", "1", "--device", "cpu", "--results", str(tmp_path)]
+    assert main(["train", *options]) == 0
+    (first,) = Store(tmp_path).all()[0]
+    command = [
+        "train",
+        "--init",
+        first.name,
+        *options,
+    ]  # the run that it starts from is not inside its folder
     assert main(command) == 0
     assert "snapshots" not in capsys.readouterr().err
+    run = next(run for run in Store(tmp_path).all()[0] if run.config.init)
+    before = contents(run.path)
     assert main([*command, "--snapshots", "3"]) == 0
-    said = capsys.readouterr()
-    assert "is stored without snapshots; `lossbench" in said.out + said.err
+    assert "without snapshots; it is trained again" in capsys.readouterr().err
+    added = run.snapshots()
+    assert contents(run.path) == before
+    assert not list(run.path.glob("again-*"))
+    assert main([*command, "--snapshots", "3"]) == 0
+    assert "without snapshots" not in capsys.readouterr().err
     assert main([*command, "--snapshots", "3", "--force"]) == 0
+    for one, other in zip(added[:-1], run.snapshots()[:-1], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_adding_snapshots_goes_on_after_an_interruption(tmp_path):
+    run = trained(small("center"), tmp_path, snapshots=0)
+    before = contents(run.path)
+    placement = Placement("cpu", None, 1, snapshots=COUNT)
+    watching = Recorder(5)
+    with pytest.raises(Interrupted):
+        add_snapshots(run, placement=placement, observer=watching, stop=watching.stop)
+    assert contents(run.path) == before and not run.has_snapshots
+    watching = Recorder()
+    assert add_snapshots(run, placement=placement, observer=watching, stop=watching.stop) == run.result()
+    assert contents(run.path) == before and len(run.snapshots().epochs) == COUNT
+    assert watching.began_at == 5
+
+
+def test_snapshots_of_other_numbers_are_not_added(tmp_path):
+    run = trained(small("softmax", epochs=1), tmp_path, snapshots=0)
+    data = json.loads((run.path / "result.json").read_text()) | {"val_accuracy": 0.123}  # of another machine
+    (run.path / "result.json").write_text(json.dumps(data))
+    before = contents(run.path)
+    watching = Recorder()
+    with pytest.raises(RunError, match="other numbers"):
+        add_snapshots(
+            run,
+            placement=Placement("cpu", None, 1, snapshots=2),
+            observer=watching,
+            stop=watching.stop,
+        )
+    assert contents(run.path) == before and not run.has_snapshots
+    assert not list(run.path.glob("again-*"))
+
+
+def test_compare_says_which_stored_runs_have_no_snapshots(tmp_path, capsys):
+    command = ["compare", "--losses", "softmax", "--dataset", "digits", "--epochs", "1", "--device", "cpu"]
+    command += ["--results", str(tmp_path)]
+    assert main(command) == 0
     capsys.readouterr()
     assert main([*command, "--snapshots", "3"]) == 0
-    said = capsys.readouterr()
-    assert "without snapshots" not in said.out + said.err
+    assert "is stored without snapshots; `lossbench" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
