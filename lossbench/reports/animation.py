@@ -78,7 +78,7 @@ def animate(
 def _reel(run: RunView) -> _Reel:
     taken = run.snapshots
     if taken is None:
-        raise RunError(f"{run.name} has no snapshots; the option --snapshots of `train` adds them.")
+        raise RunError(f"{run.name} has no snapshots; `lossbench train --snapshots 30` adds them.")
     right = taken.scores.argmax(2) == np.searchsorted(run.trained, taken.labels)
     parts = {
         str(t): Embedding(taken.features[t], taken.labels, taken.labels) for t in range(len(taken.epochs))
