@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from ..errors import LossbenchError, RunError
 from ._flags import DEFAULT_RESULTS, Json, Results, expand_home, flag
 from ._output import print_json, print_message
 from ._selection import Selection, selection_options
+
+if TYPE_CHECKING:
+    from ..runs.store import Store
 
 
 @selection_options(names=False)
@@ -16,7 +20,8 @@ def report(
     *,
     selection: Selection,
     check: Annotated[
-        bool, flag("--check", "Write nothing; fail when the page or the README is out of date.")
+        bool,
+        flag("--check", "Write nothing; fail when a page, table or figure of the benchmark is out of date."),
     ] = False,
     output: Annotated[
         Path | None,
@@ -31,10 +36,11 @@ def report(
 ) -> None:
     """Make one page of all tables and figures, with their conditions and commands; refresh the README.
 
+    All is rendered from the JSON documents of the folder, also its tables and the page of the benchmark.
+
     With options that select runs: a page of the tables and figures that show such runs, and no README.
     """
-    from ..files import slug, write_atomically
-    from ..reports.own_files import check_own
+    from ..files import slug
     from ..reports.site import html_page, markdown_page, read_site
     from ..runs.store import Store
 
@@ -42,7 +48,7 @@ def report(
     wanted = selection.filter
     filtered = wanted.losses is not None or bool(wanted.values)
     site = read_site(store, wanted.accepts if filtered else None)
-    if not site.sections and not (filtered and (site.pictures or site.links)):
+    if not site.sections and not (site.pictures or site.links if filtered else site.benchmark):
         of = " of such runs" if filtered else ""
         raise RunError(f"There is no table{of} in {store.tables}; `lossbench compare` or `sweep` makes one.")
     label = slug("-".join(filter(None, ["index", *(wanted.losses or ()), selection.label])))
@@ -50,12 +56,11 @@ def report(
     pages = {page: html_page(store, site, page.parent)}
     if output is None and not filtered:  # a part of the results has a page of its own
         pages[store.root / "README.md"] = markdown_page(site)
-    for path in () if check else pages:
-        check_own(path)
-    stale = [path for path, content in pages.items() if not _holds(path, content)]
-    if not check:
-        for path in stale:
-            write_atomically(path, pages[path])
+    stale = _refresh(pages, write=not check)
+    if check and not store.runs.exists() and not page.exists():
+        stale.remove(page)  # what is published has neither runs nor the page of everything
+    if output is None and not filtered:
+        stale += _refresh_parts(store, write=not check)
     names = [section.name for section in site.sections]
     found = {"page": str(page), "tables": names, "stale" if check else "written": list(map(str, stale))}
     if check and stale:
@@ -70,8 +75,30 @@ def report(
         print_message(f"Page: {page}")
 
 
-def _holds(path: Path, content: bytes) -> bool:
-    try:
-        return path.read_bytes() == content
-    except OSError:
-        return False
+def _refresh(pages: Mapping[Path, bytes], *, write: bool) -> list[Path]:
+    """The pages that are out of date; written anew if asked to."""
+    from ..files import write_atomically
+    from ..reports.own_files import check_own, holds
+
+    for path in pages if write else ():
+        check_own(path)
+    stale = [path for path, content in pages.items() if not holds(path, content)]
+    for path in stale if write else ():
+        write_atomically(path, pages[path])
+    return stale
+
+
+def _refresh_parts(store: Store, *, write: bool) -> list[Path]:
+    """The tables and the files of the benchmark that are out of date; written anew if asked to."""
+    from ..reports.document import read_documents
+    from ..reports.loss_benchmark_page import stale_files, write_page
+    from ..reports.result_tables import stale_tables, write_tables
+
+    tables, files = stale_tables(store), stale_files(store)
+    if write:
+        documents = read_documents(store)
+        for name in tables:
+            write_tables(store, name, documents[name])
+        if files:
+            write_page(store)
+    return [*(path for paths in tables.values() for path in paths), *files]

@@ -32,7 +32,7 @@ from .document import Document
 from .figure_files import Compose, compose_forest, compose_ranks, write_figure
 from .loss_benchmark import Evidence, Scores, read_parts, uses_holm
 from .loss_benchmark_findings import MAP, answers, planned_seeds, tuned_rows
-from .own_files import check_own, digest, with_digest
+from .own_files import check_own, digest, holds, with_digest
 from .result_tables import differences_table
 
 _DIGITS = 9  # significant ones of the numbers of a figure, so that the last bit of a quantile does not count
@@ -65,6 +65,8 @@ def write_page(store: Store) -> Path:
         path = store.benchmark / f"{picture.name}.png"
         if not _shows(path, picture):
             write_figure(picture.compose, path, shows=picture.mark)
+    for path in _unneeded(store, pictures):
+        path.unlink()
     return store.benchmark / _PAGE
 
 
@@ -75,10 +77,17 @@ def stale_files(store: Store) -> list[Path]:
     if not evidence.parts:
         return []
     pictures = _pictures(evidence)
-    stale = [path for path, content in _texts(store, evidence, pictures).items() if not _holds(path, content)]
+    stale = [path for path, content in _texts(store, evidence, pictures).items() if not holds(path, content)]
     paths = {store.benchmark / f"{picture.name}.png": picture for picture in pictures}
     stale += [path for path, picture in paths.items() if not _shows(path, picture)]
-    return stale + sorted(set(store.benchmark.glob("*.png")) - set(paths))
+    return stale + _unneeded(store, pictures)
+
+
+def _unneeded(store: Store, pictures: Sequence[Picture]) -> list[Path]:
+    """Figures of the benchmark whose part is not there any more."""
+    needed = {f"{picture.name}.png" for picture in pictures}
+    others = (path for path in sorted(store.benchmark.glob("*.png")) if path.name not in needed)
+    return [path for path in others if b"Description\0numbers " in path.read_bytes()]
 
 
 def _texts(store: Store, evidence: Evidence, pictures: Sequence[Picture]) -> dict[Path, bytes]:
@@ -88,13 +97,6 @@ def _texts(store: Store, evidence: Evidence, pictures: Sequence[Picture]) -> dic
         if document.settings
     }
     return {**files, store.benchmark / _PAGE: with_digest(_page(evidence, pictures).encode())}
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    try:
-        return digest(path.read_bytes()) == digest(content)
-    except OSError:
-        return False
 
 
 def _shows(path: Path, picture: Picture) -> bool:

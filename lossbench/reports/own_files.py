@@ -41,6 +41,14 @@ def digest(content: bytes) -> str:
     return format(zlib.crc32(content.replace(b"\r\n", b"\n")), "08x")
 
 
+def holds(path: Path, content: bytes) -> bool:
+    """Whether a file has this content, whatever its line ends."""
+    try:
+        return path.read_bytes().replace(b"\r\n", b"\n") == content.replace(b"\r\n", b"\n")
+    except OSError:
+        return False
+
+
 def with_digest(page: bytes) -> bytes:
     """A page in HTML or Markdown with its digest in a comment as the last line, for `check_own`."""
     return page + f"<!-- lossbench {digest(page)} -->\n".encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..experiments.comparison import ComparisonRow, family_size
@@ -13,8 +14,8 @@ from ..runs.config import dataset_title
 from ..runs.store import Store
 from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
-from .document import Document
-from .own_files import check_tables, digest
+from .document import Document, read_documents
+from .own_files import check_tables, digest, holds
 
 COLUMNS = (
     "test_accuracy",
@@ -171,16 +172,31 @@ def latex(document: Document, name: str) -> str:
     return "\n".join(texts)
 
 
-def write_tables(store: Store, name: str, document: Document) -> None:
-    """Write tables/<name>.csv, .md, .tex and .json, the document with the digests of the others, last.
-
-    Raises ForeignFile, before any is written, if one of them is not lossbench's.
-    """
+def table_files(name: str, document: Document) -> dict[str, bytes]:
+    """The content of <name>.csv, .md and .tex, and of <name>-against.csv where losses were compared."""
     files = {".csv": results_csv(document.settings), ".md": markdown(document).encode()}
     files[".tex"] = latex(document, name).encode()
     if document.against:
         files["-against.csv"] = differences_csv(document.against)
-    named = {f"{name}{end}": content for end, content in files.items()}
+    return {f"{name}{end}": content for end, content in files.items()}
+
+
+def stale_tables(store: Store) -> dict[str, list[Path]]:
+    """The tables that are not what follows from their documents, by the name of the document."""
+    stale = {}
+    for name, document in read_documents(store).items():
+        if document.settings:
+            files = {store.tables / file: content for file, content in table_files(name, document).items()}
+            stale[name] = [path for path, content in files.items() if not holds(path, content)]
+    return {name: paths for name, paths in stale.items() if paths}
+
+
+def write_tables(store: Store, name: str, document: Document) -> None:
+    """Write the tables and <name>.json, the document with the digests of the others, last.
+
+    Raises ForeignFile, before any is written, if one of them is not lossbench's.
+    """
+    named = table_files(name, document)
     check_tables(store.tables / f"{name}.json", named)
     digests = {file: digest(content) for file, content in named.items()}
     named[f"{name}.json"] = to_json({**document.to_dict(), "digests": digests}).encode()

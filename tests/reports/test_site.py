@@ -246,7 +246,10 @@ def test_stale_is_named_and_left_alone(copied: Path, capsys: Capture, changed: s
         (copied / "README.md").write_text(f"{(copied / 'README.md').read_text()}\nOld.\n")
     else:
         (copied / "index.html").unlink()
-    stale = {"table": ["index.html", "README.md"], "readme": ["README.md"]}.get(changed, ["index.html"])
+    tables = [f"tables/{COMPARED}{end}" for end in (".csv", ".md", ".tex")]
+    stale = {"table": ["index.html", "README.md", *tables], "readme": ["README.md"]}.get(
+        changed, ["index.html"]
+    )
     before = files_of(copied)
     code, out, err = call(capsys, "--results", copied, "--check")
     assert (code, out) == (1, "")

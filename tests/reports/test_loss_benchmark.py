@@ -1,0 +1,213 @@
+"""The page of the benchmark: its findings against loops over the numbers, and that all of it follows from JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from lossbench.__main__ import main
+from lossbench.experiments.loss_benchmark import PARTS, Part
+from lossbench.reports.loss_benchmark import Evidence, read_parts, uses_holm, write_part
+from lossbench.reports.loss_benchmark_findings import advice, answers, tuned_rows
+from lossbench.reports.loss_benchmark_page import write_page
+from lossbench.runs.outcome import Outcome
+from lossbench.runs.result import RunResult, Status
+from lossbench.runs.store import Store
+
+ACCURACY = {"softmax": 0.990, "center": 0.9901, "arcface": 0.985, "triplet": 0.970, "etf": 0.9905}
+RETRIEVAL = {"softmax": 0.80, "center": 0.95, "arcface": 0.97, "triplet": 0.94, "etf": 0.60}
+SECONDS = {"softmax": 20.0, "center": 22.0, "arcface": 21.0, "triplet": 40.0, "etf": 19.0}
+SEEDS = range(8)
+
+
+def outcomes(part: Part, seeds: Sequence[int] = SEEDS, gain: float = 0.0) -> list[Outcome]:
+    """Runs with known means and small noise; that of `etf` at seed 3 diverged."""
+    found = []
+    for loss, configs in dataclasses.replace(part, losses=tuple(ACCURACY)).configs(seeds).items():
+        for number, config in enumerate(configs):
+            if loss == "etf" and config.seed == 3:
+                found.append(Outcome(config, Status.DIVERGED, None, "diverged"))
+                continue
+            noise = np.random.default_rng([config.seed, number, list(ACCURACY).index(loss)]).normal(0, 1, 4)
+            retrieval = RETRIEVAL[loss] + 0.002 * noise[1] + gain
+            others = {name: retrieval for name in part.metrics if name not in ("test_accuracy", "seconds")}
+            result = RunResult(
+                run=config.run_name,
+                status=Status.DONE,
+                seconds=SECONDS[loss] + 0.1 * noise[2],
+                finished="2026-01-01T00:00:00+00:00",
+                test_accuracy=ACCURACY[loss] + 0.0002 * noise[0],
+                metrics={name: value for name, value in others.items() if not name.startswith("unseen-")},
+                unseen={name[7:]: value for name, value in others.items() if name.startswith("unseen-")},
+            )
+            found.append(Outcome(config, Status.DONE, result))
+    return found
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """The parts `defaults` and `open-set`."""
+    store = Store(tmp_path)
+    for name in ("defaults", "open-set"):
+        command = f"lossbench reproduce benchmark --part {name}"
+        write_part(store, name, PARTS[name], outcomes(PARTS[name]), command=command)
+    return store
+
+
+def sentences(store: Store) -> list[str]:
+    return [answer.sentence for answer in answers(Evidence(read_parts(store)))]
+
+
+def numbers(store: Store, loss: str, metric: str) -> list[float]:
+    """The numbers of a loss, read from the JSON without our code."""
+    data = json.loads((store.benchmark / "defaults.json").read_text())
+    (row,) = (row for row in data["settings"] if row["loss"] == loss)
+    return [values[metric] for values in row["by_seed"].values() if metric in values]
+
+
+def test_the_findings_say_what_loops_over_the_json_find(store: Store) -> None:
+    best, softmax, retrieval, against, center, agreement, cost, *_ = sentences(store)
+    accuracy = numbers(store, "center", "test_accuracy")
+    assert f"`center` has the best mean, {100 * statistics.mean(accuracy):.2f} ± " in best  # etf failed once
+    assert "1 of 4 losses" not in best
+    assert "1 of 4 losses is better than `softmax` (`etf`), 2 worse and 1 not distinguishable" in softmax
+    assert "`arcface` has the best mean" in retrieval
+    assert "none cannot be told apart" in retrieval
+    assert "3 of 4 losses are better than `softmax` (`arcface`, `center`, `triplet`), 1 worse" in against
+    differences = np.subtract(numbers(store, "center", "map-at-r"), numbers(store, "softmax", "map-at-r"))
+    assert f"+{differences.mean():.3f} ± " in center
+    assert "in MAP@R (better), paired over 8 seeds" in center
+    assert "`triplet` (40.0 ± 0.1 s a run), takes 2." in cost
+    assert "`etf` (19" in cost
+    assert "Spearman, mean over 8 seeds" in agreement
+
+
+def test_the_rank_correlation_is_that_of_each_seed_of_all_losses(store: Store) -> None:
+    data = json.loads((store.benchmark / "defaults.json").read_text())
+    by_loss = [row["by_seed"] for row in data["settings"]]
+    seeds = [seed for seed in by_loss[0] if all(values[seed] for values in by_loss)]
+    assert len(seeds) == 7
+    expected = statistics.mean(
+        spearmanr(
+            *([values[seed][name] for values in by_loss] for name in ("test_accuracy", "map-at-r"))
+        ).statistic
+        for seed in seeds
+    )
+    assert f"with a correlation of {expected:+.2f}".replace("-", "−") in sentences(store)[5]
+
+
+def test_a_question_whose_part_is_not_there_is_not_answered(store: Store) -> None:
+    found = answers(Evidence(read_parts(store)))
+    assert [bool(answer.sentence) for answer in found] == [True] * 8 + [False] * 2
+    assert [answer.missing for answer in found[8:]] == [("tuned",), ("dimensions", "digits")]
+    page = write_page(store).read_text()
+    assert "Not answered: tuned not run yet." in page
+    assert "| tuned | Tuned settings on MNIST | 20 | – |" in page
+    assert "defaults (8 of 20)" in page  # fewer seeds than planned
+
+
+def test_failures_are_counted_and_a_loss_that_failed_is_not_the_best(store: Store) -> None:
+    page = write_page(store).read_text()
+    assert "| defaults | Defaults on MNIST | 20 | 8 | 39 | 1 | 0 |" in page
+    assert "| etf | 7 / 1 / 0 |" in page
+    evidence = Evidence(read_parts(store))
+    assert next(iter(evidence.scores("defaults", "test_accuracy").values)) == "etf"
+    assert {"etf", "center"} <= set(evidence.groups("defaults", "test_accuracy")[0])
+    assert "`center` has the best mean" in sentences(store)[0]
+    (row,) = (row for row in evidence.against("defaults", "test_accuracy") if row.loss == "etf")
+    assert (row.paired.n, row.paired.unpaired, row.failed) == (7, 1, 1)
+
+
+def test_a_seed_that_not_every_loss_has_is_not_used(store: Store, tmp_path: Path) -> None:
+    kept = [
+        each for each in outcomes(PARTS["defaults"]) if (each.config.loss, each.config.seed) != ("center", 5)
+    ]
+    write_part(Store(tmp_path / "x"), "defaults", PARTS["defaults"], kept, command="lossbench")
+    evidence = Evidence(read_parts(Store(tmp_path / "x")))
+    assert evidence.scores("defaults", "map-at-r").seeds == 7
+    assert all(5 not in values for values in evidence.scores("defaults", "map-at-r").values.values())
+
+
+def test_tuned_settings_are_paired_with_the_defaults(store: Store) -> None:
+    write_part(store, "tuned", PARTS["tuned"], outcomes(PARTS["tuned"], gain=0.01), command="lossbench")
+    rows = tuned_rows(Evidence(read_parts(store)))
+    assert {row.loss for row in rows} == set(ACCURACY)
+    assert all(abs(row.paired.difference.mean - 0.01) < 1e-9 for row in rows)
+    assert {row.verdict for row in rows} == {"better"}
+    assert "5 of 5 losses are better" in sentences(store)[8]
+
+
+@pytest.mark.parametrize(
+    ("losses", "seeds", "holm"), [(54, 10, False), (54, 11, False), (54, 12, True), (3, 7, True)]
+)
+def test_holm_is_used_from_the_number_of_seeds_on_that_the_protocol_names(
+    losses: int, seeds: int, holm: bool
+) -> None:
+    assert uses_holm(losses, seeds) is holm
+
+
+def test_advice_names_the_best_group_and_its_numbers(store: Store) -> None:
+    lines = {line.want: line for line in advice(Evidence(read_parts(store)))}
+    retrieval = lines["retrieval: neighbours of the same class first"]
+    assert retrieval.use == "`arcface`"
+    assert (
+        f"MAP@R of `arcface`: {statistics.mean(numbers(store, 'arcface', 'map-at-r')):.3f} ± "
+        in retrieval.evidence
+    )
+    assert "; `softmax`: 0." in retrieval.evidence
+    assert lines["accuracy and retrieval at once"].use == "`center`"
+    assert "new classes from five examples each" in lines
+    del_parts = {"defaults": read_parts(store)["defaults"]}
+    assert "new classes from five examples each" not in {line.want for line in advice(Evidence(del_parts))}
+
+
+def check(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    capsys.readouterr()
+    code = main(["report", "--check", "--json", "--results", str(folder)])
+    return code, capsys.readouterr().out
+
+
+def test_report_check_names_what_does_not_follow_from_the_json(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = store.root
+    assert main(["report", "--results", str(root)]) == 0
+    (root / "index.html").unlink()  # it is not published
+    assert check(root, capsys)[0] == 0
+    page, figure = store.benchmark / "README.md", store.benchmark / "accuracy-map.png"
+    assert "(benchmark/README.md)" in (root / "README.md").read_text()
+
+    def stale() -> list[str]:
+        code, out = check(root, capsys)
+        found: list[Any] = json.loads(out)["stale"]
+        assert code == (1 if found else 0)
+        return [Path(name).name for name in found]
+
+    written = page.read_text()
+    page.write_text(re.sub(r"(has the best mean, 9)\d", r"\g<1>0", written))  # a number typed by hand
+    assert stale() == ["README.md"]
+    page.write_text(written)
+    drawn = figure.read_bytes()
+    figure.write_bytes(drawn.replace(b"numbers ", b"numbers 0"))
+    assert stale() == ["accuracy-map.png"]
+    figure.write_bytes(drawn)
+    data = (store.benchmark / "defaults.json").read_text()
+    changed = json.loads(data)
+    changed["settings"][0]["by_seed"]["0"]["map-at-r"] += 0.01
+    (store.benchmark / "defaults.json").write_text(json.dumps(changed))
+    assert {"defaults.csv", "README.md", "accuracy-map.png", "leaderboard.png"} <= set(stale())
+    assert "forest-test-accuracy.png" not in stale()
+    (store.benchmark / "defaults.json").unlink()
+    assert {"leaderboard.png", "cost.png"} <= set(stale())
+    assert main(["report", "--results", str(root)]) == 0
+    assert stale() == []
+    assert not figure.exists()
