@@ -15,8 +15,11 @@ from lossbench.__main__ import main
 from lossbench.cli import COMMANDS, Commands
 from lossbench.cli._options import ENGINE_OPTIONS, PLACEMENT_OPTIONS
 from lossbench.cli.plot import FIGURES
+from lossbench.reports.loss_benchmark import Evidence, read_parts
+from lossbench.reports.loss_benchmark_findings import advice, answers
 from lossbench.runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
 from lossbench.runs.options import Option, default_text
+from lossbench.runs.store import Store
 from lossbench.specs import catalog
 from lossbench.specs.quantities import format_value, metric_title
 from lossbench.tables import Table, to_markdown
@@ -281,6 +284,61 @@ def test_the_numbers_of_the_readme_are_the_stored_ones():
     titles = list(map(metric_title, MEASURED))
     check_generated(README, "numbers", table(["loss", *titles], numbers))
     check_generated(README, "verdicts", table(["against softmax", *titles], compared))
+
+
+EVIDENCE = Evidence(read_parts(Store(ROOT / "results" / "published")))
+ON_THE_FIRST_SCREEN = (
+    1,
+    3,
+    5,
+)  # of the ten findings: against softmax in accuracy and MAP@R, and whether these agree
+NOT_YET = "The benchmark is not published yet."
+
+
+def test_the_findings_of_the_readme_follow_from_the_published_json():
+    found = answers(EVIDENCE)
+    lines = [f"- {found[number].sentence}" for number in ON_THE_FIRST_SCREEN if found[number].sentence]
+    picture = "results/published/benchmark/accuracy-map.png"
+    if lines:
+        lines += ["", f"![Test accuracy against MAP@R of all losses]({picture})", ""]
+        lines += [
+            "[All findings](results/published/benchmark/README.md), and [which loss to use](docs/choosing.md)."
+        ]
+    check_generated(README, "findings", "\n".join(lines or [NOT_YET]))
+
+
+def test_the_advice_follows_from_the_published_json():
+    lines = [f"- **{line.want}**: {line.use}. Evidence: {line.evidence}." for line in advice(EVIDENCE)]
+    commands = dict.fromkeys(document.command for document in EVIDENCE.parts.values())
+    if lines:
+        made = ", ".join(f"`{command}`" for command in commands)
+        lines += ["", f"[All findings](../results/published/benchmark/README.md), made by {made}."]
+    check_generated(DOCS / "choosing.md", "advice", "\n".join(lines or [NOT_YET]))
+
+
+def typed(page: Path) -> str:
+    """The prose of a page that a person typed: no generated part, no code, no target of a link, and neither the
+    level of intervals nor the version of Python."""
+    text = re.sub(r"<!-- generated: .*?<!-- end -->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"\]\([^)\s]*\)|95 % intervals|Python 3\.\d+", "", text)
+
+
+MEASUREMENT = re.compile(r"±|\d\s?%|\b\d+\.\d{2,}\b")
+
+
+def test_no_measured_number_is_typed_by_hand():
+    """The README has none outside of its generated parts; the advice has no number at all."""
+    assert not MEASUREMENT.findall(typed(README).partition("## In Python")[0])
+    assert not re.findall(r"\d", typed(DOCS / "choosing.md"))
+    assert MEASUREMENT.findall("a mean of 99.07 ± 0.1")
+    assert MEASUREMENT.findall("it is better by 3 %")
+
+
+def test_what_is_published_follows_from_its_json(capsys):
+    assert main(["report", "--check", "--results", str(ROOT / "results" / "published")]) == 0, (
+        capsys.readouterr()
+    )
 
 
 def test_the_comparison_that_is_explained_is_the_stored_one():
