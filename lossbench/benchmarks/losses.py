@@ -20,7 +20,7 @@ from ..randomness import seeded
 from ..records import LabelledImages, Silent
 from ..runs.config_builder import make_config
 from ..runs.result import Machine
-from ..runs.store import RunFolder
+from ..runs.run_folder import RunFolder
 from ..specs import LossSpec, Value, catalog
 from ..tables import Table, number_text
 from ..training.device import describe_machine

@@ -26,7 +26,7 @@ from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig
 from ..runs.config_builder import make_config
 from ..runs.model import build
 from ..runs.result import Machine
-from ..runs.store import RunFolder
+from ..runs.run_folder import RunFolder
 from ..specs import catalog
 from ..tables import Table, number_text
 from ..training.cuda_graph import StepGraph

@@ -16,8 +16,8 @@ from ..runs.filter import FILTER_OPTIONS, RunFilter
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.run import Run
+from ..runs.run_folder import open_run as open_folder
 from ..runs.store import Store
-from ..runs.store import open_run as open_folder
 from ..runs.stored_run import StoredRun
 from ..specs import catalog
 from ..specs.expressions import canonical_sum, parse_sum

@@ -29,7 +29,8 @@ from ._options import Storage, values_of
 from ._output import command_line, print_warning
 
 if TYPE_CHECKING:
-    from ..runs.store import RunFolder, Store
+    from ..runs.run_folder import RunFolder
+    from ..runs.store import Store
     from ..runs.stored_run import StoredRun
 
 _RUN = flag("--run", "A run by name, id or their beginning; repeatable (default: by --loss).", "Loss")

@@ -14,7 +14,8 @@ from ..runs.config import RunConfig
 from ..runs.config_builder import feasibility_warnings
 from ..runs.outcome import STORED, Outcome
 from ..runs.result import Status, diverged_text
-from ..runs.store import RunFolder, Store
+from ..runs.run_folder import RunFolder
+from ..runs.store import Store
 from ..specs import catalog
 from ..specs.quantities import UNSEEN, format_value
 from ..training.process import StopRequest

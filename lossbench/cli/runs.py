@@ -12,7 +12,7 @@ from ._output import print_json, print_message, print_table, print_warning, run_
 from ._selection import Selection, selection_options
 
 if TYPE_CHECKING:
-    from ..runs.store import RunFolder
+    from ..runs.run_folder import RunFolder
 
 
 @selection_options(names=False)

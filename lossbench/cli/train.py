@@ -14,7 +14,7 @@ from ._options import Request, Storage, run_options
 from ._output import print_json, print_message, print_pairs, print_warning, run_document
 
 if TYPE_CHECKING:
-    from ..runs.store import RunFolder
+    from ..runs.run_folder import RunFolder
 
 
 @run_options(several_runs=False)

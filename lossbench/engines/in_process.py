@@ -14,7 +14,8 @@ from ..records import Observer
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
-from ..runs.store import RunFolder, Store
+from ..runs.run_folder import RunFolder
+from ..runs.store import Store
 from ..training.cuda_graph import RunGroup
 from ..training.process import Placement
 from ..training.train import train

@@ -21,7 +21,8 @@ from ..records import EpochRecord, SplitSpec
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
-from ..runs.store import RunFolder, Store
+from ..runs.run_folder import RunFolder
+from ..runs.store import Store
 from ..training.process import Placement
 from ._cluster import Cluster, check_versions, import_ray, versions
 from .in_process import outcome_of_error, train_here

@@ -15,7 +15,8 @@ import torch
 from ..errors import DataError, LossbenchError
 from ..records import Silent
 from ..runs.config import RunConfig
-from ..runs.store import RunFolder, Store
+from ..runs.run_folder import RunFolder
+from ..runs.store import Store
 from ..training.cuda_graph import StepGraph
 from ..training.device import default_workers, resolve_device
 from ..training.process import Placement, prepare_process, threads_of

@@ -16,7 +16,8 @@ from ..files import file_lock
 from ..records import EpochRecord, Observer
 from ..runs.measurement import measure_stored
 from ..runs.result import RunResult
-from ..runs.store import RunFolder, Store
+from ..runs.run_folder import RunFolder
+from ..runs.store import Store
 from ..training.process import Placement
 from .search_space import SeveralLosses, StudyConfig
 from .study import Study

@@ -21,7 +21,8 @@ from ..figures import displayable
 from ..files import refuse_links
 from ..records import EpochRecord, Observer
 from ..runs.config import RunConfig
-from ..runs.store import RunFolder, Store
+from ..runs.run_folder import RunFolder
+from ..runs.store import Store
 from ..runs.stored_run import StoredRun
 from ..specs import catalog
 from .figure_files import render_pixels

@@ -23,7 +23,7 @@ from ..randomness import derived_seed
 from ..records import Embedding
 from .config import dataset_spec
 from .model import load_model
-from .store import RunFolder
+from .run_folder import RunFolder
 
 IMAGES = 1000
 """How many images are attacked: the first ones of the split."""

@@ -14,7 +14,7 @@ from .config_builder import make_config
 from .filter import FILTER_OPTIONS, RunFilter
 
 if TYPE_CHECKING:
-    from .store import RunFolder
+    from .run_folder import RunFolder
 
 
 def command_for(losses: Sequence[str], wanted: RunFilter, like: RunConfig | None = None) -> str:

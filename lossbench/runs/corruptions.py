@@ -13,7 +13,7 @@ from ..data import load_splits
 from ..randomness import derived_seed
 from .attacks import IMAGES
 from .model import load_network
-from .store import RunFolder
+from .run_folder import RunFolder
 
 KINDS = ("blur", "noise", "occlusion")
 STRENGTHS = range(1, 6)

@@ -12,7 +12,7 @@ from ..metrics import measure
 from ..records import Embedding, MetricInput, OnImages
 from ..specs.quantities import UNSEEN
 from .config import RunConfig
-from .store import RunFolder
+from .run_folder import RunFolder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,7 +17,7 @@ from ..losses import WeightedSum
 from ..randomness import seeded
 from ..specs import DatasetSpec, catalog
 from .config import FORMAT, RunConfig, dataset_spec
-from .store import RunFolder
+from .run_folder import RunFolder
 
 _BATCH = 1000  # images at a time
 

@@ -1,291 +1,26 @@
-"""The results folder: the only module that knows paths below it.
+"""The results folder: which runs it holds, and where everything else in it lies.
 
-    results/runs/<loss>-<id>/  config.json · epochs.csv · result.json · model.safetensors · resume.pt ·
-                               features.npz · snapshots.npz (if asked for) ·
-                               metrics.json (what was asked for later) · tensorboard/ · log.txt
-    results/figures/  tables/  README.md  LOG.md
-
-config.json is written first and result.json last: a run with a result is complete, one without can be
-resumed. Every file is written whole or not at all, see `files`.
+results/runs/<loss>-<id>/  see `run_folder`
+results/figures/  tables/  reproductions/  benchmark/  README.md
 """
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import dataclasses
-import io
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-from filelock import Timeout
-
-from ..errors import Busy, LossbenchError, RunError, UsageError, shown, unknown_name
+from ..errors import LossbenchError, RunError, UsageError, shown, unknown_name
 from ..files import (
-    drop_leftovers,
-    file_lock,
-    npz_bytes,
-    read_arrays,
     read_json,
-    refuse_links,
-    remove_file,
-    to_json,
-    write_atomically,
 )
-from ..records import Embedding, EpochRecord, Snapshots
-from ..specs import catalog
-from ..specs import plugins as external
-from .config import FORMAT, RunConfig
-from .result import RunResult
-from .stored_config import config_from_dict
+from .config import RunConfig
+from .run_folder import RunFolder, open_run
 
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
-_SPLITS = ("train", "val", "test", "unseen")
-_FILES: tuple[str, ...] = ("result.json", "resume.pt", "epochs.csv", "model.safetensors")
-_INITIAL = "init.safetensors"  # of a run on another machine: the model that it starts from
-_FILES += ("features.npz", "snapshots.npz", "metrics.json", "log.txt")
-
-
-class RunFolder:
-    """One run on disk, by its config; the folder need not exist yet."""
-
-    def __init__(self, path: Path, config: RunConfig) -> None:
-        self.path, self.config = path, config
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self.path.name
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep every other process out of this run. Raises Busy when one is in it, RunError for a link.
-
-        The operating system holds the lock and frees it when its owner dies, however it dies: there is
-        no stale lock to recognise, and no clock is involved.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            refuse_links(self.path)
-            lock = file_lock(self.path / ".lock", timeout=0)
-            lock.acquire()
-        except Timeout:
-            raise Busy(f"Another process is training {self.name} right now.") from None
-        except OSError as error:
-            raise RunError(f"{self.path} cannot be written: {error.strerror or error}.") from None
-        try:
-            drop_leftovers(self.path)
-            yield
-        finally:
-            lock.release()
-
-    def begin(self) -> None:
-        """Write config.json: from now on the folder is a run."""
-        code, dataset = self._code_digests(), self.config.data
-        data = {"format": FORMAT, **self.config.to_dict()} | ({"code": code} if code else {})
-        data |= {"location": dataset.location} if dataset else {}
-        write_atomically(self.path / "config.json", to_json(data).encode())
-
-    def check_code(self, *, loss: bool = True, network: bool = True) -> None:
-        """Raises RunError where the code of a user's loss or network is another than the run was trained
-        with."""
-        code = self._code_digests(loss=loss, network=network)
-        stored = (read_json(self.path / "config.json") or {}).get("code", {}) if code else {}
-        if changed := [name for name, digest in code.items() if stored.get(name, digest) != digest]:
-            raise RunError(
-                f"The code of {', '.join(changed)} has changed since {self.name} was trained; --force trains "
-                "it anew."
-            )
-
-    def _code_digests(self, *, loss: bool = True, network: bool = True) -> dict[str, str]:
-        config = self.config
-        losses = [term.name for term in config.terms if term.external] if loss else []
-        code = {name: external.digest(name) for name in losses}
-        if network and catalog.is_external(config.network, "networks"):
-            code[config.network] = external.digest(config.network, "networks")
-        return code
-
-    def clear(self) -> None:
-        """Forget all that an earlier training left; the result goes first, so it never lies."""
-        for name in _FILES:
-            remove_file(self.path / name)
-        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
-        self.drop_beside()
-
-    def beside(self, snapshots: int) -> Store:
-        """A results folder inside this run, where it is trained again with so many snapshots."""
-        return Store(self.path / f"again-{snapshots}")
-
-    def drop_beside(self) -> None:
-        """Remove what `beside` was for."""
-        for folder in self.path.glob("again-*"):
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def result(self) -> RunResult | None:
-        """The stored result, None while the run is not complete. Raises RunError for a broken file."""
-        data = read_json(self.path / "result.json")
-        if data is None:
-            return None
-        try:
-            result = RunResult.from_dict(data)
-            if result.run == self.name:
-                return result
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
-        raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains anew.")
-
-    def write_result(self, result: RunResult) -> None:
-        """Write result.json, the last file of a run, and drop the resume state that it makes useless."""
-        self.write_bytes("result.json", to_json(result.to_dict()).encode())
-
-    def pack(self) -> dict[str, bytes]:
-        """What the run has, by file name, to go on or to be kept elsewhere. Raises RunError."""
-        return {name: content for name in _FILES if (content := self.read_bytes(name)) is not None}
-
-    def initial_model(self) -> bytes | None:
-        """The stored model of the run whose network this one starts from; None where it starts from random
-        weights. Raises RunError where that run is gone."""
-        name = self.config.init.partition("@")[0]
-        if not name:
-            return None
-        if (content := self.read_bytes(_INITIAL)) is None:
-            content = RunFolder(self.path.parent / name, self.config).read_bytes("model.safetensors")
-        if content is None:
-            raise RunError(f"{name}, whose network {self.name} starts from, is not in {self.path.parent}.")
-        return content
-
-    def pack_initial(self) -> dict[str, bytes]:
-        """What a run that begins on another machine needs besides `pack`. Raises RunError."""
-        begun = self.path.joinpath("resume.pt").exists()
-        content = None if begun else self.initial_model()
-        return {} if content is None else {_INITIAL: content}
-
-    def unpack(self, files: Mapping[str, bytes]) -> None:
-        """Write what `pack` gave elsewhere, the result last. Raises RunError."""
-        if files:
-            self.begin()
-        for name in (_INITIAL, *reversed(_FILES)):  # and no other: a name from elsewhere could lead anywhere
-            if name in files:
-                self.write_bytes(name, files[name])
-
-    def write_epochs(self, records: Sequence[EpochRecord]) -> None:
-        """Write epochs.csv, one line per finished epoch."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        terms = list(records[0].terms) if records else []
-        writer.writerow([*EpochRecord._fields[:3], *terms, *EpochRecord._fields[4:]])
-        for record in records:
-            writer.writerow([*record[:3], *record.terms.values(), *record[4:]])
-        self.write_bytes("epochs.csv", text.getvalue().encode())
-
-    def write_features(
-        self, embeddings: Mapping[str, Embedding], directions: Mapping[str, np.ndarray | None]
-    ) -> None:
-        """Write features.npz: features, labels and predictions of each split, and weight, bias, centers."""
-        arrays = {
-            f"{split}_{field}": array
-            for split, embedding in embeddings.items()
-            for field, array in embedding._asdict().items()
-            if array is not None
-        }
-        arrays |= {name: array for name, array in directions.items() if array is not None}
-        self.write_bytes("features.npz", npz_bytes(arrays))
-
-    def features(self) -> tuple[dict[str, Embedding], dict[str, np.ndarray]]:
-        """Embeddings by split, and weight, bias and centers where they exist. Raises RunError."""
-        found = read_arrays(self.path / "features.npz")
-        try:
-            splits = {
-                split: Embedding(
-                    found.pop(f"{split}_features"),
-                    found.pop(f"{split}_labels"),
-                    found.pop(f"{split}_predictions"),
-                    found.pop(f"{split}_scores", None),
-                )
-                for split in _SPLITS
-                if f"{split}_features" in found
-            }
-        except KeyError as error:
-            raise RunError(f"{self.path / 'features.npz'} has no {error}; --force trains anew.") from None
-        return splits, found
-
-    def epochs(self) -> list[EpochRecord]:
-        """What was written after each epoch, nothing before the first. Raises RunError."""
-        content = self.read_bytes("epochs.csv")
-        known = [name for name in EpochRecord._fields if name != "terms"]
-        try:
-            if content is not None and not content.endswith(b"\n"):
-                raise ValueError("cut short, perhaps inside a number")
-            records = []
-            for line in csv.DictReader(io.StringIO((content or b"").decode())):
-                numbers = {name: float(value) for name, value in line.items()}
-                own = {name: numbers.pop(name) for name in known if name in numbers}
-                records.append(EpochRecord(terms=numbers, **own | {"epoch": int(own["epoch"])}))  # type: ignore[arg-type]
-        except (ValueError, TypeError, KeyError, AttributeError, csv.Error):
-            raise RunError(f"{self.path / 'epochs.csv'} cannot be read; --force trains anew.") from None
-        return records
-
-    def write_snapshots(self, snapshots: Snapshots | None) -> None:
-        """Write snapshots.npz, or nothing for None."""
-        if snapshots is not None:
-            arrays = {**snapshots._asdict(), **snapshots.directions}
-            del arrays["directions"]
-            self.write_bytes("snapshots.npz", npz_bytes(arrays))
-
-    @property
-    def has_snapshots(self) -> bool:
-        """Whether features at moments of training were kept."""
-        return (self.path / "snapshots.npz").exists()
-
-    def snapshots(self) -> Snapshots | None:
-        """Features at moments of training, None when none were kept. Raises RunError."""
-        if not self.has_snapshots:
-            return None
-        found = read_arrays(self.path / "snapshots.npz", *Snapshots._fields[:-1])
-        own = {name: found.pop(name) for name in Snapshots._fields[:-1]}
-        return Snapshots(**own, directions=found)
-
-    def metrics(self) -> dict[str, float | None]:
-        """Metrics that were asked for after training, by name (None: not defined here)."""
-        data = read_json(self.path / "metrics.json")
-        return data if isinstance(data, dict) else {}
-
-    def write_metrics(self, metrics: Mapping[str, float | None]) -> None:
-        """Write metrics.json."""
-        self.write_bytes("metrics.json", to_json(metrics).encode())
-
-    def read_bytes(self, name: str) -> bytes | None:
-        """A file of this run, None when there is none. Raises RunError when it cannot be read."""
-        try:
-            return (self.path / name).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise RunError(f"{self.path / name} cannot be read: {error.strerror or error}.") from None
-
-    def write_bytes(self, name: str, content: bytes) -> None:
-        """Write a file of this run whole. Raises RunError, also when the run has been taken away."""
-        if not (self.path / "config.json").exists():  # else what is written here would be no run
-            raise RunError(f"{self.path} is no longer a run; it was moved or deleted meanwhile.")
-        write_atomically(self.path / name, content)
-        if name == "result.json":
-            with contextlib.suppress(OSError):
-                (self.path / "resume.pt").unlink()
-
-    def log(self, text: str) -> None:
-        """Append a dated line to log.txt; a full disk or a lost folder must not hide its reason."""
-        with contextlib.suppress(OSError):
-            moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-            # a link is not followed, so that nothing outside is written to
-            how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-            with os.fdopen(os.open(self.path / "log.txt", how, 0o644), "a", encoding="utf-8") as file:
-                file.write(f"{moment} {text.rstrip()}\n")
 
 
 class Store:
@@ -359,29 +94,6 @@ class Store:
             return []
         entries = sorted(entry.name for entry in os.scandir(self.runs) if entry.is_dir(follow_symlinks=False))
         return [name for name in entries if _RUN_NAME.fullmatch(name)]
-
-
-def open_run(path: Path) -> RunFolder:
-    """The run of a folder. Raises RunError for one that is none, or that was changed by hand."""
-    data = read_json(path / "config.json")
-    if not isinstance(data, dict):
-        raise RunError(f"{path} has no config.json; it is no run, or its training never began.")
-    data = dict(data)
-    data.pop("code", None)
-    location = data.pop("location", "")
-    if data.pop("format", None) != FORMAT:
-        raise RunError(f"{path / 'config.json'} has another format than this version reads ({FORMAT}).")
-    try:
-        config = config_from_dict(data)
-    except UsageError as error:
-        raise RunError(f"{path / 'config.json'} was changed by hand: {error}") from None
-    if config.run_name != path.name:
-        raise RunError(
-            f"{path / 'config.json'} was changed by hand: its settings belong to {config.run_name}."
-        )
-    if config.data and isinstance(location, str):
-        external.remember_dataset(dataclasses.replace(config.data, location=location))
-    return RunFolder(path, config)
 
 
 def _age(path: Path) -> float:

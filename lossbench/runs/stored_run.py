@@ -18,7 +18,7 @@ from ..specs.quantities import UNSEEN, format_value
 from .config import RUN_OPTIONS, RunConfig, dataset_spec
 from .outcome import Outcome
 from .result import Status
-from .store import RunFolder
+from .run_folder import RunFolder
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,8 @@ from ..errors import Diverged, RunError
 from ..records import Observer
 from ..runs.config import RunConfig
 from ..runs.result import RunResult, Status, diverged_text
-from ..runs.store import RunFolder, Store
+from ..runs.run_folder import RunFolder
+from ..runs.store import Store
 from .cuda_graph import StepGraph
 from .process import Placement, prepare_process, threads_of
 from .trainer import RunStep, Trainer
@@ -60,7 +61,7 @@ def add_snapshots(
     On one machine a training is the same bit for bit, so that these are the snapshots of the stored run.
     Raises RunError, and adds nothing, where the numbers are others; else what `train` raises.
     """
-    stored, beside = run.result(), run.beside(placement.snapshots)
+    stored, beside = run.result(), Store(run.beside(placement.snapshots))
     assert stored is not None
     with run.lock():
         again = beside.run(run.config)

@@ -34,7 +34,7 @@ from ..records import EpochRecord, Observer
 from ..runs.config import dataset_spec
 from ..runs.model import build, load_initial, model_bytes
 from ..runs.result import RunResult, Status
-from ..runs.store import RunFolder
+from ..runs.run_folder import RunFolder
 from ..schedules import Schedule
 from ..specs import NO_AUGMENTATION, catalog
 from .checkpoint import load_state, state_bytes

@@ -14,7 +14,8 @@ from lossbench.engines.in_process import GroupExecutor, outcome_of_error
 from lossbench.engines.scheduler import ProgressMonitor, Scheduler
 from lossbench.records import Silent
 from lossbench.runs.result import Status
-from lossbench.runs.store import RunFolder, Store
+from lossbench.runs.run_folder import RunFolder
+from lossbench.runs.store import Store
 from lossbench.specs import catalog
 from lossbench.training.cuda_graph import StepGraph
 from lossbench.training.process import Placement

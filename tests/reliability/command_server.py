@@ -117,7 +117,7 @@ def _warm_up() -> None:
     from lossbench.engines import processes  # noqa: F401
     from lossbench.records import Silent
     from lossbench.runs.config_builder import make_config
-    from lossbench.runs.store import RunFolder
+    from lossbench.runs.run_folder import RunFolder
     from lossbench.specs import catalog
     from lossbench.training.process import Placement
     from lossbench.training.trainer import Trainer

@@ -27,7 +27,8 @@ from lossbench.records import Silent
 from lossbench.reports import tensorboard as tracking
 from lossbench.reports.figure_files import render_pixels
 from lossbench.runs.config_builder import make_config
-from lossbench.runs.store import RunFolder, Store
+from lossbench.runs.run_folder import RunFolder
+from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 
 from ..helpers.runs import Recorder, run, small

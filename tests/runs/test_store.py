@@ -29,7 +29,8 @@ from lossbench.records import Embedding, EpochRecord
 from lossbench.runs.config import RunConfig
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.result import Machine, RunResult, Status
-from lossbench.runs.store import RunFolder, Store
+from lossbench.runs.run_folder import RunFolder
+from lossbench.runs.store import Store
 
 
 def made(loss: str = "center", **options: Any) -> RunConfig:
