@@ -7,17 +7,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..records import RunView
+from ..statistics import Interval
 from ._style import note
+
+Range = tuple[float, float]
 
 _ROW = 5  # panels
 _LEGEND_COLUMN = 3.6  # inches
 _NARROWEST = 3.8  # inches of a figure: a line or the legend below one panel needs them
+_FAR = 4  # times as far from the best as the median is: farther ones stand at the edge
 
 
 def set_size(figure: Figure, width: float, height: float) -> None:
@@ -84,3 +89,18 @@ def run_panels(
     for axes, run, caption in zip(axes_of_runs, runs, captions, strict=True):
         title_lines(axes, run.title, caption, lines)
     return axes_of_runs
+
+
+def limits(
+    intervals: Sequence[Interval], better: int, possible: Range = (-np.inf, np.inf)
+) -> tuple[float, float]:
+    """The ends of the axis: all intervals, without rows more than `_FAR` times as far off as the median."""
+    means = np.array([found.mean for found in intervals if found.n])
+    best = means.max() if better >= 0 else means.min()
+    off = np.abs(means - best)
+    reach = _FAR * np.median(off)
+    kept = off <= reach if better and reach > 0 else np.full(len(means), True)
+    widths = np.nan_to_num([found.half_width for found in intervals if found.n])
+    ends = np.clip(np.concatenate([(means - widths)[kept], (means + widths)[kept]]), *possible)
+    margin = 0.04 * (ends.max() - ends.min()) or 0.01 * abs(best) or 1.0
+    return float(ends.min() - margin), float(ends.max() + margin)

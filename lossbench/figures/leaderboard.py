@@ -18,7 +18,7 @@ from ..records import RunView
 from ..specs import FigureSpec
 from ..specs.quantities import bounds, higher_is_better, interval_text, metric_title
 from ..statistics import Interval, mean_interval
-from ._layout import set_size
+from ._layout import Range, limits, set_size
 from ._settings import check_measured, grouped, number_of
 from ._style import PALETTE, ground, note, ray
 
@@ -28,9 +28,6 @@ SPEC = FigureSpec(
     default="every",
     choices={"metric": ("test_accuracy", "")},
 )
-Range = tuple[float, float]
-
-_FAR = 4  # times as far from the best as the median is: farther ones stand at the edge
 
 
 class Place(NamedTuple):
@@ -128,18 +125,3 @@ def _words(found: Interval, possible: Range) -> str:
         return f"{found.mean:.4g} (1)"
     digits = max(0, 1 - int(np.floor(np.log10(found.half_width)))) if found.half_width > 0 else 2
     return f"{interval_text(found.mean, found.half_width, possible, digits)} ({found.n})"
-
-
-def limits(
-    intervals: Sequence[Interval], better: int, possible: Range = (-np.inf, np.inf)
-) -> tuple[float, float]:
-    """The ends of the axis: all intervals, without rows more than `_FAR` times as far off as the median."""
-    means = np.array([found.mean for found in intervals if found.n])
-    best = means.max() if better >= 0 else means.min()
-    off = np.abs(means - best)
-    reach = _FAR * np.median(off)
-    kept = off <= reach if better and reach > 0 else np.full(len(means), True)
-    widths = np.nan_to_num([found.half_width for found in intervals if found.n])
-    ends = np.clip(np.concatenate([(means - widths)[kept], (means + widths)[kept]]), *possible)
-    margin = 0.04 * (ends.max() - ends.min()) or 0.01 * abs(best) or 1.0
-    return float(ends.min() - margin), float(ends.max() + margin)

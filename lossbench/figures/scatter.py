@@ -15,9 +15,8 @@ from matplotlib.figure import Figure
 
 from ..specs import FigureSpec
 from ..statistics import Interval
-from ._layout import set_size
+from ._layout import Range, limits, set_size
 from ._style import FAINT, PALETTE, ground, ink
-from .leaderboard import Range, limits
 
 SPEC = FigureSpec(
     title="scatter",
