@@ -3,51 +3,47 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 from ..errors import LossbenchError, UsageError
-from ..experiments.loss_benchmark import PARTS, Part
+from ..experiments.grid import parse_seeds
+from ..experiments.loss_benchmark import DECIDING, PARTS, Part
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ._options import Request, Storage
 from ._output import command_line, print_json, print_message, print_warning
 
 
-def run_benchmark(
-    request: Request,
-    storage: Storage,
-    *,
-    part: str | None,
-    seeds: str | None,
-    quick: bool,
-    jobs: int | None,
-    json: bool,
-) -> None:
-    """Run the parts one after the other, each published when it is complete; the same command continues.
+class Chosen(NamedTuple):
+    """What of the benchmark is run, None for all of it. quick: in a results folder of its own."""
 
-    quick: in a results folder of its own.
-    """
-    from ..experiments.grid import parse_seeds
+    part: str | None = None
+    seeds: str | None = None
+    metric: str | None = None
+    quick: bool = False
+
+
+def run_benchmark(
+    request: Request, storage: Storage, chosen: Chosen, *, jobs: int | None, json: bool
+) -> None:
+    """Run the parts one after the other, each published when it is complete; the same command continues."""
     from ..reports.loss_benchmark import write_part
     from ..reports.loss_benchmark_page import write_page
     from ..runs.store import Store
     from ._training import fail_if_any
 
-    if quick:
+    if chosen.quick:
         storage = dataclasses.replace(storage, results=storage.results / "benchmark-quick")
     store = Store(storage.results)
     outcomes: list[Outcome] = []
     written: list[str] = []
-    for name in _names(part):
-        spec = PARTS[name].quick() if quick else PARTS[name]
-        chosen = parse_seeds(seeds) if seeds and spec.settings != "search" else spec.seeds
-        if not set(chosen) & set(spec.seeds):
-            raise UsageError(f"--seeds {seeds}: {name} has the seeds {spec.seeds[0]}-{spec.seeds[-1]}.")
+    for name, spec in _parts(chosen).items():
         print_message(f"Part {name}: {spec.title}.")
-        found, tuning, data = _run_part(spec, chosen, request, storage, jobs)
+        found, tuning, data = _run_part(spec, request, storage, jobs)
         outcomes += found
-        write_part(store, name, spec, found, command=command_line(), tuning=tuning, data=data, quick=quick)
+        command = command_line()
+        write_part(store, name, spec, found, command=command, tuning=tuning, data=data, quick=chosen.quick)
         written.append(str(store.benchmark / f"{name}.json"))
     page = write_page(store)
     print_message(f"Page: {page}")
@@ -61,16 +57,33 @@ def run_benchmark(
         print_json(document)
 
 
-def _names(part: str | None) -> list[str]:
-    names = list(PARTS) if part is None else [name.strip() for name in part.split(",")]
+def _parts(chosen: Chosen) -> dict[str, Part]:
+    """The parts with the seeds and metrics that were chosen. Raises UsageError for what they do not have."""
+    names = list(PARTS) if chosen.part is None else [name.strip() for name in chosen.part.split(",")]
     for name in names:
         if name not in PARTS:
             raise UsageError(f"--part {name} is none of {', '.join(PARTS)}.")
-    return names
+    parts = {name: PARTS[name].quick() if chosen.quick else PARTS[name] for name in names}
+    for name, part in parts.items():
+        if part.settings == "search":
+            continue
+        seeds, metrics = part.seeds, part.metrics
+        if chosen.seeds is not None:
+            wanted = parse_seeds(chosen.seeds)
+            seeds = tuple(seed for seed in part.seeds if seed in wanted)
+        if chosen.metric is not None:
+            named = [metric.strip() for metric in chosen.metric.split(",")]
+            if unknown := [metric for metric in named if metric not in part.metrics]:
+                raise UsageError(f"--metric {unknown[0]}: {name} has {', '.join(part.metrics)}.")
+            metrics = tuple(metric for metric in part.metrics if metric in (*named, *DECIDING))
+        if not seeds:
+            raise UsageError(f"--seeds {chosen.seeds}: {name} has {part.seeds[0]}-{part.seeds[-1]}.")
+        parts[name] = dataclasses.replace(part, seeds=seeds, metrics=metrics)
+    return parts
 
 
 def _run_part(
-    part: Part, seeds: Sequence[int], request: Request, storage: Storage, jobs: int | None
+    part: Part, request: Request, storage: Storage, jobs: int | None
 ) -> tuple[list[Outcome], str, list[dict[str, object]]]:
     """What became of the runs, how settings were found, and for a search the result of each loss."""
     from ..experiments.comparison import tuned_configs
@@ -87,7 +100,7 @@ def _run_part(
             work = partial(tune, study, trials=part.trials)
             results.append(in_threads(request, study, store, jobs, part.trials, work).to_dict())
         return [], "", results
-    configs, tuning = part.configs(seeds), ""
+    configs, tuning = part.configs(part.seeds), ""
     if part.settings == "tuned":
         configs, tuning, alike = tuned_configs(store, configs)
         if not alike:

@@ -52,6 +52,14 @@ def reproduce(
         str | None,
         flag("--seeds", "Seeds of `benchmark`: 0-4 or 0,3,5-7 (default: those of a part).", "Training"),
     ] = None,
+    metric: Annotated[
+        str | None,
+        flag(
+            "--metric",
+            "Metrics of `benchmark` besides those of its findings (default: all of a part).",
+            "Training",
+        ),
+    ] = None,
     quick: Annotated[
         bool, flag("--quick", "A few epochs of the digits and two seeds; decides nothing.", "Training")
     ] = False,
@@ -60,12 +68,13 @@ def reproduce(
 ) -> None:
     """Make a published figure or claim again from its recipe; apply rules written before the runs."""
     from ..runs.store import Store
-    from ._benchmark import run_benchmark
+    from ._benchmark import Chosen, run_benchmark
 
     if name == "benchmark":
-        run_benchmark(request, storage, part=part, seeds=seeds, quick=quick, jobs=jobs or 0, json=json)
-    elif part is not None or seeds is not None:
-        raise UsageError("--part and --seeds are options of `lossbench reproduce benchmark`.")
+        chosen = Chosen(part, seeds, metric, quick)
+        run_benchmark(request, storage, chosen, jobs=jobs or 0, json=json)
+    elif (part, seeds, metric) != (None, None, None):
+        raise UsageError("--part, --seeds and --metric are options of `lossbench reproduce benchmark`.")
     elif name is None:
         _list(Store(storage.results), json=json)
     else:

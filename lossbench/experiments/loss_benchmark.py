@@ -33,6 +33,8 @@ UNSEEN_METRICS = (
     "unseen-5-shot",
     "open-set-auroc",
 )
+DECIDING = ("test_accuracy", "map-at-r", "seconds", "unseen-map-at-r", "open-set-auroc")
+"""The metrics of the findings, which are always measured."""
 OPEN_SETS = ("2,4,6,7", "0,3,5,9", "1,2,8,9", "0,3,4,6", "1,5,7,8")
 """Digits kept out of training: each digit in two splits; PROTOCOL.md says how they were drawn."""
 TUNING_METRIC = "map-at-r"

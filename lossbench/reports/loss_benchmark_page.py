@@ -291,6 +291,10 @@ def _limits(evidence: Evidence) -> list[str]:
         for name, document in evidence.parts.items()
         if document.settings and len(evidence.blocks(name)[0].seeds) < planned_seeds(name)
     ]
+    for name, document in evidence.parts.items():
+        unmeasured = [metric_name(each) for each in PARTS[name].metrics if each not in document.metrics]
+        if document.settings and unmeasured:
+            lines.append(f"- Not measured yet in {name}: {', '.join(unmeasured)}.")
     if cut:
         lines.append(f"- Fewer seeds than planned, for all losses alike: {', '.join(cut)}.")
     return ["\n".join(lines)]
