@@ -513,7 +513,8 @@ def export(run: Run, output: Path) -> OnnxFile:
     Returns
     -------
     OnnxFile
-        With `difference`, the largest one to PyTorch on 1,000 images, relative to the largest number.
+        With `difference`, the largest one to PyTorch on 1,000 images, relative to the largest number, and
+        `left_out`, why there are no scores: the code of your own loss, which this runs, cannot be used.
 
     Raises
     ------

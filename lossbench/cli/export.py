@@ -30,7 +30,8 @@ def export(
     if json:
         print_json({"run": stored.name, **file._asdict(), "path": str(file.path)})
         return
-    left_out = "" if "scores" in file.outputs else " Scores are left out: they need the code of your loss."
+    reason = file.left_out.rstrip(".")
+    left_out = f"\nScores are left out, as the code of the loss cannot be used: {reason}." if reason else ""
     print_message(
         f"ONNX file: {file.path}\n{' and '.join(file.outputs).capitalize()} of {file.images:,} images differ "
         f"from PyTorch by at most {file.difference:.1g} of the largest number.{left_out}"

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..data import normalize
-from ..errors import RunError, UsageError
+from ..errors import RunError, UsageError, first_line
 from ..losses import WeightedSum, class_means, class_scores
-from ..runs.config import RunConfig
 from ..runs.stored_run import StoredRun
 from .own_files import check_own, write_own
 
@@ -33,7 +32,7 @@ class OnnxFile(NamedTuple):
     outputs: `features` (N, D) and, unless left out, `scores` (N, C), of the input `images` (N, channels,
     height, width) or (N, D0), float32 and normalized. images: how many were checked. difference: the largest
     one to PyTorch, relative to the largest number of the output. same_predictions: the fraction of these
-    images that have the class that the run predicted; None without scores.
+    images that have the class that the run predicted; None without scores. left_out: why there are no scores.
     """
 
     path: Path
@@ -41,24 +40,25 @@ class OnnxFile(NamedTuple):
     images: int
     difference: float
     same_predictions: float | None
+    left_out: str = ""
 
 
 class _Exported(nn.Module):
     """Normalized images to features and, where a loss is given, class scores by the rule of the run."""
 
     def __init__(
-        self, network: nn.Module, loss: WeightedSum | None, means: Tensor | None, config: RunConfig
+        self, network: nn.Module, loss: WeightedSum | None = None, means: Tensor | None = None, rule: str = ""
     ) -> None:
         super().__init__()
-        self.network, self.loss, self.means, self.config = network, loss, means, config
+        self.network, self.loss, self.means, self.rule = network, loss, means, rule
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         features = self.network(images)
         if self.loss is None:
             return (features,)
-        if self.means is not None and not self.config.cosine:  # the exporter does not know torch.cdist
+        if self.means is not None and "cosine" not in self.rule:  # the exporter does not know torch.cdist
             return features, -torch.linalg.vector_norm(features.unsqueeze(1) - self.means, dim=2)
-        return features, inspect.unwrap(class_scores)(self.loss, features, self.means, self.config.rule)
+        return features, inspect.unwrap(class_scores)(self.loss, features, self.means, self.rule)
 
 
 def export(run: StoredRun, path: Path) -> OnnxFile:
@@ -66,7 +66,8 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
 
     The metadata of the file are texts: `run`, `loss`, `dataset`, and in JSON `classes` (names in the order of
     the scores), `mean` and `deviation` of each channel; `normalization` says what to do with these. Scores
-    are left out for a loss of a user's own, whose code is not run. Features of training in bfloat16 differ
+    of a loss of a user's own run its code. They are left out where that cannot be imported, has changed since
+    the training, or cannot be exported. Features of training in bfloat16 differ
     more from the stored ones than from PyTorch's in float32, which the check computes.
 
     Raises UsageError without the extra `onnx` or for another suffix, RunError where the numbers of the file
@@ -83,14 +84,20 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
     if path.suffix != ".onnx":
         raise UsageError(f"--output {path}: the name of the file ends in .onnx.")
     check_own(path)
-    network, module = run.load_network(), _module(run)
+    network = run.load_network()
     split = run.config.eval_split
     images = run.samples(split)[:CHECKED_IMAGES]
     inputs = normalize(images, network.spec)
-    with torch.inference_mode():
-        expected = [output.numpy() for output in module(inputs)]
+    left_out = ""
+    try:
+        module = _with_scores(run, network.network)
+        content, expected = _exported(module, inputs, _metadata(run))
+    except Exception as error:  # anybody's code
+        if not run.external:
+            raise
+        left_out = first_line(error)
+        content, expected = _exported(_Exported(network.network).eval(), inputs, _metadata(run))
     outputs = ("features", "scores")[: len(expected)]
-    content = _model_bytes(module, inputs[:2], outputs, _metadata(run))
     try:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         found = session.run(list(outputs), {"images": inputs.numpy()})
@@ -110,20 +117,24 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
     if len(found) == 2:
         predicted = np.array(run.config.labels)[found[1].argmax(1)]
         same = float((predicted == run.splits[split].predictions[: len(images)]).mean())
-    return OnnxFile(path, outputs, len(images), difference, same)
+    return OnnxFile(path, outputs, len(images), difference, same, left_out)
 
 
-def _module(run: StoredRun) -> nn.Module:
-    network = run.load_network().network
-    if run.external:
-        return _Exported(network, None, None, run.config).eval()
+def _with_scores(run: StoredRun, network: nn.Module) -> nn.Module:
     means = None
     if run.loss.classifier() is None:
         train = run.splits["train"]
         number = np.argsort(run.config.labels)  # of each label in training
         labels = torch.from_numpy(number[train.labels])
         means = class_means(torch.from_numpy(train.features), labels, run.config.classes)
-    return _Exported(network, run.loss, means, run.config).eval()
+    return _Exported(network, run.loss, means, run.result.rule).eval()
+
+
+def _exported(module: nn.Module, inputs: Tensor, metadata: dict[str, str]) -> tuple[bytes, list[np.ndarray]]:
+    """The model for any number of images, and what PyTorch computes from `inputs`."""
+    with torch.inference_mode():
+        expected = [output.numpy() for output in module(inputs)]
+    return _model_bytes(module, inputs[:2], ("features", "scores")[: len(expected)], metadata), expected
 
 
 def _model_bytes(

@@ -10,11 +10,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
 import lossbench
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.reports import onnx_file
+from lossbench.specs import plugins
 
 from ..test_python import Own
 
@@ -84,15 +86,48 @@ def test_a_head_on_features_of_a_user(tmp_path):
     assert file.same_predictions == 1
 
 
-def test_an_own_loss_gives_features_without_running_its_code(capsys, folder, tmp_path, monkeypatch):
+def test_an_own_loss_gives_scores(capsys, folder, tmp_path):
     (run,) = lossbench.runs(loss=Own, results=folder)
-    monkeypatch.setattr("lossbench.specs.plugins.find", lambda name: pytest.fail("code was run"))
     path = tmp_path / "own.onnx"
     assert main(["export", "--run", run.config.id, "--output", str(path), "--results", str(folder)]) == 0
-    message = capsys.readouterr().err
-    assert "Scores are left out" in message
+    assert "left out" not in capsys.readouterr().err
+    (features, scores), about = computed(path, run)
+    assert np.allclose(features, run.features["test"], atol=1e-3)
+    names = json.loads(about["classes"])
+    assert [int(names[place]) for place in scores.argmax(1)] == list(run.predictions["test"])
+
+
+class Distances(Own):
+    def logits(self, features):
+        return -torch.cdist(features, self.linear.weight)  # which the exporter does not know
+
+
+def changed(loss, digest=plugins.digest):
+    return "another" if loss.endswith(":Own") else digest(loss)
+
+
+@pytest.mark.parametrize("reason", ["changed", "missing"])
+def test_scores_are_left_out_where_the_code_of_an_own_loss_is_not_there(
+    capsys, folder, tmp_path, monkeypatch, reason
+):
+    (run,) = lossbench.runs(loss=Own, results=folder)
+    if reason == "changed":
+        monkeypatch.setattr(plugins, "digest", changed)
+    else:
+        monkeypatch.setattr(
+            plugins, "find", lambda name, kind="losses": plugins.import_object("x", "gone:Own")
+        )
+    path = tmp_path / "own.onnx"
+    assert main(["export", "--run", run.name, "--output", str(path), "--results", str(folder)]) == 0
+    assert "Scores are left out, as the code of the loss cannot be used: " in capsys.readouterr().err
     (features,), _ = computed(path, run)
     assert np.allclose(features, run.features["test"], atol=1e-3)
+
+
+def test_scores_are_left_out_where_an_own_loss_cannot_be_exported(tmp_path):
+    run = lossbench.train(Distances, results=tmp_path / "results", progress=False, **QUICK)
+    file = lossbench.export(run, tmp_path / "own.onnx")
+    assert (file.outputs, bool(file.left_out)) == (("features",), True)
 
 
 def test_only_a_file_of_lossbench_is_replaced(folder, tmp_path):
