@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,12 +22,17 @@ from ..runs.config import BASE_LOSS, dataset_title
 from ..runs.outcome import Outcome
 from ..runs.store import Store
 from ..specs.quantities import format_value, higher_is_better, is_percent
-from ..statistics import Interval, PairedDifference, compare_paired, holm, max_t, mean_interval
+from ..statistics import Interval, compare_paired, holm, max_t, mean_interval
 from .document import Document, conditions
 from .own_files import check_document
 
 QUICK = " (quick)"
 """At the end of the title of a part that was run with `--quick`."""
+TestMethod = Literal[
+    "sign-flip tests, adjusted by Holm's method",
+    "sign-flip tests, adjusted by step-down max-T",
+    "paired t tests, adjusted by Holm's method",
+]
 _LEVEL = 0.05
 _STRIDE = 1_000_000  # between the seeds of two blocks that are pooled
 
@@ -192,10 +197,15 @@ class Evidence:
         return found
 
 
-def uses_holm(losses: int, seeds: int) -> bool:
-    """Whether Holm's method can reach the level for so many losses against one over so many seeds; max-T is
-    used otherwise."""
-    return (losses - 1) * 2.0 ** (1 - seeds) <= _LEVEL
+def choose_test(losses: int, seeds: int) -> TestMethod:
+    """The first method that can reach the level for so many losses against one over so many seeds: the
+    sign-flip test cannot below six seeds, and Holm's method multiplies its smallest p by the losses."""
+    smallest = 2.0 ** (1 - seeds)
+    if (losses - 1) * smallest <= _LEVEL:
+        return "sign-flip tests, adjusted by Holm's method"
+    if smallest <= _LEVEL:
+        return "sign-flip tests, adjusted by step-down max-T"
+    return "paired t tests, adjusted by Holm's method"
 
 
 def compare_scores(scores: Scores, baseline: str, losses: Sequence[str]) -> list[ComparisonRow]:
@@ -204,6 +214,10 @@ def compare_scores(scores: Scores, baseline: str, losses: Sequence[str]) -> list
     reference = scores.values.get(baseline, {})
     others = [loss for loss in losses if loss != baseline]
     paired = [compare_paired(scores.values[loss], reference, higher_is_better=better) for loss in others]
+    method = choose_test(len(scores.values), scores.seeds)
+    if "t tests" in method:
+        paired = [each._replace(p=_t_test(each.differences), p_error=0.0) for each in paired]
+    adjusted = _max_t(scores, reference, others) if "max-T" in method else holm([each.p for each in paired])
     return [
         ComparisonRow(
             dataset="",
@@ -219,18 +233,21 @@ def compare_scores(scores: Scores, baseline: str, losses: Sequence[str]) -> list
             paired=each,
             p_holm=p,
         )
-        for loss, each, p in zip(others, paired, _adjust(scores, reference, others, paired), strict=True)
+        for loss, each, p in zip(others, paired, adjusted, strict=True)
     ]
 
 
-def _adjust(
-    scores: Scores,
-    reference: Mapping[int, float],
-    losses: Sequence[str],
-    paired: Sequence[PairedDifference],
-) -> list[float]:
-    if uses_holm(len(scores.values), scores.seeds):
-        return holm([each.p for each in paired])
+def _t_test(differences: Sequence[float]) -> float:
+    """The p value of a paired t test; NaN for fewer than two differences."""
+    mean, half_width, count = mean_interval(differences)
+    if count < 2 or half_width == 0:
+        return math.nan if count < 2 else float(mean == 0)
+    from scipy.stats import ttest_1samp
+
+    return float(ttest_1samp(differences, 0.0).pvalue)
+
+
+def _max_t(scores: Scores, reference: Mapping[int, float], losses: Sequence[str]) -> list[float]:
     seeds = sorted(reference)
     rows = [[scores.values[loss].get(seed, math.nan) - reference[seed] for seed in seeds] for loss in losses]
     return max_t(np.reshape(np.array(rows, dtype=float), (len(losses), len(seeds))))

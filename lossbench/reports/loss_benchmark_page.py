@@ -30,7 +30,7 @@ from ..statistics import Interval
 from ..tables import Table, code, csv_bytes, to_markdown
 from .document import Document
 from .figure_files import Compose, compose_forest, compose_ranks, write_figure
-from .loss_benchmark import Evidence, Scores, read_parts, uses_holm
+from .loss_benchmark import Evidence, Scores, choose_test, read_parts
 from .loss_benchmark_findings import MAP, answers, planned_seeds, tuned_rows
 from .own_files import check_own, digest, holds, with_digest
 from .result_tables import differences_table
@@ -205,9 +205,8 @@ def _part(evidence: Evidence, name: str, document: Document) -> list[str]:
             header = [table.header[i].replace("(Holm)", "(adjusted)") for i in kept]
             table = Table(header, [[row[i] for i in kept] for row in table.rows])
             seeds = evidence.scores(name, metric).seeds
-            how = "Holm's method" if uses_holm(len(rows) + 1, seeds) else "step-down max-T"
-            title = metric_name(metric)
-            blocks.append(f"Against {BASE_LOSS} by {title}, paired by seed, p adjusted by {how}:")
+            how, title = choose_test(len(rows) + 1, seeds), metric_name(metric)
+            blocks.append(f"Against {BASE_LOSS} by {title}, paired by seed; {how}:")
             blocks.append(to_markdown(table))
             groups = [", ".join(group) for group in evidence.groups(name, metric)]
             blocks.append(
@@ -273,6 +272,14 @@ def _limits(evidence: Evidence) -> list[str]:
     lines = [
         "- `not distinguishable` does not mean equal. Only the ten questions above are decided by the rules."
     ]
+    tested = [name for name, each in evidence.parts.items() if each.settings and name != "dimensions"]
+    counts = {name: evidence.scores(name, evidence.parts[name].metrics[0]) for name in tested}
+    few = [name for name, each in counts.items() if "t tests" in choose_test(len(each.values), each.seeds)]
+    if few:
+        lines.append(
+            f"- {', '.join(few)}: with so few seeds the exact test can say nothing. Verdicts are those of t "
+            "tests, which hold only as far as differences over seeds are normally distributed."
+        )
     if "defaults" in evidence.parts:
         for metric in (MAIN_METRIC, MAP):
             widths = [row.paired.difference.half_width for row in evidence.against("defaults", metric)]

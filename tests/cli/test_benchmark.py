@@ -90,7 +90,7 @@ def test_parts_and_seeds_are_checked(capsys: Capture, tmp_path: Path) -> None:
         (["benchmark", "--part", "nothing"], "--part nothing is none of defaults, open-set"),
         (["benchmark", "--part", "open-set", "--seeds", "7-9"], "--seeds 7-9: open-set has 0-4"),
         (["benchmark", "--part", "digits", "--metric", "gap"], "--metric gap: digits has test_accuracy, "),
-        (["center-fig-3", "--part", "defaults"], "are options of `lossbench reproduce benchmark`"),
+        (["center-fig-3", "--part", "defaults"], "--part, --seeds and --metric are options of"),
     ):
         code, _, err = call(capsys, "reproduce", *options, "--results", tmp_path)
         assert code == 2
@@ -102,4 +102,4 @@ def test_all_reproductions_do_not_include_it(capsys: Capture, tmp_path: Path) ->
     code, out, err = call(capsys, "reproduce", "--results", tmp_path)
     assert code == 0
     assert "benchmark" not in out.partition("circle-boundary")[0].split()
-    assert "`lossbench reproduce benchmark`" in err
+    assert "lossbench reproduce benchmark" in err

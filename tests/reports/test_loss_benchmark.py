@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, ttest_rel
 
 from lossbench.__main__ import main
 from lossbench.experiments.loss_benchmark import PARTS, Part
-from lossbench.reports.loss_benchmark import Evidence, read_parts, uses_holm, write_part
+from lossbench.reports.loss_benchmark import Evidence, choose_test, read_parts, write_part
 from lossbench.reports.loss_benchmark_findings import advice, answers, tuned_rows
 from lossbench.reports.loss_benchmark_page import write_page
 from lossbench.runs.outcome import Outcome
@@ -149,12 +149,37 @@ def test_tuned_settings_are_paired_with_the_defaults(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("losses", "seeds", "holm"), [(54, 10, False), (54, 11, False), (54, 12, True), (3, 7, True)]
+    ("losses", "seeds", "words"),
+    [
+        (54, 12, "sign-flip tests, adjusted by Holm"),
+        (54, 11, "max-T"),
+        (54, 6, "max-T"),
+        (54, 5, "t tests"),
+        (3, 7, "sign-flip tests, adjusted by Holm"),
+    ],
 )
-def test_holm_is_used_from_the_number_of_seeds_on_that_the_protocol_names(
-    losses: int, seeds: int, holm: bool
+def test_the_test_is_the_one_that_the_protocol_names_for_so_many_seeds(
+    losses: int, seeds: int, words: str
 ) -> None:
-    assert uses_holm(losses, seeds) is holm
+    assert words in choose_test(losses, seeds)
+
+
+def test_few_seeds_are_compared_by_t_tests_and_the_page_says_so(store: Store) -> None:
+    write_part(
+        store, "defaults", PARTS["defaults"], outcomes(PARTS["defaults"], range(3)), command="lossbench"
+    )
+    evidence = Evidence(read_parts(store))
+    rows = {row.loss: row for row in evidence.against("defaults", "map-at-r")}
+    pairs = [
+        [numbers(store, name, "map-at-r") for name in (loss, "softmax")] for loss in ("center", "arcface")
+    ]
+    assert [rows[loss].paired.p for loss in ("center", "arcface")] == pytest.approx(
+        [ttest_rel(*pair).pvalue for pair in pairs]
+    )
+    assert rows["center"].verdict == "better"
+    page = write_page(store).read_text()
+    assert "paired by seed; paired t tests, adjusted by Holm's method" in page
+    assert "the exact test can say nothing" in page
 
 
 def test_advice_names_the_best_group_and_its_numbers(store: Store) -> None:
