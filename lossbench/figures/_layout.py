@@ -94,12 +94,15 @@ def run_panels(
 def limits(
     intervals: Sequence[Interval], better: int, possible: Range = (-np.inf, np.inf)
 ) -> tuple[float, float]:
-    """The ends of the axis: all intervals, without rows more than `_FAR` times as far off as the median."""
+    """The ends of the axis: all intervals, without rows more than `_FAR` times as far off as the median where
+    these are few."""
     means = np.array([found.mean for found in intervals if found.n])
     best = means.max() if better >= 0 else means.min()
     off = np.abs(means - best)
     reach = _FAR * np.median(off)
     kept = off <= reach if better and reach > 0 else np.full(len(means), True)
+    if (~kept).sum() > max(3, 0.1 * len(kept)):
+        kept[:] = True
     widths = np.nan_to_num([found.half_width for found in intervals if found.n])
     ends = np.clip(np.concatenate([(means - widths)[kept], (means + widths)[kept]]), *possible)
     margin = 0.04 * (ends.max() - ends.min()) or 0.01 * abs(best) or 1.0

@@ -17,6 +17,7 @@ from .loss_benchmark import Evidence, Scores, compare_scores, difference_text, r
 
 MAP = "map-at-r"
 CENTER = "center"
+_SHARED = 1.5  # ratio of the times of one loss above which other programs shared the machine
 _NAMED = 8  # losses in a sentence; of more only their number
 
 
@@ -84,7 +85,7 @@ def _against_softmax(part: str, metric: str) -> Callable[[Evidence], str]:
         return (
             f"By {metric_name(metric)} {_count(better)} of {len(rows)} losses {_are(better)} better than "
             f"`{BASE_LOSS}`{_list(better)}, {_count(worse)} worse and {_count(equal)} not distinguishable "
-            f"({_seeds(scores)}); the largest mean difference upwards is that of `{top.loss}`, "
+            f"({_seeds(scores)}); the best difference is that of `{top.loss}`, "
             f"{difference_text(top)}."
         )
 
@@ -102,10 +103,11 @@ def _center(evidence: Evidence) -> str:
 
 def _agreement(evidence: Evidence) -> str:
     first, second = (evidence.scores("defaults", metric) for metric in (MAIN_METRIC, MAP))
+    best = _leader(first)
     return (
         f"Test accuracy and MAP@R rank the losses with a correlation of "
-        f"{_correlation(first, second)} (Spearman, mean over {_seeds(first)}); "
-        f"the best by one is number {_place(second, _leader(first))} of {len(second.values)} by the other."
+        f"{_correlation(first, second)} (Spearman, mean over {_seeds(first)}); `{best}`, the best by test "
+        f"accuracy, is number {_place(second, best)} of {len(second.values)} by MAP@R."
     )
 
 
@@ -113,6 +115,11 @@ def _cost(evidence: Evidence) -> str:
     scores = evidence.scores("defaults", "seconds")
     fastest, *_, slowest = scores.values
     times = [_ratio(scores, slowest, loss) for loss in (fastest, BASE_LOSS)]
+    if (spread := _spread(scores)) > _SHARED:
+        return (
+            f"The times say nothing about the losses: those of one and the same loss differ up to "
+            f"{spread:.1f} times between seeds, so other programs shared the machine ({_seeds(scores)})."
+        )
     return (
         f"The slowest loss, `{slowest}` ({scores.text(slowest)} a run), takes {times[0]} "
         f"times as long as the fastest, `{fastest}` ({scores.text(fastest)}), and {times[1]} times as "
@@ -126,6 +133,11 @@ def _open_set(evidence: Evidence) -> str:
         _against_softmax("open-set", "open-set-auroc")(evidence),
         _against_softmax("open-set", "unseen-map-at-r")(evidence),
     ])  # fmt: skip
+
+
+def _spread(scores: Scores) -> float:
+    """How many times as large as the smallest the largest number of one and the same loss is, at most."""
+    return max(max(each.values()) / min(each.values()) for each in scores.values.values())
 
 
 def tuned_rows(evidence: Evidence) -> list[ComparisonRow]:
@@ -221,6 +233,8 @@ def advice(evidence: Evidence) -> list[Advice]:
         if part not in evidence.parts or not evidence.scores(part, metric).values:
             continue
         scores, first = evidence.scores(part, metric), evidence.groups(part, metric)[0]
+        if metric == "seconds" and _spread(scores) > _SHARED:
+            continue
         best = _leader(scores)
         reference = f"; `{BASE_LOSS}`: {scores.text(BASE_LOSS)}" if BASE_LOSS not in first else ""
         more = f" and {len(first) - _NAMED} more" if len(first) > _NAMED else ""

@@ -53,6 +53,13 @@ def test_a_point_far_off_is_an_arrow_at_the_edge():
     assert y > 0.5
 
 
+def test_a_crowd_far_off_is_drawn_where_it_is():
+    """Arrows are for a few: here a third of the losses form a second cluster."""
+    points = [point(str(n), 20 + n, 0.97 + 0.001 * n) for n in range(10)]
+    points += [point(f"low-{n}", 20 + n, 0.8 + 0.001 * n) for n in range(5)]
+    assert draw(points).get_ylim()[0] < 0.8
+
+
 def test_names_cover_no_other_name_and_the_first_group_comes_first():
     """A hundred points on one spot: one name has room, that of the best group."""
     crowd = [point(f"loss-{n}", 20 + 1e-4 * n, 0.9, group=int(n != 77), half_width=0.001) for n in range(100)]

@@ -139,6 +139,17 @@ def test_a_seed_that_not_every_loss_has_is_not_used(store: Store, tmp_path: Path
     assert all(5 not in values for values in evidence.scores("defaults", "map-at-r").values.values())
 
 
+def test_times_of_a_shared_machine_say_nothing(store: Store) -> None:
+    path = store.benchmark / "defaults.json"
+    data = json.loads(path.read_text())
+    data["settings"][0]["by_seed"]["4"]["seconds"] *= 1.6
+    path.write_text(json.dumps(data))
+    assert sentences(store)[6].startswith(
+        "The times say nothing about the losses: those of one and the same loss"
+    )
+    assert "the shortest training" not in {line.want for line in advice(Evidence(read_parts(store)))}
+
+
 def test_tuned_settings_are_paired_with_the_defaults(store: Store) -> None:
     write_part(store, "tuned", PARTS["tuned"], outcomes(PARTS["tuned"], gain=0.01), command="lossbench")
     rows = tuned_rows(Evidence(read_parts(store)))
