@@ -314,6 +314,8 @@ _THREATS = """\
   from papers on other data.
 - The seeds vary the training, not the test images: intervals say nothing about other test images.
 - In the plane many losses cannot do what they were made for, with features of hundreds of dimensions.
+- MAP@R and verification compare features as each loss does, by Euclidean distance or by direction. A part of
+  the difference between two losses may be the difference between these.
 - Seconds depend on the machine and on what else runs on it.
 - Many losses and many metrics are many looks at the same data."""
 

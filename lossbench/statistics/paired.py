@@ -6,6 +6,7 @@ NumPy and SciPy are imported where they are used, because every command imports 
 from __future__ import annotations
 
 import bisect
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -75,13 +76,19 @@ def sign_flip_test(differences: Sequence[float], *, seed: int = 0) -> SignFlip:
         for size in sizes[1:]:
             sums = np.concatenate([sums + size, sums - size])
         return SignFlip(float(np.mean(np.abs(sums) >= least)), 0.0)
-    random = np.random.RandomState(seed)
-    count = 0
-    for _ in range(_FLIPS // _BATCH):
-        signs = 2.0 * random.randint(0, 2, (_BATCH, len(sizes)), dtype=np.int8) - 1
-        count += int(np.count_nonzero(np.abs(signs @ sizes) >= least))
+    batches = _random_signs(_FLIPS // _BATCH, len(sizes), seed)
+    count = sum(int(np.count_nonzero(np.abs(signs @ sizes) >= least)) for signs in batches)
     p = (1 + count) / (1 + _FLIPS)
     return SignFlip(p, math.sqrt(p * (1 - p) / _FLIPS))
+
+
+@functools.lru_cache(maxsize=2)
+def _random_signs(batches: int, count: int, seed: int) -> list[np.ndarray]:
+    """Signs (_BATCH, count) of each batch; kept, as drawing them takes longer than all else in a test."""
+    import numpy as np
+
+    random = np.random.RandomState(seed)
+    return [2.0 * random.randint(0, 2, (_BATCH, count), dtype=np.int8) - 1 for _ in range(batches)]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
