@@ -147,7 +147,7 @@ def _print_lines(table: Table, *, header: bool = True) -> None:
 def print_message(text: str) -> None:
     """A message for people, on stderr, unless `--quiet` was given."""
     if _Notes.shown:
-        _print_stderr(text)
+        _print_stderr(with_folders(text))
 
 
 def print_warning(text: str) -> None:
@@ -157,7 +157,7 @@ def print_warning(text: str) -> None:
 
 def print_error(text: str) -> None:
     """The sentence with which a command ends, on stderr."""
-    _print_stderr(f"lossbench: {text}")
+    _print_stderr(f"lossbench: {with_folders(text)}")
 
 
 def _width() -> int:
@@ -184,7 +184,7 @@ def _writing() -> Iterator[None]:
 
 def _print_stderr(text: str, style: str | None = None) -> None:
     with contextlib.suppress(OSError):  # there is nowhere to report it
-        messages.print(printable(with_folders(text), sys.stderr), style=style, soft_wrap=True)
+        messages.print(printable(text, sys.stderr), style=style, soft_wrap=True)
 
 
 def is_live() -> bool:

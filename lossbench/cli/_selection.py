@@ -25,11 +25,10 @@ from ..runs.result import Status
 from ..runs.selection import select
 from ..specs import catalog
 from ._flags import canonical_losses, flag
-from ._options import Storage, values_of
+from ._options import values_of
 from ._output import command_line, print_warning
 
 if TYPE_CHECKING:
-    from ..runs.run_folder import RunFolder
     from ..runs.store import Store
     from ..runs.stored_run import StoredRun
 
@@ -206,15 +205,3 @@ def figure_path(
         return path
     content = repr((kind, choices, [run.name for run in runs]))
     return store.figures / f"{stem}-{zlib.crc32(content.encode()):08x}.{form}"
-
-
-def warn_without_snapshots(runs: Sequence[RunFolder], storage: Storage) -> None:
-    """Warn of complete runs without the snapshots asked for: they are not trained again by themselves."""
-    if storage.snapshots and not storage.force:
-        lacking = [run for run in runs if run.result() and not run.has_snapshots]
-        if lacking:
-            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-            print_warning(
-                f"{lacking[0].name}{more} is stored without snapshots; `{command_line()} --force` trains "
-                "anew and keeps them."
-            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,6 @@ from ..training.process import StopRequest
 from ._options import Request, Storage
 from ._output import print_json, print_message, print_table, print_warning, run_document
 from ._progress import RunDisplay, duration_text, show_progress
-from ._selection import warn_without_snapshots
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from ..reports.document import Document, Drawing, WrittenFile
     from ..reports.experiment import Comparison, Experiment, Sweep
     from ..reports.tensorboard import Tracker
+    from ..training.process import Placement
 
 _MEASURED_AT_ONCE = 4  # runs: the distances of each take some 300 MB
 
@@ -49,7 +49,6 @@ def run_configs(
     if any(name.startswith("__main__:") for name in names):
         jobs = without_workers(jobs, request)
     store = Store(storage.results)
-    warn_without_snapshots([store.run(config) for config in configs], storage)
     placement = request.placement._replace(snapshots=storage.snapshots)
     expected = estimate(
         configs,
@@ -70,6 +69,8 @@ def run_configs(
         StopRequest().watching() as stop,
         observe_runs(len(configs), request, storage, seconds) as (display, tracker),
     ):
+        if storage.snapshots and not storage.force:
+            _add_snapshots([store.run(config) for config in dict.fromkeys(configs)], placement, display, stop)
         for outcome in run_all(
             configs,
             store,
@@ -146,6 +147,24 @@ def run_sweep(loss: str, axes: Axes, request: Request, storage: Storage, *, jobs
 
     outcomes = run_configs(expand(loss, axes), request, storage, jobs=jobs)
     return report_sweep(Store(storage.results), outcomes, axes, command=command)
+
+
+def _add_snapshots(
+    runs: Sequence[RunFolder], placement: Placement, display: RunDisplay, stop: Callable[[], bool]
+) -> None:
+    """Train the stored runs without snapshots again, one after another, to add these. Raises Interrupted."""
+    if lacking := [run for run in runs if run.lacks_snapshots]:
+        from ..training.train import add_snapshots
+
+        print_message(f"{len(lacking)} of {len(runs)} runs are stored without snapshots, and trained again.")
+        for run in lacking:
+            try:
+                run.check_code()
+                add_snapshots(run, placement=placement, observer=display, stop=stop)
+            except Interrupted:
+                raise
+            except LossbenchError as error:
+                print_warning(str(error))
 
 
 @contextlib.contextmanager

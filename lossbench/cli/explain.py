@@ -72,7 +72,7 @@ def explain(
         shown = f"{here:g}" if isinstance(here, float) else str(here).lower()
         rows.append([key, shown, setting.paper, setting.bounds, " ".join(limits), setting.help])
     if rows:
-        header = ["setting", f"here (C={classes}, D={dim})", "paper", "bounds", "feasible", ""]
+        header = ["setting", f"here (C={classes}, D={dim})", "paper", "bounds", "feasible", "meaning"]
         print_table(Table(header, rows))
     for warning in spec.warnings(explanation.settings, classes, dim):
         print_warning(warning)

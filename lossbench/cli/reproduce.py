@@ -74,7 +74,7 @@ def reproduce(
         chosen = Chosen(part, seeds, metric, quick)
         run_benchmark(request, storage, chosen, jobs=jobs or 0, json=json)
     elif (part, seeds, metric) != (None, None, None):
-        raise UsageError("--part, --seeds and --metric are options of `lossbench reproduce benchmark`.")
+        raise UsageError("--part, --seeds and --metric are options of `reproduce benchmark`.")
     elif name is None:
         _list(Store(storage.results), json=json)
     else:

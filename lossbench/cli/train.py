@@ -54,7 +54,7 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     stored = None if storage.force else run.result()
     if stored is not None and stored.status is Status.DONE:
         run.check_code()
-        adds_snapshots = storage.snapshots > 0 and not run.has_snapshots
+        adds_snapshots = storage.snapshots > 0 and run.lacks_snapshots
         if not adds_snapshots and not storage.tensorboard:
             return stored  # without importing torch
     else:

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from filelock import Timeout
 
-from ..errors import Busy, RunError, UsageError
+from ..errors import Busy, LossbenchError, RunError, UsageError
 from ..files import (
     drop_leftovers,
     file_lock,
@@ -39,7 +39,7 @@ from ..records import Embedding, EpochRecord, Snapshots
 from ..specs import catalog
 from ..specs import plugins as external
 from .config import FORMAT, RunConfig
-from .result import RunResult
+from .result import RunResult, Status
 from .stored_config import config_from_dict
 
 _SPLITS = ("train", "val", "test", "unseen")
@@ -238,6 +238,14 @@ class RunFolder:
     def has_snapshots(self) -> bool:
         """Whether features at moments of training were kept."""
         return (self.path / "snapshots.npz").exists()
+
+    @property
+    def lacks_snapshots(self) -> bool:
+        """Whether the run is done, and kept none."""
+        with contextlib.suppress(LossbenchError):
+            result = self.result()
+            return result is not None and result.status is Status.DONE and not self.has_snapshots
+        return False
 
     def snapshots(self) -> Snapshots | None:
         """Features at moments of training, None when none were kept. Raises RunError."""

@@ -66,7 +66,8 @@ def add_snapshots(
     with run.lock():
         again = beside.run(run.config)
         again.unpack(run.pack_initial())
-        result = train(run.config, beside, placement=placement, observer=observer, stop=stop)
+        same = placement._replace(threads=placement.threads or stored.machine.threads)
+        result = train(run.config, beside, placement=same, observer=observer, stop=stop)
         numbers = [(each.loss, each.test_accuracy, each.val_accuracy) for each in (stored, result)]
         content = again.read_bytes("snapshots.npz") if numbers[0] == numbers[1] else None
         run.drop_beside()

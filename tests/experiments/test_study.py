@@ -274,7 +274,10 @@ def test_compare_uses_what_was_found(tmp_path, capsys, trained):
     path.unlink()
     code, _, err = call(capsys, *command)
     assert code == 2
-    assert "`lossbench tune --loss arcface --dataset digits --network stride3` makes it" in err
+    wanted = (
+        f"`lossbench tune --loss arcface --dataset digits --network stride3 --results {tmp_path}` makes it"
+    )
+    assert wanted in err
 
 
 def test_a_search_of_other_weights_is_not_used(tmp_path, trained):

@@ -255,7 +255,8 @@ def test_stale_is_named_and_left_alone(copied: Path, capsys: Capture, changed: s
     assert (code, out) == (1, "")
     assert files_of(copied) == before
     names = ", ".join(str(copied / name) for name in stale)
-    assert err.strip() == f"lossbench: Out of date: {names}; `lossbench report` makes it anew."
+    command = f"lossbench report --results {copied}"
+    assert err.strip() == f"lossbench: Out of date: {names}; `{command}` makes it anew."
     code, out, _ = call(capsys, "--results", copied, "--check", "--json")
     assert code == 1
     assert json.loads(out)["stale"] == [str(copied / name) for name in stale]
@@ -366,7 +367,8 @@ def test_without_tables_there_is_a_sentence(tmp_path: Path, capsys: Capture) -> 
     code, out, err = call(capsys, "--results", tmp_path, "--json")
     assert (code, json.loads(out)["exit_code"]) == (1, 1)
     assert err.strip() == (
-        f"lossbench: There is no table in {tmp_path / 'tables'}; `lossbench compare` or `sweep` makes one."
+        f"lossbench: There is no table in {tmp_path / 'tables'}; "
+        f"`lossbench compare --results {tmp_path}` or `sweep` makes one."
     )
     assert not list(tmp_path.iterdir())
 

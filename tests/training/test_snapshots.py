@@ -193,13 +193,16 @@ def test_snapshots_of_other_numbers_are_not_added(tmp_path):
     assert not list(run.path.glob("again-*"))
 
 
-def test_compare_says_which_stored_runs_have_no_snapshots(tmp_path, capsys):
-    command = ["compare", "--losses", "softmax", "--dataset", "digits", "--epochs", "1", "--device", "cpu"]
-    command += ["--results", str(tmp_path)]
-    assert main(command) == 0
+def test_compare_adds_snapshots_to_stored_runs(tmp_path, capsys):
+    options = ["--dataset", "digits", "--epochs", "1", "--device", "cpu", "--results", str(tmp_path)]
+    assert main(["train", "--loss", "center", *options]) == 0
+    (run,) = Store(tmp_path).all()[0]
+    before = contents(run.path)
     capsys.readouterr()
-    assert main([*command, "--snapshots", "3"]) == 0
-    assert "is stored without snapshots; `lossbench" in capsys.readouterr().err
+    assert main(["compare", "--losses", "softmax,center", "--jobs", "1", *options, "--snapshots", "3"]) == 0
+    assert "1 of 2 runs are stored without snapshots, and trained again" in capsys.readouterr().err
+    assert contents(run.path) == before
+    assert [each.has_snapshots for each in Store(tmp_path).all()[0]] == [True, True]
 
 
 @pytest.mark.parametrize(
