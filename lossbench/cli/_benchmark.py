@@ -45,9 +45,8 @@ def run_benchmark(
         command = command_line()
         write_part(store, name, spec, found, command=command, tuning=tuning, data=data, quick=chosen.quick)
         written.append(str(store.benchmark / f"{name}.json"))
-    page = write_page(store)
-    print_message(f"Page: {page}")
-    document: dict[str, object] = {"parts": written, "page": str(page)}
+        print_message(f"Page: {write_page(store)}")
+    document: dict[str, object] = {"parts": written, "page": str(store.benchmark / "README.md")}
     try:
         fail_if_any(outcomes)
     except LossbenchError as error:
