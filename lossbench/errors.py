@@ -17,6 +17,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
+_MOST_NAMES = 20  # in a sentence
+
 
 class LossbenchError(Exception):
     """Base of everything the command line answers with one sentence.
@@ -89,5 +91,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str], aliases: Iterable[s
     """The error for a `name` that is none of the `known` ones, with near matches among them and `aliases`."""
     known = sorted(known)
     near = difflib.get_close_matches(name, [*known, *aliases], n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}."
+    shown = known if len(known) <= _MOST_NAMES else [*known[:_MOST_NAMES], f"{len(known) - _MOST_NAMES} more"]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(shown)}."
     return UsageError(f"Unknown {kind} '{name}'; {hint}")

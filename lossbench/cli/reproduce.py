@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ..errors import DataError, ForeignFile, LossbenchError, RunError, UsageError
+from ..errors import DataError, ForeignFile, LossbenchError, RunError, UsageError, unknown_name
 from ..experiments.loss_benchmark import PARTS
 from ..files import read_json
 from ..runs.config import RunConfig
@@ -87,7 +87,10 @@ def _reproduce(request: Request, storage: Storage, name: str, *, quick: bool, jo
     from ._training import fail_if_any, run_configs
 
     store = Store(storage.results)
-    names = catalog.names("reproductions") if name == "all" else (name,)
+    every = catalog.names("reproductions")
+    if name not in (*every, "all"):
+        raise unknown_name("reproduction", name, every, ("all", "benchmark"))
+    names = every if name == "all" else (name,)
     specs: dict[str, Reproduction] = {each: catalog.spec("reproductions", each) for each in names}
     configs = {each: spec.configs(quick=quick) for each, spec in specs.items()}
     problems = list[str]()

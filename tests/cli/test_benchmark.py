@@ -103,3 +103,11 @@ def test_all_reproductions_do_not_include_it(capsys: Capture, tmp_path: Path) ->
     assert code == 0
     assert "benchmark" not in out.partition("circle-boundary")[0].split()
     assert "lossbench reproduce benchmark" in err
+
+
+def test_a_misspelt_name_may_mean_the_benchmark(capsys: Capture) -> None:
+    assert main(["reproduce", "benchmrk"]) == 2
+    assert "did you mean benchmark?" in capsys.readouterr().err
+    assert main(["reproduce", "qqq"]) == 2
+    assert " more." in (shown := capsys.readouterr().err)
+    assert len(shown) < 500
