@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from lossbench.optimizers import muon
 from lossbench.optimizers.muon import ADAMW_SCALE, BETAS, Muon, orthogonalize
 
 CPU = torch.device("cpu")
@@ -149,3 +150,15 @@ def test_a_network_of_one_matrix_is_trained_by_adamw():
     step(0)
     assert optimizer.state_dict()["momenta"] == []
     assert all(p.grad.eq(0).all() for p in network.parameters())
+
+
+@pytest.mark.parametrize("shape", [(1, 128, 512), (2, 130, 700), (1, 520, 128)])
+def test_large_wide_matrices_give_the_same_in_fewer_operations(shape, monkeypatch):
+    matrices = torch.randn(
+        *shape if len(shape) == 3 else (1, *shape), generator=torch.Generator().manual_seed(0)
+    )
+    quick = orthogonalize(matrices)
+    monkeypatch.setattr(muon, "_LARGE", float("inf"))
+    plain = orthogonalize(matrices)
+    assert not torch.equal(quick, plain)  # or the same was computed twice
+    torch.testing.assert_close(quick, plain, rtol=1e-4, atol=1e-6)
