@@ -13,7 +13,15 @@ from ..experiments.comparison import ComparisonRow
 from ..experiments.loss_benchmark import PARTS
 from ..runs.config import BASE_LOSS
 from ..specs.quantities import MAIN_METRIC, interval_text, metric_name
-from .loss_benchmark import Evidence, Scores, compare_scores, difference_text, rank_correlation, ratio
+from .loss_benchmark import (
+    Evidence,
+    Scores,
+    choose_test,
+    compare_scores,
+    difference_text,
+    rank_correlation,
+    ratio,
+)
 
 MAP = "map-at-r"
 CENTER = "center"
@@ -68,7 +76,7 @@ def _best(part: str, metric: str) -> Callable[[Evidence], str]:
         others = [loss for loss in first if loss != best]
         return (
             f"By {metric_name(metric)} `{best}` has the best mean, {scores.text(best)} "
-            f"({_seeds(scores)}); of the other {len(scores.values) - 1} losses {_count(others)} cannot be "
+            f"({_tested(scores)}); of the other {len(scores.values) - 1} losses {_count(others)} cannot be "
             f"told apart from it{_list(others)}."
         )
 
@@ -85,7 +93,7 @@ def _against_softmax(part: str, metric: str) -> Callable[[Evidence], str]:
         return (
             f"By {metric_name(metric)} {_count(better)} of {len(rows)} losses {_are(better)} better than "
             f"`{BASE_LOSS}`{_list(better)}, {_count(worse)} worse and {_count(equal)} not distinguishable "
-            f"({_seeds(scores)}); the best difference is that of `{top.loss}`, "
+            f"({_tested(scores)}); the best difference is that of `{top.loss}`, "
             f"{difference_text(top)}."
         )
 
@@ -300,6 +308,13 @@ def _list(losses: Sequence[str]) -> str:
 def _seeds(scores: Scores) -> str:
     unit, more = ("seed", "s") if scores.blocks == 1 else ("pair", "s of a seed and a split")
     return f"{scores.seeds} {unit}{more if scores.seeds > 1 else ''}"
+
+
+def _tested(scores: Scores) -> str:
+    """How many seeds, and the test of verdicts over them."""
+    if scores.seeds < 2:
+        return f"{_seeds(scores)}, no test"
+    return f"{_seeds(scores)}; {choose_test(len(scores.values), scores.seeds)}"
 
 
 def _correlation(first: Scores, second: Scores) -> str:
