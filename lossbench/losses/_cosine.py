@@ -62,6 +62,16 @@ class CosineLoss(SampleLoss):
         return self.cosines(features)
 
 
+class AdditiveMarginLoss(CosineLoss):
+    """The same with the margin m subtracted from the similarity to the own class."""
+
+    margin: float
+
+    def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
+        cosine = self.cosines(features)
+        return cosine - ramp * self.margin * is_target(cosine, labels)
+
+
 class DirectCosineLoss(CosineLoss):
     """A loss on cosines that is no cross-entropy; until `soft_start` it is the modified softmax."""
 

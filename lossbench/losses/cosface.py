@@ -12,14 +12,11 @@ help new ones (Liu et al. 2020, arXiv 2003.12060; lib/metric.py of bl0/negative-
 `soft_start` is ours (see _soft_start.py). None from pytorch-metric-learning's CosFaceLoss.
 """
 
-from torch import Tensor
-
 from ..specs import FIXED, SCALE, SOFT_START, LossSpec, margin_setting
-from ._cosine import CosineLoss
-from ._geometry import is_target
+from ._cosine import AdditiveMarginLoss
 
 
-class CosFace(CosineLoss):
+class CosFace(AdditiveMarginLoss):
     """CosFace with class directions `weight` (C, D)."""
 
     SPEC = LossSpec(
@@ -37,7 +34,3 @@ class CosFace(CosineLoss):
     )
     soft_start: float = SOFT_START
     fixed: bool = FIXED
-
-    def _scores(self, features: Tensor, labels: Tensor, ramp: Tensor) -> Tensor:
-        cosine = self.cosines(features)
-        return cosine - ramp * self.margin * is_target(cosine, labels)

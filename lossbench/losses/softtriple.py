@@ -12,11 +12,11 @@ idstcv/SoftTriple, which has the 1e-5 inside the root, too; equation numbers not
 from torch import Tensor
 
 from ..specs import FIXED, SOFT_START, LossSpec, margin_setting, scale_setting, setting
+from ._cosine import AdditiveMarginLoss
 from ._geometry import cosines, normalize, reduce
-from .cosface import CosFace
 
 
-class SoftTriple(CosFace):
+class SoftTriple(AdditiveMarginLoss):
     """SoftTriple with directions `weight` (C*K, D), row j*K + k being direction k of class j."""
 
     SPEC = LossSpec(

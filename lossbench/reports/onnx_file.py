@@ -56,7 +56,9 @@ class _Exported(nn.Module):
         features = self.network(images)
         if self.loss is None:
             return (features,)
-        if self.means is not None and "cosine" not in self.rule:  # the exporter does not know torch.cdist
+        if (
+            self.means is not None and self.rule == "nearest class mean"
+        ):  # the exporter does not know torch.cdist
             return features, -torch.linalg.vector_norm(features.unsqueeze(1) - self.means, dim=2)
         return features, inspect.unwrap(class_scores)(self.loss, features, self.means, self.rule)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from lossbench.errors import LossbenchError, RunError
-from lossbench.runs import store as stores
+from lossbench.runs import run_folder
 from lossbench.runs.store import Store
 
 from ..helpers.runs import Recorder, run, small
@@ -159,7 +159,7 @@ def test_a_clock_that_jumps_changes_no_result(tmp_path, whole, monkeypatch, coun
         return look() + chance.uniform(-1e9, 1e9)
 
     monkeypatch.setattr(time, "time", jumped)
-    monkeypatch.setattr(stores, "datetime", Jumping)
+    monkeypatch.setattr(run_folder, "datetime", Jumping)
     monkeypatch.setattr("lossbench.training.trainer.datetime", Jumping)
     result = run(CONFIG, tmp_path)
     assert 0 < result.seconds < 600
