@@ -13,6 +13,7 @@ from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.experiments import search_space
 from lossbench.experiments import study as study_module
+from lossbench.experiments import trials as trials_module
 from lossbench.experiments.tuning_result import read_result
 from lossbench.records import EpochRecord
 from lossbench.runs.store import Store
@@ -97,11 +98,11 @@ def test_a_metric_of_which_less_is_better_is_minimised(tmp_path):
 
 def test_a_metric_measured_only_when_asked_for_and_one_without_a_number(tmp_path, trained, monkeypatch):
     answers = iter([0.3, math.inf, math.nan, 0.2])
-    monkeypatch.setattr(study_module, "measure_stored", lambda run, names: {names[0]: next(answers)})
+    monkeypatch.setattr(trials_module, "measure_stored", lambda run, names: {names[0]: next(answers)})
     found = tune_in(tmp_path, study_config(metric="map-at-r"), 4)
     assert found["values"] == [0.3, None, None, 0.2]
     assert (found["diverged"], found["value"]) == (2, 0.3)
-    monkeypatch.setattr(study_module, "measure_stored", lambda run, names: {names[0]: None})
+    monkeypatch.setattr(trials_module, "measure_stored", lambda run, names: {names[0]: None})
     with pytest.raises(UsageError, match="nll is not defined for"):
         tune_in(tmp_path, study_config(metric="nll"), 1)
 
@@ -165,7 +166,7 @@ def test_a_trial_is_pruned_in_the_worst_quarter_only(tmp_path):
     study, pruned = open_study(tmp_path, study_config(seeds=(0, 1))), []
     for value in [*(number / 10 for number in range(8)), 0.1, 0.5]:
         trial, lock = study.begin_trial()
-        pruner = study_module._Pruner(Recorder(), trial, lambda: False, by_epoch=True)
+        pruner = trials_module._Pruner(Recorder(), trial, lambda: False, by_epoch=True)
         pruner.finished_epoch("run", EpochRecord(1, 0.1, 1.0, {}, value, 1.0, 1.0))
         pruned.append(pruner.stop())
         study.optuna.tell(trial, value)
@@ -175,7 +176,7 @@ def test_a_trial_is_pruned_in_the_worst_quarter_only(tmp_path):
 
 def test_a_poor_first_seed_spares_the_others(tmp_path, trained, monkeypatch):
     monkeypatch.setattr(study_module, "_STARTUP_TRIALS", 1)
-    monkeypatch.setattr(study_module, "measure_stored", lambda run, names: {names[0]: run.config.lr})
+    monkeypatch.setattr(trials_module, "measure_stored", lambda run, names: {names[0]: run.config.lr})
     found = tune_in(tmp_path, study_config(metric="nll", seeds=(0, 1, 2), optimizer="adamw"), 8)
     assert found["hopeless"] > 0
     assert len(trained) == 8 * 3 - 2 * found["hopeless"]

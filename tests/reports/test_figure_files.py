@@ -160,7 +160,7 @@ def test_a_canvas_of_its_own_takes_the_settings_of_its_style():
         (["features", "--split", "vel"], "--split vel is none of both, train, test."),
         (["leaderboard", "--metric", "accurcy"], "Unknown metric 'accurcy'; did you mean accuracy"),
         (["leaderbord"], "Unknown figure 'leaderbord'; did you mean leaderboard?"),
-        (["budget"], "`lossbench tune` draws budget; `lossbench plot` cannot."),
+        (["budget"], "`lossbench tune --results {}` draws budget; `lossbench plot` cannot."),
         (["roc", "--format", "gif"], "--format gif is none of png, pdf, svg."),
         (["roc", "--style", "neon"], "--style neon is none of paper, slides, dark."),
         (["roc", "--output", "a.gif"], "--format gif is none of png, pdf, svg."),
@@ -171,7 +171,7 @@ def test_what_makes_no_sense_is_one_sentence(folder, capsys, arguments, sentence
     assert main(["plot", *arguments, "--results", str(folder)]) == 2
     said = capsys.readouterr()
     text = " ".join((said.out + said.err).split())
-    assert text.startswith(f"lossbench: {sentence}")
+    assert text.startswith(f"lossbench: {sentence.replace('{}', str(folder))}")
     assert not (folder / "figures").exists()
 
 
@@ -179,7 +179,7 @@ def test_what_makes_no_sense_is_one_sentence(folder, capsys, arguments, sentence
     "arguments, sentence",
     [
         (["roc", "--split", "unseen"], "has no unseen features; it has train, val, test."),
-        (["leaderboard", "--metric", "eer"], "`lossbench compare --metric eer` measures it"),
+        (["leaderboard", "--metric", "eer"], "`lossbench compare --metric eer --results {}` measures it"),
         (["roc", "--loss", "arcface"], "There is no finished run of arcface"),
     ],
 )  # fmt: skip
@@ -188,7 +188,7 @@ def test_what_runs_do_not_have_is_one_sentence(folder, capsys, arguments, senten
     said = capsys.readouterr()
     text = " ".join((said.out + said.err).split())
     assert text.startswith("lossbench: ")
-    assert sentence in text
+    assert sentence.replace("{}", str(folder)) in text
 
 
 def test_an_ending_decides_the_format(folder, tmp_path, capsys):
