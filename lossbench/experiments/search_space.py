@@ -20,7 +20,8 @@ from .grid import axes_by_loss, parse_values
 if TYPE_CHECKING:
     from optuna import Trial
 
-LEARNING_RATES = "0.001:0.03:log:2"
+LEARNING_RATES = (1 / 8, 4.0)
+"""The range of the learning rate, as factors on the default one."""
 
 
 class Range(NamedTuple):
@@ -69,7 +70,8 @@ class StudyConfig(NamedTuple):
         """The dimensions by name: `lr`, `lambda` and every hyper-parameter whose SPEC has a sweep, less
         what is fixed."""
         config = self.default_run
-        ranges = {"lr": _range("lr", LEARNING_RATES, whole=False, default=config.lr)}
+        low, high = (factor * config.lr for factor in LEARNING_RATES)
+        ranges = {"lr": Range(low, high, log=True, whole=False, default=config.lr)}
         target = lambda_target(parse_sum(self.loss))
         for term in config.terms:
             weight = term.spec.weight

@@ -30,13 +30,14 @@ def test_the_space_is_what_the_spec_says_and_the_learning_rate(loss):
     swept = {f"{loss}.{key}" for key, setting in spec.settings.items() if setting.sweep}
     weight = {"lambda"} if spec.weight is not None and spec.weight.sweep else set()
     assert set(found) == swept | weight | {"lr"}
+    default = study_config(loss).default_run.lr
+    assert found.pop("lr") == search_space.Range(default / 8, 4 * default, True, False, default)
     for name, bounds in found.items():
-        setting = spec.weight if name == "lambda" else spec.settings.get(name.rpartition(".")[2])
-        text = setting.sweep if setting else search_space.LEARNING_RATES
-        low, high, kind, _ = text.split(":")
+        setting = spec.weight if name == "lambda" else spec.settings[name.rpartition(".")[2]]
+        low, high, kind, _ = setting.sweep.split(":")
         assert bounds.low <= float(low) < float(high) <= bounds.high
         assert bounds.log == (kind == "log")
-        assert bounds.whole == (setting is not None and setting.type is int)
+        assert bounds.whole == (setting.type is int)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -137,7 +137,7 @@ def test_the_test_files_are_never_opened(tmp_path, capsys):
 
 
 def test_pruned_and_diverged_trials_are_counted(tmp_path, trained, monkeypatch):
-    monkeypatch.setattr(search_space, "LEARNING_RATES", "1e-7:1e3:log:2")
+    monkeypatch.setattr(search_space, "LEARNING_RATES", (1e-5, 1e5))
     monkeypatch.setattr(study_module, "_STARTUP_TRIALS", 2)
     found = tune_in(tmp_path, study_config(), 20, lines=(lines := []))
     check_ended(tmp_path, 20, found)
@@ -154,7 +154,7 @@ def count_ending(lines, word):
 
 @pytest.mark.slow
 def test_poor_and_diverged_trainings_are_pruned(tmp_path, monkeypatch):
-    monkeypatch.setattr(search_space, "LEARNING_RATES", "1e-7:1e9:log:2")
+    monkeypatch.setattr(search_space, "LEARNING_RATES", (1e-5, 1e11))
     monkeypatch.setattr(study_module, "_STARTUP_TRIALS", 2)
     found = tune_in(tmp_path, study_config(network="lenet", epochs=2), 8)
     check_ended(tmp_path, 8, found)
