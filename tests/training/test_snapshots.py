@@ -193,6 +193,16 @@ def test_snapshots_of_other_numbers_are_not_added(tmp_path):
     assert not list(run.path.glob("again-*"))
 
 
+def test_snapshots_and_tensorboard_are_added_at_once(tmp_path, capsys):
+    options = ["--dataset", "digits", "--epochs", "1", "--device", "cpu", "--results", str(tmp_path)]
+    assert main(["train", *options]) == 0
+    (run,) = Store(tmp_path).all()[0]
+    before = contents(run.path)
+    assert main(["train", *options, "--snapshots", "3", "--tensorboard"]) == 0
+    assert contents(run.path) == before
+    assert run.has_snapshots and list((run.path / "tensorboard").iterdir())
+
+
 def test_compare_adds_snapshots_to_stored_runs(tmp_path, capsys):
     options = ["--dataset", "digits", "--epochs", "1", "--device", "cpu", "--results", str(tmp_path)]
     assert main(["train", "--loss", "center", *options]) == 0
