@@ -123,7 +123,8 @@ def _cost(evidence: Evidence) -> str:
     scores = evidence.scores("defaults", "seconds")
     fastest, *_, slowest = scores.values
     times = [_ratio(scores, slowest, loss) for loss in (fastest, BASE_LOSS)]
-    if (spread := _spread(scores)) > _SHARED:
+    if shared_machine(scores):
+        spread = _spread(scores)
         return (
             f"The times say nothing about the losses: those of one and the same loss differ up to "
             f"{spread:.1f} times between seeds, so other programs shared the machine ({_seeds(scores)})."
@@ -143,9 +144,14 @@ def _open_set(evidence: Evidence) -> str:
     ])  # fmt: skip
 
 
+def shared_machine(seconds: Scores) -> bool:
+    """Whether the seconds of one and the same loss differ so much that other programs must have run, too."""
+    return _spread(seconds) > _SHARED
+
+
 def _spread(scores: Scores) -> float:
     """How many times as large as the smallest the largest number of one and the same loss is, at most."""
-    return max(max(each.values()) / min(each.values()) for each in scores.values.values())
+    return max((max(each.values()) / min(each.values()) for each in scores.values.values()), default=1.0)
 
 
 def tuned_rows(evidence: Evidence) -> list[ComparisonRow]:

@@ -31,7 +31,7 @@ from ..tables import Table, code, csv_bytes, to_markdown
 from .document import Document
 from .figure_files import Compose, compose_forest, compose_ranks, write_figure
 from .loss_benchmark import Evidence, Scores, choose_test, read_parts
-from .loss_benchmark_findings import MAP, answers, planned_seeds, tuned_rows
+from .loss_benchmark_findings import MAP, answers, planned_seeds, shared_machine, tuned_rows
 from .own_files import check_own, digest, holds, with_digest
 from .result_tables import differences_table
 
@@ -220,6 +220,7 @@ def _means_table(evidence: Evidence, name: str, first: str) -> Table:
     """One line per loss, the best by the first metric on top: means and intervals of all metrics."""
     document = evidence.parts[name]
     columns = [evidence.scores(name, metric) for metric in document.metrics]
+    columns = [each for each in columns if each.metric != "seconds" or not shared_machine(each)]
     order = list(evidence.scores(name, first).values)
     losses = [*order, *(loss for loss in evidence.blocks(name)[0].rows if loss not in order)]
     counts = {loss: [0, 0, 0] for loss in losses}
@@ -234,7 +235,7 @@ def _means_table(evidence: Evidence, name: str, first: str) -> Table:
         ]
         for loss in losses
     ]
-    return Table(["loss", "done / diverged / failed", *map(column_title, document.metrics)], rows)
+    return Table(["loss", "done / diverged / failed", *(column_title(each.metric) for each in columns)], rows)
 
 
 def _blocks_table(evidence: Evidence, name: str, metric: str) -> Table:
@@ -393,16 +394,17 @@ def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:
             names,
         )
     )
-    found.append(
-        _scatter(
-            "cost",
-            "Training time of a run against MAP@R",
-            (seconds, "seconds of a run"),
-            (retrieval, metric_title(MAP)),
-            groups,
-            names,
+    if not shared_machine(seconds):
+        found.append(
+            _scatter(
+                "cost",
+                "Training time of a run against MAP@R",
+                (seconds, "seconds of a run"),
+                (retrieval, metric_title(MAP)),
+                groups,
+                names,
+            )
         )
-    )
     return found
 
 
