@@ -45,7 +45,7 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
         figure.set_figwidth(max(figure.get_figwidth(), _NARROWEST * rcParams["font.size"] / 9))
         columns = min(len(handles), max(1, int(figure.get_figwidth() / _LEGEND_COLUMN)))
         rows = math.ceil(len(handles) / columns)
-        height = (1.8 * rows + 1) * rcParams["font.size"] / 72
+        height = (1.6 * rows + 0.6) * rcParams["font.size"] / 72
         figure.set_figheight(figure.get_figheight() + height)
         figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, fontsize="medium")
 

@@ -33,6 +33,8 @@ SPEC = FigureSpec(
     },
 )
 
+_ROW = 0.95 * PANEL  # inches: panels are square, and the numbers beside them take some of their width
+
 
 def draw_axes(axes: Axes, panel: Panel, split: str, *, view: str = "raw", limit: float | None = None) -> None:
     """Draw one split of a panel; `limit` fixes the half width of raw axes, which are always equal."""
@@ -50,7 +52,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: st
         split_of(run, name)
     height = max(len(panel.subtitle.split(" · ")) for panel in panels)
     bands, width = grid_shape(len(panels))
-    set_size(figure, PANEL * width + 0.4, bands * (PANEL * len(rows) + 0.35 + 0.18 * height))
+    set_size(figure, PANEL * width + 0.4, bands * (_ROW * len(rows) + 0.3 + 0.18 * height))
     for number, (panel, column) in enumerate(
         zip(panels, run_columns(figure, len(panels), len(rows)), strict=True)
     ):
