@@ -66,7 +66,6 @@ def test_the_page_answers_all_questions_and_says_that_it_decides_nothing(results
         "leaderboard",
         "forest-map-at-r",
         "accuracy-map",
-        "cost",
         "tuned",
         "dimensions",
         "ranks",

@@ -140,13 +140,17 @@ def test_a_seed_that_not_every_loss_has_is_not_used(store: Store, tmp_path: Path
 
 
 def test_times_of_a_shared_machine_say_nothing(store: Store) -> None:
-    path = store.benchmark / "defaults.json"
+    path, figure = store.benchmark / "defaults.json", store.benchmark / "cost.png"
     data = json.loads(path.read_text())
+    assert "| seconds |" in write_page(store).read_text()
+    assert figure.exists()
     data["settings"][0]["by_seed"]["4"]["seconds"] *= 1.6
     path.write_text(json.dumps(data))
     assert sentences(store)[6].startswith(
         "The times say nothing about the losses: those of one and the same loss"
     )
+    assert "| seconds |" not in write_page(store).read_text()
+    assert not figure.exists()
     assert "the shortest training" not in {line.want for line in advice(Evidence(read_parts(store)))}
 
 
