@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..runs.config import COMPARED_LOSSES, RunConfig
 from ..specs import Value, catalog
-from .comparison import comparison_configs
-from .search_space import StudyConfig
+
+if TYPE_CHECKING:
+    from .search_space import StudyConfig
 
 METRICS = (
     "test_accuracy",
@@ -61,11 +62,15 @@ class Part:
 
     def configs(self, seeds: Sequence[int]) -> dict[str, list[RunConfig]]:
         """The runs of each loss with those of the seeds that belong to the part."""
+        from .comparison import comparison_configs  # imports NumPy, which the help of commands does not need
+
         chosen = tuple(seed for seed in seeds if seed in self.seeds)
         return comparison_configs(self.losses, {**self.axes, "seed": chosen})
 
     def studies(self) -> list[StudyConfig]:
         """The searches of the part, one for each loss."""
+        from .search_space import StudyConfig
+
         fixed = {name: values[0] for name, values in self.axes.items()}
         names = catalog.names("losses") if self.losses == ("all",) else self.losses
         return [StudyConfig(loss, fixed, self.seeds, TUNING_METRIC) for loss in names]

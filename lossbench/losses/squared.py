@@ -7,9 +7,9 @@ plane: ten compact spots, on a circle where k > 1. C scores of D numbers and a b
 so for balanced classes and k = 1 the value cannot fall below (1 - (D + 1)/C) / C where D < C - 1: a loss
 that stays there has converged. In the plane that is 0.07 for ten classes. In the plane any ten spots that
 are not on a line reach it, also one inside the others, which no linear score can pick out; k > 1 makes such
-a class cost more, and a circle the cheapest. Neighbours on the circle hardly push each other apart once they
-are close, so in the plane a training may end with two classes side by side that linear scores confuse,
-although the nearest class mean tells them apart: see results/LOG.md.
+a class cost more, and a circle the cheapest. In the plane a training may end with two neighbours on the
+circle so close that linear scores confuse them, although the nearest class mean tells them apart: the
+accuracy then depends on the seed, see results/LOG.md.
 
 Departure from the paper (read in secondary sources): k = C - 1 by default where D < C - 1, for that
 reason (k = 1 otherwise). The bias is on, because the mean target is 1/C, not 0. pytorch-metric-learning

@@ -233,7 +233,7 @@ _WANTS = (
 
 
 class Advice(NamedTuple):
-    """What somebody wants, the losses to use for it, and the evidence."""
+    """A purpose, the losses to use for it, and the evidence."""
 
     want: str
     use: str
@@ -241,13 +241,13 @@ class Advice(NamedTuple):
 
 
 def advice(evidence: Evidence) -> list[Advice]:
-    """One line per wish whose part is there: the best loss, and those that cannot be told apart from it."""
+    """One line per purpose whose part is there: the best loss, and what cannot be told apart from it."""
     lines = []
     for want, part, metric in _WANTS:
         if part not in evidence.parts or not evidence.scores(part, metric).values:
             continue
         scores, first = evidence.scores(part, metric), evidence.groups(part, metric)[0]
-        if metric == "seconds" and _spread(scores) > _SHARED:
+        if metric == "seconds" and shared_machine(scores):
             continue
         best = _leader(scores)
         reference = f"; `{BASE_LOSS}`: {scores.text(BASE_LOSS)}" if BASE_LOSS not in first else ""

@@ -56,9 +56,8 @@ class _Exported(nn.Module):
         features = self.network(images)
         if self.loss is None:
             return (features,)
-        if (
-            self.means is not None and self.rule == "nearest class mean"
-        ):  # the exporter does not know torch.cdist
+        # the exporter does not know torch.cdist, by which `class_scores` computes these
+        if self.means is not None and self.rule == "nearest class mean":
             return features, -torch.linalg.vector_norm(features.unsqueeze(1) - self.means, dim=2)
         return features, inspect.unwrap(class_scores)(self.loss, features, self.means, self.rule)
 

@@ -2,7 +2,7 @@
 
     <loss>-<id>/  config.json · epochs.csv · result.json · model.safetensors · resume.pt · features.npz ·
                   snapshots.npz (if asked for) · metrics.json (what was asked for later) · tensorboard/ ·
-                  log.txt
+                  log.txt · again-N/ (a second training, to add N snapshots)
 
 config.json is written first and result.json last: a run with a result is complete, one without can be
 resumed. Every file is written whole or not at all, see `files`.
