@@ -12,7 +12,7 @@ SPEC = Reproduction(
     question="Are images after FGSM farther from all class means under L-GM, more so than under softmax?",
     published="Attacked images lie where the likelihood is low.",
     recipe="Distance to the nearest class mean, which is L-GM's likelihood with unit covariance; pixels "
-    f"change by 0.1. {FAST_RECIPE}",
+    f"change by 0.1. Center 0.01. {FAST_RECIPE}",
     runs={
         "softmax": {"loss": "softmax"},
         "center": {"loss": "center", "lambda": 0.01},

@@ -57,6 +57,19 @@ def test_rules_and_figures_speak_of_what_there_is(name):
         assert set(drawn.groups) <= set(spec.runs)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_numbers_of_its_runs_are_told(name):
+    """The page of a reproduction lists no options, so its texts say each number but 0, which is off."""
+    spec = spec_of(name)
+    told = " ".join((spec.question, spec.published, spec.recipe))
+    for group, options in spec.runs.items():
+        numbers = {float(each) for each in re.findall(r"\d+(?:\.\d+)?", f"{told} {group}")}
+        numbers |= {float(each) / 100 for each in re.findall(r"([\d.]+) %", told)}
+        for option, value in {**spec.common, **options}.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and value:
+                assert abs(value) in numbers, (group, option)
+
+
 VALUES = (-1, 0, 0.1, 0.2, 0.5, 0.7, 0.8, 0.98, 0.99, 1, 1.4, 5, 10, 25, 35, 45, 100, 120, 200)
 
 
