@@ -2,7 +2,7 @@
 
 Both train the same network under the same loss on the same images, one after the other, and are evaluated
 after each epoch by the same code; only training is timed. Ours is `lossbench train` as configured, and with
-the fewest epochs that reach the accuracy. The recipe is that of `_usual`: SGD, step decay, float32, a
+the fewest epochs that reach the accuracy. The recipe is that of `_plain_pytorch`: SGD, step decay, float32, a
 DataLoader. Its loss is ours: centres move in its forward pass.
 """
 
@@ -33,8 +33,8 @@ from ..training.device import describe_machine, resolve_device
 from ..training.evaluation import Evaluator
 from ..training.process import Placement, threads_of
 from ..training.trainer import Trainer
+from ._plain_pytorch import DECAY, DECAY_EVERY, RECIPE, OwnPixels, PlainTraining, loader
 from ._timing import synchronize, thread_count
-from ._usual import DECAY, DECAY_EVERY, RECIPE, OwnPixels, UsualTraining, loader
 from .result import Benchmark, machine_text, plain
 
 _REFERENCE = 5000  # training images whose class means classify for a loss without classes
@@ -166,7 +166,7 @@ def _train_usual(config: RunConfig, target: float, epochs: int, placement: Place
     device = resolve_device(placement.device)
     splits = load_splits(config.split_spec, placement.data_dir, device)
     network, loss = build(config)
-    usual = UsualTraining(network, loss, loss, device)
+    usual = PlainTraining(network, loss, loss, device)
     batches, curve = loader(splits.train, config.batch_size), list[Epoch]()
     with seeded(config.seed, "training"):
         while len(curve) < epochs and not (curve and curve[-1].accuracy >= target):

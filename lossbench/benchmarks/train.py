@@ -1,9 +1,9 @@
 """The speed of training steps, compared with the usual way and with the limit of the machine.
 
 A step takes its batch from the data, goes forward, through the loss, backward and through the optimiser.
-The usual way is `_usual`, with a linear layer and cross-entropy on the same network. The ceiling is a large
-matrix product in the same precision: its operations per second over those that the network's products and
-convolutions take per image. All three are timed alternately.
+The usual way is `_plain_pytorch`, with a linear layer and cross-entropy on the same network. The ceiling is a
+large matrix product in the same precision: its operations per second over those that the network's products
+and convolutions take per image. All three are timed alternately.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from ..training.cuda_graph import StepGraph
 from ..training.device import cores, describe_machine, resolve_device, resolve_precision
 from ..training.process import Placement
 from ..training.trainer import Trainer
+from ._plain_pytorch import RECIPE, PlainTraining, endless, loader
 from ._timing import Task, Timing, thread_count, time_alternately, timing
-from ._usual import RECIPE, UsualTraining, endless, loader
 from .result import Benchmark, machine_text, plain
 
 STEPS = 4
@@ -143,7 +143,7 @@ def _our_steps(config: RunConfig, placement: Placement) -> Task:
 def _usual_steps(config: RunConfig, placement: Placement, device: torch.device) -> Task:
     network: nn.Module = catalog.load("networks", config.network)(config.input_shape, config.feature_dim)
     head = nn.Linear(config.feature_dim, config.classes)
-    usual = UsualTraining(network, head, lambda x, labels: F.cross_entropy(head(x), labels), device)
+    usual = PlainTraining(network, head, lambda x, labels: F.cross_entropy(head(x), labels), device)
     batches = endless(loader(load_splits(config.split_spec, placement.data_dir).train, config.batch_size))
 
     def run() -> None:

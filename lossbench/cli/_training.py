@@ -225,7 +225,7 @@ def publish(experiment: Experiment, *, json: bool) -> None:
     Raises LossbenchError (exit code 1), after all else, for figures or runs that failed.
     """
     from ..reports.result_tables import captioned_tables, write_tables
-    from ..reports.site import write_index
+    from ..reports.results_page import write_readme
 
     store, name, document = experiment.store, experiment.name, experiment.document
     outcomes = experiment.outcomes
@@ -239,7 +239,7 @@ def publish(experiment: Experiment, *, json: bool) -> None:
         document = dataclasses.replace(document, files=files)
         write_tables(store, name, document)
         try:
-            write_index(store)
+            write_readme(store)
         except ForeignFile as error:
             print_warning(str(error))
         except LossbenchError as error:

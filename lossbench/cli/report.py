@@ -41,27 +41,27 @@ def report(
     With options that select runs: a page of the tables and figures that show such runs, and no README.
     """
     from ..files import slug
-    from ..reports.site import html_page, markdown_page, read_site
+    from ..reports.results_page import html_page, markdown_page, read_page_content
     from ..runs.store import Store
 
     store = Store(results)
     wanted = selection.filter
     filtered = wanted.losses is not None or bool(wanted.values)
-    site = read_site(store, wanted.accepts if filtered else None)
-    if not site.sections and not (site.pictures or site.links if filtered else site.benchmark):
+    content = read_page_content(store, wanted.accepts if filtered else None)
+    if not content.sections and not (content.pictures or content.links if filtered else content.benchmark):
         of = " of such runs" if filtered else ""
         raise RunError(f"There is no table{of} in {store.tables}; `lossbench compare` or `sweep` makes one.")
     label = slug("-".join(filter(None, ["index", *(wanted.losses or ()), selection.label])))
     page = output or store.root / f"{label}.html"
-    pages = {page: html_page(store, site, page.parent)}
+    pages = {page: html_page(store, content, page.parent)}
     if output is None and not filtered:  # a part of the results has a page of its own
-        pages[store.root / "README.md"] = markdown_page(site)
+        pages[store.root / "README.md"] = markdown_page(content)
     stale = _refresh(pages, write=not check)
     if check and not store.runs.exists() and not page.exists():
         stale.remove(page)  # what is published has neither runs nor the page of everything
     if output is None and not filtered:
         stale += _refresh_parts(store, write=not check)
-    names = [section.name for section in site.sections]
+    names = [section.name for section in content.sections]
     found = {"page": str(page), "tables": names, "stale" if check else "written": list(map(str, stale))}
     if check and stale:
         error = LossbenchError(
@@ -78,10 +78,10 @@ def report(
 def _refresh(pages: Mapping[Path, bytes], *, write: bool) -> list[Path]:
     """The pages that are out of date; written anew if asked to."""
     from ..files import write_atomically
-    from ..reports.own_files import check_own, holds
+    from ..reports.generated_files import check_generated, holds
 
     for path in pages if write else ():
-        check_own(path)
+        check_generated(path)
     stale = [path for path, content in pages.items() if not holds(path, content)]
     for path in stale if write else ():
         write_atomically(path, pages[path])

@@ -4,7 +4,6 @@ from ._augmentation import augment
 from ._batches import epoch_batches
 from ._conditions import under_conditions
 from ._idx import STANDARD_FILES
-from ._own import find_dataset, pictures_of
 from ._splits import (
     Splits,
     data_folder,
@@ -15,6 +14,7 @@ from ._splits import (
     to_arrays,
 )
 from ._stratified import SPLIT_SEED
+from ._user_data import find_dataset, pictures_of
 
 __all__ = [
     "SPLIT_SEED", "STANDARD_FILES", "Splits", "augment", "data_folder", "epoch_batches",

@@ -19,8 +19,8 @@ from ..errors import DataError, UsageError
 from ..records import LabelledImages, Part, SplitSpec
 from ..specs import DatasetSpec, catalog
 from ..specs.plugins import known_dataset
-from ._own import load_own
 from ._stratified import validation_mask
+from ._user_data import load_user_data
 
 
 class Splits(NamedTuple):
@@ -71,7 +71,7 @@ def _load_splits(spec: SplitSpec, folder: Path | None, device: torch.device) -> 
     classes = range(len(description.classes))
     opened: tuple[Part, ...] = ("train", "test") if eval_split == "test" else ("train",)
     if description.digest:
-        parts = load_own(known_dataset(dataset) or description, opened, image_size)
+        parts = load_user_data(known_dataset(dataset) or description, opened, image_size)
     else:
         parts = {part: _load_part(dataset, description, part, folder) for part in opened}
     seen = [label for label in classes if label not in unseen]

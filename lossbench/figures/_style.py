@@ -70,12 +70,12 @@ _SLIDES: Any = {
     "ytick.labelsize": 10.5,
     "lines.linewidth": 2.2,
 }
-_NIGHT, _LIGHT = "#14161a", "#ececec"
+_DARK_GROUND, _LIGHT = "#14161a", "#ececec"
 _DARK: Any = {
     **{
         f"{part}color": _LIGHT for part in ("text.", "axes.label", "axes.title", "xtick.label", "ytick.label")
     },
-    **{f"{part}.facecolor": _NIGHT for part in ("figure", "axes", "savefig")},
+    **{f"{part}.facecolor": _DARK_GROUND for part in ("figure", "axes", "savefig")},
     "grid.color": "#4a4e55",
 }
 STYLES: dict[str, Any] = {

@@ -18,7 +18,7 @@ from ..errors import RunError, UsageError
 from ..figures import PANEL, Panel, features, first_visible, ink, ray, set_size, title_lines, to_plane
 from ..records import Embedding, RunView
 from .figure_files import check_choice, describe, render_pixels
-from .own_files import write_own
+from .generated_files import write_generated
 
 FORMATS = ("gif", "mp4")
 _DPI = 110  # three panels are a thousand pixels wide: sharp on a page, half a megabyte
@@ -26,7 +26,7 @@ _PANEL = 1.5 * PANEL
 _REST = 2.5  # seconds that the last frame stays
 
 
-class _Reel(NamedTuple):
+class _AnimatedRun(NamedTuple):
     """One run's frames: panels and the moments (T,) they show, in epochs; the half width of all axes, and the
     moment at which features begin to leave the origin."""
 
@@ -62,20 +62,20 @@ def animate(
     Raises RunError for a run without snapshots, UsageError for a format or choice that is none.
     """
     form = check_choice("--format", path.suffix.lstrip("."), FORMATS)
-    reels = [_reel(run) for run in runs]
-    longest = max(reels, key=lambda reel: len(reel.epochs)).epochs
+    animated = [_animated(run) for run in runs]
+    longest = max(animated, key=lambda run: len(run.epochs)).epochs
     if view == "raw":  # directions are seen from the beginning
-        longest = longest[longest >= min(reel.start for reel in reels)]
-    frames = (_frame(reels, epoch, longest[-1], view, style) for epoch in longest)
+        longest = longest[longest >= min(run.start for run in animated)]
+    frames = (_frame(animated, epoch, longest[-1], view, style) for epoch in longest)
     if form == "gif":
         comment = "; ".join(map(describe, runs)).encode()
-        write_own(path, _gif(list(frames), fps, comment))
+        write_generated(path, _gif(list(frames), fps, comment))
     else:
-        write_own(path, _mp4(frames, fps))
+        write_generated(path, _mp4(frames, fps))
     return path
 
 
-def _reel(run: RunView) -> _Reel:
+def _animated(run: RunView) -> _AnimatedRun:
     taken = run.snapshots
     if taken is None:
         raise RunError(f"{run.name} has no snapshots; `lossbench train --snapshots 30` adds them.")
@@ -100,28 +100,28 @@ def _reel(run: RunView) -> _Reel:
         panels.append(Panel(title, lines, {"test": part}, run.class_names, weight, centers))
     limit = max(panel.limit for panel in panels)
     first = first_visible([panel.splits["test"].features for panel in panels], limit)
-    return _Reel(panels, taken.epochs, limit, float(taken.epochs[first]))
+    return _AnimatedRun(panels, taken.epochs, limit, float(taken.epochs[first]))
 
 
-def _frame(reels: Sequence[_Reel], epoch: float, last: float, view: str, style: str) -> np.ndarray:
+def _frame(animated: Sequence[_AnimatedRun], epoch: float, last: float, view: str, style: str) -> np.ndarray:
     """One picture (height, width, 3) uint8: every run as it was after so many epochs."""
-    panels = [reel.panels[int(np.abs(reel.epochs - epoch).argmin())] for reel in reels]
+    panels = [run.panels[int(np.abs(run.epochs - epoch).argmin())] for run in animated]
     height = max(len(panel.subtitle.split(" · ")) for panel in panels)
 
     def paint(figure: Figure) -> None:
         figure.set_dpi(_DPI)
         set_size(figure, _PANEL * len(panels) + 0.2, _PANEL + 0.75 + 0.18 * height)
         grid = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axes, panel, reel in zip(grid, panels, reels, strict=True):
-            features.draw_axes(axes, panel, "test", view=view, limit=reel.limit)
+        for axes, panel, run in zip(grid, panels, animated, strict=True):
+            features.draw_axes(axes, panel, "test", view=view, limit=run.limit)
             title_lines(axes, panel.title, panel.subtitle.split(" · "), height)
-        _clock(figure, epoch, last)
+        _draw_progress(figure, epoch, last)
 
     drawn = render_pixels(paint, style)[..., :3]
     return drawn[: drawn.shape[0] // 2 * 2, : drawn.shape[1] // 2 * 2]  # H.264 wants even sizes
 
 
-def _clock(figure: Figure, epoch: float, last: float) -> None:
+def _draw_progress(figure: Figure, epoch: float, last: float) -> None:
     """How far training is, below the panels: a line that grows, and the epoch in words."""
     figure.get_layout_engine().set(rect=(0, 0.1, 1, 0.9))  # type: ignore[union-attr, call-arg]
     for share, tint, width in ((1.0, ray(), 1.5), (epoch / last, ink(), 2.5)):

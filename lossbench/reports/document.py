@@ -25,7 +25,7 @@ from ..runs.stored_config import config_from_dict
 from ..runs.stored_run import StoredRun, UntrainedRun
 from ..specs import NO_AUGMENTATION, catalog
 from ..statistics import Interval, PairedDifference
-from .own_files import check_document
+from .generated_files import check_document
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -26,7 +26,7 @@ from ..runs.stored_run import StoredRun
 from ..specs import FigureSpec, Value, catalog
 from ..specs.quantities import bounds, higher_is_better, in_unit, is_percent, metric_name, parse_metrics
 from ..statistics import indistinguishable_groups, mean_ranks
-from .own_files import write_own
+from .generated_files import write_generated
 
 FORMATS = ("png", "pdf", "svg")
 Compose = Callable[[Figure], None]
@@ -131,7 +131,7 @@ def write_figure(
         figure.savefig(
             content, format=form, dpi=dpi, metadata=_metadata(form, shows or "; ".join(map(describe, runs)))
         )
-    write_own(path, content.getvalue())
+    write_generated(path, content.getvalue())
     return path
 
 

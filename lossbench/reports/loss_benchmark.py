@@ -24,7 +24,7 @@ from ..runs.store import Store
 from ..specs.quantities import format_value, higher_is_better, is_percent
 from ..statistics import Interval, compare_paired, holm, max_t, mean_interval
 from .document import Document, conditions
-from .own_files import check_document
+from .generated_files import check_document
 
 QUICK = " (quick)"
 """At the end of the title of a part that was run with `--quick`."""

@@ -20,9 +20,9 @@ from ..specs.quantities import (
 )
 from ..statistics import Interval
 from .figure_files import Compose, compose_forest, compose_ranks
+from .generated_files import digest
 from .loss_benchmark import Evidence, Scores
 from .loss_benchmark_findings import MAP, shared_machine, tuned_rows
-from .own_files import digest
 
 _DIGITS = 9  # significant ones of the numbers of a figure, so that the last bit of a quantile does not count
 

@@ -24,10 +24,10 @@ from ..specs.quantities import (
 from ..tables import Table, code, csv_bytes, to_markdown
 from .document import Document
 from .figure_files import write_figure
+from .generated_files import check_generated, holds, with_digest
 from .loss_benchmark import Evidence, choose_test, read_parts
 from .loss_benchmark_figures import Picture, pictures_of
 from .loss_benchmark_findings import MAP, answers, planned_seeds, shared_machine
-from .own_files import check_own, holds, with_digest
 from .result_tables import differences_table
 
 _PAGE = "README.md"
@@ -39,7 +39,7 @@ def write_page(store: Store) -> Path:
     evidence = Evidence(read_parts(store))
     pictures = pictures_of(evidence)
     for path, content in _texts(store, evidence, pictures).items():
-        check_own(path) if path.suffix == ".md" else None
+        check_generated(path) if path.suffix == ".md" else None
         write_atomically(path, content)
     for picture in pictures:
         path = store.benchmark / f"{picture.name}.png"

@@ -18,7 +18,7 @@ from ..data import normalize
 from ..errors import RunError, UsageError, first_line
 from ..losses import WeightedSum, class_means, class_scores
 from ..runs.stored_run import StoredRun
-from .own_files import check_own, write_own
+from .generated_files import check_generated, write_generated
 
 TOLERANCE = 1e-4
 """The largest difference to PyTorch that a file may have, relative to the largest number of an output."""
@@ -84,7 +84,7 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
         ) from None
     if path.suffix != ".onnx":
         raise UsageError(f"--output {path}: the name of the file ends in .onnx.")
-    check_own(path)
+    check_generated(path)
     network = run.load_network()
     split = run.config.eval_split
     images = run.samples(split)[:CHECKED_IMAGES]
@@ -113,7 +113,7 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
             f"{run.name} as ONNX differs from PyTorch by {difference:.1g}, more than {TOLERANCE:g}; "
             "nothing is written."
         )
-    write_own(path, content)
+    write_generated(path, content)
     same = None
     if len(found) == 2:
         predicted = np.array(run.config.labels)[found[1].argmax(1)]

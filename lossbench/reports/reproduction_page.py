@@ -14,7 +14,7 @@ from ..runs.store import Store
 from ..statistics import Interval, mean_interval
 from ..tables import Table, code, p_value_text, to_markdown
 from .document import WrittenFile
-from .own_files import check_tables, digest
+from .generated_files import check_tables, digest
 
 FORMAT = 1
 QUICK = "This was a quick run, of a few epochs of the digits and two seeds. It decides nothing."

@@ -15,7 +15,7 @@ from ..runs.store import Store
 from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .document import Document, read_documents
-from .own_files import check_tables, digest, holds
+from .generated_files import check_tables, digest, holds
 
 COLUMNS = (
     "test_accuracy",

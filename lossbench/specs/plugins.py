@@ -4,7 +4,7 @@
     <name>                       offered by an installed package, entry-point group `lossbench.losses` or
                                  `lossbench.networks`
     pml:MultiSimilarityLoss      pytorch-metric-learning's losses (extra `pml`)
-    folder, file.npz ...         a data set, see `data/_own.py`
+    folder, file.npz ...         a data set, see `data/_user_data.py`
 
 Naming such a thing runs its code. Opening a stored run never does: see `config_from_dict` in lossbench/runs.
 """

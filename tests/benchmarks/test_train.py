@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lossbench.benchmarks import _usual, train
-from lossbench.benchmarks._usual import OwnPixels, UsualTraining, endless, loader
+from lossbench.benchmarks import _plain_pytorch, train
+from lossbench.benchmarks._plain_pytorch import OwnPixels, PlainTraining, endless, loader
 from lossbench.benchmarks.train import measure, operations_per_image
 
 # measure
@@ -83,14 +83,14 @@ def test_pixels_reach_the_usual_network_as_it_was_trained():
 
 def test_a_usual_step_is_plain_sgd():
     layer = torch.nn.Linear(2, 3)
-    usual = UsualTraining(
+    usual = PlainTraining(
         torch.nn.Identity(), layer, lambda x, y: layer(x).square().mean(), torch.device("cpu")
     )
     before = layer.bias.detach().clone()
     x = torch.randn(4, 2)
     expected = layer(x).square().mean()
     expected.backward()
-    slope = layer.bias.grad + _usual.WEIGHT_DECAY * before
+    slope = layer.bias.grad + _plain_pytorch.WEIGHT_DECAY * before
     assert usual.step(x, torch.zeros(4)) == expected.item()
     torch.testing.assert_close(layer.bias.detach(), before - 0.001 * slope)
     for _ in range(20):

@@ -16,14 +16,14 @@ Capture = pytest.CaptureFixture[str]
 
 
 def fail_for(monkeypatch: pytest.MonkeyPatch, part: str, error: BaseException) -> None:
-    write = figure_files.write_own
+    write = figure_files.write_generated
 
     def broken(path: Path, content: bytes) -> None:
         if part in path.name:
             raise error
         write(path, content)
 
-    monkeypatch.setattr(figure_files, "write_own", broken)
+    monkeypatch.setattr(figure_files, "write_generated", broken)
 
 
 @pytest.mark.parametrize("json_only", [False, True])

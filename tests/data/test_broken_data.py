@@ -19,10 +19,10 @@ from PIL import Image
 
 from lossbench.__main__ import main
 from lossbench.data import _arrays, _folder, _survey, find_dataset
-from lossbench.data._own import load_own
+from lossbench.data._user_data import load_user_data
 from lossbench.errors import InvalidData
 
-from ..helpers.own_data import OPTIONS, digits, make, write_images
+from ..helpers.user_data import OPTIONS, digits, make, write_images
 
 IMAGES, LABELS = digits()
 
@@ -41,9 +41,9 @@ def features(value):
     return npz(images=values)
 
 
-def cut(door: str, name: str, keep: float = 0.6):
+def cut(form: str, name: str, keep: float = 0.6):
     def write(place: Path) -> str:
-        dataset = make(door, place)
+        dataset = make(form, place)
         path = next(path for path in sorted(place.rglob("*")) if path.match(name))
         path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
         return dataset
@@ -51,9 +51,9 @@ def cut(door: str, name: str, keep: float = 0.6):
     return write
 
 
-def replaced(door: str, name: str, content: bytes):
+def replaced(form: str, name: str, content: bytes):
     def write(place: Path) -> str:
-        dataset = make(door, place)
+        dataset = make(form, place)
         next(path for path in sorted(place.rglob("*")) if path.match(name)).write_bytes(content)
         return dataset
 
@@ -308,7 +308,7 @@ def test_a_colour_image_that_was_not_surveyed_is_named_among_grey_ones(tmp_path,
     monkeypatch.setattr(_folder, "_SURVEYED", 1)
     spec = find_dataset(replaced("folder", "class 3/*.png", png("RGB"))(tmp_path))
     with pytest.raises(InvalidData, match=r"class 3.*png is in colour"):
-        load_own(spec, ("train",))
+        load_user_data(spec, ("train",))
 
 
 def test_it_says_how_much_memory_it_needs(tmp_path, monkeypatch):
@@ -318,7 +318,7 @@ def test_it_says_how_much_memory_it_needs(tmp_path, monkeypatch):
     with pytest.raises(
         InvalidData, match=r"720 images of 1 x 512 x 512 need 0\.4 GB of memory; there are 0\.0"
     ):
-        load_own(spec, ("train",), 512)
+        load_user_data(spec, ("train",), 512)
 
 
 @pytest.mark.slow

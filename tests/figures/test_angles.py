@@ -79,8 +79,8 @@ def _quarter_turn():
 
 
 def test_the_directions_of_an_angle_course_are_those_of_its_moment():
-    album = snapshots()
-    wrong = album._replace(directions={"weight": np.repeat(-directions()[None], 4, axis=0)})
+    kept = snapshots()
+    wrong = kept._replace(directions={"weight": np.repeat(-directions()[None], 4, axis=0)})
     figure = Figure(layout="constrained")
     angles.draw_figure(figure, [View(snapshots=wrong)], split="test")
     own = next(line for line in figure.axes[1].lines if line.get_gid() == "own class")

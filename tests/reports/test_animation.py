@@ -10,7 +10,7 @@ from PIL import Image
 
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
-from lossbench.reports.animation import _frame, _reel, animate
+from lossbench.reports.animation import _animated, _frame, animate
 from lossbench.reports.figure_files import render_figure, render_pixels
 
 from ..figures.views import View, embedding, snapshots
@@ -97,7 +97,7 @@ def test_accuracy_is_that_of_the_moment():
     taken = snapshots(3)
     wrong = taken.scores.copy()
     wrong[1, :30] *= -1
-    panels = _reel(View(snapshots=taken._replace(scores=wrong))).panels
+    panels = _animated(View(snapshots=taken._replace(scores=wrong))).panels
     assert [panel.subtitle.rpartition(" · ")[2] for panel in panels[1:]] == ["50.0 % right", "100.0 % right"]
 
 
@@ -111,7 +111,7 @@ def test_classes_kept_out_of_training_do_not_shift_the_columns():
     train = embedding(400)
     own = train.labels != 3
     splits = {"train": train._replace(features=train.features[own], labels=train.labels[own])}
-    assert _reel(View(snapshots=fewer, splits=splits)).panels[-1].subtitle.endswith("100.0 % right")
+    assert _animated(View(snapshots=fewer, splits=splits)).panels[-1].subtitle.endswith("100.0 % right")
 
 
 def test_more_dimensions_keep_one_projection_over_all_moments(drawn, tmp_path):
@@ -133,7 +133,7 @@ def test_mp4_is_a_film_of_all_frames_and_the_rest(tmp_path):
 
 
 def test_frames_have_even_sizes():
-    height, width, _ = _frame([_reel(moving())], 0.0, 5.0, "raw", "paper").shape
+    height, width, _ = _frame([_animated(moving())], 0.0, 5.0, "raw", "paper").shape
     assert height % 2 == width % 2 == 0
 
 

@@ -25,7 +25,7 @@ from lossbench.reports.result_tables import (
     results_table,
     write_tables,
 )
-from lossbench.reports.site import write_index
+from lossbench.reports.results_page import write_readme
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import Machine, RunResult, Status
@@ -207,7 +207,7 @@ def test_what_is_not_defined_is_a_dash_an_empty_cell_or_null(seeds: int, tmp_pat
 def test_every_file_is_written_and_the_json_is_both_tables(tmp_path: Path) -> None:
     made = document(usual())
     write_tables(Store(tmp_path), "compare-x", made)
-    write_index(Store(tmp_path))
+    write_readme(Store(tmp_path))
     names = {path.name for path in (tmp_path / "tables").iterdir()}
     assert names == {f"compare-x{end}" for end in (".csv", ".md", ".tex", ".json", "-against.csv")}
     read = json.loads((tmp_path / "tables/compare-x.json").read_text())

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import UsageError
 from ...figures import UNSEEN, colors
 from ...records import RunView
-from ..own_files import with_digest, write_own
+from ..generated_files import with_digest, write_generated
 from .data import run_data, run_labels
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def explore(runs: Sequence[RunView], path: Path) -> Path:
 
     Raises UsageError without Bokeh, RunError or DataError for a run without features or images.
     """
-    write_own(path, with_digest(page(runs).encode()))
+    write_generated(path, with_digest(page(runs).encode()))
     return path
 
 

@@ -54,7 +54,7 @@ def endless(batches: DataLoader[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor
     return itertools.chain.from_iterable(itertools.repeat(batches))
 
 
-class UsualTraining:
+class PlainTraining:
     """A network and its loss, (features, labels) to a scalar, in the usual training."""
 
     def __init__(

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-DOORS = ("npz", "npy", "idx", "folder", "split folder", "embeddings", "function")
+FORMS = ("npz", "npy", "idx", "folder", "split folder", "embeddings", "function")
 OPTIONS = ["--epochs", "2", "--batch-size", "32", "--network", "linear"]
 """Options of a run that takes a second."""
 
@@ -42,29 +42,29 @@ def write_idx(path: Path, array: np.ndarray) -> None:
     path.write_bytes(header + array.astype(np.uint8).tobytes())
 
 
-def make(door: str, folder: Path) -> str:
+def make(form: str, folder: Path) -> str:
     """Write four classes of digits below a folder; returns what `--dataset` takes."""
     images, labels = digits()
-    place = folder / door.replace(" ", "-")
-    if door == "npz":
+    place = folder / form.replace(" ", "-")
+    if form == "npz":
         np.savez_compressed(place.with_suffix(".npz"), images=images, labels=labels)
         return str(place.with_suffix(".npz"))
-    if door == "embeddings":
+    if form == "embeddings":
         np.savez(place.with_suffix(".npz"), features=images.reshape(-1, 64) / 7.0, labels=labels)
         return str(place.with_suffix(".npz"))
-    if door == "function":
+    if form == "function":
         (folder / "my_data.py").write_text(textwrap.dedent(MODULE))
         return "my_data:digits"
     place.mkdir()
-    if door == "npy":
+    if form == "npy":
         np.save(place / "digit_images.npy", images)
         np.save(place / "digit_labels.npy", labels)
         return str(place / "digit_images.npy")
-    if door == "idx":
+    if form == "idx":
         for part, own in (("train", slice(500)), ("t10k", slice(500, None))):
             write_idx(place / f"{part}-images-idx3-ubyte", images[own])
             write_idx(place / f"{part}-labels-idx1-ubyte", labels[own])
-    elif door == "folder":
+    elif form == "folder":
         write_images(place, images, labels)
     else:
         write_images(place / "train", images[:500], labels[:500])

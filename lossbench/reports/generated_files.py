@@ -30,9 +30,9 @@ _MARKS = {
 _DIGEST = re.compile(rb"<!-- lossbench ([0-9a-f]{8}) -->\s*")
 
 
-def write_own(path: Path, content: bytes) -> None:
+def write_generated(path: Path, content: bytes) -> None:
     """Write a page or figure in place of an earlier one of lossbench. Raises ForeignFile or RunError."""
-    check_own(path)
+    check_generated(path)
     write_atomically(path, content)
 
 
@@ -50,11 +50,11 @@ def holds(path: Path, content: bytes) -> bool:
 
 
 def with_digest(page: bytes) -> bytes:
-    """A page in HTML or Markdown with its digest in a comment as the last line, for `check_own`."""
+    """A page in HTML or Markdown with its digest in a comment as the last line, for `check_generated`."""
     return page + f"<!-- lossbench {digest(page)} -->\n".encode()
 
 
-def check_own(path: Path) -> None:
+def check_generated(path: Path) -> None:
     """Raise ForeignFile for a file that is not empty and that lossbench did not write, or a changed page."""
     try:
         content = path.read_bytes() if path.is_file() else b""
@@ -64,7 +64,7 @@ def check_own(path: Path) -> None:
     if not content:
         return
     if not re.search(mark, content, re.DOTALL) and not (path.suffix == ".mp4" and _has_document(path)):
-        raise ForeignFile(path)  # a film of an earlier version has no mark
+        raise ForeignFile(path)  # a video of an earlier version has no mark
     before, *found = _DIGEST.split(content)
     if found and (found[0].decode() != digest(before) or any(found[1:])):
         raise ForeignFile(path, changed=True)

@@ -20,9 +20,9 @@ from lossbench.runs.store import Store
 from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 
-from ..helpers import own_data
-from ..helpers.own_data import DOORS, OPTIONS, digits, make
+from ..helpers import user_data
 from ..helpers.runs import Recorder, run
+from ..helpers.user_data import FORMS, OPTIONS, digits, make
 
 
 def forget() -> None:
@@ -30,10 +30,10 @@ def forget() -> None:
     external._datasets.clear()
     for cached in (external.find, catalog.spec, catalog.load):
         cached.cache_clear()
-    from lossbench.data import _arrays, _own, _splits
+    from lossbench.data import _arrays, _splits, _user_data
 
     _arrays._function.cache_clear()
-    _own._describe.cache_clear()
+    _user_data._describe.cache_clear()
     _splits._load_splits.cache_clear()
 
 
@@ -51,28 +51,28 @@ def train(dataset: str, capsys, *more: str) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_classes_shape_and_moments_are_found(door, place):
-    config = make_config(dataset=make(door, place))
+@pytest.mark.parametrize("form", FORMS)
+def test_classes_shape_and_moments_are_found(form, place):
+    config = make_config(dataset=make(form, place))
     spec = config.data
     assert spec is not None and len(spec.classes) == 4 and config.classes == 4
-    assert spec.shape == ((64,) if door == "embeddings" else (1, 8, 8))
-    assert config.network == ("mlp" if door == "embeddings" else "stride3")
+    assert spec.shape == ((64,) if form == "embeddings" else (1, 8, 8))
+    assert config.network == ("mlp" if form == "embeddings" else "stride3")
     splits = load_splits(config.split_spec)
     values = splits.train.images.double()
     assert float(values.mean()) == pytest.approx(spec.mean[0], rel=0.05)
     assert float(values.std()) == pytest.approx(spec.deviation[0], rel=0.05)
     sizes = [len(part.labels) for part in splits]
-    given = door in ("idx", "split folder")
+    given = form in ("idx", "split folder")
     assert sizes[2] == (220 if given else 144) and sum(sizes) == 720
     assert sizes[1] == config.val_size == (50 if given else 57)
     for part in splits[:3]:  # stratified, but for the parts that were given
         assert np.bincount(part.labels).min() > 0.2 * len(part.labels)
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_run_trains_and_is_found_again(door, place, capsys):
-    dataset = make(door, place)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_trains_and_is_found_again(form, place, capsys):
+    dataset = make(form, place)
     first = train(dataset, capsys)
     assert first["test_accuracy"] > 0.4
     forget()
@@ -83,9 +83,9 @@ def test_a_run_trains_and_is_found_again(door, place, capsys):
     assert first["run"] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_losses_start_from_the_same_network_and_data(door, place):
-    configs = [make_config(loss=loss, dataset=make_once(door, place)) for loss in ("softmax", "triplet")]
+@pytest.mark.parametrize("form", FORMS)
+def test_losses_start_from_the_same_network_and_data(form, place):
+    configs = [make_config(loss=loss, dataset=make_once(form, place)) for loss in ("softmax", "triplet")]
     assert configs[0].split_spec == configs[1].split_spec
     assert configs[0].dataset == configs[1].dataset
 
@@ -104,16 +104,16 @@ def test_the_test_split_is_stratified_and_the_same_for_every_seed(place, capsys)
     assert [result["split_seed"] for result in results] == [SPLIT_SEED] * 2
 
 
-def make_once(door: str, place: Path) -> str:
+def make_once(form: str, place: Path) -> str:
     forget()
     for entry in place.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    return make(door, place)
+    return make(form, place)
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_interrupted_and_continued_is_uninterrupted_bit_for_bit(door, place, tmp_path):
-    config = make_config(loss="center", dataset=make(door, place), epochs=2, batch_size=32, network="linear")
+@pytest.mark.parametrize("form", FORMS)
+def test_interrupted_and_continued_is_uninterrupted_bit_for_bit(form, place, tmp_path):
+    config = make_config(loss="center", dataset=make(form, place), epochs=2, batch_size=32, network="linear")
     run(config, place / "whole")
     from lossbench.errors import Interrupted
 
@@ -127,13 +127,13 @@ def test_interrupted_and_continued_is_uninterrupted_bit_for_bit(door, place, tmp
     assert (place / "whole" / name).read_bytes() == (place / "parts" / name).read_bytes()
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_figures_pages_and_open_set(door, place, capsys):
-    dataset = make(door, place)
-    train(dataset, capsys, "--unseen", "class 3" if "folder" in door else "3", "--snapshots", "3")
+@pytest.mark.parametrize("form", FORMS)
+def test_figures_pages_and_open_set(form, place, capsys):
+    dataset = make(form, place)
+    train(dataset, capsys, "--unseen", "class 3" if "folder" in form else "3", "--snapshots", "3")
     forget()
     for command in (["plot"], ["plot", "hardest"], ["plot", "confusion"], ["plot", "roc"], ["explore"]):
-        named = ["--dataset", dataset] if door == "function" else []
+        named = ["--dataset", dataset] if form == "function" else []
         assert main([*command, *named]) == 0, command
     assert main(["plot", "--dataset", dataset]) == 0
     assert len(list((place / "results" / "figures").glob("*.png"))) >= 4
@@ -153,12 +153,12 @@ def test_the_same_content_in_another_place_is_the_same_run(place):
     assert make_config(dataset=str(place / "elsewhere" / "npz.npz")).id == first.id
 
 
-@pytest.mark.parametrize("door", ["npz", "folder", "embeddings"])
-def test_changed_data_are_refused_and_forced(door, place, capsys):
-    dataset = make(door, place)
+@pytest.mark.parametrize("form", ["npz", "folder", "embeddings"])
+def test_changed_data_are_refused_and_forced(form, place, capsys):
+    dataset = make(form, place)
     before = train(dataset, capsys)
     path = place / "folder" / "class 0" / "0000.png"
-    if door == "folder":
+    if form == "folder":
         from PIL import Image
 
         Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
@@ -202,9 +202,9 @@ def test_opening_stored_runs_never_runs_the_function(place, capsys):
     assert main(["explore"]) == 2
 
 
-@pytest.mark.parametrize("door", ["npz", "folder", "function"])
-def test_processes_train_the_same_runs(door, place, capsys):
-    dataset = make(door, place)
+@pytest.mark.parametrize("form", ["npz", "folder", "function"])
+def test_processes_train_the_same_runs(form, place, capsys):
+    dataset = make(form, place)
     command = ["compare", "--losses", "softmax,center", "--seeds", "0-1", "--dataset", dataset, *OPTIONS]
     assert main([*command, "--jobs", "2"]) == 0
     assert main([*command, "--jobs", "1", "--results", "alone"]) == 0
@@ -217,7 +217,7 @@ def test_processes_train_the_same_runs(door, place, capsys):
 
 
 def test_a_data_set_of_this_package_goes_before_a_folder_of_its_name(place):
-    own_data.write_images(place / "digits", *digits())
+    user_data.write_images(place / "digits", *digits())
     assert make_config(dataset="digits").data is None
     assert make_config(dataset="./digits").data.title == "digits"
 
@@ -252,8 +252,8 @@ def test_a_stored_description_that_was_changed_is_refused(place, capsys):
 
 def test_image_size_brings_images_to_one_size(place):
     images, labels = digits()
-    own_data.write_images(place / "mixed", images, labels)
-    own_data.write_images(place / "mixed", np.kron(images[:9], np.ones((2, 3), np.uint8)), labels[:9])
+    user_data.write_images(place / "mixed", images, labels)
+    user_data.write_images(place / "mixed", np.kron(images[:9], np.ones((2, 3), np.uint8)), labels[:9])
     config = make_config(dataset=str(place / "mixed"))
     with pytest.raises(InvalidData, match=r"has .* pixels.*--image-size"):
         load_splits(config.split_spec)
@@ -279,9 +279,9 @@ def test_features_reach_python_and_the_exported_network_as_they_are(place, capsy
     assert pictures.std() > 20
 
 
-@pytest.mark.parametrize("door", ["npz", "folder"])
-def test_tuning_and_animation(door, place, capsys):
-    dataset = make(door, place)
+@pytest.mark.parametrize("form", ["npz", "folder"])
+def test_tuning_and_animation(form, place, capsys):
+    dataset = make(form, place)
     train(dataset, capsys, "--snapshots", "3")
     assert main(["animate", "--output", "a.gif"]) == 0
     command = ["tune", "--loss", "center", "--trials", "2", "--dataset", dataset, *OPTIONS]
@@ -297,9 +297,9 @@ def test_folders_that_are_parts_and_folders_that_are_classes(names, place):
     images, labels = digits()
     for number, name in enumerate(names):
         if names == ("train", "car"):
-            own_data.write_images(place / "p" / name, images[:9], labels[:9])  # the class may have folders
+            user_data.write_images(place / "p" / name, images[:9], labels[:9])  # the class may have folders
         else:
-            own_data.write_images(place / "p" / name, images[number::9], labels[number::9])
+            user_data.write_images(place / "p" / name, images[number::9], labels[number::9])
     splits = load_splits(make_config(dataset=place / "p").split_spec)
     counts = {"train": 80, "val": 80, "test": 80}
     if names == ("train", "car"):

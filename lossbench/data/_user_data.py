@@ -40,7 +40,9 @@ def find_dataset(text: str) -> DatasetSpec:
     return spec
 
 
-def load_own(spec: DatasetSpec, parts: Iterable[Part], image_size: int = 0) -> dict[Part, LabelledImages]:
+def load_user_data(
+    spec: DatasetSpec, parts: Iterable[Part], image_size: int = 0
+) -> dict[Part, LabelledImages]:
     """Parts of a user's data, as images (N, C, H, W) or features (N, D0).
 
     Raises DataError for data that have changed since they were described, InvalidData for data that cannot be

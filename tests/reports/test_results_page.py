@@ -14,10 +14,10 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.experiments.summary import SettingRow
-from lossbench.reports import site
+from lossbench.reports import results_page
 from lossbench.reports.document import Document, WrittenFile, read_documents
 from lossbench.reports.result_tables import markdown, results_csv, write_tables
-from lossbench.reports.site import markdown_page, read_site, write_index
+from lossbench.reports.results_page import markdown_page, read_page_content, write_readme
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
 from lossbench.specs.quantities import format_value
@@ -280,7 +280,7 @@ def test_what_a_user_typed_is_text(tmp_path: Path) -> None:
     write_tables(store, "compare-x", made)
     store.figures.mkdir()
     (store.figures / "compare-x.png").write_bytes(b"a picture")
-    (section,) = read_site(store).sections
+    (section,) = read_page_content(store).sections
     assert (section.document.title, section.document.command) == (EVIL, f"lossbench compare --losses {EVIL}")
     assert section.tables[0].table.rows[0][:2] == [EVIL, EVIL]
     assert main(["report", "--results", str(tmp_path)]) == 0
@@ -300,8 +300,11 @@ def test_what_a_user_typed_is_text(tmp_path: Path) -> None:
 def test_a_long_list_of_losses_is_cut_in_headings_alone(tmp_path: Path) -> None:
     title = "Digits: " + " · ".join(f"Loss {number}" for number in range(9))
     write_tables(Store(tmp_path), "compare-x", document("Loss", title, "lossbench compare"))
-    write_index(Store(tmp_path))
-    assert read_site(Store(tmp_path)).sections[0].heading == "Digits: Loss 0 · Loss 1 · Loss 2 and 6 more"
+    write_readme(Store(tmp_path))
+    assert (
+        read_page_content(Store(tmp_path)).sections[0].heading
+        == "Digits: Loss 0 · Loss 1 · Loss 2 and 6 more"
+    )
     assert f"## {title}\n" in (tmp_path / "README.md").read_text()
 
 
@@ -314,7 +317,7 @@ def test_a_section_shows_the_files_that_its_document_lists(tmp_path: Path) -> No
     store.figures.mkdir()
     for name in (*files[:3], "figures/compare-a.png", "figures/compare-a-forest.png", "figures/film.mp4"):
         (tmp_path / name).write_bytes(b"a picture")
-    shown = read_site(store)
+    shown = read_page_content(store)
     assert {s.name: [(p.path, p.formats) for p in s.pictures] for s in shown.sections} == {
         "compare-a": [("figures/x.png", ("figures/x.svg", "figures/x.pdf"))],
         "compare-a-mnist": [("figures/compare-a.png", ())],
@@ -324,7 +327,7 @@ def test_a_section_shows_the_files_that_its_document_lists(tmp_path: Path) -> No
 
 
 def test_the_caption_says_whose_features_they_are(folder: Path) -> None:
-    (section, _) = read_site(Store(folder)).sections
+    (section, _) = read_page_content(Store(folder)).sections
     features, forest = section.pictures
     assert features.caption.endswith(" · Digits · seed 1")
     assert forest.caption == "Paired differences to a baseline, one row per loss · Digits · seeds 1, 2"
@@ -334,7 +337,7 @@ def test_figures_drawn_alone_are_shown_with_what_they_are(copied: Path) -> None:
     for form in ("png", "svg"):
         assert main(["plot", "confusion", "--format", form, "--results", str(copied)]) == 0
     assert main(["plot", "features", "--split", "test", "--results", str(copied)]) == 0
-    confusion, features = sorted(read_site(Store(copied)).pictures, key=lambda picture: picture.path)
+    confusion, features = sorted(read_page_content(Store(copied)).pictures, key=lambda picture: picture.path)
     assert confusion.caption.startswith("Confusion matrix")
     assert [Path(path).suffix for path in confusion.formats] == [".svg"]
     assert "split test" in features.caption
@@ -346,17 +349,17 @@ def test_two_commands_that_write_at_once_both_stand_in_the_readme(tmp_path: Path
     """The second writes its document and the README after the first has read, and before it writes."""
     store = Store(tmp_path)
     write_tables(store, "compare-a", document("A", "A", "lossbench compare a"))
-    whole, calls = site.write_own, []
+    whole, calls = results_page.write_generated, []
 
     def late(path: Path, content: bytes) -> None:
         calls.append(path)
         if len(calls) == 1:
             write_tables(store, "compare-b", document("B", "B", "lossbench compare b"))
-            write_index(store)
+            write_readme(store)
         whole(path, content)
 
-    monkeypatch.setattr(site, "write_own", late)
-    write_index(store)
+    monkeypatch.setattr(results_page, "write_generated", late)
+    write_readme(store)
     assert len(calls) == 3
     text = (tmp_path / "README.md").read_text()
     assert "lossbench compare a" in text
@@ -402,7 +405,7 @@ def test_a_damaged_file_is_a_sentence(copied: Path, capsys: Capture) -> None:
 
 def test_the_pages_of_this_repository_are_those_of_its_documents() -> None:
     store = Store(Path(__file__).parents[2] / "results" / "published")
-    assert (store.root / "README.md").read_bytes() == markdown_page(read_site(store))
+    assert (store.root / "README.md").read_bytes() == markdown_page(read_page_content(store))
     for path in store.tables.glob("*.json"):
         made = read_documents(store)[path.stem]
         assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(made)

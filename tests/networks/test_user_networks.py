@@ -22,8 +22,8 @@ from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 
-from ..helpers.own_data import digits
 from ..helpers.runs import Recorder, run, small
+from ..helpers.user_data import digits
 
 MINE = """
     import torch

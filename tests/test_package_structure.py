@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can check: sizes, docstrings, and who may know whom."""
+"""Rules on all modules: docstrings, imports, and where names of variants may stand."""
 
 from __future__ import annotations
 
