@@ -52,44 +52,29 @@ def train(
 ) -> Run:
     """Train one network under one loss; a finished run is returned, an interrupted one continued.
 
-    Parameters
-    ----------
-    loss : str or class
-        A loss (`lossbench losses` lists them), a weighted sum such as ``"softmax + 0.003*center"``,
-        ``"module:Class"``, or a class of your own: a `torch.nn.Module` that is built from `num_classes` and
-        `feature_dim`, and takes features (B, D) and labels (B,). A class of a notebook is fine.
-    settings : mapping, optional
-        Hyper-parameters of the loss by name, such as ``{"alpha": 0.5}`` or ``{"center.alpha": 0.5}``.
-    results : path
-        The folder of runs, figures and tables.
-    force : bool
-        Train again, and delete what is stored of the run.
-    snapshots : int
-        Moments of training, dense early, at which features are kept for `animate`.
-    tensorboard : bool
-        Also write the run for TensorBoard.
-    progress : bool
-        Whether to show a bar (lines of text where there is no terminal, or no ipywidgets in a notebook).
-    **options
-        See the documentation of this package.
+    Args:
+        loss: A loss (`lossbench losses` lists them), a weighted sum such as ``"softmax + 0.003*center"``,
+            ``"module:Class"``, or a class of your own: a `torch.nn.Module` that is built from `num_classes`
+            and `feature_dim`, and takes features (B, D) and labels (B,). A class of a notebook is fine.
+        settings: Hyper-parameters of the loss by name, such as ``{"alpha": 0.5}`` or
+            ``{"center.alpha": 0.5}``.
+        results: The folder of runs, figures and tables.
+        force: Train again, and delete what is stored of the run.
+        snapshots: Moments of training, dense early, at which features are kept for `animate`.
+        tensorboard: Also write the run for TensorBoard.
+        progress: Whether to show a bar (lines of text where there is no terminal, or no ipywidgets in a
+            notebook).
+        **options: See the documentation of this package.
 
-    Returns
-    -------
-    Run
+    Returns:
         The finished run, with features, labels, metrics, network and loss.
 
-    Raises
-    ------
-    UsageError
-        For an unknown loss or option, or a wrong value.
-    DataError
-        Where the data set cannot be read.
-    Interrupted
-        On Ctrl-C; the state is saved, and the same call continues.
-    Diverged
-        Where the loss became NaN or infinite.
-    RunError
-        Where the run cannot be written, another process trains it, or your class raised an error.
+    Raises:
+        UsageError: For an unknown loss or option, or a wrong value.
+        DataError: Where the data set cannot be read.
+        Interrupted: On Ctrl-C; the state is saved, and the same call continues.
+        Diverged: Where the loss became NaN or infinite.
+        RunError: Where the run cannot be written, another process trains it, or your class raised an error.
     """
     from .cli._python import loss_name, open_run, python_request, running
     from .cli.train import train_run
@@ -121,38 +106,24 @@ def compare(
 ) -> Comparison:
     """Compare losses with a baseline over the same seeds; what is missing is trained.
 
-    Parameters
-    ----------
-    losses : sequence of str or class, optional
-        As in `train`; ``"all"`` stands for every loss. By default softmax, center loss and ArcFace.
-    seeds : int, iterable of int, or str
-        For example ``range(10)`` or ``"0-9"``.
-    baseline : str or class, optional
-        The loss that the others are compared with. By default softmax, else the first.
-    metric : str or sequence of str
-        What is compared; ``"all"`` for every metric.
-    datasets : sequence of str, optional
-        Several data sets. By default that of the option `dataset`.
-    tuned : bool
-        Use the settings that `tune` found for each loss.
-    jobs : int, optional
-        Runs trained at the same time, on a CPU thread each; 0 is as many as fit. By default 1 on a CPU.
-        This is safe in notebooks and in scripts without ``if __name__ == "__main__"``: a worker never
-        imports them. A class that is defined there trains with 1.
-    settings, results, force, snapshots, progress, **options
-        As in `train`.
+    Args:
+        losses: As in `train`; ``"all"`` stands for every loss. By default softmax, center loss and ArcFace.
+        seeds: For example ``range(10)`` or ``"0-9"``.
+        baseline: The loss that the others are compared with. By default softmax, else the first.
+        metric: What is compared; ``"all"`` for every metric.
+        datasets: Several data sets. By default that of the option `dataset`.
+        tuned: Use the settings that `tune` found for each loss.
+        jobs: Runs trained at the same time, on a CPU thread each; 0 is as many as fit. By default 1 on a
+            CPU. This is safe in notebooks and in scripts without ``if __name__ == "__main__"``: a worker
+            never imports them. A class that is defined there trains with 1.
+        settings, results, force, snapshots, progress, **options: As in `train`.
 
-    Returns
-    -------
-    Comparison
-        With `table()`, `differences()`, `to_latex()`, `figure()`, `rows` and `runs`.
+    Returns:
+        A comparison with `table()`, `differences()`, `to_latex()`, `figure()`, `rows` and `runs`.
 
-    Raises
-    ------
-    RunError
-        Where a run failed; those that diverged are counted in the table.
-    UsageError, DataError, Interrupted
-        As in `train`.
+    Raises:
+        RunError: Where a run failed; those that diverged are counted in the table.
+        UsageError, DataError, Interrupted: As in `train`.
     """
     from .cli._python import check_outcomes, loss_name, loss_names, python_request, running, seeds_of
     from .cli._training import run_comparison
@@ -197,33 +168,22 @@ def sweep(
 ) -> Sweep:
     """Train a grid of settings: any numeric option, and any of `settings`, takes several values.
 
-    Parameters
-    ----------
-    loss : str or class
-        As in `train`.
-    seeds : int, iterable of int, or str
-        For example ``range(3)`` or ``"0-2"``.
-    jobs : int, optional
-        As in `compare`; by default as many as fit.
-    settings, results, force, snapshots, progress, **options
-        As in `train`; a list, a range or an array of numbers is varied, as is a text like
-        ``"1e-4:1e-1:log:7"``.
+    Args:
+        loss: As in `train`.
+        seeds: For example ``range(3)`` or ``"0-2"``.
+        jobs: As in `compare`; by default as many as fit.
+        settings, results, force, snapshots, progress, **options: As in `train`; a list, a range or an array
+            of numbers is varied, as is a text like ``"1e-4:1e-1:log:7"``.
 
-    Returns
-    -------
-    Sweep
-        With `table()`, `to_latex()`, `figure()`, `varied` and `runs`.
+    Returns:
+        A sweep with `table()`, `to_latex()`, `figure()`, `varied` and `runs`.
 
-    Raises
-    ------
-    RunError
-        Where a run failed; those that diverged are counted in the table.
-    UsageError, DataError, Interrupted
-        As in `train`.
+    Raises:
+        RunError: Where a run failed; those that diverged are counted in the table.
+        UsageError, DataError, Interrupted: As in `train`.
 
-    Examples
-    --------
-    >>> lossbench.sweep("center", lam=[0, 0.01, 0.1], seeds=range(3))  # doctest: +SKIP
+    Examples:
+        >>> lossbench.sweep("center", lam=[0, 0.01, 0.1], seeds=range(3))  # doctest: +SKIP
     """
     from .cli._python import check_outcomes, loss_name, python_request, running, seeds_of
     from .cli._training import run_sweep
@@ -287,49 +247,32 @@ def tune(
     The validation split alone is used. The same call goes on where it was stopped, as the command does, also
     in several processes at once.
 
-    Parameters
-    ----------
-    loss : str or class, optional
-        As in `train`. Either this is given, with `trials`, or `losses`, with `budget`.
-    losses : str or sequence of str or class, optional
-        Losses to choose from, as a sequence or separated by commas; ``"all"`` stands for every loss.
-    trials : int, optional
-        Trials of `loss`, by default 30; give every loss the same number.
-    budget : str or float, optional
-        Time for `losses`: seconds, or a text such as ``"90s"``, ``"10m"`` or ``"2h"``. By default 10 minutes.
-    metric : str
-        The objective, measured on the validation split.
-    seeds : int, iterable of int, or str, optional
-        Seeds over which the objective is averaged, by default 1000 and 1001, for `losses` 1000 to 1004.
-        Compare with other ones afterwards.
-    jobs : int, optional
-        Trials at the same time, on a CPU thread each; 0 is as many as fit. By default 1.
-    settings, results, progress, **options
-        As in `train`; what is given here is not searched.
+    Args:
+        loss: As in `train`. Either this is given, with `trials`, or `losses`, with `budget`.
+        losses: Losses to choose from, as a sequence or separated by commas; ``"all"`` stands for every loss.
+        trials: Trials of `loss`, by default 30; give every loss the same number.
+        budget: Time for `losses`: seconds, or a text such as ``"90s"``, ``"10m"`` or ``"2h"``. By default 10
+            minutes.
+        metric: The objective, measured on the validation split.
+        seeds: Seeds over which the objective is averaged, by default 1000 and 1001, for `losses` 1000 to
+            1004. Compare with other ones afterwards.
+        jobs: Trials at the same time, on a CPU thread each; 0 is as many as fit. By default 1.
+        settings, results, progress, **options: As in `train`; what is given here is not searched.
 
-    Returns
-    -------
-    TuningResult
-        For `loss`: with `point`, the best settings, `value` there and `default_value`.
-    SearchResult
-        For `losses`: with `outcomes`, one for each loss, the best first, and `candidates`, the best loss and
-        those that cannot be told from it.
-        ``compare(..., tuned=True)`` uses the settings that either found.
+    Returns:
+        For `loss` a TuningResult with `point`, the best settings, `value` there and `default_value`.
+        For `losses` a SearchResult with `outcomes`, one for each loss, the best first, and `candidates`, the best loss and
+        those that cannot be told from it. ``compare(..., tuned=True)`` uses the settings that either found.
 
-    Raises
-    ------
-    UsageError
-        Without the extra `tune`, for options of `loss` and of `losses` at once, where nothing is left to
-        search, or as in `train`.
-    RunError
-        Where no trial came to an end, or files cannot be written.
-    DataError, Interrupted
-        As in `train`.
+    Raises:
+        UsageError: Without the extra `tune`, for options of `loss` and of `losses` at once, where nothing is
+            left to search, or as in `train`.
+        RunError: Where no trial came to an end, or files cannot be written.
+        DataError, Interrupted: As in `train`.
 
-    Examples
-    --------
-    >>> found = lossbench.tune(losses=["softmax", "center"], budget="10m")  # doctest: +SKIP
-    >>> lossbench.compare(found.candidates, tuned=True, seeds=range(10))  # doctest: +SKIP
+    Examples:
+        >>> found = lossbench.tune(losses=["softmax", "center"], budget="10m")  # doctest: +SKIP
+        >>> lossbench.compare(found.candidates, tuned=True, seeds=range(10))  # doctest: +SKIP
     """
     from .cli._python import loss_name, loss_names, python_request, running, seeds_of
     from .cli._training import without_workers
@@ -349,21 +292,15 @@ def tune(
 def load(run: Path, *, results: Path = "results", data_dir: Path | None = None) -> Run:
     """Open a finished run. No code of a user is run by this.
 
-    Parameters
-    ----------
-    run : str or path
-        Its folder, or its name, its id, or the beginning of either in `results`.
-    results : path
-        The folder of runs, figures and tables.
-    data_dir : path, optional
-        Where the data set is, for `Run.images`. By default ``$LOSSBENCH_DATA``, else the user's cache.
+    Args:
+        run: Its folder, or its name, its id, or the beginning of either in `results`.
+        results: The folder of runs, figures and tables.
+        data_dir: Where the data set is, for `Run.images`. By default ``$LOSSBENCH_DATA``, else the user's
+            cache.
 
-    Raises
-    ------
-    UsageError
-        For a name that no run has, or several have.
-    RunError
-        Where the run is not complete, damaged, or changed by hand.
+    Raises:
+        UsageError: For a name that no run has, or several have.
+        RunError: Where the run is not complete, damaged, or changed by hand.
     """
     from .cli._python import open_run
 
@@ -379,19 +316,13 @@ def runs(
 ) -> list[Run]:
     """All finished runs that have one of the losses and of the values of each option, oldest first.
 
-    Parameters
-    ----------
-    loss : str, class, or sequence of them, optional
-        As in `train`. By default any.
-    results, data_dir : path
-        As in `load`.
-    **options
-        Options of a run with one value or several, such as ``seed=0`` or ``epochs=[10, 20]``.
+    Args:
+        loss: As in `train`. By default any.
+        results, data_dir: As in `load`.
+        **options: Options of a run with one value or several, such as ``seed=0`` or ``epochs=[10, 20]``.
 
-    Raises
-    ------
-    UsageError
-        For an unknown loss or option, or a wrong value.
+    Raises:
+        UsageError: For an unknown loss or option, or a wrong value.
     """
     from .cli._python import find_runs
 
@@ -409,30 +340,20 @@ def plot(
 ) -> Figure:
     """Draw a figure of finished runs, without training.
 
-    Parameters
-    ----------
-    figure : str
-        One of those of docs/figures.md, such as ``"features"``, ``"regions"`` or ``"curves"``.
-    runs : Run or sequence of Run, optional
-        By default those that the command `lossbench plot` shows. Conditions that differ are in the titles.
-    style : str
-        ``"paper"``, ``"slides"`` or ``"dark"``.
-    results, data_dir : path
-        As in `load`.
-    **choices
-        Those of the figure: `split`, `view`, `metric`, `over`, `projection`, `label`.
+    Args:
+        figure: One of those of docs/figures.md, such as ``"features"``, ``"regions"`` or ``"curves"``.
+        runs: By default those that the command `lossbench plot` shows. Conditions that differ are in the
+            titles.
+        style: ``"paper"``, ``"slides"`` or ``"dark"``.
+        results, data_dir: As in `load`.
+        **choices: Those of the figure: `split`, `view`, `metric`, `over`, `projection`, `label`.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
+    Returns:
         A notebook shows it; ``figure.savefig("features.pdf")`` writes it. It is not known to pyplot.
 
-    Raises
-    ------
-    UsageError
-        For an unknown figure or choice.
-    RunError
-        Where runs lack what the figure shows.
+    Raises:
+        UsageError: For an unknown figure or choice.
+        RunError: Where runs lack what the figure shows.
     """
     from .cli._python import selected_runs
     from .reports.figure_files import compose_figure, render_figure
@@ -454,30 +375,19 @@ def animate(
 ) -> Animation:
     """Animate runs that were trained with `snapshots`: one frame per moment, side by side.
 
-    Parameters
-    ----------
-    runs : Run or sequence of Run, optional
-        By default those that the command `lossbench animate` shows.
-    output : path, optional
-        The file, a GIF, or an MP4 with the extra `video`. By default a GIF in ``results/figures``.
-    view : str
-        ``"raw"`` for the plane, ``"normalized"`` for directions on the unit circle.
-    fps : float
-        Moments per second.
-    style, results
-        As in `plot`.
+    Args:
+        runs: By default those that the command `lossbench animate` shows.
+        output: The file, a GIF, or an MP4 with the extra `video`. By default a GIF in ``results/figures``.
+        view: ``"raw"`` for the plane, ``"normalized"`` for directions on the unit circle.
+        fps: Moments per second.
+        style, results: As in `plot`.
 
-    Returns
-    -------
-    Animation
+    Returns:
         With `path`; a notebook shows it.
 
-    Raises
-    ------
-    RunError
-        Where a run has no snapshots, or the file cannot be written.
-    UsageError
-        For an unknown format or choice.
+    Raises:
+        RunError: Where a run has no snapshots, or the file cannot be written.
+        UsageError: For an unknown format or choice.
     """
     from pathlib import Path
 
@@ -502,26 +412,18 @@ def animate(
 def export(run: Run, output: Path) -> OnnxFile:
     """Write the network of a run as an ONNX file, with class scores where there are classes.
 
-    Parameters
-    ----------
-    run : Run
-        The run.
-    output : path
-        The file, ending in ``.onnx``. Its input is `images` (N, channels, height, width), float32 and
-        normalized as its metadata says; its outputs are `features` (N, D) and `scores` (N, C).
+    Args:
+        run: The run.
+        output: The file, ending in ``.onnx``. Its input is `images` (N, channels, height, width), float32
+            and normalized as its metadata says; its outputs are `features` (N, D) and `scores` (N, C).
 
-    Returns
-    -------
-    OnnxFile
+    Returns:
         With `difference`, the largest one to PyTorch on 1,000 images, relative to the largest number, and
         `left_out`, why there are no scores: the code of your own loss, which this runs, cannot be used.
 
-    Raises
-    ------
-    UsageError
-        Without the extra `onnx`, or for another kind of file.
-    RunError
-        Where the file would differ from PyTorch by more than 1e-4, or cannot be written.
+    Raises:
+        UsageError: Without the extra `onnx`, or for another kind of file.
+        RunError: Where the file would differ from PyTorch by more than 1e-4, or cannot be written.
     """
     from pathlib import Path
 
@@ -535,25 +437,17 @@ def explain(
 ) -> Explanation:
     """The limits of a loss for C classes in D dimensions, and what it can reach with its settings.
 
-    Parameters
-    ----------
-    loss : str
-        A loss by name.
-    classes, dim : int
-        C and D.
-    settings : mapping, optional
-        Hyper-parameters by name; the others have their defaults.
+    Args:
+        loss: A loss by name.
+        classes, dim: C and D.
+        settings: Hyper-parameters by name; the others have their defaults.
 
-    Returns
-    -------
-    Explanation
+    Returns:
         Settings, the largest margins (radians, and of the cosine), the smallest useful scale, the best
         probability, and the curve of the target logit. `lossbench.losses.documentation(loss)` is the text.
 
-    Raises
-    ------
-    UsageError
-        For an unknown loss or setting, or a value out of bounds.
+    Raises:
+        UsageError: For an unknown loss or setting, or a value out of bounds.
     """
     from .losses import explain as explain_loss
     from .specs import catalog

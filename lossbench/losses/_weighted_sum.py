@@ -56,18 +56,13 @@ class WeightedSum(Summable):
     sum without it. The parameters and buffers of all terms are in its `state_dict`; the weights are not.
     Each term keeps its own `reduction`.
 
-    Parameters
-    ----------
-    losses : mapping of str to nn.Module
-        The terms by name: losses of this package, or any module that takes features (B, D) and labels (B,)
-        and returns a scalar, or a tuple with it first.
-    weights : sequence of float
-        The weight of each term, in the same order.
+    Args:
+        losses: The terms by name: losses of this package, or any module that takes features (B, D) and
+            labels (B,) and returns a scalar, or a tuple with it first.
+        weights: The weight of each term, in the same order.
 
-    Raises
-    ------
-    UsageError
-        (A ValueError) for no term, another number of weights, or one that is not finite.
+    Raises:
+        UsageError: A ValueError, for no term, another number of weights, or one that is not finite.
     """
 
     def __init__(self, losses: Mapping[str, nn.Module], weights: Sequence[float]) -> None:

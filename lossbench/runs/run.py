@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 class Run:
     """A finished run, as `train`, `load` and `runs` of `lossbench` return it.
 
-    Attributes
-    ----------
-    view : StoredRun
-        The same run as figures see it.
+    Attributes:
+        view: The same run as figures see it.
     """
 
     def __init__(self, view: StoredRun) -> None:
