@@ -261,8 +261,9 @@ def tune(
 
     Returns:
         For `loss` a TuningResult with `point`, the best settings, `value` there and `default_value`.
-        For `losses` a SearchResult with `outcomes`, one for each loss, the best first, and `candidates`, the best loss and
-        those that cannot be told from it. ``compare(..., tuned=True)`` uses the settings that either found.
+        For `losses` a SearchResult with `outcomes`, one for each loss, the best first, and `candidates`, the
+        best loss and those that cannot be told from it.
+        ``compare(..., tuned=True)`` uses the settings that either found.
 
     Raises:
         UsageError: Without the extra `tune`, for options of `loss` and of `losses` at once, where nothing is
