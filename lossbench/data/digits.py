@@ -5,8 +5,6 @@ official split: every fifth sample of each class, in file order, is test, which 
 equal parts and needs no randomness.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -5,8 +5,6 @@ published: their headers and sizes are checked, and torchvision checks the archi
 The archive stores the images transposed; here they are upright.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..records import LabelledImages, Part

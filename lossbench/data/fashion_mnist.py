@@ -4,8 +4,6 @@ Source: Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747, through torchvision. No ch
 files is published: their headers and sizes are checked, and torchvision checks the archives it downloads.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..records import LabelledImages, Part

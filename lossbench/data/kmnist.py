@@ -4,8 +4,6 @@ Source: Clanuwat et al. 2018, arXiv 1812.01718, through torchvision. No checksum
 published: their headers and sizes are checked, and torchvision checks the archives it downloads.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..records import LabelledImages, Part

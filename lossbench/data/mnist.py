@@ -4,8 +4,6 @@ Source: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to docum
 Proc. IEEE 1998. Fetched through torchvision's mirrors; the four unpacked files are checked by MD5.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..records import LabelledImages, Part

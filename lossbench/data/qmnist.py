@@ -4,8 +4,6 @@ Source: Yadav, Bottou 2019, arXiv 1905.10498, through torchvision. No checksum o
 published: their headers and sizes are checked, and torchvision checks the archives it downloads.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..records import LabelledImages, Part

@@ -4,8 +4,6 @@ A class's direction is its weight, or the mean direction of its features where t
 Below, where features were kept during training, the mean of both angles by epoch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

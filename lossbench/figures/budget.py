@@ -4,8 +4,6 @@ Shows what a score costs to find (Dodge et al. 2019, arXiv 1909.03004, who avera
 trials; here the trials were proposed one after another, so their order is part of the method).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ Numbers are test images. The colour is their share of the true class, on a squar
 diagonal, where nearly everything is, would else leave nothing to see.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

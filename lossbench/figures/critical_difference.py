@@ -1,7 +1,5 @@
 """The critical-difference diagram: methods at their mean rank, bars over those that cannot be told apart."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ Bands of fractions are cut off at 0 and 100 %.
 Follows Wen et al. 2016, Fig. 5 (accuracy against lambda and alpha).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ one of two classes that is nearer than 99 % of those. Below, how often each dist
 (`normalized`) the distance is that of the points on the unit circle, which follows from the angle alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

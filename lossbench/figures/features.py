@@ -6,8 +6,6 @@ density can be seen, with the class weights as rays. Unseen classes are drawn ov
 test features as grey-edged shapes, at most so many of each that those below stay visible.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 A forest plot (Lewis & Clarke 2001). Verdicts differ in colour and in mark, which remains in grey print.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -5,8 +5,6 @@ image stands its true class and the predicted one. Scores are the loss's own, so
 of one run and say nothing across runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 Cells are in order, not to scale. The best is outlined; where there is no run, the cell is hatched.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Features at each value of a swept setting, as small multiples: class centres as white dots."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure

@@ -5,8 +5,6 @@ losses are no test of their difference, which is paired: that is what `compare` 
 (Cleveland & McGill 1984: positions on a common scale.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ Colours are the loss of one feature there; arrows, all of one length, point down
 features of the class lie on top, its own direction thicker than the others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ that very class exceeds log 2: against one rival, the rival has the larger proba
 pushes features out of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ scale in all panels; inside is an arc over the middle 95 % of each class, and th
 narrow arcs far apart, each before its ray, are what a margin on the angle is for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

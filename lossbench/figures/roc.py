@@ -6,8 +6,6 @@ The dots are what the metrics tar-at-far-1e-2, -3 and -4 measure. Diamonds show 
 1e-2 and 1e-3 on validation pairs do on this split, as tar-at-threshold-1e-2 and -3 measure it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ A loss far off, as `leaderboard` counts it, is an arrow at the edge. Names are d
 those of the first groups first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

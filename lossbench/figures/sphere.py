@@ -3,8 +3,6 @@
 The far side is faint. Class weights are pins that stick out of the sphere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

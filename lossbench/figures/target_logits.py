@@ -4,8 +4,6 @@ The curves are computed by the code of the losses. Where a curve is below the co
 sample as farther from its class than it is.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ A colour for each loss or setting: the line is the mean over seeds, the band rea
 largest. (An interval of few seeds would be wider than all that is seen, and cross zero.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple

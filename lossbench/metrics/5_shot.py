@@ -5,8 +5,6 @@ accuracy = 1/100 sum_draws P(nearest mean of 5 drawn samples of each class is th
 Over the samples that are not drawn, by Euclidean distance, or by cosine where the loss compares so.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._few_shot import few_shot_accuracies

@@ -3,8 +3,6 @@
 t_(0.975, 99) s / sqrt(100),  s the standard deviation of the accuracies of the draws
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._few_shot import few_shot_accuracies, half_width

@@ -3,8 +3,6 @@
 accuracy = 1/N sum_i [prediction_i = y_i]
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 

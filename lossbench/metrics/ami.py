@@ -5,8 +5,6 @@ AMI = (I(Y; K) - E[I]) / ((H(Y) + H(K)) / 2 - E[I]),  E[I] of clusters of these 
 k is the number of classes present; on unit vectors where the loss compares by cosine.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._clustering import k_means

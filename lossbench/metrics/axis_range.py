@@ -3,8 +3,6 @@
 range = max_(i, d) |x_id|
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -3,8 +3,6 @@
 CH = [sum_j n_j ||mean_j - mean||^2 / (C - 1)] / [sum_j sum_(y_i = j) ||x_i - mean_j||^2 / (N - C)]
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

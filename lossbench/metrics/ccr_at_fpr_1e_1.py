@@ -1,7 +1,5 @@
 """CCR at FPR 0.1: the share of known samples accepted and right while at most a tenth of the unknown pass."""
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._open_set import classification_curve

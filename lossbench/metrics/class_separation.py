@@ -5,8 +5,6 @@ R^2 = 1 - (mean_j mean_(x, x' in class j) d) / (mean_(j, k) mean_(x in j, x' in 
 The mean of d over two classes is 1 minus the inner product of the means of their unit vectors.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -11,8 +11,6 @@ each class are enough to see it. Not seen: classes around the same mean that dif
 that merely lose dimensions.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.spatial.distance import cdist
 

@@ -3,8 +3,6 @@
 DB = 1/C sum_j max_(k != j) (s_j + s_k) / ||mean_j - mean_k||,  s_j the mean distance to mean_j
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.spatial.distance import cdist
 

@@ -3,8 +3,6 @@
 ECE = sum_b |B_b| / N  |accuracy(B_b) - confidence(B_b)|,  B_b = {i : (b-1)/15 < max_j p_ij <= b/15}
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._probabilities import calibration_error, probabilities

@@ -3,8 +3,6 @@
 T = argmin -1/N sum_i log softmax(f_i / T)_(y_i) over validation samples; then ECE of softmax(f / T)
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import Embedding, MetricInput

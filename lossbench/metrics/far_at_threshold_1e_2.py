@@ -5,8 +5,6 @@ FAR = P(d- <= t)  over all pairs of two classes,  t from `threshold-at-far-1e-2`
 A rate far from 10^-2 says that the threshold does not carry over, for example to unseen classes.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._thresholds import decisions

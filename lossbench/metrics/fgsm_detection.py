@@ -6,8 +6,6 @@ FGSM changes each pixel by 0.1, 1 being from black to white; of the first 1,000 
 directions where the loss compares so. For L-GM with unit covariance it is detection by the likelihood.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._open_set import auroc, nearness

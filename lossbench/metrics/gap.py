@@ -3,8 +3,6 @@
 gap = min_(j != k) ||mean_j - mean_k||
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._vectors import smallest_distance

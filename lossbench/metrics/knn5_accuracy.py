@@ -5,8 +5,6 @@ prediction_i = argmax_j #{k among the five smallest ||x_i - x_k|| : y_k = j}  (E
 Of equally frequent classes the smallest label counts. Fewer than five training features all vote.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._neighbours import majority, nearest_by_distance

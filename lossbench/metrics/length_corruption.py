@@ -5,8 +5,6 @@ mean over blur, noise and occlusion of Spearman's rank correlation of ||x|| with
 Of the first 1,000 images, each at all strengths. -1: length falls with every step.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -3,8 +3,6 @@
 variation = std(||x_i||) / mean(||x_i||)
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -6,8 +6,6 @@ P_i(k) is the fraction of class y_i among the first k, and R_i the number of oth
 Q queries, their neighbours and ties: see `_retrieval`.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._retrieval import retrieve

@@ -5,8 +5,6 @@ prediction_i = argmin_j ||x_i - mean_j||,  or under cosine  argmax_j cos(x_i, me
 Of equally near means the one with the smallest label counts.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.spatial.distance import cdist
 

@@ -4,8 +4,6 @@ NC1 = tr(S_W S_B^+) / C,  S_W and S_B the covariances within classes and of the 
 pseudo-inverse, both averaged over classes; it falls to 0 as each class falls onto its mean
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

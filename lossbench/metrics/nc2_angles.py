@@ -5,8 +5,6 @@ mean_(j != k) |cos(m_j, m_k) + 1/(C - 1)|,  m_j the mean of class j minus the me
 Directions of a simplex need C - 1 dimensions; C directions evenly on a circle are not 0.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -3,8 +3,6 @@
 std_j ||m_j|| / mean_j ||m_j||,  m_j the mean of class j minus the mean of the class means
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -3,8 +3,6 @@
 NC3 = || W / ||W||_F - M / ||M||_F ||_F,  row j of M the mean of class j minus the mean of the class means
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

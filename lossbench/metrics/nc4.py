@@ -3,8 +3,6 @@
 NC4 = share of i with argmax_j f_ij != argmin_j ||x_i - mean_j||
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

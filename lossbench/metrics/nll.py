@@ -3,8 +3,6 @@
 NLL = -1/N sum_i log p_i(y_i),  p_i = softmax(scores_i)
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.special import log_softmax
 

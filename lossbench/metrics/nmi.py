@@ -5,8 +5,6 @@ NMI = 2 I(Y; K) / (H(Y) + H(K))
 k is the number of classes present; on unit vectors where the loss compares by cosine.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._clustering import k_means

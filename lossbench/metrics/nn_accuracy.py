@@ -5,8 +5,6 @@ prediction_i = y_k,  k = argmin_k ||x_i - x_k||
 Of equally near training features the one with the smallest label counts.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._neighbours import nearest_by_distance

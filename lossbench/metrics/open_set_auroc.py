@@ -5,8 +5,6 @@ AUROC = P(d_known < d_unknown) + 1/2 P(=),  d the distance to the nearest traini
 Euclidean, or between directions where the loss compares so.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._open_set import auroc, nearness

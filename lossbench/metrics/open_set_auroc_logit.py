@@ -3,8 +3,6 @@
 AUROC = P(max_j f_j of a known sample > that of an unknown one) + 1/2 P(=)
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._open_set import auroc, largest_scores

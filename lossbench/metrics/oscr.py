@@ -3,8 +3,6 @@
 OSCR = integral of CCR over FPR, both at the same threshold of the largest class score
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -6,8 +6,6 @@ A linear classifier without a bias, or by inner products with equal lengths, nee
 Means nearer to the hull than a thousandth of the farthest mean's distance from their centre count as inside.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -5,8 +5,6 @@ RP = 1/Q sum_i  r_i / R_i,  r_i how many of the first R_i are of class y_i, of w
 Q queries, their neighbours and ties: see `_retrieval`.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._retrieval import retrieve

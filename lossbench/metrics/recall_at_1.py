@@ -5,8 +5,6 @@ R@1 = 1/Q sum_i [class of the nearest to i = y_i]
 Q queries, their neighbours and ties: see `_retrieval`.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._retrieval import retrieve

@@ -5,8 +5,6 @@ x' = clip(x' + 0.0125 sign(d(max_(j != y) f_j - f_y)/dx')) within 0.1 of x,  fro
 Pixels from 0 (black) to 1 (white), f the margin-free scores; of the first 1,000 images.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 

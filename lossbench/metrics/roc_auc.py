@@ -5,8 +5,6 @@ AUC = P(d+ < d-) + 1/2 P(d+ = d-)
 Over all pairs i < j of the split, by Euclidean distance, or by cosine where the loss compares so.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -6,8 +6,6 @@ a_i is the mean distance to the others of its class, b_i the smallest mean dista
 only sample of a class, and one with a_i = b_i = 0, count 0.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -3,8 +3,6 @@
 spread = 1/C sum_j  1/n_j sum_(y_i = j) ||x_i - mean_j||
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._vectors import class_statistics

@@ -5,8 +5,6 @@
 Free of the scale of the features, so it compares losses whose features differ in size.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._vectors import class_statistics, ratio, smallest_distance

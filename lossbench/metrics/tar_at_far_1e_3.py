@@ -5,8 +5,6 @@ TAR = max over thresholds t of P(d+ <= t)  where  P(d- <= t) <= 10^-3
 Over all pairs i < j of the split, by Euclidean distance, or by cosine where the loss compares so.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._verification import true_accepts

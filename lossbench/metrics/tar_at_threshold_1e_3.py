@@ -3,8 +3,6 @@
 TAR = P(d+ <= t)  over all pairs of one class,  t from `threshold-at-far-1e-3`
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._thresholds import decisions

@@ -5,8 +5,6 @@ t = max t with P(d- <= t) <= 10^-3  over all pairs of validation samples of two 
 A distance, or where the loss compares so a cosine, which accepted pairs reach.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._thresholds import in_unit, thresholds

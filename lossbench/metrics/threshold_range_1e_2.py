@@ -5,8 +5,6 @@ max_j t_j - min_j t_j,  t_j from the validation pairs with one sample of class j
 Where it is large, one threshold for all does not suit every class.
 """
 
-from __future__ import annotations
-
 from ..records import MetricInput
 from ..specs import MetricSpec
 from ._thresholds import in_unit, thresholds

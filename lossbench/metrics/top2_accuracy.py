@@ -5,8 +5,6 @@ top2 = 1/N sum_i [rank_i <= 2],  rank_i = 1 + #{j : s_ij > s_iy} + #{j < y : s_i
 Of equal scores the smaller label's comes first, as in the prediction, so top-2 is never below accuracy.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

@@ -3,8 +3,6 @@
 tr(S_W) / (tr(S_W) + tr(S_B)),  S_W and S_B the covariances within classes and of the class means
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..records import MetricInput

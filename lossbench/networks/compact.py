@@ -6,8 +6,6 @@ give. Depth matters more than width in front of a two-dimensional feature, and b
 a high learning rate finish in six epochs (see results/LOG.md for what else was tried).
 """
 
-from __future__ import annotations
-
 from ..specs import NetworkSpec
 from ._convolutions import ConvolutionalNetwork
 

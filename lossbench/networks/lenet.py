@@ -4,8 +4,6 @@ Two unpadded 5x5 convolutions (20, 50), each with a 2x2 pool, a hidden layer of 
 Source: Caffe's examples/mnist/lenet (after LeCun et al. 1998), with PReLU as the center-loss authors use.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor, nn

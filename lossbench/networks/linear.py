@@ -4,8 +4,6 @@ Each value is first brought to mean 0 and variance 1 by a batch norm without par
 different size count alike; those that hardly vary are not blown up.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """MLP: a hidden layer of 128 with batch norm and ReLU, then the feature; the default for features as data."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -6,8 +6,6 @@ and the feature. Source: He, Zhang, Ren, Sun, CVPR 2016, section 4.2, n = 3. Whe
 is taken at every second place, with zeros for the new channels (option A), as there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch.nn.functional as F

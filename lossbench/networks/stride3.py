@@ -5,8 +5,6 @@ after each; then the linear feature. The stride leaves 8 x 8 values of a 28 x 28
 shifted images it is as accurate as `compact` is with AdamW (see results/LOG.md).
 """
 
-from __future__ import annotations
-
 from ..specs import NetworkSpec
 from ._convolutions import ConvolutionalNetwork
 

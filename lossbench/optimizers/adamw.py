@@ -1,7 +1,5 @@
 """AdamW: Adam whose weight decay is apart from the gradient (Loshchilov and Hutter 2019, algorithm 2)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

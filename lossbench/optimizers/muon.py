@@ -11,8 +11,6 @@ Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 
 torch.optim.Muon takes two-dimensional parameters only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """SGD: stochastic gradient descent with momentum (Sutskever et al. 2013), the optimizer of most papers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

@@ -1,7 +1,5 @@
 """Constant: the peak rate throughout, after the warm-up if there is one."""
 
-from __future__ import annotations
-
 from ..specs import ScheduleSpec
 from ._warmup import rise
 

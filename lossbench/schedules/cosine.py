@@ -1,7 +1,5 @@
 """Cosine: the rate rises linearly during the warm-up, then falls along half a cosine to zero."""
 
-from __future__ import annotations
-
 import math
 
 from ..specs import ScheduleSpec

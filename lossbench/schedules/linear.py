@@ -1,7 +1,5 @@
 """Linear: the rate rises linearly during the warm-up, then falls linearly to zero."""
 
-from __future__ import annotations
-
 from ..specs import ScheduleSpec
 from ._warmup import rise
 

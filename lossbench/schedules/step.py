@@ -1,7 +1,5 @@
 """Step: the rate is multiplied by `decay` at each milestone, as most papers on losses do."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ..specs import ScheduleSpec
