@@ -7,6 +7,7 @@ import pytest
 
 from lossbench.errors import RunError
 from lossbench.figures import leaderboard
+from lossbench.figures._layout import limits
 from lossbench.figures.leaderboard import Place
 from lossbench.reports.figure_files import render_figure
 from lossbench.specs import MetricSpec
@@ -140,10 +141,16 @@ def test_a_loss_without_the_number_comes_last_and_empty():
 
 
 def test_equal_values_and_a_single_loss_have_an_axis():
-    for values in ({"a": [0.99]}, {"a": [0.99], "b": [0.99]}, {"a": [0.0, 0.0], "b": [0.0]}):
+    tied = {"a": [0.99], "b": [0.99], "c": [0.99], "d": [0.5]}  # the median is no distance away
+    for values in ({"a": [0.99]}, {"a": [0.99], "b": [0.99]}, {"a": [0.0, 0.0], "b": [0.0]}, tied):
         axes = draw_figure(runs(values)).axes[0]
         low, high = axes.get_xlim()
-        assert low < found(axes, "mean-0").get_xdata()[0] < high
+        assert all(low < found(axes, f"mean-{row}").get_xdata()[0] < high for row in range(len(values)))
+
+
+def test_where_no_side_is_better_no_row_is_left_at_the_edge():
+    low, high = limits([mean_interval([value]) for value in (97.0, 98.0, 99.0, 100.0, 1.0)], 0)
+    assert low < 1 and high > 100
 
 
 def test_ties_stand_in_the_order_of_their_names():
