@@ -10,6 +10,8 @@ import numpy as np
 
 from ..errors import InvalidData, shown
 
+_PART = 2**16  # numbers at a time
+
 
 class Survey(NamedTuple):
     """classes: their names. shape: of a sample. mean, deviation: of each channel of the training samples, or
@@ -36,7 +38,12 @@ def moments(channels: Iterable[np.ndarray]) -> tuple[tuple[float, ...], tuple[fl
             middle = int(counts @ levels) / total
             spread = max(int(counts @ levels**2) / total - middle**2, 0.0) ** 0.5
         else:
-            middle, spread = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+            middle = float(values.mean(dtype=np.float64))
+            squares = 0.0
+            for part in np.array_split(values.ravel(), max(1, values.size // _PART)):  # stays in the cache
+                difference = part.astype(np.float64) - middle
+                squares += float(difference @ difference)
+            spread = (squares / max(values.size, 1)) ** 0.5
         mean.append(float(f"{middle:.3g}"))
         deviation.append(float(f"{spread:.3g}") or 1.0)
     return tuple(mean), tuple(deviation)

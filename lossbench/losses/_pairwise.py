@@ -8,7 +8,8 @@ with booleans take three times as long. All are static-shape tensor programs; no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -63,6 +64,11 @@ def distance_blocks(features: Tensor, labels: Tensor) -> Iterator[Block]:
     """The blocks of distances, for computations without gradient."""
     for block, _ in _blocks(_distances, features, features, labels):
         yield block
+
+
+def total(parts: Sequence[Tensor]) -> Tensor:
+    """The sum of at least one tensor; a batch of one block, the usual case, costs nothing."""
+    return functools.reduce(torch.add, parts)
 
 
 def class_sizes(labels: Tensor, dtype: torch.dtype) -> Tensor:
@@ -193,13 +199,14 @@ Measure = Callable[[Tensor, Tensor], tuple[Tensor, Backward]]
 
 def _sum_over_blocks(measure: Measure, left: Tensor, right: Tensor, labels: Tensor, terms: Terms) -> Tensor:
     with torch.no_grad():
-        value, left_parts, right_grad = left.new_zeros(()), [], torch.zeros_like(right)
+        values, left_grads, right_grads = list[Tensor](), list[Tensor](), list[Tensor]()
         for block, backward in _blocks(measure, left.detach(), right.detach(), labels):
-            block_value, slopes = terms(block)
-            block_left_grad, block_right_grad = backward(slopes)
-            value, right_grad = value + block_value, right_grad + block_right_grad
-            left_parts.append(block_left_grad)
-        left_grad = torch.cat(left_parts)
+            value, slopes = terms(block)
+            values.append(value)
+            for grads, grad in zip((left_grads, right_grads), backward(slopes), strict=True):
+                grads.append(grad)
+        value, right_grad = total(values), total(right_grads)
+        left_grad = left_grads[0] if len(left_grads) == 1 else torch.cat(left_grads)
     result: Tensor
     if left is right:
         result = _WithGradient.apply(value, left, left_grad + right_grad)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..specs import LossSpec, setting
 from ._loss import Loss
-from ._pairwise import Block, class_sizes, distance_blocks, log_sum_exp, sum_over_distances, usable_anchors
+from ._pairwise import Block, distance_blocks, log_sum_exp, sum_over_distances, total, usable_anchors
 
 
 class Lifted(Loss):
@@ -48,6 +48,7 @@ class Lifted(Loss):
             anchors = usable_anchors(labels).unsqueeze(1)
             whole = sum_over_distances(features, labels, lambda block: self._anchors(block, anchors))
             return whole / anchors.sum().clamp(min=1)
+        counts: list[Tensor] = []
         with torch.no_grad():
             blocks = distance_blocks(features.detach(), labels)
             pushes = torch.cat([self._pushes(block)[0] for block in blocks])
@@ -58,7 +59,9 @@ class Lifted(Loss):
             # negative has LOG_ZERO
             ratio = (log_sums_t - log_sums).clamp(-80, 80).exp_().add_(1)
             log_sum_of_both = torch.maximum(ratio.log().add_(log_sums), log_sums_t)
-            excess = log_sum_of_both.add_(block.pairs).relu_().mul_(block.positive())
+            positive = block.positive()
+            counts.append(positive.sum())
+            excess = log_sum_of_both.add_(block.pairs).relu_().mul_(positive)
             # J is symmetric: what (i, j) and (j, i) do to the sum of i's negatives is twice the same
             pulled = ratio.reciprocal_().mul_(excess).sum(1, keepdim=True).mul_(2)
             # at most 1 where it counts: what is above is of the own class
@@ -66,9 +69,8 @@ class Lifted(Loss):
             value = torch.dot(excess.flatten(), excess.flatten()) / 2
             return value, torch.addcmul(excess, shares, pulled, value=-1)
 
-        sizes = class_sizes(labels, features.dtype)
-        pairs = (sizes - 1) * (sizes < len(labels))
-        return sum_over_distances(features, labels, terms) / pairs.sum().clamp(min=1)
+        # without negatives every J is 0, so that it does not matter how many positive pairs there are
+        return sum_over_distances(features, labels, terms) / total(counts).clamp(min=1)
 
     def _pushes(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:
         pushes, powers, factor = log_sum_exp(-block.pairs, block.rows, block.positive())

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..specs import LossSpec, setting
 from ._geometry import normalize
 from ._loss import Loss
-from ._pairwise import Block, class_sizes, sum_over_distances
+from ._pairwise import Block, class_sizes, sum_over_distances, total
 
 CUTOFF = 0.5
 """Distances below count as this one in the sampling, so that no negative is drawn almost surely."""
@@ -70,10 +70,10 @@ class MarginPair(Loss):
             slopes.append((violated * sign).sum())
             return (violated * gap).sum(), violated * sign
 
-        total = sum_over_distances(features, labels, terms)
+        value = sum_over_distances(features, labels, terms)
         # the sum over the pairs knows no gradient of beta, in which it is linear
-        total = total - (self.beta - beta) * torch.stack(slopes).sum()
-        return total / torch.stack(counts).sum().clamp(min=torch.finfo(total.dtype).tiny)
+        value = value - (self.beta - beta) * total(slopes)
+        return value / total(counts).clamp(min=torch.finfo(value.dtype).tiny)
 
     def _shares(self, distances: Tensor, negative: Tensor, dim: int, beta: Tensor) -> Tensor:
         """How much each negative of an anchor counts (R, B): with the sum 1, or 0 where there is none."""

@@ -29,7 +29,7 @@ from torch import Tensor
 from ..specs import LossSpec, setting
 from ._geometry import masked_mean, normalize
 from ._loss import Loss
-from ._pairwise import LOG_ZERO, Block, distance_blocks, sum_over_distances, usable_anchors
+from ._pairwise import LOG_ZERO, Block, distance_blocks, sum_over_distances, total, usable_anchors
 from ._triplet_counts import violation_counts
 
 _STREAMED = 2**20  # triplets at a time: 4 MB a temporary, which stay in the cache
@@ -100,7 +100,7 @@ class Triplet(Loss):
             counts.append(count)
             return value, 2 * distance * slopes if self.squared else slopes
 
-        return sum_over_distances(features, labels, terms) / torch.stack(counts).sum().clamp(min=1)
+        return sum_over_distances(features, labels, terms) / total(counts).clamp(min=1)
 
     def _hinge(self, block: Block) -> tuple[Tensor, Tensor, Tensor]:
         # the sum over the triplets with a loss is linear: each distance times how many of them it is in
@@ -119,12 +119,12 @@ class Triplet(Loss):
         pulls = block.pairs.masked_fill(block.positive() == 0, -torch.inf)
         pushes = block.pairs.masked_fill(block.negative() == 0, torch.inf)
         rows = max(1, _STREAMED // pulls.shape[1] ** 2)
-        total, slopes = pulls.new_zeros(()), []
+        values, slopes = [], []
         for pull, push in zip(torch.split(pulls, rows), torch.split(pushes, rows), strict=True):
             gap = pull.unsqueeze(2) - push.unsqueeze(1)  # -inf where (a, p, n) is no triplet
             if self.mining == "semi-hard":
                 gap = gap.masked_fill((gap > 0) | (gap <= -self.margin), -torch.inf)
-            total = total + F.softplus(gap).sum()
+            values.append(F.softplus(gap).sum())
             slope = gap.sigmoid()
             slopes.append(slope.sum(2) - slope.sum(1))
-        return total, torch.cat(slopes), self._shares(block)[1]
+        return total(values), torch.cat(slopes), self._shares(block)[1]

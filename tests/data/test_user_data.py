@@ -70,6 +70,18 @@ def test_classes_shape_and_moments_are_found(form, place):
         assert np.bincount(part.labels).min() > 0.2 * len(part.labels)
 
 
+def test_mean_and_deviation_are_of_all_training_features_however_many(place):
+    generator = np.random.default_rng(0)
+    features = generator.normal(3, np.linspace(1, 9, 1500)[:, None], (1500, 300)).astype(np.float32)
+    labels = np.arange(1500) % 3
+    np.savez(place / "many.npz", X_train=features, y_train=labels, X_test=features[:9], y_test=labels[:9])
+    spec = make_config(dataset="many.npz").data
+    assert spec is not None
+    expected = features.astype(np.float64)
+    assert spec.mean[0] == float(f"{expected.mean():.3g}")
+    assert spec.deviation[0] == float(f"{expected.std():.3g}")
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_run_trains_and_is_found_again(form, place, capsys):
     dataset = make(form, place)
