@@ -21,3 +21,11 @@ def test_plain_data_has_what_applies_and_comes_back(tmp_path: Path) -> None:
         again = RunResult.from_dict(data)
         assert again.to_dict() == result.to_dict()
         assert (again.status, again.epoch) == (result.status, result.epoch)
+
+
+def test_what_an_older_result_does_not_say_is_unknown() -> None:
+    """Threads 0 leave the number to the program; epochs, parameters and the seed of the split count from 0."""
+    old = RunResult.from_dict({"run": "old", "status": "done", "machine": {"device": "cpu"}})
+    assert old.machine == ("cpu", "", 0, "", "", "")
+    assert (old.epochs, old.parameters, old.split_seed) == (0, 0, 0)
+    assert old.numbers == {} and old.test_accuracy is None
