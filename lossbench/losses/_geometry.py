@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..specs.directions import spread_directions
+from ._labels import check_features
 
 TINY_NORM = 1e-6
 """Vectors shorter than this are not stretched to unit length, which keeps their gradient finite."""
@@ -28,11 +29,13 @@ def full_precision(
 ) -> Callable[Concatenate[Module, Tensor, Rest], Tensor]:
     """Let a method of a loss compute in float32, or in float64 where its features or its module are float64.
 
-    That holds for modules and features in half precision, and under autocast.
+    That holds for modules and features in half precision, and under autocast. Raises UsageError for features
+    that are no tensor of real numbers, or whose last dimension is not the module's `feature_dim`.
     """
 
     @functools.wraps(method)
     def wrapper(self: Module, features: Tensor, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Tensor:
+        check_features(features, getattr(self, "feature_dim", None))
         with torch.autocast(features.device.type, enabled=False):
             tensors = [*self.named_parameters(), *self.named_buffers()]
             state = {key: tensor for key, tensor in tensors if tensor.is_floating_point()}
@@ -152,8 +155,11 @@ def moved_centers(centers: Tensor, sums: Tensor, counts: Tensor, rate: float) ->
 
 
 def squared_distances(left: Tensor, right: Tensor) -> Tensor:
-    """||x_i - y_j||^2 as (N, M), by differences: exact where the |x|^2 + |y|^2 - 2xy expansion is not."""
-    return (left.unsqueeze(1) - right.unsqueeze(0)).square().sum(-1)
+    """||x_i - y_j||^2 of x (..., D) and y (M, D) as (..., M), by differences.
+
+    That is exact where the |x|^2 + |y|^2 - 2xy expansion is not.
+    """
+    return (left.unsqueeze(-2) - right).square().sum(-1)
 
 
 def softplus(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The labels that a loss accepts."""
+"""The features and labels that a loss accepts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,25 @@ _INTEGERS = {
 }  # fmt: skip
 
 
+def check_features(features: object, dim: int | None) -> None:
+    """Raises UsageError unless features are a tensor (..., D) of real numbers; None: of any D."""
+    if not isinstance(features, Tensor):
+        raise UsageError(f"Features are a torch.Tensor; these have the type {type(features).__name__}.")
+    if features.dtype.is_complex or not features.dim() or (dim and features.shape[-1] != dim):
+        raise _features_error(features, dim)
+
+
 def check_labels(labels: Tensor, features: Tensor, classes: int | None) -> Tensor:
     """The labels (B,) of features (B, D) as int64.
 
-    Raises UsageError for labels that are no integers, of another shape or outside 0 ... classes-1 (None: any
-    integers). The range is not checked under torch.compile or while a CUDA graph is captured. On CUDA the
-    device checks it, because to read it here would wait for the device.
+    Raises UsageError for features of another shape, and for labels that are no integers, of another shape or
+    outside 0 ... classes-1 (None: any integers). The range is not checked under torch.compile or while a CUDA
+    graph is captured. On CUDA the device checks it, because to read it here would wait for the device.
     """
+    if not isinstance(labels, Tensor):
+        raise UsageError(f"Labels are a torch.Tensor; these have the type {type(labels).__name__}.")
+    if features.dim() != 2:
+        raise _features_error(features, features.shape[-1])
     if labels.dtype not in _INTEGERS or labels.shape != features.shape[:1]:
         raise _error(labels, features, classes)
     numbers = labels.long()
@@ -40,9 +52,17 @@ def check_labels(labels: Tensor, features: Tensor, classes: int | None) -> Tenso
 
 def _error(labels: Tensor, features: Tensor, classes: int | None) -> UsageError:
     allowed = "any integers" if classes is None else f"integers in 0 ... {classes - 1}"
-    values = f" from {labels.min()} to {labels.max()}" if labels.numel() else ""
+    ordered = labels.numel() and not labels.dtype.is_complex
+    values = f" from {labels.min()} to {labels.max()}" if ordered else ""
     return UsageError(
         f"Labels are {allowed}, one for each of the {len(features)} samples; "
         f"these have the type {str(labels.dtype).removeprefix('torch.')} and the shape "
         f"{tuple(labels.shape)}{values}."
+    )
+
+
+def _features_error(features: Tensor, dim: int | None) -> UsageError:
+    return UsageError(
+        f"Features are real numbers of the shape (B, {dim or 'D'}); these have the type "
+        f"{str(features.dtype).removeprefix('torch.')} and the shape {tuple(features.shape)}."
     )

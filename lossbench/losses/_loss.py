@@ -79,7 +79,7 @@ class Loss(_Declared, kw_only=False):
         labels (B,): integers of any type, in 0 ... C-1 where the loss has classes. sample_weight (B,): how
         much each sample counts, for a loss that is a mean over samples. An empty batch has the value 0.
         In training the buffers move, by all samples alike, unless the value is not finite.
-        Raises UsageError (a ValueError) for other labels, or for weights where the loss takes none.
+        Raises UsageError (a ValueError) for other inputs, or for weights where the loss takes none.
         """
         labels = check_labels(labels, features, None if self.SPEC.kind == "pairs" else self.num_classes)
         return self._value(features, labels, sample_weight)
@@ -133,6 +133,7 @@ class SampleLoss(Loss):
             return reduce(self._zero(features), "none" if self.reduction == "none" else "sum")
         if sample_weight is None:
             return self.compute(features, labels, self.reduction)
+        sample_weight = torch.as_tensor(sample_weight, device=features.device)
         if sample_weight.shape != labels.shape:
             raise UsageError(
                 f"sample_weight has the shape {tuple(sample_weight.shape)} for {len(labels)} samples."
@@ -150,6 +151,7 @@ def class_counts(counts: Tensor | None, num_classes: int) -> Tensor:
     """Samples of each class (C,), at least one; ones for None. Raises UsageError for anything else."""
     if counts is None:
         return torch.ones(num_classes)
+    counts = torch.as_tensor(counts)
     if counts.shape != (num_classes,) or not bool((counts.isfinite() & (counts >= 0)).all()):
         raise UsageError(f"counts are {num_classes} numbers from 0, one for each class.")
     return counts.float().clamp(min=1)

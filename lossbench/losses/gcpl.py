@@ -55,4 +55,4 @@ class GCPL(SampleLoss):
     def _squares(self, features: Tensor) -> Tensor:
         """Squared distances (B, C, K) to the prototypes."""
         squares = squared_distances(features, self.centers)
-        return squares.view(features.shape[0], self.num_classes, self.prototypes)
+        return squares.view(*squares.shape[:-1], self.num_classes, self.prototypes)

@@ -64,7 +64,7 @@ class LGM(SampleLoss):
 
     def _distances(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """d (B, C) by differences, exact also far from the origin, and log |Sigma| / 2 (C,)."""
-        squares = (features.unsqueeze(1) - self.centers).square()
+        squares = (features.unsqueeze(-2) - self.centers).square()
         if self.log_variance is None:
             return squares.sum(-1) / 2, squares.new_zeros(len(self.centers))
         log_variance = self.log_variance.clamp(-10, 10)

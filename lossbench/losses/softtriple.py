@@ -46,5 +46,6 @@ class SoftTriple(AdditiveMarginLoss):
 
     def cosines(self, features: Tensor) -> Tensor:
         """S (B, C)."""
-        cosine = cosines(features, self.weight).view(features.shape[0], -1, self.subcenters)
+        cosine = cosines(features, self.weight)
+        cosine = cosine.view(*cosine.shape[:-1], self.num_classes, self.subcenters)
         return ((cosine / self.gamma).softmax(-1) * cosine).sum(-1)

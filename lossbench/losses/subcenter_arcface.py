@@ -60,5 +60,5 @@ class SubcenterArcFace(CosineLoss):
 
     def _nearest(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         """Of unit vectors: cosine to, and number k of, the nearest direction of each class: (B, C) each."""
-        nearest = (x @ w.T).view(x.shape[0], -1, self.subcenters).max(-1)
+        nearest = (x @ w.T).unflatten(-1, (-1, self.subcenters)).max(-1)
         return nearest.values, nearest.indices

@@ -92,7 +92,7 @@ class HyperParameter:
         try:
             number = float(text)
         except (ValueError, OverflowError):
-            raise UsageError(f"{name} = {value} is not a number.") from None
+            raise UsageError(f"{name} = {text} is not a number.") from None
         if self.type is int:
             if not number.is_integer():
                 raise UsageError(f"{name} = {value} is not a whole number.")

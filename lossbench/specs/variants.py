@@ -62,8 +62,9 @@ class LossSpec:
 
         Raises UsageError (a ValueError) for an unknown setting or a value out of bounds.
         """
-        if num_classes < 1 or feature_dim < 1:
-            raise UsageError("num_classes and feature_dim are at least 1.")
+        for size in (num_classes, feature_dim):
+            if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
+                raise UsageError(f"num_classes and feature_dim are whole numbers from 1, not {size!r}.")
         for name in values:
             if name not in self.settings:
                 known = ", ".join(self.settings) or "none"

@@ -257,6 +257,43 @@ def test_other_labels_are_refused_in_one_sentence(name):
         assert all(torch.equal(before[key], value) for key, value in loss.state_dict().items())
 
 
+def test_other_features_are_refused_in_one_sentence(name):
+    x, y = circle_points()
+    x = x.float()
+    for features in (x[0], x[None], x[:, :1], torch.cat([x, x], 1), x.to(torch.complex64), x[:, 0]):
+        loss = build(name)
+        before = copy.deepcopy(loss.state_dict())
+        with pytest.raises(UsageError) as error:
+            loss(features, y)
+        assert str(error.value) == (
+            f"Features are real numbers of the shape (B, 2); these have the type {str(features.dtype)[6:]} "
+            f"and the shape {tuple(features.shape)}."
+        )
+        assert all(torch.equal(before[key], value) for key, value in loss.state_dict().items())
+    for features, labels, wrong in (
+        (x.tolist(), y, "Features"),
+        (x, y.numpy(), "Labels"),
+        (x, None, "Labels"),
+    ):
+        with pytest.raises(UsageError, match=f"{wrong} are a torch.Tensor; these have the type"):
+            build(name)(features, labels)
+    with pytest.raises(UsageError, match="Labels are .* have the type complex64 and the shape"):
+        build(name)(x, y.to(torch.complex64))
+
+
+def test_class_scores_of_no_and_of_more_samples(name):
+    """The scores of features (..., D) have the shape (..., C)."""
+    loss = build(name)
+    if hasattr(loss, "logits"):
+        x = circle_points()[0].float()
+        scores = loss.logits(x)
+        assert loss.logits(x[:0]).shape == (0, CLASSES)
+        torch.testing.assert_close(loss.logits(x.unflatten(0, (4, -1))).flatten(0, 1), scores)
+        torch.testing.assert_close(loss.logits(x[0]), scores[0])
+        with pytest.raises(UsageError, match=r"Features are real numbers of the shape \(B, 2\)"):
+            loss.logits(x[:, :1])
+
+
 def test_names_of_classes_may_be_any_number_where_there_are_no_classes(name):
     """Numbers that float32 cannot tell apart, negative ones and the largest there are."""
     if spec_of(name).kind != "pairs":

@@ -7,12 +7,13 @@ import inspect
 import pydoc
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import lossbench.losses
 from lossbench.errors import UsageError
-from lossbench.losses import ArcFace, Center, Softmax, Triplet, WeightedSum
+from lossbench.losses import LDAM, ArcFace, Center, Softmax, Triplet, WeightedSum
 from lossbench.losses._loss import Loss
 from lossbench.specs import LossSpec, catalog, setting
 
@@ -51,6 +52,10 @@ def test_a_parameter_may_take_the_place_of_a_setting() -> None:
         ((10, 4), {"radius": 0}, UsageError),
         ((10, 4), {"radius": "long"}, UsageError),
         ((0, 4), {}, UsageError),
+        ((2.0, 4), {}, UsageError),
+        (("10", 4), {}, UsageError),
+        ((10, None), {}, UsageError),
+        ((10, True), {}, UsageError),
         ((10, 4), {"radios": 1}, TypeError),
         ((10, 4, 3.0), {}, TypeError),
         ((10,), {}, TypeError),
@@ -59,6 +64,14 @@ def test_a_parameter_may_take_the_place_of_a_setting() -> None:
 def test_wrong_arguments_are_refused(arguments, keywords, error) -> None:
     with pytest.raises(error):
         Length(*arguments, **keywords)
+
+
+def test_sizes_counts_and_weights_may_come_from_numpy_and_lists() -> None:
+    loss = LDAM(np.int64(3), torch.tensor(2), counts=[5, 1, 2])
+    assert loss.counts.tolist() == [5, 1, 2]
+    assert loss(torch.zeros(3, 2), torch.arange(3), np.ones(3)).item() > 0
+    with pytest.raises(UsageError, match="counts are 3 numbers from 0, one for each class"):
+        LDAM(3, 2, counts=[1, 2])
 
 
 @pytest.mark.parametrize("name", catalog.names("losses"))
