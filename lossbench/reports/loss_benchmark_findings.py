@@ -74,9 +74,10 @@ def _best(part: str, metric: str) -> Callable[[Evidence], str]:
         scores, (first, *_) = evidence.scores(part, metric), evidence.groups(part, metric)
         best = _leader(scores)
         others = [loss for loss in first if loss != best]
+        alike = f"{len(others)} cannot" if others else "all can"
         return (
             f"By {metric_name(metric)} `{best}` has the best mean, {scores.text(best)} "
-            f"({_tested(scores)}); of the other {len(scores.values) - 1} losses {_count(others)} cannot be "
+            f"({_tested(scores)}); of the other {len(scores.values) - 1} losses {alike} be "
             f"told apart from it{_list(others)}."
         )
 
@@ -92,8 +93,8 @@ def _against_softmax(part: str, metric: str) -> Callable[[Evidence], str]:
         top = rows[0]
         return (
             f"By {metric_name(metric)} {_count(better)} of {len(rows)} losses {_are(better)} better than "
-            f"`{BASE_LOSS}`{_list(better)}, {_count(worse)} worse and {_count(equal)} not distinguishable "
-            f"({_tested(scores)}); the best difference is that of `{top.loss}`, "
+            f"`{BASE_LOSS}`{_list(better)}, {_count(worse)} {_are(worse)} worse and {len(equal)} cannot be "
+            f"told apart from it ({_tested(scores)}); the best difference is that of `{top.loss}`, "
             f"{difference_text(top)}."
         )
 
@@ -181,8 +182,8 @@ def _tuning(evidence: Evidence) -> str:
     )
     return (
         f"With tuned settings {_count(better)} of {len(rows)} losses {_are(better)} better than at their "
-        f"defaults by MAP@R and {_count(worse)} worse; `{top.loss}` gains most, {difference_text(top)}; "
-        f"{changes}."
+        f"defaults by MAP@R and {_count(worse)} {_are(worse)} worse; `{top.loss}` gains most, "
+        f"{difference_text(top)}; {changes}."
     )
 
 
@@ -304,7 +305,7 @@ def _count(losses: Sequence[str]) -> str:
 
 
 def _are(losses: Sequence[str]) -> str:
-    return "is" if len(losses) == 1 else "are"
+    return "is" if len(losses) < 2 else "are"
 
 
 def _list(losses: Sequence[str]) -> str:
