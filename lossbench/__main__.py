@@ -1,7 +1,5 @@
 """`lossbench` and `python -m lossbench`: run a command, turn a user's mistake into one sentence."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

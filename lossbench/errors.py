@@ -12,8 +12,6 @@ LossbenchError            1   something asked for could not be done
 The message is one sentence for the user. A traceback is for our own mistakes only.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Mapping
 

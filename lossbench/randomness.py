@@ -1,7 +1,5 @@
 """Random numbers derived from the seed of a run: one sequence for each purpose."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 from collections.abc import Iterator

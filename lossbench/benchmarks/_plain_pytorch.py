@@ -5,8 +5,6 @@ at 0.001, momentum 0.9, weight decay 0.0005, times 0.8 every 20 epochs, batch 12
 deviation. One process loads and trains: on few cores loaders would only take them from training.
 """
 
-from __future__ import annotations
-
 import itertools
 import struct
 import tempfile

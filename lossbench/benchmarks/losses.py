@@ -3,8 +3,6 @@
 All timings are milliseconds on the processor. Labels are balanced, features random.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import math
 import warnings

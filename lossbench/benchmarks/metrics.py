@@ -3,8 +3,6 @@
 Features are ten Gaussian classes in the plane, as many as MNIST has; the time depends on their number.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable, Sequence

@@ -6,8 +6,6 @@ the fewest epochs that reach the accuracy. The recipe is that of `_plain_pytorch
 DataLoader. Its loss is ours: centres move in its forward pass.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import tempfile

@@ -1,7 +1,5 @@
 """The result of a benchmark, and its section in the file of the machine that it ran on."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

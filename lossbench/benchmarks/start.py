@@ -1,7 +1,5 @@
 """The time of whole commands in new processes, compared with a Python that does nothing."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile

@@ -6,8 +6,6 @@ large matrix product in the same precision: its operations per second over those
 and convolutions take per image. All three are timed alternately.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path

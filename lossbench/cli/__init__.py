@@ -1,7 +1,5 @@
 """The command line: one file for each command, imported when it is called; nothing here imports torch."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib

@@ -1,7 +1,5 @@
 """`lossbench reproduce benchmark`: the comparison of all losses, part by part."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import partial
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The options of commands that are no options of a run; nothing here reads how runs are configured."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Standard output and error that accept any text: in whatever encoding, and where they are closed."""
 
-from __future__ import annotations
-
 import codecs
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """`lossbench compare`: several losses under equal conditions; tables, panel figure, paired statistics."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from ..errors import UsageError

@@ -1,7 +1,5 @@
 """`lossbench explore`: stored runs as one page that opens from disk."""
 
-from __future__ import annotations
-
 from ._flags import DEFAULT_RESULTS, Json, Output, Results
 from ._options import DataDir
 from ._output import command_line, print_json, print_message

@@ -1,7 +1,5 @@
 """`lossbench export`: the network of a run as an ONNX file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`lossbench losses`: the losses and their settings."""
 
-from __future__ import annotations
-
 import textwrap
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """`lossbench plot`: figures from stored runs, without training."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

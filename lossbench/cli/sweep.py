@@ -1,7 +1,5 @@
 """`lossbench sweep`: a grid of settings over seeds, in parallel, resumable."""
 
-from __future__ import annotations
-
 from ._flags import Jobs, Json, LossName, Seeds
 from ._options import Request, Storage, run_options
 from ._output import command_line

@@ -7,8 +7,6 @@ that a function returns. A name says what an array is by one of its words, such 
 more is read than there is memory for. The digest covers the arrays and the classes, not the file.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import math

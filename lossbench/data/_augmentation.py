@@ -1,7 +1,5 @@
 """Random changes of training images, drawn anew for every epoch."""
 
-from __future__ import annotations
-
 import math
 
 import torch

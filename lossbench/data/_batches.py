@@ -1,7 +1,5 @@
 """Which samples make which batch: an index tensor for each epoch, which depends on the run's seed alone."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -4,8 +4,6 @@ Only the training split changes, in this order, and what is drawn depends on the
 test samples stay as they are.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -7,8 +7,6 @@ in the data folder itself or in its folder `MNIST`, and `MNIST` itself as the da
 Source of the format: LeCun, Cortes, Burges, The MNIST database, section "file formats".
 """
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import hashlib

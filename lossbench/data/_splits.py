@@ -1,7 +1,5 @@
 """Training, validation and test images on the device: one uint8 tensor each, a batch is an index."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os

@@ -1,7 +1,5 @@
 """Which samples are held out: a draw of each class in proportion."""
 
-from __future__ import annotations
-
 import numpy as np
 
 SPLIT_SEED = 20240229

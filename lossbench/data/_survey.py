@@ -1,7 +1,5 @@
 """What is found out about a user's data before they are trained on."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -8,8 +8,6 @@ same samples for every run. The digest covers everything that is read: the names
 the arrays themselves, and the classes. It is checked whenever the data are loaded.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """A connection to a Ray cluster, joined or started here; what fits on its nodes; the data, put there once."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import math

@@ -3,8 +3,6 @@
 The actor runs on that process's own machine; it imports neither torch nor the data.
 """
 
-from __future__ import annotations
-
 import collections
 
 

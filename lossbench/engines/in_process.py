@@ -1,7 +1,5 @@
 """Runs in this process: one after another, or several together on a GPU, a step of each at a time."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import traceback

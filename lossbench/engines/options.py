@@ -1,7 +1,5 @@
 """Which engine executes runs, and what a run takes of it."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

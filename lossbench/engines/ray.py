@@ -5,8 +5,6 @@ and returns the files, which are written here. The last saved state is sent back
 process holds the lock of every run that it submitted.
 """
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 import time

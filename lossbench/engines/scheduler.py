@@ -5,8 +5,6 @@ state. A run that another process is training is tried again later. A failing ru
 three failures in a row for one reason do.
 """
 
-from __future__ import annotations
-
 import collections
 import math
 import time

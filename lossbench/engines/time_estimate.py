@@ -1,7 +1,5 @@
 """How long runs will take on this machine, found by timing some of their steps."""
 
-from __future__ import annotations
-
 import dataclasses
 import heapq
 import itertools

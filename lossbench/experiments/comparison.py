@@ -1,7 +1,5 @@
 """Losses compared with a baseline over the same seeds: which is better, by how much, and how sure that is."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

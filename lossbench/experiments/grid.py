@@ -1,7 +1,5 @@
 """A grid of runs: from lists and ranges of values to configs."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import re

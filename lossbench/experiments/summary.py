@@ -1,7 +1,5 @@
 """Outcomes of runs summarized: one row per setting, with intervals over its seeds."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Images of any shape as pictures: grey or RGB, and not too large."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

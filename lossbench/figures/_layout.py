@@ -1,7 +1,5 @@
 """Sizes, titles and grids of panels."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Features in the plane and on the unit circle: what several figures draw the same way."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Features of any dimension in the plane, and how a picture says that it shows a projection."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

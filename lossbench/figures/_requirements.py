@@ -1,7 +1,5 @@
 """What figures need of runs, with a clear error where a run does not have it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

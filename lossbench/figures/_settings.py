@@ -1,7 +1,5 @@
 """Runs by what was swept: shared by the figures that draw numbers against settings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ..errors import RunError, UsageError

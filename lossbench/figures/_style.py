@@ -1,7 +1,5 @@
 """What all figures share: colours, fonts, and marks that stay readable over any cloud of points."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The annealing of L-Softmax and SphereFace, whose margin grows in the course of the training."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import torch

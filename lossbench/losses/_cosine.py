@@ -1,7 +1,5 @@
 """The base of the losses on the cosines between features and class directions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch.nn.functional as F

@@ -1,7 +1,5 @@
 """What a loss can reach for C classes in D dimensions, computed with the code of the loss."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import math

@@ -3,8 +3,6 @@
 Shapes: features (B, D), W (C, D), labels (B,). All are static-shape tensor programs.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable

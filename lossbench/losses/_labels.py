@@ -1,7 +1,5 @@
 """The features and labels that a loss accepts."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The base of the losses on linear class scores."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """The base of the losses: their hyper-parameters are the annotated fields of the class."""
 
-from __future__ import annotations
-
 import inspect
 from typing import ClassVar, cast
 

@@ -1,7 +1,5 @@
 """Any loss of pytorch-metric-learning, with any of its miners, under the contract of this package."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """How a loss classifies features: by its own class scores, or by the nearest class mean."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

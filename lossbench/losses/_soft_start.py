@@ -1,7 +1,5 @@
 """A schedule of ours for losses on angles: training starts with free feature lengths and without margin."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import torch

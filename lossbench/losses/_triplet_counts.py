@@ -5,8 +5,6 @@ often each distance occurs in such a triplet: O(B log B) for an anchor instead o
 `_pairwise`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

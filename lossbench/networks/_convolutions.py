@@ -1,7 +1,5 @@
 """Convolutions and a hidden layer, each with batch norm and ReLU: what small fast networks have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar
 

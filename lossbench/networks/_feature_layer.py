@@ -1,7 +1,5 @@
 """The last layer of every network, D numbers, linear, always float32; and how many values reach a layer."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -7,8 +7,6 @@ the released network, whose last pool is 3x3 with stride 2 where the table print
 Weights start uniform in +-sqrt(3 / fan_in) (Caffe's "xavier"), biases at 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """PReLU with a gradient that keeps a processor's vector units busy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

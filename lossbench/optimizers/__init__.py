@@ -3,8 +3,6 @@
 An optimizer trains the parameters of both modules; it may treat the network and the loss differently.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Protocol
 

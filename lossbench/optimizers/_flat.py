@@ -3,8 +3,6 @@
 A small network has many small parameters, and a kernel call for each costs more than its arithmetic.
 """
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Mapping, Sequence

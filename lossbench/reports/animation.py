@@ -1,7 +1,5 @@
 """The feature space while it is learned: stored snapshots as the frames of a GIF or MP4."""
 
-from __future__ import annotations
-
 import base64
 import io
 import tempfile

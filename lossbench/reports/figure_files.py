@@ -1,7 +1,5 @@
 """Figures as files: one way for every kind, one file written whole or not at all."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 import io

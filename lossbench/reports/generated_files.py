@@ -5,8 +5,6 @@ tables, which must hold nothing but the table, are in their JSON document. Files
 digest; they are replaced where mark or document say whose they are.
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 Everything is computed from the documents of the parts, never from runs.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The figures of the benchmark, from the documents of its parts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple

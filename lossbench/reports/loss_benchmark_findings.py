@@ -3,8 +3,6 @@
 Every sentence is computed from the documents of the parts. One whose parts are not there has no answer.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

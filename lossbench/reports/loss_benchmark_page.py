@@ -3,8 +3,6 @@
 results/benchmark/README.md, <part>.csv, <figure>.png
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The network of a run as an ONNX file, with class scores, checked by onnxruntime on images of the run."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import logging

@@ -1,7 +1,5 @@
 """What a reproduction found: one JSON document, and the page in Markdown that is rendered from it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The tables of a document: Markdown and LaTeX for people, CSV for programs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path

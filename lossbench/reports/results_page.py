@@ -3,8 +3,6 @@
 Nothing here depends on the time of day: the same folder gives the same bytes.
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import dataclasses

@@ -5,8 +5,6 @@ A rule speaks of groups of runs, which the reproduction names, and of numbers by
 and `trained` (1 for a run that ended with a test accuracy above one half, else 0).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

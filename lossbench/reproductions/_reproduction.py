@@ -1,7 +1,5 @@
 """What a reproduction is: where a figure or claim was published, the runs that it needs, and the rules."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple

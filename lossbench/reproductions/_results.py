@@ -1,7 +1,5 @@
 """The numbers of runs as checks see them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """AdaCos: a scale that needs no search."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """AM-Softmax, feature figure: classes on the sphere become narrower with the margin."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """ArcFace, Figure 3: eight classes in the plane, softmax against ArcFace."""
 
-from __future__ import annotations
-
 from ._checks import even_directions, greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

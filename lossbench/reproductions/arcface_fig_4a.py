@@ -1,7 +1,5 @@
 """ArcFace, Figure 4a: the angle of features to their class falls in training."""
 
-from __future__ import annotations
-
 from ._checks import trend, within
 from ._reproduction import FAST, Drawn, Reproduction
 

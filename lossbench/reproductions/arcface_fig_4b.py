@@ -1,7 +1,5 @@
 """ArcFace, Figure 4b: the target logits of six losses are those of its equation 4."""
 
-from __future__ import annotations
-
 import math
 
 from ._checks import combined_curve, target_curve

@@ -1,7 +1,5 @@
 """ArcFace, Figure 5: the margins of four losses between two classes."""
 
-from __future__ import annotations
-
 from ._checks import greater, not_testable
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

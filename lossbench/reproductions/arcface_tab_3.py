@@ -1,7 +1,5 @@
 """ArcFace, Table 3: angles within and between classes."""
 
-from __future__ import annotations
-
 from ._checks import equal, greater, not_testable
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

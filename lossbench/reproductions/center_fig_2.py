@@ -1,7 +1,5 @@
 """Center loss, Figure 2: features under softmax are separable, and spread along rays."""
 
-from __future__ import annotations
-
 from ._checks import greater, within
 from ._reproduction import Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Center loss, Figure 3: the weight of the center term draws the classes together."""
 
-from __future__ import annotations
-
 from ._checks import equal, trend
 from ._reproduction import Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Center loss, Figure 5a, on MNIST: accuracy hardly depends on lambda."""
 
-from __future__ import annotations
-
 from ._checks import equal, greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Center loss, Figure 5b, on MNIST: accuracy hardly depends on alpha."""
 
-from __future__ import annotations
-
 from ._checks import equal
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Circle loss, Figures 1 and 3: a definite target instead of a line of them."""
 
-from __future__ import annotations
-
 from ._checks import greater, not_testable
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

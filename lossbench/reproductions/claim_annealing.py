@@ -1,7 +1,5 @@
 """Claim: SphereFace needs annealing, ArcFace does not."""
 
-from __future__ import annotations
-
 from ._checks import equal, greater, within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

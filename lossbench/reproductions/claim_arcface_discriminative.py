@@ -1,7 +1,5 @@
 """Claim: ArcFace makes features more discriminative."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Claim: center loss makes a network robust to attacked images."""
 
-from __future__ import annotations
-
 from ._checks import attack_is_stronger, greater, not_testable
 from ._reproduction import FAST, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Claim: range loss, LDAM and logit adjustment help where classes are unequal."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Claim: sub-centres and generalized cross-entropy resist wrong labels."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Claim: label smoothing collapses sooner and calibrates better."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 

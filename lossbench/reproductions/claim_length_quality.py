@@ -1,7 +1,5 @@
 """Claim: the length of a feature tells the quality of its image."""
 
-from __future__ import annotations
-
 from ._checks import greater, within
 from ._reproduction import FAST, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Claim: the likelihood of L-GM tells attacked images."""
 
-from __future__ import annotations
-
 from ._checks import greater, within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Claim: trained long enough and wide enough, four losses tie."""
 
-from __future__ import annotations
-
 from ._checks import equal
 from ._reproduction import FAST, Drawn, Reproduction
 

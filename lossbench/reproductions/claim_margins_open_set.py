@@ -1,7 +1,5 @@
 """Claim: margins help with classes that were never seen."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 

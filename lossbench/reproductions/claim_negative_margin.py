@@ -1,7 +1,5 @@
 """Claim: a negative margin helps new classes."""
 
-from __future__ import annotations
-
 from ._checks import trend
 from ._reproduction import FAST, Drawn, Reproduction
 

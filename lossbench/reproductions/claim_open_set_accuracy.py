@@ -1,7 +1,5 @@
 """Claim: what is more accurate on known classes is better at finding unknown ones."""
 
-from __future__ import annotations
-
 from ._checks import trend
 from ._reproduction import FAST, Drawn, Reproduction
 

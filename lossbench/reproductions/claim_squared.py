@@ -1,7 +1,5 @@
 """Claim: squared loss is at least as accurate as cross-entropy, squentropy more than both."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 

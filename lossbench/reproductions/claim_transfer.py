@@ -1,7 +1,5 @@
 """Claim: losses that separate classes more transfer worse."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Claim: triplet and SupCon keep variation inside classes, contrastive collapses it."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

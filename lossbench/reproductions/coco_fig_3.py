@@ -1,7 +1,5 @@
 """COCO, Figure 3: 3-D features of softmax, center and COCO."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Contrastive-center loss: compact and separated classes."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

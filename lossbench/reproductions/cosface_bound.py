@@ -1,7 +1,5 @@
 """CosFace, equation 7: beyond 1 - cos(2 pi/C) no features in the plane satisfy the margin."""
 
-from __future__ import annotations
-
 from ._checks import equal, greater, within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """CosFace, Figure 4: eight classes become narrower with the cosine margin."""
 
-from __future__ import annotations
-
 from ._checks import even_directions, greater, trend
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

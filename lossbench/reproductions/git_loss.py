@@ -1,7 +1,5 @@
 """Git loss: compact classes, farther apart than with center loss."""
 
-from __future__ import annotations
-
 from ._checks import axis_scale, greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Git loss, authors' code: accuracy and distances on MNIST."""
 
-from __future__ import annotations
-
 from ._checks import within
 from ._reproduction import Drawn, Reproduction
 

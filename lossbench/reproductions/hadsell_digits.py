@@ -1,7 +1,5 @@
 """Hadsell et al.: digits 4 and 9 in the plane under the contrastive loss."""
 
-from __future__ import annotations
-
 from ._checks import within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Island loss: the directions of centres part."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

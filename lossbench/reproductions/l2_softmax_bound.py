@@ -1,7 +1,5 @@
 """L2-softmax, equation 9: too small a length of features costs accuracy."""
 
-from __future__ import annotations
-
 from ._checks import equal, greater, trend
 from ._reproduction import FAST, Drawn, Reproduction
 

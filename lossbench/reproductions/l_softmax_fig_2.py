@@ -1,7 +1,5 @@
 """L-Softmax, Figure 2: rays become thinner and the accuracy rises with the factor m."""
 
-from __future__ import annotations
-
 from ._checks import axis_scale, trend, within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

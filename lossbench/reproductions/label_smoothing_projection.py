@@ -1,7 +1,5 @@
 """Label smoothing: tight clusters, and better calibration."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """L-GM, Figure 1: scale and arrangement of the features of five losses."""
 
-from __future__ import annotations
-
 from ._checks import axis_scale, within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

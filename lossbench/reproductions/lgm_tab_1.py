@@ -1,7 +1,5 @@
 """L-GM, Table 1: its error is the smallest, and falls with its margin."""
 
-from __future__ import annotations
-
 from ._checks import greater, trend
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Neural collapse: its measures fall while training goes on."""
 
-from __future__ import annotations
-
 from ._checks import trend
 from ._reproduction import FAST, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """NormFace, Figure 2: under softmax the direction of a feature tells its class."""
 
-from __future__ import annotations
-
 from ._checks import greater, within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """NormFace, Figure 3: with a bias, a class may lie at the origin."""
 
-from __future__ import annotations
-
 from ._checks import greater, within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """NormFace, Figure 5 and Proposition 2: the loss has a lower bound that falls with the scale."""
 
-from __future__ import annotations
-
 import math
 
 from ._checks import never_below, trend, within

@@ -1,7 +1,5 @@
 """NormFace, Table 2: training from scratch with only the weights normalised."""
 
-from __future__ import annotations
-
 from ._checks import greater, within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Person re-identification: softmax, triplet and center loss together."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 

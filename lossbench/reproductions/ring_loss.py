@@ -1,7 +1,5 @@
 """Ring loss: features of one length."""
 
-from __future__ import annotations
-
 from ._checks import equal, trend
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

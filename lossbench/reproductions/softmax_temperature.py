@@ -1,7 +1,5 @@
 """Limits of the scale of a normalised softmax, the inverse of its temperature."""
 
-from __future__ import annotations
-
 from ._checks import greater, trend
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

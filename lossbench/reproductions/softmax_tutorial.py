@@ -1,7 +1,5 @@
 """The usual tutorial on softmax: a same-class pair can be farther apart than two classes."""
 
-from __future__ import annotations
-
 from ._checks import greater, within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

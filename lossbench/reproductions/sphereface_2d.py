@@ -1,7 +1,5 @@
 """SphereFace in the plane: the angular margin makes classes narrower."""
 
-from __future__ import annotations
-
 from ._checks import trend
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """SphereFace, Figure 5: on the sphere classes become narrower with the margin m."""
 
-from __future__ import annotations
-
 from ._checks import trend
 from ._reproduction import FAST, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """SphereFace: accuracy rises with the margin m."""
 
-from __future__ import annotations
-
 from ._checks import trend
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Triplet-center loss: a margin between centres helps retrieval."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Triplet loss: the margin is the scale of the features."""
 
-from __future__ import annotations
-
 from ._checks import equal, trend
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -1,7 +1,5 @@
 """Triplet loss: batch-hard against batch-all."""
 
-from __future__ import annotations
-
 from ._checks import greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 

@@ -4,8 +4,6 @@ A `RunConfig` holds every value that decides what is learned, so its id names th
 values are the same run. Where it runs (device, threads, folders) is no part of it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """From options to a `RunConfig`: names and values checked, defaults filled in."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping, Sequence

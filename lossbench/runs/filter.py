@@ -1,7 +1,5 @@
 """What a user asks for of the stored runs: losses, and values of options."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """The terms of a loss: from names, weights and settings as a user writes them to `Term`s."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from ..errors import UsageError

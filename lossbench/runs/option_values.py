@@ -1,7 +1,5 @@
 """Values of options that a user writes as text: classes, augmentations, milestones, factors."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

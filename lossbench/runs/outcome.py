@@ -1,7 +1,5 @@
 """What became of a run in a command that asked for it."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .config import RunConfig

@@ -8,8 +8,6 @@ config.json is written first and result.json last: a run with a result is comple
 resumed. Every file is written whole or not at all, see `files`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import dataclasses

@@ -4,8 +4,6 @@ results/runs/<loss>-<id>/  see `run_folder`
 results/figures/  tables/  reproductions/  benchmark/  README.md
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """A config from the plain data that a run has stored, checked as strictly as what a user writes."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import json

@@ -1,7 +1,5 @@
 """The rise with which a schedule begins."""
 
-from __future__ import annotations
-
 import math
 
 

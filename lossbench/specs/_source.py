@@ -1,7 +1,5 @@
 """The source that a user's class depends on: its own, its parents', and what these use of other modules."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import functools

@@ -5,7 +5,7 @@ Private files start with an underscore. Entries are loaded one at a time, and th
 read without importing the entry, because that would import torch and make every listing slow.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # also for the code that is compiled here: it has no Tensor
 
 import ast
 import contextlib

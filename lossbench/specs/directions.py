@@ -1,7 +1,5 @@
 """Class directions with the largest possible angles between them."""
 
-from __future__ import annotations
-
 import functools
 import math
 

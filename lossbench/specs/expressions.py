@@ -7,8 +7,6 @@
 A syntax mistake is reported with the place where it stands.
 """
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -5,8 +5,6 @@ classes at once, and a scale below a bound leaves even a perfect sample with a l
 Sources: CosFace (Wang et al. 2018, eqs. 6-7), ArcFace (Deng et al. 2019), Rankin (1955) for C <= 2D.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 

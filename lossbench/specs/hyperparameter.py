@@ -1,7 +1,5 @@
 """One hyper-parameter of a loss: default, bounds, unit, sweep range and the paper's value."""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable

@@ -4,8 +4,6 @@ A number is a metric of the catalogue, a metric measured on unseen classes (`uns
 `RUN_NUMBERS`. How it is shown follows from the unit in its MetricSpec, here and nowhere else.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Whether a mean lies inside a range that was stated before, or outside of it: two one-sided t tests."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

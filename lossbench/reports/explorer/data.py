@@ -6,8 +6,6 @@ page unpacks them when the run is first shown. Images are tiles of one picture, 
 images.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io
