@@ -586,6 +586,12 @@ def test_the_defaults_of_a_config_are_those_that_its_options_declare() -> None:
         )
     assert default_text(RUN_OPTIONS, RUN_OPTIONS["epochs"]) == "the data set's, 4 for mnist"
     assert default_text(RUN_OPTIONS, RUN_OPTIONS["lr"]) == "the optimizer's, 0.05 for muon"
+    for optimizer, shown in (("muon", "on"), ("sgd", "off"), ("adamw", "none")):
+        options = {
+            **RUN_OPTIONS,
+            "optimizer": dataclasses.replace(RUN_OPTIONS["optimizer"], default=optimizer),
+        }
+        assert default_text(options, RUN_OPTIONS["nesterov"]) == f"the optimizer's, {shown} for {optimizer}"
 
 
 def test_optimizer_and_schedule_are_part_of_a_run_but_not_of_the_json_of_older_runs() -> None:
