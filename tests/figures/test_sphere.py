@@ -63,12 +63,15 @@ def test_pins_follow_the_weights_and_names_the_features():
         tip = np.array(pin.get_data_3d())[:, 1]
         np.testing.assert_allclose(tip / np.linalg.norm(tip), direction, atol=1e-9)
         assert (pin.get_alpha() == 1) == (direction[0] >= 0)
-    names = {name.get_text(): np.array(name.get_position_3d()) for name in named(axes, "class-glyph")}
+    glyphs = {name.get_text(): name for name in named(axes, "class-glyph")}
+    names = {text: np.array(name.get_position_3d()) for text, name in glyphs.items()}
     assert sorted(names) == list(DIGITS)
     for label, direction in enumerate(directions(dim=3)):
         place = names[str(label)]
         assert place @ direction / np.linalg.norm(place) > 0.99
         assert np.linalg.norm(place) > 1
+        name = glyphs[str(label)]  # outlined where near, faint where far
+        assert bool(name.get_path_effects()) == (name.get_alpha() == 1) == (direction[0] >= 0)
 
 
 def test_the_far_half_of_the_wires_is_fainter():

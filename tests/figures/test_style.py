@@ -141,6 +141,26 @@ def test_larger_fonts_make_a_larger_page():
     assert 4 < sizes["slides"][0] < 4 * STYLES["slides"]["font.size"] / STYLES["paper"]["font.size"]
 
 
+@pytest.mark.parametrize("count", [1, 7])
+@pytest.mark.parametrize(
+    ("name", "choices", "side"),
+    [
+        ("ring", {"split": "test"}, 2.6),
+        ("lambda-grid", {"split": "test", "projection": "pca"}, 1.5),
+        ("features", {"split": "test", "view": "raw", "projection": "pca"}, 1.65),
+        ("angles", {"split": "test"}, 1.65),
+    ],
+)
+def test_panels_keep_their_size_however_many_there_are(name, choices, side, count):
+    """In inches, once titles and labels have their place."""
+    runs = [View(title=f"loss {n}", settings={"loss": "center", "lambda": n}) for n in range(count)]
+    figure = render_figure(lambda f: catalog.load("figures", name)(f, runs, **choices), "paper")
+    figure.draw_without_rendering()
+    sizes = [axes.get_window_extent().size / figure.dpi for axes in figure.axes if axes.get_visible()]
+    assert len(sizes) >= count
+    assert side < np.min(sizes) and np.max(sizes) < 1.6 * side
+
+
 def test_no_figure_has_a_text_colour_of_its_own():
     """A module that names black or white, or INK, cannot follow the style."""
     for name in drawn_from_runs():
