@@ -36,8 +36,13 @@ Seeds = Annotated[str, flag("--seeds", "Seeds: 0-4 or 0,3,5-7.", "Training")]
 
 
 def canonical_losses(losses: str | None) -> str | None:
-    """Losses or sums, separated by commas, with the canonical names of all losses."""
-    return None if losses is None else ",".join(map(canonical_sum, losses.split(",")))
+    """Losses or sums, separated by commas, with the canonical names of all losses. Raises UsageError."""
+    if losses is None:
+        return None
+    names = losses.split(",")
+    if not all(map(str.strip, names)):
+        raise UsageError(f"Losses '{losses[:40]}': there is an empty name in the list.")
+    return ",".join(map(canonical_sum, names))
 
 
 LossName = Annotated[

@@ -18,6 +18,7 @@ from ..engines import EngineOptions
 from ..errors import UsageError
 from ..experiments.grid import parse_values
 from ..runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
+from ..runs.option_values import check_device
 from ..runs.options import Option, Options, default_text
 from ..specs import Value
 from ._flags import DEFAULT_RESULTS, Results, Settings, expand_home, flag, parse_settings
@@ -144,6 +145,9 @@ def make_request(given: Mapping[str, Any], settings: Mapping[str, Any], results:
         from ..runs.store import Store
 
         given = {**given, "init": initial_network(Store(results).find(init.partition("@")[0]))}
+    check_device(given.get("device") or "auto")
+    if given.get("threads") is not None:
+        PLACEMENT_OPTIONS["threads"].check(given["threads"])
     engine, *shares = (given.get(name) for name in ENGINE_OPTIONS)
     request = Request(
         given.get("device") or "auto",

@@ -21,6 +21,7 @@ from ..runs.store import Store
 from ..runs.stored_run import StoredRun
 from ..specs import catalog
 from ..specs.expressions import canonical_sum, parse_sum
+from ._flags import canonical_losses
 from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
 from ._output import messages_shown, print_warning
 from ._selection import Selection, make_filter, select_runs
@@ -78,7 +79,7 @@ def loss_names(losses: Loss | Sequence[Loss] | None) -> list[str]:
     Raises UsageError where there is none.
     """
     if isinstance(losses, str):
-        losses = [loss.strip() for loss in losses.split(",")]
+        losses = [loss.strip() for loss in (canonical_losses(losses) or "").split(",")]
     losses = COMPARED_LOSSES if losses is None else losses
     names = [loss_name(loss) for loss in ([losses] if isinstance(losses, type) else losses)]
     if not names:

@@ -112,7 +112,7 @@ def make_filter(losses: Sequence[str] | None, given: Mapping[str, Any]) -> RunFi
         elif not isinstance(value, str):
             values[name] = values_of(option.flag, value)
         elif name == "seed":
-            values[name] = parse_seeds(value)
+            values[name] = parse_seeds(value, option.flag)
         elif name == "dataset":
             values[name] = tuple(dataset_name(part.strip()) for part in value.split(","))
         elif option.catalog or option.choices:

@@ -43,7 +43,7 @@ def parse_values(option: str, text: str) -> tuple[Value, ...]:
     return _distinct(option, text, values)
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
+def parse_seeds(text: str, option: str = "--seeds") -> tuple[int, ...]:
     """The seeds of `0-4` or `0,3,5-7`. Raises UsageError for anything else, also for `3-1`."""
     seeds: list[int] = []
     for item in text.split(","):
@@ -51,15 +51,15 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         if match := _INTEGERS.fullmatch(item):
             low, high = int(match[1]), int(match[2])
             if low > high:
-                raise UsageError(f"--seeds {text}: {low} is above {high}.")
+                raise UsageError(f"{option} {text}: {low} is above {high}.")
             if high - low >= MAX_RUNS:
-                raise UsageError(f"--seeds {text}: at most {MAX_RUNS} seeds.")
+                raise UsageError(f"{option} {text}: at most {MAX_RUNS} seeds.")
             seeds += range(low, high + 1)
         elif re.fullmatch(r"[0-9]{1,12}", item):
             seeds.append(int(item))
         else:
-            raise UsageError(f"--seeds {text}: '{item}' is neither a seed nor a range like 0-4.")
-    return _distinct("--seeds", text, seeds)
+            raise UsageError(f"{option} {text}: '{item}' is neither a seed nor a range like 0-4.")
+    return _distinct(option, text, seeds)
 
 
 def _value(item: str) -> Value:

@@ -107,6 +107,8 @@ def _words(config: RunConfig, name: str) -> str:
     option, value = RUN_OPTIONS[name], getattr(config, name)
     if name == "unseen":
         return f"unseen {config.unseen_names or 'none'}"
+    if name == "init":
+        return f"init {value or 'none'}"
     if option.catalog:
         title = value if catalog.is_external(value, option.catalog) else catalog.title(option.catalog, value)
         return f"{option.help.rstrip('.').lower()} {title}"

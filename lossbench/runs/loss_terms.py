@@ -74,7 +74,9 @@ def _weights(
             default = float(setting.default_for(*shape)) if setting else 1.0
             weight = of_recipe.get(name, default) if alone else default
         if not 0 <= weight < 1.7e308:  # also an int beyond any float
-            raise UsageError(f"The weight of {name} is {str(weight)[:20]}; a weight (lambda) is at least 0.")
+            raise UsageError(
+                f"The weight of {name} is {str(weight)[:20]}; a weight (lambda) is finite and at least 0."
+            )
         weights[name] = float(weight)
     return weights, target
 

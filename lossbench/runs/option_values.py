@@ -1,10 +1,17 @@
 """Values of options that a user writes as text: classes, augmentations, milestones, factors."""
 
 import math
+import re
 from collections.abc import Sequence
 
 from ..errors import UsageError
 from ..specs import AUGMENTATIONS, NO_AUGMENTATION
+
+
+def check_device(name: str) -> None:
+    """Raises UsageError unless it is auto, cpu, cuda, cuda:i or mps."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", name):
+        raise UsageError(f"Unknown device '{name}'; there are: auto, cpu, cuda, cuda:0 ..., mps.")
 
 
 def unseen_labels(unseen: str | Sequence[int], names: Sequence[str]) -> tuple[int, ...]:
@@ -24,7 +31,7 @@ def augmentation_names(text: str) -> str:
     names = {name.strip() for name in text.split(",")}
     if unknown := names - {*AUGMENTATIONS, NO_AUGMENTATION}:
         known = ", ".join((*AUGMENTATIONS, NO_AUGMENTATION))
-        raise UsageError(f"--augment {min(unknown)[:40]} is none of {known}.")
+        raise UsageError(f"--augment {min(unknown)[:40] or repr('')} is none of {known}.")
     return ",".join(name for name in AUGMENTATIONS if name in names) or NO_AUGMENTATION
 
 
@@ -54,18 +61,21 @@ def _labels(word: str, names: Sequence[str]) -> Sequence[int]:
         first, last = "-".join(parts[:place]).strip(), "-".join(parts[place:]).strip()
         if first in names and last in names and names.index(first) <= names.index(last):
             return range(names.index(first), names.index(last) + 1)
-    raise UsageError(f"--unseen {word[:40]} is no class or range of classes; there are: {', '.join(names)}.")
+    raise UsageError(
+        f"--unseen {word[:40] or repr('')} is no class or range of classes; there are: {', '.join(names)}."
+    )
 
 
 def parse_scales(text: str) -> dict[str, float]:
     """The factors of `--lr-scale`, like `loss=10`, by part. Raises UsageError for anything else."""
     scales = {}
     for word in filter(None, text.replace(" ", "").split(",")):
-        part, _, factor = word.partition("=")
+        part, _, text = word.partition("=")
         try:
-            scales[part] = float(factor)
+            factor = float(text)
         except ValueError:
-            scales[part] = math.nan
-        if part not in ("network", "loss") or not 0 <= scales[part] < math.inf:
+            factor = math.nan
+        if part not in ("network", "loss") or part in scales or not 0 <= factor < math.inf:
             raise UsageError(f"--lr-scale {word[:40]}: write it like loss=10 or network=0.5,loss=2.")
+        scales[part] = factor
     return scales

@@ -85,7 +85,8 @@ class Option:
     def _number(self, value: Any) -> int | float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or (isinstance(value, float) and not math.isfinite(value)):
-            raise UsageError(f"{self.flag} {value} is not a number.")
+            finite = "finite " if isinstance(value, float) and math.isinf(value) else ""
+            raise UsageError(f"{self.flag} {value} is not a {finite}number.")
         if value > self.le:
             raise UsageError(f"{self.flag} {str(value)[:20]} is too large; the limit is {self.le}.")
         if self.type is int and not isinstance(value, int):

@@ -18,7 +18,7 @@ from ..errors import RunError, UsageError
 from ..specs import Value
 from .commands import command_for, without_snapshots
 from .conditions import describe_differences, groups_of_equal_conditions
-from .config import COMPARED_LOSSES, RUN_OPTIONS
+from .config import COMPARED_LOSSES, RUN_OPTIONS, RunConfig
 from .filter import FILTER_OPTIONS, RunFilter, filtered_value, has_loss
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def select(
     RunError for what is not stored, or not under the same conditions, with the command that makes it.
     """
     runs = _accepted(runs, wanted)
+    if wanted.snapshots:
+        runs = _with_snapshots(runs, wanted, which)
     if which in ("all", "settings"):
         shown = _sweep(runs, wanted, by_seed=which == "settings", axes=axes, over=over)
     else:
@@ -55,30 +57,43 @@ def _accepted(runs: Sequence[StoredRun], wanted: RunFilter) -> list[StoredRun]:
     if absent := [loss for loss in losses if not any(has_loss(run.config, loss) for run in runs)]:
         near = difflib.get_close_matches(absent[0], stored, n=3, cutoff=0.5) or stored
         others = f"; there are runs of {', '.join(near)}" if near else ""
-        command = command_for(absent, wanted)
+        command = command_for(absent, wanted, _beside(accepted, losses))
         raise RunError(f"There is no finished run of {', '.join(absent)}{others}. {command} trains it.")
     for loss in losses:
         if not any(has_loss(run.config, loss) for run in accepted):
-            raise _not_stored([run for run in runs if has_loss(run.config, loss)], [loss], wanted)
+            own = [run for run in runs if has_loss(run.config, loss)]
+            raise _not_stored(own, [loss], wanted, _beside(accepted, losses))
     if not accepted:
         raise _not_stored(runs, [], wanted)
     for name, values in wanted.values.items():
         present = {filtered_value(run.config, name) for run in accepted}
+        if present == {None}:
+            those = ", ".join(sorted({run.config.loss for run in accepted}))
+            raise UsageError(f"{FILTER_OPTIONS[name].flag}: {those} has no such setting.")
         if missing := [value for value in values if value not in present]:
             alone = dataclasses.replace(wanted, values={**wanted.values, name: (missing[0],)})
             raise _not_stored(accepted, losses, alone)
-    if wanted.snapshots:
-        kept = [run for run in accepted if run.folder.has_snapshots]
-        for loss in losses or ([] if kept else [accepted[-1].config.loss]):
-            if not any(has_loss(run.config, loss) for run in kept):
-                raise without_snapshots(
-                    next(run.folder for run in reversed(accepted) if has_loss(run.config, loss))
-                )
-        accepted = kept
     return accepted
 
 
-def _not_stored(runs: Sequence[StoredRun], losses: Sequence[str], wanted: RunFilter) -> RunError:
+def _with_snapshots(runs: Sequence[StoredRun], wanted: RunFilter, which: str) -> list[StoredRun]:
+    """The runs that have snapshots. Raises RunError if a loss has none, for a run shown without."""
+    kept = [run for run in runs if run.folder.has_snapshots]
+    if not kept or not all(any(has_loss(run.config, loss) for run in kept) for loss in wanted.losses or ()):
+        lacking = [run for run in _alike(runs, wanted, which) if not run.folder.has_snapshots]
+        raise without_snapshots(lacking[0].folder)
+    return kept
+
+
+def _beside(accepted: Sequence[StoredRun], losses: Sequence[str]) -> RunConfig | None:
+    """The newest run beside which a missing loss is to be shown; None if no other loss was asked for."""
+    others = (run.config for run in reversed(accepted) if any(has_loss(run.config, loss) for loss in losses))
+    return next(others, None)
+
+
+def _not_stored(
+    runs: Sequence[StoredRun], losses: Sequence[str], wanted: RunFilter, like: RunConfig | None = None
+) -> RunError:
     """The error for options that no run has, with the values that there are."""
     of = f" of {','.join(losses)}" if losses else ""
     stored = []
@@ -90,7 +105,7 @@ def _not_stored(runs: Sequence[StoredRun], losses: Sequence[str], wanted: RunFil
     there = f"; there are runs with {' and '.join(stored)}" if stored else ""
     with_values = f" with {wanted}" if wanted.values else ""
     return RunError(
-        f"There is no finished run{of}{with_values}{there}. {command_for(losses, wanted)} makes "
+        f"There is no finished run{of}{with_values}{there}. {command_for(losses, wanted, like)} makes "
         f"{'one' if len(losses) == 1 else 'some'}."
     )
 

@@ -7,22 +7,21 @@ import itertools
 import math
 import os
 import platform
-import re
 from pathlib import Path, PurePosixPath
 
 import torch
 
 from ..errors import UsageError
+from ..runs.option_values import check_device
 from ..runs.result import Machine
 
 
 def resolve_device(name: str) -> torch.device:
     """The device for auto, cpu, cuda, cuda:i or mps. Raises UsageError if this machine has no such device."""
+    check_device(name)
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
-    if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", name):
-        raise UsageError(f"Unknown device '{name}'; there are: auto, cpu, cuda, cuda:0 ..., mps.")
     device = torch.device(name)
     if not {"cpu": True, "cuda": has_cuda, "mps": has_mps}[device.type]:
         raise UsageError(

@@ -75,8 +75,10 @@ class Trainer:
             self.images = self.images.clone()
         self.steps_per_epoch = len(self.splits.train.labels) // self.config.batch_size
         if not self.steps_per_epoch:
+            p, k = self.config.classes_per_batch, self.config.samples_per_class
+            size = f"--classes-per-batch {p} times --samples-per-class {k}" if k else "--batch-size"
             raise UsageError(
-                f"--batch-size {self.config.batch_size} is more than the "
+                f"{size}{' =' if k else ''} {self.config.batch_size} is more than the "
                 f"{len(self.splits.train.labels)} training images there are."
             )
         network, loss = build(self.config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -224,10 +225,44 @@ def test_a_loss_is_named_by_its_short_name_or_as_a_sum():
     assert not has_loss(config("softmax + triplet"), "triplet")
 
 
+def test_what_is_missing_is_trained_under_the_conditions_of_the_other_losses():
+    """Also where the loss is not stored at all, or only with another seed."""
+    runs = stored(config("softmax", 3, epochs=1), config("center", epochs=1))
+    for losses, values in ((("softmax", "git"), {}), (("softmax", "center"), {"seed": (3,)})):
+        with pytest.raises(RunError) as error:
+            shown(runs, losses=losses, **values)
+        command = f"`lossbench train --loss {losses[1]} --dataset digits --epochs 1 --seed 3`"
+        assert command in str(error.value)
+
+
+def test_a_setting_that_no_loss_shown_has_is_an_error():
+    runs = stored(config("softmax"), config("arcface"))
+    with pytest.raises(UsageError, match="--margin: softmax has no such setting"):
+        shown(runs, losses=("softmax",), margin=(0.3,))
+    with pytest.raises(UsageError, match="--lambda: arcface, softmax has no such setting"):
+        shown(runs, **{"lambda": (0.3,)})
+
+
+def test_the_run_that_lacks_snapshots_is_one_that_would_be_shown():
+    """Not the newest one of a loss, beside which the other loss has no run."""
+    runs = stored(config("softmax"), config("center"), config("softmax", epochs=1))
+    for run in runs:
+        run.folder = SimpleNamespace(has_snapshots=False, config=run.config, name=run.config.loss)
+        run.folder.path = Path("results/runs") / run.config.loss
+    for losses in (("softmax", "center"), None):
+        with pytest.raises(RunError, match="--loss softmax --dataset digits --snapshots 30"):
+            select(runs, RunFilter(losses=losses, snapshots=True), "compared")
+
+
 def test_a_setting_says_nothing_about_losses_without_it():
     runs = stored(config("softmax"), config("center", lam=0.1), config("center", lam=0.2))
     found = shown(runs, losses=("softmax", "center"), **{"lambda": (0.1,)})
     assert [run.config.subtitle for run in found] == ["", "λ = 0.1, α = 0.5"]
+
+
+def test_that_a_run_started_from_no_other_is_said_too():
+    runs = stored(config("softmax"), config("center", init="softmax-0123456789@0123456789abcdef"))
+    assert describe_differences(runs)[0] == "init none"
 
 
 def test_what_differs_is_said_in_words():
