@@ -72,11 +72,14 @@ class Embedding(NamedTuple):
 
 
 class OnImages(Protocol):
-    """What needs the trained network and the images of the evaluated split; see `runs.attacks` and
-    `runs.corruptions`."""
+    """What needs the trained network and the images of the evaluated split; see `runs.robustness`
+    and `runs.corruptions`."""
 
     def robust_accuracy(self, kind: str, epsilon: float) -> float:
         """The accuracy under an attack that changes each pixel by at most epsilon, of 1."""
+
+    def transfer_accuracy(self, epsilon: float) -> float:
+        """The accuracy on images that were so changed for the softmax run of the neighbouring seed."""
 
     def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
         """Features (N, D) of the images, and of the same ones after FGSM."""

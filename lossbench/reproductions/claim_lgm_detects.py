@@ -1,6 +1,6 @@
 """Claim: the likelihood of L-GM tells attacked images."""
 
-from ._checks import greater, within
+from ._checks import attack_is_stronger, greater, within
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 
 SPEC = Reproduction(
@@ -10,7 +10,8 @@ SPEC = Reproduction(
     question="Are images after FGSM farther from all class means under L-GM, more so than under softmax?",
     published="Attacked images lie where the likelihood is low.",
     recipe="Distance to the nearest class mean, which is L-GM's likelihood with unit covariance; pixels "
-    f"change by 0.1. Center 0.01. {FAST_RECIPE}",
+    "change by 0.1. Center 0.01. The gradient of L-GM is not masked if PGD finds more than FGSM and queries "
+    f"do, and nearly all within 0.5. {FAST_RECIPE}",
     runs={
         "softmax": {"loss": "softmax"},
         "center": {"loss": "center", "lambda": 0.01},
@@ -22,5 +23,8 @@ SPEC = Reproduction(
         within("fgsm-detection", "L-GM", 0.9),
         greater("fgsm-detection", "L-GM", than="softmax"),
         greater("fgsm-detection", "L-GM", than="center"),
+        attack_is_stronger("robust-accuracy-pgd", "robust-accuracy-fgsm", "L-GM"),
+        attack_is_stronger("robust-accuracy-pgd", "robust-accuracy-square", "L-GM"),
+        within("robust-accuracy-pgd-5e-1", "L-GM", high=0.01),
     ),
 )

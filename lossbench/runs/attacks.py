@@ -1,139 +1,216 @@
-"""Attacks on the images of a trained run: changes of each pixel within a bound that make it classify wrongly.
+"""Attacks on images: changes of each pixel within a bound that make a classifier wrong.
 
-The scores attacked are those that classify, without margin. FGSM ascends their cross-entropy by one step
-(Goodfellow et al. 2015); PGD ascends, from random starts, the largest wrong score minus the right one, which
-does not saturate as cross-entropy does (Madry et al. 2018; Carlini and Wagner 2017, f_6). A network whose
-accuracy under PGD is far below that under FGSM hides its gradient rather than being robust.
+- `fgsm` takes one step up the cross-entropy (Goodfellow et al. 2015).
+- `pgd` takes 20 steps from 2 random starts up the largest wrong score minus the right one, which does not
+  saturate as cross-entropy does (Madry et al. 2018; Carlini and Wagner 2017, f_6).
+- `apgd-ce` and `apgd-dlr` take 100 steps with momentum, and halve the step size of an image where it no
+  longer helps (Croce and Hein, ICML 2020, arXiv 2003.01690, Algorithm 1): up the cross-entropy, or up the
+  difference of logits ratio, which a scale of the scores does not change.
+- `square` changes squares at random places for 1,000 queries, and needs no gradient (Andriushchenko et al.,
+  ECCV 2020, arXiv 1912.00049, Algorithms 1 and 2).
+
+Where `square`, or an attack made for another network, finds more than those that follow the gradient, the
+gradient is masked.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from pathlib import Path
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data import load_splits, normalize
-from ..losses import class_means, class_scores
-from ..randomness import derived_seed
-from ..records import Embedding
-from .config import dataset_spec
-from .model import load_model
-from .run_folder import RunFolder
-
-IMAGES = 1000
-"""How many images are attacked: the first ones of the split."""
-_BATCH = 250
 _LARGEST = 255.0  # value of a pixel
-_STEPS, _RESTARTS = 20, 2
+_PGD_STEPS, _PGD_RESTARTS = 20, 2
+_APGD_STEPS, _QUERIES = 100, 1000
+_FIRST_AREA = 0.8
+_HALVED_AFTER = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # of the queries
 Scores = Callable[[Tensor], Tensor]
 """From images (B, C, H, W), float32 from 0 to 255, to class scores (B, C)."""
+Objective = Callable[[Tensor, Tensor], Tensor]
+"""From class scores (B, C) and labels (B,) to values (B,) that an attack makes large."""
 
 
-class TrainedRun:
-    """A trained run as an attack sees it: `images` (N, C, H, W) and `labels` (N,), the first of the evaluated
-    split, and what the network and the loss make of images.
+class Attacked(NamedTuple):
+    """What an attack ends with: `images` (B, C, H, W), the strongest that it found (of PGD the last), and
+    `right` (B,), whether the classifier is right about the image itself and about all that was tried."""
 
-    train: the training features. Raises DataError where the data set cannot be read.
-    """
-
-    def __init__(self, run: RunFolder, train: Embedding, data_dir: Path | None) -> None:
-        self.config = run.config
-        split = getattr(load_splits(self.config.split_spec, data_dir), self.config.eval_split)
-        self.images, self.labels = split.images[:IMAGES].float(), split.labels[:IMAGES]
-        self.network, self.loss = load_model(run.read_bytes("model.safetensors"), self.config, str(run.path))
-        self.means = None
-        if self.loss.classifier() is None:
-            features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
-            self.means = class_means(features, labels, self.config.classes)
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Features (B, D) of images (B, C, H, W) from 0 to 255, through which gradients flow."""
-        features: Tensor = self.network(normalize(images, dataset_spec(self.config.dataset)))
-        return features.float()
-
-    def scores(self, images: Tensor) -> Tensor:
-        """Their class scores (B, C)."""
-        differentiable: Callable[..., Tensor] = inspect.unwrap(class_scores)
-        return differentiable(self.loss, self.embed(images), self.means, self.config.rule)
+    images: Tensor
+    right: Tensor
 
 
-def robust_accuracy(
-    run: RunFolder, train: Embedding, kind: str, epsilon: float, data_dir: Path | None = None
-) -> float:
-    """The share of the first `IMAGES` images of the evaluated split that are classified right whatever the
-    attack tries.
-
-    kind: `fgsm` or `pgd`. epsilon: the largest change of a pixel, 1 being from black to white. Raises
-    DataError where the data set cannot be read.
-    """
-    trained = TrainedRun(run, train, data_dir)
-    generator = torch.Generator().manual_seed(derived_seed(run.config.seed, "attack"))
-    parts = zip(trained.images.split(_BATCH), trained.labels.split(_BATCH), strict=True)
-    right = [withstands(trained.scores, *part, kind, epsilon, generator) for part in parts]
-    return float(torch.cat(right).float().mean())
-
-
-def attacked_features(
-    run: RunFolder, train: Embedding, epsilon: float, data_dir: Path | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Features (N, D) of these images, and of the same ones after FGSM. Raises as `robust_accuracy`."""
-    trained = TrainedRun(run, train, data_dir)
-    features = []
-    for images, labels in zip(trained.images.split(_BATCH), trained.labels.split(_BATCH), strict=True):
-        low, high = _range(images, epsilon)
-        changed = _step(trained.scores, images, labels, epsilon * _LARGEST, low, high, saturates=True)
-        with torch.no_grad():
-            features.append(torch.stack([trained.embed(images), trained.embed(changed)]))
-    clean, attacked = torch.cat(features, dim=1).numpy()
-    return clean, attacked
-
-
-def withstands(
+def attack(
     scores: Scores, images: Tensor, labels: Tensor, kind: str, epsilon: float, generator: torch.Generator
-) -> Tensor:
-    """Whether each image (B, C, H, W) is classified right, itself and in all that the attack tries: (B,)."""
-    bound, (low, high) = epsilon * _LARGEST, _range(images, epsilon)
-    with torch.no_grad():
-        right = scores(images).argmax(1) == labels
-    pgd = kind == "pgd"
-    steps, size = (_STEPS, 2.5 * bound / _STEPS) if pgd else (1, bound)
-    for _ in range(_RESTARTS if pgd else 1):
-        changed = images
-        if pgd:
-            changed = low + (high - low) * torch.rand(images.shape, generator=generator)
-        for _ in range(steps):
-            changed = _step(scores, changed, labels, size, low, high, saturates=not pgd)
-            with torch.no_grad():
-                right &= scores(changed).argmax(1) == labels
-    return right
+) -> Attacked:
+    """Attack images (B, C, H, W) with labels (B,).
+
+    kind: one of `ATTACKS`. epsilon: the largest change of a pixel, 1 being from black to white. generator: of
+    the CPU, wherever the images are.
+    """
+    task = _Task(scores, images, labels, epsilon * _LARGEST, generator)
+    task.score(images)
+    return Attacked(ATTACKS[kind](task), task.right)
 
 
-def _range(images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """The least and the largest value that each pixel may take."""
-    bound = epsilon * _LARGEST
-    return (images - bound).clamp(0, _LARGEST), (images + bound).clamp(0, _LARGEST)
+class _Task:
+    """The images of an attack with the range of each pixel, and which of them it has not yet changed."""
+
+    def __init__(
+        self, scores: Scores, images: Tensor, labels: Tensor, bound: float, generator: torch.Generator
+    ) -> None:
+        self.scores, self.images, self.labels, self.bound = scores, images, labels, bound
+        self.low, self.high = (images - bound).clamp(0, _LARGEST), (images + bound).clamp(0, _LARGEST)
+        self.right = torch.ones_like(labels, dtype=torch.bool)
+        self.generator = generator
+
+    def clip(self, images: Tensor) -> Tensor:
+        """Images with each pixel in its range."""
+        return torch.minimum(torch.maximum(images, self.low), self.high)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Random numbers from 0 to 1."""
+        return torch.rand(shape, generator=self.generator).to(self.images.device)
+
+    def random_start(self) -> Tensor:
+        """Images anywhere in the range."""
+        return self.low + (self.high - self.low) * self.uniform(*self.images.shape)
+
+    def count(self, found: Tensor) -> Tensor:
+        """Scores (B, C) of images that are tried."""
+        self.right &= found.argmax(1) == self.labels
+        return found
+
+    @torch.no_grad()
+    def score(self, images: Tensor) -> Tensor:
+        """Try images, for their scores (B, C)."""
+        return self.count(self.scores(images))
+
+    def gradient(self, images: Tensor, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores (B, C), the objective (B,) and its gradient by the images."""
+        images = images.detach().requires_grad_()
+        found = self.scores(images)
+        values = objective(found, self.labels)
+        gradient = torch.autograd.grad(values.sum(), images)[0]
+        return found.detach(), values.detach(), gradient
 
 
-def _step(
-    scores: Scores, images: Tensor, labels: Tensor, size: float, low: Tensor, high: Tensor, *, saturates: bool
-) -> Tensor:
-    """Images after one step up the gradient's sign, within their range."""
-    gradient = _gradient(scores, images, labels, saturates=saturates)
-    return torch.minimum(torch.maximum(images + size * gradient.sign(), low), high)
+def _fgsm(task: _Task) -> Tensor:
+    *_, gradient = task.gradient(task.images, _cross_entropy)
+    changed = task.clip(task.images + task.bound * gradient.sign())
+    task.score(changed)
+    return changed
 
 
-def _gradient(scores: Scores, images: Tensor, labels: Tensor, *, saturates: bool) -> Tensor:
-    """The gradient of cross-entropy, or of the largest wrong score minus the right one, by the images."""
-    images = images.detach().requires_grad_()
-    found = scores(images)
-    if saturates:
-        value = F.cross_entropy(found, labels, reduction="sum")
-    else:
-        own = F.one_hot(labels, found.shape[1]).bool()
-        value = (found.masked_fill(own, -torch.inf).amax(1) - found[own]).sum()
-    return torch.autograd.grad(value, images)[0]
+def _pgd(task: _Task) -> Tensor:
+    changed, size = task.images, 2.5 * task.bound / _PGD_STEPS
+    for _ in range(_PGD_RESTARTS):
+        changed = task.random_start()
+        for _ in range(_PGD_STEPS):
+            *_, gradient = task.gradient(changed, _margin)
+            changed = task.clip(changed + size * gradient.sign())
+            task.score(changed)
+    return changed
+
+
+def _apgd(task: _Task, objective: Objective) -> Tensor:
+    """The images of largest objective, from one random start."""
+    current = previous = best = task.random_start()
+    found, values, gradient = task.gradient(current, objective)
+    task.count(found)
+    best_values, best_gradient = values, gradient
+    size = torch.full_like(task.images[:, :1, :1, :1], 2 * task.bound)
+    rises, halved = torch.zeros_like(values), torch.zeros_like(task.right)
+    checkpoints, last, best_before = _checkpoints(_APGD_STEPS), 0, values
+    for step in range(1, _APGD_STEPS + 1):
+        share = 1.0 if step == 1 else 0.75
+        ahead = task.clip(current + size * gradient.sign())
+        moved = task.clip(current + share * (ahead - current) + (1 - share) * (current - previous))
+        previous, current, before = current, moved, values
+        found, values, gradient = task.gradient(current, objective)
+        task.count(found)
+        rises += values > before
+        better = values > best_values
+        best, best_gradient = _choose(better, current, best), _choose(better, gradient, best_gradient)
+        best_values = torch.maximum(values, best_values)
+        if step in checkpoints:
+            halved = (rises < 0.75 * (step - last)) | (~halved & (best_values == best_before))
+            size = _choose(halved, size / 2, size)
+            current, gradient = _choose(halved, best, current), _choose(halved, best_gradient, gradient)
+            values = _choose(halved, best_values, values)
+            rises, last, best_before = torch.zeros_like(rises), step, best_values
+    return best
+
+
+@torch.no_grad()
+def _square(task: _Task) -> Tensor:
+    """Vertical stripes at first; then random squares, kept where the margin grows."""
+    channels, height, width = task.images.shape[1:]
+    stripes = task.uniform(len(task.images), channels, 1, width) < 0.5
+    best = torch.where(stripes, task.high, task.low)
+    values = _margin(task.score(best), task.labels)
+    for query in range(1, _QUERIES):
+        left = task.right.nonzero().flatten()
+        if not len(left):
+            break
+        area = _FIRST_AREA / 2 ** sum(query > share * _QUERIES for share in _HALVED_AFTER)
+        side = min(max(1, round(math.sqrt(area * height * width))), height, width)
+        inside = random_squares(len(left), (height, width), side, task.generator).to(best.device)
+        up = task.uniform(len(left), channels, 1, 1) < 0.5
+        tried = torch.where(inside, torch.where(up, task.high[left], task.low[left]), best[left])
+        found = task.scores(tried)
+        margins = _margin(found, task.labels[left])
+        better = margins > values[left]
+        best[left], values[left] = _choose(better, tried, best[left]), torch.maximum(margins, values[left])
+        task.right[left] = found.argmax(1) == task.labels[left]
+    return best
+
+
+def random_squares(count: int, shape: Sequence[int], side: int, generator: torch.Generator) -> Tensor:
+    """Masks (count, 1, H, W) of one square each at a random place inside."""
+    height, width = shape
+    top = torch.randint(0, height - side + 1, (count, 1, 1, 1), generator=generator)
+    left = torch.randint(0, width - side + 1, (count, 1, 1, 1), generator=generator)
+    row, column = torch.arange(height)[:, None], torch.arange(width)
+    return (row >= top) & (row < top + side) & (column >= left) & (column < left + side)
+
+
+def _checkpoints(steps: int) -> set[int]:
+    """After which steps APGD looks whether the step size still helps."""
+    shares = [0.0, 0.22]
+    while shares[-1] < 1:
+        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
+    return {math.ceil(round(share * steps, 6)) for share in shares[1:]}
+
+
+def _choose(which: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """Of each sample, by `which` (B,)."""
+    return torch.where(which.view(-1, *[1] * (yes.dim() - 1)), yes, no)
+
+
+def _cross_entropy(found: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(found, labels, reduction="none")
+
+
+def _margin(found: Tensor, labels: Tensor) -> Tensor:
+    """The largest wrong score minus the right one."""
+    own = F.one_hot(labels, found.shape[1]).bool()
+    return found.masked_fill(own, -torch.inf).amax(1) - found[own]
+
+
+def _logits_ratio(found: Tensor, labels: Tensor) -> Tensor:
+    """That over the largest score minus the third (DLR); for three classes at least."""
+    largest = found.topk(3, dim=1).values
+    return _margin(found, labels) / (largest[:, 0] - largest[:, 2]).clamp_min(1e-12)
+
+
+ATTACKS: dict[str, Callable[[_Task], Tensor]] = {
+    "fgsm": _fgsm,
+    "pgd": _pgd,
+    "apgd-ce": partial(_apgd, objective=_cross_entropy),
+    "apgd-dlr": partial(_apgd, objective=_logits_ratio),
+    "square": _square,
+}

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..data import load_splits
 from ..randomness import derived_seed
-from .attacks import IMAGES
+from .attacks import random_squares
 from .model import load_network
+from .robustness import IMAGES
 from .run_folder import RunFolder
 
 KINDS = ("blur", "noise", "occlusion")
@@ -37,11 +38,7 @@ def corrupted(images: Tensor, kind: str, strength: int, generator: torch.Generat
         return (images + 25.5 * strength * torch.randn(images.shape, generator=generator)).clamp(0, 255)
     height, width = images.shape[-2:]
     side = max(1, round(0.1 * strength * min(height, width)))
-    top = torch.randint(0, height - side + 1, (len(images), 1, 1, 1), generator=generator)
-    left = torch.randint(0, width - side + 1, (len(images), 1, 1, 1), generator=generator)
-    row, column = torch.arange(height)[:, None], torch.arange(width)
-    inside = (row >= top) & (row < top + side) & (column >= left) & (column < left + side)
-    return images.masked_fill(inside, 0)
+    return images.masked_fill(random_squares(len(images), (height, width), side, generator), 0)
 
 
 @torch.no_grad()

@@ -89,12 +89,17 @@ class _OnImages(NamedTuple):
     data_dir: Path | None
 
     def robust_accuracy(self, kind: str, epsilon: float) -> float:
-        from .attacks import robust_accuracy
+        from .robustness import robust_accuracy
 
         return robust_accuracy(self.run, self.train, kind, epsilon, self.data_dir)
 
+    def transfer_accuracy(self, epsilon: float) -> float:
+        from .robustness import transfer_accuracy
+
+        return transfer_accuracy(self.run, self.train, epsilon, data_dir=self.data_dir)
+
     def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
-        from .attacks import attacked_features
+        from .robustness import attacked_features
 
         return attacked_features(self.run, self.train, epsilon, self.data_dir)
 

@@ -1,17 +1,24 @@
-"""Attacks against a linear classifier, whose robust accuracy is known exactly, and against a trained run."""
+"""Attacks against a linear classifier, whose robust accuracy is known exactly, against trained runs, and beside
+those of an independent library."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
-from lossbench.runs.attacks import withstands
+from lossbench.errors import RunError, UsageError
+from lossbench.runs import attacks, robustness
+from lossbench.runs.attacks import ATTACKS, attack
 from lossbench.runs.measurement import measure_stored
+from lossbench.runs.robustness import TrainedRun, transfer_accuracy, transfer_source
 from lossbench.runs.store import Store
 
 from ..helpers.runs import run, small
 
 EPSILON = 0.02
+BY_GRADIENT = [kind for kind in ATTACKS if kind != "square"]
 
 
 def linear(seed: int):
@@ -20,34 +27,38 @@ def linear(seed: int):
     weight = torch.randn(4, 9, generator=random)
     weight -= weight.mean(1, keepdim=True)  # only differences of pixels count
     images = 100 + 50 * torch.rand(200, 1, 3, 3, generator=random)
-    scores = lambda images: images.flatten(1) @ weight.T  # noqa: E731
+    scores = lambda images: images.flatten(1) @ weight.to(images).T  # noqa: E731
     labels = scores(images).argmax(1)
     labels[:10] = (labels[:10] + 1) % 4  # wrong before any attack
     return scores, weight, images, labels
 
 
+def withstands(scores, images, labels, kind, epsilon=EPSILON):
+    return attack(scores, images, labels, kind, epsilon, torch.Generator().manual_seed(0)).right
+
+
 @pytest.mark.parametrize("seed", [0, 1])
-def test_against_a_linear_classifier_pgd_finds_nearly_all_there_is(seed):
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_against_a_linear_classifier_nearly_all_there_is_is_found(kind, seed):
     """f_j - f_y grows by at most epsilon times the sum of |w_j - w_y|."""
     scores, weight, images, labels = linear(seed)
     found = scores(images)
     margins = found.gather(1, labels[:, None]) - found
     reach = 255 * EPSILON * (weight[:, None] - weight[None]).abs().sum(2)[labels]
-    own = torch.nn.functional.one_hot(labels, 4).bool()
+    own = F.one_hot(labels, 4).bool()
     expected = ((margins > reach) | own).all(1) & (found.argmax(1) == labels)
-    generator = torch.Generator().manual_seed(0)
-    pgd = withstands(scores, images, labels, "pgd", EPSILON, generator)
     assert 0.1 < expected.float().mean() < 0.9
-    assert torch.all(pgd >= expected), "what cannot be changed is not"
-    assert (pgd != expected).float().mean() < 0.05
-    fgsm = withstands(scores, images, labels, "fgsm", EPSILON, generator)
-    assert torch.all(fgsm >= expected)
+    right = withstands(scores, images, labels, kind)
+    assert torch.all(right >= expected), "what cannot be changed is not"
+    if kind != "fgsm":
+        assert (right != expected).float().mean() < 0.05
 
 
-@pytest.mark.parametrize("kind", ["fgsm", "pgd"])
+@pytest.mark.parametrize("kind", ATTACKS)
 def test_the_changes_stay_within_the_bound_and_the_range(kind):
     _, weight, images, labels = linear(2)
     images = images.clamp(100, 101) - 100  # near black
+    weight[:, 0] += 0.01  # so that none is lost and taken out of the query attack
     seen = []
 
     def scores(given):
@@ -55,29 +66,177 @@ def test_the_changes_stay_within_the_bound_and_the_range(kind):
         return given.flatten(1) @ weight.T
 
     before = images.clone()
-    withstands(scores, images, labels, kind, EPSILON, torch.Generator().manual_seed(0))
+    attack(scores, images, labels, kind, EPSILON, torch.Generator().manual_seed(0))
     assert torch.equal(images, before)
+    low, high = (images - 255 * EPSILON).clamp_min(0).amin(0), (images + 255 * EPSILON).amax(0)
     for given in seen:
-        assert float((given - images).abs().max()) <= 255 * EPSILON + 1e-4
-        assert float(given.min()) >= 0 and float(given.max()) <= 255
+        if len(given) == len(images):
+            assert float((given - images).abs().max()) <= 255 * EPSILON + 1e-4
+        assert torch.all(given >= low - 1e-4) and torch.all(given <= high + 1e-4)
 
 
-def test_without_a_bound_to_speak_of_the_accuracy_is_that_of_the_images():
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_without_a_bound_to_speak_of_the_accuracy_is_that_of_the_images(kind):
     scores, _, images, labels = linear(3)
-    found = withstands(scores, images, labels, "pgd", 1e-6, torch.Generator().manual_seed(0))
-    assert torch.equal(found, scores(images).argmax(1) == labels)
+    assert torch.equal(withstands(scores, images, labels, kind, 1e-6), scores(images).argmax(1) == labels)
+
+
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_an_attack_ends_with_images_that_fool_where_it_says_so(kind):
+    """Of PGD the last images, which need not be those that did."""
+    scores, _, images, labels = linear(4)
+    changed, right = attack(scores, images, labels, kind, EPSILON, torch.Generator().manual_seed(0))
+    fooled = scores(changed).argmax(1) != labels
+    assert not torch.any(fooled & right)
+    assert (fooled == ~right).float().mean() > 0.9
+
+
+def test_scores_so_large_that_cross_entropy_has_no_gradient_hide_from_two_attacks_alone():
+    """Their gradient is exactly 0 in float32: it is masked, and the other attacks show it."""
+    scores, _, images, labels = linear(0)
+    huge = lambda images: 1e4 * scores(images)  # noqa: E731
+    clean = scores(images).argmax(1) == labels
+    accuracies = {kind: float(withstands(huge, images, labels, kind).float().mean()) for kind in ATTACKS}
+    assert accuracies["fgsm"] > 0.9 * clean.float().mean()
+    for kind in ("pgd", "apgd-dlr", "square"):
+        assert accuracies[kind] < accuracies["fgsm"] - 0.1
+    assert torch.equal(
+        withstands(huge, images, labels, "apgd-dlr"), withstands(scores, images, labels, "apgd-dlr")
+    )
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_a_gpu_finds_what_a_cpu_finds(kind):
+    scores, _, images, labels = linear(0)
+    right = withstands(scores, images.cuda(), labels.cuda(), kind)
+    assert right.is_cuda
+    assert (right.cpu() != withstands(scores, images, labels, kind)).float().mean() < 0.02
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    monkeypatch.setattr(robustness, "IMAGES", 60)
+
+
+NAMES = [
+    *("robust-accuracy-fgsm", "robust-accuracy-pgd", "robust-accuracy-apgd-ce", "robust-accuracy-apgd-dlr"),
+    *("robust-accuracy-square", "robust-accuracy-pgd-5e-1", "length-corruption", "fgsm-detection"),
+]
 
 
 @pytest.mark.parametrize("loss", ["softmax", "contrastive"])
-def test_a_trained_run_is_attacked_when_asked(loss, tmp_path):
+def test_a_trained_run_is_attacked_when_asked(loss, tmp_path, few_images):
     """Also a loss without class scores, by the means of the training features."""
     config = small(loss, network="stride3")
     result = run(config, tmp_path)
-    names = ["robust-accuracy-fgsm", "robust-accuracy-pgd", "length-corruption", "fgsm-detection"]
     folder = Store(tmp_path).run(config)
-    found = measure_stored(folder, names)
-    fgsm, pgd, correlation, detection = (found[name] for name in names)
+    found = measure_stored(folder, NAMES)
+    fgsm, pgd, *apgd, square, pgd_unbounded, correlation, detection = (found[name] for name in NAMES)
     assert -1 <= correlation <= 1 and 0 <= detection <= 1
-    assert pgd <= fgsm <= result.test_accuracy
-    assert pgd < result.test_accuracy
-    assert measure_stored(folder, names) == found == {name: folder.metrics()[name] for name in names}
+    assert max(pgd, *apgd, square) < result.test_accuracy
+    assert max(pgd, *apgd) <= fgsm <= result.test_accuracy
+    assert pgd_unbounded == 0
+    assert measure_stored(folder, NAMES) == found == {name: folder.metrics()[name] for name in NAMES}
+
+
+def test_two_classes_have_no_ratio_of_three_scores(tmp_path, few_images):
+    config = small("softmax", network="stride3", epochs=1, unseen="2-9")
+    run(config, tmp_path)
+    names = ["robust-accuracy-apgd-dlr", "robust-accuracy-apgd-ce"]
+    without, with_two = measure_stored(Store(tmp_path).run(config), names).values()
+    assert without is None and with_two is not None
+
+
+def test_images_attacked_for_one_run_are_classified_by_another(tmp_path, few_images):
+    """Those of the softmax run of the neighbouring seed, of equal conditions but for the batches."""
+    store = Store(tmp_path)
+    wanted = small("contrastive", network="stride3", seed=1)
+    others = [
+        small("softmax", network="stride3", seed=seed, epochs=epochs) for seed, epochs in ((1, 3), (0, 2))
+    ]
+    for config in [wanted, *others]:
+        run(config, tmp_path)
+    with pytest.raises(RunError, match="need the softmax run of seed 0 under the same conditions"):
+        measure_stored(store.run(wanted), ["robust-accuracy-transfer"])
+    run(source := small("softmax", network="stride3", seed=0), tmp_path)
+    assert transfer_source(store.run(wanted)).name == source.run_name
+    found = measure_stored(store.run(wanted), ["robust-accuracy-transfer", "robust-accuracy-pgd", "accuracy"])
+    assert found["robust-accuracy-pgd"] < found["robust-accuracy-transfer"] < found["accuracy"]
+    attacked = TrainedRun(store.run(source), None, None).attacked("apgd-ce", 0.1).images
+    trained = TrainedRun(store.run(wanted), None, None)
+    clean, changed = (trained.scores(x).argmax(1) == trained.labels for x in (trained.images, attacked))
+    assert found["robust-accuracy-transfer"] == pytest.approx(float((clean & changed).float().mean()))
+    itself = transfer_accuracy(store.run(source), None, 0.1, store.run(source))
+    assert itself < transfer_accuracy(store.run(others[0]), None, 0.1), "made for itself, they are stronger"
+    run(unseen := small("softmax", network="stride3", unseen="9"), tmp_path)
+    with pytest.raises(UsageError, match="have not the same images"):
+        transfer_accuracy(store.run(unseen), None, 0.1, store.run(source))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A trained softmax run and the first 100 images."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = small("softmax", network="stride3", epochs=8)
+    assert run(config, folder).test_accuracy > 0.9
+    trained = TrainedRun(Store(folder).run(config), None, None)
+    return trained, trained.images[:100], trained.labels[:100]
+
+
+class Margin(torch.nn.Module):
+    """What PGD ascends: the largest wrong score minus the right one."""
+
+    reduction = "mean"
+
+    def forward(self, found, one_hot):
+        return ((found - 1e9 * one_hot).max(1).values - (found * one_hot).sum(1)).mean()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # in that library
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_a_trained_network_is_as_robust_as_an_independent_library_finds(kind, trained, monkeypatch):
+    """FGSM to one image for rounding; the others, which draw other numbers, to 5 % of the images. The adversarial
+    robustness toolbox draws one square for all images, we one for each."""
+    monkeypatch.setattr(attacks, "_QUERIES", 300)
+    from art.attacks.evasion import (
+        AutoProjectedGradientDescent,
+        FastGradientMethod,
+        ProjectedGradientDescent,
+        SquareAttack,
+    )
+    from art.estimators.classification import PyTorchClassifier
+
+    run_, images, labels = trained
+    epsilon = {"fgsm": 0.06, "square": 0.06}.get(kind, 0.04)
+
+    class Network(torch.nn.Module):
+        def forward(self, images):
+            return run_.scores(255 * images)
+
+    loss = Margin() if kind == "pgd" else torch.nn.CrossEntropyLoss()
+    library = PyTorchClassifier(
+        Network(), loss, tuple(images.shape[1:]), 10, clip_values=(0, 1), device_type="cpu"
+    )
+    of_apgd = {"apgd-ce": "cross_entropy", "apgd-dlr": "difference_logits_ratio"}
+    common = {"eps": epsilon, "batch_size": 100}
+    if kind == "fgsm":
+        theirs = FastGradientMethod(library, **common)
+    elif kind == "pgd":
+        step = 2.5 * epsilon / 20
+        theirs = ProjectedGradientDescent(
+            library, eps_step=step, max_iter=20, num_random_init=2, verbose=False, **common
+        )
+    elif kind == "square":
+        theirs = SquareAttack(library, max_iter=300, nb_restarts=1, verbose=False, **common)
+    else:
+        theirs = AutoProjectedGradientDescent(
+            library, eps_step=2 * epsilon, nb_random_init=1, loss_type=of_apgd[kind], verbose=False, **common
+        )
+    np.random.seed(0)
+    changed = theirs.generate((images / 255).numpy(), labels.numpy())
+    their_accuracy = (library.predict(changed).argmax(1) == labels.numpy()).mean()
+    our_accuracy = float(withstands(run_.scores, images, labels, kind, epsilon).float().mean())
+    assert 0.1 < our_accuracy < 0.9
+    assert our_accuracy == pytest.approx(their_accuracy, abs=0.01 if kind == "fgsm" else 0.05)

@@ -22,7 +22,9 @@ MEASURED_WHEN_ASKED = {
     *("1-shot", "5-shot", "20-shot", "threshold-range-1e-2", "threshold-range-1e-3"),
     *("far-at-threshold-1e-2", "far-at-threshold-1e-3", "tar-at-threshold-1e-2", "tar-at-threshold-1e-3"),
     *("tar-at-far-1e-2", "tar-at-far-1e-3", "tar-at-far-1e-4", "nc1", "within-variance", "ece-scaled"),
-    *("robust-accuracy-fgsm", "robust-accuracy-pgd", "fgsm-detection"),
+    *("robust-accuracy-fgsm", "robust-accuracy-pgd", "robust-accuracy-pgd-5e-1", "fgsm-detection"),
+    *("robust-accuracy-apgd-ce", "robust-accuracy-apgd-dlr", "robust-accuracy-square"),
+    "robust-accuracy-transfer",
     *("open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", *NEITHER_IS_BETTER),
 }
 NEED_PROBABILITIES = {"ece", "nll"}
