@@ -60,10 +60,9 @@ class Commands(Mapping[str, Any]):
 
 def _with_quiet(command: Any) -> Any:
     """The function of a command with the option `--quiet`, which every command has."""
-    signature = inspect.signature(command)
-    if "quiet" in signature.parameters:
+    if "quiet" in inspect.signature(command).parameters:
         return command
-    from ._flags import flag
+    from ._flags import flag, parameters_of, with_parameters
 
     def call(quiet: bool, **given: Any) -> None:
         from ._output import set_folders, set_quiet
@@ -72,17 +71,8 @@ def _with_quiet(command: Any) -> Any:
         set_folders(given.get("results"), given.get("data_dir"))
         command(**given)
 
-    hints = typing.get_type_hints(command, include_extras=True)
     hint = Annotated[bool, flag("--quiet", "Print results, warnings and errors only.", "Output")]
-    option = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint)
-    parameters = [
-        each.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, each in signature.parameters.items()
-    ]
-    described: Any = functools.update_wrapper(call, command)
-    described.__signature__ = inspect.Signature([*parameters, option])
-    described.__annotations__ = {**hints, "quiet": hint}
-    return described
+    return with_parameters(call, command, {**parameters_of(command), "quiet": (hint, False)})
 
 
 def _arrange(command: Any) -> None:

@@ -1,6 +1,10 @@
 """The options of commands that are no options of a run; nothing here reads how runs are configured."""
 
+import functools
+import inspect
 import os
+import typing
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +20,27 @@ DEFAULT_RESULTS = Path("results")
 def flag(name: str, text: str, panel: str | None = None, **bounds: Any) -> Any:
     """An option that is no option of a run, for Typer."""
     return typer.Option(name, help=text, rich_help_panel=panel, **bounds)
+
+
+def parameters_of(command: Callable[..., None]) -> dict[str, tuple[Any, Any]]:
+    """The annotation and the default of each parameter of a command."""
+    hints = typing.get_type_hints(command, include_extras=True)
+    return {name: (hints[name], each.default) for name, each in inspect.signature(command).parameters.items()}
+
+
+def with_parameters(
+    call: Callable[..., None], command: Callable[..., None], parameters: Mapping[str, tuple[Any, Any]]
+) -> Any:
+    """`call` in place of a command: Typer sees its name and help, and these annotations and defaults."""
+    described: Any = functools.update_wrapper(call, command)
+    described.__signature__ = inspect.Signature(
+        [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+            for name, (hint, default) in parameters.items()
+        ]
+    )
+    described.__annotations__ = {name: hint for name, (hint, _) in parameters.items()}
+    return described
 
 
 def expand_home(path: Path | None) -> Path | None:

@@ -6,8 +6,6 @@ in its signature, as a single value or (for sweeps) as a list or range.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +19,16 @@ from ..runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
 from ..runs.option_values import check_device
 from ..runs.options import Option, Options, default_text
 from ..specs import Value
-from ._flags import DEFAULT_RESULTS, Results, Settings, expand_home, flag, parse_settings
+from ._flags import (
+    DEFAULT_RESULTS,
+    Results,
+    Settings,
+    expand_home,
+    flag,
+    parameters_of,
+    parse_settings,
+    with_parameters,
+)
 
 if TYPE_CHECKING:
     from ..training.process import Placement
@@ -195,23 +202,15 @@ def run_options(
         options |= ENGINE_OPTIONS
 
     def decorate(command: Callable[..., None]) -> Any:
-        hints = typing.get_type_hints(command, include_extras=True)
-        stores = hints.pop("storage", None) is Storage
-        parameters = [
-            parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-            for name, parameter in inspect.signature(command).parameters.items()
-            if name not in ("request", "storage")
-        ]
+        parameters = parameters_of(command)
+        del parameters["request"]
+        stores = parameters.pop("storage", None) is not None
         of_storage = typing.get_type_hints(Storage, include_extras=True) if stores else {}
-        shared = {name: (annotation, getattr(Storage, name)) for name, annotation in of_storage.items()}
+        parameters |= {name: (hint, getattr(Storage, name)) for name, hint in of_storage.items()}
         for name, option in options.items():
             kind: Any = str if lists and option.sweep else option.type
-            shared[name] = (Annotated[kind | None, typer_option(option, lists=lists)], None)
-        shared |= {"settings": (Settings, None)} if of_runs else {}
-        parameters += [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, (annotation, default) in shared.items()
-        ]
+            parameters[name] = (Annotated[kind | None, typer_option(option, lists=lists)], None)
+        parameters |= {"settings": (Settings, None)} if of_runs else {}
 
         def call(**given: Any) -> None:
             values = {name: given.pop(name) for name in options}
@@ -224,9 +223,6 @@ def run_options(
             with show_loading("Loading PyTorch"):
                 command(request=request, **given)
 
-        described: Any = functools.update_wrapper(call, command)
-        described.__signature__ = inspect.Signature(parameters)
-        described.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return described
+        return with_parameters(call, command, parameters)
 
     return decorate

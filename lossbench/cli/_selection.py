@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import re
-import typing
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +21,7 @@ from ..runs.filter import FILTER_OPTIONS, RunFilter
 from ..runs.result import Status
 from ..runs.selection import select
 from ..specs import catalog
-from ._flags import canonical_losses, flag
+from ._flags import canonical_losses, flag, parameters_of, with_parameters
 from ._options import values_of
 from ._output import command_line, print_warning
 
@@ -59,13 +56,8 @@ def selection_options(*, names: bool = True) -> Callable[[Callable[..., None]], 
     options = {"lam" if name == "lambda" else name: option for name, option in FILTER_OPTIONS.items()}
 
     def decorate(command: Callable[..., None]) -> Any:
-        hints = typing.get_type_hints(command, include_extras=True)
-        hints.pop("selection")
-        parameters = {
-            name: (hints[name], parameter.default)
-            for name, parameter in inspect.signature(command).parameters.items()
-            if name != "selection"
-        }
+        parameters = parameters_of(command)
+        del parameters["selection"]
         parameters |= {"run": (Annotated[list[str] | None, _RUN], None)} if names else {}
         parameters["loss"] = (Annotated[str | None, _LOSS], None)
         for name, option in options.items():
@@ -78,15 +70,7 @@ def selection_options(*, names: bool = True) -> Callable[[Callable[..., None]], 
             values = {option.name: given.pop(name) for name, option in options.items()}
             command(selection=_selection(run_names, losses, values), **given)
 
-        described: Any = functools.update_wrapper(call, command)
-        described.__signature__ = inspect.Signature(
-            [
-                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
-                for name, (hint, default) in parameters.items()
-            ]
-        )
-        described.__annotations__ = {name: annotation for name, (annotation, _) in parameters.items()}
-        return described
+        return with_parameters(call, command, parameters)
 
     return decorate
 

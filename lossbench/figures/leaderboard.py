@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ..records import RunView
 from ..specs import FigureSpec
-from ..specs.quantities import bounds, higher_is_better, interval_text, metric_title
+from ..specs.quantities import better_sign, bounds, interval_text, metric_title
 from ..statistics import Interval, mean_interval
 from ._layout import Range, limits, set_size
 from ._settings import check_measured, grouped, number_of
@@ -49,21 +49,16 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, metric: str) -> None
 def draw_places(figure: Figure, columns: Mapping[str, Sequence[Place]]) -> None:
     """The same for places by metric, each with the same labels in the same order."""
     first = next(iter(columns))
-    order = [place.label for place in ranked(columns[first], _sign(first))]
+    order = [place.label for place in ranked(columns[first], better_sign(first))]
     set_size(figure, 1.6 + 3.6 * len(columns), 0.22 * len(order) + 0.9)
     grid = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     for axes, (name, found) in zip(grid, columns.items(), strict=True):
         places = sorted(found, key=lambda place: order.index(place.label))
-        draw_axes(axes, places, title=metric_title(name), better=_sign(name), possible=bounds(name))
+        draw_axes(axes, places, title=metric_title(name), better=better_sign(name), possible=bounds(name))
 
 
 def _place(label: str, runs: Sequence[RunView], metric: str) -> Place:
     return Place(label, mean_interval([n for run in runs if (n := number_of(run, metric)) is not None]))
-
-
-def _sign(metric: str) -> int:
-    better = higher_is_better(metric)
-    return 0 if better is None else 1 if better else -1
 
 
 def ranked(places: Sequence[Place], better: int) -> list[Place]:

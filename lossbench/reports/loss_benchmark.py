@@ -3,7 +3,6 @@
 Everything is computed from the documents of the parts, never from runs.
 """
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -19,7 +18,7 @@ from ..records import Result
 from ..runs.config import BASE_LOSS, dataset_title
 from ..runs.outcome import Outcome
 from ..runs.store import Store
-from ..specs.quantities import format_value, higher_is_better, is_percent
+from ..specs.quantities import better_sign, format_value, higher_is_better, is_percent
 from ..statistics import Interval, compare_paired, holm, max_t, mean_interval
 from .document import Document, conditions
 from .generated_files import check_document
@@ -154,7 +153,7 @@ class Evidence:
                         values[loss][number * _STRIDE + seed] = row.by_seed[seed][metric]
         order = sorted(
             (loss for loss in values if values[loss]),
-            key=lambda loss: -_sign(metric) * np.mean(list(values[loss].values())),
+            key=lambda loss: -(better_sign(metric) or 1) * np.mean(list(values[loss].values())),
         )
         failed = {loss for each in chosen for loss, row in each.rows.items() if row.diverged or row.failed}
         return Scores(
@@ -165,11 +164,11 @@ class Evidence:
             len(chosen),
         )
 
-    def against(self, part: str, metric: str, baseline: str = BASE_LOSS) -> list[ComparisonRow]:
-        """Each loss against the baseline, the best first."""
+    def against(self, part: str, metric: str) -> list[ComparisonRow]:
+        """Each loss against softmax, the best first."""
         scores = self.scores(part, metric)
         return self._once(
-            ("against", part, metric, baseline), lambda: compare_scores(scores, baseline, list(scores.values))
+            ("against", part, metric), lambda: compare_scores(scores, BASE_LOSS, list(scores.values))
         )
 
     def groups(self, part: str, metric: str) -> list[list[str]]:
@@ -262,7 +261,7 @@ def rank_correlation(first: Scores, second: Scores) -> Interval:
         if all(seed in each.values[loss] for each in (first, second) for loss in shared)
     ]
     sides = [
-        [[_sign(each.metric) * each.values[loss][seed] for loss in shared] for seed in seeds]
+        [[(better_sign(each.metric) or 1) * each.values[loss][seed] for loss in shared] for seed in seeds]
         for each in (first, second)
     ]
     return mean_interval([float(spearmanr(*pair).statistic) for pair in zip(*sides, strict=True)])
@@ -280,19 +279,10 @@ def difference_text(row: ComparisonRow) -> str:
     return format_value(row.metric, *row.paired.difference[:2], signed=True) + points
 
 
-def _sign(metric: str) -> int:
-    return -1 if higher_is_better(metric) is False else 1
-
-
-@functools.lru_cache
-def _dataset_title(name: str) -> str:
-    return dataset_title(name)
-
-
 def _label(row: SettingRow) -> str:
     """What distinguishes the block of a row."""
     unseen, dim = row.config.get("unseen"), row.config.get("feature_dim", 2)
-    parts = [_dataset_title(row.dataset)]
+    parts = [dataset_title(row.dataset)]
     parts += [f"{dim}-D"] if dim != 2 else []
     parts += [f"unseen {','.join(map(str, unseen))}"] if isinstance(unseen, list | tuple) and unseen else []
     return ", ".join(parts)

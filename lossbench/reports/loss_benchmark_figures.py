@@ -10,8 +10,8 @@ from ..files import to_json
 from ..runs.config import BASE_LOSS
 from ..specs.quantities import (
     MAIN_METRIC,
+    better_sign,
     bounds,
-    higher_is_better,
     in_unit,
     metric_name,
     metric_title,
@@ -159,7 +159,9 @@ def _scatter(
         for loss in x[0].values
         if loss in y[0].values
     ]
-    across, up = (scatter.Axis(title, _sign(each.metric), bounds(each.metric)) for each, title in (x, y))
+    across, up = (
+        scatter.Axis(title, better_sign(each.metric), bounds(each.metric)) for each, title in (x, y)
+    )
     draw: Callable[..., None] = scatter.draw_figure
     compose = partial(draw, points=points, x=across, y=up, names=names, diagonal=diagonal)
     return Picture(name, caption, [list(point) for point in points], compose)
@@ -178,11 +180,6 @@ def _draw_leaderboard(figure: Any, places: Mapping[str, Mapping[str, Interval]])
 def _in_unit(scores: Scores, loss: str) -> Interval:
     mean, half_width, count = scores.interval(loss)
     return Interval(in_unit(scores.metric, mean), in_unit(scores.metric, half_width), count)
-
-
-def _sign(metric: str) -> int:
-    better = higher_is_better(metric)
-    return 0 if better is None else 1 if better else -1
 
 
 def _rounded(data: Any) -> Any:

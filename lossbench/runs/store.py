@@ -12,9 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import LossbenchError, RunError, UsageError, shown, unknown_name
-from ..files import (
-    read_json,
-)
+from ..files import read_json
 from .config import RunConfig
 from .run_folder import RunFolder, open_run
 

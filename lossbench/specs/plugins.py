@@ -35,24 +35,12 @@ Kind = Literal["losses", "networks"]
 _NOUN = {"losses": "loss", "networks": "network"}
 
 
-GROUP, NETWORK_GROUP = "lossbench.losses", "lossbench.networks"
-
-
-def offered() -> Mapping[str, EntryPoint]:
-    """The losses that installed packages offer, by name."""
-    return _points(GROUP)
-
-
+@functools.lru_cache
 def offered_of(kind: Kind) -> Mapping[str, EntryPoint]:
     """The losses or networks that installed packages offer, by name."""
-    return offered() if kind == "losses" else _points(NETWORK_GROUP)
-
-
-@functools.lru_cache
-def _points(group: str) -> Mapping[str, EntryPoint]:
     from importlib.metadata import entry_points  # slow to import, and rarely needed
 
-    return {point.name: point for point in entry_points(group=group)}
+    return {point.name: point for point in entry_points(group=f"lossbench.{kind}")}
 
 
 _forbidden = contextvars.ContextVar("_forbidden", default=False)

@@ -81,6 +81,12 @@ def higher_is_better(name: str) -> bool | None:
     return number_spec(name).higher_is_better
 
 
+def better_sign(name: str) -> int:
+    """1 where more of a number is better, -1 where less is, 0 where neither is."""
+    better = higher_is_better(name)
+    return 0 if better is None else 1 if better else -1
+
+
 def metric_name(name: str) -> str:
     """A number in a sentence, without its unit."""
     return f"{'unseen ' if name.startswith(UNSEEN) else ''}{number_spec(name).title}"
