@@ -29,7 +29,7 @@ def run_benchmark(
     from ..reports.loss_benchmark import write_part
     from ..reports.loss_benchmark_page import write_page
     from ..runs.store import Store
-    from ._training import fail_if_any
+    from ._publish import fail_if_any
 
     if chosen.quick:
         storage = dataclasses.replace(storage, results=storage.results / "benchmark-quick")

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ..engines import estimate, run_all
-from ..errors import ForeignFile, Interrupted, LossbenchError, UsageError
+from ..errors import Interrupted, LossbenchError, UsageError
 from ..runs.config import RunConfig
 from ..runs.config_builder import feasibility_warnings
 from ..runs.outcome import STORED, Outcome
-from ..runs.result import Status, diverged_text
+from ..runs.result import Status
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
 from ..specs import catalog
 from ..specs.quantities import UNSEEN, format_value
 from ..training.process import StopRequest
 from ._options import Request, Storage
-from ._output import print_json, print_message, print_table, print_warning, run_document
+from ._output import print_message, print_warning
 from ._progress import RunDisplay, duration_text, show_progress
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     from ..engines import Estimate
     from ..experiments.grid import Axes
-    from ..reports.document import Document, Drawing, WrittenFile
-    from ..reports.experiment import Comparison, Experiment, Sweep
+    from ..reports.experiment import Comparison, Sweep
     from ..reports.tensorboard import Tracker
     from ..training.process import Placement
 
@@ -182,101 +181,6 @@ def observe_runs(
             yield display, tracker
             for problem in tracker.problems:
                 print_warning(problem)
-
-
-def fail_if_any(outcomes: Sequence[Outcome], problems: Sequence[str] = ()) -> None:
-    """Raise LossbenchError (exit code 1) that counts the runs that failed or diverged, if any, or with the
-    last of the problems; warn of the other ones."""
-    failed = sum(outcome.status is Status.FAILED for outcome in outcomes)
-    diverged = sum(outcome.status is Status.DIVERGED for outcome in outcomes)
-    if failed or diverged:
-        problems = [
-            *problems,
-            f"{failed} of {len(outcomes)} runs failed and {diverged} diverged; "
-            "their folders hold a log, and the same command tries the failed ones again.",
-        ]
-    for problem in problems[:-1]:
-        print_warning(problem)
-    if problems:
-        raise LossbenchError(problems[-1])
-
-
-def draw_figures(store: Store, drawings: Iterable[Drawing]) -> tuple[list[WrittenFile], list[str]]:
-    """The figures that were drawn, and a sentence for each that failed, in whatever way: no figure may
-    hide the results."""
-    from ..reports.document import written_file
-
-    files, problems = [], []
-    for drawing in drawings:
-        try:
-            drawing.write()
-            files.append(written_file(store, drawing.path, drawing.kind, drawing.runs))
-        except LossbenchError as error:
-            problems.append(str(error))
-        except Exception as error:  # Matplotlib and its fonts and settings fail in many ways
-            reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-            problems.append(f"{drawing.path} could not be drawn ({reason}).")
-    return files, problems
-
-
-def publish(experiment: Experiment, *, json: bool) -> None:
-    """Write and print the tables of what was found, then draw its figures.
-
-    Raises LossbenchError (exit code 1), after all else, for figures or runs that failed.
-    """
-    from ..reports.result_tables import captioned_tables, write_tables
-    from ..reports.results_page import write_readme
-
-    store, name, document = experiment.store, experiment.name, experiment.document
-    outcomes = experiment.outcomes
-    done = any(outcome.status is Status.DONE for outcome in outcomes)
-    problems = _write_tables(store, name, document) if done else []
-    if not json:
-        for number, (caption, table, _) in enumerate(captioned_tables(document)):
-            print_table(table, caption if number else "", f"{store.tables / name}.csv has all.")
-    if done and not problems:
-        files, problems = draw_figures(store, experiment.drawings())
-        document = dataclasses.replace(document, files=files)
-        write_tables(store, name, document)
-        try:
-            write_readme(store)
-        except ForeignFile as error:
-            print_warning(str(error))
-        except LossbenchError as error:
-            problems.append(str(error))
-    figures = [str(store.root / file.path) for file in document.files]
-    runs = [_outcome_document(store, outcome) for outcome in outcomes]
-    found = {**document.to_dict(), "runs": runs, "figures": figures}
-    try:
-        fail_if_any(outcomes, problems)
-        if json:
-            print_json(found)
-    except LossbenchError as error:
-        error.document = found | {"status": Status.FAILED.value}
-        raise
-    finally:
-        if not json:
-            print_message("\n".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
-
-
-def _write_tables(store: Store, name: str, document: Document) -> list[str]:
-    """Write tables, or return the reason why not: they are printed all the same."""
-    from ..reports.result_tables import write_tables
-
-    try:
-        write_tables(store, name, document)
-    except ForeignFile as error:
-        return [str(error)]
-    return []
-
-
-def _outcome_document(store: Store, outcome: Outcome) -> dict[str, object]:
-    stored = outcome.message == STORED
-    reason = "" if stored and outcome.status is Status.DONE else outcome.message
-    if outcome.status is Status.DIVERGED and outcome.result is not None:
-        reason = diverged_text(outcome.result)
-    path = store.run(outcome.config).path
-    return run_document(outcome.config, path, outcome.status, outcome.result, reason)
 
 
 def with_metrics(

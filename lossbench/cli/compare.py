@@ -59,7 +59,8 @@ def compare(
     """Train what is missing; compare with a baseline over paired seeds; draw features and differences."""
     from ..experiments.grid import parse_seeds
     from ..specs.quantities import parse_metrics
-    from ._training import publish, run_comparison
+    from ._publish import publish
+    from ._training import run_comparison
 
     axes: dict[str, Any] = {**request.axes, "seed": parse_seeds(seeds)}
     if datasets is not None:

@@ -84,7 +84,8 @@ def reproduce(
 def _reproduce(request: Request, storage: Storage, name: str, *, quick: bool, jobs: int, json: bool) -> None:
     """One reproduction, or all."""
     from ..runs.store import Store
-    from ._training import fail_if_any, run_configs
+    from ._publish import fail_if_any
+    from ._training import run_configs
 
     store = Store(storage.results)
     every = catalog.names("reproductions")
@@ -200,7 +201,7 @@ def _write_document(
     data_dir: Path | None,
 ) -> tuple[ReproductionDocument, list[str]]:
     """What was found, with figures and page written, and a sentence for each of these that failed."""
-    from ..reports.document import conditions
+    from ..reports.conditions_text import conditions
     from ..reports.reproduction_page import (
         ReproductionDocument,
         describe,
@@ -208,7 +209,8 @@ def _write_document(
         write_reproduction,
     )
     from ..reproductions import apply_rules, collect_results, overall
-    from ._training import draw_figures, with_metrics
+    from ._publish import draw_figures
+    from ._training import with_metrics
 
     own = {config for members in configs.values() for config in members}
     used = [outcome for outcome in outcomes if outcome.config in own]

@@ -16,7 +16,8 @@ def sweep(
 ) -> None:
     """Train a grid: any numeric option takes a list or a range. Finished runs are skipped."""
     from ..experiments.grid import parse_seeds
-    from ._training import publish, run_sweep
+    from ._publish import publish
+    from ._training import run_sweep
 
     axes = {**request.axes, "seed": parse_seeds(seeds)}
     publish(run_sweep(loss, axes, request, storage, jobs=jobs or 0, command=command_line()), json=json)

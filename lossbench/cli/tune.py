@@ -149,7 +149,7 @@ def search(
 def _show_study(request: Request, result: TuningResult, store: Store, *, json: bool) -> None:
     from ..experiments.tuning_result import read_results, result_path
     from ..reports.document import Drawing, record_figure
-    from ._training import draw_figures, fail_if_any
+    from ._publish import draw_figures, fail_if_any
 
     run = result.config
     tuned, problems = read_results(store, run.dataset, run.network)

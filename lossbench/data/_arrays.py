@@ -7,35 +7,21 @@ that a function returns. A name says what an array is by one of its words, such 
 more is read than there is memory for. The digest covers the arrays and the classes, not the file.
 """
 
-import functools
 import hashlib
-import math
-import os
-import re
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from ..errors import InvalidData, LossbenchError, first_line, shown
+from ..errors import InvalidData, shown
 from ..records import LabelledImages, Part
-from ..specs.plugins import import_object
-from . import _idx
+from ._array_files import named_arrays, role_of
 from ._stratified import test_mask
-from ._survey import Survey, check_memory, moments
+from ._survey import Survey, moments
 
-_SAMPLES = {"images", "image", "features", "feature", "embeddings", "embedding", "data", "x"}
-_LABELS = {"labels", "label", "targets", "target", "y"}
-_TEST, _OTHER = {"test", "t10k"}, {"val", "valid", "validation", "extra"}
-_PLACES = (
-    _SAMPLES | _LABELS | {"idx1", "idx3", "idx4"}
-)  # in what the names of files differ that belong together
 _MOST_LABEL = 10**6  # a larger label is no number of a class
 _SURVEYED = 2000  # training images of which mean and deviation are found
-_IDX_NAME = re.compile(r"(.*[.-])?idx[1-4]-ubyte(\.gz)?")
 
 
 class Arrays(NamedTuple):
@@ -49,8 +35,8 @@ class Arrays(NamedTuple):
 def read(location: str) -> Arrays:
     """The arrays of a file, a folder or a function. Raises InvalidData for any that cannot be used."""
     found = dict[str, Any]()
-    for name, array in _named(location):
-        role = _role(name)
+    for name, array in named_arrays(location):
+        role = role_of(name)
         if role is None:
             continue
         if role in found:
@@ -79,153 +65,6 @@ def survey(arrays: Arrays) -> Survey:
         chosen = train[np.linspace(0, len(train) - 1, min(_SURVEYED, len(train))).astype(int)]
         mean, deviation = moments(images.numpy()[chosen].swapaxes(0, 1))
     return Survey(arrays.classes, tuple(images.shape[1:]), mean, deviation, arrays.digest, counts, has_test)
-
-
-def files_in(folder: str) -> list[str]:
-    """The files of arrays directly in a folder, sorted."""
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_file() and _is_array_file(entry.name))
-    return [os.path.join(folder, name) for name in names]
-
-
-def companions(path: str) -> list[str]:
-    """The other files of arrays that belong to an .npy or IDX file: those of its folder whose name differs in
-    the words that say what an array is."""
-    folder, name = os.path.split(path)
-    if not _is_array_file(name):
-        return []
-    own = _words(name) - _PLACES
-    return [
-        other
-        for other in files_in(folder)
-        if other != path and _words(os.path.basename(other)) - _PLACES == own
-    ]
-
-
-def _is_array_file(name: str) -> bool:
-    return name.lower().endswith(".npy") or _IDX_NAME.fullmatch(name.lower()) is not None
-
-
-def _words(name: str) -> set[str]:
-    """The words of a name: `X_train`, `train-images.idx3-ubyte`, `testLabels`."""
-    return set(re.findall(r"[a-z]+\d*[a-z]*", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()))
-
-
-def _role(name: str) -> str | None:
-    """What an array is by its name, like `train labels`; None for one that is not read."""
-    words = _words(name)
-    part = "test" if words & _TEST else "train"
-    if "classes" in words or ("names" in words and not words & _SAMPLES):
-        return "classes"
-    if words & _OTHER:
-        return None
-    if words & _LABELS:
-        return f"{part} labels"
-    return f"{part} samples" if words & _SAMPLES else None
-
-
-def _named(location: str) -> Iterator[tuple[str, Any]]:
-    """The arrays in a place with their names."""
-    if not os.path.exists(location):
-        yield from _of_function(location)
-    elif os.path.isdir(location):
-        for path in files_in(location):
-            yield os.path.basename(path), _array_file(path)
-    elif zipfile.is_zipfile(location):
-        yield from _of_npz(location)
-    else:
-        for path in [location, *companions(location)]:
-            name = os.path.basename(path)
-            yield (name if _role(name) else "images"), _array_file(path)
-
-
-def _of_npz(path: str) -> Iterator[tuple[str, np.ndarray]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-            positional = (
-                {"arr_0": "images", "arr_1": "labels"} if entries.keys() == {"arr_0", "arr_1"} else {}
-            )
-            wanted = {name: e for name, e in entries.items() if _role(positional.get(name, name))}
-            size = sum(entry.file_size for entry in wanted.values())
-            check_memory(path, 2 * size, f"its arrays, {size / 1e9:,.1f} GB when unpacked,")
-            for name, entry in wanted.items():
-                with archive.open(entry) as file:
-                    yield positional.get(name, name), _npy(file, entry.file_size, f"{path}: {name}")
-    except LossbenchError:
-        raise
-    except Exception as error:  # a damaged archive fails in many ways, in zipfile and zlib
-        raise InvalidData(f"{shown(path)} cannot be read: {first_line(error)}.") from None
-
-
-def _array_file(path: str) -> np.ndarray:
-    """The array of an .npy or IDX file. Raises InvalidData."""
-    try:
-        with open(path, "rb") as file:
-            if file.read(6) == b"\x93NUMPY":
-                file.seek(0)
-                return _npy(file, os.path.getsize(path), path)
-    except OSError as error:
-        raise InvalidData(f"{shown(path)} cannot be read: {error.strerror or error}.") from None
-    if (array := _idx.read_array(Path(path))) is None:
-        raise InvalidData(f"{shown(path)} is no .npz, .npy or IDX file (up to 1 GiB), or it is cut short.")
-    return array
-
-
-def _npy(file: Any, size: int, where: str) -> np.ndarray:
-    """The array of an open .npy file of this size. Raises InvalidData for one cut short, or with objects."""
-    try:
-        old = np.lib.format.read_magic(file) == (1, 0)
-        read_header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = read_header(file)
-    except Exception as error:
-        raise InvalidData(
-            f"{shown(where)} is no .npy file, or it is cut short: {first_line(error)}."
-        ) from None
-    if dtype.hasobject:
-        raise InvalidData(f"{shown(where)} holds Python objects, which are not read; save numbers or words.")
-    promised, there = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if promised != there or min(shape, default=0) < 0:
-        raise InvalidData(
-            f"{shown(where)} is cut short or altered: {there:,} bytes where its header promises {promised:,}."
-        )
-    check_memory(where, 2 * promised, f"{promised / 1e9:,.1f} GB of values")
-    content = bytearray(promised)
-    view, done = memoryview(content), 0
-    while count := file.readinto(view[done:]):
-        done += count
-    if done < promised:
-        raise InvalidData(f"{shown(where)} is cut short: {done:,} bytes of {promised:,}.")
-    array = np.frombuffer(content, dtype)
-    return array.reshape(shape[::-1]).T if fortran_order else array.reshape(shape)
-
-
-def _of_function(name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """What a function returns: a dictionary of arrays, or images and labels, or these for both parts."""
-    what = f"The data set {name}"
-    function = _function(what, name)
-    try:
-        found = function()
-        if isinstance(found, tuple) and len(found) == 2 and all(isinstance(part, tuple) for part in found):
-            found = (*found[0], *found[1])
-        if isinstance(found, tuple | list):
-            found = dict(zip(("images", "labels", "test images", "test labels"), found, strict=False))
-        arrays = {str(key): _as_array(value) for key, value in found.items()}
-    except Exception as error:  # anybody's code
-        raise InvalidData(
-            f"{what} cannot be used: {type(error).__name__}: {first_line(error)}; see docs/your-data.md."
-        ) from None
-    yield from arrays.items()
-
-
-@functools.lru_cache
-def _function(what: str, name: str) -> Any:
-    """The function; it may run for a stored run too, once the user has named it in this process."""
-    return import_object(what, name)
-
-
-def _as_array(value: object) -> np.ndarray:
-    return np.array(value.detach().cpu() if isinstance(value, torch.Tensor) else value)  # a copy of its own
 
 
 def _checked(where: str, found: Mapping[str, np.ndarray], names: Sequence[str] | None) -> Arrays:

@@ -21,7 +21,7 @@ from ..errors import DataError, InvalidData, UsageError, shown
 from ..records import LabelledImages, Part
 from ..specs import DatasetSpec, catalog
 from ..specs.plugins import remember_dataset
-from . import _arrays, _folder
+from . import _array_files, _arrays, _folder
 from ._stratified import test_mask
 from ._survey import Survey
 
@@ -101,7 +101,7 @@ def _is_function(location: str) -> bool:
 
 
 def _is_image_folder(location: str) -> bool:
-    return os.path.isdir(location) and not _arrays.files_in(location)
+    return os.path.isdir(location) and not _array_files.files_in(location)
 
 
 def _signature(location: str) -> tuple[tuple[str, int, int], ...]:
@@ -115,7 +115,7 @@ def _signature(location: str) -> tuple[tuple[str, int, int], ...]:
             if os.path.isdir(folder):
                 paths += [entry.path for entry in os.scandir(folder)]
     else:
-        paths += _arrays.companions(location)
+        paths += _array_files.companions(location)
     found = []
     for path in sorted(paths):
         status = os.lstat(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,12 +18,10 @@ from ..experiments.comparison import ComparisonRow
 from ..experiments.summary import SettingRow
 from ..files import read_json, to_json, write_atomically
 from ..runs.config import RunConfig, dataset_title
-from ..runs.outcome import Outcome
-from ..runs.result import Status
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..runs.stored_run import StoredRun, UntrainedRun
-from ..specs import NO_AUGMENTATION, catalog
+from ..specs import catalog
 from ..statistics import Interval, PairedDifference
 from .generated_files import check_document
 
@@ -207,60 +205,6 @@ def comparison_title(configs: Sequence[RunConfig]) -> str:
     """Data sets and losses, such as `MNIST: Softmax · Center`."""
     datasets = dict.fromkeys(dataset_title(config.dataset) for config in configs)
     return f"{', '.join(datasets)}: {' · '.join(dict.fromkeys(config.title for config in configs))}"
-
-
-def conditions(outcomes: Sequence[Outcome]) -> str:
-    """Data, network, schedule, machine, versions and dates of the runs that are done, as sentences."""
-    done = [(o.config, o.result) for o in outcomes if o.status is Status.DONE and o.result]
-    if not done:
-        return ""
-    configs, results = zip(*done, strict=True)
-    data = dict.fromkeys(f"{dataset_title(c.dataset)} with {c.val_size:,}" for c in configs)
-    dates = sorted({result.finished[:10] for result in results})
-
-    def setting(name: str) -> str:
-        return join_distinct(getattr(config, name) for config in configs)
-
-    def result(name: str) -> str:
-        return join_distinct(getattr(result, name) for result in results)
-
-    def machine(name: str) -> str:
-        return join_distinct(getattr(result.machine, name) for result in results)
-
-    optimizers = join_distinct(catalog.spec("optimizers", config.optimizer).title for config in configs)
-    seeds = ", ".join(map(str, sorted({config.seed for config in configs})))
-    classes = " and ".join(dict.fromkeys(config.unseen_names for config in configs if config.unseen))
-    unseen = f"Classes {classes} are kept out of training. " if classes else ""
-    changed = dict.fromkeys(filter(None, (_training_conditions(config) for config in configs)))
-    unseen += f"Training split: {'; '.join(changed)}. " if changed else ""
-    return (
-        f"{', '.join(data)} validation images held out of training; "
-        f"network {setting('network')} ({result('parameters')} parameters), "
-        f"{setting('feature_dim')}-D features; {setting('epochs')} epochs, batch {setting('batch_size')}, "
-        f"{optimizers}, peak learning rate {setting('lr')}; "
-        f"seeds {seeds}. {unseen}Intervals are 95 % Student intervals over seeds, "
-        "of fractions cut off at 0 and 100 %. "
-        f"Convolutions in {result('precision')} on {machine('device_name')}, "
-        f"{machine('threads')} threads per run; torch {machine('torch')}, "
-        f"Python {machine('python')}, lossbench {result('lossbench')}; "
-        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}."
-    )
-
-
-def _training_conditions(config: RunConfig) -> str:
-    """What changed the training split of a run, in words; '' for nothing."""
-    parts = [f"{config.train_size:,} images"] if config.train_size else []
-    parts += [f"imbalance {config.imbalance:g}"] if config.imbalance > 1 else []
-    parts += [f"{config.label_noise:.0%} {config.noise_kind} label noise"] if config.label_noise else []
-    changed = config.augment != NO_AUGMENTATION
-    parts += [f"images changed by {config.augment.replace(',', ' and ')}"] if changed else []
-    return ", ".join(parts)
-
-
-def join_distinct(values: Iterable[Any]) -> str:
-    """Distinct values in order, of more than four the first and the last."""
-    distinct = [f"{value:,}" if isinstance(value, int) else str(value) for value in dict.fromkeys(values)]
-    return ", ".join(distinct) if len(distinct) <= 4 else f"{distinct[0]} ... {distinct[-1]}"
 
 
 def _interval(data: Mapping[str, Any]) -> Interval:

@@ -23,7 +23,8 @@ from ..runs.stored_run import StoredRun
 from ..specs import Value, catalog
 from ..specs.quantities import higher_is_better
 from ..tables import Table
-from .document import Document, Drawing, comparison_title, conditions
+from .conditions_text import conditions
+from .document import Document, Drawing, comparison_title
 from .result_tables import differences_table, latex, markdown, results_table
 
 if TYPE_CHECKING:

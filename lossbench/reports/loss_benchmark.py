@@ -20,7 +20,8 @@ from ..runs.outcome import Outcome
 from ..runs.store import Store
 from ..specs.quantities import better_sign, format_value, higher_is_better, is_percent
 from ..statistics import Interval, compare_paired, holm, max_t, mean_interval
-from .document import Document, conditions
+from .conditions_text import conditions
+from .document import Document
 from .generated_files import check_document
 
 QUICK = " (quick)"

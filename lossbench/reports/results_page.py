@@ -19,7 +19,8 @@ from ..runs.config import RunConfig, dataset_title
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..tables import code, numeric_columns
-from .document import Document, WrittenFile, join_distinct, read_documents
+from .conditions_text import join_distinct
+from .document import Document, WrittenFile, read_documents
 from .generated_files import with_digest, write_generated
 from .result_tables import CaptionedTable, captioned_tables, markdown
 

@@ -16,12 +16,12 @@ from .config import (
     RUN_OPTIONS,
     STORED_DEFAULTS,
     RunConfig,
-    Term,
     dataset_spec,
 )
 from .loss_terms import loss_terms
 from .option_values import augmentation_names, milestone_fractions, parse_scales, unseen_labels
 from .options import with_defaults
+from .term import Term
 
 
 def make_config(

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from ..errors import UsageError
 from ..specs import RecipeSpec, Value, catalog
 from ..specs.expressions import parse_sum
-from .config import BASE_LOSS, Term, loss_spec
+from .config import BASE_LOSS, loss_spec
+from .term import Term
 
 
 def loss_terms(

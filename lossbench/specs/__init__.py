@@ -3,6 +3,7 @@
 Nothing here imports torch or NumPy when it is imported, so that help texts and listings are instant.
 """
 
+from .dataset_spec import AUGMENTATIONS, NO_AUGMENTATION, DatasetSpec
 from .feasibility import (
     best_probability,
     largest_angular_margin,
@@ -30,18 +31,8 @@ from .hyperparameter import (
     setting,
     soft_start_setting,
 )
-from .variants import (
-    AUGMENTATIONS,
-    NO_AUGMENTATION,
-    DatasetSpec,
-    FigureSpec,
-    LossSpec,
-    MetricSpec,
-    NetworkSpec,
-    OptimizerSpec,
-    RecipeSpec,
-    ScheduleSpec,
-)
+from .loss_spec import LossSpec
+from .variants import FigureSpec, MetricSpec, NetworkSpec, OptimizerSpec, RecipeSpec, ScheduleSpec
 
 __all__ = [
     "ANGULAR_MARGIN", "AUGMENTATIONS", "CENTER_RATE", "CLASS_COUNTS", "COSINE_MARGIN", "FIXED",

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from ..errors import UsageError, unknown_name
 from . import plugins as external
-from .variants import LossSpec
+from .loss_spec import LossSpec
 
 Kind = Literal[
     "losses", "networks", "optimizers", "schedules", "recipes", "data", "metrics", "figures", "reproductions"

@@ -25,8 +25,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError
 from ._source import sources_of
+from .dataset_spec import DatasetSpec
 from .hyperparameter import HyperParameter
-from .variants import DatasetSpec, LossSpec, NetworkSpec
+from .loss_spec import LossSpec
+from .variants import NetworkSpec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

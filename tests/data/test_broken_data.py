@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from lossbench.__main__ import main
-from lossbench.data import _arrays, _folder, _survey, find_dataset
+from lossbench.data import _array_files, _folder, _survey, find_dataset
 from lossbench.data._user_data import load_user_data
 from lossbench.errors import InvalidData
 
@@ -250,7 +250,7 @@ def test_one_sentence_and_nothing_left_behind(case, tmp_path, monkeypatch, capsy
     )
     assert main(["train", "--dataset", dataset, *OPTIONS]) == 2
     sys.modules.pop("bad_data", None)
-    _arrays._function.cache_clear()
+    _array_files._function.cache_clear()
     said = capsys.readouterr().err.strip()
     assert re.search(sentence, said), said
     assert said.startswith("lossbench: ") and said.endswith(".") and len(said.splitlines()) == 1, said

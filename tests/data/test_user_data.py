@@ -30,9 +30,9 @@ def forget() -> None:
     external._datasets.clear()
     for cached in (external.find, catalog.spec, catalog.load):
         cached.cache_clear()
-    from lossbench.data import _arrays, _splits, _user_data
+    from lossbench.data import _array_files, _splits, _user_data
 
-    _arrays._function.cache_clear()
+    _array_files._function.cache_clear()
     _user_data._describe.cache_clear()
     _splits._load_splits.cache_clear()
 

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lossbench.losses._weighted_sum import WeightedSum
-from lossbench.specs import catalog
-from lossbench.specs.variants import LossSpec
+from lossbench.specs import LossSpec, catalog
 
 CLASSES = 10
 

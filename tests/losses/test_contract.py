@@ -20,8 +20,7 @@ from torch import Tensor, nn
 
 from lossbench.errors import UsageError
 from lossbench.losses._loss import SampleLoss
-from lossbench.specs import catalog
-from lossbench.specs.variants import LossSpec
+from lossbench.specs import LossSpec, catalog
 
 from .oracle import CLASSES, advance, build, circle_points, state_of
 

@@ -16,7 +16,8 @@ import pytest
 from lossbench.experiments.comparison import compare_losses
 from lossbench.experiments.summary import summarize
 from lossbench.files import to_json
-from lossbench.reports.document import Document, conditions
+from lossbench.reports.conditions_text import conditions
+from lossbench.reports.document import Document
 from lossbench.reports.result_tables import (
     differences_caption,
     differences_csv,

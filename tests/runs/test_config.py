@@ -16,10 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lossbench.errors import UsageError
-from lossbench.runs.config import REQUIRED, RUN_OPTIONS, RunConfig, Term
+from lossbench.runs.config import REQUIRED, RUN_OPTIONS, RunConfig
 from lossbench.runs.config_builder import feasibility_warnings, make_config
 from lossbench.runs.options import default_text
 from lossbench.runs.stored_config import config_from_dict
+from lossbench.runs.term import Term
 from lossbench.specs import catalog
 
 FUZZ = settings(max_examples=300, deadline=None, database=None)

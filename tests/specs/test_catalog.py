@@ -15,9 +15,7 @@ import pytest
 import lossbench
 from lossbench.errors import UsageError
 from lossbench.reproductions import Check, Reproduction
-from lossbench.specs import catalog
-from lossbench.specs.catalog import Kind
-from lossbench.specs.variants import (
+from lossbench.specs import (
     DatasetSpec,
     FigureSpec,
     LossSpec,
@@ -26,7 +24,9 @@ from lossbench.specs.variants import (
     OptimizerSpec,
     RecipeSpec,
     ScheduleSpec,
+    catalog,
 )
+from lossbench.specs.catalog import Kind
 
 PACKAGE = Path(lossbench.__file__).parent
 SPEC_TYPES = {
