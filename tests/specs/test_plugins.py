@@ -396,8 +396,8 @@ def test_the_digest_covers_the_users_own_parents(mine):
 def test_an_installed_package_can_offer_losses(mine, monkeypatch):
     from importlib.metadata import EntryPoint
 
-    point = EntryPoint("pull", "my_losses:Pull", external.GROUP)
-    monkeypatch.setattr(external, "offered", lambda: {"pull": point})
+    point = EntryPoint("pull", "my_losses:Pull", "lossbench.losses")
+    monkeypatch.setattr(external, "offered_of", lambda kind: {"pull": point} if kind == "losses" else {})
     config = make_config(loss="softmax + 0.5*pull", settings={"strength": 3}, dataset="digits", epochs=1)
     assert dict(config.terms[1].settings) == {"strength": 3.0}
     assert config_from_dict(json.loads(json.dumps(config.to_dict()))) == config
