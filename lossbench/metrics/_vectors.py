@@ -123,9 +123,15 @@ def smallest_distance(inputs: MetricInput) -> float:
 
 def smallest_angle(inputs: MetricInput) -> float:
     """Degrees between the two nearest class directions; NaN with a single class or one without any."""
-    means = inputs.cached(angular_statistics).means
-    first, second = np.triu_indices(len(means), 1)
-    return float(angles(means[first], means[second]).min()) if len(first) else float("nan")
+    return float(nearest_angles(inputs.cached(angular_statistics).means).min())
+
+
+def nearest_angles(directions: np.ndarray) -> np.ndarray:
+    """Degrees (C,) from each of the unit vectors (C, D) to the nearest other one; NaN with a single one."""
+    if len(directions) < 2:
+        return np.full(len(directions), np.nan)
+    others = (np.delete(directions, row, axis=0) for row in range(len(directions)))
+    return np.array([angles(own, other).min() for own, other in zip(directions, others, strict=True)])
 
 
 def ratio(numerator: float, denominator: float) -> float:

@@ -28,6 +28,7 @@ DEFAULT_DATASET = "mnist"
 PRECISIONS = ("auto", "fp32", "bf16")
 NOISE_KINDS = ("symmetric", "pair")
 SAMPLERS = ("auto", "shuffled", "balanced")
+FEATURE_ACTIVATIONS = ("none", "relu")
 OPTIMIZER = "Optimizer"  # a panel of the help text
 
 
@@ -46,6 +47,9 @@ class RunConfig:
         Option("Stored run whose trained network the training starts from.", default_text="random weights"),
     ] = ""
     feature_dim: Annotated[int, Option("Feature dimension D.", default=2, ge=1, le=4096, sweep=True)]
+    feature_activation: Annotated[
+        str, Option("Activation after the feature.", default="none", choices=FEATURE_ACTIVATIONS)
+    ] = "none"
     dataset: Annotated[str, Option("Data set.", "Data", default=DEFAULT_DATASET, catalog="data")]
     image_size: Annotated[
         int,

@@ -36,10 +36,12 @@ def build_network(config: RunConfig) -> nn.Module:
     """A new network, initialized from the run's seed."""
     with seeded(config.seed, "network"):
         constructor = catalog.load("networks", config.network)
+        network: nn.Module
         if catalog.is_external(config.network, "networks"):
-            return _checked(constructor, config)
-        network: nn.Module = constructor(config.input_shape, config.feature_dim)
-    return network
+            network = _checked(constructor, config)
+        else:
+            network = constructor(config.input_shape, config.feature_dim)
+    return nn.Sequential(network, nn.ReLU()) if config.feature_activation == "relu" else network
 
 
 def build_loss(config: RunConfig) -> WeightedSum:

@@ -15,7 +15,7 @@ from .cases import METRICS, changed, compute, embedding, measured_of, metric_inp
 
 NAN = math.nan
 COLLAPSE = {"nc1", "nc2-norms", "nc2-angles", "within-variance", "class-separation"}
-ANGULAR = {"angular-spread", "angular-gap", "angular-spread-gap"}
+ANGULAR = {"angular-spread", "angular-gap", "angular-spread-gap", "nearest-angle"}
 BY_SCORES = {"accuracy", "top2-accuracy", "ece", "nll"}
 BY_COSINE = {"nn-accuracy-cosine", "knn5-accuracy-cosine"} | ANGULAR
 
@@ -58,6 +58,7 @@ BY_HAND = {
     "spread-gap": 0.25,
     "angular-spread": TURN,
     "angular-gap": ANGLE,
+    "nearest-angle": ANGLE,
     "angular-spread-gap": TURN / ANGLE,
     "silhouette": 1 - (2 * 2 / (sum(ALONG) / 2) + 2 / ALONG[0] + 2 / ALONG[1]) / 4,  # every a is 2
     "davies-bouldin": 0.5,
@@ -146,6 +147,7 @@ def test_one_sample_per_class(name: str) -> None:
         assert value == pytest.approx(1)
     else:
         expected = {"gap": math.dist((1, 0), (0, 2)), "angular-gap": math.degrees(math.atan(3))}
+        expected["nearest-angle"] = (90 + 2 * expected["angular-gap"]) / 3
         expected |= {"axis-range": 3, "outer-classes": 1}
         expected["class-separation"] = 1
         expected |= dict.fromkeys(["threshold-at-far-1e-2", "threshold-at-far-1e-3"], math.sqrt(5))

@@ -60,7 +60,7 @@ def with_parts(seed: int, dim: int = 2, *, cosine: bool = False) -> MetricInput:
 def test_every_metric_is_tested_here_or_there():
     assert set(MORE) == {
         "open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", "ece-scaled", "nc3", "nc4",
-        "length-corruption", "fgsm-detection", *ROBUST,
+        "length-corruption", "fgsm-detection", "weight-angle", "weight-nearest-angle", *ROBUST,
     }  # fmt: skip
 
 
@@ -71,7 +71,8 @@ def test_a_metric_without_what_it_needs_is_left_out(name):
     without = changed(random_measured(0, 2), validation=None)
     assert name not in measure(without, [name]) or name == "nc4"
     bare = changed(measured, evaluated=measured.evaluated._replace(scores=None))
-    unscored = ("open-set-auroc", "nc3", "fgsm-detection", "length-corruption", *ROBUST)
+    of_weights = ("nc3", "weight-angle", "weight-nearest-angle")
+    unscored = ("open-set-auroc", "fgsm-detection", "length-corruption", *of_weights, *ROBUST)
     assert (name in measure(bare, [name])) == (name in unscored)
 
 
@@ -155,6 +156,21 @@ def test_weights_along_the_centred_means_are_dual_to_them():
         found = compute("nc3", changed(measured, weight=np.array(weight, np.float32)))
         assert found == pytest.approx(value, abs=1e-7, nan_ok=True)
     assert math.isnan(compute("nc3", changed(measured, weight=np.ones((3, 2), np.float32))))
+
+
+def test_angles_of_weights_by_hand():
+    part = embedding([[1, 0], [3, 0], [0, 2], [-1, 1]], [0, 0, 1, 2])
+    measured = MetricInput(evaluated=part, reference=part, classes=3)
+    weight = np.array([[2, 2], [0, 5], [-1, 0]], np.float32)  # at 45, 90 and 180 degrees
+    with_weight = changed(measured, weight=weight)
+    assert compute("weight-angle", with_weight) == pytest.approx((45 + 0 + 45) / 3)
+    assert compute("weight-nearest-angle", with_weight) == pytest.approx((45 + 45 + 90) / 3)
+    assert compute("nearest-angle", with_weight) == pytest.approx((90 + 45 + 45) / 3)
+    assert math.isnan(compute("weight-angle", changed(measured, weight=weight[:2])))
+    assert math.isnan(compute("weight-nearest-angle", changed(measured, weight=weight[:1])))
+    assert compute(
+        "weight-nearest-angle", changed(measured, weight=weight * [[0], [1], [1]])
+    ) == pytest.approx(90)
 
 
 def test_nc4_counts_the_predictions_that_differ_from_the_nearest_mean():

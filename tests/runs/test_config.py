@@ -256,6 +256,7 @@ def test_an_id_differs_when_any_field_does() -> None:
         "imbalance": [10.0],
         "label_noise": [0.4],
         "noise_kind": ["pair"],
+        "feature_activation": ["relu"],
         "image_size": [32],
         "init": ["softmax-0123456789@0123456789abcdef"],
     }

@@ -14,6 +14,7 @@ LOWER_IS_BETTER = {
 }
 NEITHER_IS_BETTER = {
     *("axis-range", "outer-classes", "length-variation", "nc2-norms", "nc2-angles", "class-separation"),
+    *("weight-angle", "weight-nearest-angle"),
     *("nc3", "nc4", "length-corruption", "1-shot-half-width", "5-shot-half-width", "20-shot-half-width"),
     *("threshold-at-far-1e-2", "threshold-at-far-1e-3"),
 }
@@ -24,7 +25,7 @@ MEASURED_WHEN_ASKED = {
     *("tar-at-far-1e-2", "tar-at-far-1e-3", "tar-at-far-1e-4", "nc1", "within-variance", "ece-scaled"),
     *("robust-accuracy-fgsm", "robust-accuracy-pgd", "robust-accuracy-pgd-5e-1", "fgsm-detection"),
     *("robust-accuracy-apgd-ce", "robust-accuracy-apgd-dlr", "robust-accuracy-square"),
-    "robust-accuracy-transfer",
+    *("robust-accuracy-transfer", "nearest-angle"),
     *("open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", *NEITHER_IS_BETTER),
 }
 NEED_PROBABILITIES = {"ece", "nll"}
