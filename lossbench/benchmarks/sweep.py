@@ -89,10 +89,7 @@ def measure(configs: Sequence[RunConfig], *, workers: int, placement: Placement)
     """
     for config in configs:  # so that the first way does not read the files alone
         load_splits(config.split_spec, placement.data_dir, resolve_device(placement.device))
-    ways = [
-        ("one after another", configs, 1, placement),
-        (f"{workers} workers", configs, workers, placement),
-    ]
+    ways = [("one after another", configs, 1, placement), (f"{workers} workers", configs, workers, placement)]
     with thread_count(threads_of(configs[0], placement)):
         first, second, third, fourth = (_time_sweep(*way) for way in (*ways, *reversed(ways)))
     alone, together = first.combined_with(fourth), second.combined_with(third)

@@ -81,11 +81,7 @@ LossName = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    flag(
-        "--set",
-        "A setting as name=value or loss.name=value; repeatable (default: the loss's).",
-        "Loss",
-    ),
+    flag("--set", "A setting as name=value or loss.name=value; repeatable (default: the loss's).", "Loss"),
 ]
 Jobs = Annotated[
     int | None,

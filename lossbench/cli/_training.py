@@ -222,10 +222,7 @@ def _completed(
     of_split = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     missing = [name for name in of_split if name in catalog.names("metrics") and name not in measured]
     unseen = bool(prefix)
-    return {
-        **measured,
-        **(measure_stored(run, missing, unseen=unseen, data_dir=data_dir) if missing else {}),
-    }
+    return {**measured, **(measure_stored(run, missing, unseen=unseen, data_dir=data_dir) if missing else {})}
 
 
 def _estimate_text(expected: Estimate, total: int) -> str:

@@ -126,7 +126,7 @@ def _sentences(
     lines = [
         f"{shape} are at most {degrees:.1f}° apart: the largest margin "
         f"for all classes at once is {explanation.largest_angular_margin:.3f} rad on the angle, "
-        f"{explanation.largest_cosine_margin:.3f} on the cosine.",
+        f"{explanation.largest_cosine_margin:.3f} on the cosine."
     ]
     if math.isinf(explanation.smallest_useful_scale):
         lines.append("No scale lets a sample on its class direction reach 90 %, even without a margin.")

@@ -202,12 +202,7 @@ def _write_document(
 ) -> tuple[ReproductionDocument, list[str]]:
     """What was found, with figures and page written, and a sentence for each of these that failed."""
     from ..reports.conditions_text import conditions
-    from ..reports.reproduction_page import (
-        ReproductionDocument,
-        describe,
-        group_row,
-        write_reproduction,
-    )
+    from ..reports.reproduction_page import ReproductionDocument, describe, group_row, write_reproduction
     from ..reproductions import apply_rules, collect_results, overall
     from ._publish import draw_figures
     from ._training import with_metrics

@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
 
 @run_options(several_runs=False)
-def train(
-    request: Request,
-    storage: Storage,
-    loss: LossName = "softmax",
-    json: Json = False,
-) -> None:
+def train(request: Request, storage: Storage, loss: LossName = "softmax", json: Json = False) -> None:
     """Train one network under one loss; a finished run is shown, an interrupted one continued."""
     from ..runs.store import Store
 

@@ -16,14 +16,7 @@ from ..specs import Value
 from ._flags import DEFAULT_RESULTS, Json, Results, canonical_losses, flag
 from ._loss_search import parse_budget, show_search
 from ._options import Request, run_options
-from ._output import (
-    command_line,
-    print_json,
-    print_message,
-    print_pairs,
-    print_warning,
-    settings_document,
-)
+from ._output import command_line, print_json, print_message, print_pairs, print_warning, settings_document
 from ._trials import in_threads, objective
 
 if TYPE_CHECKING:
@@ -58,8 +51,7 @@ Losses = Annotated[
     ),
 ]
 Budget = Annotated[
-    str | None,
-    flag("--budget", "Time for --losses, such as 90s, 10m or 2h (default: 10m).", "Search"),
+    str | None, flag("--budget", "Time for --losses, such as 90s, 10m or 2h (default: 10m).", "Search")
 ]
 Metric = Annotated[str, flag("--metric", "The objective, measured on the validation split.", "Search")]
 Seeds = Annotated[

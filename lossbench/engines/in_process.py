@@ -33,13 +33,7 @@ def train_here(
     """Train a run to its end; what goes wrong is its outcome."""
     try:
         result = train(
-            config,
-            store,
-            placement=placement,
-            observer=observer,
-            stop=stop,
-            force=force,
-            run_step=run_step,
+            config, store, placement=placement, observer=observer, stop=stop, force=force, run_step=run_step
         )
     except Exception as error:
         return outcome_of_error(store.run(config), error)

@@ -27,13 +27,7 @@ METRICS = (
     "tar-at-far-1e-3",
     "seconds",
 )
-UNSEEN_METRICS = (
-    "unseen-map-at-r",
-    "unseen-roc-auc",
-    "unseen-1-shot",
-    "unseen-5-shot",
-    "open-set-auroc",
-)
+UNSEEN_METRICS = ("unseen-map-at-r", "unseen-roc-auc", "unseen-1-shot", "unseen-5-shot", "open-set-auroc")
 DECIDING = ("test_accuracy", "map-at-r", "seconds", "unseen-map-at-r", "open-set-auroc")
 """The metrics of the findings, which are always measured."""
 OPEN_SETS = ("2,4,6,7", "0,3,5,9", "1,2,8,9", "0,3,4,6", "1,5,7,8")

@@ -76,11 +76,7 @@ _DARK: Any = {
     **{f"{part}.facecolor": _DARK_GROUND for part in ("figure", "axes", "savefig")},
     "grid.color": "#4a4e55",
 }
-STYLES: dict[str, Any] = {
-    "paper": _PAPER,
-    "slides": {**_PAPER, **_SLIDES},
-    "dark": {**_PAPER, **_DARK},
-}
+STYLES: dict[str, Any] = {"paper": _PAPER, "slides": {**_PAPER, **_SLIDES}, "dark": {**_PAPER, **_DARK}}
 """Matplotlib settings by style; figures take ink, rays and background from the settings in force."""
 
 

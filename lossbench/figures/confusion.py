@@ -20,8 +20,7 @@ from ._requirements import split_of
 from ._style import PALETTE, ground, ink, ray, readable_on
 
 SPEC = FigureSpec(
-    title="confusion",
-    summary="confusion matrix of the test images, errors in colour, accuracy of each class",
+    title="confusion", summary="confusion matrix of the test images, errors in colour, accuracy of each class"
 )
 _ROW = 3  # panels
 

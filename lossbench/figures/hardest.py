@@ -20,10 +20,7 @@ from ._layout import set_size
 from ._requirements import split_of
 from ._style import FAINT, ground, ink, ray
 
-SPEC = FigureSpec(
-    title="hardest",
-    summary="the test images with the most confident wrong predictions",
-)
+SPEC = FigureSpec(title="hardest", summary="the test images with the most confident wrong predictions")
 _COLUMNS, _ROWS = 10, 2
 _TILE = 0.62  # inches
 _BELOW = 0.36  # of a tile: room for a line of text

@@ -54,9 +54,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
     tables = {name: [_table(label, own, x, y, name) for label, own in groups.items()] for name in names}
     width, height = (len({run.settings[name] for run in runs}) for name in (x, y))
     set_size(
-        figure,
-        len(names) * (_CELL[0] * max(width, 3) + 1.5),
-        len(groups) * (_CELL[1] * max(height, 3) + 0.8),
+        figure, len(names) * (_CELL[0] * max(width, 3) + 1.5), len(groups) * (_CELL[1] * max(height, 3) + 0.8)
     )
     grid = figure.subplots(len(groups), len(names), squeeze=False)
     for column, name in zip(grid.T, names, strict=True):

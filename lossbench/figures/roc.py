@@ -14,16 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import RunError
-from ..metrics import (
-    ONE_IN,
-    Roc,
-    decisions,
-    in_unit,
-    measure,
-    roc,
-    thresholds,
-    true_accept_interval,
-)
+from ..metrics import ONE_IN, Roc, decisions, in_unit, measure, roc, thresholds, true_accept_interval
 from ..records import Embedding, MetricInput, RunView
 from ..specs import FigureSpec
 from ._layout import set_size

@@ -86,11 +86,7 @@ class DirectCosineLoss(CosineLoss):
 
 
 def margin_scores(
-    features: Tensor,
-    weight: Tensor,
-    labels: Tensor,
-    ramp: Tensor,
-    target: Callable[[Tensor, Tensor], Tensor],
+    features: Tensor, weight: Tensor, labels: Tensor, ramp: Tensor, target: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
     """Cosines (B, C), at the own class `target(cos(theta), sin(theta))` (B,) as far as `ramp` () says."""
     x, w = normalize(features), normalize(weight)

@@ -40,11 +40,7 @@ class CirclePair(Loss):
         exceptions={"gradcheck": "the weights a are constants in the gradient, by definition"},
     )
     gamma: float = setting(
-        8.0,
-        "scale of the similarities",
-        gt=0,
-        sweep="4:64:log:5",
-        paper="80 (pair labels, section 4.1)",
+        8.0, "scale of the similarities", gt=0, sweep="4:64:log:5", paper="80 (pair labels, section 4.1)"
     )
     margin: float = setting(
         lambda classes, dim: round(max(0.25, 1.05 * (1 - largest_cosine_margin(classes, dim)) / 2**0.5), 2),

@@ -21,13 +21,7 @@ from torch import Tensor, nn
 
 from ..specs import ANGULAR_MARGIN, FIXED, SCALE, SOFT_START, LossSpec, setting
 from ._cosine import CosineLoss
-from ._geometry import (
-    add_angle,
-    add_angle_monotone,
-    normalize,
-    replace_target,
-    target_cosine_and_sine,
-)
+from ._geometry import add_angle, add_angle_monotone, normalize, replace_target, target_cosine_and_sine
 from ._soft_start import soft_start
 
 

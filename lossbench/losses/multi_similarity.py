@@ -21,14 +21,7 @@ from torch import Tensor
 from ..specs import SOFT_START, LossSpec, largest_cosine_margin, setting
 from ._geometry import normalize, softplus
 from ._loss import Loss
-from ._pairwise import (
-    LOG_ZERO,
-    Block,
-    exclude_self,
-    shifted_exp,
-    sum_after_soft_start,
-    sum_over_scores,
-)
+from ._pairwise import LOG_ZERO, Block, exclude_self, shifted_exp, sum_after_soft_start, sum_over_scores
 from ._soft_start import soft_start
 
 

@@ -18,13 +18,7 @@ from torch import Tensor
 
 from ..specs import ANGULAR_MARGIN, FIXED, SCALE, SOFT_START, LossSpec, setting
 from ._cosine import CosineLoss
-from ._geometry import (
-    add_angle_monotone,
-    full_precision,
-    normalize,
-    replace_target,
-    target_cosine_and_sine,
-)
+from ._geometry import add_angle_monotone, full_precision, normalize, replace_target, target_cosine_and_sine
 
 
 class SubcenterArcFace(CosineLoss):

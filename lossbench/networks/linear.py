@@ -13,9 +13,7 @@ from ..specs import NetworkSpec
 from ._feature_layer import FeatureLayer, standardization
 
 SPEC = NetworkSpec(
-    title="Linear",
-    summary="a linear map, for features from another network",
-    smallest_batch=2,
+    title="Linear", summary="a linear map, for features from another network", smallest_batch=2
 )
 
 

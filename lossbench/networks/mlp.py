@@ -9,9 +9,7 @@ from ..specs import NetworkSpec
 from ._feature_layer import FeatureLayer, standardization
 
 SPEC = NetworkSpec(
-    title="MLP",
-    summary="a hidden layer of 128, for features from another network",
-    smallest_batch=2,
+    title="MLP", summary="a hidden layer of 128, for features from another network", smallest_batch=2
 )
 _HIDDEN = 128
 

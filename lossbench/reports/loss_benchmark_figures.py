@@ -8,14 +8,7 @@ import numpy as np
 
 from ..files import to_json
 from ..runs.config import BASE_LOSS
-from ..specs.quantities import (
-    MAIN_METRIC,
-    better_sign,
-    bounds,
-    in_unit,
-    metric_name,
-    metric_title,
-)
+from ..specs.quantities import MAIN_METRIC, better_sign, bounds, in_unit, metric_name, metric_title
 from ..statistics import Interval
 from .figure_files import Compose, compose_forest, compose_ranks
 from .generated_files import digest

@@ -58,10 +58,7 @@ def answers(evidence: Evidence) -> list[Answer]:
         )
         found.append(
             Answer(
-                finding.question,
-                "" if missing else finding.rule(evidence),
-                tuple(commands),
-                tuple(missing),
+                finding.question, "" if missing else finding.rule(evidence), tuple(commands), tuple(missing)
             )
         )
     return found

@@ -13,12 +13,7 @@ from ..experiments.loss_benchmark import PARTS
 from ..files import write_atomically
 from ..runs.config import BASE_LOSS
 from ..runs.store import Store
-from ..specs.quantities import (
-    MAIN_METRIC,
-    column_title,
-    format_value,
-    metric_name,
-)
+from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
 from ..tables import Table, code, csv_bytes, to_markdown
 from .document import Document
 from .figure_files import write_figure

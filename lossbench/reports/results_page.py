@@ -203,11 +203,7 @@ def _shown(store: Store, files: Iterable[tuple[str, WrittenFile]]) -> tuple[list
         embedded = [path for suffix in _EMBEDDED for path in paths if path.endswith(suffix)]
         if embedded:
             others = tuple(path for path in paths if path != embedded[0])
-            details = [
-                file.choices,
-                *(dataset_title(name) for name in file.datasets),
-                _seeds(file.seeds),
-            ]
+            details = [file.choices, *(dataset_title(name) for name in file.datasets), _seeds(file.seeds)]
             caption = " · ".join(filter(None, [shows, *details]))
             pictures.append(Picture(embedded[0], caption, f"{shows}: {title}", others))
         else:

@@ -140,10 +140,7 @@ class RunConfig:
     train_size: Annotated[
         int,
         Option(
-            "Training images that are kept, each class in proportion.",
-            "Data",
-            default_text="all",
-            sweep=True,
+            "Training images that are kept, each class in proportion.", "Data", default_text="all", sweep=True
         ),
     ] = 0
     imbalance: Annotated[

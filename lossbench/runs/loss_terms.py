@@ -45,11 +45,7 @@ def lambda_target(parsed: Sequence[tuple[str, float | None]]) -> str | None:
 
 
 def _weights(
-    loss: str,
-    lam: float | None,
-    shape: tuple[int, int],
-    as_written: bool,
-    of_recipe: Mapping[str, float],
+    loss: str, lam: float | None, shape: tuple[int, int], as_written: bool, of_recipe: Mapping[str, float]
 ) -> tuple[dict[str, float], str | None]:
     """The weight of each term of a sum by name, and the name of the term that has the weight `lam`."""
     parsed = parse_sum(loss)
