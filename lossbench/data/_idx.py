@@ -52,10 +52,11 @@ def load_official(
     """The training or the test images of a torchvision data set, verified before they are used.
 
     `files` maps the unpacked files below `<folder>/<class>/raw`, in the order train images, train labels,
-    test images, test labels, to their MD5 ('' where none is published); `fetch` are the arguments with
-    which torchvision's class fetches this part. Only the verified files of this part are used: not those of
-    the other, nor torchvision's own cache. Files in another layout are only read. Raises DataError that names
-    a missing or altered file.
+    test images, test labels, to their MD5. Where none is published ('') headers and sizes are checked, and
+    torchvision checks the archives that it downloads. `fetch` are the arguments with which torchvision's
+    class fetches this part. Only the verified files of this part are used: not those of the other, nor
+    torchvision's own cache. Files in another layout are only read. Raises DataError that names a missing or
+    altered file.
     """
     raw = folder / torchvision_class / "raw"
     own = dict(list(files.items())[:2] if part == "train" else list(files.items())[2:])

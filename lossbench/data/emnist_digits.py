@@ -1,9 +1,4 @@
-"""EMNIST digits: 240,000 + 40,000 handwritten digits, 28 x 28.
-
-Source: Cohen et al. 2017, arXiv 1702.05373, through torchvision. No checksum of the unpacked files is
-published: their headers and sizes are checked, and torchvision checks the archives it downloads.
-The archive stores the images transposed; here they are upright.
-"""
+"""EMNIST digits; the archive stores the images transposed, here they are upright."""
 
 from pathlib import Path
 

@@ -1,8 +1,4 @@
-"""Fashion-MNIST: 60,000 + 10,000 pictures of clothes, 28 x 28.
-
-Source: Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747, through torchvision. No checksum of the unpacked
-files is published: their headers and sizes are checked, and torchvision checks the archives it downloads.
-"""
+"""Fashion-MNIST: pictures of clothes in the format of MNIST."""
 
 from pathlib import Path
 

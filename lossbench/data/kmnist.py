@@ -1,8 +1,4 @@
-"""KMNIST: 60,000 + 10,000 cursive Japanese characters, 28 x 28.
-
-Source: Clanuwat et al. 2018, arXiv 1812.01718, through torchvision. No checksum of the unpacked files is
-published: their headers and sizes are checked, and torchvision checks the archives it downloads.
-"""
+"""KMNIST: cursive Japanese characters in the format of MNIST."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""MNIST: 60,000 + 10,000 handwritten digits, 28 x 28.
+"""MNIST: handwritten digits; the four unpacked files are checked by MD5.
 
 Source: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition,
-Proc. IEEE 1998. Fetched through torchvision's mirrors; the four unpacked files are checked by MD5.
+Proc. IEEE 1998.
 """
 
 from pathlib import Path

@@ -1,8 +1,4 @@
-"""QMNIST: MNIST made anew from NIST, with the first 10,000 test digits, 28 x 28.
-
-Source: Yadav, Bottou 2019, arXiv 1905.10498, through torchvision. No checksum of the unpacked files is
-published: their headers and sizes are checked, and torchvision checks the archives it downloads.
-"""
+"""QMNIST: MNIST made anew from NIST, with the first 10,000 of its test digits."""
 
 from pathlib import Path
 
