@@ -50,6 +50,9 @@ def test_rows_say_their_seeds_where_these_are_not_the_same():
     values = {"softmax": [0.99, 0.98, 0.97], "center": [0.95], "arcface": [0.9, 0.8]}
     expected = ["Softmax, seeds 0-2", "Center, seed 0", "Arcface, seeds 0, 1"]
     assert labels(draw_figure(runs(values)).axes[0]) == expected
+    gap = [run for run in runs(values) if run.seed != 1]  # 0 and 2 are no range
+    gap += [View(title="Softmax", seed=5, settings={"loss": "softmax"}, numbers={"test_accuracy": 0.97})]
+    assert labels(draw_figure(gap).axes[0])[0] == "Softmax, seeds 0, 2, 5"
     equal = {"softmax": [0.99, 0.98], "center": [0.95, 0.96]}
     assert labels(draw_figure(runs(equal)).axes[0]) == ["Softmax", "Center"]
 

@@ -51,3 +51,9 @@ def test_is_cross_entropy_plus_the_error_of_the_other_scores():
     others = scores[F.one_hot(y, 10) == 0].view(len(y), 9)
     expected = F.cross_entropy(scores, y) + F.mse_loss(others, torch.zeros_like(others))
     torch.testing.assert_close(loss(x, y), expected, rtol=0, atol=1e-12)
+
+
+def test_squares_are_weak_where_the_scores_have_too_few_dimensions():
+    """C linear scores have rank C - 1 at most: 9 dimensions hold those of ten classes."""
+    weights = {dim: build("squentropy", dim=dim).squares for dim in (2, 8, 9, 10)}
+    assert weights == {2: 0.01, 8: 0.01, 9: 1.0, 10: 1.0}
