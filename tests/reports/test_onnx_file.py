@@ -32,7 +32,7 @@ QUICK: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx") / "results"
-    for loss in ("arcface", "triplet", Own):
+    for loss in ("arcface", "triplet", "supcon", Own):
         lossbench.train(loss, unseen=[2, 5], results=folder, **QUICK)
     return folder
 
@@ -46,9 +46,9 @@ def computed(path: Any, run: Any) -> tuple[list[np.ndarray], dict[str, str]]:
     return session.run(None, {"images": images}), about
 
 
-@pytest.mark.parametrize("loss", ["arcface", "triplet"])
+@pytest.mark.parametrize("loss", ["arcface", "triplet", "supcon"])
 def test_the_file_computes_features_and_predictions_of_the_run(capsys, folder, tmp_path, loss):
-    """By class scores, or by the nearest class mean, as the run; for all images at once."""
+    """By class scores, or by distances or cosines to the class means, as the run; for all images at once."""
     (run,) = lossbench.runs(loss=loss, results=folder)
     path = tmp_path / "network.onnx"
     assert main(["export", "--run", run.name, "--output", str(path), "--results", str(folder), "--json"]) == 0
@@ -59,6 +59,7 @@ def test_the_file_computes_features_and_predictions_of_the_run(capsys, folder, t
     assert document["same_predictions"] == 1
     (features, scores), about = computed(path, run)
     assert np.allclose(features, run.features["test"], atol=1e-3)
+    assert (scores.max() > 0) == (loss != "triplet")  # whose scores are distances, negated
     names = json.loads(about["classes"])
     assert names == ["0", "1", "3", "4", "6", "7", "8", "9"]
     predicted = np.array([int(names[number]) for number in scores.argmax(1)])
