@@ -371,6 +371,21 @@ def test_a_sweep_varies_lists(folder, capsys):
     assert "to train" not in capsys.readouterr().err
 
 
+def test_a_sweep_trains_as_many_runs_at_a_time_as_fit(monkeypatch, tmp_path):
+    """Which is what 0 means; the command `sweep` does the same."""
+    asked = []
+
+    def run_configs(*_, jobs):
+        asked.append(jobs)
+        raise RunError("nothing is to be trained")
+
+    monkeypatch.setattr("lossbench.cli._training.run_configs", run_configs)
+    with pytest.raises(RunError, match="nothing is to be trained"):
+        lossbench.sweep("center", lam=[0, 0.1], results=tmp_path, **QUICK)
+    assert main(["sweep", "--loss", "center", "--lambda", "0,0.1", "--results", str(tmp_path)]) == 1
+    assert asked == [0, 0]
+
+
 def test_a_figure_shows_itself_in_a_notebook(folder, run):
     figure = lossbench.plot("features", [run, lossbench.runs(loss="softmax", seed=1, results=folder)[0]])
     assert isinstance(figure, Figure)
