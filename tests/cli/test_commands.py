@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -185,10 +186,16 @@ def test_sweep_goes_on_after_a_failure_and_ends_with_1(capsys, tmp_path):
 
 def test_diverged_training_exits_with_3(capsys, tmp_path):
     options = ["--dataset", "digits", "--network", "lenet", "--lr", "1e9", "--epochs", "2", "--device", "cpu"]
-    code, out, err = call(capsys, "train", *options, "--json", "--results", tmp_path)
+    options += ["--loss", "softmax", "--results", tmp_path]
+    code, out, err = call(capsys, "train", *options, "--json")
     assert code == 3
     assert json.loads(out)["status"] == "diverged"
     assert "diverged" in err
+    run = json.loads(out)["run"]
+    _, _, err = call(capsys, "sweep", *options, "--jobs", "1")
+    assert re.search(rf"{run}\W+diverged \(stored\)", err)
+    _, _, err = call(capsys, "sweep", *options, "--jobs", "1", "--force")
+    assert re.search(rf"{run} diverged in epoch 1: its loss", err)
 
 
 WRONG = [
