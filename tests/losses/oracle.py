@@ -92,17 +92,26 @@ def assert_matches_reference(
                 _close(buffer, moved.get(key, state[key]), tolerance, f"buffer {key}")
 
 
-def assert_equals_library(ours: nn.Module, theirs: nn.Module) -> None:
-    """Value and gradients in float64 equal those of a loss of pytorch-metric-learning, whose W is (D, C)."""
-    theirs.W.data = ours.weight.data.T.clone()
-    x, y = circle_points()
+def assert_equals_library(
+    ours: nn.Module,
+    theirs: nn.Module,
+    batch: tuple[Tensor, Tensor] | None = None,
+    *,
+    transposed: bool = True,
+    tolerance: float = 1e-8,
+) -> None:
+    """Value and gradients in float64 equal those of a loss of pytorch-metric-learning with the same weights, its
+    only parameter, as (D, C) where `transposed`."""
+    (weight,) = theirs.parameters()
+    weight.data = (ours.weight.data.T if transposed else ours.weight.data).clone()
+    x, y = batch or circle_points()
     ours_x, theirs_x = x.clone().requires_grad_(), x.clone().requires_grad_()
     value, expected = ours(ours_x, y), theirs(theirs_x, y)
     value.backward()
     expected.backward()
-    torch.testing.assert_close(value, expected, rtol=0, atol=1e-8)
-    torch.testing.assert_close(ours_x.grad, theirs_x.grad, rtol=0, atol=1e-8)
-    torch.testing.assert_close(ours.weight.grad, theirs.W.grad.T, rtol=0, atol=1e-8)
+    gradient = weight.grad.T if transposed else weight.grad
+    for found, other in ((value, expected), (ours_x.grad, theirs_x.grad), (ours.weight.grad, gradient)):
+        torch.testing.assert_close(found, other, rtol=0, atol=tolerance)
 
 
 def _as_double(value: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import statistics
 import pytest
 import torch
 
-from .oracle import advance, assert_matches_reference, build, circle_points
+from .oracle import assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, margin, h, rate, soft_start):
@@ -119,14 +119,3 @@ def test_averages_follow_training_batches_only():
     loss.eval()(x, y)
     assert torch.equal(loss.mu, mean)
     assert torch.equal(loss.sigma, before)
-
-
-def test_soft_start_is_modified_softmax_first():
-    loss = build("adaface", rate=0.0)
-    x, y = circle_points()
-    x = x.float()
-    final = loss(x, y)
-    advance(loss, 0.1)
-    torch.testing.assert_close(loss(x, y), build("modified-softmax")(x, y))
-    advance(loss, 0.6)
-    assert torch.equal(loss(x, y), final)

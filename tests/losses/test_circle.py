@@ -10,7 +10,7 @@ import torch
 from lossbench.specs import catalog
 from lossbench.specs.feasibility import neighbour_angle
 
-from .oracle import advance, assert_matches_reference, build, circle_points
+from .oracle import assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, margin, soft_start):
@@ -83,20 +83,6 @@ def test_finite_at_the_papers_scale_in_float32():
     value.backward()
     assert torch.isfinite(value)
     assert torch.isfinite(x.grad).all()
-
-
-def test_soft_start_is_modified_softmax_first_and_circle_in_the_end():
-    loss = build("circle")
-    x, y = circle_points()
-    x = x.float()
-    final = loss(x, y)
-    unit = loss.weight / loss.weight.norm(dim=1, keepdim=True)
-    advance(loss, 0.1)
-    torch.testing.assert_close(loss(x, y), torch.nn.functional.cross_entropy(x @ unit.T, y))
-    advance(loss, 0.3)
-    torch.testing.assert_close(loss(x, y), torch.nn.functional.cross_entropy(loss.logits(x), y))
-    advance(loss, 0.6)
-    assert torch.equal(loss(x, y), final)
 
 
 def test_a_perfect_sample_is_inside_the_boundary_at_the_default_margin():

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .oracle import advance, assert_matches_reference, build, circle_points
+from .oracle import assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, m1, m2, m3, monotone, soft_start):
@@ -133,16 +133,3 @@ def test_all_three_margins_act_together():
     value = build("combined-margin", scale=16.0, **full).double()(x, y)
     for name, neutral in {"m1": 1.0, "m2": 0.0, "m3": 0.0}.items():
         assert build("combined-margin", scale=16.0, **{**full, name: neutral}).double()(x, y) < value - 1e-3
-
-
-def test_soft_start_is_modified_softmax_first_and_the_paper_in_the_end():
-    loss = build("combined-margin")
-    x, y = circle_points()
-    x = x.float()
-    final = loss(x, y)
-    advance(loss, 0.1)
-    torch.testing.assert_close(loss(x, y), build("modified-softmax")(x, y))
-    advance(loss, 0.3)
-    torch.testing.assert_close(loss(x, y), build("normface", scale=loss.scale)(x, y))
-    advance(loss, 0.6)
-    assert torch.equal(loss(x, y), final)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lossbench.errors import UsageError
 
-from .oracle import advance, assert_matches_reference, build, circle_points
+from .oracle import assert_matches_reference, build, circle_points
 
 SHORT = {"lower_length": 1.0, "upper_length": 2.0}  # some of the test points are shorter, some longer
 
@@ -127,14 +127,3 @@ def test_default_pull_outweighs_the_margin():
 def test_limits_in_the_wrong_order_are_refused(wrong):
     with pytest.raises(UsageError, match="must lie above"):
         build("magface", **wrong)
-
-
-def test_soft_start_is_modified_softmax_first():
-    loss = build("magface")
-    x, y = circle_points()
-    x = x.float()
-    final = loss(x, y)
-    advance(loss, 0.1)
-    torch.testing.assert_close(loss(x, y), build("modified-softmax")(x, y))
-    advance(loss, 0.6)
-    assert torch.equal(loss(x, y), final)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from .oracle import advance, assert_matches_reference, build, circle_points
+from .oracle import assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, form, scale, margin, cosine_margin, t, soft_start):
@@ -60,14 +60,3 @@ def test_classes_below_the_own_target_count_as_they_are():
     loss.weight.data = torch.eye(2, dtype=torch.float64)
     value = loss(torch.tensor([[0.8, 0.6]], dtype=torch.float64), torch.tensor([0])).item()
     assert value == pytest.approx(math.log1p(math.exp(0.6 - 0.7)))
-
-
-def test_soft_start_is_modified_softmax_first_and_the_loss_in_the_end():
-    loss = build("mv-softmax", soft_start=0.3)
-    x, y = circle_points()
-    x = x.float()
-    final = loss(x, y)
-    advance(loss, 0.1)
-    torch.testing.assert_close(loss(x, y), build("modified-softmax")(x, y))
-    advance(loss, 0.6)
-    assert torch.equal(loss(x, y), final)

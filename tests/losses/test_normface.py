@@ -9,7 +9,7 @@ import torch
 
 from lossbench.specs.directions import spread_directions
 
-from .oracle import advance, assert_equals_library, assert_matches_reference, build, circle_points
+from .oracle import assert_equals_library, assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, learnable, soft_start):
@@ -83,19 +83,3 @@ def test_learned_scale_starts_there_stays_positive_and_descends():
         optimizer.step()
     assert 0 < loss.current_scale() < 10
     assert loss(x, wrong) < before
-
-
-@pytest.mark.parametrize("learnable", [False, True])
-def test_soft_start_is_modified_softmax_first_and_normface_in_the_end(learnable):
-    loss = build("normface", soft_start=0.3, learnable=learnable)
-    x, y = circle_points()
-    x = x.float()
-    final = loss(x, y)
-    unit = loss.weight / loss.weight.norm(dim=1, keepdim=True)
-    advance(loss, 0.1)
-    torch.testing.assert_close(loss(x, y), torch.nn.functional.cross_entropy(x @ unit.T, y))
-    advance(loss, 0.3)
-    assert torch.equal(loss(x, y), final)
-    paper = build("normface", soft_start=0.0, learnable=learnable)
-    advance(paper, 0.0)
-    assert torch.equal(paper(x, y), final)

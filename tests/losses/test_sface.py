@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from .oracle import advance, assert_matches_reference, build, circle_points
+from .oracle import assert_matches_reference, build
 
 
 def reference(x, y, state, *, scale, k, a, b, soft_start):
@@ -60,14 +60,3 @@ def test_perfect_samples_are_at_rest_at_the_defaults_and_pushed_at_the_faces_set
         x = loss.weight.clone().requires_grad_()
         value = loss(x, y)
         assert (abs(value.item()) < 0.01) == rest
-
-
-def test_soft_start_is_modified_softmax_first_and_the_loss_in_the_end():
-    loss = build("sface", soft_start=0.3)
-    x, y = circle_points()
-    x = x.float()
-    final = loss(x, y)
-    advance(loss, 0.1)
-    torch.testing.assert_close(loss(x, y), build("modified-softmax")(x, y))
-    advance(loss, 0.6)
-    assert torch.equal(loss(x, y), final)

@@ -2,13 +2,41 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from lossbench.losses._weighted_sum import WeightedSum
 from lossbench.specs import catalog
 
-from .oracle import build, circle_points
+from .oracle import advance, build, circle_points
 
 SOFT = [name for name in catalog.names("losses") if "soft_start" in catalog.spec("losses", name).settings]
+
+FROM_MODIFIED_SOFTMAX = [
+    ("adaface", {"rate": 0.0}), ("arcface", {}), ("circle", {}), ("combined-margin", {}), ("magface", {}),
+    ("mv-softmax", {}), ("normface", {}), ("normface", {"learnable": True}), ("proxy-anchor", {}),
+    ("proxy-nca", {}), ("proxy-nca", {"positive_included": True}), ("sface", {}), ("sphereface2", {}),
+    ("uniface", {}),
+]  # fmt: skip
+"""Losses whose class weights are directions, and that change no state of theirs in a step."""
+
+
+@pytest.mark.parametrize(("name", "settings"), FROM_MODIFIED_SOFTMAX)
+def test_it_is_the_modified_softmax_first_and_the_paper_in_the_end(name, settings):
+    loss = build(name, soft_start=0.3, **settings)
+    x, y = circle_points()
+    x = x.float()
+    final = loss(x, y)
+    unit = loss.weight / loss.weight.norm(dim=1, keepdim=True)
+    advance(loss, 0.1)
+    torch.testing.assert_close(loss(x, y), F.cross_entropy(x @ unit.T, y))
+    if name in ("circle", "combined-margin", "normface", "proxy-nca"):
+        advance(loss, 0.3)  # the scale is the paper's, the margin comes next
+        torch.testing.assert_close(loss(x, y), F.cross_entropy(loss.logits(x), y))
+    advance(loss, 0.6)
+    assert torch.equal(loss(x, y), final)
+    paper = build(name, soft_start=0.0, **settings)
+    advance(paper, 0.0)
+    assert torch.equal(paper(x, y), final)
 
 
 @pytest.mark.parametrize("name", SOFT)

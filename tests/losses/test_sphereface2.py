@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from lossbench.specs import catalog
 
-from .oracle import advance, assert_matches_reference, build, circle_points
+from .oracle import assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, margin, t, balance, factor, soft_start):
@@ -71,14 +71,3 @@ def test_the_slope_of_g_counts_as_one():
     g = 2 * ((math.cos(1) + 1) / 2) ** 3 - 1
     wrong = 1 / (1 + math.exp(g + loss.offset.item()))
     assert theta.grad.item() == pytest.approx(wrong * math.sin(1), abs=1e-12)
-
-
-def test_soft_start_is_modified_softmax_first_and_the_loss_in_the_end():
-    loss = build("sphereface2", soft_start=0.3)
-    x, y = circle_points()
-    x = x.float()
-    final = loss(x, y)
-    advance(loss, 0.1)
-    torch.testing.assert_close(loss(x, y), build("modified-softmax")(x, y))
-    advance(loss, 0.6)
-    assert torch.equal(loss(x, y), final)

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from .oracle import advance, assert_matches_reference, build, circle_points
+from .oracle import assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, scale, margin, soft_start):
@@ -49,14 +49,3 @@ def test_the_default_margin_leaves_room_for_a_threshold():
 def test_the_threshold_starts_half_way():
     loss = build("uniface", margin=0.1)
     assert loss.threshold.item() == pytest.approx((0.9 + math.cos(math.pi / 5)) / 2)
-
-
-def test_soft_start_is_modified_softmax_first_and_the_loss_in_the_end():
-    loss = build("uniface", soft_start=0.3)
-    x, y = circle_points()
-    x = x.float()
-    final = loss(x, y)
-    advance(loss, 0.1)
-    torch.testing.assert_close(loss(x, y), build("modified-softmax")(x, y))
-    advance(loss, 0.6)
-    assert torch.equal(loss(x, y), final)
