@@ -262,7 +262,7 @@ def tune(
     Returns:
         For `loss` a TuningResult with `point`, the best settings, `value` there and `default_value`.
         For `losses` a SearchResult with `outcomes`, one for each loss, the best first, and `candidates`, the
-        best loss and those that cannot be told from it.
+        best loss and those not distinguishable from it.
         ``compare(..., tuned=True)`` uses the settings that either found.
 
     Raises:

@@ -223,7 +223,7 @@ def _write_document(
             for group, members in configs.items()
             if spec.trained
         ],
-        conditions=conditions(used),
+        conditions=conditions(used, spec.metrics),
         command=command_line(),
         runs=[config.run_name for config in by_config],
     )

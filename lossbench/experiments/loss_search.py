@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.pruners import BasePruner
 
-BEST, TIED, WORSE = "best", "cannot be told from the best", "worse than the best"
+BEST, TIED, WORSE = "best", "not distinguishable from the best", "worse than the best"
 STOPPED, DIVERGED, UNTRIED = "stopped early", "diverged", "not tried"
 
 
@@ -64,7 +64,7 @@ class SearchResult(NamedTuple):
 
     @property
     def candidates(self) -> list[str]:
-        """The best loss, and those that cannot be told from it."""
+        """The best loss, and those not distinguishable from it."""
         return [each.loss for each in self.outcomes if each.verdict in (BEST, TIED)]
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The critical-difference diagram: methods at their mean rank, bars over those that cannot be told apart."""
+"""The critical-difference diagram: methods at their mean rank, bars over those not distinguishable."""
 
 from collections.abc import Sequence
 from typing import Any

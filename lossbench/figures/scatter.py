@@ -18,7 +18,7 @@ from ._style import FAINT, PALETTE, ground, ink
 
 SPEC = FigureSpec(
     title="scatter",
-    summary="two metrics, one point per loss, with intervals and groups that cannot be told apart",
+    summary="two metrics, one point per loss, with intervals and groups that are not distinguishable",
     drawn_from="benchmark",
 )
 _SIZE = (6.5, 5.0)

@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     unit="percent",
     higher_is_better=True,
     source="Snell et al., Prototypical Networks for Few-shot Learning, NeurIPS 2017",
+    as_loss_compares=True,
     cheap=False,
 )
 

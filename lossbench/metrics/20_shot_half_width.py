@@ -11,6 +11,7 @@ SPEC = MetricSpec(
     title="20-shot half width",
     summary="half of the 95 % interval of the 20-shot accuracy over its draws",
     unit="percent",
+    as_loss_compares=True,
     cheap=False,
 )
 

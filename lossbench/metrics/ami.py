@@ -14,6 +14,7 @@ SPEC = MetricSpec(
     summary="adjusted mutual information of classes and k-means clusters",
     higher_is_better=True,
     source="Vinh, Epps, Bailey, Information Theoretic Measures for Clusterings Comparison, 2010",
+    as_loss_compares=True,
     cheap=False,
 )
 

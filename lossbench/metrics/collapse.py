@@ -22,6 +22,7 @@ SPEC = MetricSpec(
     title="collapsed",
     summary="1 when two classes lie on top of each other or all features in one point, else 0",
     higher_is_better=False,
+    as_loss_compares=True,
 )
 
 

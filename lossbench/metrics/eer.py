@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     unit="fraction",
     higher_is_better=False,
     source="Martin et al., The DET Curve in Assessment of Detection Task Performance, Eurospeech 1997",
+    as_loss_compares=True,
     cheap=False,
 )
 

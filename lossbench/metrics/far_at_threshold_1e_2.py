@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     needs="validation features",
     unit="fraction",
     higher_is_better=False,
+    as_loss_compares=True,
     cheap=False,
 )
 

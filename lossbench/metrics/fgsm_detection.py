@@ -17,6 +17,7 @@ SPEC = MetricSpec(
     unit="fraction",
     higher_is_better=True,
     source="Wan et al., L-GM, CVPR 2018, arXiv 1803.02988 (likelihood of attacked images)",
+    as_loss_compares=True,
     cheap=False,
 )
 

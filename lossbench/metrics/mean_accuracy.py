@@ -19,6 +19,7 @@ SPEC = MetricSpec(
     unit="percent",
     higher_is_better=True,
     source="Mensink et al., Distance-Based Image Classification, 2013",
+    as_loss_compares=True,
 )
 
 

@@ -14,6 +14,7 @@ SPEC = MetricSpec(
     summary="normalised mutual information of classes and k-means clusters",
     higher_is_better=True,
     source="Strehl, Ghosh, Cluster Ensembles, 2002",
+    as_loss_compares=True,
     cheap=False,
 )
 

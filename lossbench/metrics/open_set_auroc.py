@@ -16,6 +16,7 @@ SPEC = MetricSpec(
     unit="fraction",
     higher_is_better=True,
     source="Hendrycks, Gimpel, ICLR 2017, arXiv 1610.02136 (AUROC of a score)",
+    as_loss_compares=True,
     cheap=False,
 )
 

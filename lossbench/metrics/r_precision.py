@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     unit="fraction",
     higher_is_better=True,
     source="Musgrave, Belongie, Lim, A Metric Learning Reality Check, ECCV 2020, arXiv 2003.08505",
+    as_loss_compares=True,
     cheap=False,
 )
 

@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     unit="fraction",
     higher_is_better=True,
     source="Jegou et al., Product Quantization for Nearest Neighbor Search, 2011",
+    as_loss_compares=True,
     cheap=False,
 )
 

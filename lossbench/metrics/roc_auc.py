@@ -17,6 +17,7 @@ SPEC = MetricSpec(
     unit="fraction",
     higher_is_better=True,
     source="Hanley, McNeil, The meaning and use of the area under a ROC curve, 1982",
+    as_loss_compares=True,
     cheap=False,
 )
 

@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     unit="fraction",
     higher_is_better=True,
     source="Klare et al., Pushing the Frontiers of Unconstrained Face Detection and Recognition, CVPR 2015",
+    as_loss_compares=True,
     cheap=False,
 )
 

@@ -13,6 +13,7 @@ SPEC = MetricSpec(
     needs="validation features",
     unit="fraction",
     higher_is_better=True,
+    as_loss_compares=True,
     cheap=False,
 )
 

@@ -13,6 +13,7 @@ SPEC = MetricSpec(
     title="threshold at FAR=1e-2",
     summary="distance or cosine that accepts at most 1 in 100 validation pairs of two classes",
     needs="validation features",
+    as_loss_compares=True,
     cheap=False,
 )
 

@@ -14,6 +14,7 @@ SPEC = MetricSpec(
     summary="largest less smallest threshold of a class that accepts at most 1 in 1,000 of its pairs",
     needs="validation features",
     higher_is_better=False,
+    as_loss_compares=True,
     cheap=False,
 )
 

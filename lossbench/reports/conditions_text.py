@@ -1,16 +1,18 @@
 """The conditions of runs in sentences: data, network, schedule, machine, versions and dates."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..runs.config import RunConfig, dataset_title
 from ..runs.outcome import Outcome
-from ..runs.result import Status
+from ..runs.result import RunResult, Status
 from ..specs import NO_AUGMENTATION, catalog
+from ..specs.quantities import metric_name, number_spec
 
 
-def conditions(outcomes: Sequence[Outcome]) -> str:
-    """Data, network, schedule, machine, versions and dates of the runs that are done, as sentences."""
+def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
+    """Data, network, schedule, machine, versions and dates of the runs that are done, as sentences, and
+    in what losses are not treated alike; `shown` are the numbers beside which the sentences stand."""
     done = [(o.config, o.result) for o in outcomes if o.status is Status.DONE and o.result]
     if not done:
         return ""
@@ -38,13 +40,40 @@ def conditions(outcomes: Sequence[Outcome]) -> str:
         f"network {setting('network')} ({result('parameters')} parameters), "
         f"{setting('feature_dim')}-D features; {setting('epochs')} epochs, batch {setting('batch_size')}, "
         f"{optimizers}, peak learning rate {setting('lr')}; "
-        f"seeds {seeds}. {unseen}Intervals are 95 % Student intervals over seeds, "
-        "of fractions cut off at 0 and 100 %. "
+        f"seeds {seeds}. {unseen}{_unlike_treatment(done, shown)}"
+        "Intervals are 95 % Student intervals over seeds, of fractions cut off at 0 and 100 %. "
         f"Convolutions in {result('precision')} on {machine('device_name')}, "
         f"{machine('threads')} threads per run; torch {machine('torch')}, "
         f"Python {machine('python')}, lossbench {result('lossbench')}; "
         f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}."
     )
+
+
+def _unlike_treatment(done: Sequence[tuple[RunConfig, RunResult]], shown: Iterable[str]) -> str:
+    """Sentences on how batches, accuracy and the numbers `shown` of one loss differ from those of another."""
+    names = dict.fromkeys(name for name in shown if any(name in result.numbers for _, result in done))
+    compared = [metric_name(name) for name in names if number_spec(name).as_loss_compares]
+    configs = [config for config, _ in done]
+    words = {c.title: "class-balanced" if c.sampler == "balanced" else "shuffled" for c in configs}
+    sentences = [_by_loss("Batches are", words)]
+    sentences += [_by_loss("Accuracy is", {c.title: f"by {c.rule}" for c in configs})]
+    if compared:
+        words = {c.title: "by cosine" if c.cosine else "by Euclidean distance" for c in configs}
+        listed = " and ".join(filter(None, [", ".join(compared[:-1]), compared[-1]]))
+        sentences += [_by_loss(f"In {listed}, features are compared", words)]
+    return "".join(sentences)
+
+
+def _by_loss(beginning: str, words: Mapping[str, str]) -> str:
+    """A sentence such as 'Batches are class-balanced under Triplet; shuffled under the others. ' from the
+    words for each loss; '' where these are the same for all."""
+    groups: dict[str, list[str]] = {}
+    for title, word in words.items():
+        groups.setdefault(word, []).append(title)
+    *named, (last, others) = sorted(groups.items(), key=lambda group: len(group[1]))
+    parts = [f"{word} under {', '.join(titles)}" for word, titles in named]
+    parts.append(f"{last} under {others[0] if len(others) == 1 else 'the others'}")
+    return f"{beginning} {'; '.join(parts)}. " if named else ""
 
 
 def _training_conditions(config: RunConfig) -> str:

@@ -25,7 +25,7 @@ from ..specs.quantities import higher_is_better
 from ..tables import Table
 from .conditions_text import conditions
 from .document import Document, Drawing, comparison_title
-from .result_tables import differences_table, latex, markdown, results_table
+from .result_tables import COLUMNS, differences_table, latex, markdown, results_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -198,7 +198,7 @@ def report_comparison(
         kind="compare",
         title=comparison_title(configs),
         command=command,
-        conditions=" ".join(filter(None, [conditions(outcomes), tuning])),
+        conditions=" ".join(filter(None, [conditions(outcomes, (*COLUMNS, *metrics)), tuning])),
         metrics=metrics,
         settings=summarize(outcomes),
         against=compare_losses(groups, baseline, metrics, datasets) if paired else (),

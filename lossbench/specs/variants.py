@@ -118,6 +118,7 @@ class MetricSpec:
     (predictions included), or scores that are the logits of `probabilities`; `predictions` and the
     reference; the class `weight`; `probabilities` on the `validation` split as well; features of `unknown`
     classes and the reference; `unknown scores`; or the network and the `images`.
+    as_loss_compares: whether it compares features as the loss does, by cosine or by Euclidean distance.
     cheap: every training measures it; the others are measured when asked for.
     """
 
@@ -128,6 +129,7 @@ class MetricSpec:
     unit: Unit = ""
     higher_is_better: bool | None = None
     source: str = ""
+    as_loss_compares: bool = False
     cheap: bool = True
 
 

@@ -1,4 +1,4 @@
-"""Mean ranks of methods over data sets, and groups of methods that cannot be told apart.
+"""Mean ranks of methods over data sets, and groups of methods that are not distinguishable.
 
 NumPy and SciPy are imported where they are used, because every command imports this module.
 """

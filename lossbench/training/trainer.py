@@ -1,8 +1,7 @@
 """The training loop.
 
-Under one seed every loss starts from the same network, sees the same batches in the same order and takes
-the same number of steps. A step touches no file and does not wait for the device: losses are read once an
-epoch.
+Under one seed every loss starts from the same network, and losses with the same sampler see the same batches
+in the same order. A step touches no file and does not wait for the device: losses are read once an epoch.
 """
 
 from __future__ import annotations

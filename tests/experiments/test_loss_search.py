@@ -25,7 +25,7 @@ from ..helpers.studies import FIXED
 LOSSES = ("softmax", "center", "arcface", "cosface")
 SEEDS = (3, 4, 5)
 LEVELS = {"softmax": 0.90, "center": 0.905, "arcface": 0.5, "cosface": 0.0}
-"""Center cannot be told from softmax, arcface is worse; cosface diverges."""
+"""Center is not distinguishable from softmax, arcface is worse; cosface diverges."""
 NOISE = {("softmax", seed): (0.01, -0.01, 0.02)[seed % 3] for seed in range(9)}
 
 

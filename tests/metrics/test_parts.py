@@ -13,7 +13,7 @@ from lossbench.metrics.ece_scaled import best_temperature
 from lossbench.records import MetricInput
 from lossbench.specs import catalog
 
-from .cases import METRICS, changed, compute, embedding, random_measured
+from .cases import METRICS, changed, compute, embedding, measured_of, random_measured
 
 MORE = sorted(set(catalog.names("metrics")) - set(METRICS))
 
@@ -55,6 +55,20 @@ def with_parts(seed: int, dim: int = 2, *, cosine: bool = False) -> MetricInput:
         weight=random.randn(7, dim).astype(np.float32),
         on_images=ByHand(),
     )
+
+
+def test_metrics_that_compare_as_the_loss_does_say_so():
+    random = np.random.RandomState(0)
+    ray = np.repeat([[1.0, 1], [9, 9]], 300, axis=0) + 0.1 * random.randn(
+        600, 2
+    )  # two classes behind each other
+    pairs = [[with_parts(seed, cosine=cosine) for cosine in (False, True)] for seed in range(3)]
+    pairs += [[measured_of(ray, np.repeat([0, 1], 300), cosine) for cosine in (False, True)]]
+    for name in catalog.names("metrics"):
+        spec = catalog.spec("metrics", name)
+        values = [[compute(name, each) for each in pair] for pair in pairs if spec.needs in pair[0].available]
+        differ = any(not np.array_equal(*pair, equal_nan=True) for pair in values)
+        assert differ == spec.as_loss_compares, name
 
 
 def test_every_metric_is_tested_here_or_there():

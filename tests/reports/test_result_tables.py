@@ -250,6 +250,31 @@ def test_conditions_in_a_sentence() -> None:
     assert "Classes 8, 9 are kept out of training." in apart
 
 
+def test_conditions_say_where_losses_are_not_treated_alike() -> None:
+    numbers = dict.fromkeys(("map-at-r", "roc-auc", "nn-accuracy"), 0.9)
+    made = {
+        loss: outcome(loss, 0, 0.9, metrics=numbers) for loss in ("softmax", "center", "arcface", "n-pair")
+    }
+
+    def stated(losses: str, *shown: str) -> list[str]:
+        sentences = conditions([made[loss] for loss in losses.split()], shown).split(". ")
+        return [each for each in sentences if " under " in each]
+
+    by = "In MAP@R and ROC AUC, features are compared by cosine under ArcFace; by Euclidean distance under the others"
+    assert stated("softmax center arcface", "test_accuracy", "map-at-r", "roc-auc") == [by]
+    assert stated("softmax center arcface", "nn-accuracy", "eer") == []  # nobody measured the EER
+    assert stated("softmax center", "map-at-r") == stated("arcface", "map-at-r") == []
+    assert stated("softmax center n-pair", "map-at-r") == [
+        "Batches are class-balanced under N-pair; shuffled under the others",
+        "Accuracy is by nearest class mean under N-pair; by class scores under the others",
+    ]
+    unseen = [outcome(loss, 0, 0.9, unseen="8,9") for loss in ("softmax", "arcface")]
+    results = [dataclasses.replace(each.result, unseen={"eer": 0.1}) for each in unseen if each.result]
+    unseen = [each._replace(result=result) for each, result in zip(unseen, results, strict=True)]
+    by = "In unseen equal error rate, features are compared by Euclidean distance under Softmax; by cosine under ArcFace. "
+    assert by in conditions(unseen, ["unseen-eer"])
+
+
 def test_conditions_name_every_data_set() -> None:
     made = [outcome("softmax", 0, 0.9), outcome("softmax", 0, 0.8, "kmnist")]
     stated = conditions(made)
