@@ -18,7 +18,8 @@ from lossbench.cli import COMMANDS, Commands
 from lossbench.cli._options import ENGINE_OPTIONS, PLACEMENT_OPTIONS
 from lossbench.cli.plot import FIGURES
 from lossbench.reports.loss_benchmark import Evidence, read_parts
-from lossbench.reports.loss_benchmark_findings import advice, answers
+from lossbench.reports.loss_benchmark_advice import advice
+from lossbench.reports.loss_benchmark_findings import answers
 from lossbench.runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
 from lossbench.runs.options import Option, default_text
 from lossbench.runs.store import Store
@@ -312,7 +313,7 @@ def test_the_findings_of_the_readme_follow_from_the_published_json():
 
 
 def test_the_advice_follows_from_the_published_json():
-    lines = [f"- **{line.want}**: {line.use}. Evidence: {line.evidence}." for line in advice(EVIDENCE)]
+    lines = [f"- **{line.purpose}**: {line.losses}. Evidence: {line.evidence}." for line in advice(EVIDENCE)]
     commands = dict.fromkeys(document.command for document in EVIDENCE.parts.values())
     if lines:
         made = ", ".join(f"`{command}`" for command in commands)

@@ -38,8 +38,8 @@ _MEMORY_INTERVAL = 0.2  # seconds between two readings of the workers' memory
 class SweepTiming(NamedTuple):
     """The same runs in one of the two ways; seconds are sums over all workers and rounds.
 
-    start: until a worker trains; training: epochs, with the evaluation after each; judging: from the last
-    epoch to the stored result. unique, resident: MB of the largest worker, NaN where there is none.
+    start: until a worker trains; training: epochs, with the evaluation after each; judging: evaluation, from
+    the last epoch to the stored result. unique, resident: MB of the largest worker, NaN where there is none.
     """
 
     name: str
@@ -73,12 +73,12 @@ class SweepTiming(NamedTuple):
 
     @property
     def overhead(self) -> float:
-        """Seconds per run that a worker spends beyond its start, training and judging."""
+        """Seconds per run that a worker spends beyond its start, training and evaluation."""
         return (self.wall * self.workers - self.start - self.training - self.judging) / self.runs
 
     @property
     def share(self) -> float:
-        """Overhead over training and judging."""
+        """Overhead over training and evaluation."""
         return self.overhead * self.runs / (self.training + self.judging)
 
 
@@ -176,7 +176,7 @@ def memory(process: int) -> dict[str, float]:
 def to_benchmark(config: RunConfig, alone: SweepTiming, together: SweepTiming, machine: Machine) -> Benchmark:
     """Both ways as table, text and data."""
     header = ["runs", "workers x threads", "seconds", "images/s", "times alone", "without start"]
-    header += ["start (s)", "judging per run (s)", "overhead (%)", "MB per worker, unique", "resident"]
+    header += ["start (s)", "evaluation per run (s)", "overhead (%)", "MB per worker, unique", "resident"]
     rows, data = [], dict[str, Any]()
     for key, batch in (("alone", alone), ("together", together)):
         derived = {
@@ -206,9 +206,9 @@ def to_benchmark(config: RunConfig, alone: SweepTiming, together: SweepTiming, m
         f"Runs of {config.epochs} epochs on {config.dataset}, {config.title}, network {config.network}, B = "
         f"{config.batch_size}, precision {config.precision}; the same ones one after another, in workers, "
         "in workers again and one after another again, in temporary folders. Start: until a worker trains. "
-        "Judging: all splits, after the last epoch, and storing. Overhead: "
+        "Evaluation: all splits, after the last epoch, and storing. Overhead: "
         "what a worker spends beyond these and training (the next run, waiting for the last), as a part of "
-        "training and judging. Unique memory: what no other process maps, at its most. "
+        "training and evaluation. Unique memory: what no other process maps, at its most. "
         f"{machine_text(machine, str(alone.threads))}"
     )
     return Benchmark("sweep", machine, Table(header, rows), conditions, data)

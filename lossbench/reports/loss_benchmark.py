@@ -120,6 +120,17 @@ class Scores(NamedTuple):
         """The same as text, with its unit."""
         return format_value(self.metric, *self.interval(loss)[:2], unit=True)
 
+    @property
+    def leader(self) -> str:
+        """The best loss among those without a failed run."""
+        return next((loss for loss in self.values if loss in self.complete), next(iter(self.values)))
+
+    @property
+    def seeds_text(self) -> str:
+        """How many seeds, or pairs, in words."""
+        unit, more = ("seed", "s") if self.blocks == 1 else ("pair", "s of a seed and a split")
+        return f"{self.seeds} {unit}{more if self.seeds > 1 else ''}"
+
 
 class Evidence:
     """The parts of a results folder, and what follows from them. Nothing is computed twice."""

@@ -1,4 +1,4 @@
-"""The ten findings of the benchmark and the advice that follows, by the rules of PROTOCOL.md.
+"""The ten findings of the benchmark, by the rules of PROTOCOL.md.
 
 Every sentence is computed from the documents of the parts. One whose parts are not there has no answer.
 """
@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..experiments.comparison import ComparisonRow
-from ..experiments.loss_benchmark import PARTS
 from ..runs.config import BASE_LOSS
 from ..specs.quantities import MAIN_METRIC, interval_text, metric_name
 from .loss_benchmark import (
@@ -24,7 +23,7 @@ from .loss_benchmark import (
 MAP = "map-at-r"
 CENTER = "center"
 _SHARED = 1.5  # ratio of the times of one loss above which other programs shared the machine
-_NAMED = 8  # losses in a sentence; of more only their number
+NAMED = 8  # losses in a sentence; of more only their number
 
 
 class Finding(NamedTuple):
@@ -67,7 +66,7 @@ def answers(evidence: Evidence) -> list[Answer]:
 def _best(part: str, metric: str) -> Callable[[Evidence], str]:
     def rule(evidence: Evidence) -> str:
         scores, (first, *_) = evidence.scores(part, metric), evidence.groups(part, metric)
-        best = _leader(scores)
+        best = scores.leader
         others = [loss for loss in first if loss != best]
         alike = f"{len(others)} cannot" if others else "all can"
         return (
@@ -101,17 +100,17 @@ def _center(evidence: Evidence) -> str:
     for metric in (MAIN_METRIC, MAP):
         rows = [row for row in evidence.against("defaults", metric) if row.loss == CENTER]
         texts += [f"{difference_text(row)} in {metric_name(metric)} ({row.verdict})" for row in rows]
-    seeds = _seeds(evidence.scores("defaults", MAP))
+    seeds = evidence.scores("defaults", MAP).seeds_text
     return f"Center loss minus softmax: {' and '.join(texts)}, paired over {seeds}."
 
 
 def _agreement(evidence: Evidence) -> str:
     first, second = (evidence.scores("defaults", metric) for metric in (MAIN_METRIC, MAP))
-    best = _leader(first)
+    best = first.leader
     return (
         f"Test accuracy and MAP@R rank the losses with a correlation of "
-        f"{_correlation(first, second)} (Spearman, mean over {_seeds(first)}); `{best}`, the best by test "
-        f"accuracy, is number {_place(second, best)} of {len(second.values)} by MAP@R."
+        f"{_correlation(first, second)} (Spearman, mean over {first.seeds_text}); `{best}`, the best by test "
+        f"accuracy, is number {list(second.values).index(best) + 1} of {len(second.values)} by MAP@R."
     )
 
 
@@ -123,12 +122,12 @@ def _cost(evidence: Evidence) -> str:
         spread = _spread(scores)
         return (
             f"The times say nothing about the losses: those of one and the same loss differ up to "
-            f"{spread:.1f} times between seeds, so other programs shared the machine ({_seeds(scores)})."
+            f"{spread:.1f} times between seeds, so other programs shared the machine ({scores.seeds_text})."
         )
     return (
         f"The slowest loss, `{slowest}` ({scores.text(slowest)} a run), takes {times[0]} "
         f"times as long as the fastest, `{fastest}` ({scores.text(fastest)}), and {times[1]} times as "
-        f"long as `{BASE_LOSS}` ({_seeds(scores)})."
+        f"long as `{BASE_LOSS}` ({scores.seeds_text})."
     )
 
 
@@ -170,7 +169,7 @@ def tuned_rows(evidence: Evidence) -> list[ComparisonRow]:
 def _tuning(evidence: Evidence) -> str:
     rows = tuned_rows(evidence)
     better, worse = (_with_verdict(rows, verdict) for verdict in ("better", "worse"))
-    before, after = (_leader(evidence.scores(part, MAP)) for part in ("defaults", "tuned"))
+    before, after = (evidence.scores(part, MAP).leader for part in ("defaults", "tuned"))
     top = max(rows, key=lambda row: row.paired.difference.mean)
     changes = (
         f"the best is `{after}` in place of `{before}`" if before != after else f"`{after}` stays the best"
@@ -190,7 +189,7 @@ def _transfer(evidence: Evidence) -> str:
     return (
         f"The rank correlation of losses by MAP@R is {dimensions} between two dimensions and "
         f"{labels[-1].rpartition(', ')[2]}, and {datasets} between MNIST and the digits "
-        f"(Spearman, means over {_seeds(plane)} and {_seeds(mnist)})."
+        f"(Spearman, means over {plane.seeds_text} and {mnist.seeds_text})."
     )
 
 
@@ -216,80 +215,6 @@ FINDINGS = (
 )
 """The ten questions of PROTOCOL.md, in its order."""
 
-_WANTS = (
-    ("the best test accuracy", "defaults", MAIN_METRIC),
-    ("retrieval: neighbours of the same class first", "defaults", MAP),
-    ("verification of pairs at few false accepts", "defaults", "tar-at-far-1e-3"),
-    ("compact classes far apart", "defaults", "spread-gap"),
-    ("probabilities that can be trusted", "defaults", "ece"),
-    ("the shortest training", "defaults", "seconds"),
-    ("to reject classes that training did not know", "open-set", "open-set-auroc"),
-    ("new classes from five examples each", "open-set", "unseen-5-shot"),
-)
-
-
-class Advice(NamedTuple):
-    """A purpose, the losses to use for it, and the evidence."""
-
-    want: str
-    use: str
-    evidence: str
-
-
-def advice(evidence: Evidence) -> list[Advice]:
-    """One line per purpose whose part is there: the best loss, and what cannot be told apart from it."""
-    lines = []
-    for want, part, metric in _WANTS:
-        if part not in evidence.parts or not evidence.scores(part, metric).values:
-            continue
-        scores, first = evidence.scores(part, metric), evidence.groups(part, metric)[0]
-        if metric == "seconds" and shared_machine(scores):
-            continue
-        best = _leader(scores)
-        reference = f"; `{BASE_LOSS}`: {scores.text(BASE_LOSS)}" if BASE_LOSS not in first else ""
-        more = f" and {len(first) - _NAMED} more" if len(first) > _NAMED else ""
-        lines.append(
-            Advice(
-                want,
-                ", ".join(f"`{loss}`" for loss in first[:_NAMED]) + more,
-                f"{metric_name(metric)} of `{best}`: {scores.text(best)}{reference} ({_seeds(scores)})",
-            )
-        )
-    if "defaults" in evidence.parts:
-        lines[1:1] = _both(evidence)
-    return lines
-
-
-def _both(evidence: Evidence) -> list[Advice]:
-    """Losses of the first group in accuracy that are better than softmax in MAP@R."""
-    accurate = evidence.groups("defaults", MAIN_METRIC)[0]
-    rows = [
-        row for row in evidence.against("defaults", MAP) if row.verdict == "better" and row.loss in accurate
-    ]
-    if not rows:
-        return []
-    names = ", ".join(f"`{row.loss}`" for row in rows[:_NAMED])
-    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-    text = (
-        f"in the first group by test accuracy, and better than `{BASE_LOSS}` by MAP@R: `{rows[0].loss}` by "
-        f"{difference_text(rows[0])}"
-    )
-    return [Advice("accuracy and retrieval at once", names + more, text)]
-
-
-def planned_seeds(part: str) -> int:
-    """How many seeds the protocol plans for a part."""
-    return len(PARTS[part].seeds)
-
-
-def _leader(scores: Scores) -> str:
-    """The best loss among those without a failed run."""
-    return next((loss for loss in scores.values if loss in scores.complete), next(iter(scores.values)))
-
-
-def _place(scores: Scores, loss: str) -> int:
-    return list(scores.values).index(loss) + 1
-
 
 def _with_verdict(rows: Sequence[ComparisonRow], verdict: str) -> list[str]:
     return [row.loss for row in rows if row.verdict == verdict]
@@ -304,19 +229,14 @@ def _are(losses: Sequence[str]) -> str:
 
 
 def _list(losses: Sequence[str]) -> str:
-    return f" ({', '.join(f'`{loss}`' for loss in losses)})" if 0 < len(losses) <= _NAMED else ""
-
-
-def _seeds(scores: Scores) -> str:
-    unit, more = ("seed", "s") if scores.blocks == 1 else ("pair", "s of a seed and a split")
-    return f"{scores.seeds} {unit}{more if scores.seeds > 1 else ''}"
+    return f" ({', '.join(f'`{loss}`' for loss in losses)})" if 0 < len(losses) <= NAMED else ""
 
 
 def _tested(scores: Scores) -> str:
     """How many seeds, and the test of verdicts over them."""
     if scores.seeds < 2:
-        return f"{_seeds(scores)}, no test"
-    return f"{_seeds(scores)}; {choose_test(len(scores.values), scores.seeds)}"
+        return f"{scores.seeds_text}, no test"
+    return f"{scores.seeds_text}; {choose_test(len(scores.values), scores.seeds)}"
 
 
 def _correlation(first: Scores, second: Scores) -> str:

@@ -20,7 +20,7 @@ from .figure_files import write_figure
 from .generated_files import check_generated, holds, with_digest
 from .loss_benchmark import Evidence, choose_test, read_parts
 from .loss_benchmark_figures import Picture, pictures_of
-from .loss_benchmark_findings import MAP, answers, planned_seeds, shared_machine
+from .loss_benchmark_findings import MAP, answers, shared_machine
 from .result_tables import differences_table
 
 _PAGE = "README.md"
@@ -123,7 +123,7 @@ def _state(evidence: Evidence) -> Table:
     for name, part in PARTS.items():
         document = evidence.parts.get(name)
         if document is None:
-            rows.append([name, part.title, str(planned_seeds(name)), "–", "–", "–", "–", "not run yet"])
+            rows.append([name, part.title, str(len(part.seeds)), "–", "–", "–", "–", "not run yet"])
             continue
         used = f"{len(evidence.blocks(name)[0].seeds)}" if document.settings else str(len(part.seeds))
         done, diverged, failed = (
@@ -132,9 +132,7 @@ def _state(evidence: Evidence) -> Table:
         )
         if not document.settings:
             done, diverged, failed = str(len(document.data)), "–", "–"
-        rows.append(
-            [name, part.title, str(planned_seeds(name)), used, done, diverged, failed, document.command]
-        )
+        rows.append([name, part.title, str(len(part.seeds)), used, done, diverged, failed, document.command])
     header = ["part", "what", "seeds planned", "seeds used", "runs done", "diverged", "failed", "command"]
     return Table(header, [[*row[:-1], code(row[-1]) if row[3] != "–" else row[-1]] for row in rows])
 
@@ -260,9 +258,9 @@ def _limits(evidence: Evidence) -> list[str]:
         if not answer.sentence:
             lines.append(f"- {answer.question} Not answered: {', '.join(answer.missing)} not run yet.")
     cut = [
-        f"{name} ({len(evidence.blocks(name)[0].seeds)} of {planned_seeds(name)})"
+        f"{name} ({len(evidence.blocks(name)[0].seeds)} of {len(PARTS[name].seeds)})"
         for name, document in evidence.parts.items()
-        if document.settings and len(evidence.blocks(name)[0].seeds) < planned_seeds(name)
+        if document.settings and len(evidence.blocks(name)[0].seeds) < len(PARTS[name].seeds)
     ]
     for name, document in evidence.parts.items():
         unmeasured = [metric_name(each) for each in PARTS[name].metrics if each not in document.metrics]

@@ -17,7 +17,8 @@ from scipy.stats import spearmanr, ttest_rel
 from lossbench.__main__ import main
 from lossbench.experiments.loss_benchmark import PARTS, Part
 from lossbench.reports.loss_benchmark import Evidence, choose_test, read_parts, write_part
-from lossbench.reports.loss_benchmark_findings import advice, answers, tuned_rows
+from lossbench.reports.loss_benchmark_advice import advice
+from lossbench.reports.loss_benchmark_findings import answers, tuned_rows
 from lossbench.reports.loss_benchmark_page import write_page
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import RunResult, Status
@@ -151,7 +152,7 @@ def test_times_of_a_shared_machine_say_nothing(store: Store) -> None:
     )
     assert "| seconds |" not in write_page(store).read_text()
     assert not figure.exists()
-    assert "the shortest training" not in {line.want for line in advice(Evidence(read_parts(store)))}
+    assert "the shortest training" not in {line.purpose for line in advice(Evidence(read_parts(store)))}
 
 
 def test_tuned_settings_are_paired_with_the_defaults(store: Store) -> None:
@@ -198,18 +199,18 @@ def test_few_seeds_are_compared_by_t_tests_and_the_page_says_so(store: Store) ->
 
 
 def test_advice_names_the_best_group_and_its_numbers(store: Store) -> None:
-    lines = {line.want: line for line in advice(Evidence(read_parts(store)))}
+    lines = {line.purpose: line for line in advice(Evidence(read_parts(store)))}
     retrieval = lines["retrieval: neighbours of the same class first"]
-    assert retrieval.use == "`arcface`"
+    assert retrieval.losses == "`arcface`"
     assert (
         f"MAP@R of `arcface`: {statistics.mean(numbers(store, 'arcface', 'map-at-r')):.3f} ± "
         in retrieval.evidence
     )
     assert "; `softmax`: 0." in retrieval.evidence
-    assert lines["accuracy and retrieval at once"].use == "`center`"
+    assert lines["accuracy and retrieval at once"].losses == "`center`"
     assert "new classes from five examples each" in lines
     del_parts = {"defaults": read_parts(store)["defaults"]}
-    assert "new classes from five examples each" not in {line.want for line in advice(Evidence(del_parts))}
+    assert "new classes from five examples each" not in {line.purpose for line in advice(Evidence(del_parts))}
 
 
 def check(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
