@@ -1,6 +1,8 @@
 """Paired differences to a baseline, one row per loss: every seed, the mean and its 95 % interval.
 
-A forest plot (Lewis & Clarke 2001). Verdicts differ in colour and in mark, which remains in grey print.
+A forest plot (Lewis & Clarke 2001). Verdicts differ in colour and in mark, which remains in grey print. A
+row far off the others is an arrow at the edge with its number; intervals and seeds that leave the axis are
+cut off there.
 """
 
 from collections.abc import Sequence
@@ -30,11 +32,15 @@ STYLES: dict[Verdict, tuple[str, str]] = {  # mark and colour
     "not distinguishable": ("o", FAINT),
 }
 _SPAN = 0.27  # seeds of a row lie between -_SPAN and _SPAN of it, in their order: equal ones stay apart
-_WIDE = 30  # a linear axis would press the usual row into less than a thirtieth of its half
+_FAR = 5  # times as far from 0 as the usual row reaches: nothing beyond is drawn
+_FEW = 12  # rows that are 0.32 inches high, each further one adds 0.12
 
 
 class Row(NamedTuple):
-    """One loss: the differences of its seeds (n,), their mean and interval, and a note for the margin."""
+    """One loss: the differences of its seeds (n,), their mean and interval, and a note for the margin.
+
+    number: mean and interval in words, drawn where the mean is beyond the axis.
+    """
 
     label: str
     differences: np.ndarray
@@ -43,38 +49,50 @@ class Row(NamedTuple):
     high: float
     verdict: Verdict
     note: str = ""
+    number: str = ""
 
 
 def draw_figure(figure: Figure, rows: Sequence[Row], *, baseline: str, unit: str) -> None:
-    """As high as there are rows."""
-    set_size(figure, 6.5, 0.32 * len(rows) + 1.2)
+    """As high as the rows need."""
+    set_size(figure, 6.5, 0.32 * min(len(rows), _FEW) + 0.12 * max(len(rows) - _FEW, 0) + 1.2)
     draw_axes(figure.subplots(), rows, baseline=baseline, unit=unit)
 
 
 def draw_axes(axes: Axes, rows: Sequence[Row], *, baseline: str, unit: str = "percentage points") -> None:
-    """Draw rows from top to bottom; the axis is logarithmic away from 0 where they differ much in size.
+    """Draw rows from top to bottom.
 
     An interval that is NaN is left out, a mean that is NaN leaves the row empty.
     """
     axes.axvline(0, color=ink(), linewidth=0.9, zorder=1.5, gid="baseline")
+    low, high = _limits(rows)
+    far = [place for place, row in enumerate(rows) if row.mean < low or row.mean > high]
     for place, row in enumerate(rows):
-        _draw_row(axes, place, row)
+        if place % 2:
+            axes.axhspan(place - 0.5, place + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
+        if place in far:
+            _draw_far_row(axes, place, row, low if row.mean < low else high)
+        else:
+            _draw_row(axes, place, row)
+        if row.note:
+            beside: Any = {"va": "center_baseline", "fontsize": "small", "gid": f"note-{place}"}
+            note(axes, row.note, (1, place), (6, 0), axes.get_yaxis_transform(), **beside)
+    axes.set_xlim(low, high)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize="medium")
-    axes.tick_params(axis="y", length=0)
+    axes.set_yticks(
+        range(len(rows)), [row.label for row in rows], fontsize="medium" if len(rows) <= 20 else "small"
+    )
+    axes.tick_params(axis="y", length=0, pad=6)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(f"difference to {baseline}, {unit}{_scale_x(axes, rows)}", wrap=True)
+    axes.set_xlabel(f"difference to {baseline}, {unit}", wrap=True)
     axes.grid(axis="x", linewidth=0.4, alpha=0.5)
     axes.set_axisbelow(True)
     above: Any = {"ha": "center", "va": "bottom", "fontsize": "small", "gid": "baseline-name"}
     note(axes, baseline, (0, 1), (0, 2), axes.get_xaxis_transform(), **above)
-    _draw_legend(axes, rows)
+    _draw_legend(axes, rows, arrows=bool(far))
 
 
 def _draw_row(axes: Axes, place: int, row: Row) -> None:
     mark, tint = STYLES[row.verdict]
-    if place % 2:
-        axes.axhspan(place - 0.5, place + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
     count = len(row.differences)
     heights = place + 2 * _SPAN * (np.arange(count) - (count - 1) / 2) / max(count - 1, 1)
     dots: Any = {"s": 8, "color": tint, "alpha": 0.4, "linewidths": 0, "zorder": 2}
@@ -83,35 +101,36 @@ def _draw_row(axes: Axes, place: int, row: Row) -> None:
     axes.plot([row.low, row.high], [place, place], gid=f"interval-{place}", **line)
     point: Any = {"marker": mark, "markersize": 6.5, "markeredgecolor": ground(), "markeredgewidth": 0.7}
     axes.plot([row.mean], [place], color=tint, zorder=4, gid=f"mean-{place}", **point)
-    if row.note:
-        beside: Any = {"va": "center_baseline", "fontsize": "small", "gid": f"note-{place}"}
-        note(axes, row.note, (1, place), (6, 0), axes.get_yaxis_transform(), **beside)
 
 
-def _scale_x(axes: Axes, rows: Sequence[Row]) -> str:
-    """Choose the scale, and return what the axis label has to say about it."""
-    axes.margins(x=0.05)
-    largest = np.array([np.nanmax(np.abs([*row.differences, row.low, row.high, 0])) for row in rows])
-    filled = largest[largest > 0]  # a row without seeds says nothing of the usual size
-    usual = float(np.median(filled)) if len(filled) else 0.0
-    if usual == 0 or largest.max() <= _WIDE * usual:
-        return ""
-    decade = 10.0 ** np.floor(np.log10(usual))
-    limit = float(next(step * decade for step in (1, 2, 5, 10) if step * decade >= usual))
-    axes.set_xscale("symlog", linthresh=limit, linscale=1.5)
-    low, high = axes.get_xlim()
-    powers = limit * 10.0 ** np.arange(9)
-    ticks = [x for x in (*-powers[::-1], -limit / 2, 0, limit / 2, *powers) if low <= x <= high]
-    axes.set_xticks(ticks, [f"{x:g}".replace("-", "−") for x in ticks])
-    axes.minorticks_off()
-    return f" (logarithmic beyond ±{limit:g})"
+def _draw_far_row(axes: Axes, place: int, row: Row, edge: float) -> None:
+    tint, left = STYLES[row.verdict][1], row.mean < edge
+    arrow: Any = {"marker": "<" if left else ">", "markersize": 6.5, "clip_on": False, "gid": f"mean-{place}"}
+    axes.plot([edge], [place], color=tint, zorder=4, **arrow)
+    side: Any = {"ha": "left" if left else "right", "va": "center_baseline", "fontsize": "small"}
+    offset = (8.0 if left else -8.0, 0.0)
+    note(axes, row.number, (edge, place), offset, "data", gid=f"number-{place}", **side)
 
 
-def _draw_legend(axes: Axes, rows: Sequence[Row]) -> None:
+def _limits(rows: Sequence[Row]) -> tuple[float, float]:
+    """The ends of the axis: 0 and all rows, but nothing beyond `_FAR` times the reach of the usual row."""
+    values = [np.nan_to_num([*row.differences, row.mean, row.low, row.high]) for row in rows]
+    reaches = np.array([np.abs(each).max() for each in values])
+    filled = reaches[reaches > 0]  # a row without seeds says nothing of the usual size
+    limit = _FAR * np.median(filled) if len(filled) else 1.0
+    near = [each for each, row in zip(values, rows, strict=True) if not abs(row.mean) > limit]
+    ends = np.clip(np.concatenate([[0.0], *near]), -limit, limit)
+    margin = 0.05 * float(ends.max() - ends.min()) or limit
+    return float(ends.min()) - margin, float(ends.max()) + margin
+
+
+def _draw_legend(axes: Axes, rows: Sequence[Row], *, arrows: bool) -> None:
     marks = [
         Line2D([], [], marker=mark, color=tint, linewidth=1.8, markeredgecolor=ground(), label=verdict)
         for verdict, (mark, tint) in STYLES.items()
         if any(row.verdict == verdict for row in rows)
     ]
+    if arrows:
+        marks.append(Line2D([], [], marker="<", color=FAINT, linestyle="", label="mean beyond the axis"))
     place: Any = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "borderaxespad": 1.7}  # above the name
-    axes.legend(handles=marks, ncols=3, fontsize="small", **place)
+    axes.legend(handles=marks, ncols=4, fontsize="small", **place)

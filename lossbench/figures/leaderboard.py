@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ..records import RunView
 from ..specs import FigureSpec
-from ..specs.quantities import better_sign, bounds, interval_text, metric_title
+from ..specs.quantities import better_sign, bounds, decimals, interval_text, metric_title
 from ..statistics import Interval, mean_interval
 from ._layout import Range, limits, set_size
 from ._settings import check_measured, grouped, number_of
@@ -54,7 +54,8 @@ def draw_places(figure: Figure, columns: Mapping[str, Sequence[Place]]) -> None:
     grid = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     for axes, (name, found) in zip(grid, columns.items(), strict=True):
         places = sorted(found, key=lambda place: order.index(place.label))
-        draw_axes(axes, places, title=metric_title(name), better=better_sign(name), possible=bounds(name))
+        look: Any = {"better": better_sign(name), "possible": bounds(name), "digits": decimals(name)}
+        draw_axes(axes, places, title=metric_title(name), **look)
 
 
 def _place(label: str, runs: Sequence[RunView], metric: str) -> Place:
@@ -70,10 +71,16 @@ def ranked(places: Sequence[Place], better: int) -> list[Place]:
 
 
 def draw_axes(
-    axes: Axes, places: Sequence[Place], *, title: str, better: int, possible: Range = (-np.inf, np.inf)
+    axes: Axes,
+    places: Sequence[Place],
+    *,
+    title: str,
+    better: int,
+    possible: Range = (-np.inf, np.inf),
+    digits: int = 2,
 ) -> None:
     """Draw rows from top to bottom. `better`: 1 when more is better, -1 when less is, 0 when neither.
-    Intervals are cut off at the `possible` values.
+    Intervals are cut off at the `possible` values; numbers have so many `digits` after the point.
 
     Rows far worse than the others are marks at the edge with their number, so that the others can be told
     apart.
@@ -84,6 +91,9 @@ def draw_axes(
             axes.axhspan(row - 0.5, row + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
         if found.n:
             _draw_row(axes, row, found, (low, high), possible)
+            beside: Any = {"va": "center_baseline", "fontsize": "small", "gid": f"number-{row}"}
+            text = f"{interval_text(found.mean, found.half_width, possible, digits)} ({found.n})"
+            note(axes, text, (1, row), (6, 0), axes.get_yaxis_transform(), **beside)
     note(axes, "mean ± 95 % (seeds)", (1, 1), (6, 2), "axes fraction", fontsize="small")
     axes.set_xlim(low, high)
     axes.set_ylim(len(places) - 0.4, -0.6)
@@ -109,12 +119,3 @@ def _draw_row(axes: Axes, row: int, found: Interval, shown: Range, possible: Ran
         [place], [row], mark, color=PALETTE[0], markersize=5.5, markeredgecolor=ground(), markeredgewidth=0.7,
         zorder=4, clip_on=False, gid=f"mean-{row}",
     )  # fmt: skip
-    beside: Any = {"va": "center_baseline", "fontsize": "small", "gid": f"number-{row}"}
-    note(axes, _words(found, possible), (1, row), (6, 0), axes.get_yaxis_transform(), **beside)
-
-
-def _words(found: Interval, possible: Range) -> str:
-    if found.n == 1:
-        return f"{found.mean:.4g} (1)"
-    digits = max(0, 1 - int(np.floor(np.log10(found.half_width)))) if found.half_width > 0 else 2
-    return f"{interval_text(found.mean, found.half_width, possible, digits)} ({found.n})"

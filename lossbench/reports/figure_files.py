@@ -22,7 +22,15 @@ from ..records import RunView
 from ..runs.config import BASE_LOSS
 from ..runs.stored_run import StoredRun
 from ..specs import FigureSpec, Value, catalog
-from ..specs.quantities import bounds, higher_is_better, in_unit, is_percent, metric_name, parse_metrics
+from ..specs.quantities import (
+    bounds,
+    format_value,
+    higher_is_better,
+    in_unit,
+    is_percent,
+    metric_name,
+    parse_metrics,
+)
 from ..statistics import indistinguishable_groups, mean_ranks
 from .generated_files import write_generated
 
@@ -82,6 +90,7 @@ def compose_forest(rows: Sequence[ComparisonRow]) -> Compose:
                 high=min(mean + half_width, limits[1]),
                 verdict=row.verdict,
                 note=row.missing,
+                number=format_value(metric, *row.paired.difference[:2], signed=True),
             )
         )
     unit = metric_name(metric) + (" (percentage points)" if is_percent(metric) else "")

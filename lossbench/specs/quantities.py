@@ -113,6 +113,11 @@ def in_unit(name: str, value: float) -> float:
     return _display(name)[0] * value
 
 
+def decimals(name: str) -> int:
+    """How many decimals a number has wherever it is shown in its unit."""
+    return _display(name)[1]
+
+
 def bounds(name: str, *, signed: bool = False) -> tuple[float, float]:
     """What a number, or `signed` a difference of two, cannot exceed, in the unit in which it is shown."""
     if number_spec(name).unit not in ("percent", "fraction"):

@@ -113,14 +113,35 @@ def test_one_seed_has_no_interval_and_still_a_place():
     draw_axes([Row("same", np.zeros(3), 0.0, 0.0, 0.0, "not distinguishable")])
 
 
-def test_a_loss_that_failed_does_not_press_the_others_into_a_line():
-    far = Row("oim", np.array([-60.0, -50.0]), -55.0, -90.0, -20.0, "worse")
-    axes = draw_axes([*ROWS, far])
-    assert axes.get_xscale() == "symlog"
-    assert axes.get_xlabel().endswith("percentage points (logarithmic beyond ±0.5)")
-    labels = [text.get_text() for text in axes.get_xticklabels()]
-    assert labels == ["−50", "−5", "−0.5", "−0.25", "0", "0.25"]
-    assert draw_axes().get_xscale() == "linear"
+def test_a_row_far_off_is_an_arrow_at_the_edge_with_its_number():
+    far = Row("oim", np.array([-60.0, -50.0]), -55.0, -90.0, -20.0, "worse", number="−55.00 ± 35.00")
+    wide = Row("two seeds", np.array([0.1, 0.3]), 0.2, -9.0, 9.0, "not distinguishable")
+    axes = draw_axes([*ROWS, far, wide])
+    assert axes.get_xscale() == "linear"
+    low, high = axes.get_xlim()
+    assert -5 < low < -0.6 and 0.35 < high < 5
+    arrow, number = found(axes, "mean-3"), found(axes, "number-3")
+    assert (arrow.get_marker(), arrow.get_xdata()[0]) == ("<", low)
+    assert number.get_text() == "−55.00 ± 35.00"
+    box, inside = number.get_window_extent(), axes.get_window_extent()
+    assert inside.x0 < box.x0 and box.x1 < inside.x1
+    assert not any(child.get_gid() in ("interval-3", "seeds-3", "number-4") for child in axes.get_children())
+    assert found(axes, "mean-4").get_marker() == "o"
+    assert found(axes, "interval-4").get_clip_on()
+    assert "mean beyond the axis" in {text.get_text() for text in axes.get_legend().get_texts()}
+    up = draw_axes([*ROWS, far._replace(mean=55.0, differences=-far.differences, low=20.0, high=90.0)])
+    assert (found(up, "mean-3").get_marker(), found(up, "mean-3").get_xdata()[0]) == (">", up.get_xlim()[1])
+    assert "mean beyond the axis" not in {text.get_text() for text in draw_axes().get_legend().get_texts()}
+
+
+def test_many_rows_are_low_enough_for_a_page_and_do_not_overlap():
+    figure = render_figure(
+        lambda figure: forest.draw_figure(figure, many(53), baseline="Softmax", unit="test accuracy")
+    )
+    figure.draw_without_rendering()
+    assert figure.bbox.height <= 2000
+    names = [text.get_window_extent() for text in figure.axes[0].get_yticklabels()]
+    assert not any(a.overlaps(b) for a, b in zip(names, names[1:], strict=False))
 
 
 @pytest.mark.parametrize("count", [1, 3, 10, 39])

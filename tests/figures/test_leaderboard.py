@@ -86,7 +86,14 @@ def test_dots_are_means_in_percent_and_bars_intervals_over_seeds():
             )
             assert set(bar.get_ydata()) == {row}
     texts = [found(axes, f"number-{row}").get_text() for row in range(3)]
-    assert texts == ["99.5 (1)", "99.10 ± 0.25 (3)", "98.2 [95.1, 100.0] (2)"]
+    assert texts == ["99.50 (1)", "99.10 ± 0.25 (3)", "98.25 [95.07, 100.00] (2)"]
+
+
+def test_numbers_have_the_digits_of_their_unit_whatever_the_interval():
+    values = {"a": [0.9779, 0.9780], "b": [0.8, 0.9], "c": [0.5]}
+    axes = draw_figure(runs(values, "map-at-r"), "map-at-r").axes[0]
+    texts = [found(axes, f"number-{row}").get_text() for row in range(3)]
+    assert texts == ["0.978 ± 0.001 (2)", "0.850 [0.215, 1.000] (2)", "0.500 (1)"]
 
 
 def test_settings_of_one_loss_are_rows_of_their_own():
