@@ -514,9 +514,18 @@ def test_the_losses_fit_a_screen_by_kind(capsys, monkeypatch):
 
 def test_runs_are_sorted_limited_and_whole_at_80_columns(capsys, stored, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    _, out, _ = call(capsys, "runs", "--results", stored, "--json", "--sort", "test")
-    accuracies = [document["test_accuracy"] for document in json.loads(out)]
-    assert accuracies == sorted(accuracies, reverse=True)
+    orders = {
+        "loss": lambda document: document["loss_name"],
+        "test": lambda document: -document["test_accuracy"],
+        "val": lambda document: -document["val_accuracy"],
+    }
+    shown = {}
+    for key in ("oldest", "newest", *orders):
+        _, out, _ = call(capsys, "runs", "--results", stored, "--json", "--sort", key)
+        shown[key] = json.loads(out)
+        if key in orders:
+            assert shown[key] == sorted(shown["oldest"], key=orders[key]), key
+    assert shown["newest"] == shown["oldest"][::-1]
     _, out, err = call(capsys, "runs", "--results", stored, "--sort", "test", "--limit", "2")
     assert "2 of 3 runs." in err
     assert max(map(len, out.splitlines())) <= 80
