@@ -9,7 +9,8 @@ SPEC = Reproduction(
     locus="not verified in the source",
     question="Do 4 and 9 lie apart in the plane, by about the margin?",
     published="Two clusters of test digits in the plane.",
-    recipe=f"Margin 1, all pairs of balanced batches. {FAST_RECIPE}",
+    recipe="In the paper each digit is paired with its five nearest neighbours in pixels; here with its "
+    f"class. Margin 1, all pairs of balanced batches. {FAST_RECIPE}",
     runs={"contrastive": {"loss": "contrastive", "margin": 1.0}},
     common={"unseen": "0-3,5-8", **FAST},
     figures=(Drawn("features", {"split": "train"}),),

@@ -5,11 +5,12 @@ from ._reproduction import FAST, Drawn, Reproduction
 
 SPEC = Reproduction(
     title="Softmax + triplet + center",
-    source="Luo et al., CVPR Workshops 2019, arXiv 1903.07071",
-    locus="not verified in the source",
+    source="Luo et al., CVPR Workshops 2019, arXiv 1903.07071; michuanhaohao/reid-strong-baseline, README",
+    locus="from the authors' code",
     question="Is the sum of softmax, triplet and center loss better at retrieval than softmax?",
-    published="On persons, adding the triplet and the center term (weight 0.0005) raises mAP.",
-    recipe="Digits, unseen classes 7 to 9, 16-D features, the weight of the paper. Small network, four "
+    published="On persons, the center term beside softmax and triplet raises mAP from 85.7 to 85.9 % "
+    "(Market-1501) and from 75.9 to 76.4 % (DukeMTMC-reID); its weight is 0.0005.",
+    recipe="Digits, unseen classes 7 to 9, 16-D features, the same weight. Small network, four "
     "epochs (`fast`).",
     runs={
         "softmax": {"loss": "softmax"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import math
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..data import load_splits, normalize
-from ..errors import RunError, UsageError
+from ..errors import LossbenchError, RunError, UsageError
 from ..losses import class_means, class_scores
 from ..randomness import derived_seed
 from ..records import Embedding
@@ -119,10 +120,11 @@ def transfer_source(run: RunFolder) -> RunFolder:
     """
     seed = run.config.seed ^ 1
     for path in sorted(run.path.parent.glob(f"{BASE_LOSS}-*")):
-        source = open_run(path)
-        alike = source.config.loss == BASE_LOSS and source.config.seed == seed
-        if alike and _conditions(source.config) == _conditions(run.config) and source.result() is not None:
-            return source
+        with contextlib.suppress(LossbenchError):  # a run that cannot be read is no source
+            source = open_run(path)
+            alike = source.config.loss == BASE_LOSS and source.config.seed == seed
+            if alike and _conditions(source.config) == _conditions(run.config) and source.result():
+                return source
     raise RunError(
         f"Attacks on {run.name} from another network need the {BASE_LOSS} run of seed {seed} under the same "
         f"conditions in {run.path.parent}; `lossbench train {BASE_LOSS} --seed {seed}` makes it."

@@ -40,7 +40,7 @@ def withstands(scores, images, labels, kind, epsilon=EPSILON):
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_against_a_linear_classifier_nearly_all_there_is_is_found(kind, seed):
-    """f_j - f_y grows by at most epsilon times the sum of |w_j - w_y|."""
+    """f_j - f_y grows by at most epsilon times the sum of |w_j - w_y|; cross-entropy follows one class j alone."""
     scores, weight, images, labels = linear(seed)
     found = scores(images)
     margins = found.gather(1, labels[:, None]) - found
@@ -50,8 +50,8 @@ def test_against_a_linear_classifier_nearly_all_there_is_is_found(kind, seed):
     assert 0.1 < expected.float().mean() < 0.9
     right = withstands(scores, images, labels, kind)
     assert torch.all(right >= expected), "what cannot be changed is not"
-    if kind != "fgsm":
-        assert (right != expected).float().mean() < 0.05
+    tolerance = {"fgsm": 0.3, "apgd-ce": 0.15}.get(kind, 0.05)
+    assert (right != expected).float().mean() < tolerance
 
 
 @pytest.mark.parametrize("kind", ATTACKS)
@@ -160,6 +160,8 @@ def test_images_attacked_for_one_run_are_classified_by_another(tmp_path, few_ima
         run(config, tmp_path)
     with pytest.raises(RunError, match="need the softmax run of seed 0 under the same conditions"):
         measure_stored(store.run(wanted), ["robust-accuracy-transfer"])
+    (tmp_path / "runs/softmax-0000000000").mkdir()
+    (tmp_path / "runs/softmax-0000000000/config.json").write_text("{}")  # a run that cannot be read
     run(source := small("softmax", network="stride3", seed=0), tmp_path)
     assert transfer_source(store.run(wanted)).name == source.run_name
     found = measure_stored(store.run(wanted), ["robust-accuracy-transfer", "robust-accuracy-pgd", "accuracy"])
