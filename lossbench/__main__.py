@@ -10,26 +10,29 @@ from .errors import LossbenchError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    from .cli import app
-    from .cli._streams import prepare_streams
-
-    os.environ["MPLBACKEND"] = "agg"  # no window opens, and a notebook's backend may be missing here
-    prepare_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     json = "--json" in words
     try:
-        code = app(args=words, prog_name="lossbench", standalone_mode=not json)
-        return code if isinstance(code, int) else 0
+        from .cli import app
+        from .cli._streams import documents_alone, prepare_streams
+
+        os.environ["MPLBACKEND"] = "agg"  # no window opens, and a notebook's backend may be missing here
+        prepare_streams()
+        with documents_alone() if json else contextlib.nullcontext():
+            code = app(args=words, prog_name="lossbench", standalone_mode=not json)
     except LossbenchError as error:
         return _fail(str(error), error.exit_code, error.document if json else None)
     except KeyboardInterrupt:
-        return _fail("interrupted.", 130, {} if json else None)
+        code = 130
     except SystemExit as stop:  # how Typer ends: the code of a command, or of wrong usage
-        return stop.code if isinstance(stop.code, int) else 1
+        code = stop.code if isinstance(stop.code, int) else 1
     except Exception as error:
         if json and hasattr(error, "format_message"):  # wrong usage, which Typer otherwise prints itself
             return _fail(error.format_message(), 2, {})
         raise
+    if code == 130:  # Typer says nothing of Ctrl-C
+        return _fail("interrupted.", 130, {} if json else None)
+    return code if isinstance(code, int) else 0
 
 
 def _fail(sentence: str, code: int, document: Mapping[str, object] | None) -> int:

@@ -13,7 +13,7 @@ The message is one sentence for the user. A traceback is for our own mistakes on
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 _MOST_NAMES = 20  # in a sentence
 
@@ -85,10 +85,14 @@ def shown(name: object) -> str:
     return text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}"
 
 
+def at_most(names: Sequence[str]) -> Sequence[str]:
+    """The first names for a sentence, and how many more there are."""
+    return names if len(names) <= _MOST_NAMES else [*names[:_MOST_NAMES], f"{len(names) - _MOST_NAMES} more"]
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> UsageError:
     """The error for a `name` that is none of the `known` ones, with near matches among them and `aliases`."""
     known = sorted(known)
     near = difflib.get_close_matches(name, [*known, *aliases], n=3, cutoff=0.5)
-    shown = known if len(known) <= _MOST_NAMES else [*known[:_MOST_NAMES], f"{len(known) - _MOST_NAMES} more"]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(shown)}."
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(at_most(known))}."
     return UsageError(f"Unknown {kind} '{name}'; {hint}")

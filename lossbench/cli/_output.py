@@ -22,7 +22,7 @@ from ..files import to_json
 from ..runs.result import Status
 from ..tables import Table, fit_columns, numeric_columns
 from ._flags import DEFAULT_RESULTS
-from ._streams import is_terminal, printable
+from ._streams import document_stream, is_terminal, printable
 
 if TYPE_CHECKING:
     from rich.status import Status as LoadingStatus
@@ -91,11 +91,12 @@ def print_json(document: Mapping[str, object] | Sequence[Mapping[str, object]]) 
     text = to_json(
         {**done, **document} if isinstance(document, Mapping) else [done | {**each} for each in document]
     )
-    if printable(text, sys.stdout) != text:
+    stream = document_stream()
+    if printable(text, stream) != text:
         text = json.dumps(json.loads(text), indent=2) + "\n"
     with _writing():
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        stream.write(text)
+        stream.flush()
 
 
 def print_text(text: str = "", style: str | None = None) -> None:
@@ -178,7 +179,7 @@ def _writing() -> Iterator[None]:
     except OSError as error:
         # what is not written yet would fail once more when Python ends
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), document_stream().fileno())
         raise LossbenchError(f"Standard output cannot be written: {error.strerror or error}.") from None
 
 

@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 import unicodedata
+from collections.abc import Iterator
 from io import TextIOWrapper
 from typing import TextIO, cast
 
@@ -31,6 +32,29 @@ def prepare_streams() -> None:
         # what a notebook or a test puts there may not know this
         with contextlib.suppress(AttributeError, ValueError):
             cast(TextIOWrapper, stream).reconfigure(errors=_ERRORS)
+
+
+@contextlib.contextmanager
+def documents_alone() -> Iterator[None]:
+    """Let standard output have JSON documents and nothing else: what other code prints goes to standard
+    error."""
+    _Documents.stream = sys.stdout
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _Documents.stream = None
+
+
+class _Documents:
+    """Where JSON documents go; None: to standard output."""
+
+    stream: TextIO | None = None
+
+
+def document_stream() -> TextIO:
+    """Standard output, also inside `documents_alone`."""
+    return _Documents.stream or sys.stdout
 
 
 def printable(text: str, stream: TextIO) -> str:

@@ -9,7 +9,7 @@ import math
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +159,10 @@ def _of_function(name: str) -> Iterator[tuple[str, np.ndarray]]:
             found = (*found[0], *found[1])
         if isinstance(found, tuple | list):
             found = dict(zip(("images", "labels", "test images", "test labels"), found, strict=False))
+        if not isinstance(found, Mapping):
+            raise TypeError(f"it returns a {type(found).__name__}, not images and labels")
         arrays = {str(key): _as_array(value) for key, value in found.items()}
-    except Exception as error:  # anybody's code
+    except (Exception, SystemExit) as error:  # anybody's code
         raise InvalidData(
             f"{what} cannot be used: {type(error).__name__}: {first_line(error)}; see docs/your-data.md."
         ) from None
@@ -174,4 +176,7 @@ def _function(what: str, name: str) -> Any:
 
 
 def _as_array(value: object) -> np.ndarray:
-    return np.array(value.detach().cpu() if isinstance(value, torch.Tensor) else value)  # a copy of its own
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        value = value.float() if value.dtype == torch.bfloat16 else value  # which NumPy does not have
+    return np.array(value)  # a copy of its own

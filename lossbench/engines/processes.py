@@ -188,6 +188,7 @@ def _work(
     os.chdir(folder)
     os.environ.clear()  # that of the server's start, which may be long ago
     os.environ.update(environment)
+    sys.stdout = sys.stderr  # what code of a user prints is no result
     store, reporter = Store(root), _Reporter(connection)
     with StopRequest().watching() as stop, contextlib.suppress(EOFError, OSError):
         if hasattr(signal, "pthread_sigmask"):

@@ -62,7 +62,7 @@ def _checked(constructor: Callable[..., nn.Module], config: RunConfig) -> nn.Mod
         with torch.no_grad():
             features = network.eval()(torch.zeros(2, *shape))
         network.train()
-    except Exception as error:  # anybody's code
+    except (Exception, SystemExit) as error:  # anybody's code
         raise UsageError(
             f"The network {name} cannot be used for samples of shape {shape}: {type(error).__name__}: "
             f"{first_line(error)}."

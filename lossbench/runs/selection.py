@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RunError, UsageError
+from ..errors import RunError, UsageError, at_most
 from ..specs import Value
 from .commands import command_for, without_snapshots
 from .conditions import describe_differences, groups_of_equal_conditions
@@ -56,7 +56,7 @@ def _accepted(runs: Sequence[StoredRun], wanted: RunFilter) -> list[StoredRun]:
     losses = wanted.losses or ()
     if absent := [loss for loss in losses if not any(has_loss(run.config, loss) for run in runs)]:
         near = difflib.get_close_matches(absent[0], stored, n=3, cutoff=0.5) or stored
-        others = f"; there are runs of {', '.join(near)}" if near else ""
+        others = f"; there are runs of {', '.join(at_most(near))}" if near else ""
         command = command_for(absent, wanted, _beside(accepted, losses))
         raise RunError(f"There is no finished run of {', '.join(absent)}{others}. {command} trains it.")
     for loss in losses:
@@ -100,8 +100,11 @@ def _not_stored(
     for name in wanted.values:
         values = {value for run in runs if (value := filtered_value(run.config, name)) is not None}
         if values and not values & set(wanted.values[name]):
-            shown = sorted(values, key=lambda value: (isinstance(value, str), value))
-            stored.append(f"{FILTER_OPTIONS[name].flag} {','.join(map(str, shown))}")
+            titles = {str(value).partition("@")[0] for value in wanted.values[name]}  # of data that changed
+            shown = sorted(
+                values, key=lambda v: (str(v).partition("@")[0] not in titles, isinstance(v, str), v)
+            )
+            stored.append(f"{FILTER_OPTIONS[name].flag} {','.join(at_most(list(map(str, shown))))}")
     there = f"; there are runs with {' and '.join(stored)}" if stored else ""
     with_values = f" with {wanted}" if wanted.values else ""
     return RunError(

@@ -87,7 +87,7 @@ def import_object(what: str, name: str, point: EntryPoint | None = None) -> Any:
         if "" not in sys.path:
             sys.path.append("")  # last: a file there may be named like a module of a library
         return getattr(_import(module), attribute)
-    except Exception as error:  # the user's module runs here, and may fail in any way
+    except (Exception, SystemExit) as error:  # the user's module runs here, and may fail in any way
         raise UsageError(f"{what} cannot be imported: {type(error).__name__}: {error}.") from None
 
 

@@ -149,3 +149,41 @@ def test_quiet_leaves_results_and_errors(stored: Path) -> None:
     for command in Commands().values():
         for each in getattr(command, "commands", {"": command}).values():
             assert "--quiet" in {name for option in each.params for name in option.opts}
+
+
+NOISY = """
+import numpy as np
+
+print("imported")
+
+def data():
+    print("called")
+    values = np.random.default_rng(0).normal(size=(200, 4))
+    return values, np.arange(200) % 4
+
+def leaves():
+    raise SystemExit(7)
+
+def interrupted():
+    raise KeyboardInterrupt
+"""
+
+
+def test_what_other_code_prints_is_not_in_the_document(tmp_path: Path) -> None:
+    """Also in workers; and code that leaves, or that Ctrl-C stops, gets a document, too."""
+    (tmp_path / "noisy.py").write_text(NOISY)
+    environment = {"PYTHONPATH": f"{Path(__file__).parents[2]}{os.pathsep}{tmp_path}"}
+    quick = ["--epochs", "1", "--batch-size", "32", "--results", tmp_path / "results"]
+
+    def document(*words: str) -> tuple[int, Any]:
+        done = lossbench(*words, *quick, "--json", **environment)
+        return done.returncode, json.loads(done.stdout)
+
+    losses = ["--losses", "softmax,center", "--jobs", "2"]
+    code, found = document("compare", *losses, "--dataset", "noisy:data")
+    assert (code, found["status"], len(found["runs"])) == (0, "done", 2)
+    code, found = document("train", "--dataset", "noisy:leaves")
+    assert (code, found["status"]) == (2, "failed")
+    assert "noisy:leaves cannot be used: SystemExit: 7" in found["reason"]
+    code, found = document("train", "--dataset", "noisy:interrupted")
+    assert (code, found["status"], found["reason"]) == (130, "interrupted", "interrupted.")
