@@ -211,7 +211,7 @@ class RunView(Protocol):
 
     @property
     def caption(self) -> str:
-        """Settings, unseen classes, accuracy, and conditions and seed where these differ, between ' · '."""
+        """Settings, unseen classes, conditions where these differ, accuracy and seed, between ' · '."""
 
     @property
     def conditions(self) -> str:

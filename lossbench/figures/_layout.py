@@ -38,14 +38,18 @@ def title_lines(axes: Axes, title: str, lines: Sequence[str], height: int) -> No
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
-    """What marks mean, below all panels, in as many columns as fit; the figure grows by its height."""
-    if handles:
+    """What marks mean, below all panels, in as many columns as fit, and above it that axes of planes differ
+    where they do; the figure grows by its height."""
+    differ = len({axes.get_xlim() for axes in figure.axes if axes.get_aspect() == 1}) > 1
+    if handles or differ:
         figure.set_figwidth(max(figure.get_figwidth(), _NARROWEST * rcParams["font.size"] / 9))
-        columns = min(len(handles), max(1, int(figure.get_figwidth() / _LEGEND_COLUMN)))
-        rows = math.ceil(len(handles) / columns)
+        columns = max(1, min(len(handles), int(figure.get_figwidth() / _LEGEND_COLUMN)))
+        rows = math.ceil(len(handles) / columns) + differ
         height = (1.6 * rows + 0.6) * rcParams["font.size"] / 72
         figure.set_figheight(figure.get_figheight() + height)
-        figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, fontsize="medium")
+        look: Any = {"title": "axes differ between panels" if differ else None, "title_fontsize": "small"}
+        look |= {"loc": "outside lower center", "ncols": columns, "fontsize": "medium"}
+        figure.legend(handles=list(handles), **look)
 
 
 def grid_shape(count: int, longest: int = _ROW) -> tuple[int, int]:

@@ -34,11 +34,10 @@ def describe_differences(runs: Sequence[StoredRun]) -> list[str]:
 
 
 def name_differences(runs: Iterable[StoredRun]) -> None:
-    """Tell each run what its caption must say of its conditions and its seed beside the others."""
+    """Tell each run what its caption must say of its conditions beside the others."""
     runs = list(runs)
-    seeds = len({run.seed for run in runs}) > 1
     for run, text in zip(runs, describe_differences(runs), strict=True):
-        run.conditions, run.seed_in_caption = text, seeds
+        run.conditions = text
 
 
 def one_seed(groups: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class UntrainedRun:
     """What a RunView knows before any training: the loss itself at its settings.
 
-    conditions: see RunView. seed_in_caption: whether runs beside it have other seeds.
+    conditions: see RunView.
     """
 
     def __init__(self, config: RunConfig) -> None:
@@ -41,7 +41,6 @@ class UntrainedRun:
         self.class_names = dataset_spec(config.dataset).classes
         self.external = any(term.external for term in config.terms)
         self.conditions = ""
-        self.seed_in_caption = False
 
     @property
     def cosine(self) -> bool:
@@ -149,10 +148,9 @@ class StoredRun(UntrainedRun):
         """See RunView."""
         shown = self.config.unseen and "unseen" not in self.conditions
         unseen = f"unseen {self.config.unseen_names}" if shown else ""
-        seed = f"seed {self.seed}" if self.seed_in_caption else ""
         split = self.config.eval_split
         accuracy = format_value(f"{split}_accuracy", self.result.accuracy(split), unit=True)
-        parts = [self.subtitle, unseen, self.conditions, seed, f"{accuracy} {split}"]
+        parts = [self.subtitle, unseen, self.conditions, f"{accuracy} {split}, seed {self.seed}"]
         return " · ".join(filter(None, parts))
 
     def images(self, split: str) -> np.ndarray:

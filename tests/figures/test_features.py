@@ -192,7 +192,7 @@ def test_a_column_for_each_run_with_train_above_test():
     assert [a.get_ylabel() for a in axes] == ["train features", "", "test features", ""]
     assert [bool(artists(a, "centers")) for a in axes] == [False, True, False, True]
     lines = [[text.get_text() for text in a.texts if text.get_gid() is None] for a in axes[:2]]
-    assert lines[1] == ["99.00 % test", "λ = 0.003, α = 0.5"]
+    assert lines[1] == ["99.00 % test, seed 0", "λ = 0.003, α = 0.5"]
     (only,) = draw_figure(runs[:1], "train").axes
     assert only.get_ylabel() == "train features"
 
@@ -264,3 +264,23 @@ def test_at_most_five_runs_stand_side_by_side(count, shape):
     assert sum(axes.get_visible() for axes in figure.axes) == 2 * count
     assert figure.get_figwidth() < 1.1 * (features.PANEL * width + 0.4)
     assert 2 * features.PANEL * bands < figure.get_figheight() < 3 * features.PANEL * bands
+
+
+def test_axes_that_differ_between_panels_are_said_to():
+    def said(*runs, view="raw"):
+        figure = render_figure(
+            lambda figure: features.draw_figure(figure, runs, split="both", view=view, projection="pca")
+        )
+        figure.draw_without_rendering()
+        boxes = [axes.get_tightbbox() for axes in figure.axes]
+        for legend in figure.legends:
+            assert not any(legend.get_window_extent().overlaps(box) for box in boxes)
+        return [legend.get_title().get_text() for legend in figure.legends]
+
+    usual = View(weight=None)
+    wide = {name: part._replace(features=3 * part.features) for name, part in usual.splits.items()}
+    larger = View(weight=None, splits=wide)
+    assert said(usual, larger) == ["axes differ between panels"]
+    assert said(View(), larger) == ["axes differ between panels"]
+    assert said(usual, usual) == said(usual, larger, view="normalized") == []
+    assert said(View(), View()) == [""]

@@ -53,7 +53,9 @@ def test_rows_are_of_nearly_equal_length(count, rows):
 
 def test_panels_stand_in_the_given_order_under_their_settings():
     panels = shown(draw_figure(runs([0.1, 0.001])))
-    assert [axes.get_title() for axes in panels] == ["λ = 0.1\n99.00 % test", "λ = 0.001\n99.00 % test"]
+    assert [axes.get_title() for axes in panels] == [
+        f"λ = {value}\n99.00 % test, seed 0" for value in (0.1, 0.001)
+    ]
     mixed = shown(draw_figure([*runs([0.1]), *runs([0.1], title="Island")]))
     assert [axes.get_title().split("\n")[0] for axes in mixed] == ["Center", "Island"]
 

@@ -93,7 +93,7 @@ def test_a_row_per_run_with_every_view():
     sphere.draw_figure(figure, [view3d(), view3d()], split="test")
     assert len(figure.axes) == 2 * len(sphere.VIEWS)
     assert [row.get_suptitle() for row in figure.subfigs] == [
-        "Center · λ = 0.003, α = 0.5 · 99.00 % test"
+        "Center · λ = 0.003, α = 0.5 · 99.00 % test, seed 0"
     ] * 2
 
 

@@ -100,7 +100,7 @@ class View:
 
     @property
     def caption(self) -> str:
-        return f"{self.subtitle} · {100 * self.numbers['test_accuracy']:.2f} % test"
+        return f"{self.subtitle} · {100 * self.numbers['test_accuracy']:.2f} % test, seed {self.seed}"
 
     def images(self, split: str) -> np.ndarray:
         if self.pictures is None:

@@ -301,7 +301,7 @@ def test_header_and_metrics_are_those_of_the_moment(browser, tmp_path):
         return opened.page.inner_text("#caption"), dict(cell.split("\t") for cell in cells)
 
     caption, numbers = said()
-    assert caption == "99.00 % test"
+    assert caption == "99.00 % test, seed 0"
     assert numbers == {"test accuracy (%)": "99.00", "1-NN accuracy (%)": "98.50", "spread/gap": "0.200"}
     opened.go(2)
     caption, numbers = said()

@@ -49,9 +49,9 @@ def test_titles_settings_and_caption(views):
     assert view.settings["feature_dim"] == 2
     assert "seed" not in view.settings
     assert "terms" not in view.settings
-    assert view.caption == f"{view.subtitle} · {100 * view.result.test_accuracy:.2f} % test"
+    assert view.caption == f"{view.subtitle} · {100 * view.result.test_accuracy:.2f} % test, seed 0"
     assert views["unseen"].caption.split(" · ")[1] == "unseen 0, 4"
-    assert views["tuned"].caption.endswith("% val")
+    assert views["tuned"].caption.endswith("% val, seed 0")
     assert views["arcface"].cosine
     assert views["arcface"].settings["margin"] == dict(CONFIGS["arcface"].terms[0].settings)["margin"]
 
