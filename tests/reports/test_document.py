@@ -41,8 +41,11 @@ def test_a_document_is_the_same_after_json(tmp_path: Path) -> None:
     groups = {**usual(), "arcface": [outcome("arcface", seed, None) for seed in range(8)]}
     made = document(groups, ("gap", "test_accuracy", "ece"))
     files = [written_file(Store(tmp_path), tmp_path / "figures/a.png", "roc", [])]
-    read = through_json(Document(**{**vars(made), "files": files}))
-    assert read.files == files
+    data = [{"run": "center-1", "curve": [0.5, 1.0]}]
+    read = through_json(Document(**{**vars(made), "files": files, "data": data}))
+    assert (read.files, read.data) == (files, data)
+    for name in ("kind", "title", "command", "conditions", "metrics"):
+        assert list(getattr(read, name)) == list(getattr(made, name)), name
     assert read.to_dict() | {"files": []} == through_json(read).to_dict() | {"files": []}
     assert results_table(read.settings, read.metrics) == results_table(made.settings, made.metrics)
     assert differences_table(read.against) == differences_table(made.against)
