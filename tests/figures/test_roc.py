@@ -130,6 +130,14 @@ def test_there_is_no_line_where_there_are_too_few_pairs_to_say():
     assert line.get_ydata()[-1] == 1
 
 
+def test_a_rate_allows_whole_pairs_whatever_it_rounds_to():
+    part = embedding(20, classes=2, noise=5.0)
+    curve = curve_of(MetricInput(evaluated=part, reference=part, classes=2, cosine=False))
+    assert curve.negatives == 100 and 0.29 * 100 < 29
+    found = roc.accepted_at(curve, np.array([0.009, 0.01, 0.29]))
+    np.testing.assert_array_equal(found, [np.nan, *curve.true_accept_rates(np.array([1, 29]))])
+
+
 def test_losses_have_colours_and_seeds_a_band():
     runs = [view(seed=seed, noise=noise, settings={"loss": loss}, title=loss)
             for loss, noise in (("softmax", 3.0), ("center", 1.5)) for seed in (0, 1, 2)]  # fmt: skip
