@@ -191,11 +191,11 @@ def sweep(
     request, storage = python_request(options, settings, results, force, snapshots, several_runs=True)
     axes = {**request.axes, "seed": seeds_of(seeds)}
     with running(progress):
-        found = run_sweep(
+        swept = run_sweep(
             loss_name(loss), axes, request, storage, jobs=jobs or 0, command="lossbench.sweep (Python)"
         )
-    check_outcomes(found.outcomes)
-    return found
+    check_outcomes(swept.outcomes)
+    return swept
 
 
 @overload
@@ -285,9 +285,9 @@ def tune(
     names = None if losses is None else loss_names(losses)
     if any("__main__:" in each for each in [name or "", *(names or ())]):
         jobs = without_workers(jobs, request)
-    chosen = None if seeds is None else seeds_of(seeds)
+    averaged = None if seeds is None else seeds_of(seeds)
     with running(progress):
-        return search(request, Store(storage.results), name, names, trials, budget, metric, chosen, jobs)
+        return search(request, Store(storage.results), name, names, trials, budget, metric, averaged, jobs)
 
 
 def load(run: Path, *, results: Path = "results", data_dir: Path | None = None) -> Run:

@@ -167,9 +167,12 @@ def memory(process: int) -> dict[str, float]:
     """`resident` MB of a process, and `unique` ones that no other process maps; empty on other systems."""
     with contextlib.suppress(OSError):
         text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
-        found = {name: int(number) / 1000 * 1.024 for name, number in re.findall(r"(\w+): +(\d+) kB", text)}
-        if "Rss" in found:
-            return {"resident": found["Rss"], "unique": found["Private_Clean"] + found["Private_Dirty"]}
+        sizes = {name: int(number) / 1000 * 1.024 for name, number in re.findall(r"(\w+): +(\d+) kB", text)}
+        if "Rss" in sizes:
+            return {
+                "resident": sizes["Rss"],
+                "unique": sizes["Private_Clean"] + sizes["Private_Dirty"],
+            }
     return {}
 
 

@@ -79,13 +79,13 @@ def publish(experiment: Experiment, *, json: bool) -> None:
             problems.append(str(error))
     figures = [str(store.root / file.path) for file in document.files]
     runs = [_outcome_document(store, outcome) for outcome in outcomes]
-    found = {**document.to_dict(), "runs": runs, "figures": figures}
+    content = {**document.to_dict(), "runs": runs, "figures": figures}
     try:
         fail_if_any(outcomes, problems)
         if json:
-            print_json(found)
+            print_json(content)
     except LossbenchError as error:
-        error.document = found | {"status": Status.FAILED.value}
+        error.document = content | {"status": Status.FAILED.value}
         raise
     finally:
         if not json:

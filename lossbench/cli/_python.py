@@ -92,10 +92,10 @@ def seeds_of(seeds: int | str | Iterable[int]) -> tuple[int, ...]:
     if isinstance(seeds, str):
         return parse_seeds(seeds)
     plain: int | Iterable[int] = _plain(seeds)
-    found = tuple(dict.fromkeys([plain] if isinstance(plain, int) else plain))
-    if not found:
+    distinct = tuple(dict.fromkeys([plain] if isinstance(plain, int) else plain))
+    if not distinct:
         raise UsageError("seeds is empty.")
-    return found
+    return distinct
 
 
 @contextlib.contextmanager

@@ -124,14 +124,14 @@ def _reproduce(request: Request, storage: Storage, name: str, *, quick: bool, jo
     if not json and name == "all":
         _print_list(specs, {d.about.name: "quick" if d.quick else d.verdict for d in documents})
     shown: list[dict[str, Any]] = [document.to_dict() for document in documents]
-    found = {"reproductions": shown} if name == "all" else shown[0]
+    content = {"reproductions": shown} if name == "all" else shown[0]
     try:
         fail_if_any(outcomes, problems)
     except LossbenchError as error:
-        error.document = found | {"status": Status.FAILED.value}
+        error.document = content | {"status": Status.FAILED.value}
         raise
     if json:
-        print_json(found | {"status": Status.DONE.value})
+        print_json(content | {"status": Status.DONE.value})
 
 
 def _without_data(
@@ -207,8 +207,8 @@ def _write_document(
     from ._publish import draw_figures
     from ._training import with_metrics
 
-    own = {config for members in configs.values() for config in members}
-    used = [outcome for outcome in outcomes if outcome.config in own]
+    needed = {config for members in configs.values() for config in members}
+    used = [outcome for outcome in outcomes if outcome.config in needed]
     used = with_metrics(used, store, spec.metrics, data_dir)
     by_config = {outcome.config: outcome for outcome in used}
     results = collect_results(configs, by_config, store)

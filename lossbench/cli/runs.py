@@ -45,7 +45,7 @@ def runs(
         document = _document(run)
         if status in (None, document["status"]):
             documents.append(document)
-    found = len(documents)
+    total = len(documents)
     documents = _SORTED[sort](documents)[:limit]
     if json:
         print_json(documents)
@@ -56,8 +56,8 @@ def runs(
         optional = ("settings", "network", "val (%)", "data", "epochs")
         rows = [_line(document) for document in documents]
         print_table(Table(header, rows, optional), more="--json has all.")
-        if len(documents) < found:
-            print_message(f"{len(documents)} of {found} runs.")
+        if len(documents) < total:
+            print_message(f"{len(documents)} of {total} runs.")
 
 
 def _by(key: Callable[[dict[str, Any]], Any]) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:

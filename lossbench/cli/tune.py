@@ -94,12 +94,12 @@ def tune(
 
     store = Store(results)
     names = None if losses is None else [name.strip() for name in losses.split(",")]
-    chosen = None if seeds is None else parse_seeds(seeds)
-    found = search(request, store, loss, names, trials, budget, metric, chosen, jobs)
-    if isinstance(found, SearchResult):
-        show_search(request, found, budget or DEFAULT_BUDGET, results, json=json)
+    averaged = None if seeds is None else parse_seeds(seeds)
+    result = search(request, store, loss, names, trials, budget, metric, averaged, jobs)
+    if isinstance(result, SearchResult):
+        show_search(request, result, budget or DEFAULT_BUDGET, results, json=json)
     else:
-        _show_study(request, found, store, json=json)
+        _show_study(request, result, store, json=json)
 
 
 def search(
@@ -160,7 +160,7 @@ def _show_study(request: Request, result: TuningResult, store: Store, *, json: b
     if not json:
         print_message(f"Settings: {path}" + (f"\nFigure: {figure}" if files else ""))
     best = config_at(result.loss, {**request.point, **result.point, "seed": result.config.seed})
-    found = settings_document(best) | {
+    content = settings_document(best) | {
         **result.to_dict(),
         "path": str(path),
         "figure": str(figure) if files else None,
@@ -168,10 +168,10 @@ def _show_study(request: Request, result: TuningResult, store: Store, *, json: b
     try:
         fail_if_any((), problems)
     except LossbenchError as error:
-        error.document = found | {"status": Status.FAILED.value}
+        error.document = content | {"status": Status.FAILED.value}
         raise
     if json:
-        print_json(found)
+        print_json(content)
 
 
 def _compose_budget(results: Sequence[TuningResult]) -> Compose:

@@ -34,23 +34,23 @@ class Arrays(NamedTuple):
 
 def read(location: str) -> Arrays:
     """The arrays of a file, a folder or a function. Raises InvalidData for any that cannot be used."""
-    found = dict[str, Any]()
+    arrays = dict[str, Any]()
     for name, array in named_arrays(location):
         role = role_of(name)
         if role is None:
             continue
-        if role in found:
+        if role in arrays:
             raise InvalidData(f"{shown(location)} has several arrays for the {role}, such as {shown(name)}.")
-        found[role] = array
+        arrays[role] = array
     for part in ("train", "test"):
-        if (f"{part} samples" in found) != (f"{part} labels" in found) or "train samples" not in found:
+        if (f"{part} samples" in arrays) != (f"{part} labels" in arrays) or "train samples" not in arrays:
             raise InvalidData(
                 f"{shown(location)} needs one array named like images or features and one named like labels"
-                f"{' for each part' if 'test samples' in found else ''}; see docs/your-data.md."
+                f"{' for each part' if 'test samples' in arrays else ''}; see docs/your-data.md."
             )
-    given = found.get("classes")
+    given = arrays.get("classes")
     names = None if given is None else [str(name) for name in np.ravel(given)]
-    return _checked(shown(location), found, names)
+    return _checked(shown(location), arrays, names)
 
 
 def survey(arrays: Arrays) -> Survey:
@@ -62,35 +62,35 @@ def survey(arrays: Arrays) -> Survey:
     if images.ndim == 2:
         mean, deviation = moments([images.numpy()[train]])
     else:
-        chosen = train[np.linspace(0, len(train) - 1, min(_SURVEYED, len(train))).astype(int)]
-        mean, deviation = moments(images.numpy()[chosen].swapaxes(0, 1))
+        sampled = train[np.linspace(0, len(train) - 1, min(_SURVEYED, len(train))).astype(int)]
+        mean, deviation = moments(images.numpy()[sampled].swapaxes(0, 1))
     return Survey(arrays.classes, tuple(images.shape[1:]), mean, deviation, arrays.digest, counts, has_test)
 
 
-def _checked(where: str, found: Mapping[str, np.ndarray], names: Sequence[str] | None) -> Arrays:
+def _checked(where: str, arrays: Mapping[str, np.ndarray], names: Sequence[str] | None) -> Arrays:
     """The arrays of both parts, checked, in the types in which training has them."""
-    labels, classes = _labels(where, found, names)
+    labels, classes = _labels(where, arrays, names)
     parts = dict[Part, LabelledImages]()
     digest = hashlib.sha256("\0".join(["arrays", *classes]).encode(errors="surrogateescape"))
-    for part, own in labels.items():
-        samples = _samples(f"{where}, {part} part" if len(labels) > 1 else where, found[f"{part} samples"])
-        if len(samples) != len(own):
-            raise InvalidData(f"{where} has {len(samples):,} samples but {len(own):,} labels.")
+    for part, numbers in labels.items():
+        samples = _samples(f"{where}, {part} part" if len(labels) > 1 else where, arrays[f"{part} samples"])
+        if len(samples) != len(numbers):
+            raise InvalidData(f"{where} has {len(samples):,} samples but {len(numbers):,} labels.")
         if part == "test" and samples.shape[1:] != parts["train"].images.shape[1:]:
             raise InvalidData(f"{where}: the test part has samples of another shape than the training part.")
-        parts[part] = LabelledImages(torch.from_numpy(samples), torch.from_numpy(own))
+        parts[part] = LabelledImages(torch.from_numpy(samples), torch.from_numpy(numbers))
         digest.update(f"\0{part} {samples.dtype} {samples.shape}\0".encode())
         digest.update(samples.data)
-        digest.update(own.data)
+        digest.update(numbers.data)
     return Arrays(parts, classes, digest.hexdigest())
 
 
 def _labels(
-    where: str, found: Mapping[str, np.ndarray], names: Sequence[str] | None
+    where: str, arrays: Mapping[str, np.ndarray], names: Sequence[str] | None
 ) -> tuple[dict[Part, np.ndarray], tuple[str, ...]]:
     """The labels of each part as numbers of classes, and the names of these."""
     order: tuple[Part, ...] = ("train", "test")
-    given = {part: found[f"{part} labels"] for part in order if f"{part} labels" in found}
+    given = {part: arrays[f"{part} labels"] for part in order if f"{part} labels" in arrays}
     for array in given.values():
         if array.ndim != 1 and array.shape != (len(array) if array.ndim else 0, 1):
             raise InvalidData(f"{where} has labels of shape {array.shape}; one label per sample is needed.")

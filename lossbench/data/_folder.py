@@ -52,9 +52,9 @@ def survey(root: str) -> Survey:
     paths, labels = listings["train"]
     has_test = "test" in listings
     train = np.arange(len(labels)) if has_test else np.flatnonzero(~test_mask(labels))
-    chosen = train[np.linspace(0, len(train) - 1, min(_SURVEYED, len(train))).astype(int)]
+    sampled = train[np.linspace(0, len(train) - 1, min(_SURVEYED, len(train))).astype(int)]
     images = []
-    for path in (os.path.join(root, paths[place]) for place in chosen):
+    for path in (os.path.join(root, paths[place]) for place in sampled):
         with _opened(path, _bytes(path)) as image:
             size = image.size
             image.draft(None, (_LARGE, _LARGE))

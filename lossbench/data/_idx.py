@@ -59,18 +59,18 @@ def load_official(
     altered file.
     """
     raw = folder / torchvision_class / "raw"
-    own = dict(list(files.items())[:2] if part == "train" else list(files.items())[2:])
-    whole = all((raw / name).is_file() for name in own)
-    others = {} if whole else _in_other_layout(torchvision_class, folder, own)
-    if len(others) < len(own):
+    of_part = dict(list(files.items())[:2] if part == "train" else list(files.items())[2:])
+    whole = all((raw / name).is_file() for name in of_part)
+    others = {} if whole else _in_other_layout(torchvision_class, folder, of_part)
+    if len(others) < len(of_part):
         others = {}
-        if not all((raw / name).exists() for name in own):
+        if not all((raw / name).exists() for name in of_part):
             arguments = {"train": part == "train"} if fetch is None else fetch
             _fetch(torchvision_class, folder, files, arguments if download else None)
-        for name, digest in own.items():
+        for name, digest in of_part.items():
             check_file(raw / name, digest)
     images, labels = (
-        _read(*others.get(name, (raw / name,)), images=number == 0) for number, name in enumerate(own)
+        _read(*others.get(name, (raw / name,)), images=number == 0) for number, name in enumerate(of_part)
     )
     if len(images) != len(labels):
         raise DataError(f"{raw} has {len(images)} images but {len(labels)} labels.")
@@ -121,15 +121,15 @@ def _in_other_layout(title: str, folder: Path, files: Mapping[str, str]) -> dict
 
     The MD5 decides where there is one, else the name, in a folder that is named after the data set.
     """
-    found: dict[str, tuple[Path, bytes]] = {}
+    contents: dict[str, tuple[Path, bytes]] = {}
     for path, of_data_set in _candidates(title, folder, set(map(_plain_name, files))):
-        if len(found) < len(files) and (content := _unpacked(path)) is not None:
-            own = hashlib.md5(content, usedforsecurity=False).hexdigest() if any(files.values()) else ""
+        if len(contents) < len(files) and (content := _unpacked(path)) is not None:
+            md5 = hashlib.md5(content, usedforsecurity=False).hexdigest() if any(files.values()) else ""
             for name, digest in files.items():
                 named = of_data_set and _plain_name(path.name) == _plain_name(name)
-                if own == digest if digest else named:
-                    found.setdefault(name, (path, content))
-    return found
+                if md5 == digest if digest else named:
+                    contents.setdefault(name, (path, content))
+    return contents
 
 
 def _candidates(title: str, folder: Path, names: set[str]) -> Iterator[tuple[Path, bool]]:

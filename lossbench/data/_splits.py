@@ -78,13 +78,13 @@ def _load_splits(spec: SplitSpec, folder: Path | None, device: torch.device) -> 
         raise UsageError(f"--val-size {val_size} leaves too little of {len(train.labels)} training images.")
     is_val = torch.from_numpy(validation_mask(train.labels.numpy(), val_size))
     test = parts.get("test", LabelledImages(train.images[:0], train.labels[:0]))
-    found = (
+    splits = (
         LabelledImages(train.images[~is_val], train.labels[~is_val]),
         LabelledImages(train.images[is_val], train.labels[is_val]),
         _of_classes(test, seen, 0),
         _of_classes(test, unseen, len(seen)),
     )
-    return on_device(Splits(*found), device)
+    return on_device(Splits(*splits), device)
 
 
 def to_arrays(splits: Splits) -> list[tuple[np.ndarray, ...]]:

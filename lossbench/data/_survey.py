@@ -57,11 +57,11 @@ def check_memory(where: str, needed: int, what: str) -> None:
 
 def _memory() -> float:
     """The memory that this process may have, in bytes; infinite where that is not known."""
-    found = [float("inf")]
+    limits = [float("inf")]
     try:
-        found.append(float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
+        limits.append(float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
         with open("/sys/fs/cgroup/memory.max") as file:  # of a container
-            found.append(float(file.read()))
+            limits.append(float(file.read()))
     except (OSError, ValueError, AttributeError):  # "max"; other systems
         pass
-    return min(found)
+    return min(limits)

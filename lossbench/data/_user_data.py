@@ -54,19 +54,19 @@ def load_user_data(
     if not os.path.exists(location) and not _is_function(location):
         raise DataError(f"{shown(location)} is not there; say with --dataset where the data are now.")
     if _is_image_folder(location):
-        found, digest = _folder.read(location, spec, image_size)
+        loaded, digest = _folder.read(location, spec, image_size)
     elif image_size:
         raise UsageError("--image-size is for a folder of image files; these data have a shape of their own.")
     else:
-        found, _, digest = _arrays.read(location)
+        loaded, _, digest = _arrays.read(location)
     if digest != spec.digest:
         raise DataError(f"The data in {shown(location)} have changed; they are no longer {spec.name}.")
-    if "test" not in found:
-        images, labels = found["train"]
+    if "test" not in loaded:
+        images, labels = loaded["train"]
         mask = torch.from_numpy(test_mask(labels.numpy()))
-        found = {"train": LabelledImages(images[~mask], labels[~mask])}
-        found["test"] = LabelledImages(images[mask], labels[mask])
-    return {part: found[part] for part in parts}
+        loaded = {"train": LabelledImages(images[~mask], labels[~mask])}
+        loaded["test"] = LabelledImages(images[mask], labels[mask])
+    return {part: loaded[part] for part in parts}
 
 
 def pictures_of(samples: Tensor, spec: DatasetSpec) -> np.ndarray:
@@ -116,52 +116,52 @@ def _signature(location: str) -> tuple[tuple[str, int, int], ...]:
                 paths += [entry.path for entry in os.scandir(folder)]
     else:
         paths += _array_files.companions(location)
-    found = []
+    entries = []
     for path in sorted(paths):
         status = os.lstat(path)
-        found.append((path, status.st_mtime_ns, status.st_size))
-    return tuple(found)
+        entries.append((path, status.st_mtime_ns, status.st_size))
+    return tuple(entries)
 
 
 @functools.lru_cache(maxsize=16)
 def _describe(location: str, _signature: object) -> DatasetSpec:
     try:
         if _is_image_folder(location):
-            found = _folder.survey(location)
+            summary = _folder.survey(location)
         else:
-            found = _arrays.survey(_arrays.read(location))
+            summary = _arrays.survey(_arrays.read(location))
     except OSError as error:
         where = shown(error.filename or location)
         raise InvalidData(f"{where} cannot be read: {error.strerror or error}.") from None
-    _check_classes(location, found)
+    _check_classes(location, summary)
     title = location if not os.path.exists(location) else Path(location).name
     for suffix in (".gz", ".npz", ".npy"):
         title = title.removesuffix(suffix)
-    samples = int(found.counts.sum())
-    train = samples if found.has_test else samples - int(test_mask(np.zeros(samples, int)).sum())
+    samples = int(summary.counts.sum())
+    train = samples if summary.has_test else samples - int(test_mask(np.zeros(samples, int)).sum())
     return DatasetSpec.of_user(
         shown(title),
-        found.digest,
+        summary.digest,
         samples=train,
-        classes=found.classes,
-        shape=found.shape,
-        mean=found.mean,
-        deviation=found.deviation,
+        classes=summary.classes,
+        shape=summary.shape,
+        mean=summary.mean,
+        deviation=summary.deviation,
         location=location,
     )
 
 
-def _check_classes(location: str, found: Survey) -> None:
+def _check_classes(location: str, summary: Survey) -> None:
     """Raise InvalidData unless there are two classes, each with enough samples and a name on one line."""
     where = shown(location)
-    if len(found.classes) < 2:
-        raise InvalidData(f"{where} has one class, {shown(found.classes[0])}; training needs two.")
-    for name in found.classes:
+    if len(summary.classes) < 2:
+        raise InvalidData(f"{where} has one class, {shown(summary.classes[0])}; training needs two.")
+    for name in summary.classes:
         if not name.strip() or not name.isprintable():
             raise InvalidData(f"{where}: the name {name!r} of a class cannot be shown; rename it.")
-    needed = _FEWEST if found.has_test else _FEWEST_BEFORE_SPLIT
-    fewest = int(found.counts.argmin())
-    if (count := int(found.counts[fewest])) < needed:
+    needed = _FEWEST if summary.has_test else _FEWEST_BEFORE_SPLIT
+    fewest = int(summary.counts.argmin())
+    if (count := int(summary.counts[fewest])) < needed:
         raise InvalidData(
-            f"{where}: the class {found.classes[fewest]} has {count} training samples; {needed} are needed."
+            f"{where}: the class {summary.classes[fewest]} has {count} training samples; {needed} are needed."
         )

@@ -38,8 +38,8 @@ def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:  # 
     position = np.empty(len(labels), dtype=int)
     for label in np.unique(labels):
         position[labels == label] = np.arange((labels == label).sum())
-    own = torch.from_numpy((position % _EVERY == 0) == (part == "test"))
-    return LabelledImages(images[own], torch.from_numpy(labels).long()[own])
+    in_part = torch.from_numpy((position % _EVERY == 0) == (part == "test"))
+    return LabelledImages(images[in_part], torch.from_numpy(labels).long()[in_part])
 
 
 def _enlarge(scans: Tensor) -> Tensor:

@@ -26,5 +26,5 @@ _FILES = (
 def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:
     """The 240,000 training and 40,000 test images. Raises DataError."""
     fetch = {"split": "digits", "train": part == "train"}
-    found = load_official("EMNIST", folder, dict.fromkeys(_FILES, ""), part, download=download, fetch=fetch)
-    return LabelledImages(found.images.transpose(1, 2).contiguous(), found.labels)
+    stored = load_official("EMNIST", folder, dict.fromkeys(_FILES, ""), part, download=download, fetch=fetch)
+    return LabelledImages(stored.images.transpose(1, 2).contiguous(), stored.labels)

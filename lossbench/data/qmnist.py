@@ -26,5 +26,5 @@ _FILES = (
 def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:
     """The 60,000 training and the first 10,000 test images. Raises DataError."""
     fetch = {"what": part}
-    found = load_official("QMNIST", folder, dict.fromkeys(_FILES, ""), part, download=download, fetch=fetch)
-    return LabelledImages(*(tensor[: 60_000 if part == "train" else 10_000] for tensor in found))
+    stored = load_official("QMNIST", folder, dict.fromkeys(_FILES, ""), part, download=download, fetch=fetch)
+    return LabelledImages(*(tensor[: 60_000 if part == "train" else 10_000] for tensor in stored))

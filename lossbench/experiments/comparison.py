@@ -150,7 +150,7 @@ def comparison_configs(losses: Sequence[str], axes: Axes) -> dict[str, list[RunC
 
     Raises UsageError for an axis that none of them has, and for a grid that is too large.
     """
-    return {loss: expand(loss, own) for loss, own in axes_by_loss(losses, axes).items()}
+    return {loss: expand(loss, of_loss) for loss, of_loss in axes_by_loss(losses, axes).items()}
 
 
 def tuned_configs(

@@ -58,8 +58,8 @@ class Part:
         """The runs of each loss with those of the seeds that belong to the part."""
         from .comparison import comparison_configs  # imports NumPy, which the help of commands does not need
 
-        chosen = tuple(seed for seed in seeds if seed in self.seeds)
-        return comparison_configs(self.losses, {**self.axes, "seed": chosen})
+        planned = tuple(seed for seed in seeds if seed in self.seeds)
+        return comparison_configs(self.losses, {**self.axes, "seed": planned})
 
     def studies(self) -> list[StudyConfig]:
         """The searches of the part, one for each loss."""

@@ -124,13 +124,13 @@ class LossSearch(Study):
         if not complete:
             raise RunError("No trial came to an end; a larger --budget goes on where this one stopped.")
         best = best_of(complete, key=_value)
-        found = [self._outcome_of(each, best) for each in self.config.studies]
+        outcomes = [self._outcome_of(each, best) for each in self.config.studies]
         sign = -1 if best_of is max else 1
         order = (BEST, TIED, WORSE, STOPPED, DIVERGED, UNTRIED)
-        found.sort(key=lambda each: (order.index(each.verdict), sign * (each.value or 0.0), each.loss))
+        outcomes.sort(key=lambda each: (order.index(each.verdict), sign * (each.value or 0.0), each.loss))
         number = len(self.finished())
         config = self.config
-        return SearchResult(config.default_run, config.name, config.metric, config.seeds, number, found)
+        return SearchResult(config.default_run, config.name, config.metric, config.seeds, number, outcomes)
 
     def _outcome_of(self, config: StudyConfig, best: optuna.trial.FrozenTrial) -> LossOutcome:
         best_of = max if self.config.direction == "maximize" else min
@@ -142,13 +142,13 @@ class LossSearch(Study):
             verdict = STOPPED if started else DIVERGED if trials else UNTRIED
             last = [trial.intermediate_values[max(trial.intermediate_values)] for trial in started]
             return LossOutcome(config.loss, verdict, best_of(last, default=None), None, {}, *counts)
-        own = best_of(complete, key=_value)
-        pairs = zip(own.user_attrs["values"], best.user_attrs["values"], strict=True)
+        best_of_loss = best_of(complete, key=_value)
+        pairs = zip(best_of_loss.user_attrs["values"], best.user_attrs["values"], strict=True)
         difference = mean_interval([value - other for value, other in pairs])
         told = abs(difference.mean) > difference.half_width  # never with one seed, whose half width is NaN
-        verdict = BEST if own.number == best.number else WORSE if told else TIED
-        point = {**config.fixed_parameters(), **point_of_loss(own.params)}
-        return LossOutcome(config.loss, verdict, own.value, difference, point, *counts)
+        verdict = BEST if best_of_loss.number == best.number else WORSE if told else TIED
+        point = {**config.fixed_parameters(), **point_of_loss(best_of_loss.params)}
+        return LossOutcome(config.loss, verdict, best_of_loss.value, difference, point, *counts)
 
 
 def _value(trial: optuna.trial.FrozenTrial) -> float:

@@ -199,10 +199,10 @@ def several_losses(
 
     Raises UsageError for an option that none of them has.
     """
-    own = axes_by_loss(losses, {name: (value,) for name, value in fixed.items()})
+    by_loss = axes_by_loss(losses, {name: (value,) for name, value in fixed.items()})
     return SeveralLosses(
         tuple(
             StudyConfig(loss, {name: value for name, (value,) in axes.items()}, seeds, metric)
-            for loss, axes in own.items()
+            for loss, axes in by_loss.items()
         )
     )

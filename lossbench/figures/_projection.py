@@ -36,8 +36,8 @@ def to_plane(splits: Mapping[str, Embedding], method: str) -> tuple[dict[str, Em
     placed = _METHODS[method](np.concatenate([part.features for part in few.values()]))
     ends = np.cumsum([len(part.labels) for part in few.values()])[:-1]
     parts = np.split(placed.astype(np.float32), ends)
-    found = {name: few[name]._replace(features=part) for name, part in zip(few, parts, strict=True)}
-    return found, f" ({_TITLES[method]} of {dim}-D)"
+    in_plane = {name: few[name]._replace(features=part) for name, part in zip(few, parts, strict=True)}
+    return in_plane, f" ({_TITLES[method]} of {dim}-D)"
 
 
 def _with_height(splits: Mapping[str, Embedding]) -> dict[str, Embedding]:
@@ -58,8 +58,8 @@ def _principal(splits: Mapping[str, Embedding]) -> dict[str, Embedding]:
 
 
 def _some(part: Embedding) -> Embedding:
-    chosen = np.sort(np.random.RandomState(_SEED).permutation(len(part.labels))[:_MOST])
-    kept = {name: array[chosen] for name, array in part._asdict().items() if array is not None}
+    sampled = np.sort(np.random.RandomState(_SEED).permutation(len(part.labels))[:_MOST])
+    kept = {name: array[sampled] for name, array in part._asdict().items() if array is not None}
     return Embedding(**kept)
 
 
@@ -67,8 +67,8 @@ def _tsne(points: np.ndarray) -> np.ndarray:
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, max(1.0, (len(points) - 1) / 3))
-    found: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=_SEED).fit_transform(points)
-    return found
+    placed: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=_SEED).fit_transform(points)
+    return placed
 
 
 def _umap(points: np.ndarray) -> np.ndarray:
@@ -76,8 +76,8 @@ def _umap(points: np.ndarray) -> np.ndarray:
         from umap import UMAP
     except ImportError:
         raise RunError("UMAP needs umap-learn: pip install 'lossbench[umap]'.") from None
-    found: np.ndarray = UMAP(random_state=_SEED, n_jobs=1).fit_transform(points)
-    return found
+    placed: np.ndarray = UMAP(random_state=_SEED, n_jobs=1).fit_transform(points)
+    return placed
 
 
 _METHODS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"tsne": _tsne, "umap": _umap}

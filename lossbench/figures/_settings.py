@@ -11,12 +11,12 @@ from ..specs.quantities import in_unit
 def varied(runs: Sequence[RunView]) -> dict[str, list[Value]]:
     """The settings along which the runs differ, with their values in order; seeds are no setting."""
     names = dict.fromkeys(name for run in runs for name in run.settings)
-    found: dict[str, list[Value]] = {}
+    values_by_name: dict[str, list[Value]] = {}
     for name in names:
         values = dict.fromkeys(run.settings[name] for run in runs if name in run.settings)
         if len(values) > 1:
-            found[name] = sorted(values, key=lambda value: (isinstance(value, str), value))
-    return found
+            values_by_name[name] = sorted(values, key=lambda value: (isinstance(value, str), value))
+    return values_by_name
 
 
 def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
@@ -30,28 +30,28 @@ def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
     for name in given:
         if name not in numeric:
             raise UsageError(f"--over {name}: these runs do not differ in it; in {_listed(numeric)}.")
-    chosen = [*given, *(name for name in numeric if name not in given)][:count]
-    if len(chosen) < count:
+    names = [*given, *(name for name in numeric if name not in given)][:count]
+    if len(names) < count:
         raise RunError(
             f"This figure needs runs that differ in {count} numeric setting{'s'[: count - 1]}; these "
             f"{len(runs)} differ in {_listed(numeric)}. `lossbench sweep` makes such runs."
         )
-    return chosen
+    return names
 
 
 def grouped(runs: Sequence[RunView], without: Sequence[str] = ()) -> dict[str, list[RunView]]:
     """Runs of equal settings, those of `without` aside, by a label of what tells the groups apart: the loss
     where there are several, the settings in which the runs of one loss differ, the conditions in which runs
     of different losses differ, and the seeds where they are not the same in all groups."""
-    own: dict[Value, list[RunView]] = {}
+    by_loss: dict[Value, list[RunView]] = {}
     for run in runs:
-        own.setdefault(run.settings.get("loss", ""), []).append(run)
-    names = {loss: [name for name in varied(alike) if name not in without] for loss, alike in own.items()}
+        by_loss.setdefault(run.settings.get("loss", ""), []).append(run)
+    names = {loss: [name for name in varied(alike) if name not in without] for loss, alike in by_loss.items()}
     groups: dict[str, list[RunView]] = {}
     for run in runs:
         differing = [name for name in names[run.settings.get("loss", "")] if name in run.settings]
         parts = [setting_text(name, run.settings[name]) for name in differing]
-        if len(own) > 1:
+        if len(by_loss) > 1:
             parts = [run.title, *parts, *([run.conditions] if run.conditions and not differing else [])]
         groups.setdefault(", ".join(parts), []).append(run)
     seeds = {label: sorted({run.seed for run in alike}) for label, alike in groups.items()}

@@ -47,9 +47,9 @@ def angles_of(features: np.ndarray, labels: np.ndarray, directions: np.ndarray) 
     return np.stack([own, every.min(axis=0)])
 
 
-def draw_axes(axes: Axes, found: np.ndarray, bins: np.ndarray) -> None:
+def draw_axes(axes: Axes, pair: np.ndarray, bins: np.ndarray) -> None:
     """Histograms of the angles (2, N) in percent of the features, both means marked."""
-    for kind, tint, values, height in zip(KINDS, _TINTS, found, (0.97, 0.85), strict=True):
+    for kind, tint, values, height in zip(KINDS, _TINTS, pair, (0.97, 0.85), strict=True):
         weights = np.full(len(values), 100 / len(values))
         look: Any = {"bins": bins, "weights": weights, "color": tint}
         axes.hist(values, histtype="stepfilled", alpha=0.45, linewidth=0, label=kind, **look)
@@ -76,7 +76,7 @@ def draw_course(axes: Axes, epochs: np.ndarray, means: np.ndarray) -> None:
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A column per run, at most five of them side by side; all columns at the same angles."""
-    found = [_final_angles(run, split) for run in runs]
+    pairs = [_final_angles(run, split) for run in runs]
     courses = [_course(run.snapshots, len(run.class_names)) for run in runs]
     captions = [run.caption.split(" · ") for run in runs]
     highest = 1.05 * max((float(course[1].max()) for course in courses if course is not None), default=0.0)
@@ -84,9 +84,9 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     bands, width = grid_shape(len(runs))
     set_size(figure, _WIDTH * width + 0.4, bands * (_HEIGHT * rows + 0.5 + 0.17 * lines) + 0.25)
     columns = run_columns(figure, len(runs), rows, sharex="row")
-    widest = 5 * np.ceil(max(np.quantile(pair, 0.995) for pair in found) / 5)
+    widest = 5 * np.ceil(max(np.quantile(pair, 0.995) for pair in pairs) / 5)
     for (top, *below), run, caption, pair, course in zip(
-        columns, runs, captions, found, courses, strict=True
+        columns, runs, captions, pairs, courses, strict=True
     ):
         title_lines(top, run.title, caption, lines)
         draw_axes(top, pair, np.linspace(0, widest, _BINS + 1))

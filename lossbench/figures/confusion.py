@@ -37,8 +37,8 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     size = 0.29 * max(len(present) for present, _ in tables) + 0.9 + 0.06 * longest
     set_size(figure, size * width + 0.7, (size + 0.3) * height)
     grid = panels(figure, height, width, len(runs))
-    for axes, run, (present, table), own in zip(grid, runs, tables, lines, strict=True):
-        title_lines(axes, run.title, own, max(map(len, lines)))
+    for axes, run, (present, table), caption in zip(grid, runs, tables, lines, strict=True):
+        title_lines(axes, run.title, caption, max(map(len, lines)))
         draw_axes(axes, table, [run.class_names[label] for label in present], norm)
     bar = figure.colorbar(ScalarMappable(norm, _errors()), ax=grid, shrink=0.55, aspect=28, pad=0.02)
     bar.set_label("% of the true class", fontsize="medium")
@@ -88,9 +88,9 @@ def draw_axes(axes: Axes, table: np.ndarray, names: Sequence[str], norm: PowerNo
 
 def _shares(table: np.ndarray) -> np.ndarray:
     """Each error as a fraction of its row."""
-    found = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    np.fill_diagonal(found, 0)
-    return np.asarray(found)
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    return np.asarray(shares)
 
 
 def _errors() -> Colormap:

@@ -48,7 +48,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
         check_measured(runs, name)
     set_size(figure, 3.0 * len(metrics), 2.7)
     for axes, name in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
-        lines = [_curve(label, own, axis, name) for label, own in grouped(runs, [axis]).items()]
+        lines = [_curve(label, alike, axis, name) for label, alike in grouped(runs, [axis]).items()]
         draw_axes(axes, lines, xlabel=axis_title(axis), ylabel=metric_title(name), limits=bounds(name))
 
 

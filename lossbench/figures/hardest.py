@@ -36,12 +36,14 @@ class Hard(NamedTuple):
 
 def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     """One block of two rows per run."""
-    found = [_hardest_of(run) for run in runs]
-    extra = max(_lines(own) for own in found) - 1
+    all_tiles = [_hardest_of(run) for run in runs]
+    extra = max(_lines(tiles) for tiles in all_tiles) - 1
     height = _ROWS * (1 + _BELOW * (1 + extra)) * _TILE + 0.28
     set_size(figure, _COLUMNS * 1.12 * _TILE + 0.2, height * len(runs))
-    for axes, run, own in zip(figure.subplots(len(runs), 1, squeeze=False)[:, 0], runs, found, strict=True):
-        draw_axes(axes, own)
+    for axes, run, tiles in zip(
+        figure.subplots(len(runs), 1, squeeze=False)[:, 0], runs, all_tiles, strict=True
+    ):
+        draw_axes(axes, tiles)
         part = split_of(run, "test")
         wrong = int((part.predictions != part.labels).sum())
         words = [run.title, run.subtitle, f"{wrong:,} of {len(part.labels):,} wrong"]
@@ -53,8 +55,8 @@ def _hardest_of(run: RunView) -> list[Hard]:
     scores = run.scores(part.features) if part.scores is None else part.scores
     names, columns = run.class_names, run.trained
     own, won = (np.searchsorted(columns, found) for found in (part.labels, part.predictions))
-    chosen = hardest(scores, own, won, _COLUMNS * _ROWS)
-    pictures = zip(displayable(run.images("test")[chosen]), chosen, strict=True)
+    indices = hardest(scores, own, won, _COLUMNS * _ROWS)
+    pictures = zip(displayable(run.images("test")[indices]), indices, strict=True)
     return [Hard(image, names[part.labels[i]], names[part.predictions[i]]) for image, i in pictures]
 
 
@@ -68,11 +70,11 @@ def hardest(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray, cou
     return np.lexsort((rows, -margin, predictions == labels))[:count]
 
 
-def draw_axes(axes: Axes, found: Sequence[Hard]) -> None:
+def draw_axes(axes: Axes, tiles: Sequence[Hard]) -> None:
     """Draw tiles of unit size from the top left, ten in a row."""
     shades = LinearSegmentedColormap.from_list("ink", [ground(), ink()])
-    pitch = 1 + _BELOW * _lines(found)
-    for number, (image, true, predicted) in enumerate(found):
+    pitch = 1 + _BELOW * _lines(tiles)
+    for number, (image, true, predicted) in enumerate(tiles):
         row, column = divmod(number, _COLUMNS)
         left, top = 1.12 * column, pitch * row
         low, side = (1 - np.array(image.shape[:2]) / max(image.shape[:2])) / 2  # margins, 0 where square
@@ -84,7 +86,7 @@ def draw_axes(axes: Axes, found: Sequence[Hard]) -> None:
             left + np.array([0, 1, 1, 0, 0]), top + np.array([0, 0, 1, 1, 0]), color=ray(), linewidth=0.6
         )
         axes.text(
-            left + 0.5, top + 1.04, f"{true}{_break(found)}→ {predicted}", ha="center", va="top",
+            left + 0.5, top + 1.04, f"{true}{_break(tiles)}→ {predicted}", ha="center", va="top",
             fontsize="small", color=FAINT if true == predicted else ink(), gid=f"names-{number}",
         )  # fmt: skip
     axes.set_xlim(-0.02, 1.12 * _COLUMNS - 0.1)
@@ -93,10 +95,10 @@ def draw_axes(axes: Axes, found: Sequence[Hard]) -> None:
     axes.axis("off")
 
 
-def _lines(found: Sequence[Hard]) -> int:
+def _lines(tiles: Sequence[Hard]) -> int:
     """Lines of text below an image: names of more than a few letters stand above each other."""
-    return 2 if max(len(hard.true + hard.predicted) for hard in found) > 6 else 1
+    return 2 if max(len(hard.true + hard.predicted) for hard in tiles) > 6 else 1
 
 
-def _break(found: Sequence[Hard]) -> str:
-    return "\n" if _lines(found) > 1 else " "
+def _break(tiles: Sequence[Hard]) -> str:
+    return "\n" if _lines(tiles) > 1 else " "

@@ -51,7 +51,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
     runs = with_setting(runs, [x, y])
     groups = grouped(runs, [x, y])
     names = [name.strip() for name in metric.split(",")]
-    tables = {name: [_table(label, own, x, y, name) for label, own in groups.items()] for name in names}
+    tables = {name: [_table(label, alike, x, y, name) for label, alike in groups.items()] for name in names}
     width, height = (len({run.settings[name] for run in runs}) for name in (x, y))
     set_size(
         figure, len(names) * (_CELL[0] * max(width, 3) + 1.5), len(groups) * (_CELL[1] * max(height, 3) + 0.8)
@@ -81,10 +81,10 @@ def _table(label: str, runs: Sequence[RunView], x: str, y: str, metric: str) -> 
 
 
 def _limits(tables: Sequence[Table], title: str) -> tuple[float, float]:
-    found = np.concatenate([table.means.ravel() for table in tables])
-    if not np.isfinite(found).any():
+    means = np.concatenate([table.means.ravel() for table in tables])
+    if not np.isfinite(means).any():
         raise RunError(f"None of these runs has the number '{title}'; `compare --metric` measures it.")
-    return float(np.nanmin(found)), float(np.nanmax(found))
+    return float(np.nanmin(means)), float(np.nanmax(means))
 
 
 def draw_axes(

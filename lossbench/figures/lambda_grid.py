@@ -26,8 +26,8 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, projecti
     """Runs in the given order, in rows of nearly equal length; of each setting's seeds the first."""
     first: dict[tuple[tuple[str, Value], ...], RunView] = {}
     for run in runs:
-        found = first.setdefault(key := tuple(sorted(run.settings.items())), run)
-        first[key] = min(found, run, key=lambda each: each.seed)
+        earlier = first.setdefault(key := tuple(sorted(run.settings.items())), run)
+        first[key] = min(earlier, run, key=lambda each: each.seed)
     views = [panel_of(run, projection) for run in first.values()]
     for run in runs:
         split_of(run, split)

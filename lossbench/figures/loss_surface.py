@@ -44,10 +44,10 @@ def draw_axes(axes: Axes, run: RunView, split: str, label: int) -> Any:
     _draw_arrows(axes, run, label, 0.92 * limit, norm)
     _draw_weights(axes, run, label, 1.5 * limit)
     part = split_of(run, split)
-    own = part.features[part.labels == label]
-    draw_points(axes, own, color(label), "features", 4 * len(own), zorder=4)
-    if len(own):
-        x, y = own.mean(axis=0)
+    of_class = part.features[part.labels == label]
+    draw_points(axes, of_class, color(label), "features", 4 * len(of_class), zorder=4)
+    if len(of_class):
+        x, y = of_class.mean(axis=0)
         draw_name(axes, float(x), float(y), run.class_names[label])
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
@@ -89,10 +89,10 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, label: s
     """A panel per run, each with its own limits and colour bar."""
     require_dimension(runs, 2, "The loss surface")
     for axes, run in zip(run_panels(figure, runs, 2.7, row=0.75), runs, strict=True):
-        own = class_number(run, label)
-        filled = draw_axes(axes, run, split, own)
+        number = class_number(run, label)
+        filled = draw_axes(axes, run, split, number)
         bar = figure.colorbar(filled, ax=axes, location="bottom", shrink=0.85, aspect=30, pad=0.02)
-        bar.set_label(f"loss of a sample of class {run.class_names[own]}")
+        bar.set_label(f"loss of a sample of class {run.class_names[number]}")
         if isinstance(filled.norm, LogNorm):
             wide = filled.norm.vmax > 1000 * filled.norm.vmin  # type: ignore[operator]
             bar.ax.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 3)))

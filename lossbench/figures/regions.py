@@ -37,20 +37,20 @@ _TINT, _BAND = 0.17, 0.42  # opacity of the class colour over the background
 def winners(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """The class (N,) with the largest of the scores (N, C), of which `classes` (C,) are the numbers."""
     known = scores if scores.shape[1] == len(classes) else scores[:, classes]
-    found: np.ndarray = classes[known.argmax(axis=1)]
-    return found
+    won: np.ndarray = classes[known.argmax(axis=1)]
+    return won
 
 
 def own_loss(run: RunView, points: np.ndarray, won: np.ndarray) -> np.ndarray | None:
     """The loss (N,) of points (N, 2), each as one of the class that it falls to; None for a loss on pairs."""
-    found = np.empty(len(points))
+    losses = np.empty(len(points))
     for label in np.unique(won):
         mine = won == label
         try:
-            found[mine] = run.loss_values(points[mine], int(label))[0]
+            losses[mine] = run.loss_values(points[mine], int(label))[0]
         except RunError:
             return None
-    return found
+    return losses
 
 
 def draw_axes(axes: Axes, run: RunView, split: str) -> bool:
@@ -75,8 +75,8 @@ def draw_axes(axes: Axes, run: RunView, split: str) -> bool:
         gid="regions",
     )
     for label in classes:
-        own = np.where(won == label, 1.0, 0.0).reshape(_COUNT, _COUNT)
-        axes.contour(line, line, own, levels=[0.5], colors=[ink()], linewidths=0.5, zorder=1.5)
+        wins = np.where(won == label, 1.0, 0.0).reshape(_COUNT, _COUNT)
+        axes.contour(line, line, wins, levels=[0.5], colors=[ink()], linewidths=0.5, zorder=1.5)
     draw_plane(axes, panel, split, limit)
     return bool(inside.any())
 

@@ -58,9 +58,9 @@ def draw_axes(
     labels = np.unique(part.labels)
     means = {label: np.angle(np.exp(1j * angles[part.labels == label]).mean()) for label in labels}
     for place, label in enumerate(sorted(labels, key=lambda label: means[label])):
-        own = angles[part.labels == label]
-        profile = _draw_profile(axes, own, int(label), highest)
-        _draw_arc(axes, own, means[label], int(label), _ARCS[place % 2])
+        of_class = angles[part.labels == label]
+        profile = _draw_profile(axes, of_class, int(label), highest)
+        _draw_arc(axes, of_class, means[label], int(label), _ARCS[place % 2])
         x, y = _at(_BASE + 0.13 + profile, means[label])
         draw_name(axes, float(x), float(y), class_names[label], len(class_names))
     reach = _BASE + _PROFILE + 0.2

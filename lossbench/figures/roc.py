@@ -65,8 +65,8 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
 
 
 def _rates(label: str, runs: Sequence[RunView], split: str) -> Rates:
-    found = [_of_one(run, split) for run in runs]
-    return Rates(label, *(np.array(column) for column in zip(*found, strict=True)))
+    rates = [_of_one(run, split) for run in runs]
+    return Rates(label, *(np.array(column) for column in zip(*rates, strict=True)))
 
 
 def _of_one(run: RunView, split: str) -> tuple[Any, ...]:

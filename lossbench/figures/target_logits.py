@@ -79,17 +79,17 @@ def _merged(curves: Sequence[Curve]) -> list[_Line]:
     angles = np.linspace(0, np.pi, 181)
     groups = [[Curve(_REFERENCE, angles, np.cos(angles))]]
     for curve in curves:
-        for own in groups:
-            same = np.interp(curve.angles, own[0].angles, own[0].targets)
+        for group in groups:
+            same = np.interp(curve.angles, group[0].angles, group[0].targets)
             if np.allclose(curve.targets, same, atol=1e-3):
-                own.append(curve)
+                group.append(curve)
                 break
         else:
             groups.append([curve])
     looks = [(FAINT, (0, (4, 2)))] + [(tint, dash) for dash in _DASHES for tint in PALETTE]
     return [
-        _Line("\n".join(curve.label for curve in own), own[0], *look)
-        for own, look in zip(groups, itertools.cycle(looks), strict=False)
+        _Line("\n".join(curve.label for curve in group), group[0], *look)
+        for group, look in zip(groups, itertools.cycle(looks), strict=False)
     ]
 
 
@@ -126,8 +126,8 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     half_ways = set()
     for run in runs:
         label = f"{run.title} ({run.subtitle})" if run.subtitle else run.title
-        if label not in curves and (found := run.target_logits()) is not None:
-            curves[label] = Curve(label, *found)
+        if label not in curves and (curve := run.target_logits()) is not None:
+            curves[label] = Curve(label, *curve)
             half_ways.add(neighbour_angle(len(run.trained), run.dim) / 2)
     if not curves:
         raise RunError(

@@ -74,9 +74,9 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
 
 def _losses(groups: Sequence[Sequence[RunView]], tints: Sequence[str]) -> list[Course]:
     return [
-        Course(tint, _TERMS[place % len(_TERMS)], term, _table(own, partial(_term, term)))
-        for tint, own in zip(tints, groups, strict=True)
-        for place, term in enumerate(own[0].epochs[0].terms)
+        Course(tint, _TERMS[place % len(_TERMS)], term, _table(alike, partial(_term, term)))
+        for tint, alike in zip(tints, groups, strict=True)
+        for place, term in enumerate(alike[0].epochs[0].terms)
     ]
 
 
@@ -86,10 +86,10 @@ def _term(name: str, record: EpochRecord) -> float:
 
 def _table(runs: Sequence[RunView], number: Callable[[EpochRecord], float]) -> np.ndarray:
     """Numbers (S, E) of the seeds of one setting, NaN after a seed's last epoch."""
-    found = np.full((len(runs), max(len(run.epochs) for run in runs)), np.nan)
-    for row, run in zip(found, runs, strict=True):
+    table = np.full((len(runs), max(len(run.epochs) for run in runs)), np.nan)
+    for row, run in zip(table, runs, strict=True):
         row[: len(run.epochs)] = [number(record) for record in run.epochs]
-    return found
+    return table
 
 
 def draw_axes(axes: Axes, courses: Sequence[Course], *, title: str, linear: bool = False) -> None:

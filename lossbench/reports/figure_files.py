@@ -176,9 +176,9 @@ def render_pixels(compose: Compose, style: str = "paper") -> np.ndarray:
 
 def _style(style: str) -> AbstractContextManager[None]:
     """Matplotlib's own defaults with the settings of a style, whatever the user's matplotlibrc says."""
-    own = STYLES[check_choice("--style", style, tuple(STYLES))]
+    settings = STYLES[check_choice("--style", style, tuple(STYLES))]
     defaults: Any = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
-    return mpl.rc_context({**defaults, **own})
+    return mpl.rc_context({**defaults, **settings})
 
 
 def check_choice(option: str, value: str, allowed: Sequence[str]) -> str:
@@ -232,10 +232,10 @@ def _compare(runs: Sequence[StoredRun], metric: str) -> list[ComparisonRow]:
     base = conditions.pop(baseline)
     return [
         row._replace(
-            label=", ".join(filter(None, [row.label, own])),
+            label=", ".join(filter(None, [row.label, condition])),
             baseline_label=", ".join(filter(None, [row.baseline_label, base])),
         )
-        for row, own in zip(rows, conditions.values(), strict=True)
+        for row, condition in zip(rows, conditions.values(), strict=True)
     ]
 
 

@@ -63,8 +63,8 @@ def check_generated(path: Path) -> None:
         return
     if not re.search(mark, content, re.DOTALL) and not (path.suffix == ".mp4" and _has_document(path)):
         raise ForeignFile(path)  # a video of an earlier version has no mark
-    before, *found = _DIGEST.split(content)
-    if found and (found[0].decode() != digest(before) or any(found[1:])):
+    before, *digests = _DIGEST.split(content)
+    if digests and (digests[0].decode() != digest(before) or any(digests[1:])):
         raise ForeignFile(path, changed=True)
 
 

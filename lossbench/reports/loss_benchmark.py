@@ -146,19 +146,19 @@ class Evidence:
 
     def blocks(self, part: str) -> list[Block]:
         """The blocks of a part by their order in the document."""
-        found: dict[str, dict[str, SettingRow]] = {}
+        by_label: dict[str, dict[str, SettingRow]] = {}
         for row in self.parts[part].settings:
-            found.setdefault(_label(row), {})[row.loss] = row
-        return [Block(label, rows) for label, rows in found.items()]
+            by_label.setdefault(_label(row), {})[row.loss] = row
+        return [Block(label, rows) for label, rows in by_label.items()]
 
     def scores(self, part: str, metric: str, block: int | None = None) -> Scores:
         """The numbers of a part, of one block or of all: a seed of two blocks is then two pairs."""
         return self._once(("scores", part, metric, block), lambda: self._scores(part, metric, block))
 
     def _scores(self, part: str, metric: str, block: int | None) -> Scores:
-        chosen = [each for n, each in enumerate(self.blocks(part)) if block in (None, n)]
-        values: dict[str, dict[int, float]] = {loss: {} for loss in chosen[0].rows}
-        for number, each in enumerate(chosen):
+        blocks = [each for n, each in enumerate(self.blocks(part)) if block in (None, n)]
+        values: dict[str, dict[int, float]] = {loss: {} for loss in blocks[0].rows}
+        for number, each in enumerate(blocks):
             for loss, row in each.rows.items():
                 for seed in each.seeds:
                     if metric in row.by_seed.get(seed, {}):
@@ -167,13 +167,13 @@ class Evidence:
             (loss for loss in values if values[loss]),
             key=lambda loss: -(better_sign(metric) or 1) * np.mean(list(values[loss].values())),
         )
-        failed = {loss for each in chosen for loss, row in each.rows.items() if row.diverged or row.failed}
+        failed = {loss for each in blocks for loss, row in each.rows.items() if row.diverged or row.failed}
         return Scores(
             metric,
             {loss: values[loss] for loss in order},
-            sum(len(each.seeds) for each in chosen),
+            sum(len(each.seeds) for each in blocks),
             frozenset(order) - failed,
-            len(chosen),
+            len(blocks),
         )
 
     def against(self, part: str, metric: str) -> list[ComparisonRow]:
@@ -202,8 +202,8 @@ class Evidence:
     def _once(self, key: tuple[object, ...], compute: Callable[[], Result]) -> Result:
         if key not in self._known:
             self._known[key] = compute()
-        found: Result = self._known[key]
-        return found
+        result: Result = self._known[key]
+        return result
 
 
 def choose_test(losses: int, seeds: int) -> TestMethod:

@@ -34,13 +34,13 @@ class Picture(NamedTuple):
 
 def pictures_of(evidence: Evidence) -> list[Picture]:
     """The figures whose parts are there."""
-    found = []
+    pictures = []
     if "defaults" in evidence.parts:
-        found += _pictures_of_defaults(evidence)
+        pictures += _pictures_of_defaults(evidence)
     if {"defaults", "tuned"} <= set(evidence.parts):
         before, after = (evidence.scores(part, MAP) for part in ("defaults", "tuned"))
         groups = {row.loss: int(row.verdict != "better") for row in tuned_rows(evidence)}
-        found.append(
+        pictures.append(
             _scatter(
                 "tuned",
                 "MAP@R at the defaults and with tuned settings, on the line where tuning changes nothing",
@@ -56,7 +56,7 @@ def pictures_of(evidence: Evidence) -> list[Picture]:
         plane, last = (evidence.scores("dimensions", MAP, number) for number in (0, len(blocks) - 1))
         titles = [f"MAP@R in {block.label.rpartition(', ')[2]}" for block in (blocks[0], blocks[-1])]
         titles[0] = "MAP@R in 2-D"
-        found.append(
+        pictures.append(
             _scatter(
                 "dimensions",
                 f"{titles[0]} and in {titles[1].split()[-1]}",
@@ -65,7 +65,7 @@ def pictures_of(evidence: Evidence) -> list[Picture]:
                 {},
             )
         )
-    return [*found, *_ranks(evidence)]
+    return [*pictures, *_ranks(evidence)]
 
 
 def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:
@@ -78,7 +78,7 @@ def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:
     }
     groups = {loss: n for n, group in enumerate(evidence.groups("defaults", MAP)) for loss in group}
     names = ("first group by MAP@R", "second", "third", "fourth", "others")
-    found = [
+    pictures = [
         Picture(
             "leaderboard",
             "All losses by test accuracy, with MAP@R: means with 95 % intervals over seeds",
@@ -91,8 +91,10 @@ def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:
         if rows:
             caption = f"Paired differences to {BASE_LOSS} in {metric_name(metric)}, every seed and the mean"
             data = {row.loss: [row.paired.differences, row.verdict] for row in rows}
-            found.append(Picture(f"forest-{metric.replace('_', '-')}", caption, data, compose_forest(rows)))
-    found.append(
+            pictures.append(
+                Picture(f"forest-{metric.replace('_', '-')}", caption, data, compose_forest(rows))
+            )
+    pictures.append(
         _scatter(
             "accuracy-map",
             "Test accuracy against MAP@R, coloured by groups that cannot be told apart by MAP@R",
@@ -103,7 +105,7 @@ def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:
         )
     )
     if not shared_machine(seconds):
-        found.append(
+        pictures.append(
             _scatter(
                 "cost",
                 "Training time of a run against MAP@R",
@@ -113,7 +115,7 @@ def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:
                 names,
             )
         )
-    return found
+    return pictures
 
 
 def _ranks(evidence: Evidence) -> list[Picture]:

@@ -49,18 +49,18 @@ class Answer(NamedTuple):
 
 def answers(evidence: Evidence) -> list[Answer]:
     """All findings in the order of the protocol."""
-    found = []
+    lines = []
     for finding in FINDINGS:
         missing = finding.missing(evidence)
         commands = dict.fromkeys(
             evidence.parts[part].command for part in finding.parts if part in evidence.parts
         )
-        found.append(
+        lines.append(
             Answer(
                 finding.question, "" if missing else finding.rule(evidence), tuple(commands), tuple(missing)
             )
         )
-    return found
+    return lines
 
 
 def _best(part: str, metric: str) -> Callable[[Evidence], str]:

@@ -99,12 +99,12 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
     outputs = ("features", "scores")[: len(expected)]
     try:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        found = session.run(list(outputs), {"images": inputs.numpy()})
+        computed = session.run(list(outputs), {"images": inputs.numpy()})
     except Exception as error:  # of a library in C++
         raise RunError(f"onnxruntime cannot run the network of {run.name}: {error}") from None
     difference = max(
         float(np.abs(a - b).max() / max(1.0, float(np.abs(b).max())))
-        for a, b in zip(found, expected, strict=True)
+        for a, b in zip(computed, expected, strict=True)
     )
     if not difference <= TOLERANCE:
         raise RunError(
@@ -113,8 +113,8 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
         )
     write_generated(path, content)
     same = None
-    if len(found) == 2:
-        predicted = np.array(run.config.labels)[found[1].argmax(1)]
+    if len(computed) == 2:
+        predicted = np.array(run.config.labels)[computed[1].argmax(1)]
         same = float((predicted == run.splits[split].predictions[: len(images)]).mean())
     return OnnxFile(path, outputs, len(images), difference, same, left_out)
 

@@ -109,11 +109,11 @@ def write_tensorboard(run: StoredRun) -> Path:
             _write_numbers(writer, record, began)
         last = run.epochs[-1].epoch
         tested = run.splits["test"]
-        chosen = np.linspace(0, len(tested.labels) - 1, min(FEATURES, len(tested.labels))).astype(int)
+        indices = np.linspace(0, len(tested.labels) - 1, min(FEATURES, len(tested.labels))).astype(int)
         writer.add_embedding(
-            torch.from_numpy(_in_space(tested.features[chosen])),
-            metadata=[run.class_names[label] for label in tested.labels[chosen]],
-            label_img=_sprites(run.images("test")[chosen]),
+            torch.from_numpy(_in_space(tested.features[indices])),
+            metadata=[run.class_names[label] for label in tested.labels[indices]],
+            label_img=_sprites(run.images("test")[indices]),
             global_step=last,
             tag="test features",
         )

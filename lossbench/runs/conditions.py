@@ -28,9 +28,9 @@ def conditions(run: StoredRun) -> RunConfig:
 
 def describe_differences(runs: Sequence[StoredRun]) -> list[str]:
     """For each run in which conditions it differs from the others, like 'data set Digits · epochs 2'."""
-    own = [_with_shuffled_batches(run, runs) for run in runs]
-    names = [name for name in RUN_OPTIONS if len({getattr(each, name) for each in own}) > 1]
-    return [" · ".join(_words(each, name) for name in names if name != "seed") for each in own]
+    shared = [_with_shuffled_batches(run, runs) for run in runs]
+    names = [name for name in RUN_OPTIONS if len({getattr(each, name) for each in shared}) > 1]
+    return [" · ".join(_words(each, name) for name in names if name != "seed") for each in shared]
 
 
 def name_differences(runs: Iterable[StoredRun]) -> None:
@@ -93,13 +93,13 @@ def _with_balanced_batches(shared: RunConfig) -> RunConfig:
 def _with_shuffled_batches(run: StoredRun, runs: Sequence[StoredRun]) -> RunConfig:
     """The conditions of a run; for a loss on pairs with the shuffled batches of another run where these are
     the same condition."""
-    own = conditions(run)
+    shared = conditions(run)
     for other in runs if _balanced_by_loss(run) else ():
         batches = {name: getattr(other.config, name) for name in BATCH_OPTIONS}
-        shuffled = dataclasses.replace(own, **batches)
-        if other.config.sampler == "shuffled" and _with_balanced_batches(shuffled) == own:
+        shuffled = dataclasses.replace(shared, **batches)
+        if other.config.sampler == "shuffled" and _with_balanced_batches(shuffled) == shared:
             return shuffled
-    return own
+    return shared
 
 
 def _words(config: RunConfig, name: str) -> str:

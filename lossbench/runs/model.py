@@ -67,10 +67,10 @@ def _checked(constructor: Callable[..., nn.Module], config: RunConfig) -> nn.Mod
             f"The network {name} cannot be used for samples of shape {shape}: {type(error).__name__}: "
             f"{first_line(error)}."
         ) from None
-    found = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
-    if found != (2, config.feature_dim):
+    shape_given = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+    if shape_given != (2, config.feature_dim):
         raise UsageError(
-            f"The network {name} returns {found} for two samples; features of shape "
+            f"The network {name} returns {shape_given} for two samples; features of shape "
             f"(2, {config.feature_dim}) are needed."
         )
     return network

@@ -193,21 +193,21 @@ class RunFolder:
 
     def features(self) -> tuple[dict[str, Embedding], dict[str, np.ndarray]]:
         """Embeddings by split, and weight, bias and centers where they exist. Raises RunError."""
-        found = read_arrays(self.path / "features.npz")
+        arrays = read_arrays(self.path / "features.npz")
         try:
             splits = {
                 split: Embedding(
-                    found.pop(f"{split}_features"),
-                    found.pop(f"{split}_labels"),
-                    found.pop(f"{split}_predictions"),
-                    found.pop(f"{split}_scores", None),
+                    arrays.pop(f"{split}_features"),
+                    arrays.pop(f"{split}_labels"),
+                    arrays.pop(f"{split}_predictions"),
+                    arrays.pop(f"{split}_scores", None),
                 )
                 for split in _SPLITS
-                if f"{split}_features" in found
+                if f"{split}_features" in arrays
             }
         except KeyError as error:
             raise RunError(f"{self.path / 'features.npz'} has no {error}; --force trains anew.") from None
-        return splits, found
+        return splits, arrays
 
     def epochs(self) -> list[EpochRecord]:
         """What was written after each epoch, nothing before the first. Raises RunError."""
@@ -219,8 +219,8 @@ class RunFolder:
             records = []
             for line in csv.DictReader(io.StringIO((content or b"").decode())):
                 numbers = {name: float(value) for name, value in line.items()}
-                own = {name: numbers.pop(name) for name in known if name in numbers}
-                records.append(EpochRecord(terms=numbers, **own | {"epoch": int(own["epoch"])}))  # type: ignore[arg-type]
+                fields = {name: numbers.pop(name) for name in known if name in numbers}
+                records.append(EpochRecord(terms=numbers, **fields | {"epoch": int(fields["epoch"])}))  # type: ignore[arg-type]
         except (ValueError, TypeError, KeyError, AttributeError, csv.Error):
             raise RunError(f"{self.path / 'epochs.csv'} cannot be read; --force trains anew.") from None
         return records
@@ -249,9 +249,9 @@ class RunFolder:
         """Features at moments of training, None when none were kept. Raises RunError."""
         if not self.has_snapshots:
             return None
-        found = read_arrays(self.path / "snapshots.npz", *Snapshots._fields[:-1])
-        own = {name: found.pop(name) for name in Snapshots._fields[:-1]}
-        return Snapshots(**own, directions=found)
+        arrays = read_arrays(self.path / "snapshots.npz", *Snapshots._fields[:-1])
+        fields = {name: arrays.pop(name) for name in Snapshots._fields[:-1]}
+        return Snapshots(**fields, directions=arrays)
 
     def metrics(self) -> dict[str, float | None]:
         """Metrics that were asked for after training, by name (None: not defined here)."""

@@ -61,8 +61,8 @@ def _accepted(runs: Sequence[StoredRun], wanted: RunFilter) -> list[StoredRun]:
         raise RunError(f"There is no finished run of {', '.join(absent)}{others}. {command} trains it.")
     for loss in losses:
         if not any(has_loss(run.config, loss) for run in accepted):
-            own = [run for run in runs if has_loss(run.config, loss)]
-            raise _not_stored(own, [loss], wanted, _beside(accepted, losses))
+            of_loss = [run for run in runs if has_loss(run.config, loss)]
+            raise _not_stored(of_loss, [loss], wanted, _beside(accepted, losses))
     if not accepted:
         raise _not_stored(runs, [], wanted)
     for name, values in wanted.values.items():
@@ -161,8 +161,8 @@ def _sweep(
     groups = {free: groups_of_equal_conditions(runs, free, by_seed=by_seed) for free in freed}
     complete = [
         (free, group)
-        for free, own in groups.items()
-        for group in own
+        for free, alike in groups.items()
+        for group in alike
         if not wanted.losses or len(losses_in(group)) == len(losses)
     ]
     varied = [(free, group) for free, group in complete if _count_varied(group, free) >= axes]
@@ -176,14 +176,14 @@ def _sweep(
 def _count_varied(runs: Sequence[StoredRun], free: Sequence[str]) -> int:
     """In how many settings of one loss, or of the options `free`, runs differ."""
     counts = []
-    for own in _by_loss(runs).values():
+    for of_loss in _by_loss(runs).values():
         settings: list[dict[tuple[str, str], Value]] = [
             {
                 (term.name, key): value
                 for term in run.config.terms
                 for key, value in (("lambda", term.weight), *term.settings)
             }
-            for run in own
+            for run in of_loss
         ]
         counts.append(sum(len({each[key] for each in settings}) > 1 for key in settings[0]))
     return max(counts) + sum(len({getattr(run.config, name) for run in runs}) > 1 for name in free)

@@ -45,8 +45,8 @@ class UntrainedRun:
     @property
     def cosine(self) -> bool:
         """See RunView; a loss from outside says so only to those who train with it."""
-        own = [term for term in self.config.terms if not term.external]
-        return any("angular" in term.spec.tags for term in own)
+        terms = [term for term in self.config.terms if not term.external]
+        return any("angular" in term.spec.tags for term in terms)
 
     @cached_property
     def settings(self) -> Mapping[str, Value]:

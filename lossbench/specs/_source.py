@@ -33,24 +33,24 @@ def sources_of(each: type) -> list[str]:
     return sources + [used[key] for key in sorted(used.keys() - known)]
 
 
-def _add(module_name: str, name: str, folder: Path, found: dict[tuple[str, str], str]) -> None:
+def _add(module_name: str, name: str, folder: Path, sources: dict[tuple[str, str], str]) -> None:
     """Add what a module defines under a name, and what that uses. A name '' is the whole module."""
     module = sys.modules.get(module_name)
     file = getattr(module, "__file__", None)
-    if (module_name, name) in found or file is None or folder not in Path(file).parents:
+    if (module_name, name) in sources or file is None or folder not in Path(file).parents:
         return
-    found[module_name, name] = ""  # a module may import one that imports it
+    sources[module_name, name] = ""  # a module may import one that imports it
     text, statements = _parsed(file, os.stat(file).st_mtime_ns) if os.path.exists(file) else ("", [])
     for node in statements:
         if name and name not in _defined(node):
             continue
         if isinstance(node, ast.Import | ast.ImportFrom):
             for other, attribute in _imported(node, name, getattr(module, "__package__", None)):
-                _add(other, attribute, folder, found)
+                _add(other, attribute, folder, sources)
             continue
-        found[module_name, name] += ast.get_source_segment(text, node) or ""
+        sources[module_name, name] += ast.get_source_segment(text, node) or ""
         for used in {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}:
-            _add(module_name, used, folder, found)
+            _add(module_name, used, folder, sources)
 
 
 @functools.lru_cache(maxsize=64)

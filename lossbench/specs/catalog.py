@@ -57,8 +57,8 @@ _SPEC_MODULES = {"specs", "lossbench.specs", "math", "_reproduction", "_checks"}
 def names(kind: Kind) -> tuple[str, ...]:
     """All names of the entries of one kind, sorted: those of this package and those `added`."""
     files = _folder(kind).glob("*.py")
-    own = [_name(file.stem) for file in files if not file.stem.startswith("_")]
-    return tuple(sorted([*own, *(name for other, name in _added if other == kind)]))
+    of_package = [_name(file.stem) for file in files if not file.stem.startswith("_")]
+    return tuple(sorted([*of_package, *(name for other, name in _added if other == kind)]))
 
 
 @contextlib.contextmanager
@@ -94,9 +94,9 @@ def name_of(entry: type, kind: Literal["losses", "networks"] = "losses") -> str:
 
     Raises UsageError for a class that cannot be found by its name, such as one inside of a function.
     """
-    own = by_class_name(kind).get(entry.__name__)
-    if own and entry.__module__.startswith("lossbench."):
-        return own
+    listed = by_class_name(kind).get(entry.__name__)
+    if listed and entry.__module__.startswith("lossbench."):
+        return listed
     name = f"{entry.__module__}:{entry.__qualname__}"
     if getattr(sys.modules.get(entry.__module__), entry.__qualname__, None) is not entry:
         raise UsageError(f"{name} cannot be imported by its name; define the class at the top of a module.")
@@ -120,8 +120,8 @@ def is_external(name: str, kind: Kind = "losses") -> bool:
         return re.fullmatch(r"[a-z0-9+-]+@[0-9a-f]{10}", name) is not None
     if kind not in ("losses", "networks"):
         return False
-    own = canonical(name) if kind == "losses" else name
-    return ":" in name or (own not in names(kind) and name in external.offered_of(kind))
+    listed = canonical(name) if kind == "losses" else name
+    return ":" in name or (listed not in names(kind) and name in external.offered_of(kind))
 
 
 def is_place_of_data(text: str) -> bool:

@@ -66,13 +66,13 @@ def find(name: str, kind: Kind = "losses") -> tuple[Callable[..., Any], Any]:
         raise UsageError(f"{what} is code from outside, which is not run to read a stored run.")
     if kind == "losses" and name.startswith("pml:"):
         return _from_pml(name.partition(":")[2])
-    found = import_object(what, name, offered_of(kind).get(name))
-    if not inspect.isclass(found) or not hasattr(found, "forward"):
+    entry = import_object(what, name, offered_of(kind).get(name))
+    if not inspect.isclass(entry) or not hasattr(entry, "forward"):
         raise UsageError(f"{what} is no torch.nn.Module class.")
-    spec = getattr(found, "SPEC", None) or getattr(sys.modules[found.__module__], "SPEC", None)
+    spec = getattr(entry, "SPEC", None) or getattr(sys.modules[entry.__module__], "SPEC", None)
     if isinstance(spec, LossSpec if kind == "losses" else NetworkSpec):
-        return found, spec
-    return _described(name, found) if kind == "losses" else (found, _network_spec(name, found))
+        return entry, spec
+    return _described(name, entry) if kind == "losses" else (entry, _network_spec(name, entry))
 
 
 def import_object(what: str, name: str, point: EntryPoint | None = None) -> Any:
@@ -120,9 +120,9 @@ def digest(name: str, kind: Kind = "losses") -> str:
 
 def _import(name: str) -> ModuleType:
     module = importlib.import_module(name)
-    own, used = Path(f"{name}.py"), getattr(module, "__file__", None) or "built in"
-    if own.exists() and not (Path(used).exists() and own.samefile(used)):
-        raise ImportError(f"{own} has the name of a module of Python or of a library ({used}); rename it")
+    local, used = Path(f"{name}.py"), getattr(module, "__file__", None) or "built in"
+    if local.exists() and not (Path(used).exists() and local.samefile(used)):
+        raise ImportError(f"{local} has the name of a module of Python or of a library ({used}); rename it")
     return module
 
 

@@ -72,8 +72,8 @@ def parse_metrics(text: str, unseen: bool) -> tuple[str, ...]:
 
 def number_spec(name: str) -> MetricSpec:
     """The description of a number. Raises UsageError for an unknown metric."""
-    found: MetricSpec = RUN_NUMBERS.get(name) or catalog.spec("metrics", name.removeprefix(UNSEEN))
-    return found
+    spec: MetricSpec = RUN_NUMBERS.get(name) or catalog.spec("metrics", name.removeprefix(UNSEEN))
+    return spec
 
 
 def higher_is_better(name: str) -> bool | None:

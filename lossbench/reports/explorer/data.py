@@ -47,14 +47,14 @@ class _Moment(NamedTuple):
 
 def run_labels(runs: Sequence[RunView]) -> list[str]:
     """What tells a run apart from the others of its loss: settings and seed."""
-    found = []
+    labels = []
     for run in runs:
         names = varied([other for other in runs if other.title == run.title])
-        own = [setting_text(name, run.settings[name]) for name in names if name in run.settings]
-        more = [part for part in own if part not in run.subtitle and not part.endswith("= ")]
+        settings = [setting_text(name, run.settings[name]) for name in names if name in run.settings]
+        more = [part for part in settings if part not in run.subtitle and not part.endswith("= ")]
         conditions = [] if more else [run.conditions]  # `more` says what differs within one loss
-        found.append(" · ".join(filter(None, [run.subtitle, *more, *conditions, f"seed {run.seed}"])))
-    return found
+        labels.append(" · ".join(filter(None, [run.subtitle, *more, *conditions, f"seed {run.seed}"])))
+    return labels
 
 
 def run_data(run: RunView, sprites: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -106,9 +106,9 @@ def _measured(run: RunView, moment: _Moment, split: str) -> list[tuple[str, floa
         probabilities=_has_probabilities(run),
     )
     metrics = [name for name in catalog.names("metrics") if name in run.numbers]
-    found = measure(inputs, [name for name in metrics if catalog.spec("metrics", name).cheap])
-    found["accuracy"] = found[f"{split}_accuracy"] = float((moment.labels == moment.predictions).mean())
-    return [(name, found.get(name)) for name in run.numbers]
+    numbers = measure(inputs, [name for name in metrics if catalog.spec("metrics", name).cheap])
+    numbers["accuracy"] = numbers[f"{split}_accuracy"] = float((moment.labels == moment.predictions).mean())
+    return [(name, numbers.get(name)) for name in run.numbers]
 
 
 def _placed(
@@ -193,8 +193,8 @@ def _confidence(run: RunView, scores: np.ndarray, predictions: np.ndarray) -> np
     if _has_probabilities(run):
         scores = probabilities(scores)
     columns = np.searchsorted(run.trained, predictions)
-    found: np.ndarray = np.take_along_axis(scores, columns[:, None], axis=1)[:, 0].astype(float)
-    return found
+    confidence: np.ndarray = np.take_along_axis(scores, columns[:, None], axis=1)[:, 0].astype(float)
+    return confidence
 
 
 def _in_plane(run: RunView, moments: Sequence[_Moment]) -> tuple[list[np.ndarray], str]:
@@ -221,8 +221,8 @@ def _regions(run: RunView, reach: float) -> np.ndarray:
     middles = reach * ((2 * np.arange(_GRID) + 1) / _GRID - 1)
     x, y = np.meshgrid(middles, middles)
     scores = run.scores(np.column_stack([x.ravel(), y.ravel()]).astype(np.float32))
-    found: np.ndarray = np.array(run.trained)[scores.argmax(1)].reshape(_GRID, _GRID)
-    return found
+    predicted: np.ndarray = np.array(run.trained)[scores.argmax(1)].reshape(_GRID, _GRID)
+    return predicted
 
 
 def _rows(directions: np.ndarray | None) -> list[list[float] | None] | None:
