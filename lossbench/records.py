@@ -289,7 +289,7 @@ class Observer(Protocol):
         """An epoch is over and saved."""
 
 
-class Silent:
+class NullObserver:
     """An observer that does nothing."""
 
     def started(self, run: str, epochs: int, steps: int, done: int) -> None:

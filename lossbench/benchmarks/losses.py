@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..data import Splits
 from ..randomness import seeded
-from ..records import LabelledImages, Silent
+from ..records import LabelledImages, NullObserver
 from ..runs.config_builder import make_config
 from ..runs.result import Machine
 from ..runs.run_folder import RunFolder
@@ -165,7 +165,7 @@ def _training_step(batch_size: int) -> Task:
     images = LabelledImages(pixels, torch.arange(batch_size) % config.classes)
     none = LabelledImages(*(part[:0] for part in images))
     placement = Placement("cpu", splits=Splits(images, none, none, none))
-    trainer = Trainer(RunFolder(Path(), config), placement, Silent(), lambda: False)
+    trainer = Trainer(RunFolder(Path(), config), placement, NullObserver(), lambda: False)
     trainer.network.train()
     trainer.loss.train()
     trainer.batch_indices.copy_(torch.arange(batch_size))

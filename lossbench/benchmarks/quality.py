@@ -20,7 +20,7 @@ from ..data import Splits, load_splits
 from ..errors import Diverged
 from ..losses import WeightedSum
 from ..randomness import seeded
-from ..records import EpochRecord, LabelledImages, Silent
+from ..records import EpochRecord, LabelledImages, NullObserver
 from ..runs.config import RunConfig
 from ..runs.model import build
 from ..runs.result import Machine, Status
@@ -145,7 +145,7 @@ def _train_ours(config: RunConfig, placement: Placement) -> TrainingCurve:
     return TrainingCurve(f"ours, --epochs {config.epochs}", observer.epochs)
 
 
-class _TestAccuracy(Silent):
+class _TestAccuracy(NullObserver):
     """Evaluates our training on the test images after each epoch."""
 
     trainer: Trainer

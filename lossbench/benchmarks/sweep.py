@@ -22,7 +22,7 @@ import numpy as np
 from ..data import load_splits
 from ..engines import run_all
 from ..errors import RunError
-from ..records import EpochRecord, Silent
+from ..records import EpochRecord, NullObserver
 from ..runs.config import RunConfig
 from ..runs.result import Machine, Status
 from ..runs.store import Store
@@ -131,7 +131,7 @@ def _images(config: RunConfig, placement: Placement) -> int:
     return config.epochs * steps * config.batch_size
 
 
-class _WorkerMonitor(Silent):
+class _WorkerMonitor(NullObserver):
     """Records when each worker's first run starts, and the memory of workers whenever it is asked to stop."""
 
     def __init__(self, first_runs: Sequence[str]) -> None:

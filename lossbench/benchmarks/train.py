@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..data import epoch_batches, load_splits
 from ..errors import UsageError
 from ..randomness import seeded
-from ..records import Silent
+from ..records import NullObserver
 from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig
 from ..runs.config_builder import make_config
 from ..runs.model import build
@@ -124,7 +124,7 @@ def _time_steps(
 
 
 def _our_steps(config: RunConfig, placement: Placement) -> Task:
-    trainer = Trainer(RunFolder(Path(), config), placement, Silent(), lambda: False)
+    trainer = Trainer(RunFolder(Path(), config), placement, NullObserver(), lambda: False)
     order = epoch_batches(
         trainer.splits.train.labels, batch_size=config.batch_size, seed=config.seed, epoch=0
     ).to(trainer.device)

@@ -13,7 +13,7 @@ from ._options import Request, Storage
 from ._output import command_line, print_json, print_message, print_warning
 
 
-class Chosen(NamedTuple):
+class PartOptions(NamedTuple):
     """What of the benchmark is run, None for all of it. quick: in a results folder of its own."""
 
     part: str | None = None
@@ -23,7 +23,7 @@ class Chosen(NamedTuple):
 
 
 def run_benchmark(
-    request: Request, storage: Storage, chosen: Chosen, *, jobs: int | None, json: bool
+    request: Request, storage: Storage, options: PartOptions, *, jobs: int | None, json: bool
 ) -> None:
     """Run the parts one after the other, each published when it is complete; the same command continues."""
     from ..reports.loss_benchmark import write_part
@@ -31,17 +31,17 @@ def run_benchmark(
     from ..runs.store import Store
     from ._publish import fail_if_any
 
-    if chosen.quick:
+    if options.quick:
         storage = dataclasses.replace(storage, results=storage.results / "benchmark-quick")
     store = Store(storage.results)
     outcomes: list[Outcome] = []
     written: list[str] = []
-    for name, spec in _parts(chosen).items():
+    for name, spec in _parts(options).items():
         print_message(f"Part {name}: {spec.title}.")
-        found, tuning, data = _run_part(spec, request, storage, jobs)
-        outcomes += found
+        of_part, tuning, data = _run_part(spec, request, storage, jobs)
+        outcomes += of_part
         command = command_line()
-        write_part(store, name, spec, found, command=command, tuning=tuning, data=data, quick=chosen.quick)
+        write_part(store, name, spec, of_part, command=command, tuning=tuning, data=data, quick=options.quick)
         written.append(str(store.benchmark / f"{name}.json"))
         print_message(f"Page: {write_page(store)}")
     document: dict[str, object] = {"parts": written, "page": str(store.benchmark / "README.md")}
@@ -54,27 +54,27 @@ def run_benchmark(
         print_json(document)
 
 
-def _parts(chosen: Chosen) -> dict[str, Part]:
-    """The parts with the seeds and metrics that were chosen. Raises UsageError for what they do not have."""
-    names = list(PARTS) if chosen.part is None else [name.strip() for name in chosen.part.split(",")]
+def _parts(options: PartOptions) -> dict[str, Part]:
+    """The parts with the seeds and metrics of the options. Raises UsageError for what they do not have."""
+    names = list(PARTS) if options.part is None else [name.strip() for name in options.part.split(",")]
     for name in names:
         if name not in PARTS:
             raise UsageError(f"--part {name} is none of {', '.join(PARTS)}.")
-    parts = {name: PARTS[name].quick() if chosen.quick else PARTS[name] for name in names}
+    parts = {name: PARTS[name].quick() if options.quick else PARTS[name] for name in names}
     for name, part in parts.items():
         if part.settings == "search":
             continue
         seeds, metrics = part.seeds, part.metrics
-        if chosen.seeds is not None:
-            wanted = parse_seeds(chosen.seeds)
+        if options.seeds is not None:
+            wanted = parse_seeds(options.seeds)
             seeds = tuple(seed for seed in part.seeds if seed in wanted)
-        if chosen.metric is not None:
-            named = [metric.strip() for metric in chosen.metric.split(",")]
+        if options.metric is not None:
+            named = [metric.strip() for metric in options.metric.split(",")]
             if unknown := [metric for metric in named if metric not in part.metrics]:
                 raise UsageError(f"--metric {unknown[0]}: {name} has {', '.join(part.metrics)}.")
             metrics = tuple(metric for metric in part.metrics if metric in (*named, *DECIDING))
         if not seeds:
-            raise UsageError(f"--seeds {chosen.seeds}: {name} has {part.seeds[0]}-{part.seeds[-1]}.")
+            raise UsageError(f"--seeds {options.seeds}: {name} has {part.seeds[0]}-{part.seeds[-1]}.")
         parts[name] = dataclasses.replace(part, seeds=seeds, metrics=metrics)
     return parts
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..experiments.search_space import SeveralLosses, StudyConfig
     from ..runs.store import Store
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def in_threads(
@@ -25,8 +25,8 @@ def in_threads(
     store: Store,
     jobs: int | None,
     most: int,
-    search: Callable[..., Found],
-) -> Found:
+    search: Callable[..., Result],
+) -> Result:
     """Call `search` in one thread, or in one for each of the trials, at most `most`, that run at a time."""
     from ..engines import open_trainer
     from ..runs.store import Store
@@ -42,7 +42,7 @@ def in_threads(
         display = stack.enter_context(RunDisplay(total_runs=0))
         errors: list[BaseException] = []
 
-        def work(_: int) -> Found | None:
+        def work(_: int) -> Result | None:
             bars = _TrialBars(display)
             try:
                 return search(

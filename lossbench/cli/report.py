@@ -62,15 +62,15 @@ def report(
     if output is None and not filtered:
         stale += _refresh_parts(store, write=not check)
     names = [section.name for section in content.sections]
-    found = {"page": str(page), "tables": names, "stale" if check else "written": list(map(str, stale))}
+    document = {"page": str(page), "tables": names, "stale" if check else "written": list(map(str, stale))}
     if check and stale:
         error = LossbenchError(
             f"Out of date: {', '.join(map(str, stale))}; `lossbench report` makes it anew."
         )
-        error.document = found
+        error.document = document
         raise error
     if json:
-        print_json(found)
+        print_json(document)
     elif not check:
         print_message(f"Page: {page}")
 

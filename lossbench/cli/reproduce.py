@@ -68,11 +68,11 @@ def reproduce(
 ) -> None:
     """Make a published figure or claim again from its recipe; apply rules written before the runs."""
     from ..runs.store import Store
-    from ._benchmark import Chosen, run_benchmark
+    from ._benchmark import PartOptions, run_benchmark
 
     if name == "benchmark":
-        chosen = Chosen(part, seeds, metric, quick)
-        run_benchmark(request, storage, chosen, jobs=jobs or 0, json=json)
+        options = PartOptions(part, seeds, metric, quick)
+        run_benchmark(request, storage, options, jobs=jobs or 0, json=json)
     elif (part, seeds, metric) != (None, None, None):
         raise UsageError("--part, --seeds and --metric are options of `reproduce benchmark`.")
     elif name is None:

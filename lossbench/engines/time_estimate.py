@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 from ..errors import DataError, LossbenchError
-from ..records import Silent
+from ..records import NullObserver
 from ..runs.config import RunConfig
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
@@ -87,7 +87,7 @@ def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> fl
     prepare_process(threads_of(config, placement))
     config = dataclasses.replace(config, init="")  # it takes as long from other weights
     trainers = [
-        Trainer(RunFolder(Path(), config), placement, Silent(), lambda: False) for _ in range(together)
+        Trainer(RunFolder(Path(), config), placement, NullObserver(), lambda: False) for _ in range(together)
     ]
     for trainer in trainers:
         trainer.batch_indices.copy_(torch.arange(config.batch_size))

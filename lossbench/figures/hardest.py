@@ -26,7 +26,7 @@ _TILE = 0.62  # inches
 _BELOW = 0.36  # of a tile: room for a line of text
 
 
-class Hard(NamedTuple):
+class Tile(NamedTuple):
     """One image, (H, W) or (H, W, 3) uint8, with the names of its class and of the predicted one."""
 
     image: np.ndarray
@@ -50,14 +50,14 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
         axes.set_title(" · ".join(filter(None, words)), loc="left", fontsize="medium", fontweight="bold")
 
 
-def _hardest_of(run: RunView) -> list[Hard]:
+def _hardest_of(run: RunView) -> list[Tile]:
     part = split_of(run, "test")
     scores = run.scores(part.features) if part.scores is None else part.scores
     names, columns = run.class_names, run.trained
     own, won = (np.searchsorted(columns, found) for found in (part.labels, part.predictions))
     indices = hardest(scores, own, won, _COLUMNS * _ROWS)
     pictures = zip(displayable(run.images("test")[indices]), indices, strict=True)
-    return [Hard(image, names[part.labels[i]], names[part.predictions[i]]) for image, i in pictures]
+    return [Tile(image, names[part.labels[i]], names[part.predictions[i]]) for image, i in pictures]
 
 
 def hardest(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray, count: int) -> np.ndarray:
@@ -70,7 +70,7 @@ def hardest(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray, cou
     return np.lexsort((rows, -margin, predictions == labels))[:count]
 
 
-def draw_axes(axes: Axes, tiles: Sequence[Hard]) -> None:
+def draw_axes(axes: Axes, tiles: Sequence[Tile]) -> None:
     """Draw tiles of unit size from the top left, ten in a row."""
     shades = LinearSegmentedColormap.from_list("ink", [ground(), ink()])
     pitch = 1 + _BELOW * _lines(tiles)
@@ -95,10 +95,10 @@ def draw_axes(axes: Axes, tiles: Sequence[Hard]) -> None:
     axes.axis("off")
 
 
-def _lines(tiles: Sequence[Hard]) -> int:
+def _lines(tiles: Sequence[Tile]) -> int:
     """Lines of text below an image: names of more than a few letters stand above each other."""
-    return 2 if max(len(hard.true + hard.predicted) for hard in tiles) > 6 else 1
+    return 2 if max(len(tile.true + tile.predicted) for tile in tiles) > 6 else 1
 
 
-def _break(tiles: Sequence[Hard]) -> str:
+def _break(tiles: Sequence[Tile]) -> str:
     return "\n" if _lines(tiles) > 1 else " "

@@ -10,7 +10,7 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.engines import open_trainer
-from lossbench.records import Silent
+from lossbench.records import NullObserver
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
 from lossbench.training.process import Placement
@@ -47,7 +47,7 @@ def test_a_worker_trains_what_this_process_would(tmp_path: Path) -> None:
                 config,
                 Store(tmp_path / str(workers)),
                 placement=placement,
-                observer=Silent(),
+                observer=NullObserver(),
                 stop=lambda: False,
             )
             values.append(result.val_accuracy)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from lossbench.data._batches import epoch_batches
 from lossbench.engines.in_process import GroupExecutor, outcome_of_error
 from lossbench.engines.scheduler import ProgressMonitor, Scheduler
-from lossbench.records import Silent
+from lossbench.records import NullObserver
 from lossbench.runs.result import Status
 from lossbench.runs.run_folder import RunFolder
 from lossbench.runs.store import Store
@@ -63,7 +63,7 @@ def test_steps_of_losses_taken_together_are_those_alone(count, names):
 
     def begin():
         for config in configs:
-            trainer = Trainer(RunFolder(Path(), config), ONE_THREAD, Silent(), lambda: False)
+            trainer = Trainer(RunFolder(Path(), config), ONE_THREAD, NullObserver(), lambda: False)
             order = epoch_batches(
                 trainer.splits.train.labels,
                 batch_size=config.batch_size,
@@ -155,7 +155,7 @@ def test_recorded_steps_are_those_that_are_taken_one_by_one(name, tmp_path):
     placement = Placement("cuda")
 
     def trained(recording):
-        members = [Trainer(RunFolder(Path(), c), placement, Silent(), lambda: False) for c in configs]
+        members = [Trainer(RunFolder(Path(), c), placement, NullObserver(), lambda: False) for c in configs]
         graph = StepGraph()
         for step in range(20):
             for number, member in enumerate(members):

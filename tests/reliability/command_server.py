@@ -115,7 +115,7 @@ def _warm_up() -> None:
     """Import what commands import, and load the data; nothing that starts a thread, which no fork inherits."""
     from lossbench.cli import _training  # noqa: F401
     from lossbench.engines import processes  # noqa: F401
-    from lossbench.records import Silent
+    from lossbench.records import NullObserver
     from lossbench.runs.config_builder import make_config
     from lossbench.runs.run_folder import RunFolder
     from lossbench.specs import catalog
@@ -123,7 +123,7 @@ def _warm_up() -> None:
     from lossbench.training.trainer import Trainer
 
     config = make_config(loss="center", dataset="digits", unseen="2,3,4,5,6,7,8,9", batch_size=50)
-    trainer = Trainer(RunFolder(Path(), config), Placement("cpu", None, 1), Silent(), lambda: False)
+    trainer = Trainer(RunFolder(Path(), config), Placement("cpu", None, 1), NullObserver(), lambda: False)
     trainer.evaluator.results(trainer.evaluator.evaluate())
     for name in catalog.names("figures"):
         catalog.load("figures", name)

@@ -23,7 +23,7 @@ from PIL import Image
 from lossbench.__main__ import main
 from lossbench.errors import Interrupted
 from lossbench.figures import features
-from lossbench.records import Silent
+from lossbench.records import NullObserver
 from lossbench.reports import tensorboard as tracking
 from lossbench.reports.figure_files import render_pixels
 from lossbench.runs.config_builder import make_config
@@ -263,7 +263,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path, capsys: C
 def test_the_other_observer_hears_everything(trained: RunFolder) -> None:
     heard: list[str] = []
 
-    class Listening(Silent):
+    class Listening(NullObserver):
         def started(self, *_: Any) -> None:
             heard.append("started")
 
