@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import typer
 
 from ..errors import RunError, UsageError
 from ..experiments.grid import parse_seeds, parse_values
-from ..files import slug
 from ..runs.commands import without_snapshots
 from ..runs.conditions import name_differences
 from ..runs.config_builder import config_at, dataset_name
@@ -23,7 +21,7 @@ from ..runs.selection import select
 from ..specs import catalog
 from ._flags import canonical_losses, flag, parameters_of, with_parameters
 from ._options import values_of
-from ._output import command_line, print_warning
+from ._output import print_warning
 
 if TYPE_CHECKING:
     from ..runs.store import Store
@@ -164,28 +162,3 @@ def _untrained(wanted: RunFilter) -> list[StoredRun]:
         if run.target_logits() is None:
             raise UsageError(f"{run.title} has no target logit that depends on the angle alone; omit it.")
     return [cast("StoredRun", run) for run in runs]
-
-
-def figure_path(
-    store: Store, kind: str, runs: Sequence[StoredRun], parts: Sequence[str], form: str, choices: str
-) -> Path:
-    """The file of a figure: its kind, losses, data sets and `parts` in words; with a digest of its content
-    added where a file of that name shows something else.
-
-    `choices` are those of its document. The same runs drawn anew, or the same command, overwrite the file.
-    """
-    from ..reports.document import shows_the_same
-
-    losses = list(dict.fromkeys(run.config.loss for run in runs))
-    shown = "-".join(losses) if len(losses) <= 5 else f"{len(losses)}-losses"
-    seeds = {run.seed for run in runs}
-    seed = f"seed-{min(seeds)}" if len(seeds) == 1 and seeds != {0} else ""
-    datasets = dict.fromkeys(run.config.dataset for run in runs)
-    words = ["explore" if kind == "explorer" else kind, shown, *datasets, *parts]
-    words += [seed] if seed and not any(seed in part for part in parts) else []
-    stem = slug("-".join(filter(None, words)))
-    path = store.figures / f"{stem}.{form}"
-    if not path.exists() or shows_the_same(store, path, kind, runs, choices, command_line()):
-        return path
-    content = repr((kind, choices, [run.name for run in runs]))
-    return store.figures / f"{stem}-{zlib.crc32(content.encode()):08x}.{form}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ._flags import DEFAULT_RESULTS, Json, Output, Results, Style, flag
 from ._output import command_line, print_json, print_message
-from ._selection import Selection, figure_path, select_runs, selection_options
+from ._selection import Selection, select_runs, selection_options
 
 if TYPE_CHECKING:
     from ..runs.store import Store
@@ -68,10 +68,11 @@ def write_animation(
     """Write an animation and its document; the path is `output`, else one in the results folder."""
     from ..reports.animation import animate as draw
     from ..reports.document import record_figure
+    from ..reports.figure_names import figure_path
 
     choices = f"view {view}" + (f", style {style}" if style != "paper" else "")
     parts = [view, *([style] if style != "paper" else []), label]
-    path = output or figure_path(store, "animation", runs, parts, form, choices)
+    path = output or figure_path(store, "animation", runs, parts, form, choices, command_line())
     draw(runs, path, view=view, style=style, fps=fps)
     record_figure(store, path, "animation", runs, made_by="animate", command=command, choices=choices)
     return path

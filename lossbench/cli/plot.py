@@ -9,7 +9,7 @@ from ..specs import FigureSpec, catalog
 from ._flags import DEFAULT_RESULTS, Json, Output, Results, Style, flag
 from ._options import DataDir
 from ._output import command_line, print_json, print_message
-from ._selection import Selection, figure_path, select_runs, selection_options
+from ._selection import Selection, select_runs, selection_options
 
 _COMMANDS = {
     "searches": "lossbench tune",
@@ -51,6 +51,7 @@ def plot(
     """Draw a figure of stored runs."""
     from ..reports.document import record_figure
     from ..reports.figure_files import FORMATS, check_choice, draw, figure_data
+    from ..reports.figure_names import figure_path
     from ..runs.store import Store
 
     spec: FigureSpec = catalog.spec("figures", figure)
@@ -64,7 +65,7 @@ def plot(
     described = {**choices, "style": style if style != "paper" else None}
     shown = ", ".join(f"{name} {value}" for name, value in described.items() if value)
     parts = [*filter(None, described.values()), selection.label]
-    default = figure_path(store, figure, runs, parts, form, shown)
+    default = figure_path(store, figure, runs, parts, form, shown, command_line())
     path = draw(figure, runs, output or default, style=style, **choices)
     data = figure_data(figure, runs, **choices)
     how = {"made_by": "plot", "command": command_line(), "choices": shown}
