@@ -73,8 +73,9 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
                 result = train_run(
                     config, store, placement=placement, observer=observer, stop=stop, force=storage.force
                 )
-        except Exception as error:
-            if isinstance(error, LossbenchError) or not any(is_external(t.name) for t in config.terms):
+        except (Exception, SystemExit) as error:
+            own = is_external(config.network, "networks") or any(is_external(t.name) for t in config.terms)
+            if isinstance(error, LossbenchError) or not own:
                 raise
             raise RunError(f"{run.name}: failed: {outcome_of_error(run, error).message}") from None
         if tracker:

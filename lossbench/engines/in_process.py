@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from ..errors import Busy, Diverged, Interrupted, LossbenchError
+from ..errors import Busy, Diverged, Interrupted, LossbenchError, first_line
 from ..records import Observer
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
@@ -35,12 +35,12 @@ def train_here(
         result = train(
             config, store, placement=placement, observer=observer, stop=stop, force=force, run_step=run_step
         )
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # code of a user may raise either
         return outcome_of_error(store.run(config), error)
     return Outcome(config, result.status, result)
 
 
-def outcome_of_error(run: RunFolder, error: Exception) -> Outcome:
+def outcome_of_error(run: RunFolder, error: Exception | SystemExit) -> Outcome:
     """The outcome of a run that raised an error; an unexpected one leaves its traceback in the log."""
     config, message = run.config, str(error)
     if isinstance(error, Diverged):
@@ -54,14 +54,14 @@ def outcome_of_error(run: RunFolder, error: Exception) -> Outcome:
         log_entry = "failed:\n" + "".join(traceback.format_exception(error))
         if _is_out_of_memory(error):
             status, message = Status.DIED, "out of memory"
-        message = f"{type(error).__name__}: {message} (see {run.path / 'log.txt'})"
-    with contextlib.suppress(OSError):
-        run.path.mkdir(parents=True, exist_ok=True)  # it may have failed before it began
+        message = f"{type(error).__name__}: {first_line(error)} (see {run.path / 'log.txt'})"
+        with contextlib.suppress(OSError):
+            run.path.mkdir(parents=True, exist_ok=True)  # it may have failed before it began
     run.log(log_entry)
     return Outcome(config, status, None, message)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     # torch's allocator of the CPU raises a RuntimeError like any other
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 

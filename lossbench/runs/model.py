@@ -50,7 +50,16 @@ def build_loss(config: RunConfig) -> WeightedSum:
     for term in config.terms:
         with seeded(config.seed, "loss", term.name):
             loss_class = catalog.load("losses", term.name)
-            losses[term.name] = loss_class(config.classes, config.feature_dim, **dict(term.settings))
+            try:
+                loss = loss_class(config.classes, config.feature_dim, **dict(term.settings))
+                if not isinstance(loss, nn.Module):
+                    raise TypeError(f"{type(loss).__name__} is no torch.nn.Module")
+            except (Exception, SystemExit) as error:
+                if not catalog.is_external(term.name):
+                    raise
+                reason = f"{type(error).__name__}: {first_line(error)}"
+                raise UsageError(f"The loss {term.name} cannot be constructed: {reason}.") from None
+            losses[term.name] = loss
     return WeightedSum(losses, [term.weight for term in config.terms])
 
 
@@ -122,7 +131,11 @@ def model_bytes(network: nn.Module, loss: nn.Module, config: RunConfig) -> bytes
     """Network and loss as one safetensors file whose header holds the config."""
     tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
     tensors |= {f"loss.{key}": value for key, value in loss.state_dict().items()}
-    tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    # copies: tensors of a user's module may share memory, which the file format does not have
+    tensors = {
+        key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, value in tensors.items()
+    }
     # one entry only: safetensors writes several in no fixed order, and equal runs shall be equal files
     return save(tensors, {"lossbench": json.dumps({"format": FORMAT, "config": config.to_dict()})})
 

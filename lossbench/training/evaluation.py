@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Splits, normalize
+from ..errors import UsageError
 from ..losses import WeightedSum, class_means, class_scores
 from ..records import Embedding, MetricInput
 from ..runs.config import RunConfig, dataset_spec
@@ -44,8 +45,18 @@ class Evaluator:
         return torch.cat(batches)
 
     def scores(self, features: Tensor, means: Tensor | None) -> Tensor:
-        """Class scores (N, C) of features (N, D), by the loss or else by the class means (C, D)."""
-        return class_scores(self.loss, features, means, self.config.rule)
+        """Class scores (N, C) of features (N, D), by the loss or else by the class means (C, D).
+
+        Raises UsageError for what are no class scores, as `logits` of an own loss may return it.
+        """
+        scores: object = class_scores(self.loss, features, means, self.config.rule)
+        if not isinstance(scores, Tensor) or scores.shape != (len(features), self.config.classes):
+            found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+            raise UsageError(
+                f"logits of {self.config.loss} returns {found} for {len(features)} samples; it must return "
+                f"class scores of the shape ({len(features)}, {self.config.classes})."
+            )
+        return scores
 
     def class_means(self, count: int | None = None, features: Tensor | None = None) -> Tensor | None:
         """Class means (C, D) of the first `count` training images, None for a loss with scores of its own.

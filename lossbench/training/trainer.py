@@ -163,6 +163,8 @@ class Trainer:
                 found = f"a value of the type {type(term).__name__}"
             elif term.ndim:
                 found = f"a tensor of shape {tuple(term.shape)}"
+            elif not term.is_floating_point():
+                found = f"a number of type {str(term.dtype).removeprefix('torch.')}"
             elif weight and not term.requires_grad:
                 found = "a number without a gradient"
             if found:

@@ -196,6 +196,40 @@ MISTAKES = """
         def __init__(self, num_classes, feature_dim):
             self.weight = nn.Parameter(torch.ones(num_classes, feature_dim))
 
+    class Leaves(Base):
+        def forward(self, features, labels):
+            raise SystemExit("first line\\nsecond line")
+
+    class Complex(Base):
+        def forward(self, features, labels):
+            return features.sum() * 1j
+
+    class NoScores(Base):
+        def forward(self, features, labels):
+            return features.square().mean()
+
+        def logits(self, features):
+            return None
+
+    class FewScores(NoScores):
+        def logits(self, features):
+            return features
+
+    class NoModule:
+        def __init__(self, num_classes, feature_dim):
+            pass
+
+        def forward(self, features, labels):
+            return features.sum()
+
+    class Shared(Base):
+        def __init__(self, num_classes, feature_dim):
+            super().__init__(num_classes, feature_dim)
+            self.same = self.weight
+
+        def forward(self, features, labels):
+            return nn.functional.cross_entropy(features @ self.weight.T, labels)
+
     class Needs(Base):
         def __init__(self, num_classes, feature_dim, margin):
             super().__init__(num_classes, feature_dim)
@@ -239,6 +273,11 @@ def mistakes(mine):
         ("Detached", "returns a number without a gradient"),
         ("Broken", "RuntimeError: mat1 and mat2 shapes cannot be multiplied"),
         ("Unbuilt", "AttributeError: cannot assign parameters before Module.__init__() call"),
+        ("Leaves", "SystemExit: first line (see "),
+        ("Complex", "returns a number of type complex64"),
+        ("NoScores", "logits of my_mistakes:NoScores returns NoneType for "),
+        ("FewScores", "2) for "),
+        ("NoModule", "cannot be constructed: TypeError: NoModule is no torch.nn.Module"),
         ("Needs", "The argument 'margin' of the constructor of my_mistakes:Needs has no default value."),
         ("Twice", "must take the number of classes as num_classes"),
     ],
@@ -252,9 +291,11 @@ def test_mistakes_in_own_losses_are_one_sentence(mistakes, capsys, loss, sentenc
     assert main(["compare", "--losses", f"softmax,{named}", "--seeds", "1", *QUICK]) in (1, 2)
     output = "".join(capsys.readouterr())
     assert sentence in output.replace("\n", " ") and "Traceback" not in output
+    main(["runs"])
+    assert "its training never began" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("loss", ["Pair", "Layer", "Embedding", "OnlySize"])
+@pytest.mark.parametrize("loss", ["Pair", "Layer", "Embedding", "OnlySize", "Shared"])
 def test_what_losses_of_other_people_look_like(mistakes, tmp_path, loss):
     assert run(small(f"my_mistakes:{loss}"), tmp_path).status == "done"
 
