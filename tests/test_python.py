@@ -415,6 +415,8 @@ def test_explain_is_the_explanation():
     explanation = lossbench.explain("am-softmax", 10, 3, settings={"margin": 0.2})
     assert explanation.settings["margin"] == 0.2
     assert explanation.curve is not None
+    as_of_the_command = lossbench.explain("arcface", classes=10, dim=2)
+    assert lossbench.explain("arcface").best_probability == as_of_the_command.best_probability
 
 
 def test_tune_goes_on_and_gives_what_compare_takes(tmp_path):
