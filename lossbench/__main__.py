@@ -3,7 +3,9 @@
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .errors import LossbenchError
 
@@ -18,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         os.environ["MPLBACKEND"] = "agg"  # no window opens, and a notebook's backend may be missing here
         prepare_streams()
-        with documents_alone() if json else contextlib.nullcontext():
+        with warnings.catch_warnings(), documents_alone() if json else contextlib.nullcontext():
+            setattr(warnings, "showwarning", _show_warning)  # noqa: B010 (its type names each parameter)
             code = app(args=words, prog_name="lossbench", standalone_mode=not json)
     except LossbenchError as error:
         return _fail(str(error), error.exit_code, error.document if json else None)
@@ -33,6 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == 130:  # Typer says nothing of Ctrl-C
         return _fail("interrupted.", 130, {} if json else None)
     return code if isinstance(code, int) else 0
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print what a library or a user's code warns of as a sentence, without the line of code."""
+    from .cli._output import print_warning
+
+    print_warning(str(message))
 
 
 def _fail(sentence: str, code: int, document: Mapping[str, object] | None) -> int:

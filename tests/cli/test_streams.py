@@ -152,12 +152,14 @@ def test_quiet_leaves_results_and_errors(stored: Path) -> None:
 
 
 NOISY = """
+import warnings
 import numpy as np
 
 print("imported")
 
 def data():
     print("called")
+    warnings.warn("odd values")
     values = np.random.default_rng(0).normal(size=(200, 4))
     return values, np.arange(200) % 4
 
@@ -177,11 +179,14 @@ def test_what_other_code_prints_is_not_in_the_document(tmp_path: Path) -> None:
 
     def document(*words: str) -> tuple[int, Any]:
         done = lossbench(*words, *quick, "--json", **environment)
+        assert ("warning: odd values\n" in done.stderr) == ("noisy:data" in words)
+        assert "warnings.warn" not in done.stderr or "compare" in words
         return done.returncode, json.loads(done.stdout)
 
     losses = ["--losses", "softmax,center", "--jobs", "2"]
     code, found = document("compare", *losses, "--dataset", "noisy:data")
     assert (code, found["status"], len(found["runs"])) == (0, "done", 2)
+    assert document("train", "--loss", "softmax", "--dataset", "noisy:data")[0] == 0
     code, found = document("train", "--dataset", "noisy:leaves")
     assert (code, found["status"]) == (2, "failed")
     assert "noisy:leaves cannot be used: SystemExit: 7" in found["reason"]
