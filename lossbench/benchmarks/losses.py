@@ -28,7 +28,6 @@ from ._timing import Task, Timing, thread_count, time_alternately, timing
 from .result import Benchmark, machine_text, plain
 
 CLASSES, DIM = 10, 2
-_STEPS_AROUND = 4  # training steps before, and again after each loss
 _MAX_TRIPLET_BATCH = (
     256  # samples up to which a library that lists all triplets of a batch stays below a gigabyte
 )
@@ -37,7 +36,8 @@ _MAX_TRIPLET_BATCH = (
 class LossTiming(NamedTuple):
     """Value and gradient of a loss, and of its counterpart in pytorch-metric-learning (None: there is none).
 
-    step: training steps right before and after, since the pace of a machine changes from second to second.
+    step: training steps in turns with them, since the pace of a machine changes from second to second; and
+    because a step leaves the caches as the loss finds them in training.
     """
 
     loss: str
@@ -63,8 +63,7 @@ def measure(
     """Time the losses of the catalogue (or `names`) at their defaults for ten classes in the plane, with the
     default batch size, and with `batch_size`.
 
-    A training step of the default network is timed before and after each. Raises UsageError for an unknown
-    name.
+    Training steps of the default network are timed in turns with each. Raises UsageError for an unknown name.
     """
     own_names = map(catalog.canonical, names or catalog.names("losses"))
     specs = {name: catalog.spec("losses", name) for name in own_names}
@@ -83,17 +82,15 @@ class BatchTimings(NamedTuple):
 
 
 def _measure_batch(batch_size: int, specs: Mapping[str, LossSpec], repeats: int) -> BatchTimings:
-    timings = []
+    timings, steps = [], list[float]()
     step = _training_step(batch_size)
     labels = torch.arange(batch_size) % CLASSES
     features = 2 * torch.randn(batch_size, DIM)
-    steps = time_alternately([step], _STEPS_AROUND, warm_up=3)[0]
     for name, spec in specs.items():
         tasks, counterpart = _own_and_counterpart(name, spec, features, labels)
-        seconds = time_alternately(tasks, repeats, warm_up=3)
-        steps += time_alternately([step], _STEPS_AROUND, warm_up=0)[0]
-        around = steps[-2 * _STEPS_AROUND :]
-        ours, near, *theirs = (timing(each).scaled(1000) for each in (seconds[0], around, *seconds[1:]))
+        seconds = time_alternately([step, *tasks], repeats, warm_up=3)
+        near, ours, *theirs = (timing(each).scaled(1000) for each in seconds)
+        steps += seconds[0]
         timings.append(LossTiming(name, ours, near, theirs[0] if theirs else None, counterpart))
     return BatchTimings(batch_size, timing(steps).scaled(1000), timings)
 
@@ -122,8 +119,8 @@ def to_benchmark(
     )
     conditions = (
         f"Value and gradient for features of a batch of B, C = {CLASSES}, D = {DIM}, defaults "
-        f"throughout; medians of {repeats}, in turns with pytorch-metric-learning. A training "
-        f"step of the default network, timed around each, takes {steps}. {machine_text(machine)}"
+        f"throughout; medians of {repeats}, in turns with pytorch-metric-learning and a training step of the "
+        f"default network, which takes {steps}. {machine_text(machine)}"
     )
     data: dict[int, dict[str, Any]] = {}
     for batch in batches:

@@ -3,7 +3,6 @@
 import functools
 import inspect
 import os
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,8 +23,8 @@ def flag(name: str, text: str, panel: str | None = None, **bounds: Any) -> Any:
 
 def parameters_of(command: Callable[..., None]) -> dict[str, tuple[Any, Any]]:
     """The annotation and the default of each parameter of a command."""
-    hints = typing.get_type_hints(command, include_extras=True)
-    return {name: (hints[name], each.default) for name, each in inspect.signature(command).parameters.items()}
+    found = inspect.signature(command, eval_str=True).parameters  # get_type_hints of 3.10 adds an Optional
+    return {name: (each.annotation, each.default) for name, each in found.items()}
 
 
 def with_parameters(

@@ -15,10 +15,12 @@ from ..specs import Value, catalog
 if TYPE_CHECKING:
     from .search_space import StudyConfig
 
+MAPS = ("map-at-r-euclidean", "map-at-r-cosine")
+"""MAP@R by both distances for every loss: `map-at-r` compares a loss by distance with another by cosine."""
 METRICS = (
     "test_accuracy",
     "nn-accuracy",
-    "map-at-r",
+    *MAPS,
     "spread-gap",
     "angular-gap",
     "ece",
@@ -27,8 +29,15 @@ METRICS = (
     "tar-at-far-1e-3",
     "seconds",
 )
-UNSEEN_METRICS = ("unseen-map-at-r", "unseen-roc-auc", "unseen-1-shot", "unseen-5-shot", "open-set-auroc")
-DECIDING = ("test_accuracy", "map-at-r", "seconds", "unseen-map-at-r", "open-set-auroc")
+UNSEEN_MAPS = tuple(f"unseen-{metric}" for metric in MAPS)
+UNSEEN_METRICS = (
+    *UNSEEN_MAPS,
+    "unseen-roc-auc",
+    "unseen-1-shot",
+    "unseen-5-shot",
+    "open-set-auroc",
+)
+DECIDING = ("test_accuracy", *MAPS, "seconds", *UNSEEN_MAPS, "open-set-auroc")
 """The metrics of the findings, which are always measured."""
 OPEN_SETS = ("2,4,6,7", "0,3,5,9", "1,2,8,9", "0,3,4,6", "1,5,7,8")
 """Digits kept out of training: each digit in two splits; PROTOCOL.md says how they were drawn."""

@@ -1,4 +1,4 @@
-"""Two numbers of every loss: means over seeds with 95 % intervals, coloured by groups.
+"""Two numbers of every loss in a panel: means over seeds with 95 % intervals, coloured by groups.
 
 A loss far off, as `leaderboard` counts it, is an arrow at the edge. Names are drawn where there is room,
 those of the first groups first.
@@ -10,18 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..specs import FigureSpec
 from ..statistics import Interval
-from ._layout import Range, limits, set_size
+from ._layout import Range, legend_below, limits, set_size
 from ._style import FAINT, PALETTE, ground, ink
 
 SPEC = FigureSpec(
     title="scatter",
-    summary="two metrics, one point per loss, with intervals and groups that are not distinguishable",
+    summary="two metrics, one point per loss, with intervals, coloured by groups",
     drawn_from="benchmark",
 )
-_SIZE = (6.5, 5.0)
+_SIZE = (5.8, 4.8)  # inches of a panel
 _FONT = 7.0  # points
 _PLACES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 _MARKS = "os^Dv"
@@ -49,30 +50,35 @@ class Axis(NamedTuple):
         return self.title + {1: ", more is better", -1: ", less is better", 0: ""}[self.better]
 
 
+class Panel(NamedTuple):
+    """The points of one pair of axes."""
+
+    points: Sequence[Point]
+    x: Axis
+    y: Axis
+
+
 def draw_figure(
-    figure: Figure,
-    points: Sequence[Point],
-    *,
-    x: Axis,
-    y: Axis,
-    names: Sequence[str] = (),
-    diagonal: bool = False,
+    figure: Figure, panels: Sequence[Panel], *, names: Sequence[str] = (), diagonal: bool = False
 ) -> None:
-    """names: of the groups in the legend, none without. diagonal: the line of equal numbers."""
-    set_size(figure, *_SIZE)
-    draw_axes(figure.subplots(), points, x=x, y=y, names=names, diagonal=diagonal)
+    """Panels side by side. names: of the groups in the legend, none without. diagonal: the line of equal
+    numbers."""
+    set_size(figure, _SIZE[0] * len(panels), _SIZE[1])
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        draw_axes(axes, panel, diagonal=diagonal)
+    present = [
+        n for n in range(len(names)) if any(_kind(point) == n for panel in panels for point in panel.points)
+    ]
+    handles = [
+        Line2D([], [], linestyle="", marker=_MARKS[n % len(_MARKS)], color=PALETTE[n], label=names[n])
+        for n in present
+    ]
+    legend_below(figure, handles)
 
 
-def draw_axes(
-    axes: Axes,
-    points: Sequence[Point],
-    *,
-    x: Axis,
-    y: Axis,
-    names: Sequence[str] = (),
-    diagonal: bool = False,
-) -> None:
+def draw_axes(axes: Axes, panel: Panel, *, diagonal: bool = False) -> None:
     """Draw the points; see `draw_figure`."""
+    points, x, y = panel
     across = limits([point.x for point in points], x.better, x.possible)
     up = limits([point.y for point in points], y.better, y.possible)
     places = [_draw_point(axes, number, point, across, up) for number, point in enumerate(points)]
@@ -87,17 +93,6 @@ def draw_axes(
             (across[0], across[0]), slope=1, color=FAINT, linewidth=0.8, linestyle=":", gid="diagonal"
         )
     _draw_names(axes, points, np.array(places), across, up)
-    for group, name in enumerate(names):
-        if any(_kind(point) == group for point in points):
-            look: Any = {
-                "marker": _MARKS[group % len(_MARKS)],
-                "s": 30,
-                "color": PALETTE[group],
-                "label": name,
-            }
-            axes.scatter([], [], **look)
-    if names:
-        axes.legend(fontsize="small", loc="best")
 
 
 def _kind(point: Point) -> int:

@@ -11,11 +11,12 @@ import numpy as np
 
 from ..errors import RunError
 from ..experiments.comparison import ComparisonRow
-from ..experiments.loss_benchmark import PARTS, Part
+from ..experiments.loss_benchmark import DECIDING, PARTS, Part
 from ..experiments.summary import SettingRow, summarize
 from ..files import read_json, to_json, write_atomically
 from ..records import Result
 from ..runs.config import BASE_LOSS, dataset_title
+from ..runs.config_builder import make_config
 from ..runs.outcome import Outcome
 from ..runs.store import Store
 from ..specs.quantities import better_sign, format_value, higher_is_better, is_percent
@@ -51,7 +52,7 @@ def write_part(
         kind="benchmark",
         title=part.title + QUICK * quick,
         command=command,
-        conditions=" ".join(filter(None, [conditions(outcomes), tuning])),
+        conditions=" ".join(filter(None, [conditions(outcomes, part.metrics), tuning])),
         metrics=part.metrics,
         settings=[_without_others(row, part.metrics) for row in summarize(outcomes, part.axes)],
         data=data,
@@ -73,7 +74,8 @@ def _without_others(row: SettingRow, metrics: Sequence[str]) -> SettingRow:
 
 
 def read_parts(store: Store) -> dict[str, Document]:
-    """The documents of the parts that are there, in the order of PARTS. Raises RunError for a damaged one."""
+    """The documents of the parts that are there, in the order of PARTS. Raises RunError for one that is
+    damaged or of an earlier version."""
     documents = {}
     for name in PARTS:
         path = store.benchmark / f"{name}.json"
@@ -84,6 +86,12 @@ def read_parts(store: Store) -> dict[str, Document]:
             documents[name] = Document.from_dict(data)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{path} was changed by hand, or is of another version ({error!r}).") from None
+        needed = [metric for metric in PARTS[name].metrics if metric in DECIDING]
+        if documents[name].settings and (lacks := set(needed) - set(documents[name].metrics)):
+            raise RunError(
+                f"{path} is of an earlier version, without {', '.join(sorted(lacks))}; run "
+                f"`{documents[name].command}` again."
+            )
     return documents
 
 
@@ -184,7 +192,7 @@ class Evidence:
         )
 
     def groups(self, part: str, metric: str) -> list[list[str]]:
-        """Losses that cannot be told apart from the best of those left, the best first; then of the rest."""
+        """Losses not distinguishable from the best of those left, the best first; then of the rest."""
 
         def find() -> list[list[str]]:
             scores = self.scores(part, metric)
@@ -289,6 +297,16 @@ def difference_text(row: ComparisonRow) -> str:
     """A paired difference with its interval and unit."""
     points = " percentage points" if is_percent(row.metric) else ""
     return format_value(row.metric, *row.paired.difference[:2], signed=True) + points
+
+
+def size_text(metric: str, size: float) -> str:
+    """The size of a difference with its unit."""
+    return format_value(metric, size) + (" percentage points" if is_percent(metric) else "")
+
+
+def compares_by(loss: str) -> str:
+    """The distance by which a loss compares features: Euclidean or cosine."""
+    return "cosine" if make_config(loss=loss).cosine else "Euclidean"
 
 
 def _label(row: SettingRow) -> str:

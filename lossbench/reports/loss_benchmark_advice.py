@@ -1,22 +1,25 @@
-"""Which loss for which purpose: the advice that follows from the benchmark, by the rules of PROTOCOL.md."""
+"""Which losses to use for which purpose: those that the benchmark shows to be close to the best one."""
 
 from typing import NamedTuple
 
+from ..experiments.loss_benchmark import MAPS
 from ..runs.config import BASE_LOSS
-from ..specs.quantities import MAIN_METRIC, metric_name
-from .loss_benchmark import Evidence, difference_text
-from .loss_benchmark_findings import MAP, NAMED, shared_machine
+from ..specs.quantities import MAIN_METRIC, better_sign, metric_name
+from .loss_benchmark import Evidence, Scores, compare_scores, size_text
+from .loss_benchmark_findings import shared_machine
 
 _PURPOSES = (
-    ("the best test accuracy", "defaults", MAIN_METRIC),
-    ("retrieval: neighbours of the same class first", "defaults", MAP),
-    ("verification of pairs at few false accepts", "defaults", "tar-at-far-1e-3"),
-    ("compact classes far apart", "defaults", "spread-gap"),
-    ("probabilities that can be trusted", "defaults", "ece"),
-    ("the shortest training", "defaults", "seconds"),
-    ("to reject classes that training did not know", "open-set", "open-set-auroc"),
-    ("new classes from five examples each", "open-set", "unseen-5-shot"),
+    ("the best test accuracy", "defaults", MAIN_METRIC, 0.002),
+    ("neighbours of the same class first, by Euclidean distance", "defaults", MAPS[0], 0.005),
+    ("neighbours of the same class first, by direction (cosine)", "defaults", MAPS[1], 0.005),
+    ("verification of pairs at few false accepts", "defaults", "tar-at-far-1e-3", 0.01),
+    ("compact classes far apart, by Euclidean distance", "defaults", "spread-gap", 0.02),
+    ("a small calibration error as trained", "defaults", "ece", 0.005),
+    ("the shortest training", "defaults", "seconds", 1.0),
+    ("to reject classes that training did not know", "open-set", "open-set-auroc", 0.01),
+    ("new classes from five examples each", "open-set", "unseen-5-shot", 0.01),
 )
+"""Purpose, part, metric, and how much worse than the best a loss may be, in the unit of the JSON."""
 
 
 class Advice(NamedTuple):
@@ -28,41 +31,37 @@ class Advice(NamedTuple):
 
 
 def advice(evidence: Evidence) -> list[Advice]:
-    """One line per purpose whose part is there: the best loss, and what cannot be told apart from it."""
+    """One line per purpose whose part is there: the losses that are known to be close to the best one."""
     lines = []
-    for purpose, part, metric in _PURPOSES:
+    for purpose, part, metric, tolerance in _PURPOSES:
         if part not in evidence.parts or not evidence.scores(part, metric).values:
             continue
-        scores, first = evidence.scores(part, metric), evidence.groups(part, metric)[0]
+        scores = evidence.scores(part, metric)
         if metric == "seconds" and shared_machine(scores):
             continue
         best = scores.leader
-        reference = f"; `{BASE_LOSS}`: {scores.text(BASE_LOSS)}" if BASE_LOSS not in first else ""
-        more = f" and {len(first) - NAMED} more" if len(first) > NAMED else ""
+        close, settled = close_losses(scores, best, tolerance)
+        known = f"{len(close)} of {len(scores.values)}; open: {len(scores.values) - settled}"
+        reference = f"; `{BASE_LOSS}`: {scores.text(BASE_LOSS)}" if BASE_LOSS in scores.values else ""
         lines.append(
             Advice(
                 purpose,
-                ", ".join(f"`{loss}`" for loss in first[:NAMED]) + more,
-                f"{metric_name(metric)} of `{best}`: {scores.text(best)}{reference} ({scores.seeds_text})",
+                ", ".join(f"`{loss}`" for loss in close),
+                f"{metric_name(metric)} of `{best}`: {scores.text(best)}{reference} ({scores.seeds_text}). "
+                f"Known to be within {size_text(metric, tolerance)} of it: {known}",
             )
         )
-    if "defaults" in evidence.parts:
-        lines[1:1] = _both(evidence)
     return lines
 
 
-def _both(evidence: Evidence) -> list[Advice]:
-    """Losses of the first group in accuracy that are better than softmax in MAP@R."""
-    accurate = evidence.groups("defaults", MAIN_METRIC)[0]
-    rows = [
-        row for row in evidence.against("defaults", MAP) if row.verdict == "better" and row.loss in accurate
-    ]
-    if not rows:
-        return []
-    names = ", ".join(f"`{row.loss}`" for row in rows[:NAMED])
-    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
-    text = (
-        f"in the first group by test accuracy, and better than `{BASE_LOSS}` by MAP@R: `{rows[0].loss}` by "
-        f"{difference_text(rows[0])}"
-    )
-    return [Advice("accuracy and retrieval at once", names + more, text)]
+def close_losses(scores: Scores, best: str, tolerance: float) -> tuple[list[str], int]:
+    """The losses whose 95 % interval of the paired difference to the best lies within the tolerance, the best
+    first; and for how many losses it lies within or beyond, so that the question is settled."""
+    sign = better_sign(scores.metric) or 1
+    close, settled = [best], 1
+    for row in compare_scores(scores, best, list(scores.values)):
+        mean, half_width = sign * row.paired.difference.mean, row.paired.difference.half_width
+        if mean - half_width >= -tolerance:
+            close.append(row.loss)
+        settled += mean - half_width >= -tolerance or mean + half_width < -tolerance
+    return close, settled

@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..experiments.loss_benchmark import MAPS, UNSEEN_MAPS
 from ..files import to_json
 from ..runs.config import BASE_LOSS
 from ..specs.quantities import MAIN_METRIC, better_sign, bounds, in_unit, metric_name, metric_title
 from ..statistics import Interval
 from .figure_files import Compose, compose_forest, compose_ranks
 from .generated_files import digest
-from .loss_benchmark import Evidence, Scores
-from .loss_benchmark_findings import MAP, shared_machine, tuned_rows
+from .loss_benchmark import Evidence, Scores, compares_by
+from .loss_benchmark_findings import shared_machine, tuned_rows
 
 _DIGITS = 9  # significant ones of the numbers of a figure, so that the last bit of a quantile does not count
 
@@ -38,55 +39,56 @@ def pictures_of(evidence: Evidence) -> list[Picture]:
     if "defaults" in evidence.parts:
         pictures += _pictures_of_defaults(evidence)
     if {"defaults", "tuned"} <= set(evidence.parts):
-        before, after = (evidence.scores(part, MAP) for part in ("defaults", "tuned"))
-        groups = {row.loss: int(row.verdict != "better") for row in tuned_rows(evidence)}
-        pictures.append(
-            _scatter(
-                "tuned",
-                "MAP@R at the defaults and with tuned settings, on the line where tuning changes nothing",
-                (before, "MAP@R at the defaults"),
-                (after, "MAP@R with tuned settings"),
-                groups,
-                ("better with tuning", "not better with tuning"),
-                diagonal=True,
-            )
-        )
+        panels, groups = [], {}
+        for metric in MAPS:
+            before, after = (evidence.scores(part, metric) for part in ("defaults", "tuned"))
+            groups = {row.loss: int(row.verdict != "better") for row in tuned_rows(evidence, metric)}
+            titles = [f"{metric_title(metric)} {when}" for when in ("at the defaults", "with tuned settings")]
+            panels.append(_panel((before, titles[0]), (after, titles[1]), groups))
+        caption = "MAP@R at the defaults and with tuned settings, on the line where tuning changes nothing"
+        names = ("better with tuning", "not better with tuning")
+        pictures.append(_scatter("tuned", caption, panels, names, diagonal=True))
     if "dimensions" in evidence.parts:
         blocks = evidence.blocks("dimensions")
-        plane, last = (evidence.scores("dimensions", MAP, number) for number in (0, len(blocks) - 1))
-        titles = [f"MAP@R in {block.label.rpartition(', ')[2]}" for block in (blocks[0], blocks[-1])]
-        titles[0] = "MAP@R in 2-D"
-        pictures.append(
-            _scatter(
-                "dimensions",
-                f"{titles[0]} and in {titles[1].split()[-1]}",
-                (plane, titles[0]),
-                (last, titles[1]),
-                {},
+        last = blocks[-1].label.rpartition(", ")[2]
+        panels = [
+            _panel(
+                (evidence.scores("dimensions", metric, 0), f"{metric_title(metric)} in 2-D"),
+                (evidence.scores("dimensions", metric, len(blocks) - 1), f"{metric_title(metric)} in {last}"),
+                _by_distance(evidence),
             )
-        )
+            for metric in MAPS
+        ]
+        pictures.append(_scatter("dimensions", f"MAP@R in 2-D and in {last}", panels, _DISTANCES))
     return [*pictures, *_ranks(evidence)]
 
 
+_DISTANCES = ("the loss compares features by Euclidean distance", "the loss compares features by cosine")
+
+
+def _by_distance(evidence: Evidence) -> dict[str, int]:
+    """The group of each loss: how it compares features."""
+    part = next(each for each in evidence.parts.values() if each.settings)
+    return {row.loss: int(compares_by(row.loss) == "cosine") for row in part.settings}
+
+
 def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:
-    accuracy, retrieval, seconds = (
-        evidence.scores("defaults", metric) for metric in (MAIN_METRIC, MAP, "seconds")
-    )
+    accuracy, seconds = (evidence.scores("defaults", metric) for metric in (MAIN_METRIC, "seconds"))
+    retrieval = [evidence.scores("defaults", metric) for metric in MAPS]
     places = {
         each.metric: {loss: _in_unit(each, loss) for loss in accuracy.values}
-        for each in (accuracy, retrieval)
+        for each in (accuracy, *retrieval)
     }
-    groups = {loss: n for n, group in enumerate(evidence.groups("defaults", MAP)) for loss in group}
-    names = ("first group by MAP@R", "second", "third", "fourth", "others")
+    groups = _by_distance(evidence)
     pictures = [
         Picture(
             "leaderboard",
-            "All losses by test accuracy, with MAP@R: means with 95 % intervals over seeds",
+            "All losses by test accuracy, with MAP@R by both distances: means with 95 % intervals over seeds",
             places,
             partial(_draw_leaderboard, places=places),
         )
     ]
-    for metric in (MAIN_METRIC, MAP):
+    for metric in (MAIN_METRIC, *MAPS):
         rows = [row for row in evidence.against("defaults", metric) if row.paired.n > 1]
         if rows:
             caption = f"Paired differences to {BASE_LOSS} in {metric_name(metric)}, every seed and the mean"
@@ -94,59 +96,49 @@ def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:
             pictures.append(
                 Picture(f"forest-{metric.replace('_', '-')}", caption, data, compose_forest(rows))
             )
-    pictures.append(
-        _scatter(
-            "accuracy-map",
-            "Test accuracy against MAP@R, coloured by groups that cannot be told apart by MAP@R",
-            (accuracy, metric_title(MAIN_METRIC)),
-            (retrieval, metric_title(MAP)),
-            groups,
-            names,
-        )
-    )
-    if not shared_machine(seconds):
-        pictures.append(
-            _scatter(
-                "cost",
-                "Training time of a run against MAP@R",
-                (seconds, "seconds of a run"),
-                (retrieval, metric_title(MAP)),
-                groups,
-                names,
+    for name, caption, scores, title in (
+        ("accuracy-map", "Test accuracy against MAP@R", accuracy, metric_title(MAIN_METRIC)),
+        ("cost", "Training time of a run against MAP@R", seconds, "seconds of a run"),
+    ):
+        if name != "cost" or not shared_machine(seconds):
+            panels = [
+                _panel((scores, title), (each, metric_title(each.metric)), groups) for each in retrieval
+            ]
+            pictures.append(
+                _scatter(name, f"{caption} by Euclidean distance and by cosine", panels, _DISTANCES)
             )
-        )
     return pictures
 
 
 def _ranks(evidence: Evidence) -> list[Picture]:
     """Mean ranks over MNIST, the digits and the open sets, where there is more than one of them."""
+    return [
+        picture
+        for metric, unseen in zip(MAPS, UNSEEN_MAPS, strict=True)
+        for picture in _rank(evidence, metric, unseen)
+    ]
+
+
+def _rank(evidence: Evidence, metric: str, unseen: str) -> list[Picture]:
     blocks: list[Scores] = [
-        evidence.scores(part, MAP) for part in ("defaults", "digits") if part in evidence.parts
+        evidence.scores(part, metric) for part in ("defaults", "digits") if part in evidence.parts
     ]
     if "open-set" in evidence.parts:
         count = len(evidence.blocks("open-set"))
-        blocks += [evidence.scores("open-set", "unseen-map-at-r", number) for number in range(count)]
+        blocks += [evidence.scores("open-set", unseen, number) for number in range(count)]
     losses = (
         [loss for loss in blocks[0].values if all(loss in each.values for each in blocks)] if blocks else []
     )
     if len(blocks) < 2 or len(losses) < 2:
         return []
     means = np.array([[each.interval(loss).mean for loss in losses] for each in blocks])
-    caption = f"Mean ranks by MAP@R over {len(blocks)} data sets and open sets, joined where no pair differs"
+    caption = f"Mean ranks in {metric_name(metric)} over {len(blocks)} sets, joined where no pair differs"
     data = dict(zip(losses, means.T.tolist(), strict=True))
-    return [Picture("ranks", caption, data, compose_ranks(losses, means, MAP))]
+    return [Picture(f"ranks-{metric}", caption, data, compose_ranks(losses, means, metric))]
 
 
-def _scatter(
-    name: str,
-    caption: str,
-    x: tuple[Scores, str],
-    y: tuple[Scores, str],
-    groups: Mapping[str, int],
-    names: Sequence[str] = (),
-    *,
-    diagonal: bool = False,
-) -> Picture:
+def _panel(x: tuple[Scores, str], y: tuple[Scores, str], groups: Mapping[str, int]) -> Any:
+    """The points of two numbers of every loss, with the titles of their axes."""
     from ..figures import scatter
 
     points = [
@@ -157,17 +149,25 @@ def _scatter(
     across, up = (
         scatter.Axis(title, better_sign(each.metric), bounds(each.metric)) for each, title in (x, y)
     )
+    return scatter.Panel(points, across, up)
+
+
+def _scatter(
+    name: str, caption: str, panels: Sequence[Any], names: Sequence[str], *, diagonal: bool = False
+) -> Picture:
+    from ..figures import scatter
+
     draw: Callable[..., None] = scatter.draw_figure
-    compose = partial(draw, points=points, x=across, y=up, names=names, diagonal=diagonal)
-    return Picture(name, caption, [list(point) for point in points], compose)
+    compose = partial(draw, panels=panels, names=names, diagonal=diagonal)
+    return Picture(name, caption, [[list(point) for point in panel.points] for panel in panels], compose)
 
 
 def _draw_leaderboard(figure: Any, places: Mapping[str, Mapping[str, Interval]]) -> None:
     from ..figures import leaderboard
 
     columns = {
-        metric: [leaderboard.Place(loss, interval) for loss, interval in found.items()]
-        for metric, found in places.items()
+        metric: [leaderboard.Place(loss, interval) for loss, interval in pictures.items()]
+        for metric, pictures in places.items()
     }
     leaderboard.draw_places(figure, columns)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..experiments.comparison import ComparisonRow
+from ..experiments.loss_benchmark import MAPS, UNSEEN_MAPS
 from ..runs.config import BASE_LOSS
 from ..specs.quantities import MAIN_METRIC, interval_text, metric_name
 from .loss_benchmark import (
@@ -20,10 +21,9 @@ from .loss_benchmark import (
     ratio,
 )
 
-MAP = "map-at-r"
 CENTER = "center"
 _SHARED = 1.5  # ratio of the times of one loss above which other programs shared the machine
-NAMED = 8  # losses in a sentence; of more only their number
+_NAMED = 8  # losses in a sentence; of more only their number
 
 
 class Finding(NamedTuple):
@@ -63,54 +63,59 @@ def answers(evidence: Evidence) -> list[Answer]:
     return lines
 
 
-def _best(part: str, metric: str) -> Callable[[Evidence], str]:
-    def rule(evidence: Evidence) -> str:
-        scores, (first, *_) = evidence.scores(part, metric), evidence.groups(part, metric)
-        best = scores.leader
-        others = [loss for loss in first if loss != best]
-        alike = f"{len(others)} cannot" if others else "all can"
-        return (
-            f"By {metric_name(metric)} `{best}` has the best mean, {scores.text(best)} "
-            f"({_tested(scores)}); of the other {len(scores.values) - 1} losses {alike} be "
-            f"told apart from it{_list(others)}."
-        )
-
-    return rule
+def _each(rule: Callable[[Evidence, str, str], str], part: str, *metrics: str) -> Callable[[Evidence], str]:
+    """The sentence of each metric, one after the other."""
+    return lambda evidence: " ".join(rule(evidence, part, metric) for metric in metrics)
 
 
-def _against_softmax(part: str, metric: str) -> Callable[[Evidence], str]:
-    def rule(evidence: Evidence) -> str:
-        rows, scores = evidence.against(part, metric), evidence.scores(part, metric)
-        better, worse, equal = (_with_verdict(rows, v) for v in ("better", "worse", "not distinguishable"))
-        if not rows:
-            return f"There is nothing to compare with `{BASE_LOSS}` by {metric_name(metric)}."
-        top = rows[0]
-        return (
-            f"By {metric_name(metric)} {_count(better)} of {len(rows)} losses {_are(better)} better than "
-            f"`{BASE_LOSS}`{_list(better)}, {_count(worse)} {_are(worse)} worse and {len(equal)} cannot be "
-            f"told apart from it ({_tested(scores)}); the best difference is that of `{top.loss}`, "
-            f"{difference_text(top)}."
-        )
+def _best(evidence: Evidence, part: str, metric: str) -> str:
+    scores, (first, *_) = evidence.scores(part, metric), evidence.groups(part, metric)
+    best = scores.leader
+    others = [loss for loss in first if loss != best]
+    text = (
+        f"{len(others)} {_are(others)} not distinguishable from it{_list(others)}"
+        if others
+        else "all are worse"
+    )
+    return (
+        f"In {metric_name(metric)}, `{best}` has the best mean, {scores.text(best)}; of the "
+        f"{len(scores.values) - 1} others {text} ({_tested(scores)})."
+    )
 
-    return rule
+
+def _against_softmax(evidence: Evidence, part: str, metric: str) -> str:
+    rows, scores = evidence.against(part, metric), evidence.scores(part, metric)
+    if not rows:
+        return f"There is nothing to compare with `{BASE_LOSS}` in {metric_name(metric)}."
+    better, worse, equal = (_with_verdict(rows, v) for v in ("better", "worse", "not distinguishable"))
+    lower = [row.loss for row in rows if row.paired.n > 1 and max(row.paired.differences) < 0]
+    top, alike = rows[0], f"{len(equal)} {'is' if len(equal) == 1 else 'are'} not distinguishable from it"
+    return (
+        f"In {metric_name(metric)}, {_count(better)} of the {len(rows)} others {_are(better)} better than "
+        f"`{BASE_LOSS}`{_list(better)}, {_count(worse)} {_are(worse)} worse and {alike} "
+        f"({_tested(scores)}); {_count(lower)} {_are(lower)} below it at every seed; the largest difference "
+        f"is that of `{top.loss}`, {difference_text(top)}."
+    )
 
 
 def _center(evidence: Evidence) -> str:
     texts = []
-    for metric in (MAIN_METRIC, MAP):
+    for metric in (MAIN_METRIC, *MAPS):
         rows = [row for row in evidence.against("defaults", metric) if row.loss == CENTER]
         texts += [f"{difference_text(row)} in {metric_name(metric)} ({row.verdict})" for row in rows]
-    seeds = evidence.scores("defaults", MAP).seeds_text
-    return f"Center loss minus softmax: {' and '.join(texts)}, paired over {seeds}."
+    seeds = evidence.scores("defaults", MAIN_METRIC).seeds_text
+    return f"Center loss minus softmax: {', '.join(texts[:-1])} and {texts[-1]}, paired over {seeds}."
 
 
 def _agreement(evidence: Evidence) -> str:
-    first, second = (evidence.scores("defaults", metric) for metric in (MAIN_METRIC, MAP))
-    best = first.leader
+    accuracy = evidence.scores("defaults", MAIN_METRIC)
+    texts = [
+        f"{_correlation(accuracy, evidence.scores('defaults', metric))} with {metric_name(metric)}"
+        for metric in MAPS
+    ]
     return (
-        f"Test accuracy and MAP@R rank the losses with a correlation of "
-        f"{_correlation(first, second)} (Spearman, mean over {first.seeds_text}); `{best}`, the best by test "
-        f"accuracy, is number {list(second.values).index(best) + 1} of {len(second.values)} by MAP@R."
+        f"Over the losses, test accuracy has a rank correlation of {' and of '.join(texts)} "
+        f"(Spearman, mean over {accuracy.seeds_text})."
     )
 
 
@@ -132,10 +137,10 @@ def _cost(evidence: Evidence) -> str:
 
 
 def _open_set(evidence: Evidence) -> str:
+    rejection = "open-set-auroc"
     return " ".join([
-        _best("open-set", "open-set-auroc")(evidence),
-        _against_softmax("open-set", "open-set-auroc")(evidence),
-        _against_softmax("open-set", "unseen-map-at-r")(evidence),
+        _best(evidence, "open-set", rejection),
+        *(_against_softmax(evidence, "open-set", metric) for metric in (rejection, *UNSEEN_MAPS)),
     ])  # fmt: skip
 
 
@@ -149,9 +154,9 @@ def _spread(scores: Scores) -> float:
     return max((max(each.values()) / min(each.values()) for each in scores.values.values()), default=1.0)
 
 
-def tuned_rows(evidence: Evidence) -> list[ComparisonRow]:
-    """Each loss with tuned settings against itself at the defaults by MAP@R, adjusted over losses."""
-    before, after = (evidence.scores(part, MAP) for part in ("defaults", "tuned"))
+def tuned_rows(evidence: Evidence, metric: str) -> list[ComparisonRow]:
+    """Each loss with tuned settings against itself at the defaults, adjusted over losses."""
+    before, after = (evidence.scores(part, metric) for part in ("defaults", "tuned"))
     shared = [loss for loss in after.values if loss in before.values]
     seeds = min(before.seeds, after.seeds)
     gains = {
@@ -163,54 +168,60 @@ def tuned_rows(evidence: Evidence) -> list[ComparisonRow]:
         for loss in shared
     }
     nothing = {seed: 0.0 for gain in gains.values() for seed in gain}
-    return compare_scores(Scores(MAP, {**gains, "": nothing}, seeds, frozenset()), "", shared)
+    return compare_scores(Scores(metric, {**gains, "": nothing}, seeds, frozenset()), "", shared)
 
 
-def _tuning(evidence: Evidence) -> str:
-    rows = tuned_rows(evidence)
+def _tuning(evidence: Evidence, _: str, metric: str) -> str:
+    rows = tuned_rows(evidence, metric)
     better, worse = (_with_verdict(rows, verdict) for verdict in ("better", "worse"))
-    before, after = (evidence.scores(part, MAP).leader for part in ("defaults", "tuned"))
+    before, after = (evidence.scores(part, metric).leader for part in ("defaults", "tuned"))
     top = max(rows, key=lambda row: row.paired.difference.mean)
     changes = (
         f"the best is `{after}` in place of `{before}`" if before != after else f"`{after}` stays the best"
     )
     return (
-        f"With tuned settings {_count(better)} of {len(rows)} losses {_are(better)} better than at their "
-        f"defaults by MAP@R and {_count(worse)} {_are(worse)} worse; `{top.loss}` gains most, "
+        f"In {metric_name(metric)}, {_count(better)} of {len(rows)} losses {_are(better)} better with tuned "
+        f"settings than at their defaults and {_count(worse)} {_are(worse)} worse; `{top.loss}` gains most, "
         f"{difference_text(top)}; {changes}."
     )
 
 
-def _transfer(evidence: Evidence) -> str:
+def _transfer(evidence: Evidence, _: str, metric: str) -> str:
     labels = [block.label for block in evidence.blocks("dimensions")]
-    plane, *_, largest = (evidence.scores("dimensions", MAP, number) for number in range(len(labels)))
-    mnist, digits = evidence.scores("defaults", MAP), evidence.scores("digits", MAP)
+    plane, *_others, largest = (
+        evidence.scores("dimensions", metric, number) for number in range(len(labels))
+    )
+    mnist, digits = evidence.scores("defaults", metric), evidence.scores("digits", metric)
     dimensions, datasets = (_correlation(*pair) for pair in ((plane, largest), (mnist, digits)))
     return (
-        f"The rank correlation of losses by MAP@R is {dimensions} between two dimensions and "
+        f"The rank correlation of losses by {metric_name(metric)} is {dimensions} between two dimensions and "
         f"{labels[-1].rpartition(', ')[2]}, and {datasets} between MNIST and the digits "
         f"(Spearman, means over {plane.seeds_text} and {mnist.seeds_text})."
     )
 
 
 FINDINGS = (
-    Finding("Which loss has the best test accuracy?", ("defaults",), _best("defaults", MAIN_METRIC)),
+    Finding("Which loss has the best test accuracy?", ("defaults",), _each(_best, "defaults", MAIN_METRIC)),
     Finding(
         "Which losses differ from softmax in test accuracy?",
         ("defaults",),
-        _against_softmax("defaults", MAIN_METRIC),
+        _each(_against_softmax, "defaults", MAIN_METRIC),
     ),
-    Finding("Which loss has the best MAP@R?", ("defaults",), _best("defaults", MAP)),
-    Finding("Which losses differ from softmax in MAP@R?", ("defaults",), _against_softmax("defaults", MAP)),
+    Finding("Which loss has the best MAP@R?", ("defaults",), _each(_best, "defaults", *MAPS)),
+    Finding(
+        "Which losses differ from softmax in MAP@R?",
+        ("defaults",),
+        _each(_against_softmax, "defaults", *MAPS),
+    ),
     Finding("Does center loss differ from softmax?", ("defaults",), _center),
     Finding("Do accuracy and MAP@R rank the losses alike?", ("defaults",), _agreement),
     Finding("What does a loss cost?", ("defaults",), _cost),
     Finding("Which loss deals best with unseen digits?", ("open-set",), _open_set),
-    Finding("What does tuning change?", ("defaults", "tuned"), _tuning),
+    Finding("What does tuning change?", ("defaults", "tuned"), _each(_tuning, "tuned", *MAPS)),
     Finding(
         "Does the ranking transfer to more dimensions and to other data?",
         ("defaults", "dimensions", "digits"),
-        _transfer,
+        _each(_transfer, "dimensions", *MAPS),
     ),
 )
 """The ten questions of PROTOCOL.md, in its order."""
@@ -229,7 +240,7 @@ def _are(losses: Sequence[str]) -> str:
 
 
 def _list(losses: Sequence[str]) -> str:
-    return f" ({', '.join(f'`{loss}`' for loss in losses)})" if 0 < len(losses) <= NAMED else ""
+    return f" ({', '.join(f'`{loss}`' for loss in losses)})" if 0 < len(losses) <= _NAMED else ""
 
 
 def _tested(scores: Scores) -> str:

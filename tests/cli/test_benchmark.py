@@ -64,11 +64,11 @@ def test_the_page_answers_all_questions_and_says_that_it_decides_nothing(results
     figures = {path.stem for path in (results / "benchmark-quick" / "benchmark").glob("*.png")}
     assert figures >= {
         "leaderboard",
-        "forest-map-at-r",
+        "forest-map-at-r-cosine",
         "accuracy-map",
         "tuned",
         "dimensions",
-        "ranks",
+        "ranks-map-at-r-cosine",
     }
     assert all(f"]({name}.png)" in page for name in figures)
 

@@ -17,7 +17,7 @@ NAN = math.nan
 COLLAPSE = {"nc1", "nc2-norms", "nc2-angles", "within-variance", "class-separation"}
 ANGULAR = {"angular-spread", "angular-gap", "angular-spread-gap", "nearest-angle"}
 BY_SCORES = {"accuracy", "top2-accuracy", "ece", "nll"}
-BY_COSINE = {"nn-accuracy-cosine", "knn5-accuracy-cosine"} | ANGULAR
+BY_COSINE = {"nn-accuracy-cosine", "knn5-accuracy-cosine", "map-at-r-cosine"} | ANGULAR
 
 # class 0 at (0, 0) and (2, 0), class 1 at (1, 3) and (1, 5): means (1, 0) and (1, 4), all spreads 1
 FOUR = embedding(
@@ -41,6 +41,7 @@ AT_THRESHOLD = {
     "tar-at-threshold": 1.0,
     "far-at-threshold": 0.0,
 }
+MAPS = ("map-at-r", "map-at-r-euclidean", "map-at-r-cosine")
 SHOTS = {name for name in METRICS if "-shot" in name}
 
 BY_HAND = {
@@ -68,6 +69,8 @@ BY_HAND = {
     "recall-at-1": 1.0,
     "r-precision": 1.0,
     "map-at-r": 1.0,
+    "map-at-r-euclidean": 1.0,
+    "map-at-r-cosine": 1.0,  # (0, 0) is equally far from all directions but for rounding
     "roc-auc": 1.0,
     "eer": 0.0,
     "tar-at-far-1e-2": 1.0,
@@ -91,7 +94,7 @@ BY_HAND = {
 }  # fmt: skip
 
 PERFECT_ALONE = {"accuracy", "top2-accuracy", "mean-accuracy", "nn-accuracy", "knn5-accuracy"}
-PERFECT_ALONE |= {"nn-accuracy-cosine", "knn5-accuracy-cosine", "recall-at-1", "r-precision", "map-at-r"}
+PERFECT_ALONE |= {"nn-accuracy-cosine", "knn5-accuracy-cosine", "recall-at-1", "r-precision", *MAPS}
 ONE_CLASS = dict.fromkeys(METRICS, NAN) | dict.fromkeys(PERFECT_ALONE, 1.0)
 ONE_CLASS |= {"spread": 1.0, "angular-spread": 22.5, "collapse": 0.0, "ece": 0.5, "nll": math.log(2)}
 ONE_CLASS |= {"axis-range": 2.0, "outer-classes": 1.0}
@@ -131,7 +134,7 @@ def test_points_that_all_coincide(name: str, cosine: bool) -> None:
     assert compute(name, measured) == pytest.approx(expected, nan_ok=True, abs=1e-9)
 
 
-ALONE_UNDEFINED = {"recall-at-1", "r-precision", "map-at-r", "roc-auc", "eer", "silhouette"}
+ALONE_UNDEFINED = {"recall-at-1", "r-precision", *MAPS, "roc-auc", "eer", "silhouette"}
 ALONE_UNDEFINED |= {"calinski-harabasz", *(name for name in METRICS if name.startswith("tar")), *SHOTS}
 
 
@@ -233,7 +236,7 @@ def doubled(part: Embedding) -> Embedding:
 
 ONCE_EACH = {"silhouette", "calinski-harabasz", "knn5-accuracy", "knn5-accuracy-cosine", "ami", "nmi"}
 ONCE_EACH |= (
-    {"recall-at-1", "r-precision", "map-at-r", "roc-auc", "eer"} | {n for n in METRICS if "tar" in n} | SHOTS
+    {"recall-at-1", "r-precision", *MAPS, "roc-auc", "eer"} | {n for n in METRICS if "tar" in n} | SHOTS
 )
 
 

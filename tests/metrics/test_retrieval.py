@@ -43,6 +43,17 @@ def test_random_points_against_pytorch_metric_learning(dim: int, cosine: bool) -
             assert compute(name, measured) == pytest.approx(expected[other]), name
 
 
+@pytest.mark.parametrize("cosine", [False, True])
+def test_both_distances_are_measured_whatever_the_loss_compares_by(cosine: bool) -> None:
+    measured = random_measured(4, 3, cosine=cosine)
+    expected = {
+        name: compute("map-at-r", random_measured(4, 3, cosine=by_angle))
+        for name, by_angle in (("map-at-r-euclidean", False), ("map-at-r-cosine", True))
+    }
+    assert expected["map-at-r-euclidean"] != expected["map-at-r-cosine"]
+    assert {name: compute(name, measured) for name in expected} == expected
+
+
 def distances(measured: MetricInput) -> list[list[float]]:
     """Of whole numbers: exact, and of cosines equal for features on one ray."""
     x = measured.evaluated.features.astype(np.int64)

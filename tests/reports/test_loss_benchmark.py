@@ -15,9 +15,10 @@ import pytest
 from scipy.stats import spearmanr, ttest_rel
 
 from lossbench.__main__ import main
+from lossbench.errors import RunError
 from lossbench.experiments.loss_benchmark import PARTS, Part
-from lossbench.reports.loss_benchmark import Evidence, choose_test, read_parts, write_part
-from lossbench.reports.loss_benchmark_advice import advice
+from lossbench.reports.loss_benchmark import Evidence, Scores, choose_test, read_parts, write_part
+from lossbench.reports.loss_benchmark_advice import advice, close_losses
 from lossbench.reports.loss_benchmark_findings import answers, tuned_rows
 from lossbench.reports.loss_benchmark_page import write_page
 from lossbench.runs.outcome import Outcome
@@ -28,6 +29,7 @@ ACCURACY = {"softmax": 0.990, "center": 0.9901, "arcface": 0.985, "triplet": 0.9
 RETRIEVAL = {"softmax": 0.80, "center": 0.95, "arcface": 0.97, "triplet": 0.94, "etf": 0.60}
 SECONDS = {"softmax": 20.0, "center": 22.0, "arcface": 21.0, "triplet": 40.0, "etf": 19.0}
 SEEDS = range(8)
+MAP = "map-at-r-euclidean"
 
 
 def outcomes(part: Part, seeds: Sequence[int] = SEEDS, gain: float = 0.0) -> list[Outcome]:
@@ -79,14 +81,19 @@ def test_the_findings_say_what_loops_over_the_json_find(store: Store) -> None:
     best, softmax, retrieval, against, center, agreement, cost, *_ = sentences(store)
     accuracy = numbers(store, "center", "test_accuracy")
     assert f"`center` has the best mean, {100 * statistics.mean(accuracy):.2f} ± " in best  # etf failed once
-    assert "1 of 4 losses" not in best
-    assert "1 of 4 losses is better than `softmax` (`etf`), 2 are worse and 1 cannot be told apart" in softmax
-    assert "`arcface` has the best mean" in retrieval
-    assert "all can be told apart" in retrieval
-    assert "3 of 4 losses are better than `softmax` (`arcface`, `center`, `triplet`), 1 is worse" in against
-    differences = np.subtract(numbers(store, "center", "map-at-r"), numbers(store, "softmax", "map-at-r"))
+    assert "of the 4 others 2 are not distinguishable from it (`etf`, `softmax`)" in best
+    assert "1 of the 4 others is better than `softmax` (`etf`), 2 are worse and 1 is not disting" in softmax
+    assert "; 2 are below it at every seed" in softmax
+    assert retrieval.startswith("In MAP@R (Euclidean), `arcface` has the best mean")
+    assert "In MAP@R (cosine), `arcface` has the best mean" in retrieval
+    assert retrieval.count("of the 4 others all are worse") == 2
+    assert (
+        against.count("3 of the 4 others are better than `softmax` (`arcface`, `center`, `triplet`), 1 is")
+        == 2
+    )
+    differences = np.subtract(numbers(store, "center", MAP), numbers(store, "softmax", MAP))
     assert f"+{differences.mean():.3f} ± " in center
-    assert "in MAP@R (better), paired over 8 seeds" in center
+    assert "in MAP@R (cosine) (better), paired over 8 seeds" in center
     times = [statistics.mean(numbers(store, loss, "seconds")) for loss in ("triplet", "softmax")]
     assert cost.startswith(f"The slowest loss, `triplet` ({times[0]:.1f} ± ")
     assert "the fastest, `etf`" in cost
@@ -100,12 +107,10 @@ def test_the_rank_correlation_is_that_of_each_seed_of_all_losses(store: Store) -
     seeds = [seed for seed in by_loss[0] if all(values[seed] for values in by_loss)]
     assert len(seeds) == 7
     expected = statistics.mean(
-        spearmanr(
-            *([values[seed][name] for values in by_loss] for name in ("test_accuracy", "map-at-r"))
-        ).statistic
+        spearmanr(*([values[seed][name] for values in by_loss] for name in ("test_accuracy", MAP))).statistic
         for seed in seeds
     )
-    assert f"with a correlation of {expected:+.2f}".replace("-", "−") in sentences(store)[5]
+    assert f"a rank correlation of {expected:+.2f}".replace("-", "−") in sentences(store)[5]
 
 
 def test_a_question_whose_part_is_not_there_is_not_answered(store: Store) -> None:
@@ -121,7 +126,7 @@ def test_a_question_whose_part_is_not_there_is_not_answered(store: Store) -> Non
 def test_failures_are_counted_and_a_loss_that_failed_is_not_the_best(store: Store) -> None:
     page = write_page(store).read_text()
     assert "| defaults | Defaults on MNIST | 20 | 8 | 39 | 1 | 0 |" in page
-    assert "| etf | 7 / 1 / 0 |" in page
+    assert "| etf | class scores | cosine | 7 / 1 / 0 |" in page
     evidence = Evidence(read_parts(store))
     assert next(iter(evidence.scores("defaults", "test_accuracy").values)) == "etf"
     assert {"etf", "center"} <= set(evidence.groups("defaults", "test_accuracy")[0])
@@ -136,8 +141,19 @@ def test_a_seed_that_not_every_loss_has_is_not_used(store: Store, tmp_path: Path
     ]
     write_part(Store(tmp_path / "x"), "defaults", PARTS["defaults"], kept, command="lossbench")
     evidence = Evidence(read_parts(Store(tmp_path / "x")))
-    assert evidence.scores("defaults", "map-at-r").seeds == 7
-    assert all(5 not in values for values in evidence.scores("defaults", "map-at-r").values.values())
+    assert evidence.scores("defaults", MAP).seeds == 7
+    assert all(5 not in values for values in evidence.scores("defaults", MAP).values.values())
+
+
+def test_a_document_without_a_metric_that_decides_is_of_an_earlier_version(store: Store) -> None:
+    path = store.benchmark / "defaults.json"
+    data = json.loads(path.read_text())
+    data["metrics"].remove(MAP)
+    path.write_text(json.dumps(data))
+    with pytest.raises(
+        RunError, match=r"earlier version, without map-at-r-euclidean; run `lossbench reproduce"
+    ):
+        read_parts(store)
 
 
 def test_times_of_a_shared_machine_say_nothing(store: Store) -> None:
@@ -157,11 +173,11 @@ def test_times_of_a_shared_machine_say_nothing(store: Store) -> None:
 
 def test_tuned_settings_are_paired_with_the_defaults(store: Store) -> None:
     write_part(store, "tuned", PARTS["tuned"], outcomes(PARTS["tuned"], gain=0.01), command="lossbench")
-    rows = tuned_rows(Evidence(read_parts(store)))
+    rows = tuned_rows(Evidence(read_parts(store)), MAP)
     assert {row.loss for row in rows} == set(ACCURACY)
     assert all(abs(row.paired.difference.mean - 0.01) < 1e-9 for row in rows)
     assert {row.verdict for row in rows} == {"better"}
-    assert "5 of 5 losses are better" in sentences(store)[8]
+    assert "5 of 5 losses are better with tuned settings" in sentences(store)[8]
 
 
 @pytest.mark.parametrize(
@@ -185,10 +201,8 @@ def test_few_seeds_are_compared_by_t_tests_and_the_page_says_so(store: Store) ->
         store, "defaults", PARTS["defaults"], outcomes(PARTS["defaults"], range(3)), command="lossbench"
     )
     evidence = Evidence(read_parts(store))
-    rows = {row.loss: row for row in evidence.against("defaults", "map-at-r")}
-    pairs = [
-        [numbers(store, name, "map-at-r") for name in (loss, "softmax")] for loss in ("center", "arcface")
-    ]
+    rows = {row.loss: row for row in evidence.against("defaults", MAP)}
+    pairs = [[numbers(store, name, MAP) for name in (loss, "softmax")] for loss in ("center", "arcface")]
     assert [rows[loss].paired.p for loss in ("center", "arcface")] == pytest.approx(
         [ttest_rel(*pair).pvalue for pair in pairs]
     )
@@ -198,19 +212,39 @@ def test_few_seeds_are_compared_by_t_tests_and_the_page_says_so(store: Store) ->
     assert "the exact test can say nothing" in page
 
 
-def test_advice_names_the_best_group_and_its_numbers(store: Store) -> None:
+def test_advice_names_the_losses_that_are_known_to_be_close_to_the_best(store: Store) -> None:
     lines = {line.purpose: line for line in advice(Evidence(read_parts(store)))}
-    retrieval = lines["retrieval: neighbours of the same class first"]
+    retrieval = lines["neighbours of the same class first, by Euclidean distance"]
     assert retrieval.losses == "`arcface`"
-    assert (
-        f"MAP@R of `arcface`: {statistics.mean(numbers(store, 'arcface', 'map-at-r')):.3f} ± "
-        in retrieval.evidence
-    )
+    mean = statistics.mean(numbers(store, "arcface", MAP))
+    assert f"MAP@R (Euclidean) of `arcface`: {mean:.3f} ± " in retrieval.evidence
     assert "; `softmax`: 0." in retrieval.evidence
-    assert lines["accuracy and retrieval at once"].losses == "`center`"
+    assert "Known to be within 0.005 of it: 1 of 5; open: 0" in retrieval.evidence
+    accuracy = lines["the best test accuracy"]
+    assert accuracy.losses == "`center`, `etf`, `softmax`"
+    assert "Known to be within 0.20 percentage points of it: 3 of 5" in accuracy.evidence
     assert "new classes from five examples each" in lines
     del_parts = {"defaults": read_parts(store)["defaults"]}
     assert "new classes from five examples each" not in {line.purpose for line in advice(Evidence(del_parts))}
+
+
+@pytest.mark.parametrize(
+    ("differences", "named", "settled"),
+    [
+        ([-0.001, -0.0012, -0.0009, -0.0011], True, True),  # a little worse, surely
+        ([-0.01, -0.012, -0.009, -0.011], False, True),  # much worse, surely
+        ([-0.02, 0.02, -0.015, 0.012], False, False),  # nobody knows
+    ],
+)
+def test_a_loss_that_varies_much_is_not_close_but_open(
+    differences: list[float], named: bool, settled: bool
+) -> None:
+    values = {
+        "best": dict.fromkeys(range(4), 0.99),
+        "other": {n: 0.99 + d for n, d in enumerate(differences)},
+    }
+    scores = Scores("test_accuracy", values, 4, frozenset(values))
+    assert close_losses(scores, "best", 0.005) == (["best"] + ["other"] * named, 1 + settled)
 
 
 def check(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -245,7 +279,7 @@ def test_report_check_names_what_does_not_follow_from_the_json(
     figure.write_bytes(drawn)
     data = (store.benchmark / "defaults.json").read_text()
     changed = json.loads(data)
-    changed["settings"][0]["by_seed"]["0"]["map-at-r"] += 0.01
+    changed["settings"][0]["by_seed"]["0"][MAP] += 0.01
     (store.benchmark / "defaults.json").write_text(json.dumps(changed))
     assert {"defaults.csv", "README.md", "accuracy-map.png", "leaderboard.png"} <= set(stale())
     assert "forest-test-accuracy.png" not in stale()

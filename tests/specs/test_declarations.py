@@ -19,7 +19,18 @@ NEITHER_IS_BETTER = {
     *("threshold-at-far-1e-2", "threshold-at-far-1e-3"),
 }
 MEASURED_WHEN_ASKED = {
-    *("ami", "nmi", "eer", "map-at-r", "r-precision", "recall-at-1", "roc-auc", "silhouette"),
+    *(
+        "ami",
+        "nmi",
+        "eer",
+        "map-at-r",
+        "map-at-r-cosine",
+        "map-at-r-euclidean",
+        "r-precision",
+        "recall-at-1",
+        "roc-auc",
+        "silhouette",
+    ),
     *("1-shot", "5-shot", "20-shot", "threshold-range-1e-2", "threshold-range-1e-3"),
     *("far-at-threshold-1e-2", "far-at-threshold-1e-3", "tar-at-threshold-1e-2", "tar-at-threshold-1e-3"),
     *("tar-at-far-1e-2", "tar-at-far-1e-3", "tar-at-far-1e-4", "nc1", "within-variance", "ece-scaled"),
