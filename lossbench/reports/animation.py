@@ -15,7 +15,7 @@ from PIL import Image
 from ..errors import RunError, UsageError
 from ..figures import PANEL, Panel, features, first_visible, ink, ray, set_size, title_lines, to_plane
 from ..records import Embedding, RunView
-from .figure_files import check_choice, describe, render_pixels
+from .figure_files import describe, format_of, render_pixels
 from .generated_files import write_generated
 
 FORMATS = ("gif", "mp4")
@@ -59,7 +59,7 @@ def animate(
 
     Raises RunError for a run without snapshots, UsageError for a format or choice that is none.
     """
-    form = check_choice("--format", path.suffix.lstrip("."), FORMATS)
+    form = format_of(path, FORMATS)
     animated = [_animated(run) for run in runs]
     longest = max(animated, key=lambda run: len(run.epochs)).epochs
     if view == "raw":  # directions are seen from the beginning

@@ -130,7 +130,7 @@ def write_figure(
 
     Returns the path. Raises UsageError for an unknown format or style.
     """
-    form = check_choice("--format", path.suffix.lstrip("."), FORMATS)
+    form = format_of(path, FORMATS)
     content = io.BytesIO()
     figure = render_figure(compose, style)
     dpi = _DPI if len(figure.axes) <= 20 else _GALLERY_DPI
@@ -179,6 +179,13 @@ def _style(style: str) -> AbstractContextManager[None]:
     settings = STYLES[check_choice("--style", style, tuple(STYLES))]
     defaults: Any = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
     return mpl.rc_context({**defaults, **settings})
+
+
+def format_of(path: Path, formats: Sequence[str]) -> str:
+    """The format that the name of a file says. Raises UsageError for none or another."""
+    if not path.suffix:
+        raise UsageError(f"--output {path}: the name of the file ends in .{' or .'.join(formats)}.")
+    return check_choice("--format", path.suffix.lstrip("."), formats)
 
 
 def check_choice(option: str, value: str, allowed: Sequence[str]) -> str:

@@ -163,6 +163,7 @@ def test_a_canvas_of_its_own_takes_the_settings_of_its_style():
         (["budget"], "`lossbench tune --results {}` draws budget; `lossbench plot` cannot."),
         (["roc", "--format", "gif"], "--format gif is none of png, pdf, svg."),
         (["roc", "--style", "neon"], "--style neon is none of paper, slides, dark."),
+        (["roc", "--output", "folder"], "--output folder: the name of the file ends in .png or .pdf or .svg."),
         (["roc", "--output", "a.gif"], "--format gif is none of png, pdf, svg."),
         (["roc", "--run", "nothing"], "Unknown run 'nothing'"),
     ],
