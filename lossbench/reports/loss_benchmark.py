@@ -304,9 +304,9 @@ def size_text(metric: str, size: float) -> str:
     return format_value(metric, size) + (" percentage points" if is_percent(metric) else "")
 
 
-def compares_by(loss: str) -> str:
-    """The distance by which a loss compares features: Euclidean or cosine."""
-    return "cosine" if make_config(loss=loss).cosine else "Euclidean"
+def compares_by_cosine(loss: str) -> bool:
+    """Whether a loss compares features by cosine, not by Euclidean distance."""
+    return make_config(loss=loss).cosine
 
 
 def _label(row: SettingRow) -> str:

@@ -13,7 +13,7 @@ from ..specs.quantities import MAIN_METRIC, better_sign, bounds, in_unit, metric
 from ..statistics import Interval
 from .figure_files import Compose, compose_forest, compose_ranks
 from .generated_files import digest
-from .loss_benchmark import Evidence, Scores, compares_by
+from .loss_benchmark import Evidence, Scores, compares_by_cosine
 from .loss_benchmark_findings import shared_machine, tuned_rows
 
 _DIGITS = 9  # significant ones of the numbers of a figure, so that the last bit of a quantile does not count
@@ -69,7 +69,7 @@ _DISTANCES = ("the loss compares features by Euclidean distance", "the loss comp
 def _by_distance(evidence: Evidence) -> dict[str, int]:
     """The group of each loss: how it compares features."""
     part = next(each for each in evidence.parts.values() if each.settings)
-    return {row.loss: int(compares_by(row.loss) == "cosine") for row in part.settings}
+    return {row.loss: int(compares_by_cosine(row.loss)) for row in part.settings}
 
 
 def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:

@@ -17,7 +17,7 @@ from ..tables import Table, code, csv_bytes, to_markdown
 from .document import Document
 from .figure_files import write_figure
 from .generated_files import check_generated, holds, with_digest
-from .loss_benchmark import Evidence, choose_test, compares_by, read_parts
+from .loss_benchmark import Evidence, choose_test, compares_by_cosine, read_parts
 from .loss_benchmark_figures import Picture, pictures_of
 from .loss_benchmark_findings import answers, shared_machine
 from .loss_benchmark_limits import limits, threats
@@ -197,7 +197,7 @@ def _means_table(evidence: Evidence, name: str, first: str) -> Table:
         [
             loss,
             make_config(loss=loss).rule,
-            compares_by(loss),
+            "cosine" if compares_by_cosine(loss) else "Euclidean",
             " / ".join(map(str, counts[loss])),
             *(format_value(each.metric, *each.interval(loss)[:2]) for each in columns),
         ]
