@@ -196,7 +196,7 @@ def test_every_option_of_a_run_is_an_argument(tmp_path, monkeypatch):
         (lambda **o: lossbench.compare(["center"], baseline="arcface", **o), "--baseline arcface"),
         (lambda **o: lossbench.compare(["center"], metric="acuracy", **o), "did you mean"),
         (lambda **o: lossbench.sweep("center", beta=[1, 2], **o), "Unknown option"),
-        (lambda **o: lossbench.runs(seed="x", **o), "--seeds x"),
+        (lambda **o: lossbench.runs(seed="x", **o), "--seed x"),
         (lambda **o: lossbench.runs(sed=1, **o), "did you mean seed"),
         (lambda **o: lossbench.runs(loss="cente", **o), "did you mean"),
         (lambda **o: lossbench.load("center", **o), "no run"),

@@ -199,7 +199,9 @@ Measure = Callable[[Tensor, Tensor], tuple[Tensor, Backward]]
 
 def _sum_over_blocks(measure: Measure, left: Tensor, right: Tensor, labels: Tensor, terms: Terms) -> Tensor:
     with torch.no_grad():
-        values, left_grads, right_grads = list[Tensor](), list[Tensor](), list[Tensor]()
+        values: list[Tensor] = []
+        left_grads: list[Tensor] = []
+        right_grads: list[Tensor] = []
         for block, backward in _blocks(measure, left.detach(), right.detach(), labels):
             value, slopes = terms(block)
             values.append(value)

@@ -118,8 +118,19 @@ def test_a_class_with_few_samples_repeats_them_evenly() -> None:
         assert sorted(torch.bincount(batch, minlength=len(labels))[rare].tolist()) == [2, 3]
 
 
-@pytest.mark.parametrize("balanced", [{}, {"classes_per_batch": 10, "samples_per_class": 500}])
-def test_a_batch_larger_than_the_data_is_refused(balanced: dict[str, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("balanced", "flags"),
+    [
+        ({}, "--batch-size 5000"),
+        (
+            {"classes_per_batch": 10, "samples_per_class": 500},
+            "--classes-per-batch 10 times --samples-per-class 500 = 5000",
+        ),
+    ],
+)
+def test_a_batch_larger_than_the_data_is_refused(
+    balanced: dict[str, int], flags: str, tmp_path: Path
+) -> None:
     config = small("softmax", batch_size=5000, val_size=0, **balanced)
-    with pytest.raises(UsageError, match="--batch-size 5000 is more than the 1433 training images"):
+    with pytest.raises(UsageError, match=f"{flags} is more than the 1433 training images"):
         run(config, tmp_path)

@@ -141,7 +141,7 @@ def test_what_is_no_network_is_refused_in_one_sentence(mine, network, sentence, 
 
 def test_an_installed_package_can_offer_networks(mine, monkeypatch):
     point = EntryPoint("wide", "my_networks:Wide", "lossbench.networks")
-    monkeypatch.setattr(external, "_points", lambda group: {"wide": point} if "networks" in group else {})
+    monkeypatch.setattr(external, "offered_of", lambda kind: {"wide": point} if kind == "networks" else {})
     config = make_config(network="wide", dataset="digits")
     assert config_from_dict(json.loads(json.dumps(config.to_dict()))) == config
     assert catalog.load("networks", "wide").__name__ == "Wide"
