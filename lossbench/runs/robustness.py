@@ -20,8 +20,10 @@ from ..losses import class_means, class_scores
 from ..randomness import derived_seed
 from ..records import Embedding
 from .attacks import Attacked, attack
+from .commands import command_for
 from .conditions import BATCH_OPTIONS
 from .config import BASE_LOSS, RunConfig, dataset_spec
+from .filter import RunFilter
 from .model import load_model
 from .run_folder import RunFolder, open_run
 
@@ -125,9 +127,10 @@ def transfer_source(run: RunFolder) -> RunFolder:
             alike = source.config.loss == BASE_LOSS and source.config.seed == seed
             if alike and _conditions(source.config) == _conditions(run.config) and source.result():
                 return source
+    command = command_for([BASE_LOSS], RunFilter(values={"seed": (seed,)}), run.config)
     raise RunError(
         f"Attacks on {run.name} from another network need the {BASE_LOSS} run of seed {seed} under the same "
-        f"conditions in {run.path.parent}; `lossbench train {BASE_LOSS} --seed {seed}` makes it."
+        f"conditions in {run.path.parent}; {command} makes it."
     )
 
 

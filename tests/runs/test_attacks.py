@@ -3,11 +3,14 @@ those of an independent library."""
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.runs import attacks, robustness
 from lossbench.runs.attacks import ATTACKS, attack
@@ -158,12 +161,14 @@ def test_images_attacked_for_one_run_are_classified_by_another(tmp_path, few_ima
     ]
     for config in [wanted, *others]:
         run(config, tmp_path)
-    with pytest.raises(RunError, match="need the softmax run of seed 0 under the same conditions"):
+    with pytest.raises(RunError, match="need the softmax run of seed 0 under the same conditions") as caught:
         measure_stored(store.run(wanted), ["robust-accuracy-transfer"])
     (tmp_path / "runs/softmax-0000000000").mkdir()
     (tmp_path / "runs/softmax-0000000000/config.json").write_text("{}")  # a run that cannot be read
-    run(source := small("softmax", network="stride3", seed=0), tmp_path)
-    assert transfer_source(store.run(wanted)).name == source.run_name
+    command = shlex.split(str(caught.value).split("`")[1])
+    assert main([*command[1:], "--results", str(tmp_path)]) == 0
+    source = transfer_source(store.run(wanted)).config
+    assert (source.loss, source.seed) == ("softmax", 0)
     found = measure_stored(store.run(wanted), ["robust-accuracy-transfer", "robust-accuracy-pgd", "accuracy"])
     assert found["robust-accuracy-pgd"] < found["robust-accuracy-transfer"] < found["accuracy"]
     attacked = TrainedRun(store.run(source), None, None).attacked("apgd-ce", 0.1).images
