@@ -88,14 +88,19 @@ def test_one_failure_does_not_stop_the_others(tmp_path, engine):
     outcomes = outcomes_of(configs, tmp_path, engine)
     assert [outcomes[c].status for c in configs] == [Status.FAILED, Status.DIVERGED, Status.DONE]
     assert "batch-size" in outcomes[configs[0]].message
+    assert not (Store(tmp_path).run(configs[0]).path / "config.json").exists()  # its training never began
+    assert "diverged" in (Store(tmp_path).run(configs[1]).path / "log.txt").read_text()
 
 
 @on_every_executor
 def test_no_other_run_starts_after_three_equal_failures(tmp_path, engine):
     configs = [small("softmax", batch_size=5000, seed=seed) for seed in range(12)]
+    outcomes = []
     with pytest.raises(RunError, match="3 runs in a row failed for the same reason.*--batch-size 5000"):
-        outcomes_of(configs, tmp_path, engine)
-    assert len(list(tmp_path.glob("runs/*"))) < 12
+        for outcome in begin(configs, tmp_path, engine):
+            outcomes.append(outcome)
+    assert not multiprocessing.active_children()
+    assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 3
 
 
 @on_workers
