@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
-from ._feature_layer import FeatureLayer, output_size
+from ._feature_layer import FeatureLayer, FeatureNetwork, output_size
 
 
-class ConvolutionalNetwork(nn.Module):
+class ConvolutionalNetwork(FeatureNetwork):
     """Images (B, C, H, W) to features (B, D). A subclass says its `convolutions` and its `hidden` values."""
 
     convolutions: ClassVar[tuple[tuple[int, int, int], ...]]
@@ -34,8 +34,3 @@ class ConvolutionalNetwork(nn.Module):
         ]
         self.trunk = nn.Sequential(*layers)
         self.feature = FeatureLayer(self.hidden, feature_dim)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Normalized images (B, C, H, W) to features (B, D) float32."""
-        features: Tensor = self.feature(self.trunk(images))
-        return features

@@ -9,15 +9,15 @@ Weights start uniform in +-sqrt(3 / fan_in) (Caffe's "xavier"), biases at 0.
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
-from ._feature_layer import FeatureLayer, output_size
+from ._feature_layer import FeatureLayer, FeatureNetwork, output_size
 from ._prelu import PReLU
 
 _CHANNELS = (32, 64, 128)
 
 
-class LeNetPlusPlusBase(nn.Module):
+class LeNetPlusPlusBase(FeatureNetwork):
     """Images (B, C, H, W) to features (B, D), by a linear layer."""
 
     def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
@@ -36,8 +36,3 @@ class LeNetPlusPlusBase(nn.Module):
                 bound = (3 / layer.weight[0].numel()) ** 0.5
                 nn.init.uniform_(layer.weight, -bound, bound)
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Normalized images (B, C, H, W) to features (B, D) float32."""
-        features: Tensor = self.feature(self.trunk(images))
-        return features

@@ -6,10 +6,10 @@ Source: Caffe's examples/mnist/lenet (after LeCun et al. 1998), with PReLU as th
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..specs import NetworkSpec
-from ._feature_layer import FeatureLayer, output_size
+from ._feature_layer import FeatureLayer, FeatureNetwork, output_size
 from ._prelu import PReLU
 
 SPEC = NetworkSpec(
@@ -19,7 +19,7 @@ SPEC = NetworkSpec(
 )
 
 
-class LeNet(nn.Module):
+class LeNet(FeatureNetwork):
     """Images (B, C, H, W) to features (B, D)."""
 
     def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
@@ -35,8 +35,3 @@ class LeNet(nn.Module):
         hidden = nn.Linear(output_size(convolutions, input_shape), 500)
         self.trunk = nn.Sequential(*convolutions, nn.Flatten(), hidden, PReLU(500))
         self.feature = FeatureLayer(500, feature_dim)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Normalized images (B, C, H, W) to features (B, D) float32."""
-        features: Tensor = self.feature(self.trunk(images))
-        return features

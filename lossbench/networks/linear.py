@@ -7,25 +7,18 @@ different size count alike; those that hardly vary are not blown up.
 import math
 from collections.abc import Sequence
 
-from torch import Tensor, nn
-
 from ..specs import NetworkSpec
-from ._feature_layer import FeatureLayer, standardization
+from ._feature_layer import FeatureLayer, FeatureNetwork, standardization
 
 SPEC = NetworkSpec(
     title="Linear", summary="a linear map, for features from another network", smallest_batch=2
 )
 
 
-class Linear(nn.Module):
+class Linear(FeatureNetwork):
     """Samples (B, ...) to features (B, D)."""
 
     def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
         super().__init__()
         self.trunk = standardization(input_shape)
         self.feature = FeatureLayer(math.prod(input_shape), feature_dim)
-
-    def forward(self, samples: Tensor) -> Tensor:
-        """Normalized samples (B, ...) to features (B, D) float32."""
-        features: Tensor = self.feature(self.trunk(samples))
-        return features

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..specs import NetworkSpec
-from ._feature_layer import FeatureLayer, standardization
+from ._feature_layer import FeatureLayer, FeatureNetwork, standardization
 
 SPEC = NetworkSpec(
     title="MLP", summary="a hidden layer of 128, for features from another network", smallest_batch=2
@@ -14,7 +14,7 @@ SPEC = NetworkSpec(
 _HIDDEN = 128
 
 
-class MLP(nn.Module):
+class MLP(FeatureNetwork):
     """Samples (B, ...) to features (B, D)."""
 
     def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
@@ -24,8 +24,3 @@ class MLP(nn.Module):
             *standardization(input_shape), hidden, nn.BatchNorm1d(_HIDDEN), nn.ReLU(inplace=True)
         )
         self.feature = FeatureLayer(_HIDDEN, feature_dim)
-
-    def forward(self, samples: Tensor) -> Tensor:
-        """Normalized samples (B, ...) to features (B, D) float32."""
-        features: Tensor = self.feature(self.trunk(samples))
-        return features

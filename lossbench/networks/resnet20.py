@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import UsageError
 from ..specs import NetworkSpec
-from ._feature_layer import FeatureLayer
+from ._feature_layer import FeatureLayer, FeatureNetwork, check_image_shape
 
 SPEC = NetworkSpec(
     title="ResNet-20",
@@ -25,13 +24,12 @@ SPEC = NetworkSpec(
 _CHANNELS, _BLOCKS = (16, 32, 64), 3
 
 
-class ResNet20(nn.Module):
+class ResNet20(FeatureNetwork):
     """Images (B, C, H, W) of any size to features (B, D)."""
 
     def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
         super().__init__()
-        if len(input_shape) != 3:
-            raise UsageError("This network is for images; for features there are linear and mlp.")
+        check_image_shape(input_shape)
         before = _CHANNELS[0]
         first = (_convolution(input_shape[0], before), nn.BatchNorm2d(before), nn.ReLU(inplace=True))
         layers: list[nn.Module] = [*first]
@@ -44,11 +42,6 @@ class ResNet20(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Normalized images (B, C, H, W) to features (B, D) float32."""
-        features: Tensor = self.feature(self.trunk(images))
-        return features
 
 
 class _Block(nn.Module):
