@@ -4,13 +4,12 @@ import dataclasses
 from functools import partial
 from typing import NamedTuple
 
-from ..errors import LossbenchError, UsageError
+from ..errors import UsageError
 from ..experiments.grid import parse_seeds
 from ..experiments.loss_benchmark import DECIDING, PARTS, Part
 from ..runs.outcome import Outcome
-from ..runs.result import Status
 from ._options import Request, Storage
-from ._output import command_line, print_json, print_message, print_warning
+from ._output import command_line, print_message, print_warning
 
 
 class PartOptions(NamedTuple):
@@ -29,7 +28,7 @@ def run_benchmark(
     from ..reports.loss_benchmark import write_part
     from ..reports.loss_benchmark_page import write_page
     from ..runs.store import Store
-    from ._publish import fail_if_any
+    from ._publish import finish
 
     if options.quick:
         storage = dataclasses.replace(storage, results=storage.results / "benchmark-quick")
@@ -45,13 +44,7 @@ def run_benchmark(
         written.append(str(store.benchmark / f"{name}.json"))
         print_message(f"Page: {write_page(store)}")
     document: dict[str, object] = {"parts": written, "page": str(store.benchmark / "README.md")}
-    try:
-        fail_if_any(outcomes)
-    except LossbenchError as error:
-        error.document = document | {"status": Status.FAILED.value}
-        raise
-    if json:
-        print_json(document)
+    finish(document, outcomes, json=json)
 
 
 def _parts(options: PartOptions) -> dict[str, Part]:

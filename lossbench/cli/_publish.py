@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import ForeignFile, LossbenchError
@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from ..reports.experiment import Experiment
 
 
-def fail_if_any(outcomes: Sequence[Outcome], problems: Sequence[str] = ()) -> None:
-    """Raise LossbenchError (exit code 1) that counts the runs that failed or diverged, if any, or with the
-    last of the problems; warn of the other ones."""
+def finish(
+    document: Mapping[str, object], outcomes: Sequence[Outcome], problems: Sequence[str] = (), *, json: bool
+) -> None:
+    """End a command whose results are published: print its document with `json`.
+
+    Raises LossbenchError (exit code 1), with that document, that counts the runs that failed or diverged, if
+    any, or with the last of the problems; warns of the other ones.
+    """
     failed = sum(outcome.status is Status.FAILED for outcome in outcomes)
     diverged = sum(outcome.status is Status.DIVERGED for outcome in outcomes)
     if failed or diverged:
@@ -31,7 +36,11 @@ def fail_if_any(outcomes: Sequence[Outcome], problems: Sequence[str] = ()) -> No
     for problem in problems[:-1]:
         print_warning(problem)
     if problems:
-        raise LossbenchError(problems[-1])
+        error = LossbenchError(problems[-1])
+        error.document = {**document, "status": Status.FAILED.value}
+        raise error
+    if json:
+        print_json(document)
 
 
 def draw_figures(store: Store, drawings: Iterable[Drawing]) -> tuple[list[WrittenFile], list[str]]:
@@ -81,12 +90,7 @@ def publish(experiment: Experiment, *, json: bool) -> None:
     runs = [_outcome_document(store, outcome) for outcome in outcomes]
     content = {**document.to_dict(), "runs": runs, "figures": figures}
     try:
-        fail_if_any(outcomes, problems)
-        if json:
-            print_json(content)
-    except LossbenchError as error:
-        error.document = content | {"status": Status.FAILED.value}
-        raise
+        finish(content, outcomes, problems, json=json)
     finally:
         if not json:
             print_message("\n".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))

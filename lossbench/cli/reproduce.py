@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ..errors import DataError, ForeignFile, LossbenchError, RunError, UsageError, unknown_name
+from ..errors import DataError, ForeignFile, RunError, UsageError, unknown_name
 from ..experiments.loss_benchmark import PARTS
 from ..files import read_json
 from ..runs.config import RunConfig
@@ -84,7 +84,7 @@ def reproduce(
 def _reproduce(request: Request, storage: Storage, name: str, *, quick: bool, jobs: int, json: bool) -> None:
     """One reproduction, or all."""
     from ..runs.store import Store
-    from ._publish import fail_if_any
+    from ._publish import finish
     from ._training import run_configs
 
     store = Store(storage.results)
@@ -125,13 +125,7 @@ def _reproduce(request: Request, storage: Storage, name: str, *, quick: bool, jo
         _print_list(specs, {d.about.name: "quick" if d.quick else d.verdict for d in documents})
     shown: list[dict[str, Any]] = [document.to_dict() for document in documents]
     content = {"reproductions": shown} if name == "all" else shown[0]
-    try:
-        fail_if_any(outcomes, problems)
-    except LossbenchError as error:
-        error.document = content | {"status": Status.FAILED.value}
-        raise
-    if json:
-        print_json(content | {"status": Status.DONE.value})
+    finish(content | {"status": Status.DONE.value}, outcomes, problems, json=json)
 
 
 def _without_data(

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from ..errors import LossbenchError, UsageError
+from ..errors import UsageError
 from ..runs.config import dataset_title
 from ..runs.config_builder import config_at
-from ..runs.result import Status
 from ..specs import Value
 from ._flags import DEFAULT_RESULTS, Json, Results, canonical_losses, flag
 from ._loss_search import parse_budget, show_search
 from ._options import Request, run_options
-from ._output import command_line, print_json, print_message, print_pairs, print_warning, settings_document
+from ._output import command_line, print_message, print_pairs, print_warning, settings_document
 from ._trials import in_threads, objective
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def search(
 def _show_study(request: Request, result: TuningResult, store: Store, *, json: bool) -> None:
     from ..experiments.tuning_result import read_results, result_path
     from ..reports.document import Drawing, record_figure
-    from ._publish import draw_figures, fail_if_any
+    from ._publish import draw_figures, finish
 
     run = result.config
     tuned, problems = read_results(store, run.dataset, run.network)
@@ -165,13 +164,7 @@ def _show_study(request: Request, result: TuningResult, store: Store, *, json: b
         "path": str(path),
         "figure": str(figure) if files else None,
     }
-    try:
-        fail_if_any((), problems)
-    except LossbenchError as error:
-        error.document = content | {"status": Status.FAILED.value}
-        raise
-    if json:
-        print_json(content)
+    finish(content, (), problems, json=json)
 
 
 def _compose_budget(results: Sequence[TuningResult]) -> Compose:
