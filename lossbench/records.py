@@ -70,6 +70,10 @@ class Embedding(NamedTuple):
     predictions: np.ndarray
     scores: np.ndarray | None = None
 
+    def emptied(self) -> Embedding:
+        """The same without samples and scores."""
+        return Embedding(self.features[:0], self.labels[:0], self.predictions[:0])
+
 
 class OnImages(Protocol):
     """What needs the trained network and the images of the evaluated split; see `runs.robustness`
@@ -134,14 +138,12 @@ class MetricInput:
     @property
     def scores(self) -> np.ndarray:
         """The class scores (N, C) of a metric whose SPEC says that it needs them."""
-        assert self.evaluated.scores is not None, "declare what a metric needs in MetricSpec.needs"
-        return self.evaluated.scores
+        return declared(self.evaluated.scores)
 
     @property
     def validated(self) -> Embedding:
         """The validation split of a metric whose SPEC says that it needs it."""
-        assert self.validation is not None, "declare what a metric needs in MetricSpec.needs"
-        return self.validation
+        return declared(self.validation)
 
     def cached(self, compute: Callable[[MetricInput], Result]) -> Result:
         """`compute(self)`, computed once: what several metrics need, such as the distances of all pairs."""
@@ -149,6 +151,12 @@ class MetricInput:
             self._cache[compute] = compute(self)
         result: Result = self._cache[compute]
         return result
+
+
+def declared(value: Result | None) -> Result:
+    """A part of a `MetricInput`, for a metric whose SPEC says that it needs it."""
+    assert value is not None, "declare what a metric needs in MetricSpec.needs"
+    return value
 
 
 class Snapshots(NamedTuple):

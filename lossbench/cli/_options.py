@@ -17,7 +17,7 @@ from ..errors import UsageError
 from ..experiments.grid import parse_values
 from ..runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
 from ..runs.option_values import check_device
-from ..runs.options import Option, Options, default_text
+from ..runs.options import Option, Options, by_parameter, default_text
 from ..specs import Value
 from ._flags import (
     DEFAULT_RESULTS,
@@ -134,7 +134,7 @@ class Request:
 
 
 OPTIONS_OF_RUN: Options = {
-    **{"lam" if name == "lambda" else name: option for name, option in LOSS_OPTIONS.items()},
+    **by_parameter(LOSS_OPTIONS),
     RECIPE_OPTION.name: RECIPE_OPTION,
     **{name: option for name, option in RUN_OPTIONS.items() if option.on_command_line},
 }

@@ -13,6 +13,7 @@ from ..experiments.grid import parse_seeds
 from ..runs.conditions import name_differences
 from ..runs.config import COMPARED_LOSSES
 from ..runs.filter import FILTER_OPTIONS, RunFilter
+from ..runs.options import by_parameter
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.run import Run
@@ -134,7 +135,7 @@ def find_runs(
     data_dir: PathLike | None,
 ) -> list[Run]:
     """The finished runs that a filter accepts, oldest first; a warning for each that cannot be read."""
-    known = {"lam" if name == "lambda" else name: option for name, option in FILTER_OPTIONS.items()}
+    known = by_parameter(FILTER_OPTIONS)
     values = {known[name].name: _plain(value) for name, value in _checked(options, known).items()}
     wanted = make_filter(None if losses is None else loss_names(losses), values)
     folders, problems = Store(_path(results)).all()

@@ -16,6 +16,7 @@ from ..runs.commands import without_snapshots
 from ..runs.conditions import name_differences
 from ..runs.config_builder import config_at, dataset_name
 from ..runs.filter import FILTER_OPTIONS, RunFilter
+from ..runs.options import by_parameter
 from ..runs.result import Status
 from ..runs.selection import select
 from ..specs import catalog
@@ -51,7 +52,7 @@ class Selection:
 
 def selection_options(*, names: bool = True) -> Callable[[Callable[..., None]], Any]:
     """Give a command `--run` (unless not `names`), `--loss` and every option of a run as `selection`."""
-    options = {"lam" if name == "lambda" else name: option for name, option in FILTER_OPTIONS.items()}
+    options = by_parameter(FILTER_OPTIONS)
 
     def decorate(command: Callable[..., None]) -> Any:
         parameters = parameters_of(command)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ..reproductions import Reproduction
     from ..runs.store import Store
 
-_POOLED = ("seeds", "all", "every")  # figures that show all seeds, see FigureSpec.default
-
 
 @run_options(of_runs=False)
 def reproduce(
@@ -257,7 +255,7 @@ def _drawings(
         ]
         figure: FigureSpec = catalog.spec("figures", drawn.figure)
         every = [run for members in runs for run in members]
-        shown = every if figure.default in _POOLED else one_seed(runs)
+        shown = every if figure.pooled else one_seed(runs)
         if shown:
             name_differences(shown)
             yield Drawing(path, drawn.figure, shown, drawn.choices)

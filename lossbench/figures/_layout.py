@@ -18,6 +18,7 @@ from ._style import note
 Range = tuple[float, float]
 
 _ROW = 5  # panels
+_SIDE = 2.7  # inches of a panel of one run
 _LEGEND_COLUMN = 3.6  # inches
 _NARROWEST = 3.8  # inches of a figure: a line or the legend below one panel needs them
 _FAR = 4  # times as far from the best as the median is: farther ones stand at the edge
@@ -76,15 +77,13 @@ def run_columns(figure: Figure, count: int, rows: int, **options: Any) -> list[l
     return columns[:count]
 
 
-def run_panels(
-    figure: Figure, runs: Sequence[RunView], side: float, *, row: float, below: float = 0.0
-) -> list[Axes]:
-    """One axes per run under its title and caption, at most five in a row, `side` inches wide and high;
-    `row` is the height in inches of what else a row holds, its title included, `below` of what all share."""
+def run_panels(figure: Figure, runs: Sequence[RunView], *, row: float, below: float = 0.0) -> list[Axes]:
+    """One square axes per run under its title and caption, at most five in a row; `row` is the height in
+    inches of what else a row holds, its title included, `below` of what all share."""
     rows, columns = grid_shape(len(runs))
     captions = [run.caption.split(" · ") for run in runs]
     lines = max(map(len, captions))
-    side = max(side, _NARROWEST / columns)
+    side = max(_SIDE, _NARROWEST / columns)
     text = (rcParams["font.size"] / 9) ** 0.4  # grows more than the figure, see set_size
     set_size(figure, side * columns + 0.2, rows * (side + text * (0.17 * lines + row)) + text * below)
     axes_of_runs = panels(figure, rows, columns, len(runs))

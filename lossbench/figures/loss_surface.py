@@ -88,7 +88,7 @@ def _draw_weights(axes: Axes, run: RunView, label: int, length: float) -> None:
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, label: str) -> None:
     """A panel per run, each with its own limits and colour bar."""
     require_dimension(runs, 2, "The loss surface")
-    for axes, run in zip(run_panels(figure, runs, 2.7, row=0.75), runs, strict=True):
+    for axes, run in zip(run_panels(figure, runs, row=0.75), runs, strict=True):
         number = class_number(run, label)
         filled = draw_axes(axes, run, split, number)
         bar = figure.colorbar(filled, ax=axes, location="bottom", shrink=0.85, aspect=30, pad=0.02)

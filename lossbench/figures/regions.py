@@ -86,7 +86,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     require_dimension(runs, 2, "Decision regions")
     for run in runs:
         split_of(run, split)
-    grid = run_panels(figure, runs, 2.7, row=0.2)
+    grid = run_panels(figure, runs, row=0.2)
     bands = [draw_axes(axes, run, split) for axes, run in zip(grid, runs, strict=True)]
     marks: list[Artist] = [
         Patch(facecolor=ink(), alpha=_TINT, label="color of the class with the largest score")

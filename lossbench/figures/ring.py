@@ -114,7 +114,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
         for label in np.unique(part.labels)
     )
     lines = 2 if len(runs) == 1 else 1
-    grid = run_panels(figure, runs, 2.7, row=0.35, below=0.15 + 0.2 * lines)
+    grid = run_panels(figure, runs, row=0.35, below=0.15 + 0.2 * lines)
     for axes, run, part in zip(grid, runs, parts, strict=True):
         draw_axes(axes, part, run.class_names, run.weight, highest=highest)
     parting = "\n" if lines == 2 else " "

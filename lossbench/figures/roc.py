@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from ..errors import RunError
 from ..metrics import ONE_IN, Roc, decisions, in_unit, measure, roc, thresholds, true_accept_interval
-from ..records import Embedding, MetricInput, RunView
+from ..records import MetricInput, RunView
 from ..specs import FigureSpec
 from ._layout import set_size
 from ._requirements import split_of
@@ -86,7 +86,7 @@ def _input(run: RunView, split: str) -> MetricInput:
     part = split_of(run, split)
     return MetricInput(
         evaluated=part,
-        reference=Embedding(*(array[:0] for array in part[:3])),
+        reference=part.emptied(),
         validation=run.splits.get("val"),
         classes=len(run.class_names),
         cosine=run.cosine,

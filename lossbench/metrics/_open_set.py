@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ._vectors import class_members, unit
 
 
@@ -22,9 +22,8 @@ def nearness(inputs: MetricInput, features: np.ndarray) -> np.ndarray:
 
 def largest_scores(inputs: MetricInput) -> tuple[np.ndarray, np.ndarray]:
     """The largest class score of each known sample (N,) and of each unknown one (M,)."""
-    assert inputs.unknown is not None, "declare what a metric needs in MetricSpec.needs"
-    assert inputs.unknown.scores is not None
-    return inputs.scores.max(axis=1), inputs.unknown.scores.max(axis=1)
+    unknown = declared(declared(inputs.unknown).scores)
+    return inputs.scores.max(axis=1), unknown.max(axis=1)
 
 
 def auroc(known: np.ndarray, unknown: np.ndarray) -> float:

@@ -5,7 +5,7 @@ T = argmin -1/N sum_i log softmax(f_i / T)_(y_i) over validation samples; then E
 
 import numpy as np
 
-from ..records import Embedding, MetricInput
+from ..records import Embedding, MetricInput, declared
 from ..specs import MetricSpec
 from ._probabilities import calibration_error, probabilities
 
@@ -24,8 +24,7 @@ _LARGEST = np.log(1000.0)
 
 def compute(inputs: MetricInput) -> float:
     """A fraction in [0, 1]."""
-    assert inputs.validation is not None
-    temperature = best_temperature(inputs.validation)
+    temperature = best_temperature(inputs.validated)
     return calibration_error(probabilities(inputs.scores.astype(np.float64) / temperature), inputs.evaluated)
 
 
@@ -34,8 +33,7 @@ def best_temperature(part: Embedding) -> float:
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
-    assert part.scores is not None
-    scores, rows = part.scores.astype(np.float64), np.arange(len(part.labels))
+    scores, rows = declared(part.scores).astype(np.float64), np.arange(len(part.labels))
 
     def nll(log_temperature: float) -> float:
         return float(-log_softmax(scores / np.exp(log_temperature), axis=1)[rows, part.labels].mean())

@@ -6,7 +6,7 @@ FGSM changes each pixel by 0.1, 1 being from black to white; of the first 1,000 
 directions where the loss compares so. For L-GM with unit covariance it is detection by the likelihood.
 """
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 from ._open_set import auroc, nearness
 
@@ -24,8 +24,7 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]; NaN without training features."""
-    assert inputs.on_images is not None
     if not len(inputs.reference.labels):
         return float("nan")
-    clean, attacked = inputs.on_images.attacked_features(0.1)
+    clean, attacked = declared(inputs.on_images).attacked_features(0.1)
     return auroc(nearness(inputs, clean), nearness(inputs, attacked))

@@ -7,7 +7,7 @@ Of the first 1,000 images, each at all strengths. -1: length falls with every st
 
 import numpy as np
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -25,9 +25,8 @@ def compute(inputs: MetricInput) -> float:
     """In [-1, 1]; NaN where all lengths are equal."""
     from scipy.stats import spearmanr
 
-    assert inputs.on_images is not None
     correlations = []
-    for lengths in inputs.on_images.corrupted_lengths().values():
+    for lengths in declared(inputs.on_images).corrupted_lengths().values():
         if np.all(lengths == lengths[0, 0]):
             return float("nan")
         strengths = np.repeat(np.arange(len(lengths)), lengths.shape[1])

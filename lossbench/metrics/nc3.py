@@ -5,7 +5,7 @@ NC3 = || W / ||W||_F - M / ||M||_F ||_F,  row j of M the mean of class j minus t
 
 import numpy as np
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 from ._collapse import centered_means, has_classes
 
@@ -20,9 +20,7 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """In [0, 2]; NaN where a class is absent, or all means or weights are 0."""
-    assert inputs.weight is not None
-    means = inputs.cached(centered_means)
-    if not has_classes(inputs) or means.shape != inputs.weight.shape or not np.any(inputs.weight):
+    weight, means = declared(inputs.weight).astype(np.float64), inputs.cached(centered_means)
+    if not has_classes(inputs) or means.shape != weight.shape or not np.any(weight):
         return float("nan")
-    weight = inputs.weight.astype(np.float64)
     return float(np.linalg.norm(weight / np.linalg.norm(weight) - means / np.linalg.norm(means)))

@@ -5,7 +5,7 @@ AUROC = P(d_known < d_unknown) + 1/2 P(=),  d the distance to the nearest traini
 Euclidean, or between directions where the loss compares so.
 """
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 from ._open_set import auroc, nearness
 
@@ -23,5 +23,5 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]."""
-    assert inputs.unknown is not None
-    return auroc(nearness(inputs, inputs.evaluated.features), nearness(inputs, inputs.unknown.features))
+    known, unknown = inputs.evaluated, declared(inputs.unknown)
+    return auroc(nearness(inputs, known.features), nearness(inputs, unknown.features))

@@ -4,7 +4,7 @@ The step size of an image, 0.2 at first, is halved where it no longer helps (Cro
 Pixels from 0 (black) to 1 (white), margin-free scores; of the first 1,000 images.
 """
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -22,5 +22,4 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Fraction from 0 to the accuracy of these images."""
-    assert inputs.on_images is not None
-    return inputs.on_images.robust_accuracy("apgd-ce", 0.1)
+    return declared(inputs.on_images).robust_accuracy("apgd-ce", 0.1)

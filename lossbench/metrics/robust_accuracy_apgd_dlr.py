@@ -6,7 +6,7 @@ Cross-entropy of large scores has no gradient in float32, and hides a network fr
 adaptive steps within 0.1; pixels from 0 (black) to 1 (white); of the first 1,000 images.
 """
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -24,5 +24,4 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Fraction from 0 to the accuracy of these images; NaN for two classes."""
-    assert inputs.on_images is not None
-    return inputs.on_images.robust_accuracy("apgd-dlr", 0.1)
+    return declared(inputs.on_images).robust_accuracy("apgd-dlr", 0.1)

@@ -5,7 +5,7 @@ x' = clip(x' + 0.0125 sign(d(max_(j != y) f_j - f_y)/dx')) within 0.1 of x,  fro
 Pixels from 0 (black) to 1 (white), f the margin-free scores; of the first 1,000 images.
 """
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -23,5 +23,4 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Fraction from 0 to the accuracy of these images."""
-    assert inputs.on_images is not None
-    return inputs.on_images.robust_accuracy("pgd", 0.1)
+    return declared(inputs.on_images).robust_accuracy("pgd", 0.1)

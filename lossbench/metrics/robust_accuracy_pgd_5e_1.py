@@ -6,7 +6,7 @@ Pixels from 0 (black) to 1 (white), f the margin-free scores; of the first 1,000
 shows a masked gradient.
 """
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -23,5 +23,4 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Fraction from 0 to the accuracy of these images."""
-    assert inputs.on_images is not None
-    return inputs.on_images.robust_accuracy("pgd", 0.5)
+    return declared(inputs.on_images).robust_accuracy("pgd", 0.5)

@@ -6,7 +6,7 @@ by 0.1 at most, 1 being from black to white; of the first 1,000 images. Below th
 a masked gradient.
 """
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 
 SPEC = MetricSpec(
@@ -23,5 +23,4 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Fraction from 0 to the accuracy of these images."""
-    assert inputs.on_images is not None
-    return inputs.on_images.transfer_accuracy(0.1)
+    return declared(inputs.on_images).transfer_accuracy(0.1)

@@ -5,7 +5,7 @@ angle of weights = 1/C sum_j angle(W_j, d_j),  d_j the direction of sum_(y_i = j
 
 import numpy as np
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 from ._vectors import angles, angular_statistics, unit
 
@@ -21,8 +21,7 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Degrees in [0, 180]; NaN where a class is absent, or when its unit vectors cancel."""
-    assert inputs.weight is not None
-    directions = inputs.cached(angular_statistics).means
-    if directions.shape != inputs.weight.shape:
+    weight, directions = declared(inputs.weight), inputs.cached(angular_statistics).means
+    if directions.shape != weight.shape:
         return float("nan")
-    return float(angles(unit(inputs.weight.astype(np.float64)), directions).mean())
+    return float(angles(unit(weight.astype(np.float64)), directions).mean())

@@ -5,7 +5,7 @@ nearest angle of weights = 1/C sum_j min_(k != j) angle(W_j, W_k)
 
 import numpy as np
 
-from ..records import MetricInput
+from ..records import MetricInput, declared
 from ..specs import MetricSpec
 from ._vectors import nearest_angles, unit
 
@@ -21,5 +21,4 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Degrees in [0, 180]; NaN with a single class. A zero weight is at 90 degrees from everything."""
-    assert inputs.weight is not None
-    return float(nearest_angles(unit(inputs.weight.astype(np.float64))).mean())
+    return float(nearest_angles(unit(declared(inputs.weight).astype(np.float64))).mean())

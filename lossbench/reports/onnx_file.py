@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .. import __version__
 from ..data import normalize
 from ..errors import RunError, UsageError, first_line
-from ..losses import WeightedSum, class_means, class_scores
+from ..losses import WeightedSum, class_scores
 from ..runs.stored_run import StoredRun
 from .generated_files import check_generated, write_generated
 
@@ -89,7 +89,7 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
     inputs = normalize(images, network.spec)
     left_out = ""
     try:
-        module = _with_scores(run, network.network)
+        module = _Exported(network.network, run.loss, run.training_means, run.result.rule).eval()
         content, expected = _exported(module, inputs, _metadata(run))
     except Exception as error:  # anybody's code
         if not run.external:
@@ -117,16 +117,6 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
         predicted = np.array(run.config.labels)[computed[1].argmax(1)]
         same = float((predicted == run.splits[split].predictions[: len(images)]).mean())
     return OnnxFile(path, outputs, len(images), difference, same, left_out)
-
-
-def _with_scores(run: StoredRun, network: nn.Module) -> nn.Module:
-    means = None
-    if run.loss.classifier() is None:
-        train = run.splits["train"]
-        number = np.argsort(run.config.labels)  # of each label in training
-        labels = torch.from_numpy(number[train.labels])
-        means = class_means(torch.from_numpy(train.features), labels, run.config.classes)
-    return _Exported(network, run.loss, means, run.result.rule).eval()
 
 
 def _exported(module: nn.Module, inputs: Tensor, metadata: dict[str, str]) -> tuple[bytes, list[np.ndarray]]:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from ..specs import Value
 from ..specs.quantities import RUN_NUMBERS, metric_name
-from ..statistics import compare_paired, equivalence_test, holm
+from ..statistics import Interval, compare_paired, equivalence_test, holm
 
 Verdict = Literal["reproduced", "refuted", "not distinguishable", "not testable here"]
 Results = Mapping[str, Mapping[int, Mapping[str, float]]]
@@ -54,9 +54,10 @@ class Check(NamedTuple):
     why: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class CheckResult:
-    """A check that was made. p_holm: adjusted for all tests of the reproduction; why: for no verdict."""
+    """A check that was made, with what it found. p_holm: adjusted for all tests of the reproduction; why: for
+    no verdict."""
 
     rule: str
     effect: float
@@ -76,19 +77,7 @@ def apply_rules(checks: Sequence[Check], results: Results, *, decides: bool = Tr
     for check, (finding, why), p in zip(checks, findings, adjusted, strict=True):
         why = why if decides else why or "a quick run decides nothing"
         verdict: Verdict = "not testable here" if why else finding.decide(p)
-        effect, low, high, seeds, *_ = finding
-        results_of_checks.append(
-            CheckResult(
-                rule=check.rule,
-                effect=effect,
-                low=low,
-                high=high,
-                seeds=seeds,
-                p_holm=p,
-                verdict=verdict,
-                why=why,
-            )
-        )
+        results_of_checks.append(CheckResult(check.rule, *finding[:4], p, verdict, why))
     return results_of_checks
 
 
@@ -180,8 +169,7 @@ def never_below(number: str, group: str, bound: float) -> Check:
     def measure(results: Results) -> Finding:
         values = list(_values(results, group, number).values())
         effect = min(values, default=math.nan) - bound
-        verdict: Verdict = "reproduced" if effect >= 0 else "refuted"
-        return Finding(effect, math.nan, math.nan, len(values), math.nan, lambda _: verdict)
+        return _certain(effect, len(values), "reproduced" if effect >= 0 else "refuted")
 
     return Check(f"{number_name(number)} of {group} is never below {bound:.4g}", measure, (group,), (number,))
 
@@ -206,8 +194,7 @@ def target_curve(
         angles = np.radians(np.linspace(*degrees, 81))
         values = np.interp(angles, *curve)
         error = max(abs(value - formula(angle)) for angle, value in zip(angles, values, strict=True))
-        verdict: Verdict = "reproduced" if error <= 1e-3 else "refuted"
-        return Finding(float(error), math.nan, math.nan, 0, math.nan, lambda _: verdict)
+        return _certain(float(error), 0, "reproduced" if error <= 1e-3 else "refuted")
 
     low, high = degrees
     return Check(f"the target logit of {loss} is {text} from {low:g} to {high:g} degrees", measure)
@@ -227,7 +214,7 @@ def not_testable(claim: str, why: str) -> Check:
 
 def _measure(check: Check, results: Results) -> tuple[Finding, str]:
     """What a check finds, and why it has no verdict; '' where it has one."""
-    nothing = Finding(math.nan, math.nan, math.nan, 0, math.nan, lambda _: "not testable here")
+    nothing = _certain(math.nan, 0, "not testable here")
     if check.measure is None:
         return nothing, check.why
     finding = check.measure(results)
@@ -244,16 +231,8 @@ def _values(results: Results, group: str, number: str) -> dict[int, float]:
 
 def _paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> Finding:
     paired = compare_paired(values, baseline)
-    mean, half_width, count = paired.difference
     said: Mapping[str, Verdict] = {"better": "reproduced", "worse": "refuted"}
-    return Finding(
-        mean,
-        mean - half_width,
-        mean + half_width,
-        count,
-        paired.p,
-        lambda p: said.get(paired.verdict(p), "not distinguishable"),
-    )
+    return _finding(paired.difference, paired.p, lambda p: said.get(paired.verdict(p), "not distinguishable"))
 
 
 def _reversed(finding: Finding) -> Finding:
@@ -268,16 +247,19 @@ def _reversed(finding: Finding) -> Finding:
 
 
 def _inside(values: Sequence[float], low: float, high: float) -> Finding:
-    (mean, half_width, count), inside, outside = equivalence_test(values, low, high)
+    mean, inside, outside = equivalence_test(values, low, high)
     said: Verdict = "reproduced" if inside <= outside else "refuted"
-    return Finding(
-        mean,
-        mean - half_width,
-        mean + half_width,
-        count,
-        min(inside, outside),
-        lambda p: said if p <= _LEVEL else "not distinguishable",
-    )
+    return _finding(mean, min(inside, outside), lambda p: said if p <= _LEVEL else "not distinguishable")
+
+
+def _finding(interval: Interval, p: float, decide: Callable[[float], Verdict]) -> Finding:
+    mean, half_width, count = interval
+    return Finding(mean, mean - half_width, mean + half_width, count, p, decide)
+
+
+def _certain(effect: float, seeds: int, verdict: Verdict) -> Finding:
+    """The finding of a check without a test."""
+    return Finding(effect, math.nan, math.nan, seeds, math.nan, lambda _: verdict)
 
 
 def _slope(values: Sequence[float]) -> float:

@@ -266,8 +266,7 @@ class RunConfig:
         """How a sample is classified: by class scores, else by the nearest training-class mean."""
         if any(term.spec.kind == "classifier" for term in self.terms):
             return "class scores"
-        angular = any("angular" in term.spec.tags for term in self.terms)
-        return "nearest class mean (cosine)" if angular else "nearest class mean"
+        return "nearest class mean (cosine)" if self.cosine else "nearest class mean"
 
     @property
     def cosine(self) -> bool:

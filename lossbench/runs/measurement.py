@@ -35,7 +35,7 @@ def measure_split(
     validation, unknown = embeddings.get("val"), embeddings.get("unseen")
     if split == "unseen":
         tested, classes = tested._replace(scores=None), len(config.unseen)
-        reference = Embedding(*(array[:0] for array in reference[:3]))
+        reference = reference.emptied()
         unknown = weight = None
     return measure(
         MetricInput(

@@ -118,7 +118,12 @@ def _network_tensors(content: bytes, name: str) -> dict[str, Tensor]:
         tensors = load(content)
     except Exception as error:  # damaged bytes fail in many ways
         raise RunError(f"The model of {name} cannot be read ({first_line(error)}).") from None
-    prefix = "network."
+    return _tensors_of("network", tensors)
+
+
+def _tensors_of(module: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of `network` or `loss` in a model, by their names in the module."""
+    prefix = f"{module}."
     return {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
 
 
@@ -174,10 +179,7 @@ def _load(content: bytes | None, config: RunConfig, where: str, **modules: nn.Mo
         if stored != {"format": FORMAT, "config": config.to_dict()}:
             raise ValueError("it belongs to another run")
         for name, module in modules.items():
-            prefix = f"{name}."
-            module.load_state_dict(
-                {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
-            )
+            module.load_state_dict(_tensors_of(name, tensors))
     except Exception as error:  # damaged bytes fail in many ways, in three libraries
         raise RunError(
             f"{where}/model.safetensors is cut short or of another format ({first_line(error)})."

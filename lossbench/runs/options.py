@@ -99,6 +99,11 @@ class Option:
 Options = Mapping[str, Option]
 
 
+def by_parameter(options: Options) -> dict[str, Option]:
+    """The options by the names that parameters of Python functions can have: `lam` for `lambda`."""
+    return {"lam" if name == "lambda" else name: option for name, option in options.items()}
+
+
 def options_of(declaration: type) -> dict[str, Option]:
     """The options that a dataclass declares, by the names of its fields."""
     hints = typing.get_type_hints(declaration, include_extras=True)

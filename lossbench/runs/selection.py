@@ -11,11 +11,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError, UsageError, at_most
-from ..specs import Value
+from ..specs import POOLED, Value
 from .commands import command_for, without_snapshots
 from .conditions import describe_differences, groups_of_equal_conditions
 from .config import COMPARED_LOSSES, RUN_OPTIONS, RunConfig
@@ -23,8 +23,6 @@ from .filter import FILTER_OPTIONS, RunFilter, filtered_value, has_loss
 
 if TYPE_CHECKING:
     from .stored_run import StoredRun
-
-_POOLED = ("seeds", "all", "every")  # see FigureSpec.default: figures that show several seeds as one
 
 
 def select(
@@ -44,7 +42,7 @@ def select(
         shown = _sweep(runs, wanted, by_seed=which == "settings", axes=axes, over=over)
     else:
         shown = _alike(runs, wanted, which)
-    _check_complete(shown, wanted, pooled=which in _POOLED)
+    _check_complete(shown, wanted, pooled=which in POOLED)
     return shown
 
 
@@ -117,13 +115,9 @@ def _alike(runs: Sequence[StoredRun], wanted: RunFilter, which: str) -> list[Sto
     """Runs of several losses under the same conditions, `compared` ones also of the same seed."""
     groups = groups_of_equal_conditions(runs, by_seed=which == "compared")
     preferred = wanted.losses or COMPARED_LOSSES
-
-    def losses_in(group: Sequence[StoredRun]) -> list[str]:
-        return [loss for loss in preferred if any(has_loss(run.config, loss) for run in group)]
-
     if wanted.losses:
-        _check_together(runs, groups, wanted, losses_in)
-        groups = [group for group in groups if len(losses_in(group)) == len(preferred)]
+        _check_together(runs, groups, wanted)
+        groups = [group for group in groups if len(_losses_in(group, preferred)) == len(preferred)]
     if which == "every":
         shown = max(groups, key=len)
         order = list(wanted.losses or sorted({run.config.loss for run in shown}))
@@ -131,8 +125,8 @@ def _alike(runs: Sequence[StoredRun], wanted: RunFilter, which: str) -> list[Sto
     if which == "seeds" and not wanted.losses:
         group, losses = groups[0], [runs[-1].config.loss]
     else:
-        group = max(groups, key=lambda each: len(losses_in(each)))
-        losses = losses_in(group) or [group[-1].config.loss]
+        group = max(groups, key=lambda each: len(_losses_in(each, preferred)))
+        losses = _losses_in(group, preferred) or [group[-1].config.loss]
     newest = [next(run for run in reversed(group) if has_loss(run.config, loss)) for loss in losses]
     newest = list({run.config: run for run in newest}.values())
     if which != "seeds":
@@ -148,22 +142,18 @@ def _sweep(
     options as possible, those of `over` among them."""
     losses = wanted.losses or (runs[-1].config.loss,)
     runs = [run for run in runs if any(has_loss(run.config, loss) for loss in losses)]
-
-    def losses_in(group: Sequence[StoredRun]) -> list[str]:
-        return [loss for loss in losses if any(has_loss(run.config, loss) for run in group)]
-
     swept = [name for name, option in RUN_OPTIONS.items() if option.sweep and name not in over]
     named = tuple(name for name in over if name in RUN_OPTIONS)
     freed = [
         (*named, *more) for n in range(axes - len(named) + 1) for more in itertools.combinations(swept, n)
     ]
-    _check_together(runs, groups_of_equal_conditions(runs, named, by_seed=by_seed), wanted, losses_in)
+    _check_together(runs, groups_of_equal_conditions(runs, named, by_seed=by_seed), wanted)
     groups = {free: groups_of_equal_conditions(runs, free, by_seed=by_seed) for free in freed}
     complete = [
         (free, group)
         for free, alike in groups.items()
         for group in alike
-        if not wanted.losses or len(losses_in(group)) == len(losses)
+        if not wanted.losses or len(_losses_in(group, losses)) == len(losses)
     ]
     varied = [(free, group) for free, group in complete if _count_varied(group, free) >= axes]
     fewest = [each for each in varied if len(each[0]) == len(varied[0][0])] or complete[:1]
@@ -189,6 +179,11 @@ def _count_varied(runs: Sequence[StoredRun], free: Sequence[str]) -> int:
     return max(counts) + sum(len({getattr(run.config, name) for run in runs}) > 1 for name in free)
 
 
+def _losses_in(group: Sequence[StoredRun], losses: Sequence[str]) -> list[str]:
+    """Those of the losses that a run of the group was trained by."""
+    return [loss for loss in losses if any(has_loss(run.config, loss) for run in group)]
+
+
 def _by_loss(runs: Sequence[StoredRun]) -> dict[str, list[StoredRun]]:
     groups: dict[str, list[StoredRun]] = {}
     for run in runs:
@@ -197,15 +192,13 @@ def _by_loss(runs: Sequence[StoredRun]) -> dict[str, list[StoredRun]]:
 
 
 def _check_together(
-    runs: Sequence[StoredRun],
-    groups: Sequence[Sequence[StoredRun]],
-    wanted: RunFilter,
-    losses_in: Callable[[Sequence[StoredRun]], Sequence[str]],
+    runs: Sequence[StoredRun], groups: Sequence[Sequence[StoredRun]], wanted: RunFilter
 ) -> None:
     """Raise RunError unless one group has all losses that are wanted."""
-    best = max(groups, key=lambda group: len(losses_in(group)))
-    present = losses_in(best)
-    absent = [loss for loss in wanted.losses or () if loss not in present]
+    losses = wanted.losses or ()
+    best = max(groups, key=lambda group: len(_losses_in(group, losses)))
+    present = _losses_in(best, losses)
+    absent = [loss for loss in losses if loss not in present]
     if not absent:
         return
     like = best[-1]

@@ -180,6 +180,20 @@ class StoredRun(UntrainedRun):
         content = self.folder.read_bytes("model.safetensors")
         return load_loss(content, self.config, str(self.folder.path))
 
+    @property
+    def training_means(self) -> Tensor | None:
+        """The means (C, D) of the training features by class, by which a loss without class scores
+        classifies; None for one that has these."""
+        import torch
+
+        from ..losses import class_means
+
+        if self.loss.classifier() is not None:
+            return None
+        train = self._stored[0]["train"]
+        features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
+        return class_means(features, labels, self.config.classes)
+
     def load_network(self) -> TrainedNetwork:
         """The trained network. Raises RunError for a damaged file, or where a user's code has changed."""
         from .model import load_network
@@ -191,14 +205,10 @@ class StoredRun(UntrainedRun):
         """See RunView."""
         import torch
 
-        from ..losses import class_means, class_scores
+        from ..losses import class_scores
 
-        train, means = self._stored[0]["train"], None
-        if self.loss.classifier() is None:
-            features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
-            means = class_means(features, labels, self.config.classes)
-        scores = class_scores(self.loss, torch.from_numpy(points).float(), means, self.config.rule)
-        return np.asarray(scores.numpy())
+        features = torch.from_numpy(points).float()
+        return np.asarray(class_scores(self.loss, features, self.training_means, self.config.rule).numpy())
 
     def loss_values(self, points: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
         """See RunView. Raises RunError for a loss on pairs, which has no value for one sample."""

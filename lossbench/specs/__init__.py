@@ -32,11 +32,11 @@ from .hyperparameter import (
     soft_start_setting,
 )
 from .loss_spec import LossSpec
-from .variants import FigureSpec, MetricSpec, NetworkSpec, OptimizerSpec, RecipeSpec, ScheduleSpec
+from .variants import POOLED, FigureSpec, MetricSpec, NetworkSpec, OptimizerSpec, RecipeSpec, ScheduleSpec
 
 __all__ = [
     "ANGULAR_MARGIN", "AUGMENTATIONS", "CENTER_RATE", "CLASS_COUNTS", "COSINE_MARGIN", "FIXED",
-    "NO_AUGMENTATION", "SCALE", "SOFT_START", "SYMBOLS", "ByShape", "DatasetSpec", "FigureSpec",
+    "NO_AUGMENTATION", "POOLED", "SCALE", "SOFT_START", "SYMBOLS", "ByShape", "DatasetSpec", "FigureSpec",
     "HyperParameter", "LossSpec", "MetricSpec", "NetworkSpec", "OptimizerSpec", "RecipeSpec", "ScheduleSpec",
     "Value", "angular_margin_setting", "best_probability", "largest_angular_margin", "largest_binary_margin",
     "largest_cosine_margin", "margin_setting", "neighbour_angle", "scale_setting", "setting",

@@ -154,3 +154,12 @@ class FigureSpec:
     default: Literal["compared", "seeds", "all", "settings", "every", "untrained"] = "compared"
     axes: int = 1
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether it shows several seeds of a setting as one."""
+        return self.default in POOLED
+
+
+POOLED = ("seeds", "all", "every")
+"""The values of `FigureSpec.default` of figures that show several seeds as one."""

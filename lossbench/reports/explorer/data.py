@@ -100,7 +100,7 @@ def _measured(run: RunView, moment: _Moment, split: str) -> list[tuple[str, floa
     part = Embedding(moment.features, labels, predictions, moment.scores)
     inputs = MetricInput(
         evaluated=part,
-        reference=Embedding(*(array[:0] for array in part[:3])),
+        reference=part.emptied(),
         classes=len(run.trained),
         cosine=run.cosine,
         probabilities=_has_probabilities(run),
