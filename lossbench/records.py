@@ -30,6 +30,10 @@ class LabelledImages(NamedTuple):
     images: Tensor
     labels: Tensor
 
+    def at(self, index: Tensor | slice) -> LabelledImages:
+        """The samples that an index, a mask or a slice chooses."""
+        return LabelledImages(self.images[index], self.labels[index])
+
 
 class SplitSpec(NamedTuple):
     """What decides the splits of a data set: runs with the same one share them.

@@ -160,7 +160,7 @@ def _training_step(batch_size: int) -> Task:
     config = make_config(batch_size=batch_size)
     pixels = torch.randint(0, 256, (batch_size, *config.input_shape), dtype=torch.uint8)
     images = LabelledImages(pixels, torch.arange(batch_size) % config.classes)
-    none = LabelledImages(*(part[:0] for part in images))
+    none = images.at(slice(0))
     placement = Placement("cpu", splits=Splits(images, none, none, none))
     trainer = Trainer(RunFolder(Path(), config), placement, NullObserver(), lambda: False)
     trainer.network.train()

@@ -20,7 +20,7 @@ from ..data import Splits, load_splits
 from ..errors import Diverged
 from ..losses import WeightedSum
 from ..randomness import seeded
-from ..records import EpochRecord, LabelledImages, NullObserver
+from ..records import EpochRecord, NullObserver
 from ..runs.config import RunConfig
 from ..runs.model import build
 from ..runs.result import Machine, Status
@@ -185,8 +185,6 @@ def _accuracy(
     network: nn.Module, loss: WeightedSum, splits: Splits, config: RunConfig, precision: torch.dtype
 ) -> float:
     """The fraction of test images classified right, as the result of a run would have it."""
-    reference = LabelledImages(*(part[:_REFERENCE] for part in splits.train))
-    none = LabelledImages(*(part[:0] for part in splits.val))
-    evaluated = splits._replace(train=reference, val=none)
+    evaluated = splits._replace(train=splits.train.at(slice(_REFERENCE)), val=splits.val.at(slice(0)))
     test = Evaluator(network, loss, evaluated, config, precision).evaluate()["test"]
     return float((test.predictions == test.labels).mean())

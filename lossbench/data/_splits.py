@@ -77,10 +77,10 @@ def _load_splits(spec: SplitSpec, folder: Path | None, device: torch.device) -> 
     if val_size and len(train.labels) - val_size < len(seen):
         raise UsageError(f"--val-size {val_size} leaves too little of {len(train.labels)} training images.")
     is_val = torch.from_numpy(validation_mask(train.labels.numpy(), val_size))
-    test = parts.get("test", LabelledImages(train.images[:0], train.labels[:0]))
+    test = parts.get("test", train.at(slice(0)))
     splits = (
-        LabelledImages(train.images[~is_val], train.labels[~is_val]),
-        LabelledImages(train.images[is_val], train.labels[is_val]),
+        train.at(~is_val),
+        train.at(is_val),
         _of_classes(test, seen, 0),
         _of_classes(test, unseen, len(seen)),
     )

@@ -62,10 +62,9 @@ def load_user_data(
     if digest != spec.digest:
         raise DataError(f"The data in {shown(location)} have changed; they are no longer {spec.name}.")
     if "test" not in loaded:
-        images, labels = loaded["train"]
-        mask = torch.from_numpy(test_mask(labels.numpy()))
-        loaded = {"train": LabelledImages(images[~mask], labels[~mask])}
-        loaded["test"] = LabelledImages(images[mask], labels[mask])
+        samples = loaded["train"]
+        mask = torch.from_numpy(test_mask(samples.labels.numpy()))
+        loaded = {"train": samples.at(~mask), "test": samples.at(mask)}
     return {part: loaded[part] for part in parts}
 
 

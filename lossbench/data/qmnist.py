@@ -27,4 +27,4 @@ def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:
     """The 60,000 training and the first 10,000 test images. Raises DataError."""
     fetch = {"what": part}
     stored = load_official("QMNIST", folder, dict.fromkeys(_FILES, ""), part, download=download, fetch=fetch)
-    return LabelledImages(*(tensor[: 60_000 if part == "train" else 10_000] for tensor in stored))
+    return stored.at(slice(60_000 if part == "train" else 10_000))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..data import SPLIT_SEED
-from ..records import LabelledImages, Snapshots
+from ..records import Snapshots
 from .evaluation import Evaluator
 
 MAX_IMAGES, MAX_IMAGES_UP_TO = 2000, 20
@@ -37,7 +37,7 @@ class SnapshotRecorder:
         size = MAX_IMAGES * MAX_IMAGES_UP_TO // max(count, MAX_IMAGES_UP_TO)
         order = np.random.RandomState(SPLIT_SEED).permutation(len(split.labels))
         self.index = torch.from_numpy(np.sort(order[:size]))
-        self.shown = LabelledImages(split.images[self.index], split.labels[self.index])
+        self.shown = split.at(self.index)
         self.arrays: dict[int, dict[str, Tensor]] = {}
         """What was recorded, by step; belongs to a resume state."""
 
