@@ -17,9 +17,11 @@ from lossbench.__main__ import main
 from lossbench.cli import COMMANDS, Commands
 from lossbench.cli._options import ENGINE_OPTIONS, PLACEMENT_OPTIONS
 from lossbench.cli.plot import FIGURES
+from lossbench.reports.generated_files import digest
 from lossbench.reports.loss_benchmark import Evidence, read_parts
 from lossbench.reports.loss_benchmark_advice import advice
 from lossbench.reports.loss_benchmark_findings import answers
+from lossbench.reproductions import CheckResult, overall
 from lossbench.runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
 from lossbench.runs.options import Option, default_text
 from lossbench.runs.store import Store
@@ -186,8 +188,22 @@ def test_the_list_of_variants_is_fresh(kind):
     check_generated(DOCS / "data.md", kind, text)
 
 
+def verdict_text(name: str) -> str:
+    """The published verdict of a reproduction, with its page; empty for none."""
+    path = ROOT / "results" / "published" / "reproductions" / f"{name}.json"
+    if not path.exists():
+        return ""
+    found = json.loads(path.read_text())
+    tested = [check["verdict"] for check in found["checks"] if check["verdict"] != "not testable here"]
+    held = f"{tested.count('reproduced')} of {len(tested)} tested rules hold"
+    return f"**{found['verdict']}** ([{held}](../results/published/reproductions/{name}.md))"
+
+
 def test_the_list_of_reproductions_is_fresh():
-    parts = []
+    verdicts = {name: verdict_text(name) for name in catalog.names("reproductions")}
+    rows = [[f"[`{name}`](#{name})", text] for name, text in verdicts.items() if text]
+    missing = f"{len(verdicts) - len(rows)} of {len(verdicts)} have no published verdict yet."
+    parts = [f"{table(['reproduction', 'verdict'], rows)}\n\n{missing}"]
     for name in catalog.names("reproductions"):
         spec = catalog.spec("reproductions", name)
         runs = f"{spec.count} runs" if spec.count else "No runs"
@@ -196,8 +212,25 @@ def test_the_list_of_reproductions_is_fresh():
         lines += [
             f"- {check.rule}{f' (not testable here: {check.why})' * bool(check.why)}" for check in spec.checks
         ]
-        parts.append("\n".join([*lines, "", f"{runs}. Source: {spec.source}."]))
+        published = f"\n\nVerdict: {verdicts[name]}." if verdicts[name] else ""
+        parts.append("\n".join([*lines, "", f"{runs}. Source: {spec.source}.{published}"]))
     check_generated(DOCS / "reproductions.md", "reproductions", "\n\n".join(parts))
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("results/published/reproductions/*.json")), ids=lambda p: p.stem
+)
+def test_a_published_verdict_is_that_of_the_rules_as_they_are_now(path):
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    spec = catalog.spec("reproductions", stored["name"])
+    assert not stored["quick"]
+    assert [check["rule"] for check in stored["checks"]] == [check.rule for check in spec.checks]
+    assert stored["verdict"] == overall([CheckResult(**check) for check in stored["checks"]])
+    if spec.trained:
+        assert sum(group["done"] for group in stored["groups"]) == spec.count
+    (page,) = stored["digests"]
+    assert stored["digests"][page] == digest(path.with_name(page).read_bytes())
+    assert all((path.parent / Path(file["path"]).name).exists() for file in stored["files"])
 
 
 # Options of a run, from their declarations; the other options of each command, from the command line itself
