@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..errors import LossbenchError, UsageError
 from ..runs.config import DEFAULT_DATASET, DEFAULT_NETWORK
 from ..runs.config_builder import make_config
 from ._flags import DEFAULT_RESULTS, Json, LossName, Results, flag
@@ -145,11 +145,16 @@ def start(repeats: Repeats = 5, results: Results = DEFAULT_RESULTS, json: Json =
 def _print_benchmark(benchmark: Benchmark, results: Path, json: bool) -> None:
     from ..benchmarks.result import document, write_section
 
-    path = write_section(results, benchmark, command_line())
+    if not json:
+        print_table(benchmark.table)
+    try:
+        path = write_section(results, benchmark, command_line())
+    except LossbenchError as error:
+        error.document = document(benchmark)
+        raise
     if json:
         print_json(document(benchmark) | {"file": str(path)})
         return
-    print_table(benchmark.table)
     print_message(f"{benchmark.conditions}\nTable: {path}")
 
 

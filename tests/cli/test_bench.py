@@ -27,6 +27,16 @@ def test_json_is_one_document(capsys, tmp_path):
     assert document["machine"]["threads"] == 1 and document["losses"][1]["ratio"] > 0
 
 
+def test_what_was_measured_is_shown_where_its_file_cannot_be_written(capsys, tmp_path):
+    (tmp_path / "benchmarks").touch()
+    assert main(["bench", *LOSSES, "--results", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert "SupConLoss" in captured.out and "cannot be written" in captured.err
+    assert main(["bench", *LOSSES, "--json", "--results", str(tmp_path)]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["status"], len(document["losses"])) == ("failed", 2)
+
+
 QUICK = {
     "train": "--networks lenet --precisions fp32 --threads 1 --repeats 1 --batch-size 20 --dataset digits",
     "metrics": "--metrics gap,spread --repeats 1",
