@@ -66,7 +66,7 @@ def publish(experiment: Experiment, *, json: bool) -> None:
 
     Raises LossbenchError (exit code 1), after all else, for figures or runs that failed.
     """
-    from ..reports.result_tables import captioned_tables, write_tables
+    from ..reports.result_tables import captioned_tables
     from ..reports.results_page import write_readme
 
     store, name, document = experiment.store, experiment.name, experiment.document
@@ -79,7 +79,7 @@ def publish(experiment: Experiment, *, json: bool) -> None:
     if done and not problems:
         files, problems = draw_figures(store, experiment.drawings())
         document = dataclasses.replace(document, files=files)
-        write_tables(store, name, document)
+        problems += _write_tables(store, name, document)
         try:
             write_readme(store)
         except ForeignFile as error:
@@ -102,7 +102,7 @@ def _write_tables(store: Store, name: str, document: Document) -> list[str]:
 
     try:
         write_tables(store, name, document)
-    except ForeignFile as error:
+    except LossbenchError as error:
         return [str(error)]
     return []
 

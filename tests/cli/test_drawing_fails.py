@@ -103,3 +103,14 @@ def test_a_picture_for_tensorboard_that_fails_takes_no_result_away(
         assert said.err.count("warning: ") == (2 if words[0] == "compare" else 1)
         assert "TensorBoard's files are incomplete (no such font)." in said.err
         assert shown in said.out
+
+
+def test_a_table_that_cannot_be_written_is_printed(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "tables").touch()
+    words = ["compare", "--losses", "softmax,center", "--seeds", "0", *QUICK, "--results", str(tmp_path)]
+    assert main(words) == 1
+    said = capsys.readouterr()
+    assert "Center" in said.out
+    assert said.err.splitlines()[-1].endswith("cannot be written: File exists.")
+    assert main([*words, "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["runs"]) == 2
