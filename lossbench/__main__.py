@@ -7,13 +7,17 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import LossbenchError
+from .errors import LossbenchError, shown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     json = "--json" in words
+    try:
+        os.getcwd()
+    except FileNotFoundError:  # torch would not load
+        return _fail("The working folder does not exist any more.", 1, {} if json else None)
     try:
         from .cli import app
         from .cli._streams import documents_alone, prepare_streams
@@ -32,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if json and hasattr(error, "format_message"):  # wrong usage, which Typer otherwise prints itself
             return _fail(error.format_message(), 2, {})
+        if isinstance(error, OSError) and error.filename is not None:
+            sentence = f"{shown(error.filename)} cannot be used: {error.strerror}."
+            return _fail(sentence, 1, {} if json else None)
         raise
     if code == 130:  # Typer says nothing of Ctrl-C
         return _fail("interrupted.", 130, {} if json else None)
@@ -58,6 +65,8 @@ def _fail(sentence: str, code: int, document: Mapping[str, object] | None) -> in
 
 
 if __name__ == "__main__":
-    if sys.path[0] == os.getcwd():  # `python -m` puts it first; a file there may be named like a library's
-        sys.path.append(sys.path.pop(0))
+    with contextlib.suppress(FileNotFoundError):  # there may be no working folder any more
+        # `python -m` puts it first; a file there may be named like a library's
+        if sys.path[0] == os.getcwd():
+            sys.path.append(sys.path.pop(0))
     sys.exit(main())

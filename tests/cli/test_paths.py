@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +89,20 @@ def test_no_file_name_has_a_colon(monkeypatch: Any, tmp_path: Path) -> None:
     names = [path.name for path in (tmp_path / "results").rglob("*")]
     assert sum("tanh" in name for name in names) > 12
     assert not [name for name in names if set(name) & set(':\\*?"<>|')]
+
+
+@pytest.mark.parametrize("words", ["runs", "runs --json", "plot", "report", "train --dataset digits"])
+def test_a_results_folder_that_no_system_can_have_is_a_sentence(capsys: Any, words: str) -> None:
+    assert main([*words.split(), "--results", "x" * 300]) == 1
+    output = capsys.readouterr()
+    assert "File name too long" in output.err
+    if "--json" in words:
+        assert "File name too long" in json.loads(output.out)["reason"]
+
+
+def test_a_working_folder_that_was_removed_is_a_sentence(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"cd {gone}; rmdir {gone}; {sys.executable} -m lossbench losses center"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "lossbench: The working folder does not exist any more.\n")
