@@ -215,8 +215,11 @@ def latex(text: str) -> str:
 
 
 def numeric_columns(table: Table) -> list[bool]:
-    """For each column whether all that is below its heading are numbers."""
-    return [all(is_number(row[i]) for row in table.rows) for i in range(len(table.header))]
+    """For each column whether all that is below its heading are numbers, at least one of them no dash."""
+    columns = [[row[i] for row in table.rows] for i in range(len(table.header))]
+    return [
+        all(map(is_number, column)) and not all(cell in ("", "–") for cell in column) for column in columns
+    ]
 
 
 def is_number(text: str) -> bool:

@@ -66,7 +66,7 @@ def publish(experiment: Experiment, *, json: bool) -> None:
 
     Raises LossbenchError (exit code 1), after all else, for figures or runs that failed.
     """
-    from ..reports.result_tables import captioned_tables
+    from ..reports.result_tables import captioned_tables, no_verdict
     from ..reports.results_page import write_readme
 
     store, name, document = experiment.store, experiment.name, experiment.document
@@ -76,6 +76,8 @@ def publish(experiment: Experiment, *, json: bool) -> None:
     if not json:
         for number, (caption, table, _) in enumerate(captioned_tables(document)):
             print_table(table, caption if number else "", f"{store.tables / name}.csv has all.")
+        if document.against and (reason := no_verdict(document.against).strip()):
+            print_message(reason)
     if done and not problems:
         files, problems = draw_figures(store, experiment.drawings())
         document = dataclasses.replace(document, files=files)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _RUN = flag("--run", "A run by name, id or their beginning; repeatable (default: by --loss).", "Loss")
 _LOSS = flag(
     "--loss",
-    "Losses that are shown, separated by commas (default: the figure's).",
+    "Losses that are shown, separated by commas (default: all that fit).",
     "Loss",
     callback=canonical_losses,
 )

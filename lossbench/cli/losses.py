@@ -52,7 +52,7 @@ def losses(
             for key, s in _all_settings(spec).items()
         ]
         print_table(
-            Table(["setting", f"default (C={classes}, D={dim})", "bounds", "unit", "paper", ""], rows)
+            Table(["setting", f"default (C={classes}, D={dim})", "bounds", "unit", "paper", "meaning"], rows)
         )
 
 

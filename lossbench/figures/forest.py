@@ -130,7 +130,10 @@ def _draw_legend(axes: Axes, rows: Sequence[Row], *, arrows: bool) -> None:
         for verdict, (mark, tint) in STYLES.items()
         if any(row.verdict == verdict for row in rows)
     ]
+    if any(len(row.differences) for row in rows):
+        dot: Any = {"marker": "o", "markersize": 2.8, "alpha": 0.5, "linestyle": ""}
+        marks.append(Line2D([], [], color=FAINT, label="one seed", **dot))
     if arrows:
         marks.append(Line2D([], [], marker="<", color=FAINT, linestyle="", label="mean beyond the axis"))
     place: Any = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "borderaxespad": 1.7}  # above the name
-    axes.legend(handles=marks, ncols=4, fontsize="small", **place)
+    axes.legend(handles=marks, ncols=5, fontsize="small", **place)

@@ -119,6 +119,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
         draw_axes(axes, part, run.class_names, run.weight, highest=highest)
     parting = "\n" if lines == 2 else " "
     figure.supxlabel(
-        f"{split} features: density of each class's angle outside,{parting}95 % of the class inside",
+        f"{split} features: outside, density of each class's angle;{parting}"
+        "inside, arc over 95 % of each class; grey rays: class weights",
         fontsize="small",
     )

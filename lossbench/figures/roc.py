@@ -33,14 +33,16 @@ _RATES = np.geomspace(1e-5, 1, 241).round(8)  # the marked ones are among them
 
 
 class Rates(NamedTuple):
-    """One line: true accept rates (S, 241) of the seeds at the false accept rates `_RATES`, NaN where there
-    are fewer than 1 / rate pairs of two classes; areas under the curve and equal error rates (S,).
+    """One line, its pairs compared by `compared`: true accept rates (S, 241) of the seeds at the false accept
+    rates `_RATES`, NaN where there are fewer than 1 / rate pairs of two classes; areas under the curve and
+    equal error rates (S,).
 
     At the thresholds for false accept rates of 1e-2 and 1e-3 on the validation split, NaN without one: the
     thresholds, true and false accept rates (S, 2), and the bootstrap interval of the true ones (S, 2, 2).
     """
 
     label: str
+    compared: str
     accepted: np.ndarray
     area: np.ndarray
     equal_error: np.ndarray
@@ -53,20 +55,20 @@ class Rates(NamedTuple):
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A line per loss or setting. Raises RunError for a split without pairs of both kinds."""
     groups = grouped(runs)
-    set_size(figure, 5.0, 3.9)
+    set_size(figure, 7.0, 3.9)
     axes = figure.subplots()
     draw_axes(axes, [_rates(label or own[0].title, own, split) for label, own in groups.items()])
     seeds = max(map(len, groups.values()))
     over = f", mean and range of {seeds} seeds" if seeds > 1 else ""
     title = f"all pairs of {split} images{over}"
     if any("val" in run.splits for run in runs):
-        title += "\n◇ at the thresholds of FAR 1e-2 and 1e-3 on validation pairs"
+        title += "\n◇ at the thresholds of false accept rates 1e-2 and 1e-3 on validation pairs"
     axes.set_title(title, fontsize="medium", loc="left")
 
 
 def _rates(label: str, runs: Sequence[RunView], split: str) -> Rates:
     rates = [_of_one(run, split) for run in runs]
-    return Rates(label, *(np.array(column) for column in zip(*rates, strict=True)))
+    return Rates(label, _compared_by(runs[0]), *(np.array(column) for column in zip(*rates, strict=True)))
 
 
 def _of_one(run: RunView, split: str) -> tuple[Any, ...]:
@@ -80,6 +82,10 @@ def _of_one(run: RunView, split: str) -> tuple[Any, ...]:
         return (*line, *np.full((3, len(ONE_IN)), np.nan), np.full((2, len(ONE_IN)), np.nan))
     limits = in_unit(measured.cached(thresholds).common, run.cosine)
     return (*line, limits, *measured.cached(decisions), true_accept_interval(measured))
+
+
+def _compared_by(run: RunView) -> str:
+    return "cosine" if run.cosine else "distance"
 
 
 def _input(run: RunView, split: str) -> MetricInput:
@@ -120,7 +126,7 @@ def _threshold_data(run: RunView, split: str) -> dict[str, Any]:
         classes = dict(zip(names, by_class[:, number].tolist(), strict=True))
         row = {"false_accept_rate": 1 / one_in, "threshold": float(common), "by_class": classes}
         rows.append(row | {"splits": splits})
-    return {"run": run.name, "compared_by": "cosine" if run.cosine else "distance", "thresholds": rows}
+    return {"run": run.name, "compared_by": _compared_by(run), "thresholds": rows}
 
 
 def accepted_at(curve: Roc, rates: np.ndarray) -> np.ndarray:
@@ -153,7 +159,7 @@ def draw_axes(axes: Axes, lines: Sequence[Rates]) -> None:
     axes.set_xlabel("false accept rate")
     axes.set_ylabel("true accept rate")
     axes.grid(linewidth=0.4, alpha=0.5)
-    axes.legend(fontsize="small", frameon=True, facecolor=ground(), edgecolor="none")
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))  # no curve lies below it
 
 
 def _draw_thresholds(axes: Axes, line: Rates, tint: str, number: int) -> None:
@@ -167,8 +173,9 @@ def _draw_thresholds(axes: Axes, line: Rates, tint: str, number: int) -> None:
 
 
 def _words(line: Rates) -> str:
-    text = f"{line.label}\nAUC {line.area.mean():.4f}, EER {100 * line.equal_error.mean():.2f} %"
+    areas = f"AUC {line.area.mean():.4f}, EER {100 * line.equal_error.mean():.2f} %"
+    text = f"{line.label}, by {line.compared}\n{areas}"
     if np.isnan(line.threshold).any():
         return text
     limit, true = line.threshold.mean(axis=0)[-1], line.true_accepts.mean(axis=0)[-1]
-    return f"{text}\n◇ TAR {100 * true:.1f} % at {limit:.5g}"
+    return f"{text}\n◇ {100 * true:.1f} % accepted at {line.compared} {limit:.4g}"

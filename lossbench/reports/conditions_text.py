@@ -29,6 +29,7 @@ def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
     def machine(name: str) -> str:
         return join_distinct(getattr(result.machine, name) for result in results)
 
+    threads = machine("threads")
     optimizers = join_distinct(catalog.spec("optimizers", config.optimizer).title for config in configs)
     seeds = ", ".join(map(str, sorted({config.seed for config in configs})))
     classes = " and ".join(dict.fromkeys(config.unseen_names for config in configs if config.unseen))
@@ -43,7 +44,7 @@ def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
         f"seeds {seeds}. {unseen}{_unlike_treatment(done, shown)}"
         "Intervals are 95 % Student intervals over seeds, of fractions cut off at 0 and 100 %. "
         f"Convolutions in {result('precision')} on {machine('device_name')}, "
-        f"{machine('threads')} threads per run; torch {machine('torch')}, "
+        f"{threads} thread{'s' * (threads != '1')} per run; torch {machine('torch')}, "
         f"Python {machine('python')}, lossbench {result('lossbench')}; "
         f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}."
     )

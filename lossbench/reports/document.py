@@ -202,9 +202,10 @@ def read_documents(store: Store) -> dict[str, Document]:
 
 
 def comparison_title(configs: Sequence[RunConfig]) -> str:
-    """Data sets and losses, such as `MNIST: Softmax · Center`."""
-    datasets = dict.fromkeys(dataset_title(config.dataset) for config in configs)
-    return f"{', '.join(datasets)}: {' · '.join(dict.fromkeys(config.title for config in configs))}"
+    """Data sets, unseen classes and losses, such as `MNIST without 7, 8, 9: Softmax · Center`."""
+    datasets = ", ".join(dict.fromkeys(dataset_title(config.dataset) for config in configs))
+    unseen = f" without {configs[0].unseen_names}" if configs[0].unseen else ""
+    return f"{datasets}{unseen}: {' · '.join(dict.fromkeys(config.title for config in configs))}"
 
 
 def _interval(data: Mapping[str, Any]) -> Interval:

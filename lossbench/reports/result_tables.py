@@ -34,6 +34,13 @@ _HOW_COMPARED = (
 )
 
 
+_NO_VERDICT = (
+    " With so few seeds no verdict is possible here, however large a difference is: the smallest p of "
+    "{seeds} seeds is {smallest}, and Holm's adjustment multiplies it by {count}."
+)
+_LISTED = 6  # losses in a heading; with more of them it names the first three and counts
+
+
 class CaptionedTable(NamedTuple):
     """A table with the line above it and the sentences below."""
 
@@ -45,13 +52,30 @@ class CaptionedTable(NamedTuple):
 def captioned_tables(document: Document) -> list[CaptionedTable]:
     """The table of results and, where there are comparisons, that of paired differences."""
     results = results_table(document.settings, document.metrics)
-    tables = [CaptionedTable(document.title, results, document.conditions)]
+    tables = [CaptionedTable(short_title(document.title), results, document.conditions)]
     if document.against:
-        note = _HOW_COMPARED.format(count=family_size(document.against))
+        note = _HOW_COMPARED.format(count=family_size(document.against)) + no_verdict(document.against)
         tables.append(
             CaptionedTable(differences_caption(document.against), differences_table(document.against), note)
         )
     return tables
+
+
+def short_title(title: str) -> str:
+    """The title, cut where it lists more losses than a line can hold."""
+    first, *others = title.split(" · ")
+    if len(others) < _LISTED:
+        return title
+    return f"{' · '.join([first, *others[:2]])} and {len(others) - 2} more"
+
+
+def no_verdict(rows: Sequence[ComparisonRow]) -> str:
+    """A sentence where these seeds can give none of the comparisons a verdict, else ''."""
+    count, seeds = family_size(rows), max(row.paired.n for row in rows)
+    smallest = min(1.0, 2 / 2**seeds)
+    if not count or count * smallest <= 0.05:
+        return ""
+    return _NO_VERDICT.format(seeds=seeds, smallest=p_value_text(smallest), count=count)
 
 
 def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Table:

@@ -22,10 +22,9 @@ from ..tables import code, numeric_columns
 from .conditions_text import join_distinct
 from .document import Document, WrittenFile, read_documents
 from .generated_files import with_digest, write_generated
-from .result_tables import CaptionedTable, captioned_tables, markdown
+from .result_tables import CaptionedTable, captioned_tables, markdown, short_title
 
 _EMBEDDED = (".png", ".svg", ".gif")  # in this order, when a figure is there in several formats
-_LISTED = 6  # losses in a heading; with more of them it names the first three and counts
 
 
 class Picture(NamedTuple):
@@ -174,20 +173,12 @@ def _section(store: Store, name: str, document: Document) -> Section:
     exact = {f"{name}.csv": "CSV", f"{name}-against.csv": "CSV of the pairs", f"{name}.json": "JSON"}
     return Section(
         name,
-        _heading(document.title),
+        short_title(document.title),
         document,
         captioned_tables(document),
         *_shown(store, ((document.title, file) for file in document.files)),
         [Link(f"tables/{file}", text) for file, text in exact.items() if (store.tables / file).exists()],
     )
-
-
-def _heading(title: str) -> str:
-    """The title, cut where it lists more losses than a line can hold."""
-    first, *others = title.split(" · ")
-    if len(others) < _LISTED:
-        return title
-    return f"{' · '.join([first, *others[:2]])} and {len(others) - 2} more"
 
 
 def _shown(store: Store, files: Iterable[tuple[str, WrittenFile]]) -> tuple[list[Picture], list[Link]]:
@@ -198,7 +189,7 @@ def _shown(store: Store, files: Iterable[tuple[str, WrittenFile]]) -> tuple[list
             groups.setdefault((title, file._replace(path="")), []).append(file.path)
     pictures, links = list[Picture](), list[Link]()
     for (title, file), paths in groups.items():
-        title = _heading(title)
+        title = short_title(title)
         shows = file.shows[:1].upper() + file.shows[1:]
         embedded = [path for suffix in _EMBEDDED for path in paths if path.endswith(suffix)]
         if embedded:

@@ -76,7 +76,7 @@ class RunConfig:
         float | None, Option("Momentum (sgd, muon).", OPTIMIZER, source="optimizer", le=0.999, sweep=True)
     ] = None
     nesterov: Annotated[
-        bool | None, Option("Nesterov's momentum (sgd, muon).", OPTIMIZER, source="optimizer")
+        bool | None, Option("Momentum in Nesterov's form (sgd, muon).", OPTIMIZER, source="optimizer")
     ] = None
     lr_scale: Annotated[
         str,

@@ -101,8 +101,11 @@ def test_verdicts_differ_in_colour_and_in_mark_and_the_legend_says_how():
     for place, mean in enumerate(means):
         assert found(axes, f"interval-{place}").get_color() == mean.get_color()
     entries = {text.get_text() for text in axes.get_legend().get_texts()}
-    assert entries == {"better", "worse", "not distinguishable"}
-    assert {text.get_text() for text in draw_axes(ROWS[:1]).get_legend().get_texts()} == {"better"}
+    assert entries == {"better", "worse", "not distinguishable", "one seed"}
+    assert {text.get_text() for text in draw_axes(ROWS[:1]).get_legend().get_texts()} == {
+        "better",
+        "one seed",
+    }
 
 
 def test_one_seed_has_no_interval_and_still_a_place():

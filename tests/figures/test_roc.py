@@ -51,7 +51,8 @@ def test_marks_and_legend_are_what_the_metrics_measure(cosine):
     for name, rate in {"tar-at-far-1e-2": 1e-2, "tar-at-far-1e-3": 1e-3, "tar-at-far-1e-4": 1e-4}.items():
         assert marks[rate] == metric(name, run)
     (text,) = (text.get_text() for text in axes.get_legend().get_texts())
-    assert text == f"Center\nAUC {metric('roc-auc', run):.4f}, EER {100 * metric('eer', run):.2f} %"
+    by = "cosine" if cosine else "distance"
+    assert text == f"Center, by {by}\nAUC {metric('roc-auc', run):.4f}, EER {100 * metric('eer', run):.2f} %"
 
 
 @pytest.mark.parametrize("cosine", [False, True])
@@ -69,7 +70,8 @@ def test_thresholds_of_the_validation_split(cosine):
     x, y = found(axes, "thresholds-0").get_data()
     assert (x.tolist(), y.tolist()) == (numbers("far-at-threshold"), numbers("tar-at-threshold"))
     (text,) = (text.get_text() for text in axes.get_legend().get_texts())
-    assert text.endswith(f"TAR {100 * y[1]:.1f} % at {numbers('threshold-at-far')[1]:.5g}")
+    by = "cosine" if cosine else "distance"
+    assert text.endswith(f"{100 * y[1]:.1f} % accepted at {by} {numbers('threshold-at-far')[1]:.4g}")
     assert "validation pairs" in axes.get_title("left")
     (line,) = roc.data([run], split="test")
     assert (line["run"], line["compared_by"]) == (run.name, "cosine" if cosine else "distance")
@@ -150,7 +152,7 @@ def test_losses_have_colours_and_seeds_a_band():
     assert heights.min() == pytest.approx(singles[:, known].min())
     assert axes.get_title("left") == "all pairs of test images, mean and range of 3 seeds"
     mean = np.mean([metric("roc-auc", run) for run in runs[3:]])
-    assert f"center\nAUC {mean:.4f}" in axes.get_legend().get_texts()[1].get_text()
+    assert f"center, by distance\nAUC {mean:.4f}" in axes.get_legend().get_texts()[1].get_text()
     assert not any(child.get_gid() == "band-0" for child in draw_figure(runs[:1]).get_children())
 
 

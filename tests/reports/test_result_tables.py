@@ -17,13 +17,16 @@ from lossbench.experiments.comparison import compare_losses
 from lossbench.experiments.summary import summarize
 from lossbench.files import to_json
 from lossbench.reports.conditions_text import conditions
-from lossbench.reports.document import Document
+from lossbench.reports.document import Document, comparison_title
 from lossbench.reports.result_tables import (
     differences_caption,
     differences_csv,
     differences_table,
+    markdown,
+    no_verdict,
     results_csv,
     results_table,
+    short_title,
     write_tables,
 )
 from lossbench.reports.results_page import write_readme
@@ -149,6 +152,18 @@ def test_the_paired_table_in_percentage_points_and_in_units() -> None:
     assert two.header[0] == "metric"
     assert [row[0] for row in two.rows] == ["gap", "seconds"]
     assert [row[4] for row in two.rows] == ["+0.235 ± 0.020", "+0.0 ± 0.0"]
+
+
+def test_a_sentence_says_where_the_seeds_are_too_few_for_a_verdict() -> None:
+    few = {loss: outcomes[:5] for loss, outcomes in usual().items()}
+    assert no_verdict(document(usual()).against) == ""
+    assert "the smallest p of 5 seeds is 0.062" in no_verdict(document(few).against)
+    assert markdown(document(few)).count("no verdict is possible") == 1
+
+
+def test_a_long_title_is_cut_and_unseen_classes_are_named() -> None:
+    assert short_title("MNIST: a · b · c · d · e · f · g") == "MNIST: a · b · c and 4 more"
+    assert comparison_title([make_config(dataset="digits", unseen=(8, 9))]) == "Digits without 8, 9: Softmax"
 
 
 def test_the_title_names_the_metric_where_no_column_does() -> None:

@@ -297,15 +297,13 @@ def test_what_a_user_typed_is_text(tmp_path: Path) -> None:
     assert "c](d)](figures" not in outside_code
 
 
-def test_a_long_list_of_losses_is_cut_in_headings_alone(tmp_path: Path) -> None:
+def test_a_long_list_of_losses_is_cut_in_headings(tmp_path: Path) -> None:
     title = "Digits: " + " · ".join(f"Loss {number}" for number in range(9))
     write_tables(Store(tmp_path), "compare-x", document("Loss", title, "lossbench compare"))
     write_readme(Store(tmp_path))
-    assert (
-        read_page_content(Store(tmp_path)).sections[0].heading
-        == "Digits: Loss 0 · Loss 1 · Loss 2 and 6 more"
-    )
-    assert f"## {title}\n" in (tmp_path / "README.md").read_text()
+    heading = "Digits: Loss 0 · Loss 1 · Loss 2 and 6 more"
+    assert read_page_content(Store(tmp_path)).sections[0].heading == heading
+    assert f"## {heading}\n" in (tmp_path / "README.md").read_text()
 
 
 def test_a_section_shows_the_files_that_its_document_lists(tmp_path: Path) -> None:
