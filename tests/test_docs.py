@@ -193,7 +193,7 @@ def verdict_text(name: str) -> str:
     path = ROOT / "results" / "published" / "reproductions" / f"{name}.json"
     if not path.exists():
         return ""
-    found = json.loads(path.read_text())
+    found = json.loads(path.read_text(encoding="utf-8"))
     tested = [check["verdict"] for check in found["checks"] if check["verdict"] != "not testable here"]
     held = f"{tested.count('reproduced')} of {len(tested)} tested rules hold"
     return f"**{found['verdict']}** ([{held}](../results/published/reproductions/{name}.md))"
