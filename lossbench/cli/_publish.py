@@ -49,15 +49,18 @@ def draw_figures(store: Store, drawings: Iterable[Drawing]) -> tuple[list[Writte
     from ..reports.document import written_file
 
     files, problems = [], []
-    for drawing in drawings:
-        try:
-            drawing.write()
-            files.append(written_file(store, drawing.path, drawing.kind, drawing.runs))
-        except LossbenchError as error:
-            problems.append(str(error))
-        except Exception as error:  # Matplotlib and its fonts and settings fail in many ways
-            reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-            problems.append(f"{drawing.path} could not be drawn ({reason}).")
+    try:
+        for drawing in drawings:
+            try:
+                drawing.write()
+                files.append(written_file(store, drawing.path, drawing.kind, drawing.runs))
+            except LossbenchError as error:
+                problems.append(str(error))
+            except Exception as error:  # Matplotlib and its fonts and settings fail in many ways
+                reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+                problems.append(f"{drawing.path} could not be drawn ({reason}).")
+    except LossbenchError as error:  # a run that the next figure shows was deleted meanwhile
+        problems.append(str(error))
     return files, problems
 
 
@@ -73,6 +76,7 @@ def publish(experiment: Experiment, *, json: bool) -> None:
     outcomes = experiment.outcomes
     done = any(outcome.status is Status.DONE for outcome in outcomes)
     problems = _write_tables(store, name, document) if done else []
+    places = [f"Tables: {store.tables}"] if done and not problems else []
     if not json:
         for number, (caption, table, _) in enumerate(captioned_tables(document)):
             print_table(table, caption if number else "", f"{store.tables / name}.csv has all.")
@@ -95,7 +99,8 @@ def publish(experiment: Experiment, *, json: bool) -> None:
         finish(content, outcomes, problems, json=json)
     finally:
         if not json:
-            print_message("\n".join([f"Tables: {store.tables}", *(f"Figure: {path}" for path in figures)]))
+            for text in (*places, *(f"Figure: {path}" for path in figures)):
+                print_message(text)
 
 
 def _write_tables(store: Store, name: str, document: Document) -> list[str]:

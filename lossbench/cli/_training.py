@@ -58,7 +58,6 @@ def run_configs(
         force=storage.force,
         announce=lambda: print_message("Timing some steps of the runs to train."),
     )
-    store.check_writable()  # after the data are there: they leave no trace otherwise
     if expected and expected.waiting:
         print_message(_estimate_text(expected, len(configs)))
         jobs = expected.workers if jobs is None else jobs

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ..errors import DataError, ForeignFile, RunError, UsageError, unknown_name
+from ..errors import DataError, LossbenchError, RunError, UsageError, unknown_name
 from ..experiments.loss_benchmark import PARTS
 from ..files import read_json
 from ..runs.config import RunConfig
@@ -223,7 +223,7 @@ def _write_document(
     document = replace(document, files=files)
     try:
         write_reproduction(store, document)
-    except ForeignFile as error:
+    except LossbenchError as error:
         problems.append(str(error))
     return document, problems
 

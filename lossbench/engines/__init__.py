@@ -47,8 +47,8 @@ def run_all(
     workers: runs at a time; 0 is as many as fit, None is 1 on this machine's CPU and 0 elsewhere. A failing
     run does not stop the others, three in a row that fail for one reason do: RunError. Once `stop` is true
     the running ones save their state and no other starts; their outcome is `interrupted`, or none. Raises
-    DataError before any training when the data set is not there, and what `connected` raises for Ray; nothing
-    is connected to when all is stored.
+    DataError before any training when the data set is not there, RunError where nothing can be written, and
+    what `connected` raises for Ray; nothing is connected to, nor written, when all is stored.
     """
     from .scheduler import ProgressMonitor, Scheduler, split_stored, stop_after_equal_failures
 
@@ -60,6 +60,7 @@ def run_all(
         if waiting:
             monitor = ProgressMonitor(observer)
             with _executor(waiting, store, engine, placement, workers, monitor, stop) as executor:
+                store.check_writable()  # after the data are there: they leave no trace otherwise
                 yield from Scheduler(executor, monitor, stop, force).run(waiting)
 
     yield from stop_after_equal_failures(outcomes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -77,7 +78,8 @@ def measure_stored(
         for name in missing:
             value = values.get(name, math.nan)
             stored[prefix + name] = value if math.isfinite(value) else None
-        run.write_metrics(stored)
+        with contextlib.suppress(RunError):  # a read-only folder: they are measured again next time
+            run.write_metrics(stored)
     return {name: stored[prefix + name] for name in names}
 
 

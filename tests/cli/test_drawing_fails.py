@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lossbench.__main__ import main
+from lossbench.cli import _publish
 from lossbench.reports import figure_files
+
+from ..helpers.users import as_ordinary_user
 
 QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "256", "--device", "cpu"]
 Capture = pytest.CaptureFixture[str]
@@ -114,3 +120,59 @@ def test_a_table_that_cannot_be_written_is_printed(tmp_path: Path, capsys: Captu
     assert said.err.splitlines()[-1].endswith("cannot be written: File exists.")
     assert main([*words, "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["runs"]) == 2
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may read; `tmp_path` is closed to them."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("metric", ["test_accuracy", "map-at-r"])  # the second is not measured in training
+def test_stored_runs_are_compared_in_a_read_only_folder(
+    open_folder: Path, capsys: Capture, metric: str
+) -> None:
+    results = ["--seeds", "0", *QUICK, "--results", str(open_folder / "results")]
+    words = ["compare", "--losses", "softmax,center", *results]
+    assert main([*words, "--quiet"]) == 0
+    for path in (open_folder / "results", *(open_folder / "results").rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    for command in ([*words, "--metric", metric], ["sweep", "--loss", "center", *results]):
+        capsys.readouterr()
+        with as_ordinary_user():
+            assert main(command) == 1
+            said = capsys.readouterr()
+            assert main([*command, "--json"]) == 1
+            document = json.loads(capsys.readouterr().out)
+        assert "Center" in said.out
+        assert said.err.splitlines()[-1].endswith("cannot be written: Permission denied.")
+        assert "Tables:" not in said.err
+        assert {run["status"] for run in document["runs"]} == {"done"}
+    with as_ordinary_user():
+        assert main([*words, "--seeds", "1"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].endswith("is not writable: Permission denied.")
+
+
+@pytest.mark.parametrize("deleted", ["softmax-*", "*"])
+def test_runs_that_are_deleted_before_they_are_drawn(
+    tmp_path: Path, capsys: Capture, monkeypatch: Any, deleted: str
+) -> None:
+    show = _publish.print_table
+
+    def delete_after(*arguments: Any) -> None:
+        show(*arguments)
+        for path in (tmp_path / "runs").glob(deleted):
+            shutil.rmtree(path)
+
+    monkeypatch.setattr(_publish, "print_table", delete_after)
+    words = ["compare", "--losses", "softmax,center", "--seeds", "0", *QUICK, "--results", str(tmp_path)]
+    assert main(words) == 1
+    said = capsys.readouterr()
+    assert "Center" in said.out
+    assert said.err.splitlines()[-2] == f"Tables: {tmp_path / 'tables'}"
+    assert said.err.splitlines()[-1].endswith("has no features to draw: it is not complete.")

@@ -32,6 +32,8 @@ from lossbench.runs.result import Machine, RunResult, Status
 from lossbench.runs.run_folder import RunFolder
 from lossbench.runs.store import Store
 
+from ..helpers.users import as_ordinary_user
+
 
 def made(loss: str = "center", **options: Any) -> RunConfig:
     return make_config(loss=loss, **{"network": "lenet", **options})
@@ -132,19 +134,6 @@ def test_a_result_that_cannot_be_written_leaves_the_run_resumable(store: Store) 
     run.write_result(done(run))
     assert run.result().status is Status.DONE
     assert run.read_bytes("resume.pt") is None
-
-
-@contextlib.contextmanager
-def as_ordinary_user() -> Iterator[None]:
-    """Root may write anywhere; nobody may not."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def test_a_read_only_folder_is_a_sentence() -> None:
