@@ -40,6 +40,7 @@ Compose = Callable[[Figure], None]
 
 _DPI = 200
 _SCREEN_DPI = 90  # in a notebook
+_EDGE = 0.04  # inches around what is drawn; the layout itself leaves a little more
 _GALLERY_DPI = 120  # of more than twenty panels: a few hundred kilobytes, and still sharp at page width
 
 
@@ -151,7 +152,19 @@ def render_figure(compose: Compose, style: str = "paper") -> Figure:
         FigureCanvasAgg(figure)
         figure.set_facecolor(mpl.rcParams["figure.facecolor"])
         compose(figure)
+        _enlarge(figure)
     return figure
+
+
+def _enlarge(figure: Figure) -> None:
+    """Enlarge a figure until its page holds all of it: the layout cuts legends and titles that lack room."""
+    for _ in range(3):
+        figure.draw_without_rendering()
+        size, (low, high) = figure.get_size_inches(), figure.get_tightbbox().get_points()
+        outside = np.maximum(_EDGE - low, high - (size - _EDGE)).clip(0)
+        if (outside < 0.01).all():
+            return
+        figure.set_size_inches(size + 2 * outside)  # the layout centers what it draws
 
 
 class _NotebookFigure(Figure):

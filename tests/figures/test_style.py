@@ -7,11 +7,9 @@ import importlib
 import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
-from lossbench.figures import _layout, _style, distances, features, regions
+from lossbench.figures import _layout, _style, distances, features, loss_surface, regions, ring
 from lossbench.figures._style import PALETTE, STYLES
 from lossbench.reports.figure_files import render_figure
 from lossbench.specs import catalog
@@ -187,19 +185,18 @@ def test_points_shrink_with_their_number():
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize(
-    ("draw", "choices"),
+    ("draw", "runs", "choices"),
     [
-        (features.draw_figure, {"split": "test", "view": "raw", "projection": "pca"}),
-        (regions.draw_figure, {"split": "test"}),
-        (distances.draw_figure, {"split": "test", "view": "raw"}),
+        (features.draw_figure, 1, {"split": "test", "view": "raw", "projection": "pca"}),
+        (regions.draw_figure, 1, {"split": "test"}),
+        (regions.draw_figure, 3, {"split": "test"}),
+        (distances.draw_figure, 1, {"split": "test", "view": "raw"}),
+        (loss_surface.draw_figure, 1, {"split": "test", "label": "0"}),
+        (ring.draw_figure, 2, {"split": "test"}),
     ],
 )
-def test_the_legend_of_one_panel_is_not_cropped(draw, choices, style):
-    with mpl.rc_context(STYLES[style]):
-        figure = Figure(layout="constrained")
-        FigureCanvasAgg(figure)
-        draw(figure, [View(centers=directions())], **choices)
-        figure.canvas.draw()
-        legend, page = figure.legends[0].get_window_extent(), figure.bbox
-    assert page.x0 <= legend.x0
-    assert legend.x1 <= page.x1
+def test_nothing_is_cropped_at_the_edge_of_the_page(draw, runs, choices, style):
+    figure = render_figure(lambda figure: draw(figure, [View(centers=directions())] * runs, **choices), style)
+    figure.draw_without_rendering()
+    page, drawn = figure.get_size_inches(), figure.get_tightbbox()
+    assert (drawn.min >= 0.03).all() and (drawn.max <= page - 0.03).all()
