@@ -15,10 +15,10 @@ from ._output import command_line, print_message, print_warning
 class PartOptions(NamedTuple):
     """What of the benchmark is run, None for all of it. quick: in a results folder of its own."""
 
-    part: str | None = None
-    seeds: str | None = None
-    metric: str | None = None
-    quick: bool = False
+    part: str | None
+    seeds: str | None
+    metric: str | None
+    quick: bool
 
 
 def run_benchmark(

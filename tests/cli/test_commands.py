@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lossbench import cli
+from lossbench import __version__, cli
 from lossbench.__main__ import main
 from lossbench.cli import Commands
 from lossbench.specs import catalog
@@ -36,6 +36,11 @@ def call(capsys, *arguments):
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
     return code, captured.out, captured.err
+
+
+def test_the_version_is_printed(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"lossbench {__version__}\n"
 
 
 def test_train_prints_one_json_document_and_nothing_else(capsys, tmp_path):

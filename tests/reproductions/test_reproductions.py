@@ -12,6 +12,9 @@ import pytest
 from lossbench.__main__ import main
 from lossbench.reproductions import Check, Reproduction, Results, apply_rules
 from lossbench.reproductions._checks import OWN_NUMBERS
+from lossbench.reproductions._results import collect_results
+from lossbench.runs.store import Store
+from lossbench.runs.stored_run import StoredRun
 from lossbench.specs import catalog
 from lossbench.specs.quantities import RUN_NUMBERS, UNSEEN
 
@@ -138,6 +141,14 @@ def test_a_quick_run_writes_all_and_decides_nothing(capsys, tmp_path):
     document = json.loads((folder / "center-fig-3-quick.json").read_text(encoding="utf-8"))
     assert document["quick"] and document["verdict"] == "not testable here"
     assert len(document["runs"]) == 8
+    assert sum(group["done"] for group in document["groups"]) == 8
+    assert not any(group["failed"] for group in document["groups"])
+    store = Store(tmp_path)
+    run = StoredRun(store.find(document["runs"][0]))
+    results = collect_results({"group": [run.config]}, {run.config: run.outcome}, store)
+    numbers = results["group"][run.config.seed]
+    assert numbers["smallest_loss"] == min(record.loss for record in run.folder.epochs())
+    assert numbers["train_accuracy"] == run.result.train_accuracy
     page = (folder / "center-fig-3-quick.md").read_text(encoding="utf-8")
     assert "decides nothing" in page
     for file in document["files"]:
