@@ -70,6 +70,15 @@ def test_classes_shape_and_moments_are_found(form, place):
         assert np.bincount(part.labels).min() > 0.2 * len(part.labels)
 
 
+def test_two_arrays_without_names_are_images_and_labels(place):
+    images, labels = digits()
+    np.savez(place / "named.npz", images=images, labels=labels)
+    np.savez(place / "unnamed.npz", images, labels)
+    named, unnamed = (load_splits(make_config(dataset=f"{name}named.npz").split_spec) for name in ("", "un"))
+    for one, other in zip(named, unnamed, strict=True):
+        assert torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
+
+
 def test_mean_and_deviation_are_of_all_training_features_however_many(place):
     generator = np.random.default_rng(0)
     features = generator.normal(3, np.linspace(1, 9, 1500)[:, None], (1500, 300)).astype(np.float32)

@@ -97,3 +97,9 @@ def test_satisfied_pairs_give_a_differentiable_zero():
     value.backward()
     assert value.item() == 0
     assert x.grad.abs().sum() == 0
+
+
+def test_pairs_exactly_at_their_margin_are_not_counted():
+    loss = build("margin-pair", margin=0.25, boundary=1.0)
+    features = torch.tensor([[0.0, 0.0], [0.75, 0.0], [0.0, 1.0]])  # distances 0.75, 1 and 1.25
+    assert float(loss(features, torch.tensor([0, 0, 1])).detach()) == 0.25  # only the distance 1 is too short
