@@ -53,7 +53,7 @@ def _with_height(splits: Mapping[str, Embedding]) -> dict[str, Embedding]:
 def _principal(splits: Mapping[str, Embedding]) -> dict[str, Embedding]:
     train = splits["train"].features
     mean = train.mean(axis=0)
-    basis = np.linalg.svd(np.cov((train - mean).T))[0][:, :2]
+    basis = np.linalg.svd(np.cov(train.T))[0][:, :2]
     return {name: part._replace(features=(part.features - mean) @ basis) for name, part in splits.items()}
 
 

@@ -165,3 +165,8 @@ def test_classes_are_found_by_name_and_importable_from_the_package() -> None:
         assert class_name in dir(losses)
     with pytest.raises(AttributeError, match="no loss class 'NoSuch'"):
         _ = losses.NoSuch
+
+
+@pytest.mark.parametrize("name", ["mine:Wide", "my.folder:Wide", "mine:Wide@0123456789"])
+def test_what_a_user_wrote_is_called_by_its_class(name):
+    assert catalog.title("networks", name) == "Wide"
