@@ -19,6 +19,7 @@ from lossbench.runs.config_builder import make_config
 from lossbench.runs.model import initial_network
 from lossbench.runs.store import Store
 from lossbench.runs.stored_config import config_from_dict
+from lossbench.runs.stored_run import StoredRun
 from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 
@@ -104,6 +105,8 @@ def test_a_network_of_the_users_trains_and_its_run_is_opened_without_its_code(mi
     forget()
     assert main([*command]) == 1  # other code is no equal run
     assert "code of my_networks:Wide has changed" in capsys.readouterr().err
+    with pytest.raises(RunError, match="code of my_networks:Wide has changed"):
+        StoredRun(runs[0]).load_network()
 
 
 def test_interrupted_and_continued_is_uninterrupted(mine, tmp_path):
