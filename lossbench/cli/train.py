@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import Diverged, Interrupted, LossbenchError, RunError
+from ..errors import Diverged, Interrupted, LossbenchError
 from ..runs.config import RunConfig
 from ..runs.config_builder import config_at, feasibility_warnings
 from ..runs.result import RunResult, Status
-from ..specs.catalog import is_external
 from ._flags import Json, LossName
 from ._options import Request, Storage, run_options
 from ._output import print_json, print_message, print_pairs, print_warning, run_document
@@ -54,7 +53,7 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
             return stored  # without importing torch
     else:
         adds_snapshots = False
-    from ..engines.in_process import outcome_of_error
+    from ..engines.in_process import failures_of_own_code
     from ..runs.store import Store
     from ..training.process import StopRequest
     from ..training.train import add_snapshots
@@ -65,7 +64,7 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     placement = request.placement._replace(snapshots=storage.snapshots)
     with StopRequest().watching() as stop, observe_runs(1, request, storage) as (display, tracker):
         observer = tracker or display
-        try:
+        with failures_of_own_code(run):
             if adds_snapshots:
                 print_message(f"{run.name} is stored without snapshots; it is trained again to add them.")
                 result = add_snapshots(run, placement=placement, observer=display, stop=stop)
@@ -73,11 +72,6 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
                 result = train_run(
                     config, store, placement=placement, observer=observer, stop=stop, force=storage.force
                 )
-        except (Exception, SystemExit) as error:
-            own = is_external(config.network, "networks") or any(is_external(t.name) for t in config.terms)
-            if isinstance(error, LossbenchError) or not own:
-                raise
-            raise RunError(f"{run.name}: failed: {outcome_of_error(run, error).message}") from None
         if tracker:
             tracker.complete(config, trained=stored is None)
     return result

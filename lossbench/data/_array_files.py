@@ -162,7 +162,9 @@ def _of_function(name: str) -> Iterator[tuple[str, np.ndarray]]:
         if not isinstance(found, Mapping):
             raise TypeError(f"it returns a {type(found).__name__}, not images and labels")
         arrays = {str(key): _as_array(value) for key, value in found.items()}
-    except (Exception, SystemExit) as error:  # anybody's code
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # anybody's code
         raise InvalidData(
             f"{what} cannot be used: {type(error).__name__}: {first_line(error)}; see docs/your-data.md."
         ) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Diverged, Interrupted, RunError
 from .options import LOCAL, EngineOptions
@@ -106,16 +106,21 @@ def open_trainer(
     function may be called by that many threads, each with its own observer and `stop`. Raises what `run_all`
     raises.
     """
-    from ..training.train import train
-
     if engine.name == "local":
+        from ..training.train import train
+        from .in_process import failures_of_own_code
         from .processes import ProcessExecutor
         from .time_estimate import workers_here
 
         size = 1 if workers is None else workers_here(workers, placement)
         share = placement.for_workers(size)
+
+        def train_here(config: RunConfig, store: Store, **others: Any) -> RunResult:
+            with failures_of_own_code(store.run(config)):
+                return train(config, store, **others)
+
         in_worker = _on_executors(lambda store, monitor: ProcessExecutor(store, share, monitor, 1))
-        yield (train if size == 1 else in_worker), size
+        yield (train_here if size == 1 else in_worker), size
         return
     from ._cluster import connected
     from .ray import RayExecutor

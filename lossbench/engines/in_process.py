@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from ..errors import Busy, Diverged, Interrupted, LossbenchError, first_line
+from ..errors import Busy, Diverged, Interrupted, LossbenchError, RunError, first_line
 from ..records import Observer
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
+from ..specs.catalog import is_external
 from ..training.cuda_graph import RunGroup
 from ..training.process import Placement
 from ..training.train import train
@@ -35,12 +36,29 @@ def train_here(
         result = train(
             config, store, placement=placement, observer=observer, stop=stop, force=force, run_step=run_step
         )
-    except (Exception, SystemExit) as error:  # code of a user may raise either
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # code of a user may raise anything
         return outcome_of_error(store.run(config), error)
     return Outcome(config, result.status, result)
 
 
-def outcome_of_error(run: RunFolder, error: Exception | SystemExit) -> Outcome:
+@contextlib.contextmanager
+def failures_of_own_code(run: RunFolder) -> Iterator[None]:
+    """Turns what the loss or network of a user raises into a RunError that names the log of the run."""
+    config = run.config
+    try:
+        yield
+    except (LossbenchError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        own = is_external(config.network, "networks") or any(is_external(t.name) for t in config.terms)
+        if not own:
+            raise
+        raise RunError(f"{run.name}: failed: {outcome_of_error(run, error).message}") from None
+
+
+def outcome_of_error(run: RunFolder, error: BaseException) -> Outcome:
     """The outcome of a run that raised an error; an unexpected one leaves its traceback in the log."""
     config, message = run.config, str(error)
     if isinstance(error, Diverged):

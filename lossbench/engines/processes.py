@@ -13,12 +13,13 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..records import EpochRecord
 from ..runs.config import RunConfig
@@ -190,6 +191,7 @@ def _work(
     os.environ.update(environment)
     sys.stdout = sys.stderr  # what code of a user prints is no result
     store, reporter = Store(root), _Reporter(connection)
+    setattr(warnings, "showwarning", reporter.show_warning)  # noqa: B010 (its type names each parameter)
     with StopRequest().watching() as stop, contextlib.suppress(EOFError, OSError):
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
@@ -221,6 +223,10 @@ class _Reporter:
 
     def finished_epoch(self, run: str, record: EpochRecord) -> None:
         self._send("finished_epoch", run, record)
+
+    def show_warning(self, message: Warning | str, *_: Any, **__: Any) -> None:
+        """In place of the function of that name in the module `warnings`."""
+        self._send("warned", str(message))
 
     def _send(self, *message: object) -> None:
         try:

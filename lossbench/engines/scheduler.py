@@ -8,6 +8,7 @@ three failures in a row for one reason do.
 import collections
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..errors import LossbenchError, RunError
@@ -85,6 +86,10 @@ class ProgressMonitor:
         """An epoch is over and saved."""
         self.note(run)
         self.observer.finished_epoch(run, record)
+
+    def warned(self, text: str) -> None:
+        """A library or a user's code in a worker process warned."""
+        warnings.warn(text, stacklevel=2)
 
     def pop_silent(self) -> list[str]:
         """The runs that were silent for too long, each returned once."""

@@ -4,6 +4,7 @@ import dataclasses
 import heapq
 import itertools
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -115,10 +116,12 @@ def _evaluation_seconds(trainer: Trainer) -> float:
 def _seconds_per_epoch(config: RunConfig, placement: Placement, together: int) -> float:
     """0 for a run that cannot be timed: it will not train either, and its outcome says why."""
     try:
-        return seconds_of(config, placement, together) / config.epochs
-    except DataError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the training will warn
+            return seconds_of(config, placement, together) / config.epochs
+    except (DataError, KeyboardInterrupt):
         raise
-    except Exception:
+    except BaseException:  # code of a user may raise anything
         return 0.0
 
 

@@ -54,7 +54,9 @@ def build_loss(config: RunConfig) -> WeightedSum:
                 loss = loss_class(config.classes, config.feature_dim, **dict(term.settings))
                 if not isinstance(loss, nn.Module):
                     raise TypeError(f"{type(loss).__name__} is no torch.nn.Module")
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 if not catalog.is_external(term.name):
                     raise
                 reason = f"{type(error).__name__}: {first_line(error)}"
@@ -71,7 +73,9 @@ def _checked(constructor: Callable[..., nn.Module], config: RunConfig) -> nn.Mod
         with torch.no_grad():
             features = network.eval()(torch.zeros(2, *shape))
         network.train()
-    except (Exception, SystemExit) as error:  # anybody's code
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # anybody's code
         raise UsageError(
             f"The network {name} cannot be used for samples of shape {shape}: {type(error).__name__}: "
             f"{first_line(error)}."

@@ -73,9 +73,9 @@ class HyperParameter:
         if isinstance(converted, str):
             if self.choices and converted not in self.choices:
                 raise UsageError(f"{name} = {value} is none of {self.bounds}.")
-        elif not (
-            math.isfinite(converted) and self.gt < converted < self.lt and self.ge <= converted <= self.le
-        ):
+        elif not math.isfinite(converted):
+            raise UsageError(f"{name} = {value} is not a finite number.")
+        elif not (self.gt < converted < self.lt and self.ge <= converted <= self.le):
             raise UsageError(f"{name} = {value} is outside {self.bounds}.")
         return converted
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import UsageError
+from ..errors import UsageError, shown
 from ._source import sources_of
 from .dataset_spec import DatasetSpec
 from .hyperparameter import HyperParameter
@@ -87,7 +87,9 @@ def import_object(what: str, name: str, point: EntryPoint | None = None) -> Any:
         if "" not in sys.path:
             sys.path.append("")  # last: a file there may be named like a module of a library
         return getattr(_import(module), attribute)
-    except (Exception, SystemExit) as error:  # the user's module runs here, and may fail in any way
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the user's module runs here, and may fail in any way
         raise UsageError(f"{what} cannot be imported: {type(error).__name__}: {error}.") from None
 
 
@@ -147,6 +149,11 @@ def _described(name: str, loss_class: type) -> tuple[Callable[..., Any], LossSpe
     for p in settings:
         if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             raise UsageError(f"The argument '{p.name}' of the constructor of {name} has no default value.")
+        if isinstance(p.default, int | float) and not -sys.float_info.max <= p.default <= sys.float_info.max:
+            raise UsageError(
+                f"The default of the argument '{p.name}' of the constructor of {name} is "
+                f"{shown(p.default)}; a finite number, a text or None is needed."
+            )
 
     @functools.wraps(loss_class, updated=())
     def construct(num_classes: int, feature_dim: int, **values: Any) -> Any:

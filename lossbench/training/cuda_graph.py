@@ -40,7 +40,7 @@ class StepGraph:
         for error in self.step([trainer]).values():
             raise error
 
-    def step(self, trainers: Sequence[Trainer]) -> dict[Trainer, Exception]:
+    def step(self, trainers: Sequence[Trainer]) -> dict[Trainer, BaseException]:
         """One step of each trainer (all on one device), and the errors of those whose step failed."""
         if not trainers or trainers[0].device.type != "cuda":
             return _step_each(trainers)
@@ -79,12 +79,14 @@ class StepGraph:
             main.wait_stream(stream)
 
 
-def _step_each(trainers: Iterable[Trainer]) -> dict[Trainer, Exception]:
-    errors = {}
+def _step_each(trainers: Iterable[Trainer]) -> dict[Trainer, BaseException]:
+    errors: dict[Trainer, BaseException] = {}
     for trainer in trainers:
         try:
             trainer.step()
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # code of a user may raise anything
             errors[trainer] = error
     return errors
 
@@ -103,7 +105,7 @@ class RunGroup(Generic[Result]):
         self._step_taken = threading.Condition(self._lock)
         self._all_due = threading.Condition(self._lock)
         self._due: dict[threading.Thread, Trainer | None] = {}  # the trainer, when it waits for a step
-        self._errors: dict[Trainer, Exception] = {}
+        self._errors: dict[Trainer, BaseException] = {}
         self._over: list[Future[Result]] = []
         self._closed = False
 
@@ -154,6 +156,6 @@ class RunGroup(Generic[Result]):
         self._all_due.notify()
         self._step_taken.wait_for(lambda: self._closed or self._due[thread] is None)
         if self._closed:
-            raise SystemExit  # no Exception, which would count as a failed run
+            raise KeyboardInterrupt  # any other would count as a failed run
         if trainer in self._errors:
             raise self._errors[trainer]

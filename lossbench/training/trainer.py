@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -149,14 +150,15 @@ class Trainer:
             with autocast(self.device, self.precision):
                 features = self.network(images).float()  # a network from outside may stay in bf16
             terms = self.loss.terms(features, labels)
-        self._check_terms(terms)
+        self._check_terms(terms, features)
         total = self.loss.total(terms)
         total.backward()
         self.optimizer.step()
         self.loss_sums += torch.stack([total.detach(), *(term.detach() for term in terms)])
 
-    def _check_terms(self, terms: Sequence[Any]) -> None:
-        """Raises UsageError for what is no loss of a batch with a gradient, as an own loss may return it."""
+    def _check_terms(self, terms: Sequence[Any], features: Tensor) -> None:
+        """Raises UsageError for what is no loss of a batch with a gradient, as an own loss may return it;
+        warns at the first step of one that gives the features none."""
         for name, weight, term in zip(self.loss.names, self.loss.weights, terms, strict=True):
             found = ""
             if not isinstance(term, Tensor):
@@ -171,6 +173,12 @@ class Trainer:
                 raise UsageError(
                     f"forward of the loss {name} returns {found}; it must return the mean over the batch: a "
                     "tensor of shape (), computed from the features."
+                )
+            if self.steps_done == 0 and weight and not _has_in_graph(term, features):
+                warnings.warn(
+                    f"The network learns nothing from the loss {name}: its value does not depend on the "
+                    "features, or they are detached.",
+                    stacklevel=2,
                 )
 
     @property
@@ -327,3 +335,14 @@ class Trainer:
         self.random.state = torch.Generator().set_state(state["random"]).get_state()
         if state["cuda_random"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_random"])
+
+
+def _has_in_graph(value: Tensor, features: Tensor) -> bool:
+    """Whether the gradient of a value reaches the features, and these have one."""
+    waiting, seen = [value.grad_fn], set[object]()
+    while waiting and features.grad_fn not in seen:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting.extend(following for following, _ in node.next_functions)
+    return features.grad_fn in seen

@@ -51,6 +51,10 @@ MINE = """
         def forward(self, images):
             return super().forward(images), None
 
+    class Detached(Wide):
+        def forward(self, images):
+            return super().forward(images).detach()
+
     class Strange(nn.Module):
         def __init__(self, size):
             super().__init__()
@@ -77,6 +81,12 @@ def mine(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
     forget()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_network_that_learns_nothing_is_warned_of(mine, capsys):
+    assert main(["train", "--network", "my_networks:Detached", *QUICK]) == 0
+    assert "warning: The network learns nothing from the loss softmax" in capsys.readouterr().err
 
 
 def test_a_network_of_the_users_trains_and_its_run_is_opened_without_its_code(mine, capsys):

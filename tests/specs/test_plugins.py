@@ -200,6 +200,45 @@ MISTAKES = """
         def forward(self, features, labels):
             raise SystemExit("first line\\nsecond line")
 
+    class Ends(Base):
+        def forward(self, features, labels):
+            raise GeneratorExit
+
+    class Own(BaseException):
+        pass
+
+    class Escapes(Base):
+        def forward(self, features, labels):
+            raise Own("first line\\nsecond line")
+
+    class EscapesLater(Base):
+        def logits(self, features):
+            raise Own("in logits")
+
+    class EscapesEarly(Base):
+        def __init__(self, num_classes, feature_dim):
+            raise Own("in the constructor")
+
+    class NotANumber(Base):
+        def __init__(self, num_classes, feature_dim, floor=float("nan")):
+            super().__init__(num_classes, feature_dim)
+
+    class Endless(Base):
+        def __init__(self, num_classes, feature_dim, cap=float("inf")):
+            super().__init__(num_classes, feature_dim)
+
+    class Huge(Base):
+        def __init__(self, num_classes, feature_dim, cap=10**400):
+            super().__init__(num_classes, feature_dim)
+
+    class Apart(Base):
+        def forward(self, features, labels):
+            return super().forward(features.detach(), labels)
+
+    class Weights(Base):
+        def forward(self, features, labels):
+            return self.weight.square().mean()
+
     class Complex(Base):
         def forward(self, features, labels):
             return features.sum() * 1j
@@ -274,6 +313,16 @@ def mistakes(mine):
         ("Broken", "RuntimeError: mat1 and mat2 shapes cannot be multiplied"),
         ("Unbuilt", "AttributeError: cannot assign parameters before Module.__init__() call"),
         ("Leaves", "SystemExit: first line (see "),
+        ("Ends", "GeneratorExit (see "),
+        ("Escapes", "Own: first line (see "),
+        ("EscapesLater", "Own: in logits (see "),
+        ("EscapesEarly", "cannot be constructed: Own: in the constructor."),
+        (
+            "NotANumber",
+            "The default of the argument 'floor' of the constructor of my_mistakes:NotANumber is nan",
+        ),
+        ("Endless", "The default of the argument 'cap' of the constructor of my_mistakes:Endless is inf"),
+        ("Huge", "The default of the argument 'cap' of the constructor of my_mistakes:Huge is 1000000"),
         ("Complex", "returns a number of type complex64"),
         ("NoScores", "logits of my_mistakes:NoScores returns NoneType for "),
         ("FewScores", "2) for "),
@@ -283,7 +332,8 @@ def mistakes(mine):
     ],
 )
 def test_mistakes_in_own_losses_are_one_sentence(mistakes, capsys, loss, sentence):
-    """In `train` as in `compare`, which goes on with the other losses where training finds the mistake."""
+    """In `train` and `tune` as in `compare`, which goes on with the other losses where training finds the
+    mistake."""
     named = f"my_mistakes:{loss}"
     assert main(["train", "--loss", named, *QUICK]) in (1, 2)
     message = capsys.readouterr().err
@@ -293,6 +343,33 @@ def test_mistakes_in_own_losses_are_one_sentence(mistakes, capsys, loss, sentenc
     assert sentence in output.replace("\n", " ") and "Traceback" not in output
     main(["runs"])
     assert "its training never began" not in capsys.readouterr().err
+    assert main(["tune", "--loss", named, "--trials", "1", "--seeds", "5", *QUICK]) in (1, 2)
+    message = capsys.readouterr().err
+    assert sentence in message.replace("\n", " ") and "Traceback" not in message
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("loss", ["Apart", "Weights"])
+@pytest.mark.parametrize("formula", ["{}", "softmax + 0.1*{}"])
+def test_a_loss_that_the_network_does_not_learn_from_is_warned_of(mistakes, capsys, loss, formula):
+    warning = f"warning: The network learns nothing from the loss my_mistakes:{loss}"
+    own = formula.format(f"my_mistakes:{loss}")
+    compare = ["compare", "--losses", f"ring,{own}", "--seeds"]
+    for words in (["train", "--loss", own], [*compare, "2-3"], [*compare, "4-5", "--jobs", "2"]):
+        assert main([*words, *QUICK]) == 0
+        assert capsys.readouterr().err.count(warning) == 1
+
+
+def test_losses_that_the_network_learns_from_are_not_warned_of(mistakes, capsys):
+    for loss in ("my_mistakes:Shared", "0*my_mistakes:Apart + softmax", "triplet + center"):
+        assert main(["train", "--loss", loss, *QUICK]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_a_module_that_escapes_when_it_is_imported(mistakes, capsys):
+    (mistakes / "my_end.py").write_text("raise GeneratorExit")
+    assert main(["train", "--loss", "my_end:Loss", *QUICK]) == 2
+    assert "The loss my_end:Loss cannot be imported: GeneratorExit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("loss", ["Pair", "Layer", "Embedding", "OnlySize", "Shared"])
