@@ -2,12 +2,16 @@
 
 import contextlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import LossbenchError, shown
+from .errors import LossbenchError, first_line, shown
+
+_NO_MEMORY = re.compile("allocate memory|out of memory|start new thread|failed to map segment", re.IGNORECASE)
+"""What Python, the C library, torch and CUDA say when a program gets no more memory, or no more threads."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,13 +40,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if json and hasattr(error, "format_message"):  # wrong usage, which Typer otherwise prints itself
             return _fail(error.format_message(), 2, {})
-        if isinstance(error, OSError) and error.filename is not None:
-            sentence = f"{shown(error.filename)} cannot be used: {error.strerror}."
+        if sentence := _fault_of_machine(error):
             return _fail(sentence, 1, {} if json else None)
         raise
     if code == 130:  # Typer says nothing of Ctrl-C
         return _fail("interrupted.", 130, {} if json else None)
     return code if isinstance(code, int) else 0
+
+
+def _fault_of_machine(error: BaseException) -> str:
+    """Why this machine cannot do what was asked for; empty for any other error."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{shown(error.filename)} cannot be used: {error.strerror}."
+    while error.__cause__ is not None:  # libraries explain at length why one of their parts does not load
+        error = error.__cause__
+    reason = first_line(error)
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(reason):
+        return f"There is too little memory ({reason})."
+    if isinstance(error, ImportError) and error.path is not None and not error.path.endswith(".py"):
+        return f"A library cannot be loaded ({reason}); is it whole, and is there enough memory?"
+    return ""
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -32,6 +32,8 @@ def runs(
     """List stored runs, oldest first."""
     if sort not in _SORTED:
         raise unknown_name("order of runs", sort, _SORTED)
+    if status is not None and status not in _STATUSES:
+        raise unknown_name("status of runs", status, _STATUSES)
     from ..runs.store import Store
     from ..tables import Table
 
@@ -58,6 +60,9 @@ def runs(
         print_table(Table(header, rows, optional), more="--json has all.")
         if len(documents) < total:
             print_message(f"{len(documents)} of {total} runs.")
+
+
+_STATUSES = (Status.DONE, Status.DIVERGED, Status.INCOMPLETE, Status.BROKEN)
 
 
 def _by(key: Callable[[dict[str, Any]], Any]) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:

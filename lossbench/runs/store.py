@@ -33,7 +33,8 @@ class Store:
         return RunFolder(self.runs / config.run_name, config)
 
     def find(self, name: str) -> RunFolder:
-        """A stored run by its folder name, its id, or the beginning of either. Raises UsageError."""
+        """A stored run by its folder name, its id, or the beginning of either. Raises UsageError, or RunError
+        where the results folder is none."""
         names = self._names()
         hits = [n for n in names if n == name] or [
             n for n in names if n.startswith(name) or n.rpartition("-")[2].startswith(name)
@@ -49,7 +50,8 @@ class Store:
         return open_run(self.runs / hits[0])
 
     def all(self) -> tuple[list[RunFolder], list[str]]:
-        """All readable runs, oldest result first, and a sentence for each that is not."""
+        """All readable runs, oldest result first, and a sentence for each that is not. Raises RunError where
+        the results folder is none."""
         runs, problems = [], []
         for name in self._names():
             try:
@@ -87,6 +89,9 @@ class Store:
 
     def _names(self) -> list[str]:
         if not self.runs.is_dir():
+            existing = next(filter(os.path.lexists, (self.runs, *self.runs.parents)))
+            if not existing.is_dir():  # also a link that leads nowhere
+                raise RunError(f"{shown(existing)} is no folder.")
             return []
         entries = sorted(entry.name for entry in os.scandir(self.runs) if entry.is_dir(follow_symlinks=False))
         return [name for name in entries if _RUN_NAME.fullmatch(name)]

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -273,6 +274,32 @@ def test_results_folder_that_is_a_file(capsys, tmp_path):
     code, _, err = call(capsys, "train", *QUICK, "--results", tmp_path / "results")
     assert code == 1
     assert "not writable" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+@pytest.mark.parametrize("megabytes", [60, 120, 1500])
+def test_too_little_memory_for_the_libraries_is_a_sentence(tmp_path, megabytes):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20, -1))
+
+    command = [sys.executable, "-m", "lossbench", "train", *QUICK, "--results", str(tmp_path)]
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(r"lossbench: There is too little memory \(.+\)\.\n", done.stderr)
+
+
+def test_an_error_of_the_program_itself_keeps_its_traceback(capsys, monkeypatch):
+    def broken(*_, **__):
+        raise ImportError("cannot import name", name="lossbench", path="/x/lossbench/y.py")
+
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(ImportError):
+        main(["losses"])
+
+
+def test_runs_of_no_status(capsys, tmp_path):
+    code, _, err = call(capsys, "runs", "--status", "don", "--results", tmp_path)
+    assert (code, err) == (2, "lossbench: Unknown status of runs 'don'; did you mean done?\n")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root to mount a small file system")

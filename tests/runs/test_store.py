@@ -23,6 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.files import to_json, write_atomically
 from lossbench.records import Embedding, EpochRecord
@@ -169,10 +170,33 @@ def test_a_file_in_the_place_of_a_folder_is_a_sentence(tmp_path: Path) -> None:
             attempt()
     with pytest.raises(RunError, match="cannot be written"), run.lock():
         pass
-    assert store.all() == ([], [])
     with pytest.raises(RunError):
         run.read_bytes("model.safetensors")
     assert (tmp_path / "results").read_text() == "mine"
+
+
+@pytest.mark.parametrize("below", ["", "runs", "further/results"])
+@pytest.mark.parametrize("kind", ["file", "dangling link", "loop"])
+def test_what_is_no_results_folder_is_not_taken_for_an_empty_one(
+    tmp_path: Path, capsys: Any, kind: str, below: str
+) -> None:
+    place = tmp_path / "place"
+    if kind == "file":
+        place.touch()
+    else:
+        place.symlink_to("place" if kind == "loop" else "nowhere")
+    results = tmp_path
+    if below == "runs":
+        place.rename(tmp_path / "runs")
+        place = tmp_path / "runs"
+    else:
+        results = place / below
+    for read in (Store(results).all, lambda: Store(results).find("softmax")):
+        with pytest.raises(RunError, match=f"^{place} is no folder"):
+            read()
+    assert main(["runs", "--results", str(results)]) == 1
+    assert capsys.readouterr().err == f"lossbench: {place} is no folder.\n"
+    assert Store(tmp_path / "none").all() == ([], [])
 
 
 def test_a_folder_in_the_place_of_a_file_is_a_sentence(store: Store) -> None:
