@@ -172,7 +172,7 @@ def search_losses(
     folder = study_folder(store, config.default_run).parent / "several-losses" / config.name
     train = functools.partial(train, placement=placement)
     with sentence_for_os_errors(folder):
-        study = LossSearch(config, folder)
+        study = LossSearch(config, store, folder)
         run_trials(study, deadline=deadline, observer=observer, stop=stop, report=report, train=train)
         with file_lock(folder / ".lock"):
             result = study.outcome()

@@ -38,12 +38,12 @@ _FINISHED = ("COMPLETE", "PRUNED")  # the states of trials that count
 class Study:
     """The Optuna study of a config in its journal, begun with the default point as its first trial."""
 
-    def __init__(self, config: StudyConfig | SeveralLosses, folder: Path) -> None:
+    def __init__(self, config: StudyConfig | SeveralLosses, store: Store, folder: Path) -> None:
         try:
             import optuna
         except ImportError:
             raise UsageError("Tuning needs Optuna: pip install 'lossbench[tune]'.") from None
-        self.config, self.folder = config, folder
+        self.config, self.store, self.folder = config, store, folder
         _ = config.direction  # a metric without one is refused before anything is written
         default_points = config.default_points()
         optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -19,7 +19,7 @@ from ..runs.result import RunResult
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
 from ..training.process import Placement
-from .search_space import SeveralLosses, StudyConfig
+from .search_space import StudyConfig
 from .study import Study
 from .tuning_result import TuningResult, study_folder, write_result
 
@@ -51,7 +51,7 @@ def tune(
     folder = study_folder(store, config.default_run) / config.name
     train = functools.partial(train, placement=placement)
     with sentence_for_os_errors(folder):
-        study = Study(config, folder)
+        study = Study(config, store, folder)
         run_trials(study, trials=trials, observer=observer, stop=stop, report=report, train=train)
         with file_lock(folder / ".lock"):
             result = study.result()
@@ -121,7 +121,7 @@ def _run_trial(
 
     store = study.trial_store(trial)
     try:
-        value = _objective(study.config, trial, store, observer, stop, train)
+        value = _objective(study, trial, store, observer, stop, train)
     except _Pruned as reason:
         trial.set_user_attr("given_up", str(reason))
         study.optuna.tell(trial, state=TrialState.PRUNED)
@@ -134,7 +134,7 @@ def _run_trial(
 
 
 def _objective(
-    config: StudyConfig | SeveralLosses,
+    study: Study,
     trial: optuna.Trial,
     store: Store,
     observer: Observer,
@@ -142,9 +142,10 @@ def _objective(
     train: Train,
 ) -> float:
     """The mean over the seeds of a trial's runs. Raises _Pruned, and Interrupted with the runs saved."""
-    values: list[float] = []
+    config, values = study.config, list[float]()
     for number, seed in enumerate(config.seeds):
         run = store.run(config.run_config(trial.params, seed))
+        run.unpack(study.store.run(run.config).pack_initial())
         by_epoch = number == 0 and config.metric == "val_accuracy"
         pruner = _Pruner(observer, trial, stop, by_epoch=by_epoch)
         try:

@@ -36,6 +36,16 @@ def test_trials_run_at_the_same_time_and_count_once(
     assert "trial" not in err
 
 
+def test_trials_start_from_a_run_of_the_same_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [*QUICK[:-2], "--results", str(tmp_path), "--json"]
+    assert main(["train", "--loss", "softmax", *given]) == 0
+    name = json.loads(capsys.readouterr().out)["run"]
+    assert main(["tune", "--loss", "softmax", "--init", name, "--trials", "1", "--seeds", "5", *given]) == 0
+    assert json.loads(capsys.readouterr().out)["config"]["init"].startswith(name)
+
+
 def test_a_worker_trains_what_this_process_would(tmp_path: Path) -> None:
     config = make_config(dataset="digits", epochs=1, batch_size=256, precision="fp32")
     placement = Placement("cpu", threads=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 
 import pytest
@@ -166,7 +167,9 @@ def test_the_command_prints_the_answer_and_the_command_that_goes_on(tmp_path, ca
     assert "best" in out
     command = err.strip().splitlines()[-1]
     assert command.startswith("lossbench compare --losses center,softmax --tuned --dataset digits --epochs 1")
-    assert "--set center.alpha=0.4 --seeds 2,3,4,5,6,7,8,9,10,11 --results" in command
+    assert command.endswith(
+        f"--set center.alpha=0.4 --seeds 2,3,4,5,6,7,8,9,10,11 --results {shlex.quote(str(tmp_path))}"
+    )
     code, out, _ = call(capsys, *words, "--seeds", "0,1", "--results", tmp_path, "--json")
     document = json.loads(out)
     assert code == 0

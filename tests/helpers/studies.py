@@ -58,7 +58,7 @@ def folder_of(folder: Path, config: StudyConfig) -> Path:
 
 
 def open_study(folder: Path, config: StudyConfig) -> Study:
-    return Study(config, folder_of(folder, config))
+    return Study(config, Store(folder), folder_of(folder, config))
 
 
 def check_ended(folder: Path, trials: int, result: dict[str, Any]) -> None:
