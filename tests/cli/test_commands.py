@@ -182,6 +182,21 @@ def test_a_swept_setting_may_be_named_with_its_loss(capsys, tmp_path):
     assert (tmp_path / "figures" / "sweep-cosface-margin-digits-curves.png").exists()
 
 
+def test_a_sweep_over_names_has_no_curves(capsys, tmp_path):
+    words = ["--optimizer", "sgd,adamw", *QUICK, "--epochs", "1", "--jobs", "1", "--results", tmp_path]
+    code, _, err = call(capsys, "sweep", "--loss", "softmax", *words)
+    assert code == 0, err
+    figures = {path.name for path in (tmp_path / "figures").glob("*.png")}
+    assert figures == {"sweep-softmax-optimizer-digits-grid.png"}
+
+
+def test_a_run_tells_each_number_once(capsys, tmp_path):
+    code, out, _ = call(capsys, "train", "--loss", "softmax", *QUICK, "--epochs", "1", "--results", tmp_path)
+    assert code == 0
+    rows = [line.split("│")[1].strip() for line in out.splitlines() if line.startswith("│")]
+    assert len(rows) == len(set(rows)) and "accuracy (%)" not in rows
+
+
 def test_sweep_goes_on_after_a_failure_and_ends_with_1(capsys, tmp_path):
     grid = ["--batch-size", "100,5000", "--dataset", "digits", "--epochs", "1", "--device", "cpu"]
     code, out, err = call(capsys, "sweep", "--loss", "softmax", *grid, "--results", tmp_path)
