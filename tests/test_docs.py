@@ -354,6 +354,9 @@ def test_the_advice_follows_from_the_published_json():
     commands = dict.fromkeys(document.command for document in EVIDENCE.parts.values())
     if lines:
         made = ", ".join(f"`{command}`" for command in commands)
+        elsewhere = answers(EVIDENCE)[-1]
+        if elsewhere.sentence:
+            lines += ["", f"{elsewhere.question} {elsewhere.sentence}"]
         lines += ["", f"[All findings](../results/published/benchmark/README.md), made by {made}."]
     check_generated(DOCS / "choosing.md", "advice", "\n".join(lines or [NOT_YET]))
 

@@ -98,7 +98,7 @@ def compose_forest(rows: Sequence[ComparisonRow]) -> Compose:
     return partial(forest.draw_figure, rows=lines, baseline=rows[0].baseline_label, unit=unit)
 
 
-def compose_ranks(labels: Sequence[str], scores: np.ndarray, metric: str) -> Compose:
+def compose_ranks(labels: Sequence[str], scores: np.ndarray, metric: str, sets: str = "data sets") -> Compose:
     """Mean ranks of losses over data sets by scores (data sets, losses), joined where no pair differs."""
     better = higher_is_better(metric) is not False
     return partial(
@@ -106,7 +106,7 @@ def compose_ranks(labels: Sequence[str], scores: np.ndarray, metric: str) -> Com
         names=labels,
         ranks=mean_ranks(scores, higher_is_better=better),
         groups=indistinguishable_groups(scores, higher_is_better=better),
-        xlabel=f"mean rank by {metric_name(metric)} over {len(scores)} data sets (1 is best)",
+        xlabel=f"mean rank by {metric_name(metric)} over {len(scores)} {sets} (1 is best)",
     )
 
 

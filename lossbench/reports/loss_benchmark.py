@@ -32,7 +32,8 @@ TestMethod = Literal[
     "sign-flip tests, adjusted by step-down max-T",
     "paired t tests, adjusted by Holm's method",
 ]
-_LEVEL = 0.05
+LEVEL = 0.05
+"""The adjusted p up to which a difference has a verdict."""
 _STRIDE = 1_000_000  # between the seeds of two blocks that are pooled
 
 
@@ -139,6 +140,19 @@ class Scores(NamedTuple):
         unit, more = ("seed", "s") if self.blocks == 1 else ("pair", "s of a seed and a split")
         return f"{self.seeds} {unit}{more if self.seeds > 1 else ''}"
 
+    @property
+    def tested_text(self) -> str:
+        """The same, and the test of verdicts over them."""
+        if self.seeds < 2:
+            return f"{self.seeds_text}, no test"
+        few = "too few for an exact test, so " if self.provisional else ""
+        return f"{self.seeds_text}; {few}{choose_test(len(self.values), self.seeds)}"
+
+    @property
+    def provisional(self) -> bool:
+        """Whether there are too few seeds for an exact test."""
+        return "t tests" in choose_test(len(self.values), self.seeds)
+
 
 class Evidence:
     """The parts of a results folder, and what follows from them. Nothing is computed twice."""
@@ -184,11 +198,12 @@ class Evidence:
             len(blocks),
         )
 
-    def against(self, part: str, metric: str) -> list[ComparisonRow]:
-        """Each loss against softmax, the best first."""
+    def against(self, part: str, metric: str, baseline: str = BASE_LOSS) -> list[ComparisonRow]:
+        """Each loss against softmax or another, the best first."""
         scores = self.scores(part, metric)
         return self._once(
-            ("against", part, metric), lambda: compare_scores(scores, BASE_LOSS, list(scores.values))
+            ("against", part, metric, baseline),
+            lambda: compare_scores(scores, baseline, list(scores.values)),
         )
 
     def groups(self, part: str, metric: str) -> list[list[str]]:
@@ -218,9 +233,9 @@ def choose_test(losses: int, seeds: int) -> TestMethod:
     """The first method that can reach the level for so many losses against one over so many seeds: the
     sign-flip test cannot below six seeds, and Holm's method multiplies its smallest p by the losses."""
     smallest = 2.0 ** (1 - seeds)
-    if (losses - 1) * smallest <= _LEVEL:
+    if (losses - 1) * smallest <= LEVEL:
         return "sign-flip tests, adjusted by Holm's method"
-    if smallest <= _LEVEL:
+    if smallest <= LEVEL:
         return "sign-flip tests, adjusted by step-down max-T"
     return "paired t tests, adjusted by Holm's method"
 
@@ -285,6 +300,21 @@ def rank_correlation(first: Scores, second: Scores) -> Interval:
         for each in (first, second)
     ]
     return mean_interval([float(spearmanr(*pair).statistic) for pair in zip(*sides, strict=True)])
+
+
+def of_means(scores: Scores) -> Scores:
+    """The mean of each loss in place of its seeds."""
+    return scores._replace(values={loss: {0: scores.interval(loss).mean} for loss in scores.values}, seeds=1)
+
+
+def by_distance(scores: Scores) -> dict[str, Scores]:
+    """The losses that compare features by Euclidean distance, and those that do by cosine."""
+    return {
+        name: scores._replace(
+            values={loss: each for loss, each in scores.values.items() if compares_by_cosine(loss) == cosine}
+        )
+        for name, cosine in (("Euclidean distance", False), ("cosine", True))
+    }
 
 
 def ratio(scores: Scores, above: str, below: str) -> Interval:

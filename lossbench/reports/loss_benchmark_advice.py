@@ -1,10 +1,10 @@
-"""Which losses to use for which purpose: those that the benchmark shows to be close to the best one."""
+"""Which losses to use for which purpose: those whose difference to the best one has an interval near 0."""
 
 from typing import NamedTuple
 
 from ..experiments.loss_benchmark import MAPS
 from ..runs.config import BASE_LOSS
-from ..specs.quantities import MAIN_METRIC, better_sign, metric_name
+from ..specs.quantities import MAIN_METRIC, better_sign, metric_name, number_spec
 from .loss_benchmark import Evidence, Scores, compare_scores, size_text
 from .loss_benchmark_findings import shared_machine
 
@@ -21,6 +21,8 @@ _PURPOSES = (
 )
 """Purpose, part, metric, and how much worse than the best a loss may be, in the unit of the JSON."""
 
+_UNDECIDED = "no loss can be named yet, for too few seeds"
+
 
 class Advice(NamedTuple):
     """A purpose, the losses to use for it, and the evidence."""
@@ -31,7 +33,7 @@ class Advice(NamedTuple):
 
 
 def advice(evidence: Evidence) -> list[Advice]:
-    """One line per purpose whose part is there: the losses that are known to be close to the best one."""
+    """One line per purpose whose part is there; none is named where seeds are too few for an exact test."""
     lines = []
     for purpose, part, metric, tolerance in _PURPOSES:
         if part not in evidence.parts or not evidence.scores(part, metric).values:
@@ -40,15 +42,20 @@ def advice(evidence: Evidence) -> list[Advice]:
         if metric == "seconds" and shared_machine(scores):
             continue
         best = scores.leader
-        close, settled = close_losses(scores, best, tolerance)
-        known = f"{len(close)} of {len(scores.values)}; open: {len(scores.values) - settled}"
         reference = f"; `{BASE_LOSS}`: {scores.text(BASE_LOSS)}" if BASE_LOSS in scores.values else ""
+        means = f"{metric_name(metric)} of `{best}`: {scores.text(best)}{reference} ({scores.seeds_text})"
+        if number_spec(metric).as_loss_compares:
+            means += ", by cosine or Euclidean distance as each loss compares"
+        if scores.provisional:
+            lines.append(Advice(purpose, _UNDECIDED, means))
+            continue
+        close, settled = close_losses(scores, best, tolerance)
         lines.append(
             Advice(
                 purpose,
                 ", ".join(f"`{loss}`" for loss in close),
-                f"{metric_name(metric)} of `{best}`: {scores.text(best)}{reference} ({scores.seeds_text}). "
-                f"Known to be within {size_text(metric, tolerance)} of it: {known}",
+                f"{means}. Interval within {size_text(metric, tolerance)} of it: {len(close)} of "
+                f"{len(scores.values)}; open: {len(scores.values) - settled}",
             )
         )
     return lines

@@ -13,7 +13,7 @@ from ..specs.quantities import MAIN_METRIC, better_sign, bounds, in_unit, metric
 from ..statistics import Interval
 from .figure_files import Compose, compose_forest, compose_ranks
 from .generated_files import digest
-from .loss_benchmark import Evidence, Scores, compares_by_cosine
+from .loss_benchmark import LEVEL, Evidence, Scores, compares_by_cosine
 from .loss_benchmark_findings import shared_machine, tuned_rows
 
 _DIGITS = 9  # significant ones of the numbers of a figure, so that the last bit of a quantile does not count
@@ -59,7 +59,10 @@ def pictures_of(evidence: Evidence) -> list[Picture]:
             )
             for metric in MAPS
         ]
-        pictures.append(_scatter("dimensions", f"MAP@R in 2-D and in {last}", panels, _DISTANCES))
+        seeds = evidence.scores("dimensions", MAPS[0], 0)
+        single = ", so without intervals" if seeds.seeds < 2 else ""
+        caption = f"MAP@R in 2-D and in {last} ({seeds.seeds_text}{single})"
+        pictures.append(_scatter("dimensions", caption, panels, _DISTANCES))
     return [*pictures, *_ranks(evidence)]
 
 
@@ -132,9 +135,15 @@ def _rank(evidence: Evidence, metric: str, unseen: str) -> list[Picture]:
     if len(blocks) < 2 or len(losses) < 2:
         return []
     means = np.array([[each.interval(loss).mean for loss in losses] for each in blocks])
-    caption = f"Mean ranks in {metric_name(metric)} over {len(blocks)} sets, joined where no pair differs"
+    pairs = len(losses) * (len(losses) - 1) // 2
+    caption = (
+        f"Mean ranks in {metric_name(metric)} over {len(blocks)} sets, joined where no pair differs. Open "
+        "sets are splits of MNIST and no data sets of their own"
+    )
+    if pairs * 2.0 ** (1 - len(blocks)) > LEVEL:
+        caption += f". So few sets cannot tell any of {pairs} pairs apart, whatever the ranks"
     data = dict(zip(losses, means.T.tolist(), strict=True))
-    return [Picture(f"ranks-{metric}", caption, data, compose_ranks(losses, means, metric))]
+    return [Picture(f"ranks-{metric}", caption, data, compose_ranks(losses, means, metric, "sets"))]
 
 
 def _panel(x: tuple[Scores, str], y: tuple[Scores, str], groups: Mapping[str, int]) -> Any:

@@ -10,13 +10,16 @@ from typing import NamedTuple
 from ..experiments.comparison import ComparisonRow
 from ..experiments.loss_benchmark import MAPS, UNSEEN_MAPS
 from ..runs.config import BASE_LOSS
-from ..specs.quantities import MAIN_METRIC, interval_text, metric_name
+from ..runs.config_builder import make_config
+from ..specs.quantities import MAIN_METRIC, interval_text, metric_name, number_spec
 from .loss_benchmark import (
     Evidence,
     Scores,
-    choose_test,
+    by_distance,
     compare_scores,
+    compares_by_cosine,
     difference_text,
+    of_means,
     rank_correlation,
     ratio,
 )
@@ -24,6 +27,7 @@ from .loss_benchmark import (
 CENTER = "center"
 _SHARED = 1.5  # ratio of the times of one loss above which other programs shared the machine
 _NAMED = 8  # losses in a sentence; of more only their number
+_FEWEST = 4  # losses of which a rank correlation says nothing
 
 
 class Finding(NamedTuple):
@@ -69,17 +73,14 @@ def _each(rule: Callable[[Evidence, str, str], str], part: str, *metrics: str) -
 
 
 def _best(evidence: Evidence, part: str, metric: str) -> str:
-    scores, (first, *_) = evidence.scores(part, metric), evidence.groups(part, metric)
+    scores = evidence.scores(part, metric)
     best = scores.leader
-    others = [loss for loss in first if loss != best]
-    text = (
-        f"{len(others)} {_are(others)} not distinguishable from it{_list(others)}"
-        if others
-        else "all are worse"
-    )
+    rows = [row for row in evidence.against(part, metric, best) if row.verdict == "not distinguishable"]
+    listed = _in_brackets([f"`{row.loss}` {difference_text(row)}" for row in rows])
+    text = f"{len(rows)} {_are(rows)} not distinguishable from it{listed}" if rows else "all are worse"
     return (
         f"In {metric_name(metric)}, `{best}` has the best mean, {scores.text(best)}; of the "
-        f"{len(scores.values) - 1} others {text} ({_tested(scores)})."
+        f"{len(scores.values) - 1} others {text} ({scores.tested_text})."
     )
 
 
@@ -89,13 +90,38 @@ def _against_softmax(evidence: Evidence, part: str, metric: str) -> str:
         return f"There is nothing to compare with `{BASE_LOSS}` in {metric_name(metric)}."
     better, worse, equal = (_with_verdict(rows, v) for v in ("better", "worse", "not distinguishable"))
     lower = [row.loss for row in rows if row.paired.n > 1 and max(row.paired.differences) < 0]
-    top, alike = rows[0], f"{len(equal)} {'is' if len(equal) == 1 else 'are'} not distinguishable from it"
+    high, low = (f"{difference_text(row)} (`{row.loss}`, {row.verdict})" for row in (rows[0], rows[-1]))
     return (
         f"In {metric_name(metric)}, {_count(better)} of the {len(rows)} others {_are(better)} better than "
-        f"`{BASE_LOSS}`{_list(better)}, {_count(worse)} {_are(worse)} worse and {alike} "
-        f"({_tested(scores)}); {_count(lower)} {_are(lower)} below it at every seed; the largest difference "
-        f"is that of `{top.loss}`, {difference_text(top)}."
+        f"`{BASE_LOSS}`{_list(better)}, {_count(worse)} {_are(worse)} worse and {_count(equal)} "
+        f"{_are(equal)} not distinguishable from it ({scores.tested_text}); {_count(lower)} {_are(lower)} "
+        f"below it {'at every seed' if scores.blocks == 1 else 'in every pair'}. Mean differences to it are "
+        f"from {high} to {low}." + _unlike_softmax(metric, better, worse)
     )
+
+
+def _unlike_softmax(metric: str, better: Sequence[str], worse: Sequence[str]) -> str:
+    """In what else the losses that differ from softmax differ from it, where that can change the metric."""
+    text = ""
+    ruled = [loss for loss in better if make_config(loss=loss).rule != make_config(loss=BASE_LOSS).rule]
+    if metric == MAIN_METRIC and ruled:
+        text += f" {_share(ruled, better, 'better')} not tested by class scores, as `{BASE_LOSS}` is."
+    if number_spec(metric).as_loss_compares:
+        for losses, verdict in ((better, "better"), (worse, "worse")):
+            cosine = [loss for loss in losses if compares_by_cosine(loss)]
+            if cosine:
+                text += (
+                    f" {_share(cosine, losses, verdict)} measured by cosine and `{BASE_LOSS}` by Euclidean "
+                    "distance: this may be the distance and not the loss."
+                )
+    return text
+
+
+def _share(some: Sequence[str], losses: Sequence[str], verdict: str) -> str:
+    """The beginning of a sentence on some of the losses with a verdict."""
+    if len(some) < len(losses):
+        return f"Of the {len(losses)} that are {verdict}, {len(some)} {_are(some)}"
+    return f"All {len(losses)} that are {verdict} are" if len(losses) > 1 else f"The one that is {verdict} is"
 
 
 def _center(evidence: Evidence) -> str:
@@ -110,12 +136,12 @@ def _center(evidence: Evidence) -> str:
 def _agreement(evidence: Evidence) -> str:
     accuracy = evidence.scores("defaults", MAIN_METRIC)
     texts = [
-        f"{_correlation(accuracy, evidence.scores('defaults', metric))} with {metric_name(metric)}"
+        f"with {metric_name(metric)} of {correlation_text(accuracy, evidence.scores('defaults', metric))}"
         for metric in MAPS
     ]
     return (
-        f"Over the losses, test accuracy has a rank correlation of {' and of '.join(texts)} "
-        f"(Spearman, mean over {accuracy.seeds_text})."
+        f"Over the losses, test accuracy has a rank correlation {' and '.join(texts)} (Spearman, mean over "
+        f"{accuracy.seeds_text}; intervals are over seeds, not over losses)."
     )
 
 
@@ -141,6 +167,7 @@ def _open_set(evidence: Evidence) -> str:
     return " ".join([
         _best(evidence, "open-set", rejection),
         *(_against_softmax(evidence, "open-set", metric) for metric in (rejection, *UNSEEN_MAPS)),
+        "The splits are fixed and share digits; with others the order may differ.",
     ])  # fmt: skip
 
 
@@ -192,11 +219,12 @@ def _transfer(evidence: Evidence, _: str, metric: str) -> str:
         evidence.scores("dimensions", metric, number) for number in range(len(labels))
     )
     mnist, digits = evidence.scores("defaults", metric), evidence.scores("digits", metric)
-    dimensions, datasets = (_correlation(*pair) for pair in ((plane, largest), (mnist, digits)))
+    dimensions, datasets = (correlation_text(*pair) for pair in ((plane, largest), (mnist, digits)))
+    seeds = f"{plane.seeds_text} without an interval" if plane.seeds < 2 else plane.seeds_text
     return (
         f"The rank correlation of losses by {metric_name(metric)} is {dimensions} between two dimensions and "
-        f"{labels[-1].rpartition(', ')[2]}, and {datasets} between MNIST and the digits "
-        f"(Spearman, means over {plane.seeds_text} and {mnist.seeds_text})."
+        f"{labels[-1].rpartition(', ')[2]} ({seeds}), and {datasets} between MNIST and the digits "
+        f"({mnist.seeds_text})."
     )
 
 
@@ -235,22 +263,33 @@ def _count(losses: Sequence[str]) -> str:
     return str(len(losses)) if losses else "none"
 
 
-def _are(losses: Sequence[str]) -> str:
+def _are(losses: Sequence[object]) -> str:
     return "is" if len(losses) < 2 else "are"
 
 
 def _list(losses: Sequence[str]) -> str:
-    return f" ({', '.join(f'`{loss}`' for loss in losses)})" if 0 < len(losses) <= _NAMED else ""
+    return _in_brackets([f"`{loss}`" for loss in losses])
 
 
-def _tested(scores: Scores) -> str:
-    """How many seeds, and the test of verdicts over them."""
-    if scores.seeds < 2:
-        return f"{scores.seeds_text}, no test"
-    return f"{scores.seeds_text}; {choose_test(len(scores.values), scores.seeds)}"
+def _in_brackets(texts: Sequence[str]) -> str:
+    return f" ({', '.join(texts)})" if 0 < len(texts) <= _NAMED else ""
 
 
-def _correlation(first: Scores, second: Scores) -> str:
+def correlation_text(first: Scores, second: Scores) -> str:
+    """At one seed over all losses and over those of either distance alone; and that of the means."""
+    texts = []
+    sides = by_distance(first).items()
+    if min(len(side.values) for _, side in sides) > _FEWEST:
+        texts = [
+            f"{_spearman(side, second)} among the {len(side.values)} that compare by {name}"
+            for name, side in sides
+        ]
+    if min(first.seeds, second.seeds) > 1:
+        texts.append(f"{_spearman(of_means(first), of_means(second))} for the means over seeds")
+    return _spearman(first, second) + _in_brackets(texts)
+
+
+def _spearman(first: Scores, second: Scores) -> str:
     mean, half_width, _ = rank_correlation(first, second)
     return interval_text(mean, half_width, (-1.0, 1.0), 2, signed=True)
 

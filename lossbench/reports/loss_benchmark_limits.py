@@ -5,9 +5,11 @@ import numpy as np
 from ..experiments.loss_benchmark import MAPS, PARTS
 from ..runs.config import BASE_LOSS
 from ..specs import catalog
-from ..specs.quantities import MAIN_METRIC, metric_name
+from ..specs.quantities import MAIN_METRIC, format_value, metric_name
 from .loss_benchmark import Evidence, choose_test, size_text
 from .loss_benchmark_findings import answers
+
+_POOR = 3  # times the median test error of a block from which a run trained badly
 
 
 def limits(evidence: Evidence) -> list[str]:
@@ -21,32 +23,20 @@ def limits(evidence: Evidence) -> list[str]:
     if few:
         lines.append(
             f"- {', '.join(few)}: with so few seeds the exact test can say nothing. Verdicts are those of t "
-            "tests, which hold only as far as differences over seeds are normally distributed."
+            "tests, which hold only as far as the differences are normally distributed."
         )
     if "defaults" in evidence.parts:
-        for metric in (MAIN_METRIC, *MAPS):
-            differences = [row.paired.difference for row in evidence.against("defaults", metric)]
-            widths = [each.half_width for each in differences if np.isfinite(each.half_width)]
-            decided = [
-                abs(row.paired.difference.mean)
-                for row in evidence.against("defaults", metric)
-                if row.verdict != "not distinguishable"
-            ]
-            if widths:
-                smallest = (
-                    f"The smallest that has a verdict is {size_text(metric, min(decided))}."
-                    if decided
-                    else ""
-                )
-                lines.append(
-                    f"- {metric_name(metric)}: the 95 % interval of a difference to {BASE_LOSS} is "
-                    f"± {size_text(metric, float(np.median(widths)))} for the median loss. A verdict over "
-                    f"{len(differences)} losses needs more than an interval that leaves out 0. {smallest}"
-                )
+        lines += filter(None, [_precision(evidence, metric) for metric in (MAIN_METRIC, *MAPS)])
         lines.append(
             "- The loss with the best mean was chosen among many by that mean, so its lead is partly chance: "
             "its interval does not allow for that. Intervals of rank correlations cover seeds, not the "
-            "choice of losses."
+            "choice of losses. One seed of either side also varies by chance, so the correlation of single "
+            "seeds can be below that of the means."
+        )
+    if "open-set" in evidence.parts:
+        lines.append(
+            "- open-set: the splits are fixed and each digit is unseen in two of them, so pairs of a seed "
+            "and a split are not independent draws. Verdicts hold for these splits only."
         )
     for answer in answers(evidence):
         if not answer.sentence:
@@ -63,6 +53,56 @@ def limits(evidence: Evidence) -> list[str]:
     if cut:
         lines.append(f"- Fewer seeds than planned, for all losses alike: {', '.join(cut)}.")
     return ["\n".join(lines)]
+
+
+def _precision(evidence: Evidence, metric: str) -> str:
+    """How large differences to softmax are that have a verdict, and that have none."""
+    rows = evidence.against("defaults", metric)
+    differences = [row.paired.difference for row in rows]
+    widths = [each.half_width for each in differences if np.isfinite(each.half_width)]
+    if not widths:
+        return ""
+    decided, others = (
+        [abs(row.paired.difference.mean) for row in rows if (row.verdict == "not distinguishable") == equal]
+        for equal in (False, True)
+    )
+    sizes = [f"the smallest that has a verdict is {size_text(metric, min(decided))}"] if decided else []
+    sizes += [f"the largest without one is {size_text(metric, max(others))}"] if others else []
+    return (
+        f"- {metric_name(metric)}: the 95 % interval of a difference to {BASE_LOSS} is "
+        f"± {size_text(metric, float(np.median(widths)))} for the median loss. A verdict over "
+        f"{len(differences)} losses needs more than an interval that leaves out 0, and depends on how much a "
+        f"loss varies: {'; '.join(sizes)}."
+    )
+
+
+def poor_runs(evidence: Evidence) -> str:
+    """The losses with finished runs that trained badly: neither `diverged` nor `failed` counts them."""
+    texts = []
+    for name in evidence.parts:
+        for number, block in enumerate(evidence.blocks(name)):
+            values = evidence.scores(name, MAIN_METRIC, number).values
+            everything = [value for each in values.values() for value in each.values()]
+            if not everything:
+                continue
+            edge = 1 - _POOR * (1 - float(np.median(everything)))
+            poor = {
+                loss: low for loss, each in values.items() if (low := [v for v in each.values() if v < edge])
+            }
+            runs = [f"`{loss}` {len(low)}, down to {_percent(min(low))}" for loss, low in poor.items()]
+            texts.append(
+                f"- {name}, {block.label}, below {_percent(edge)} test accuracy: {'; '.join(runs) or 'none'}."
+            )
+    if not texts:
+        return ""
+    return (
+        f"Runs that were done, but with more than {_POOR} times the median test error. They count like all "
+        "others, and a loss that has a few is hard to tell apart from any other:\n\n" + "\n".join(texts)
+    )
+
+
+def _percent(accuracy: float) -> str:
+    return format_value(MAIN_METRIC, accuracy, unit=True)
 
 
 def threats() -> str:
@@ -94,4 +134,4 @@ _THREATS = """\
   data.
 - Seconds depend on the machine and on what else runs on it.
 - Many losses and many metrics are many looks at the same data. The adjustment is over the losses of one
-  metric."""
+  metric, and verdicts are found again whenever seeds are added: one with a p near 0.05 may change."""

@@ -17,10 +17,10 @@ from ..tables import Table, code, csv_bytes, to_markdown
 from .document import Document
 from .figure_files import write_figure
 from .generated_files import check_generated, holds, with_digest
-from .loss_benchmark import Evidence, choose_test, compares_by_cosine, read_parts
+from .loss_benchmark import Evidence, compares_by_cosine, read_parts
 from .loss_benchmark_figures import Picture, pictures_of
 from .loss_benchmark_findings import answers, shared_machine
-from .loss_benchmark_limits import limits, threats
+from .loss_benchmark_limits import limits, poor_runs, threats
 from .result_tables import differences_table
 
 _PAGE = "README.md"
@@ -109,7 +109,13 @@ def _page(evidence: Evidence, pictures: Sequence[Picture]) -> str:
         blocks.append(
             "**This was a quick run, of a few epochs of the digits and three losses. It decides nothing.**"
         )
-    blocks += ["## State", to_markdown(_state(evidence)), "## Findings", _findings(evidence)]
+    blocks += [
+        "## State",
+        to_markdown(_state(evidence)),
+        poor_runs(evidence),
+        "## Findings",
+        _findings(evidence),
+    ]
     blocks += [f"![{each.caption}]({each.name}.png)\n\n{each.caption}" for each in pictures]
     for name, document in evidence.parts.items():
         blocks += _part(evidence, name, document)
@@ -156,27 +162,35 @@ def _part(evidence: Evidence, name: str, document: Document) -> list[str]:
     blocks = [f"## {document.title}"]
     several = len(evidence.blocks(name)) > 1
     if name == "dimensions":
+        if evidence.scores(name, MAPS[0], 0).seeds < 2:
+            blocks.append("One seed: no interval and no test. Differences between losses may be chance.")
         blocks += [to_markdown(_blocks_table(evidence, name, metric)) for metric in MAPS]
         return [*blocks, document.conditions, code(document.command)]
     blocks.append(to_markdown(_means_table(evidence, name, compared[0])))
     blocks.append(document.conditions)
     if several:
-        blocks.append("Means and differences are over all pairs of seed and block.")
+        blocks.append(
+            "Means, intervals and differences are over all pairs of a seed and a split. They hold for these "
+            "splits, which share digits, and not for others."
+        )
     for metric in compared:
         rows = evidence.against(name, metric)
         if rows and any(row.paired.n > 1 for row in rows):
             table = differences_table(rows)
             kept = [i for i, title in enumerate(table.header) if title not in ("settings", "seeds needed")]
-            header = [table.header[i].replace("(Holm)", "(adjusted)") for i in kept]
+            titles = {"p (Holm)": "p (adjusted)", **({"seeds": "pairs"} if several else {})}
+            header = [titles.get(table.header[i], table.header[i]) for i in kept]
             table = Table(header, [[row[i] for i in kept] for row in table.rows])
-            seeds = evidence.scores(name, metric).seeds
-            how, title = choose_test(len(rows) + 1, seeds), metric_name(metric)
-            blocks.append(f"Against {BASE_LOSS} in {title}, paired by seed; {how}:")
+            title = metric_name(metric)
+            paired = "by seed and split" if several else "by seed"
+            tested = evidence.scores(name, metric).tested_text
+            blocks.append(f"Against {BASE_LOSS} in {title}, paired {paired}; {tested}:")
             blocks.append(to_markdown(table))
             groups = [", ".join(group) for group in evidence.groups(name, metric)]
             blocks.append(
                 f"Groups by {title}. The first is the loss with the best mean and all that are not "
-                "distinguishable from it; the next are found in the same way among the rest:"
+                "distinguishable from it; the next are found in the same way among the rest. A loss that "
+                "varies much can be in a group of far better ones:"
             )
             blocks.append("\n".join(f"{number}. {group}" for number, group in enumerate(groups, 1)))
     return [*blocks, code(document.command)]

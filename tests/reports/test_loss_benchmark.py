@@ -19,7 +19,8 @@ from lossbench.errors import RunError
 from lossbench.experiments.loss_benchmark import PARTS, Part
 from lossbench.reports.loss_benchmark import Evidence, Scores, choose_test, read_parts, write_part
 from lossbench.reports.loss_benchmark_advice import advice, close_losses
-from lossbench.reports.loss_benchmark_findings import answers, tuned_rows
+from lossbench.reports.loss_benchmark_findings import answers, correlation_text, tuned_rows
+from lossbench.reports.loss_benchmark_limits import poor_runs
 from lossbench.reports.loss_benchmark_page import write_page
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import RunResult, Status
@@ -81,9 +82,10 @@ def test_the_findings_say_what_loops_over_the_json_find(store: Store) -> None:
     best, softmax, retrieval, against, center, agreement, cost, *_ = sentences(store)
     accuracy = numbers(store, "center", "test_accuracy")
     assert f"`center` has the best mean, {100 * statistics.mean(accuracy):.2f} ± " in best  # etf failed once
-    assert "of the 4 others 2 are not distinguishable from it (`etf`, `softmax`)" in best
+    assert "of the 4 others 2 are not distinguishable from it (`etf` +0.0" in best
     assert "1 of the 4 others is better than `softmax` (`etf`), 2 are worse and 1 is not disting" in softmax
-    assert "; 2 are below it at every seed" in softmax
+    assert "; 2 are below it at every seed. Mean differences to it are from +0.05 ± " in softmax
+    assert softmax.endswith(" percentage points (`triplet`, worse).")  # the larger one, which is not a gain
     assert retrieval.startswith("In MAP@R (Euclidean), `arcface` has the best mean")
     assert "In MAP@R (cosine), `arcface` has the best mean" in retrieval
     assert retrieval.count("of the 4 others all are worse") == 2
@@ -110,7 +112,10 @@ def test_the_rank_correlation_is_that_of_each_seed_of_all_losses(store: Store) -
         spearmanr(*([values[seed][name] for values in by_loss] for name in ("test_accuracy", MAP))).statistic
         for seed in seeds
     )
-    assert f"a rank correlation of {expected:+.2f}".replace("-", "−") in sentences(store)[5]
+    assert (
+        f"a rank correlation with MAP@R (Euclidean) of {expected:+.2f}".replace("-", "−")
+        in sentences(store)[5]
+    )
 
 
 def test_a_question_whose_part_is_not_there_is_not_answered(store: Store) -> None:
@@ -208,8 +213,85 @@ def test_few_seeds_are_compared_by_t_tests_and_the_page_says_so(store: Store) ->
     )
     assert rows["center"].verdict == "better"
     page = write_page(store).read_text()
-    assert "paired by seed; paired t tests, adjusted by Holm's method" in page
     assert "the exact test can say nothing" in page
+    tested = "3 seeds; too few for an exact test, so paired t tests, adjusted by Holm's method"
+    assert f"({tested})" in page
+    assert f"paired by seed; {tested}:" in page
+    lines = {line.purpose: line for line in advice(evidence)}
+    assert lines["the best test accuracy"].losses == "no loss can be named yet, for too few seeds"
+    assert lines["new classes from five examples each"].losses.startswith("`")  # many pairs of seed and split
+
+
+def test_a_verdict_across_two_distances_says_so(store: Store) -> None:
+    rejection = sentences(store)[7]
+    assert (
+        "`center`, `triplet`), 1 is worse" in rejection
+        and "Of the 3 that are better, 1 is measured by cosine and `softmax` by Euclidean distance"
+        in rejection
+    )
+    assert "The one that is worse is measured by cosine and `softmax` by Euclidean distance" in rejection
+    assert "in every pair" in rejection
+    assert "splits are fixed and share digits" in rejection
+    assert "measured by cosine" not in "".join(sentences(store)[:7])  # by one distance for all losses
+
+
+def test_a_better_loss_that_is_not_tested_by_class_scores_is_pointed_out(store: Store) -> None:
+    path = store.benchmark / "defaults.json"
+    data = json.loads(path.read_text())
+    (row,) = (row for row in data["settings"] if row["loss"] == "triplet")
+    for seed, values in row["by_seed"].items():
+        values["test_accuracy"] = 0.995 + 1e-5 * int(seed)
+    path.write_text(json.dumps(data))
+    assert sentences(store)[1].endswith(
+        "Of the 2 that are better, 1 is not tested by class scores, as `softmax` is."
+    )
+
+
+def test_runs_that_were_done_and_trained_badly_are_named(store: Store) -> None:
+    path = store.benchmark / "defaults.json"
+    data = json.loads(path.read_text())
+    everything = [v["test_accuracy"] for row in data["settings"] for v in row["by_seed"].values() if v]
+    edge = 1 - 3 * (1 - statistics.median(everything))
+    (row,) = (row for row in data["settings"] if row["loss"] == "center")
+    assert "`center`" not in poor_runs(Evidence(read_parts(store)))
+    row["by_seed"]["2"]["test_accuracy"] = 0.83
+    path.write_text(json.dumps(data))
+    text = poor_runs(Evidence(read_parts(store)))
+    assert f"- defaults, MNIST, below {100 * edge:.2f} % test accuracy: `center` 1, down to 83.00 %" in text
+    assert text in write_page(store).read_text()
+
+
+def test_a_rank_correlation_over_both_distances_is_split_by_distance() -> None:
+    losses = (
+        "softmax",
+        "center",
+        "island",
+        "git",
+        "ring",
+        "arcface",
+        "cosface",
+        "normface",
+        "circle",
+        "coco",
+    )
+    values = {  # within a distance the ranks are opposite, over all losses they agree
+        loss: dict.fromkeys(range(3), (number + 10 * (number < 5)) / 100)
+        for number, loss in enumerate(losses)
+    }
+    others = {
+        loss: dict.fromkeys(range(3), (10 * (number < 5) - number) / 100)
+        for number, loss in enumerate(losses)
+    }
+    first, second = (Scores("test_accuracy", each, 3, frozenset(each)) for each in (values, others))
+    text = correlation_text(first, second)
+    rho = spearmanr([v[0] for v in values.values()], [v[0] for v in others.values()]).statistic
+    assert text.startswith(
+        f"{rho:+.2f} ± 0.00 (−1.00 ± 0.00 among the 5 that compare by Euclidean distance, "
+    )
+    assert text.endswith(
+        "−1.00 ± 0.00 among the 5 that compare by cosine, " + f"{rho:+.2f} for the means over seeds)"
+    )
+    assert rho > 0
 
 
 def test_advice_names_the_losses_that_are_known_to_be_close_to_the_best(store: Store) -> None:
@@ -219,10 +301,10 @@ def test_advice_names_the_losses_that_are_known_to_be_close_to_the_best(store: S
     mean = statistics.mean(numbers(store, "arcface", MAP))
     assert f"MAP@R (Euclidean) of `arcface`: {mean:.3f} ± " in retrieval.evidence
     assert "; `softmax`: 0." in retrieval.evidence
-    assert "Known to be within 0.005 of it: 1 of 5; open: 0" in retrieval.evidence
+    assert "Interval within 0.005 of it: 1 of 5; open: 0" in retrieval.evidence
     accuracy = lines["the best test accuracy"]
     assert accuracy.losses == "`center`, `etf`, `softmax`"
-    assert "Known to be within 0.20 percentage points of it: 3 of 5" in accuracy.evidence
+    assert "Interval within 0.20 percentage points of it: 3 of 5" in accuracy.evidence
     assert "new classes from five examples each" in lines
     del_parts = {"defaults": read_parts(store)["defaults"]}
     assert "new classes from five examples each" not in {line.purpose for line in advice(Evidence(del_parts))}
