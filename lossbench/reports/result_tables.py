@@ -36,8 +36,9 @@ _HOW_COMPARED = (
 
 _NO_VERDICT = (
     " With so few seeds no verdict is possible here, however large a difference is: the smallest p of "
-    "{seeds} seeds is {smallest}, and Holm's adjustment multiplies it by {count}."
+    "{seeds} seeds is {smallest}{holm}."
 )
+_HOLM = ", and Holm's adjustment multiplies it by {count}"
 _LISTED = 6  # losses in a heading; with more of them it names the first three and counts
 
 
@@ -75,7 +76,8 @@ def no_verdict(rows: Sequence[ComparisonRow]) -> str:
     smallest = min(1.0, 2 / 2**seeds)
     if not count or count * smallest <= 0.05:
         return ""
-    return _NO_VERDICT.format(seeds=seeds, smallest=p_value_text(smallest), count=count)
+    holm = _HOLM.format(count=count) if count > 1 else ""
+    return _NO_VERDICT.format(seeds=seeds, smallest=p_value_text(smallest), holm=holm)
 
 
 def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Table:
