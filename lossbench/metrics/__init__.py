@@ -1,4 +1,4 @@
-"""The metrics, one per file: `compute(MetricInput)` gives a float. Private files hold what several need."""
+"""The metrics, one or a family per file: `compute(MetricInput)` gives a float. `_*.py` hold shared parts."""
 
 from ._measure import measure
 from ._probabilities import probabilities

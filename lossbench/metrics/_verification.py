@@ -91,11 +91,3 @@ def _count(vectors: np.ndarray, labels: np.ndarray, distinct: np.ndarray) -> tup
         equal += np.bincount(place[distinct[place - 1] == block], minlength=len(below))
     below = np.cumsum(below)[:-1]
     return below, below + equal[1:]
-
-
-def true_accepts(inputs: MetricInput, one_in: int) -> float:
-    """The largest TAR whose FAR is at most 1 / one_in, as a fraction; NaN without pairs of both kinds."""
-    curve = inputs.cached(roc)
-    if not curve.defined:
-        return float("nan")
-    return float(curve.true_accept_rates(curve.negatives // one_in))  # whole pairs: no rounding decides

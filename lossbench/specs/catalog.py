@@ -1,6 +1,7 @@
 """Names from file names: what losses, networks, data sets, metrics, figures and so on there are.
 
-A file `losses/l_softmax.py` is the loss `l-softmax`; `networks/lenet_plus_plus.py` is `lenet++`.
+A file `losses/l_softmax.py` is the loss `l-softmax`; `networks/lenet_plus_plus.py` is `lenet++`. A file with
+a function may hold a family: several entries under names of their own, see `variants`.
 Private files start with an underscore. Entries are loaded one at a time, and the SPEC of an entry is
 read without importing the entry, because that would import torch and make every listing slow.
 """
@@ -16,7 +17,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import CodeType
 from typing import Any, Literal
@@ -56,9 +57,19 @@ _SPEC_MODULES = {"specs", "lossbench.specs", "math", "_reproduction", "_checks"}
 @functools.lru_cache
 def names(kind: Kind) -> tuple[str, ...]:
     """All names of the entries of one kind, sorted: those of this package and those `added`."""
-    files = _folder(kind).glob("*.py")
-    of_package = [_name(file.stem) for file in files if not file.stem.startswith("_")]
-    return tuple(sorted([*of_package, *(name for other, name in _added if other == kind)]))
+    return tuple(sorted(_files(kind)))
+
+
+@functools.lru_cache
+def _files(kind: Kind) -> dict[str, Path]:
+    """The file of each entry of one kind by the name of the entry."""
+    public = [file for file in _folder(kind).glob("*.py") if not file.stem.startswith("_")]
+    families = [file for file in public if kind in _FUNCTION and b"\nSPECS = " in file.read_bytes()]
+    return {
+        **{_name(file.stem): file for file in public if file not in families},
+        **{name: file for file in families for name in _specs(file, kind)},
+        **{name: file for (other, name), file in _added.items() if other == kind},
+    }
 
 
 @contextlib.contextmanager
@@ -67,7 +78,7 @@ def added(kind: Kind, file: Path) -> Iterator[str]:
 
     It is read like a file of the package: the SPEC without running it, the rest when it is used.
     """
-    caches = (names, spec, load, by_class_name, _aliases)
+    caches = (names, _files, _specs, spec, load, by_class_name, _aliases)
     _added[kind, _name(file.stem)] = file
     for cache in caches:
         cache.cache_clear()
@@ -149,14 +160,25 @@ def spec(kind: Kind, name: str) -> Any:
         return external.find(name, kind)[1]
     if kind == "data" and (known := external.known_dataset(name)):
         return known
-    imports, declaration = _declaration(_file(kind, name))
+    return _specs(_file(kind, name), kind)[name]
+
+
+@functools.lru_cache
+def _specs(file: Path, kind: Kind) -> Mapping[str, Any]:
+    """The SPEC of each entry of a file by the name of the entry."""
+    imports, declaration = _declaration(file)
     package = f"lossbench.{_FOLDER.get(kind, kind).replace('/', '.')}"
     globals_: dict[str, Any] = {"__name__": f"{package}._spec", "__package__": package}
     namespace: dict[str, Any] = {}
     exec(imports, globals_)
     exec(declaration, globals_, namespace)  # with two dictionaries it runs as a class body does
+    if "SPECS" in namespace:
+        family: Mapping[str, Any] = namespace["SPECS"]
+        return family
     declared = namespace["SPEC"]
-    return declared.with_settings(namespace) if isinstance(declared, LossSpec) else declared
+    if isinstance(declared, LossSpec):
+        declared = declared.with_settings(namespace)
+    return {_name(file.stem): declared}
 
 
 @functools.lru_cache
@@ -176,7 +198,9 @@ def load(kind: Kind, name: str) -> Any:
         location.loader.exec_module(module)
     else:
         module = importlib.import_module(path)
-    return getattr(module, _FUNCTION.get(kind) or _class_name(file))
+    entry = getattr(module, _FUNCTION.get(kind) or _class_name(file))
+    arguments = getattr(spec(kind, name), "arguments", {})
+    return functools.partial(entry, **arguments) if arguments else entry
 
 
 @functools.lru_cache
@@ -190,8 +214,7 @@ def _file(kind: Kind, name: str) -> Path:
         offered = external.offered_of(kind) if kind in ("losses", "networks") else ()
         aliases = _aliases() if kind == "losses" else ()
         raise unknown_name(_NOUN[kind], name, [*names(kind), *offered], aliases)
-    stem = name.replace("-", "_").replace("+", "_plus")
-    return _added.get((kind, name)) or _folder(kind) / f"{stem}.py"
+    return _files(kind)[name]
 
 
 def _folder(kind: Kind) -> Path:
@@ -223,7 +246,7 @@ def _is_field(node: ast.stmt) -> bool:
 
 def _is_spec(node: ast.stmt) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else []
-    return any(isinstance(target, ast.Name) and target.id == "SPEC" for target in targets)
+    return any(isinstance(target, ast.Name) and target.id in ("SPEC", "SPECS") for target in targets)
 
 
 def _is_spec_import(node: ast.stmt) -> bool:

@@ -6,7 +6,8 @@ lambda the weight of a term, alpha the rate of centre updates.
 
 A variant file holds one public class or function and one `SPEC`: at the top of the file, or, for a loss, in
 the class, above its hyper-parameters. Both use names of `lossbench.specs` and `math` alone, so that they can
-be read without importing torch.
+be read without importing torch. Variants of one function that differ in its `arguments` share a file: in
+place of `SPEC` it has `SPECS`, a dictionary from the name of each to its spec.
 """
 
 from collections.abc import Mapping
@@ -120,6 +121,7 @@ class MetricSpec:
     classes and the reference; `unknown scores`; or the network and the `images`.
     as_loss_compares: whether it compares features as the loss does, by cosine or by Euclidean distance.
     cheap: every training measures it; the others are measured when asked for.
+    arguments: of `compute` besides the inputs, where several metrics share it.
     """
 
     title: str
@@ -131,6 +133,7 @@ class MetricSpec:
     source: str = ""
     as_loss_compares: bool = False
     cheap: bool = True
+    arguments: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
