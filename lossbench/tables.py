@@ -78,14 +78,17 @@ def fit_columns(table: Table, width: int) -> tuple[list[Table], list[str]]:
             broken = _break_cells(lines, width)
             if broken is not None:
                 break
-        parts.append(broken or Table(lines[0], lines[1:]))
+        parts.append(broken or _break_cells(lines, width, narrowest=True) or table)
         del records[:count]
     return parts or [table], []
 
 
-def _break_cells(lines: Sequence[Sequence[str]], width: int, gap: int = _GAP) -> Table | None:
-    """The lines, header first, with line breaks in their cells; None where they do not fit."""
-    widths = _column_widths(lines, width - 1, gap)
+def _break_cells(
+    lines: Sequence[Sequence[str]], width: int, gap: int = _GAP, *, narrowest: bool = False
+) -> Table | None:
+    """The lines, header first, with line breaks in their cells; None where they do not fit, unless they are
+    to be as narrow as they can be then."""
+    widths = _column_widths(lines, width - 1, gap, narrowest=narrowest)
     if widths is None:
         return None
     header, *rows = [
@@ -95,7 +98,9 @@ def _break_cells(lines: Sequence[Sequence[str]], width: int, gap: int = _GAP) ->
     return Table(header, rows)
 
 
-def _column_widths(lines: Sequence[Sequence[str]], width: int, gap: int) -> list[int] | None:
+def _column_widths(
+    lines: Sequence[Sequence[str]], width: int, gap: int, *, narrowest: bool
+) -> list[int] | None:
     """Widths of the columns that fit with the gaps between them; the widest are narrowed first."""
     natural, least = [], []
     for heading, *cells in zip(*lines, strict=True):
@@ -104,12 +109,13 @@ def _column_widths(lines: Sequence[Sequence[str]], width: int, gap: int) -> list
         pieces = max((_text_width(piece) for cell in cells for piece in _PIECE.findall(cell)), default=0)
         natural.append(max(whole, _text_width(heading)))
         numeric = all(map(is_number, cells))
-        least.append(max(words, whole if numeric else max(pieces, min(whole, _NARROW))))
+        narrow = 0 if narrowest else _NARROW
+        least.append(max(words, whole if numeric else max(pieces, min(whole, narrow))))
     for limit in range(max(natural), -1, -1):
         widths = [min(n, max(m, limit)) for n, m in zip(natural, least, strict=True)]
         if sum(widths) + gap * len(widths) <= width:
             return widths
-    return None
+    return least if narrowest else None
 
 
 def break_lines(text: str, width: int) -> list[str]:

@@ -245,6 +245,14 @@ def test_a_narrow_table_loses_optional_columns_and_then_turns_its_rows_into_colu
         assert all(len(line) + 4 <= width for part in parts for line in lines_of(part))
 
 
+def test_a_single_record_is_as_narrow_as_its_numbers_allow() -> None:
+    table = Table(["loss", "1-NN accuracy (%)"], [["Softmax", "29.12 [0.00, 100.00]"]])
+    for width, widest in ((44, 44), (40, 40), (20, 36)):  # 8 + 20 characters and a frame of 8 at least
+        ((part,), _) = fit_columns(table, width)
+        assert max(len(line) + 4 for line in lines_of(part)) <= widest
+        assert "29.12 [0.00, 100.00]" in part.rows[0]
+
+
 @FUZZ
 @given(st.lists(st.lists(TYPED, min_size=3, max_size=3), max_size=5), st.integers(1, 90))
 def test_no_word_of_a_table_is_lost_or_divided(rows: list[list[str]], width: int) -> None:

@@ -102,10 +102,18 @@ def print_json(document: Mapping[str, object] | Sequence[Mapping[str, object]]) 
 def print_text(text: str = "", style: str | None = None) -> None:
     """Text on stdout, broken between words; continued lines are indented like their first."""
     lines = []
+    width = line_width()
     for line in printable(text, sys.stdout).split("\n"):
         indent = " " * (len(line) - len(line.lstrip()))
+        if len(line) > width:
+            indent = indent[: width // 2]
         wrapped = textwrap.wrap(
-            line, _width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            line.lstrip(),
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
         )
         lines += wrapped or [""]
     with _writing():
@@ -120,7 +128,7 @@ def print_table(table: Table, title: str = "", more: str = "") -> None:
     """
     if title:
         print_text(title, style="bold")
-    parts, left_out = fit_columns(table.map(lambda text: printable(text, sys.stdout)), _width())
+    parts, left_out = fit_columns(table.map(lambda text: printable(text, sys.stdout)), line_width())
     for part in parts:
         _print_lines(part)
     if left_out:
@@ -131,7 +139,7 @@ def print_pairs(pairs: Sequence[tuple[str, str]], title: str) -> None:
     """Names and values, two columns, on stdout."""
     print_text(title, style="bold")
     table = Table(["", ""], [[printable(text, sys.stdout) for text in pair] for pair in pairs])
-    for part in fit_columns(table, _width())[0]:
+    for part in fit_columns(table, line_width())[0]:
         _print_lines(part, header=False)
 
 
@@ -161,7 +169,7 @@ def print_error(text: str) -> None:
     _print_stderr(f"lossbench: {with_folders(text)}")
 
 
-def _width() -> int:
+def line_width() -> int:
     """How many characters a line of stdout has."""
     if (columns := os.environ.get("COLUMNS", "")).isdigit():
         return int(columns)

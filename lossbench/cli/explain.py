@@ -14,7 +14,7 @@ from ..runs.config_builder import paper_recipe
 from ..specs import LossSpec, Value
 from ._flags import Json, Settings, flag, parse_settings
 from ._options import typer_option
-from ._output import print_json, print_table, print_text, print_warning
+from ._output import line_width, print_json, print_table, print_text, print_warning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..losses import Explanation
 
 _WIDTH, _HEIGHT = 61, 15
+_LEAST_WIDTH = 20
 
 
 def explain(
@@ -161,16 +162,17 @@ def _document(explanation: Explanation) -> dict[str, Any]:
 
 def _chart(angles: np.ndarray, targets: np.ndarray) -> str:
     """The curve in characters: * the target logit over the scale, . the plain cosine."""
+    width = min(_WIDTH, max(_LEAST_WIDTH, line_width() - 8))
     low, high = min(-1.0, float(targets.min())), max(1.0, float(targets.max()))
-    cells = [[" "] * _WIDTH for _ in range(_HEIGHT)]
+    cells = [[" "] * width for _ in range(_HEIGHT)]
     for mark, values in ((".", [math.cos(a) for a in angles]), ("*", list(targets))):
         for angle, value in zip(angles, values, strict=True):
             row = round((high - value) / (high - low) * (_HEIGHT - 1))
-            cells[row][round(angle / math.pi * (_WIDTH - 1))] = mark
+            cells[row][round(angle / math.pi * (width - 1))] = mark
     lines = ["target logit / scale (*) against the angle, cosine (.)"]
     for number, row in enumerate(cells):
         value = high - number * (high - low) / (_HEIGHT - 1)
         lines.append(f"{value:6.2f} │{''.join(row)}")
-    lines.append(" " * 7 + "└" + "─" * _WIDTH)
-    lines.append(" " * 8 + "0°" + "90°".center(_WIDTH - 6) + "180°")
+    lines.append(" " * 7 + "└" + "─" * width)
+    lines.append(" " * 8 + "0°" + "90°".center(width - 6) + "180°")
     return "\n".join(lines)

@@ -312,6 +312,14 @@ def test_an_error_of_the_program_itself_keeps_its_traceback(capsys, monkeypatch)
         main(["losses"])
 
 
+@pytest.mark.parametrize("loss", ["arcface", "triplet", "center"])
+def test_an_explanation_fits_a_narrow_terminal(capsys, monkeypatch, loss):
+    monkeypatch.setenv("COLUMNS", "40")
+    _, out, _ = call(capsys, "explain", loss, "--classes", "25", "--feature-dim", "512")
+    assert max(map(len, out.splitlines())) <= 40
+    assert ("180°" in out) == (loss == "arcface")
+
+
 def test_runs_of_no_status(capsys, tmp_path):
     code, _, err = call(capsys, "runs", "--status", "don", "--results", tmp_path)
     assert (code, err) == (2, "lossbench: Unknown status of runs 'don'; did you mean done?\n")
