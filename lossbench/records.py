@@ -267,7 +267,7 @@ class RunView(Protocol):
 
     @property
     def centers(self) -> np.ndarray | None:
-        """Class centres (C, D)."""
+        """Class centers (C, D)."""
 
     @property
     def snapshots(self) -> Snapshots | None:

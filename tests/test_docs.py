@@ -237,6 +237,7 @@ def test_a_published_verdict_is_that_of_the_rules_as_they_are_now(path):
 
 HEADER = ("option", "meaning", "default", "allowed")
 GENERAL = {"`--results`", "`--json`", "`--help`"}  # said once, above all tables
+SELECTS = "Show runs of: "  # begins the help of an option that selects stored runs
 FIGURE_NAMES = ": " + ", ".join(FIGURES)  # they have a page of their own
 
 
@@ -278,12 +279,20 @@ def test_the_options_are_fresh():
     parts = []
     commands = Commands()
     shared = {row[0] for row in [*of_runs, *of_engines]}
+    rows = {name: [parameter_row(each) for each in commands[name].params] for name in COMMANDS}
+    selecting = {row[0]: None for each in rows.values() for row in each if row[1].startswith(SELECTS)}
+    check_generated(page, "selection options", ", ".join(selecting))
     for name in COMMANDS:
         if name == "bench":
             continue
         left_out = shared | GENERAL if name in TRAINING else GENERAL
-        own = [row for row in map(parameter_row, commands[name].params) if row[0] not in left_out]
+        own = [row for row in rows[name] if row[0] not in left_out and not row[1].startswith(SELECTS)]
         lines = [f"### `lossbench {name}`", "", " ".join(commands[name].help.split())]
+        selects = {row[0] for row in rows[name] if row[1].startswith(SELECTS)}
+        if selects:
+            others = ", ".join(sorted(selecting.keys() - selects))
+            all_but = f" but {others}" if others else ""
+            lines += ["", f"It takes [the options that select stored runs](#which-stored-runs){all_but}."]
         lines += ["", table(HEADER, own)] if own else []
         parts.append("\n".join(lines))
     check_generated(page, "commands", "\n\n".join(parts))

@@ -3,7 +3,7 @@
 Both train the same network under the same loss on the same images, one after the other, and are evaluated
 after each epoch by the same code; only training is timed. Ours is `lossbench train` as configured, and with
 the fewest epochs that reach the accuracy. The recipe is that of `_plain_pytorch`: SGD, step decay, float32, a
-DataLoader. Its loss is ours: centres move in its forward pass.
+DataLoader. Its loss is ours: centers move in its forward pass.
 """
 
 import dataclasses

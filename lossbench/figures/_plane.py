@@ -22,7 +22,7 @@ _NAME_RADIUS = 0.11
 
 
 class Panel(NamedTuple):
-    """A run in the plane: titles, features (n, 2) by split, class weights and centres (C, 2) or None."""
+    """A run in the plane: titles, features (n, 2) by split, class weights and centers (C, 2) or None."""
 
     title: str
     subtitle: str
@@ -38,7 +38,7 @@ class Panel(NamedTuple):
 
 
 def plane_limit(features: Sequence[np.ndarray], centers: np.ndarray | None) -> float:
-    """Half width that shows all but the farthest 0.5 % of each of the features (n, 2), and all centres."""
+    """Half width that shows all but the farthest 0.5 % of each of the features (n, 2), and all centers."""
     reach = [np.quantile(np.abs(points).max(axis=1), 0.995) for points in features]
     if centers is not None:
         reach.append(np.nanmax(np.abs(centers), initial=0))
@@ -54,7 +54,7 @@ def first_visible(moments: Sequence[np.ndarray], limit: float) -> int:
 
 
 def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None) -> None:
-    """Features as they are, with class centres as white dots and class weights as rays; equal axes of
+    """Features as they are, with class centers as white dots and class weights as rays; equal axes of
     half width `limit` (None: what the panel needs)."""
     limit = limit or panel.limit
     features, labels = panel.splits[split][:2]

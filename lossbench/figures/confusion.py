@@ -66,16 +66,16 @@ def draw_axes(axes: Axes, table: np.ndarray, names: Sequence[str], norm: PowerNo
                 _write(axes, row, column, table[row, column], colors(norm(shares[row, column])))
     for place in places:
         axes.add_patch(Rectangle((place, place), 1, 1, color=ray(), alpha=0.2, linewidth=0, zorder=0))
-    centres = [place + 0.5 for place in places]
+    centers = [place + 0.5 for place in places]
     long = max(map(len, names)) > 2
-    axes.set_xticks(centres, names, rotation=90 if long else 0)
-    axes.set_yticks(centres, names)
+    axes.set_xticks(centers, names, rotation=90 if long else 0)
+    axes.set_yticks(centers, names)
     axes.set_xlim(0, len(table))
     axes.set_ylim(len(table), 0)
     totals = np.maximum(table.sum(axis=1), 1)
     right = axes.secondary_yaxis("right")
     right.set_yticks(
-        centres, [f"{100 * n / total:.1f} %" for n, total in zip(table.diagonal(), totals, strict=True)]
+        centers, [f"{100 * n / total:.1f} %" for n, total in zip(table.diagonal(), totals, strict=True)]
     )
     for side in (axes, right):
         side.tick_params(length=0, labelsize="small")

@@ -1,6 +1,6 @@
 """Features in the plane, one colour per class: the figure of the center-loss and ArcFace papers.
 
-`raw` shows the features as they are, with class centres as white dots and class weights as rays;
+`raw` shows the features as they are, with class centers as white dots and class weights as rays;
 `normalized` their directions on the unit circle, each class on a ring segment of a little depth so that
 density can be seen, with the class weights as rays. Unseen classes are drawn over the
 test features as grey-edged shapes, at most so many of each that those below stay visible.

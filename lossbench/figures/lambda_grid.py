@@ -1,4 +1,4 @@
-"""Features at each value of a swept setting, as small multiples: class centres as white dots."""
+"""Features at each value of a swept setting, as small multiples: class centers as white dots."""
 
 from collections.abc import Sequence
 

@@ -65,7 +65,7 @@ def draw_axes(axes: Axes, run: RunView, split: str) -> bool:
     strength = np.where(inside, _BAND, _TINT)[:, None]
     tints = np.array([to_rgb(color(label)) for label in range(int(classes.max()) + 1)])
     shades = strength * tints[won] + (1 - strength) * to_rgb(ground())
-    half = limit * _COUNT / (_COUNT - 1)  # pixels are centred on the points
+    half = limit * _COUNT / (_COUNT - 1)  # pixels are centered on the points
     axes.imshow(
         shades.reshape(_COUNT, _COUNT, 3),
         extent=(-half, half, -half, half),

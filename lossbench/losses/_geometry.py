@@ -148,7 +148,7 @@ def class_sums(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, 
 
 
 def moved_centers(centers: Tensor, sums: Tensor, counts: Tensor, rate: float) -> Tensor:
-    """Centres (C, D) moved towards the samples of their class, as by the center loss (Wen et al., eq. 4)."""
+    """Centers (C, D) moved towards the samples of their class, as by the center loss (Wen et al., eq. 4)."""
     return centers - rate * (counts * centers - sums) / (1 + counts)
 
 
@@ -191,6 +191,6 @@ def class_weight(num_classes: int, feature_dim: int, fixed: bool = False) -> Ten
 
 
 def random_centers(num_classes: int, feature_dim: int) -> Tensor:
-    """New centres (C, D), uniform in +-sqrt(3/D)."""
+    """New centers (C, D), uniform in +-sqrt(3/D)."""
     bound = (3 / feature_dim) ** 0.5
     return torch.empty(num_classes, feature_dim).uniform_(-bound, bound)

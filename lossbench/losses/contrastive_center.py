@@ -1,11 +1,11 @@
-"""Contrastive-center loss: near to the own centre, measured against the distance to all others.
+"""Contrastive-center loss: near to the own center, measured against the distance to all others.
 
     L = 1/(2B) sum_i |x_i - c_{y_i}|^2 / (sum_{j != y_i} |x_i - c_j|^2 + delta)          (Qi & Su 2017)
 
-Used as softmax + lambda * contrastive-center. The centres are the parameter `centers` (C, D), trained by
+Used as softmax + lambda * contrastive-center. The centers are the parameter `centers` (C, D), trained by
 the gradient of this loss like any weight. In the plane: compact blobs that keep their distance.
 
-Departures from the paper: the mean over the batch where the paper writes a sum. The centres start uniform
+Departures from the paper: the mean over the batch where the paper writes a sum. The centers start uniform
 in +-sqrt(3/D), as lossbench's center loss does. The value is a ratio, so it does not change with the size
 of the feature space (delta aside) and is about 1/(2C - 2) for features that know nothing: lambda is
 larger than that of the center loss by orders of magnitude.
@@ -19,11 +19,11 @@ from ._loss import SampleLoss
 
 
 class ContrastiveCenter(SampleLoss):
-    """Contrastive-center term; its centres are the parameter `centers` (C, D)."""
+    """Contrastive-center term; its centers are the parameter `centers` (C, D)."""
 
     SPEC = LossSpec(
         title="Contrastive-Center",
-        summary="Distance to the own centre over the distances to all others: compact blobs.",
+        summary="Distance to the own center over the distances to all others: compact blobs.",
         paper="Qi and Su, Contrastive-Center Loss for Deep Neural Networks, ICIP 2017, arXiv 1707.07391",
         equation="L = 1/2 |x - c_y|^2 / (sum_(j != y) |x - c_j|^2 + delta)",
         kind="auxiliary",

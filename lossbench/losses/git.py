@@ -1,11 +1,11 @@
-"""Git loss: center loss that also pushes each feature away from the centres of the other samples.
+"""Git loss: center loss that also pushes each feature away from the centers of the other samples.
 
     L = L_C + w mean_{i != j} 1 / (1 + |x_i - c_{y_j}|^2)
                                              (Calefati et al. 2018, eq. 5, equation number not verified)
 
 Used as softmax + lambda * git; L_C is the center loss, lambda the paper's lambda_C and w its lambda_G /
 lambda_C. The push acts on features only, reaches about one unit far, and, as in the paper, also runs
-between samples of one class. The centres move in the forward pass of training by the center-loss rule.
+between samples of one class. The centers move in the forward pass of training by the center-loss rule.
 In the plane: compact blobs, a little further apart than with the center loss.
 
 Departures from the paper: both terms are means (over the batch, over the ordered pairs of different
@@ -25,7 +25,7 @@ class Git(Loss):
 
     SPEC = LossSpec(
         title="Git",
-        summary="Center loss with a push away from other centres: compact, separate blobs.",
+        summary="Center loss with a push away from other centers: compact, separate blobs.",
         paper="Calefati et al., Git Loss for Deep Face Recognition, BMVC 2018, arXiv 1807.08512, eq. 5 "
         "(equation number not verified)",
         equation="L = 1/2 |x - c_y|^2 + w mean_(i != j) 1 / (1 + |x_i - c_(y_j)|^2)",
@@ -53,7 +53,7 @@ class Git(Loss):
 
     def compute(self, features: Tensor, labels: Tensor) -> Tensor:
         """The mean center term plus the mean push."""
-        # clone: the centres move below, and backward still needs the ones that the value was taken with
+        # clone: the centers move below, and backward still needs the ones that the value was taken with
         squared = squared_distances(features, self.centers.clone())
         target_mask = is_target(squared, labels)
         sums, counts = class_sums(features.detach(), labels, self.num_classes)

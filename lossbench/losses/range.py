@@ -25,7 +25,7 @@ EPSILON = 1e-8
 
 
 class Range(Loss):
-    """Range term; it has no state, its centres are the class means of the batch."""
+    """Range term; it has no state, its centers are the class means of the batch."""
 
     SPEC = LossSpec(
         title="Range",

@@ -1,10 +1,10 @@
-"""Triplet-center loss: nearer to the own centre than to the nearest other one, by a margin.
+"""Triplet-center loss: nearer to the own center than to the nearest other one, by a margin.
 
     L = 1/B sum_i [D(x_i, c_{y_i}) + m - min_{j != y_i} D(x_i, c_j)]_+,  D = |x - c|^2 / 2    (He et al. 2018)
 
-Used as softmax + lambda * triplet-center. The centres are the parameter `centers` (C, D), trained by the
+Used as softmax + lambda * triplet-center. The centers are the parameter `centers` (C, D), trained by the
 gradient of this loss like any weight. In the plane: ten rays, as of softmax; only features within the margin
-of another centre are pulled to their own.
+of another center are pulled to their own.
 
 Departures from the paper: the mean over the batch where it writes a sum; centers that start uniform in
 +-sqrt(3/D). Read: the abstract (arXiv 1803.06189), two reviews, and misc/custom_loss.py of
@@ -21,11 +21,11 @@ from ._loss import SampleLoss
 
 
 class TripletCenter(SampleLoss):
-    """Triplet-center term; its centres are the parameter `centers` (C, D)."""
+    """Triplet-center term; its centers are the parameter `centers` (C, D)."""
 
     SPEC = LossSpec(
         title="Triplet-Center",
-        summary="Nearer to the own centre than to any other, by a margin: rays.",
+        summary="Nearer to the own center than to any other, by a margin: rays.",
         paper="He et al., Triplet-Center Loss for Multi-View Object Retrieval, CVPR 2018, arXiv 1803.06189",
         equation="L = [|x - c_y|^2 / 2 + m - min_(j != y) |x - c_j|^2 / 2]_+",
         kind="auxiliary",

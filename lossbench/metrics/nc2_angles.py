@@ -14,7 +14,7 @@ from ._vectors import unit
 
 SPEC = MetricSpec(
     title="NC2 angles",
-    summary="how far the cosines between centred class means are from those of a simplex, -1/(C - 1)",
+    summary="how far the cosines between centered class means are from those of a simplex, -1/(C - 1)",
     source="Papyan, Han, Donoho, PNAS 2020, arXiv 2008.08186, Figs. 3 and 4",
     cheap=False,
 )

@@ -1,4 +1,4 @@
-"""NC2, equal norms: how much the distances of class means from their centre differ.
+"""NC2, equal norms: how much the distances of class means from their center differ.
 
 std_j ||m_j|| / mean_j ||m_j||,  m_j the mean of class j minus the mean of the class means
 """
@@ -11,7 +11,7 @@ from ._collapse import centered_means, has_classes
 
 SPEC = MetricSpec(
     title="NC2 norms",
-    summary="variation of the distances of class means from their centre; 0 in neural collapse",
+    summary="variation of the distances of class means from their center; 0 in neural collapse",
     source="Papyan, Han, Donoho, PNAS 2020, arXiv 2008.08186, Fig. 2",
     cheap=False,
 )

@@ -1,4 +1,4 @@
-"""NC3, self-duality: how far the class weights are from the centred class means, both at length 1 as a whole.
+"""NC3, self-duality: how far the class weights are from the centered class means, both at length 1.
 
 NC3 = || W / ||W||_F - M / ||M||_F ||_F,  row j of M the mean of class j minus the mean of the class means
 """

@@ -203,7 +203,8 @@ def target_curve(
 def combined_curve(m1: float, m2: float, m3: float) -> Check:
     """The target logit of the combined margin is cos(m1 θ + m2) - m3 (ArcFace, eq. 4)."""
     settings = {"scale": 64.0, "m1": m1, "m2": m2, "m3": m3}
-    text = f"cos({m1:g} θ + {m2:g}) - {m3:g}"
+    angle = "θ" if m1 == 1 else f"{m1:g} θ"
+    text = f"cos({angle}{f' + {m2:g}' if m2 else ''}){f' - {m3:g}' if m3 else ''}"
     return target_curve("combined-margin", settings, lambda t: math.cos(m1 * t + m2) - m3, text=text)
 
 

@@ -12,11 +12,11 @@ SPEC = Reproduction(
     "degrees.",
     recipe="16-D features; 1 to 8 epochs under one schedule each instead of moments of one training, and "
     "the angle to the class mean. Small network (`fast`).",
-    runs={f"{epochs} epochs": {"epochs": epochs} for epochs in (1, 2, 4, 8)},
+    runs={f"{n} epoch{'s' * (n > 1)}": {"epochs": n} for n in (1, 2, 4, 8)},
     common={"loss": "arcface", "feature_dim": 16, **FAST},
     figures=(Drawn("curves", {"over": "epochs", "metric": "angular-spread,angular-gap"}),),
     checks=(
-        trend("angular-spread", ("1 epochs", "2 epochs", "4 epochs", "8 epochs"), rising=False),
+        trend("angular-spread", ("1 epoch", "2 epochs", "4 epochs", "8 epochs"), rising=False),
         within("angular-spread", "8 epochs", high=30),
     ),
 )

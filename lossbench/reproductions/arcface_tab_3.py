@@ -8,10 +8,10 @@ SPEC = Reproduction(
     source="Deng et al., CVPR 2019, Tab. 3",
     locus="stated in the text",
     question="Does ArcFace make classes narrower than normalised softmax without moving them closer?",
-    published="Mean angles of features to their class centre (Intra), between the nearest centres (Inter) "
-    "and the nearest weights (W-Inter), and of weights to the centre of their class (W-EC): these are near "
+    published="Mean angles of features to their class center (Intra), between the nearest centers (Inter) "
+    "and the nearest weights (W-Inter), and of weights to the center of their class (W-EC): these are near "
     "under ArcFace, far apart under normalised softmax.",
-    recipe=f"Of test features; a class centre is the direction of its mean unit vector. {FAST_RECIPE}",
+    recipe=f"Of test features; a class center is the direction of its mean unit vector. {FAST_RECIPE}",
     runs={
         "normalised softmax": {"loss": "normface"},
         "ArcFace": {"loss": "arcface"},

@@ -11,11 +11,11 @@ SPEC = Reproduction(
     published="Across losses, networks and data sets the two are highly correlated, with the largest logit.",
     recipe="Digits 7 to 9 unseen, 16-D features; accuracy is varied by the number of epochs, 1 to 8. Small "
     "network (`fast`).",
-    runs={f"{epochs} epochs": {"epochs": epochs} for epochs in (1, 2, 4, 8)},
+    runs={f"{n} epoch{'s' * (n > 1)}": {"epochs": n} for n in (1, 2, 4, 8)},
     common={"loss": "softmax", "unseen": "7-9", "feature_dim": 16, **FAST},
     figures=(Drawn("curves", {"over": "epochs", "metric": "test_accuracy,open-set-auroc-logit,oscr"}),),
     checks=tuple(
-        trend(number, ("1 epochs", "2 epochs", "4 epochs", "8 epochs"), rising=True)
+        trend(number, ("1 epoch", "2 epochs", "4 epochs", "8 epochs"), rising=True)
         for number in ("test_accuracy", "open-set-auroc-logit", "oscr")
     ),
 )

@@ -1,4 +1,4 @@
-"""Island loss: the directions of centres part."""
+"""Island loss: the directions of centers part."""
 
 from ._checks import greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
@@ -7,8 +7,8 @@ SPEC = Reproduction(
     title="Island loss, 2-D features",
     source="Cai et al., FG 2018, arXiv 1710.03144, eqs. 6, 7",
     locus="stated in the text",
-    question="Do class centres lie farther apart in direction than with center loss?",
-    published="A term of the cosines between centres, beside the center loss, is to part the classes.",
+    question="Do class centers lie farther apart in direction than with center loss?",
+    published="A term of the cosines between centers, beside the center loss, is to part the classes.",
     recipe=f"λ 0.01, λ1 10 (footnote 1 of the paper), α 1. {FAST_RECIPE}",
     runs={
         "center": {"loss": "center", "lambda": 0.01, "alpha": 1.0},

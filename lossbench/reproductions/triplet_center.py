@@ -1,4 +1,4 @@
-"""Triplet-center loss: a margin between centres helps retrieval."""
+"""Triplet-center loss: a margin between centers helps retrieval."""
 
 from ._checks import greater
 from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction

@@ -336,7 +336,7 @@ LOSS_OPTIONS = {
     name: Option(text, "Loss", name=name, default_text="the loss's", type=float, sweep=True)
     for name, text in {
         "lambda": "Weight of the auxiliary term.",
-        "alpha": "Rate of the centre updates; in (0, 1].",
+        "alpha": "Rate of the center updates; in (0, 1].",
         "margin": "Margin m (radians when an angle).",
         "scale": "Scale s.",
     }.items()

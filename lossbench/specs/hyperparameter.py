@@ -15,7 +15,16 @@ Value = float | int | bool | str
 ByShape = Callable[[int, int], float]
 """A number that depends on (number of classes, feature dimension)."""
 
-SYMBOLS = {"lambda": "λ", "alpha": "α", "margin": "m", "scale": "s", "gamma": "γ"}
+SYMBOLS = {
+    "lambda": "λ",
+    "alpha": "α",
+    "margin": "m",
+    "scale": "s",
+    "gamma": "γ",
+    "m1": "m1",
+    "m2": "m2",
+    "m3": "m3",
+}
 """The papers' letters for hyper-parameters."""
 
 
@@ -175,5 +184,5 @@ CLASS_COUNTS: Any = object()
 """Declares the buffer `counts` (C,) of a loss: how many training samples each class has. As an argument it is
 a tensor of C numbers (default: ones); lossbench's training sets it from its training split."""
 
-CENTER_RATE = setting(0.5, "rate of the centre updates", gt=0, le=1, sweep="0.1:0.9:lin:5", paper="0.5")
+CENTER_RATE = setting(0.5, "rate of the center updates", gt=0, le=1, sweep="0.1:0.9:lin:5", paper="0.5")
 """The rate alpha of the center loss and of what builds on it."""

@@ -1,8 +1,8 @@
 """The records that describe a variant (no torch at run time); `loss_spec` and `dataset_spec` have two more.
 
 Letters everywhere: B batch, D feature dimension, C classes, P classes per balanced batch, K samples
-per class, W class weights (C, D), c class centres (C, D), s scale, m margin (radians when an angle),
-lambda the weight of a term, alpha the rate of centre updates.
+per class, W class weights (C, D), c class centers (C, D), s scale, m margin (radians when an angle),
+lambda the weight of a term, alpha the rate of center updates.
 
 A variant file holds one public class or function and one `SPEC`: at the top of the file, or, for a loss, in
 the class, above its hyper-parameters. Both use names of `lossbench.specs` and `math` alone, so that they can

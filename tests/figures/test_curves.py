@@ -133,3 +133,12 @@ def test_the_values_that_ran_are_marked_as_far_as_there_is_room(values, scale, m
     assert axes.get_xscale() == scale
     np.testing.assert_allclose(axes.get_xticks(), marked)
     assert [text.get_text() for text in axes.get_xticklabels()] == [f"{value:g}" for value in marked]
+
+
+def test_the_bands_are_named_where_there_are_several_seeds():
+    several, single = swept(seeds=(0, 1)), swept(seeds=(0,))
+    for runs, named in ((several, True), (single, False)):
+        drawn = render_figure(
+            lambda figure, runs=runs: curves.draw_figure(figure, runs, over="", metric="test_accuracy")
+        )
+        assert ("95 % intervals" in drawn.get_supxlabel()) is named

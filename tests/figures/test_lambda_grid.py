@@ -70,7 +70,7 @@ def test_of_every_setting_the_first_seed_is_shown():
         np.testing.assert_allclose(np.sort(points, axis=0), np.sort(expected, axis=0), atol=1e-6)
 
 
-def test_every_panel_has_its_own_limits_and_centres_as_dots():
+def test_every_panel_has_its_own_limits_and_centers_as_dots():
     small, large = runs([1.0, 0.001])
     for name, part in small.splits.items():
         small.splits[name] = part._replace(features=part.features / 100)

@@ -9,7 +9,7 @@ from .oracle import assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, alpha):
-    """Eq. 2 as a mean over the batch, then eq. 4 with the features and centres of this iteration."""
+    """Eq. 2 as a mean over the batch, then eq. 4 with the features and centers of this iteration."""
     centers = state["centers"]
     value = 0
     for i, label in enumerate(y):
@@ -29,7 +29,7 @@ def test_matches_reference(alpha, dim):
 
 
 def test_hand_value_of_the_update():
-    """Three samples of one class at p: the centre moves by alpha * 3 (p - c) / 4, absent classes not at all."""
+    """Three samples of one class at p: the center moves by alpha * 3 (p - c) / 4, absent classes not at all."""
     loss = build("center", alpha=0.5)
     before = loss.centers.clone()
     p = torch.tensor([2.0, -1.0])

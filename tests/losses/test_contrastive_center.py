@@ -9,7 +9,7 @@ from .oracle import assert_matches_reference, build, circle_points
 
 
 def reference(x, y, state, *, delta):
-    """The ratio of squared distances, sample by sample; the centres are parameters."""
+    """The ratio of squared distances, sample by sample; the centers are parameters."""
     total = 0
     for i, label in enumerate(y):
         squared = [sum((x[i, d] - c[d]) ** 2 for d in range(len(c))) for c in state["centers"]]
@@ -30,7 +30,7 @@ def test_known_value():
     assert loss(torch.tensor([[1.0]]), torch.tensor([0])).item() == pytest.approx(0.1)
 
 
-def test_moving_a_strange_centre_away_lowers_it():
+def test_moving_a_strange_center_away_lowers_it():
     loss = build("contrastive-center").double()
     x, _ = circle_points()
     y = torch.zeros(len(x), dtype=torch.long)

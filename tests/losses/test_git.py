@@ -51,14 +51,14 @@ def test_without_push_it_is_the_center_loss():
 
 
 def test_known_value_of_two_samples():
-    """Centres 0 and 3, both samples on their centre: no pull, push (1/10 + 1/10) / 2."""
+    """Centers 0 and 3, both samples on their center: no pull, push (1/10 + 1/10) / 2."""
     loss = build("git", classes=2, dim=1, push=2.0)
     loss.centers.copy_(torch.tensor([[0.0], [3.0]]))
     value = loss(torch.tensor([[0.0], [3.0]]), torch.tensor([0, 1]))
     assert value.item() == pytest.approx(0.2)
 
 
-def test_samples_of_one_class_push_each_other_from_their_centre():
+def test_samples_of_one_class_push_each_other_from_their_center():
     """As in the paper, i != j counts samples, not classes."""
     x = torch.tensor([[0.5, 0.0], [0.5, 0.0]])
     loss = build("git", push=1.0)

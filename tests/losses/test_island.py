@@ -1,4 +1,4 @@
-"""Island loss against its equations: value, gradient of the features and the rule of the centres."""
+"""Island loss against its equations: value, gradient of the features and the rule of the centers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def cosine(a, b):
 
 
 def reference(x, y, state, *, alpha, repulsion):
-    """Center term, all ordered pairs of centres; the rule's cosine part by automatic differentiation."""
+    """Center term, all ordered pairs of centers; the rule's cosine part by automatic differentiation."""
     centers = state["centers"]
     count = len(centers)
     value = 0
@@ -66,7 +66,7 @@ def test_features_feel_the_pull_alone():
 def test_three_centers_turn_until_they_are_evenly_spread():
     loss = build("island", classes=3, repulsion=0.2).double()
     loss.centers.copy_(torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]]))
-    # the sample stands on its centre: no pull, the cosines alone act
+    # the sample stands on its center: no pull, the cosines alone act
     values = [loss(loss.centers[:1].clone(), torch.tensor([0])).item() for _ in range(300)]
     # three directions in a plane: every cosine -1/2, so 6 (1 - 1/2) = 3 times lambda_1
     assert values[-1] == pytest.approx(3 * 0.2, abs=1e-3)
@@ -76,7 +76,7 @@ def test_three_centers_turn_until_they_are_evenly_spread():
     assert values[-1] < values[0]
 
 
-def test_a_centre_at_the_origin_does_not_explode():
+def test_a_center_at_the_origin_does_not_explode():
     loss = build("island")
     loss.centers[0] = 0
     loss.centers[1] = 1e-12

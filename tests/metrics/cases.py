@@ -47,7 +47,7 @@ def compute(name: str, measured: MetricInput) -> float:
 
 
 def random_measured(seed: int, dim: int, classes: int = 7, cosine: bool = False) -> MetricInput:
-    """150 training and 90 tested features around random centres, no ties."""
+    """150 training and 90 tested features around random centers, no ties."""
     random = np.random.RandomState(seed)
     centers = 3 * random.randn(classes, dim)
 

@@ -85,7 +85,7 @@ BY_HAND = {
     "length-variation": np.std([0, 2, math.sqrt(10), math.sqrt(26)])
     / np.mean([0, 2, math.sqrt(10), math.sqrt(26)]),
     "outer-classes": 1.0,
-    "nc1": 0.5 / 4 / 2,  # variance 1/2 along the line of the two means, which lie 2 from their centre
+    "nc1": 0.5 / 4 / 2,  # variance 1/2 along the line of the two means, which lie 2 from their center
     "nc2-norms": 0.0,
     "nc2-angles": 0.0,
     "within-variance": 1 / 5,

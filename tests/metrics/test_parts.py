@@ -162,7 +162,7 @@ def test_a_perfect_validation_split_gives_a_finite_temperature():
     assert 0 < best_temperature(part) < 0.1
 
 
-def test_weights_along_the_centred_means_are_dual_to_them():
+def test_weights_along_the_centerd_means_are_dual_to_them():
     features = [[1, 0], [1, 0], [5, 4], [5, 4]]
     part = embedding(features, [0, 0, 1, 1])
     measured = MetricInput(evaluated=part, reference=part, classes=2)

@@ -22,7 +22,7 @@ QUICK = {"epochs": EPOCHS, "batch_size": 50, "unseen": "2,3,4,5,6,7,8,9"}
 
 
 def with_state():
-    """Losses with state that no gradient trains: centres, look-up tables, annealing, adaptive scales."""
+    """Losses with state that no gradient trains: centers, look-up tables, annealing, adaptive scales."""
     return [name for name in catalog.names("losses") if list(build(small(name, **QUICK))[1].buffers())]
 
 

@@ -156,7 +156,7 @@ def test_loss_values_are_the_loss_itself_and_gradients_its_slope(views, name, la
         np.testing.assert_allclose(gradients[:, axis], slope, rtol=2e-3, atol=2e-4)
 
 
-def test_asking_for_losses_moves_no_centre(views):
+def test_asking_for_losses_moves_no_center(views):
     view = views["center"]
     points = view.splits["test"].features[:5]
     first = view.loss_values(points, 0)[0]

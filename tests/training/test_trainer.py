@@ -73,7 +73,7 @@ def test_lambda_zero_is_softmax_bit_for_bit(tmp_path, precision):
     for key, tensor in alone.items():
         assert torch.equal(tensor, with_center[key]), key
     initial = build(joined)[1].directions("centers")
-    assert not torch.equal(with_center["loss.losses.1.centers"], initial), "centres move also at lambda 0"
+    assert not torch.equal(with_center["loss.losses.1.centers"], initial), "centers move also at lambda 0"
 
 
 def test_every_loss_starts_from_the_same_network_and_sees_the_same_batches(tmp_path, monkeypatch):

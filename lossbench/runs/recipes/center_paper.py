@@ -27,6 +27,6 @@ SPEC = RecipeSpec(
     weights={"center": 0.01},
     departures=(
         "23 epochs of 429 steps are 9,867 steps. Caffe gives biases twice the rate and no weight decay. "
-        "There centres start uniform in +-1.22 and move by the optimizer; here they move by the paper's rule."
+        "There centers start uniform in +-1.22 and move by the optimizer; here they move by the paper's rule."
     ),
 )
