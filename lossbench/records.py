@@ -120,21 +120,19 @@ class MetricInput:
     @property
     def available(self) -> tuple[str, ...]:
         """Which of MetricSpec.needs are here."""
-        scored = self.evaluated.scores is not None
+        scored, reference = self.evaluated.scores is not None, len(self.reference.labels) > 0
+        probable, validation = scored and self.probabilities, self.validation
         here = {
             "features": True,
-            "validation features": self.validation is not None,
-            "reference": len(self.reference.labels) > 0,
+            "validation features": validation is not None,
+            "reference": reference,
             "scores": scored,
-            "probabilities": scored and self.probabilities,
-            "predictions": scored and len(self.reference.labels) > 0,
+            "probabilities": probable,
+            "predictions": scored and reference,
             "weight": self.weight is not None,
-            "validation": scored
-            and self.probabilities
-            and self.validation is not None
-            and self.validation.scores is not None,
+            "validation": probable and validation is not None and validation.scores is not None,
             "images": self.on_images is not None,
-            "unknown": self.unknown is not None and len(self.reference.labels) > 0,
+            "unknown": self.unknown is not None and reference,
             "unknown scores": scored and self.unknown is not None and self.unknown.scores is not None,
         }
         return tuple(name for name, found in here.items() if found)

@@ -65,7 +65,9 @@ def draw_figure(
     numbers."""
     set_size(figure, _SIZE[0] * len(panels), _SIZE[1])
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        draw_axes(axes, panel, diagonal=diagonal)
+        _draw_panel(axes, panel)
+        if diagonal:
+            axes.axline((0, 0), slope=1, color=FAINT, linewidth=0.8, linestyle=":", gid="diagonal")
     present = [
         n for n in range(len(names)) if any(_kind(point) == n for panel in panels for point in panel.points)
     ]
@@ -76,8 +78,7 @@ def draw_figure(
     legend_below(figure, handles)
 
 
-def draw_axes(axes: Axes, panel: Panel, *, diagonal: bool = False) -> None:
-    """Draw the points; see `draw_figure`."""
+def _draw_panel(axes: Axes, panel: Panel) -> None:
     points, x, y = panel
     across = limits([point.x for point in points], x.better, x.possible)
     up = limits([point.y for point in points], y.better, y.possible)
@@ -88,10 +89,6 @@ def draw_axes(axes: Axes, panel: Panel, *, diagonal: bool = False) -> None:
     axes.set_ylabel(y.label)
     axes.grid(linewidth=0.4, alpha=0.5)
     axes.set_axisbelow(True)
-    if diagonal:
-        axes.axline(
-            (across[0], across[0]), slope=1, color=FAINT, linewidth=0.8, linestyle=":", gid="diagonal"
-        )
     _draw_names(axes, points, np.array(places), across, up)
 
 
