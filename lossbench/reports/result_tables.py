@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from ..experiments.comparison import ComparisonRow, family_size
 from ..experiments.summary import SettingRow
 from ..files import to_json, write_atomically
-from ..runs.config import dataset_title
+from ..runs.config import dataset_title, loss_spec
 from ..runs.store import Store
-from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
+from ..specs import catalog
+from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name, number_spec
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .document import Document, read_documents
 from .generated_files import check_tables, digest, holds
@@ -56,6 +57,7 @@ def captioned_tables(document: Document) -> list[CaptionedTable]:
     tables = [CaptionedTable(short_title(document.title), results, document.conditions)]
     if document.against:
         note = _HOW_COMPARED.format(count=family_size(document.against)) + no_verdict(document.against)
+        note += mixed_distances(document)
         tables.append(
             CaptionedTable(differences_caption(document.against), differences_table(document.against), note)
         )
@@ -78,6 +80,24 @@ def no_verdict(rows: Sequence[ComparisonRow]) -> str:
         return ""
     holm = _HOLM.format(count=count) if count > 1 else ""
     return _NO_VERDICT.format(seeds=seeds, smallest=p_value_text(smallest), holm=holm)
+
+
+def mixed_distances(document: Document) -> str:
+    """A sentence on metrics by the distance of each loss, where losses of both are compared, else ''."""
+    metrics = dict.fromkeys(row.metric for row in document.against)
+    named = [metric_name(name) for name in metrics if number_spec(name).as_loss_compares]
+    if not named or len({_by_cosine(row) for row in document.settings}) < 2:
+        return ""
+    return (
+        f" {', '.join(named)}: by cosine for some of these losses and by Euclidean distance for others, so a "
+        "difference between such losses may be that of the distances."
+    )
+
+
+def _by_cosine(row: SettingRow) -> bool:
+    terms = row.config.get("terms")
+    names = [str(term["name"]) for term in terms] if isinstance(terms, list) else [row.loss]
+    return any("angular" in loss_spec(name).tags for name in names if name in catalog.names("losses"))
 
 
 def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Table:

@@ -23,6 +23,7 @@ from lossbench.reports.result_tables import (
     differences_csv,
     differences_table,
     markdown,
+    mixed_distances,
     no_verdict,
     results_csv,
     results_table,
@@ -310,3 +311,13 @@ def test_values_have_the_digits_of_their_unit() -> None:
     assert format_value("test_accuracy", 0.2, 0.3, signed=True) == "+20.00 ± 30.00"
     assert format_value("test_accuracy", -0.2, 0.9, signed=True) == "−20.00 [−100.00, +70.00]"
     assert format_value("unseen-eer", math.nan) == "–"
+
+
+def test_a_verdict_by_two_distances_says_so() -> None:
+    stored = Path(__file__).parents[2] / "results/published/tables/compare-softmax-center-arcface-mnist.json"
+    read = Document.from_dict(json.loads(stored.read_text(encoding="utf-8")))
+    assert mixed_distances(read).startswith(" ROC AUC: by cosine for some of these losses")
+    same = [row for row in read.settings if row.loss != "arcface"]
+    assert mixed_distances(dataclasses.replace(read, settings=same)) == ""
+    accuracy = [row for row in read.against if row.metric == "test_accuracy"]
+    assert mixed_distances(dataclasses.replace(read, against=accuracy)) == ""
