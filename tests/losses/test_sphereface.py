@@ -173,3 +173,8 @@ def test_turning_everything_changes_nothing_and_margins_cost(form, factor, turn,
     rotation = torch.tensor([[c, s], [-s, c]], dtype=torch.float64)
     loss.weight.data = loss.weight.data @ rotation
     torch.testing.assert_close(loss(x @ rotation, y), value, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize(("dim", "scale"), [(2, 24), (3, 24), (5, 40), (8, 64), (512, 64)])
+def test_the_default_scale_grows_with_the_dimension(dim, scale):
+    assert build("sphereface", dim=dim, form="v2").scale == scale

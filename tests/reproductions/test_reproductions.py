@@ -61,6 +61,16 @@ def test_rules_and_figures_speak_of_what_there_is(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_groups_have_the_values_that_their_names_say(name):
+    spec = spec_of(name)
+    unit = float(spec.common.get("lambda", 1))  # of a weight that is a multiple of lambda
+    for group, settings in spec.runs.items():
+        values = [value for value in settings.values() if isinstance(value, int | float)]
+        for said in map(float, re.findall(r"= ([\d.]+)", group)):
+            assert said in values or said in [pytest.approx(unit * value) for value in values], group
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_numbers_of_its_runs_are_told(name):
     """The page of a reproduction lists no options, so its texts say each number but 0, which is off."""
     spec = spec_of(name)
