@@ -33,7 +33,8 @@ class Advice(NamedTuple):
 
 
 def advice(evidence: Evidence) -> list[Advice]:
-    """One line per purpose whose part is there; none is named where seeds are too few for an exact test."""
+    """One line per purpose whose part is there; none is named where seeds are too few for an exact
+    test, or to tell the best one from softmax."""
     lines = []
     for purpose, part, metric, tolerance in _PURPOSES:
         if part not in evidence.parts or not evidence.scores(part, metric).values:
@@ -46,10 +47,12 @@ def advice(evidence: Evidence) -> list[Advice]:
         means = f"{metric_name(metric)} of `{best}`: {scores.text(best)}{reference} ({scores.seeds_text})"
         if number_spec(metric).as_loss_compares:
             means += ", by cosine or Euclidean distance as each loss compares"
-        if scores.provisional:
+        close, settled = close_losses(scores, best, tolerance)
+        verdicts = {row.loss: row.verdict for row in evidence.against(part, metric, best)}
+        unclear = BASE_LOSS not in close and verdicts.get(BASE_LOSS) == "not distinguishable"
+        if scores.provisional or unclear:
             lines.append(Advice(purpose, _UNDECIDED, means))
             continue
-        close, settled = close_losses(scores, best, tolerance)
         lines.append(
             Advice(
                 purpose,
