@@ -63,7 +63,7 @@ def draw_axes(
         _draw_arc(axes, of_class, means[label], int(label), _ARCS[place % 2])
         x, y = _at(_BASE + 0.13 + profile, means[label])
         draw_name(axes, float(x), float(y), class_names[label], len(class_names))
-    reach = _BASE + _PROFILE + 0.2
+    reach = _BASE + _PROFILE + 0.28
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
 

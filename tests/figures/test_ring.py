@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from lossbench.errors import RunError
 from lossbench.figures import ring
-from lossbench.figures._style import PALETTE
+from lossbench.figures._style import PALETTE, STYLES
+from lossbench.records import Embedding
+from lossbench.reports.figure_files import render_figure
 from tests.figures.views import DIGITS, View, directions, embedding
 
 
@@ -100,6 +102,20 @@ def test_a_name_stands_beyond_the_profile_of_its_class_and_inside_the_axes(noise
         beyond = np.linalg.norm(names[str(label)]) - np.linalg.norm(profile.get_xy(), axis=1).max()
         assert 0.05 < beyond < 0.2
         assert np.abs(names[str(label)]).max() < axes.get_xlim()[1]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_no_name_is_cut_by_the_axes(style):
+    angles = np.pi / 4 * np.arange(8).repeat(20)  # classes on single rays have profiles of full height
+    features = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    part = Embedding(features, np.arange(8).repeat(20), np.arange(8).repeat(20))
+    runs = [View(splits={"train": part, "test": part})] * 2
+    figure = render_figure(lambda figure: ring.draw_figure(figure, runs, split="test"), style)
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for name in artists(axes, "class-glyph"):
+            box = name.get_window_extent()
+            assert (axes.bbox.min <= box.min).all() and (box.max <= axes.bbox.max).all(), name.get_text()
 
 
 def _rotation(label):
