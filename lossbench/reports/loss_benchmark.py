@@ -313,7 +313,7 @@ def by_distance(scores: Scores) -> dict[str, Scores]:
         name: scores._replace(
             values={loss: each for loss, each in scores.values.items() if compares_by_cosine(loss) == cosine}
         )
-        for name, cosine in (("Euclidean distance", False), ("cosine", True))
+        for name, cosine in (("by Euclidean distance", False), ("by cosine", True))
     }
 
 

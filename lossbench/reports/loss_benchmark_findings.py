@@ -281,7 +281,7 @@ def correlation_text(first: Scores, second: Scores) -> str:
     sides = by_distance(first).items()
     if min(len(side.values) for _, side in sides) > _FEWEST:
         texts = [
-            f"{_spearman(side, second)} among the {len(side.values)} that compare by {name}"
+            f"{_spearman(side, second)} among the {len(side.values)} that compare {name}"
             for name, side in sides
         ]
     if min(first.seeds, second.seeds) > 1:

@@ -131,9 +131,13 @@ def test_glyphs_and_dots_take_the_colours_of_the_style(style):
 
 
 def test_larger_fonts_make_a_larger_page():
+    def draw(figure):
+        _layout.set_size(figure, 4, 2)
+        figure.subplots()
+
     sizes = {}
     for style in STYLES:
-        figure = render_figure(lambda figure: _layout.set_size(figure, 4, 2), style)
+        figure = render_figure(draw, style)
         sizes[style] = tuple(figure.get_size_inches())
     assert sizes["paper"] == sizes["dark"] == (4, 2)
     assert 4 < sizes["slides"][0] < 4 * STYLES["slides"]["font.size"] / STYLES["paper"]["font.size"]
