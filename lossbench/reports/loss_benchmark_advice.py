@@ -21,7 +21,8 @@ _PURPOSES = (
 )
 """Purpose, part, metric, and how much worse than the best a loss may be, in the unit of the JSON."""
 
-_UNDECIDED = "no loss can be named yet, for too few seeds"
+_TOO_FEW_SEEDS = "no loss can be named yet, for too few seeds"
+_NOT_TOLD = f"no loss can be named yet: the best one is not distinguishable from `{BASE_LOSS}`"
 
 
 class Advice(NamedTuple):
@@ -51,7 +52,7 @@ def advice(evidence: Evidence) -> list[Advice]:
         verdicts = {row.loss: row.verdict for row in evidence.against(part, metric, best)}
         unclear = BASE_LOSS not in close and verdicts.get(BASE_LOSS) == "not distinguishable"
         if scores.provisional or unclear:
-            lines.append(Advice(purpose, _UNDECIDED, means))
+            lines.append(Advice(purpose, _TOO_FEW_SEEDS if scores.provisional else _NOT_TOLD, means))
             continue
         lines.append(
             Advice(

@@ -370,3 +370,16 @@ def test_report_check_names_what_does_not_follow_from_the_json(
     assert main(["report", "--results", str(root)]) == 0
     assert stale() == []
     assert not figure.exists()
+
+
+def test_a_line_that_names_no_loss_says_why() -> None:
+    published = Evidence(read_parts(Store(Path(__file__).parents[2] / "results" / "published")))
+    unnamed = [line for line in advice(published) if not line.losses.startswith("`")]
+    assert unnamed
+    for line in unnamed:
+        reasons = {"for too few seeds", "the best one is not distinguishable from `softmax`"}
+        assert line.losses.removeprefix("no loss can be named yet").lstrip(",: ") in reasons
+    examples = next(line for line in unnamed if line.purpose.startswith("new classes"))
+    best = published.scores("open-set", "unseen-5-shot").leader
+    rows = {row.loss: row.verdict for row in published.against("open-set", "unseen-5-shot", best)}
+    assert rows["softmax"] == "not distinguishable" and "softmax" in examples.losses
