@@ -86,7 +86,9 @@ class RayExecutor(Executor):
                 lock.close()
                 self.unsubmitted.append(outcome)
                 return
-            files = run.pack() | run.pack_initial()
+            files = run.pack()
+            if "resume.pt" not in files:
+                files |= run.pack_initial()
         except LossbenchError as error:
             lock.close()
             self.unsubmitted.append(outcome_of_error(run, error))

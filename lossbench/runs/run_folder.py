@@ -155,9 +155,8 @@ class RunFolder:
         return content
 
     def pack_initial(self) -> dict[str, bytes]:
-        """What a run that begins on another machine needs besides `pack`. Raises RunError."""
-        begun = self.path.joinpath("resume.pt").exists()
-        content = None if begun else self.initial_model()
+        """What a run that begins elsewhere needs besides `pack`. Raises RunError."""
+        content = self.initial_model()
         return {} if content is None else {_INITIAL: content}
 
     def unpack(self, files: Mapping[str, bytes]) -> None:

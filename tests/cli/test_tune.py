@@ -13,6 +13,7 @@ from lossbench.engines import open_trainer
 from lossbench.records import NullObserver
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
+from lossbench.runs.stored_config import config_from_dict
 from lossbench.training.process import Placement
 
 QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "256", "--device", "cpu", "--seeds", "1000"]
@@ -43,7 +44,14 @@ def test_trials_start_from_a_run_of_the_same_results(
     assert main(["train", "--loss", "softmax", *given]) == 0
     name = json.loads(capsys.readouterr().out)["run"]
     assert main(["tune", "--loss", "softmax", "--init", name, "--trials", "1", "--seeds", "5", *given]) == 0
-    assert json.loads(capsys.readouterr().out)["config"]["init"].startswith(name)
+    config = config_from_dict(json.loads(capsys.readouterr().out)["config"])
+    assert config.init.startswith(name)
+    begun = Store(tmp_path).run(
+        config
+    )  # a run like that of a trial, interrupted: the trial still begins anew
+    begun.begin()
+    begun.write_bytes("resume.pt", b"")
+    assert begun.pack_initial()
 
 
 def test_a_worker_trains_what_this_process_would(tmp_path: Path) -> None:
