@@ -114,13 +114,17 @@ def _construct_without_compiler() -> None:
             method.__dict__.setdefault("__dynamo_disable", method)
 
 
+def aligned(size: int) -> int:
+    """The numbers that a parameter of so many takes in a flat tensor: the next one is aligned."""
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
 class FlatParameters:
     """Parameters of one dtype side by side in `values` (N,), their gradients in `gradients` (N,)."""
 
     def __init__(self, parameters: list[nn.Parameter]) -> None:
         self.parameters = parameters
-        sizes = [-(-p.numel() // _ALIGNMENT) * _ALIGNMENT for p in parameters]
-        self._starts = list(accumulate(sizes, initial=0))
+        self._starts = list(accumulate((aligned(p.numel()) for p in parameters), initial=0))
         self.values = nn.Parameter(parameters[0].new_zeros(self._starts[-1]))
         self.values.grad = self.gradients = torch.zeros_like(self.values.data)
         views = zip(parameters, self.views(self.values.data), self.views(self.gradients), strict=True)

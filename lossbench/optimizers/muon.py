@@ -11,14 +11,14 @@ Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 
 torch.optim.Muon takes two-dimensional parameters only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..specs import OptimizerSpec
-from ._flat import FlatOptimizer, FlatParameters
+from ._flat import FlatOptimizer, FlatParameters, aligned
 
 SPEC = OptimizerSpec(
     title="Muon",
@@ -35,6 +35,7 @@ BETAS = (0.9, 0.99)
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the public code
 _ITERATIONS = 3
 _LARGE = 2**16  # numbers in a matrix; smaller ones hardly gain
+_PADDED = 2**22  # numbers in the batch of all matrices; of larger ones the arithmetic counts
 
 
 class Muon:
@@ -64,11 +65,11 @@ class Muon:
             weight_decay=weight_decay,
             capturable=device.type == "cuda",
         )
-        by_shape: dict[tuple[object, ...], list[nn.Parameter]] = {}
+        by_dtype: dict[torch.dtype, list[nn.Parameter]] = {}
         for matrix in matrices:
             if matrix.requires_grad:
-                by_shape.setdefault((matrix.dtype, len(matrix), matrix[0].numel()), []).append(matrix)
-        self._batches = [_Batch(group) for group in by_shape.values()]
+                by_dtype.setdefault(matrix.dtype, []).append(matrix)
+        self._groups = [_Matrices(group, on_gpu=device.type == "cuda") for group in by_dtype.values()]
 
     @property
     def rate(self) -> float | Tensor:
@@ -84,24 +85,23 @@ class Muon:
         """Update the parameters and set their gradients to zero."""
         self._adamw.step()
         rate = self.rate * self._lr_scale
-        for batch in self._batches:
-            batch.momentum.lerp_(batch.gradients, 1 - self.momentum)
-            updates = batch.momentum
+        for group in self._groups:
+            group.momentum.lerp_(group.gradients, 1 - self.momentum)
+            updates = group.momentum
             if self.nesterov:
-                updates = batch.gradients.lerp_(batch.momentum, self.momentum)
-            rows, columns = updates.shape[1:]
-            updates = orthogonalize(updates).mul_(rate * max(1, rows / columns) ** 0.5)
-            batch.values.mul_(1 - rate * self.weight_decay).sub_(updates)
-            batch.gradients.zero_()
+                updates = group.gradients.lerp_(group.momentum, self.momentum)
+            group.values.mul_(1 - rate * self.weight_decay)
+            group.subtract(updates, rate)
+            group.gradients.zero_()
 
     def state_dict(self) -> dict[str, Any]:
         """The momentum of each matrix and the state of AdamW."""
-        momenta = [view.clone() for batch in self._batches for view in batch.flat.views(batch.flat_momentum)]
+        momenta = [view.clone() for group in self._groups for view in group.flat.views(group.momentum)]
         return {"momenta": momenta, "adamw": self._adamw.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state, on any device. Raises ValueError for a state of other parameters."""
-        views = [view for batch in self._batches for view in batch.flat.views(batch.flat_momentum)]
+        views = [view for group in self._groups for view in group.flat.views(group.momentum)]
         stored = state["momenta"]
         if [view.shape for view in views] != [momentum.shape for momentum in stored]:
             raise ValueError("its momentum is of other matrices")
@@ -110,19 +110,39 @@ class Muon:
         self._adamw.load_state_dict(state["adamw"])
 
 
-class _Batch:
-    """Matrices of one shape as tensors (K, n, k): their values, gradients and momentum."""
+class _Matrices:
+    """Values, gradients and momentum (N,) of all matrices of one dtype, side by side, sorted by shape."""
 
-    def __init__(self, matrices: list[nn.Parameter]) -> None:
-        self.flat = FlatParameters(matrices)
-        self.flat_momentum = torch.zeros_like(self.flat.gradients)
-        rows, columns = len(matrices[0]), matrices[0][0].numel()
-        shape = (len(matrices), rows, columns)
-        strides = (self.flat_momentum.numel() // len(matrices), columns, 1)
-        self.values, self.gradients, self.momentum = (
-            tensor.as_strided(shape, strides)
-            for tensor in (self.flat.values.data, self.flat.gradients, self.flat_momentum)
-        )
+    def __init__(self, matrices: Sequence[nn.Parameter], *, on_gpu: bool) -> None:
+        by_shape: dict[tuple[int, int], list[nn.Parameter]] = {}
+        for matrix in matrices:
+            by_shape.setdefault((len(matrix), matrix[0].numel()), []).append(matrix)
+        self._shapes = [(len(group), *shape) for shape, group in by_shape.items()]
+        self.flat = FlatParameters([matrix for group in by_shape.values() for matrix in group])
+        self.values, self.gradients = self.flat.values.data, self.flat.gradients
+        self.momentum = torch.zeros_like(self.gradients)
+        rows, columns = (max(side(shape) for shape in by_shape) for side in (min, max))
+        fits = len(matrices) * rows * columns <= _PADDED
+        self._padded = self.values.new_zeros(len(matrices), rows, columns) if on_gpu and fits else None
+
+    def subtract(self, updates: Tensor, rate: float | Tensor) -> None:
+        """Subtract from the values what Newton-Schulz makes of the updates (N,), times the rate."""
+        batches, scales = self._by_shape(updates), [max(1, n / k) ** 0.5 for _, n, k in self._shapes]
+        if self._padded is None:
+            directions = list(map(orthogonalize, batches))
+        else:
+            directions = _orthogonalize_together(batches, self._padded)
+        for values, direction, scale in zip(self._by_shape(self.values), directions, scales, strict=True):
+            values.sub_(direction.mul_(rate * scale))
+
+    def _by_shape(self, flat: Tensor) -> list[Tensor]:
+        """The matrices (K, n, k) of each shape in a tensor (N,)."""
+        batches, start = [], 0
+        for count, rows, columns in self._shapes:
+            stride = aligned(rows * columns)
+            batches.append(flat[start:].as_strided((count, rows, columns), (stride, columns, 1)))
+            start += count * stride
+        return batches
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
@@ -134,6 +154,25 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     iterate = _iterate_by_factors if columns >= 4 * rows and rows * columns >= _LARGE else _iterate
     values = iterate(values)
     return values if wide else values.mT
+
+
+def _orthogonalize_together(batches: Sequence[Tensor], padded: Tensor) -> list[Tensor]:
+    """Batches (K, n, k) of several shapes as `orthogonalize` gives each, in one: zeros around a matrix change
+    nothing. `padded` (M, rows, columns), for all matrices, is zero where no matrix lies.
+
+    The time of a GPU is that of the number of operations, which so is that of one shape.
+    """
+    parts = padded.split([len(batch) for batch in batches])
+    for part, batch in zip(parts, batches, strict=True):
+        _corner(part, batch).copy_(batch)
+    results = orthogonalize(padded).split([len(batch) for batch in batches])
+    return [_corner(part, batch) for part, batch in zip(results, batches, strict=True)]
+
+
+def _corner(padded: Tensor, batch: Tensor) -> Tensor:
+    """The part of `padded` (K, rows, columns) for a batch (K, n, k), transposed where that one is tall."""
+    rows, columns = batch.shape[1:]
+    return padded[:, :rows, :columns] if rows <= columns else padded[:, :columns, :rows].mT
 
 
 def _iterate(values: Tensor) -> Tensor:

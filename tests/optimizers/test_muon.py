@@ -115,6 +115,19 @@ def test_singular_values_come_near_one_and_vectors_stay():
     torch.testing.assert_close(diagonal, torch.diag(diagonal.diag()), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_matrices_of_several_shapes_in_one_batch_are_as_each_alone(seed):
+    generator = torch.Generator().manual_seed(seed)
+    shapes = [(2, 6, 9), (1, 24, 5), (3, 8, 40), (1, 1, 1)]
+    batches = [torch.randn(shape, generator=generator) for shape in shapes]
+    padded = torch.zeros(7, 8, 40)
+    for _ in range(2):  # a step leaves nothing to the next one
+        directions = muon._orthogonalize_together(batches, padded)
+        for batch, direction in zip(batches, directions, strict=True):
+            torch.testing.assert_close(direction, orthogonalize(batch), rtol=1e-4, atol=1e-6)
+        batches = [-2 * batch for batch in batches]
+
+
 def test_a_zero_gradient_is_no_update():
     assert orthogonalize(torch.zeros(1, 3, 4)).eq(0).all()
 
