@@ -13,10 +13,20 @@ Unknown options and wrong values raise `UsageError`, which is a `ValueError`. Al
 
 from __future__ import annotations
 
+import os
+import sys
+
+if (
+    sys.argv[:1] == ["-m"]
+    and sys.orig_argv[-len(sys.argv)] in ("lossbench", "-mlossbench")
+    and not getattr(sys.flags, "safe_path", sys.flags.isolated)
+):
+    # `python -m` searches the working folder first; a file there may be named like a library's module
+    sys.path.append(sys.path.pop(0))
+
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, TypeAlias
 
@@ -390,18 +400,16 @@ def animate(
         RunError: Where a run has no snapshots, or the file cannot be written.
         UsageError: For an unknown format or choice.
     """
-    from pathlib import Path
-
-    from .cli._python import selected_runs
+    from .cli._python import as_path, selected_runs
     from .cli.animate import write_animation
     from .reports.animation import Animation
     from .runs.store import Store
 
     views = selected_runs(runs, results, snapshots=True)
     path = write_animation(
-        Store(Path(results)),
+        Store(as_path(results)),
         views,
-        None if output is None else Path(output),
+        None if output is None else as_path(output),
         view=view,
         style=style,
         fps=fps,
@@ -426,11 +434,10 @@ def export(run: Run, output: Path) -> OnnxFile:
         UsageError: Without the extra `onnx`, or for another kind of file.
         RunError: Where the file would differ from PyTorch by more than 1e-4, or cannot be written.
     """
-    from pathlib import Path
-
+    from .cli._python import as_path
     from .reports.onnx_file import export as write
 
-    return write(run.view, Path(output).expanduser())
+    return write(run.view, as_path(output))
 
 
 def explain(

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sentence := _fault_of_machine(error):
             return _fail(sentence, 1, {} if json else None)
         raise
+    finally:
+        if arguments is None:  # this process ends: Ctrl-C while it unloads its libraries ends it at once
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
     if code == 130:  # Typer says nothing of Ctrl-C
         return _fail("interrupted.", 130, {} if json else None)
     return code if isinstance(code, int) else 0
@@ -82,8 +86,4 @@ def _fail(sentence: str, code: int, document: Mapping[str, object] | None) -> in
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(FileNotFoundError):  # there may be no working folder any more
-        # `python -m` puts it first; a file there may be named like a library's
-        if sys.path[0] == os.getcwd():
-            sys.path.append(sys.path.pop(0))
     sys.exit(main())

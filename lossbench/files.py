@@ -158,7 +158,9 @@ def read_json(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
         raise RunError(f"{path} cannot be read ({error}).") from None
     try:
         data = json.loads(text)
@@ -196,5 +198,7 @@ def read_arrays(path: Path, *needed: str) -> dict[str, np.ndarray]:
             file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in (*needed, *arrays.files)}
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
     except Exception as error:  # a damaged archive fails in many ways, in numpy, zipfile and zlib
         raise RunError(f"{path} cannot be read ({error}); train the run again with --force.") from None

@@ -47,14 +47,28 @@ def expand_home(path: Path | None) -> Path | None:
     return None if path is None else Path(os.path.expanduser(path))
 
 
-Results = Annotated[
-    Path, flag("--results", "Folder for runs, figures and tables.", "Output", callback=expand_home)
-]
+def path_from(text: str | os.PathLike[str]) -> Path:
+    """A path. Raises UsageError for an empty one, such as an unset variable gives."""
+    if not os.fspath(text):
+        raise UsageError("A path is empty; the working folder is written as a dot.")
+    return Path(text)
+
+
+def _parse_path(text: str | os.PathLike[str]) -> Path:
+    try:
+        return path_from(text)
+    except UsageError as error:  # as Typer says that a value is wrong: with the name of the option
+        raise typer.BadParameter(str(error)) from None
+
+
+def path_flag(name: str, text: str, panel: str | None = "Output", **more: Any) -> Any:
+    """An option whose value is a path."""
+    return flag(name, text, panel, callback=expand_home, parser=_parse_path, **more)
+
+
+Results = Annotated[Path, path_flag("--results", "Folder for runs, figures and tables.")]
 Json = Annotated[bool, flag("--json", "Print one JSON document and nothing else.", "Output")]
-Output = Annotated[
-    Path | None,
-    flag("--output", "File to write (default: in results/figures).", "Output", callback=expand_home),
-]
+Output = Annotated[Path | None, path_flag("--output", "File to write (default: in results/figures).")]
 Style = Annotated[str, flag("--style", "paper, slides or dark.", "Output")]
 Seeds = Annotated[str, flag("--seeds", "Seeds: 0-4 or 0,3,5-7.", "Training")]
 

@@ -23,10 +23,10 @@ from ._flags import (
     DEFAULT_RESULTS,
     Results,
     Settings,
-    expand_home,
     flag,
     parameters_of,
     parse_settings,
+    path_flag,
     with_parameters,
 )
 
@@ -77,9 +77,9 @@ def typer_option(option: Option, *, lists: bool = False) -> Any:
             "; one or more" if option.type is str else "; a value, a list 0,0.1 or a range 1e-4:1e-1:log:7"
         )
     text = f"{text} (default: {default_text(RUN_OPTIONS, option)})."
-    callback = expand_home if option.type is Path else None
     name = f"{option.flag}/--no-{option.flag[2:]}" if option.type is bool else option.flag
-    return flag(name, text, option.panel, show_default=False, callback=callback)
+    make = path_flag if option.type is Path else flag
+    return make(name, text, option.panel, show_default=False)
 
 
 @dataclass(frozen=True)

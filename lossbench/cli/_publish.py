@@ -79,7 +79,8 @@ def publish(experiment: Experiment, *, json: bool) -> None:
     places = [f"Tables: {store.tables}"] if done and not problems else []
     if not json:
         for number, (caption, table, _) in enumerate(captioned_tables(document)):
-            print_table(table, caption if number else "", f"{store.tables / name}.csv has all.")
+            more = f"{store.tables / name}.csv has all." if places else ""
+            print_table(table, caption if number else "", more)
         if document.against and (reason := no_verdict(document.against).strip()):
             print_message(reason)
     if done and not problems:

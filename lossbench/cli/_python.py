@@ -22,7 +22,7 @@ from ..runs.store import Store
 from ..runs.stored_run import StoredRun
 from ..specs import catalog
 from ..specs.expressions import canonical_sum, parse_sum
-from ._flags import canonical_losses
+from ._flags import canonical_losses, path_from
 from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
 from ._output import messages_shown, print_warning
 from ._selection import Selection, make_filter, select_runs
@@ -52,14 +52,16 @@ def python_request(
         del known["seed"]
     given = {name: _plain(value) for name, value in _checked(options, known).items()}
     for name in {*PLACEMENT_OPTIONS, *ENGINE_OPTIONS} & given.keys():
-        given[name] = _path(given[name]) if known[name].type is Path else known[name].check(given[name])
+        given[name] = as_path(given[name]) if known[name].type is Path else known[name].check(given[name])
     named = {}
     for name, value in (settings or {}).items():
         term, dot, key = name.rpartition(".")
         named[catalog.canonical(term) + dot + key] = _plain(value)
     if snapshots < 0:
         raise UsageError("snapshots is a number of moments, at least 0.")
-    return make_request(given, named, _path(results)), Storage(_path(results), force, snapshots, tensorboard)
+    return make_request(given, named, as_path(results)), Storage(
+        as_path(results), force, snapshots, tensorboard
+    )
 
 
 def loss_name(loss: Loss) -> str:
@@ -122,10 +124,10 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 def open_run(run: PathLike, results: PathLike, data_dir: PathLike | None) -> Run:
     """A finished run by its folder, or by its name in a results folder."""
-    path = _path(run)
+    path = as_path(run)
     is_folder = len(path.parts) > 1 or (path / "config.json").exists()
-    folder = open_folder(path) if is_folder else Store(_path(results)).find(str(run))
-    return Run(StoredRun(folder, None if data_dir is None else _path(data_dir)))
+    folder = open_folder(path) if is_folder else Store(as_path(results)).find(str(run))
+    return Run(StoredRun(folder, None if data_dir is None else as_path(data_dir)))
 
 
 def find_runs(
@@ -138,10 +140,10 @@ def find_runs(
     known = by_parameter(FILTER_OPTIONS)
     values = {known[name].name: _plain(value) for name, value in _checked(options, known).items()}
     wanted = make_filter(None if losses is None else loss_names(losses), values)
-    folders, problems = Store(_path(results)).all()
+    folders, problems = Store(as_path(results)).all()
     for problem in problems:
         print_warning(problem)
-    place = None if data_dir is None else _path(data_dir)
+    place = None if data_dir is None else as_path(data_dir)
     return [
         Run(StoredRun(folder, place))
         for folder in folders
@@ -155,7 +157,7 @@ def selected_runs(
     """These runs as figures see them, with what differs in their captions; for None those that the command
     shows, see `select_runs`."""
     if runs is None:
-        return select_runs(Store(_path(results)), Selection((), RunFilter()), *arguments, **options)
+        return select_runs(Store(as_path(results)), Selection((), RunFilter()), *arguments, **options)
     views = [run.view for run in ([runs] if isinstance(runs, Run) else runs)]
     if not views:
         raise UsageError("There is no run to show.")
@@ -183,5 +185,6 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _path(path: PathLike) -> Path:
-    return Path(path).expanduser()
+def as_path(path: PathLike) -> Path:
+    """A path of the user, `~` in full. Raises UsageError for an empty one."""
+    return path_from(path).expanduser()

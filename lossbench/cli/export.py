@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from ._flags import DEFAULT_RESULTS, Json, Results, expand_home, flag
+from ._flags import DEFAULT_RESULTS, Json, Results, flag, path_flag
 from ._options import DataDir
 from ._output import print_json, print_message
 
@@ -11,9 +11,7 @@ from ._output import print_json, print_message
 def export(
     *,
     run: Annotated[str, flag("--run", "The run by name, id or their beginning.", "Loss")],
-    output: Annotated[
-        Path, flag("--output", "The file to write, ending in .onnx.", "Output", callback=expand_home)
-    ],
+    output: Annotated[Path, path_flag("--output", "The file to write, ending in .onnx.")],
     data_dir: DataDir = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..errors import LossbenchError, RunError
-from ._flags import DEFAULT_RESULTS, Json, Results, expand_home, flag
+from ._flags import DEFAULT_RESULTS, Json, Results, flag, path_flag
 from ._output import print_json, print_message
 from ._selection import Selection, selection_options
 
@@ -25,10 +25,8 @@ def report(
     ] = False,
     output: Annotated[
         Path | None,
-        flag(
-            "--output",
-            "Write the page here, and nothing else (default: index.html in --results).",
-            callback=expand_home,
+        path_flag(
+            "--output", "Write the page here, and nothing else (default: index.html in --results).", None
         ),
     ] = None,
     results: Results = DEFAULT_RESULTS,

@@ -112,13 +112,13 @@ def _reproduce(request: Request, storage: Storage, name: str, *, quick: bool, jo
     outcomes = run_configs(list(dict.fromkeys(trained)), request, storage, jobs=jobs) if trained else []
     documents = []
     for each, spec in specs.items():
-        document, failures = _write_document(
+        document, page, failures = _write_document(
             store, each, spec, configs[each], outcomes, quick, request.data_dir
         )
         documents.append(document)
         problems += failures
         if not json and name != "all":
-            _print(store, document)
+            _print(store, document, page)
     if not json and name == "all":
         _print_list(specs, {d.about.name: "quick" if d.quick else d.verdict for d in documents})
     shown: list[dict[str, Any]] = [document.to_dict() for document in documents]
@@ -191,8 +191,8 @@ def _write_document(
     outcomes: Sequence[Outcome],
     quick: bool,
     data_dir: Path | None,
-) -> tuple[ReproductionDocument, list[str]]:
-    """What was found, with figures and page written, and a sentence for each of these that failed."""
+) -> tuple[ReproductionDocument, Path | None, list[str]]:
+    """What was found, the page (None where it was not written), and a sentence for each file that failed."""
     from ..reports.conditions_text import conditions
     from ..reports.reproduction_page import ReproductionDocument, describe, group_row, write_reproduction
     from ..reproductions import apply_rules, collect_results, overall
@@ -221,11 +221,12 @@ def _write_document(
     )
     files, problems = draw_figures(store, _drawings(store, name, spec, configs, by_config, quick))
     document = replace(document, files=files)
+    page = None
     try:
-        write_reproduction(store, document)
+        page = write_reproduction(store, document)
     except LossbenchError as error:
         problems.append(str(error))
-    return document, problems
+    return document, page, problems
 
 
 def _drawings(
@@ -261,11 +262,10 @@ def _drawings(
             yield Drawing(path, drawn.figure, shown, drawn.choices)
 
 
-def _print(store: Store, document: ReproductionDocument) -> None:
-    from ..reports.reproduction_page import QUICK, checks_table, file_name
+def _print(store: Store, document: ReproductionDocument, page: Path | None) -> None:
+    from ..reports.reproduction_page import QUICK, checks_table
 
-    page = store.reproductions / f"{file_name(document.about.name, document.quick)}.md"
-    print_table(checks_table(document.checks), document.about.title, f"{page} has all.")
+    print_table(checks_table(document.checks), document.about.title, f"{page} has all." if page else "")
     print_text(QUICK if document.quick else f"Verdict: {document.verdict}")
-    figures = (f"Figure: {store.root / file.path}" for file in document.files)
-    print_message("\n".join([f"Page: {page}", *figures]))
+    for text in [f"Page: {page}"] * bool(page) + [f"Figure: {store.root / f.path}" for f in document.files]:
+        print_message(text)

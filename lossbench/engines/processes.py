@@ -112,7 +112,11 @@ class ProcessExecutor(Executor):
                     ours, theirs = context.Pipe()
                     arguments = (theirs, folder, *self.arguments)
                     process = context.Process(target=_work, args=arguments, daemon=True)
-                    process.start()
+                    try:
+                        process.start()
+                    except (EOFError, OSError):  # the server was killed meanwhile; another one is started
+                        process = context.Process(target=_work, args=arguments, daemon=True)
+                        process.start()
             finally:
                 os.chdir(folder)
         theirs.close()

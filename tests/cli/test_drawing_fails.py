@@ -158,6 +158,23 @@ def test_stored_runs_are_compared_in_a_read_only_folder(
     assert capsys.readouterr().err.splitlines()[-1].endswith("is not writable: Permission denied.")
 
 
+def test_no_page_is_named_that_was_not_written(open_folder: Path, capsys: Capture, monkeypatch: Any) -> None:
+    """Nor a table that would have what is left out of the one on a narrow terminal."""
+    monkeypatch.setenv("COLUMNS", "60")
+    words = ["reproduce", "arcface-fig-4b", "--results", str(open_folder)]
+    assert main(words) == 0
+    assert f"Page: {open_folder / 'reproductions' / 'arcface-fig-4b.md'}\n" in capsys.readouterr().err
+    shutil.rmtree(open_folder / "reproductions")
+    open_folder.chmod(0o555)
+    with as_ordinary_user():
+        assert main(words) == 1
+    said = capsys.readouterr()
+    assert "Verdict: " in said.out
+    assert said.err.splitlines()[-1].endswith("cannot be written: Permission denied.")
+    assert not {"Page:", "Figure:", "has all."} & {word for word in said.err.split() if word.endswith(":")}
+    assert "has all." not in said.err
+
+
 @pytest.mark.parametrize("deleted", ["softmax-*", "*"])
 def test_runs_that_are_deleted_before_they_are_drawn(
     tmp_path: Path, capsys: Capture, monkeypatch: Any, deleted: str

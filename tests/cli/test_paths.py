@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 
+import lossbench
 from lossbench.__main__ import main
 from lossbench.cli import COMMANDS, Commands
 from lossbench.cli._flags import expand_home
 from lossbench.data._splits import data_folder
+from lossbench.errors import UsageError
 from lossbench.files import slug
 
 QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "256", "--device", "cpu"]
@@ -106,3 +109,72 @@ def test_a_working_folder_that_was_removed_is_a_sentence(tmp_path: Path) -> None
     script = f"cd {gone}; rmdir {gone}; {sys.executable} -m lossbench losses center"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "lossbench: The working folder does not exist any more.\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train --results=",
+        "runs --results=",
+        "train --data-dir=",
+        "plot --output=",
+        "report --output=",
+        "export --run a --output=",
+        "train --json --results=",
+    ],
+)
+def test_an_empty_path_is_refused(monkeypatch: Any, tmp_path: Path, capsys: Any, words: str) -> None:
+    """An unset variable in a script is not the working folder."""
+    monkeypatch.chdir(tmp_path)
+    code = main(words.split())
+    said = capsys.readouterr()
+    assert (code, list(tmp_path.iterdir())) == (2, [])
+    name = words.split()[-1].rstrip("=")
+    assert f"Invalid value for '{name}': A path is empty" in (said.out if "--json" in words else said.err)
+
+
+def test_an_empty_path_is_refused_in_python(monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    calls: list[Any] = [
+        lambda: lossbench.train(results="", dataset="digits"),
+        lambda: lossbench.train(data_dir="", dataset="digits"),
+        lambda: lossbench.runs(results=""),
+        lambda: lossbench.animate(results=""),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError, match="path is empty"):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loop_of_links_is_a_sentence_without_a_number(capsys: Any, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for words in ("train --dataset digits", "runs", "plot"):
+        assert main([*words.split(), "--results", str(tmp_path / "loop")]) == 1
+        said = capsys.readouterr().err
+        assert "Too many levels of symbolic links." in said or "is no folder." in said
+        assert "Errno" not in said
+
+
+@pytest.mark.parametrize("name", ["typing", "types", "contextlib", "re", "json", "torch", "typer"])
+def test_a_file_beside_the_command_may_be_named_like_a_library(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.py").write_text("raise SystemError('imported')\n")
+    command = [sys.executable, "-m", "lossbench", "losses", "center"]
+    done = subprocess.run(command, cwd=tmp_path, env=with_package(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_search_path_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    """Also that of one whose package imports lossbench while `python -m` still looks for its main module."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "__init__.py").write_text("import lossbench, sys\n")
+    (tmp_path / "other" / "__main__.py").write_text(
+        "print(sys.path[0])\n".replace("sys.", "__import__('sys').")
+    )
+    command = [sys.executable, "-m", "other", "lossbench"]
+    done = subprocess.run(command, cwd=tmp_path, env=with_package(), capture_output=True, text=True)
+    assert done.stdout.strip() == str(tmp_path)
+
+
+def with_package() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+from multiprocessing import forkserver
 
 import pytest
 
+from lossbench.engines import processes
+from lossbench.engines.scheduler import ProgressMonitor
 from lossbench.runs.result import Status
+from lossbench.runs.store import Store
 
-from ..helpers.runs import small
+from ..helpers.runs import ONE_THREAD, Recorder, small
 from .test_scheduler import ENGINES, statuses
 
 LOSS_THAT_NOTES = """
@@ -64,3 +70,19 @@ def test_a_long_path_of_temporary_files_is_no_obstacle(tmp_path, length):
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert not list(folder.glob("pymp-*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no server")
+def test_a_server_that_is_killed_while_it_starts_a_worker_is_replaced(tmp_path):
+    """By a SIGTERM to the whole group, or where memory is short."""
+    executor = processes.ProcessExecutor(Store(tmp_path), ONE_THREAD, ProgressMonitor(Recorder()), 2)
+    processes._context()
+    server = forkserver._forkserver._forkserver_pid
+    os.kill(server, signal.SIGSTOP)  # so that the start of a worker waits for it
+    killer = threading.Timer(0.5, os.kill, (server, signal.SIGKILL))
+    killer.start()
+    executor.submit(small("softmax", epochs=1), False)
+    assert not killer.is_alive()
+    outcomes = [outcome.status for _ in range(300) for outcome in executor.poll()]
+    executor.close()
+    assert outcomes == [Status.DONE]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -141,3 +142,44 @@ def test_a_single_run_held_by_another_process_is_still_refused_at_once(tmp_path)
     config = small("softmax")
     with Store(tmp_path).run(config).lock(), pytest.raises(Busy, match="right now"):
         run(config, tmp_path)
+
+
+def start_real(words, tmp_path, **environment):
+    """A process of its own, with a folder for temporary files of its own."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lossbench", *words, "--results", str(tmp_path / "results")],
+        env={**os.environ, "TMPDIR": str(temporary), **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # some shells ignore it
+    )
+    return process, temporary
+
+
+def test_a_kill_leaves_no_temporary_folder_of_the_workers(tmp_path):
+    process, temporary = start_real([*LONG, "--jobs", "2"], tmp_path)
+    deadline = time.monotonic() + 120
+    while not saved(tmp_path / "results", 1)(None):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert list(temporary.iterdir())
+    process.kill()
+    process.communicate()
+    assert ends_within(process.pid, 20)
+    assert not list(temporary.iterdir())
+
+
+def test_ctrl_c_again_and_again_prints_no_traceback(tmp_path):
+    """Also while the libraries are unloaded."""
+    process, _ = start_real([*LONG, "--jobs", "1"], tmp_path)
+    while not saved(tmp_path / "results", 1)(None):
+        time.sleep(0.1)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.03)
+    words = process.communicate()[1]
+    assert process.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in words, words
