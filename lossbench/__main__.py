@@ -80,7 +80,7 @@ def _fail(sentence: str, code: int, document: Mapping[str, object] | None) -> in
     print_error(sentence)
     if document is not None:
         status = {3: "diverged", 130: "interrupted"}.get(code, "failed")
-        with contextlib.suppress(LossbenchError):
+        with contextlib.suppress(LossbenchError, BrokenPipeError):
             print_json({"status": status, **document, "reason": with_folders(sentence), "exit_code": code})
     return code
 

@@ -77,7 +77,7 @@ def _with_quiet(command: Any) -> Any:
 
 def _arrange(command: Any) -> None:
     """Put the options in the order of their panels, and show types and defaults as text in the help."""
-    command.short_help = _first_paragraph(command.help)
+    command.short_help = _first_paragraph(command.help or "")  # `python -OO` has no docstrings
     if command.callback is None:  # a group
         return
     command.format_options = functools.partial(_format_options, command)

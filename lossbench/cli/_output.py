@@ -182,12 +182,12 @@ def _writing() -> Iterator[None]:
     end_loading()
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as error:
         # what is not written yet would fail once more when Python ends
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), document_stream().fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
         raise LossbenchError(f"Standard output cannot be written: {error.strerror or error}.") from None
 
 

@@ -3,6 +3,7 @@
 import codecs
 import contextlib
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ def prepare_streams() -> None:
     """Let standard output and error write what their encoding does not have in other letters, and give those
     that are closed a place to write to."""
     codecs.register_error(_ERRORS, _spell_out)
+    if not re.fullmatch("[1-9][0-9]*", os.environ.get("COLUMNS", "")):
+        os.environ.pop("COLUMNS", None)  # some containers say that a terminal has 0 columns
     for name in ("stdin", "stdout", "stderr"):  # in this order they get the descriptors 0, 1 and 2
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"

@@ -38,7 +38,7 @@ class _Declared(Summable):
             delattr(cls, name)  # a class attribute would hide the parameter or buffer of the same name
         cls.__signature__ = _signature(cls)
         lines = (f"    {name}: {each.help}, in {each.bounds}" for name, each in cls.SPEC.settings.items())
-        cls.__doc__ = "\n".join([f"{cls.__doc__}\n\nHyper-parameters:", *lines])
+        cls.__doc__ = "\n".join([f"{cls.__doc__ or cls.__name__}\n\nHyper-parameters:", *lines])
 
 
 class Loss(_Declared, kw_only=False):

@@ -121,11 +121,27 @@ def test_a_full_disk_under_the_output_is_one_sentence(words: str) -> None:
     assert "No space left" in done.stderr
 
 
-@pytest.mark.parametrize("words", ["losses", "losses --json"])
+@pytest.mark.parametrize("words", ["losses", "losses --json", "losses nothing --json"])
 def test_a_reader_that_leaves_is_no_error(words: str) -> None:
     script = f"{sys.executable} -m lossbench {words} | true"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
-    assert done.stderr == ""
+    assert [line[:24] for line in done.stderr.splitlines()] == ["lossbench: Unknown loss "] * (
+        "nothing" in words
+    )
+
+
+@pytest.mark.parametrize("columns", ["0", "-1", "x", "²", "", "007"])
+def test_a_width_that_is_none_is_ignored(columns: str) -> None:
+    done = lossbench("losses", "center", COLUMNS=columns)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Center" in done.stdout
+
+
+@pytest.mark.parametrize("level", ["1", "2"])
+@pytest.mark.parametrize("words", ["train --help", "losses center", "bench --help", "runs"])
+def test_python_without_docstrings_or_assertions(level: str, words: str) -> None:
+    done = lossbench(*words.split(), PYTHONOPTIMIZE=level)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
 def test_forced_colours_in_a_log_leave_one_line_per_epoch(tmp_path: Path) -> None:
