@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import nn
 
 from ._feature_layer import FeatureLayer, FeatureNetwork, output_size
+from ._image_convolution import ImageConvolution
 
 
 class ConvolutionalNetwork(FeatureNetwork):
@@ -20,8 +21,9 @@ class ConvolutionalNetwork(FeatureNetwork):
         layers: list[nn.Module] = []
         before = input_shape[0]
         for channels, kernel, stride in self.convolutions:
+            convolution = nn.Conv2d if layers else ImageConvolution
             layers += [
-                nn.Conv2d(before, channels, kernel, stride, bias=False),
+                convolution(before, channels, kernel, stride, bias=False),
                 nn.BatchNorm2d(channels),
                 nn.ReLU(inplace=True),
             ]

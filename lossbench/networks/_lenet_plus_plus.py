@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from ._feature_layer import FeatureLayer, FeatureNetwork, output_size
+from ._image_convolution import ImageConvolution
 from ._prelu import PReLU
 
 _CHANNELS = (32, 64, 128)
@@ -26,7 +27,8 @@ class LeNetPlusPlusBase(FeatureNetwork):
         before = input_shape[0]
         for channels in _CHANNELS:
             for inputs in (before, channels):
-                layers += [nn.Conv2d(inputs, channels, 5, padding=2), PReLU(channels)]
+                convolution = nn.Conv2d if layers else ImageConvolution
+                layers += [convolution(inputs, channels, 5, padding=2), PReLU(channels)]
             layers.append(nn.MaxPool2d(2) if channels != _CHANNELS[-1] else nn.MaxPool2d(3, 2))
             before = channels
         self.trunk = nn.Sequential(*layers)

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..specs import NetworkSpec
 from ._feature_layer import FeatureLayer, FeatureNetwork, output_size
+from ._image_convolution import ImageConvolution
 from ._prelu import PReLU
 
 SPEC = NetworkSpec(
@@ -25,7 +26,7 @@ class LeNet(FeatureNetwork):
     def __init__(self, input_shape: Sequence[int], feature_dim: int) -> None:
         super().__init__()
         convolutions = [
-            nn.Conv2d(input_shape[0], 20, 5),
+            ImageConvolution(input_shape[0], 20, 5),
             PReLU(20),
             nn.MaxPool2d(2),
             nn.Conv2d(20, 50, 5),

@@ -107,10 +107,13 @@ def test_lenet_plus_plus_has_the_published_shapes() -> None:
     network = build("lenet++")
     shapes: list[tuple[str, tuple[int, ...]]] = []
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.PReLU | nn.MaxPool2d):
-            module.register_forward_hook(
-                lambda module, _, output: shapes.append((type(module).__name__, tuple(output.shape[1:])))
-            )
+        for kind in (nn.Conv2d, nn.PReLU, nn.MaxPool2d):
+            if isinstance(module, kind):
+                module.register_forward_hook(
+                    lambda _module, _, output, name=kind.__name__: shapes.append(
+                        (name, tuple(output.shape[1:]))
+                    )
+                )
     network(torch.zeros(1, 1, 28, 28))
     stages = [((32, 28, 28), (32, 14, 14)), ((64, 14, 14), (64, 7, 7)), ((128, 7, 7), (128, 3, 3))]
     assert shapes == [
