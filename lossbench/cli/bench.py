@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -135,6 +135,28 @@ def metrics(
 
 
 @bench.command()
+def gpu(
+    parts: Annotated[
+        str | None,
+        flag("--parts", "tests, networks, graphs, packs, comparisons, accuracy, kernels (default: all)."),
+    ] = None,
+    repeats: Repeats = 9,
+    data_dir: DataDir = None,
+    results: Results = DEFAULT_RESULTS,
+    json: Json = False,
+) -> None:
+    """Measure training on a CUDA device, part by part; each is written as soon as it is done."""
+    from ..benchmarks.gpu import measure
+    from ..training.process import Placement
+
+    documents = []
+    for benchmark in measure(_split(parts), repeats=repeats, placement=Placement("cuda", data_dir)):
+        documents.append(_write(benchmark, results, json))
+    if json:
+        print_json({"parts": documents})
+
+
+@bench.command()
 def start(repeats: Repeats = 5, results: Results = DEFAULT_RESULTS, json: Json = False) -> None:
     """Time fresh processes: the help, the listing of losses, a plot of six runs."""
     from ..benchmarks.start import measure
@@ -143,6 +165,13 @@ def start(repeats: Repeats = 5, results: Results = DEFAULT_RESULTS, json: Json =
 
 
 def _print_benchmark(benchmark: Benchmark, results: Path, json: bool) -> None:
+    document = _write(benchmark, results, json)
+    if json:
+        print_json(document)
+
+
+def _write(benchmark: Benchmark, results: Path, json: bool) -> dict[str, Any]:
+    """Write the section of the benchmark, print it unless `json` is asked for, and return it for that."""
     from ..benchmarks.result import document, write_section
 
     if not json:
@@ -152,10 +181,9 @@ def _print_benchmark(benchmark: Benchmark, results: Path, json: bool) -> None:
     except LossbenchError as error:
         error.document = document(benchmark)
         raise
-    if json:
-        print_json(document(benchmark) | {"file": str(path)})
-        return
-    print_message(f"{benchmark.conditions}\nTable: {path}")
+    if not json:
+        print_message(f"{benchmark.conditions}\nTable: {path}")
+    return document(benchmark) | {"file": str(path)}
 
 
 def _split(text: str | None) -> list[str] | None:
