@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("COLUMNS", "200")
@@ -13,6 +14,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 import torch
+
+from .helpers.command_server import CommandServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,3 +40,10 @@ def fixed_seed() -> None:
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     return Path(os.environ["LOSSBENCH_DATA"])
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[CommandServer]:
+    """Real processes without the seconds in which each would import torch."""
+    with CommandServer() as made:
+        yield made

@@ -5,6 +5,7 @@ official split: every fifth sample of each class, in file order, is test, which 
 equal parts and needs no randomness.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +32,22 @@ _EVERY = 5
 
 def load(folder: Path, part: Part, download: bool = True) -> LabelledImages:  # noqa: ARG001
     """The 1,433 training or 364 test images; neither folder nor network is used."""
+    images, labels, in_test = _digits()
+    in_part = in_test if part == "test" else ~in_test
+    return LabelledImages(images[in_part], labels[in_part])
+
+
+@functools.cache  # every split of a sweep asks for them
+def _digits() -> tuple[Tensor, Tensor, Tensor]:
+    """All images and labels, and which of them are test."""
     from sklearn.datasets import load_digits
 
     scans, labels = load_digits(return_X_y=True)
-    images = _enlarge(torch.from_numpy(scans.reshape(-1, 8, 8)).float())
     position = np.empty(len(labels), dtype=int)
     for label in np.unique(labels):
         position[labels == label] = np.arange((labels == label).sum())
-    in_part = torch.from_numpy((position % _EVERY == 0) == (part == "test"))
-    return LabelledImages(images[in_part], torch.from_numpy(labels).long()[in_part])
+    images = _enlarge(torch.from_numpy(scans.reshape(-1, 8, 8)).float())
+    return images, torch.from_numpy(labels).long(), torch.from_numpy(position % _EVERY == 0)
 
 
 def _enlarge(scans: Tensor) -> Tensor:

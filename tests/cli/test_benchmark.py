@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lossbench.__main__ import main
+from lossbench.experiments import loss_benchmark
 from lossbench.experiments.loss_benchmark import PARTS
 from lossbench.reports.loss_benchmark import read_parts
 from lossbench.runs.store import Store
@@ -22,6 +24,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmark")
     assert main([*COMMAND, "--results", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_epoch() -> Iterator[None]:
+    """Runs of one epoch of few steps: nothing here depends on what they learn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            loss_benchmark, "_QUICK", {**loss_benchmark._QUICK, "epochs": (1,), "batch_size": (128,)}
+        )
+        yield
 
 
 def call(capsys: Capture, *arguments: object) -> tuple[int, str, str]:

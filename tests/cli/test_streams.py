@@ -39,25 +39,37 @@ def stored(tmp_path_factory: Any) -> Path:
     return folder
 
 
+SEVERAL = """
+import json, sys
+from lossbench.__main__ import main
+for words in json.loads(sys.argv[1]):
+    print("\\n-- next --", flush=True)
+    print(main(words), file=sys.stderr)
+"""
+
+
+def several(commands: list[list[str]], **environment: str) -> tuple[list[str], list[str], str]:
+    """Commands one after the other in one process: their outputs, their exit codes, all errors."""
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL, json.dumps(commands)],
+        capture_output=True,
+        env={**os.environ, **environment},
+    )
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    errors = done.stderr.decode(encoding)
+    outputs = done.stdout.decode(encoding).split("\n-- next --" + os.linesep)[1:]
+    return outputs, [line for line in errors.splitlines() if line.isdecimal()], errors
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16"])
 def test_every_encoding_prints_tables_help_and_json(stored: Path, encoding: str) -> None:
-    for words in (
-        ["runs", "--results", stored],
-        ["losses", "center"],
-        ["train", "--help"],
-        ["losses", "nöthing λ"],
-    ):
-        done = lossbench(*words, PYTHONIOENCODING=encoding)
-        assert "Traceback" not in done.stderr, done.stderr
-        assert done.returncode == (2 if words[1] == "nöthing λ" else 0)
-        assert done.stdout or done.returncode
-    done = subprocess.run(
-        [sys.executable, "-m", "lossbench", "runs", "--json", "--results", str(stored)],
-        capture_output=True,
-        env={**os.environ, "PYTHONIOENCODING": encoding},
-    )
-    documents = json.loads(done.stdout.decode(encoding))
-    assert {document["status"] for document in documents} == {"done"}
+    results = ["--results", str(stored)]
+    commands = [["runs", *results], ["losses", "center"], ["train", "--help"], ["runs", "--json", *results]]
+    outputs, codes, errors = several([*commands, ["losses", "nöthing λ"]], PYTHONIOENCODING=encoding)
+    assert "Traceback" not in errors, errors
+    assert codes == ["0", "0", "0", "0", "2"]
+    assert all(outputs[:4]) and not outputs[4]
+    assert {document["status"] for document in json.loads(outputs[3])} == {"done"}
 
 
 def test_a_table_in_ascii_stays_straight(stored: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, distributed, nn
 
 from lossbench.losses import Center, Softmax, WeightedSum
 
-from ..reliability.command_server import ROOT
+from ..helpers.command_server import ROOT
 
 STEPS, RATE = 2, 0.1
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 import collections
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from .command_server import CommandServer
 
 REPORT = Path(__file__).parents[2] / "results" / "published" / "reliability.md"
 COUNTS = pytest.StashKey[collections.Counter]()
@@ -33,12 +31,6 @@ def count(request: pytest.FixtureRequest) -> Callable[..., None]:
         request.config.stash[COUNTS][what] += number
 
     return add
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[CommandServer]:
-    with CommandServer() as made:
-        yield made
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ..helpers.command_server import ROOT
 from . import fuzzing
-from .command_server import ROOT
 
 RUNS = 100_000
 

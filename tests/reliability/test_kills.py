@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .command_server import ends_within, processes_of, workers_of
+from ..helpers.command_server import ends_within, processes_of, workers_of
 from .file_faults import Operations, watched
 from .results_folders import check_ended, check_whole, completed, contents
 

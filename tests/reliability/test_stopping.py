@@ -17,8 +17,8 @@ from lossbench.errors import Busy
 from lossbench.runs.store import Store
 
 from ..engines.test_scheduler import ENGINES, outcomes_of
+from ..helpers.command_server import ends_within, processes_of, workers_of
 from ..helpers.runs import Recorder, run, small
-from .command_server import ends_within, processes_of, workers_of
 from .results_folders import check_whole, contents
 from .test_kills import QUICK
 

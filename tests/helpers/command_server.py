@@ -1,4 +1,4 @@
-"""A server that forks processes for commands that tests kill: torch is imported once for hundreds of them.
+"""A server that forks processes for commands of tests: torch is imported once for hundreds of them.
 
 Each command runs the real command line in a process and session of its own.
 """
@@ -22,7 +22,7 @@ class CommandServer:
 
     def __enter__(self) -> CommandServer:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.command_server"],
+            [sys.executable, "-m", "tests.helpers.command_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -38,17 +38,22 @@ class CommandServer:
         self.process.wait(timeout=60)
         self.process.stdout.close()
 
-    def start(self, arguments: list[str], output: Path, kill_at: int = 0) -> int:
+    def start(
+        self, arguments: list[str], output: Path, kill_at: int = 0, environment: dict[str, str] | None = None
+    ) -> int:
         """The process id of a command whose output goes to a file; it kills itself at its n-th file operation."""
-        return self._send("start", arguments, str(output), kill_at)
+        output.touch()
+        return self._send("start", arguments, str(output), kill_at, environment or {})
 
     def wait(self, pid: int) -> int:
         """The exit code of a command, negative for a signal."""
         return self._send("wait", pid)
 
-    def run(self, arguments: list[str], output: Path, kill_at: int = 0) -> int:
+    def run(
+        self, arguments: list[str], output: Path, kill_at: int = 0, environment: dict[str, str] | None = None
+    ) -> int:
         """The exit code of a command that runs to its end."""
-        return self.wait(self.start(arguments, output, kill_at))
+        return self.wait(self.start(arguments, output, kill_at, environment))
 
     def _send(self, *order: Any) -> Any:
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -93,15 +98,18 @@ def ends_within(session: int, seconds: float) -> bool:
     return True
 
 
-def _run_command(arguments: list[str], output: str, kill_at: int) -> None:
+def _run_command(arguments: list[str], output: str, kill_at: int, environment: dict[str, str]) -> None:
     os.setsid()
+    os.environ.update(environment)
     words = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for number, target in enumerate((os.open(os.devnull, os.O_RDONLY), words, words)):
         os.dup2(target, number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGUSR1):  # what started the tests may ignore them, as nohup does
+        signal.signal(number, signal.SIG_DFL)
     from lossbench.__main__ import main
 
-    from .file_faults import Operations
+    from ..reliability.file_faults import Operations
 
     if kill_at:
         Operations(Path(arguments[-1]), kill_at, lambda: os.kill(os.getpid(), signal.SIGKILL)).install()
