@@ -94,68 +94,85 @@ def _step_each(trainers: Iterable[Trainer]) -> dict[Trainer, BaseException]:
 class RunGroup(Generic[Result]):
     """Runs that train in threads of their own and take each step together.
 
-    The thread that created the group launches all steps. Only the thread that holds the lock works: torch's
-    random state and the recording of a graph belong to the whole process.
+    The thread that created the group launches all steps, and lets one thread work at a time: torch's random
+    state and the recording of a graph belong to the whole process.
     """
 
     def __init__(self) -> None:
         self._graph = StepGraph()
-        self._lock = threading.RLock()
-        self._lock.acquire()
-        self._step_taken = threading.Condition(self._lock)
-        self._all_due = threading.Condition(self._lock)
-        self._due: dict[threading.Thread, Trainer | None] = {}  # the trainer, when it waits for a step
-        self._errors: dict[Trainer, BaseException] = {}
-        self._over: list[Future[Result]] = []
-        self._closed = False
+        self._members: list[_Member[Result]] = []
 
     def __len__(self) -> int:
         """Runs that are not over."""
-        return len(self._due)
+        return len(self._members)
 
     def start(self, work: Callable[..., Result]) -> None:
-        """Start a run: `work(run_step=...)` trains with that `run_step`, and returns a result."""
-        thread = threading.Thread(target=self._work, args=(work,), daemon=True)
-        self._due[thread] = None
-        thread.start()
+        """Add a run: `work(run_step=...)` trains with that `run_step`, and returns a result."""
+        self._members.append(_Member(work))
 
     def step(self) -> list[Result]:
-        """Wait until every run is due for a step or over, and take the step.
+        """Let every run work until it is due for a step or over, and take the step.
 
         Returns the results of the runs that are over; raises the error of their `work`.
         """
-        self._all_due.wait_for(lambda: all(self._due.values()))
-        self._errors = self._graph.step([trainer for trainer in self._due.values() if trainer])
-        self._due = dict.fromkeys(self._due)
-        self._step_taken.notify_all()
-        over, self._over = self._over, []
+        for member in self._members:
+            member.work_on()
+        over = [member.future for member in self._members if member.future.done()]
+        self._members = [member for member in self._members if not member.future.done()]
+        errors = self._graph.step([member.trainer for member in self._members if member.trainer])
+        for member in self._members:
+            member.error = errors.get(member.trainer) if member.trainer else None
         return [future.result() for future in over]
 
     def close(self) -> None:
         """End the runs that are not over; what they have not saved is lost."""
-        self._closed = True
-        self._step_taken.notify_all()
-        self._all_due.wait_for(lambda: not self._due)
-        self._lock.release()
+        for member in self._members:
+            member.end()
+        self._members = []
 
-    def _work(self, work: Callable[..., Result]) -> None:
-        future: Future[Result] = Future()
-        with self._lock:
-            try:
-                future.set_result(work(run_step=self._wait_for_step))
-            except BaseException as error:
-                future.set_exception(error)
-            self._over.append(future)
-            del self._due[threading.current_thread()]
-            self._all_due.notify()
+
+class _Member(Generic[Result]):
+    """A run in a thread of its own, which works only during `work_on`."""
+
+    def __init__(self, work: Callable[..., Result]) -> None:
+        self.future: Future[Result] = Future()
+        self.trainer: Trainer | None = None
+        self.error: BaseException | None = None
+        """What its last step raised."""
+        self._ended = self._working = False
+        self._may_work, self._has_paused = threading.Semaphore(0), threading.Semaphore(0)
+        threading.Thread(target=self._run, args=(work,), daemon=True).start()
+
+    def work_on(self) -> None:
+        """Let the run work until it is due for a step or over."""
+        if not self._working:  # an interrupt may have come while it worked
+            self._working = True
+            self._may_work.release()
+        self._has_paused.acquire()
+        self._working = False
+
+    def end(self) -> None:
+        """Let the run end without another step."""
+        if self._working:
+            self.work_on()
+        self._ended = True
+        while not self.future.done():
+            self.work_on()
+
+    def _run(self, work: Callable[..., Result]) -> None:
+        self._may_work.acquire()
+        try:
+            self.future.set_result(work(run_step=self._wait_for_step))
+        except BaseException as error:
+            self.future.set_exception(error)
+        self._has_paused.release()
 
     def _wait_for_step(self, trainer: Trainer) -> None:
-        """Let the other threads work until the step is taken. Raises the error of the trainer's step."""
-        thread = threading.current_thread()
-        self._due[thread] = trainer
-        self._all_due.notify()
-        self._step_taken.wait_for(lambda: self._closed or self._due[thread] is None)
-        if self._closed:
+        """Pause until the step is taken. Raises the error of the trainer's step."""
+        self.trainer = trainer
+        self._has_paused.release()
+        self._may_work.acquire()
+        if self._ended:
             raise KeyboardInterrupt  # any other would count as a failed run
-        if trainer in self._errors:
-            raise self._errors[trainer]
+        if self.error is not None:
+            raise self.error
