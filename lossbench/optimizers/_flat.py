@@ -54,15 +54,15 @@ class FlatOptimizer:
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of the next steps."""
         self.rate = self.rate.fill_(rate) if isinstance(self.rate, Tensor) else rate
-        for group, scale in zip(self._optimizer.param_groups, self._scales, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate * scale)
-            else:
-                group["lr"] = rate * scale
 
     @torch.no_grad()
     def step(self) -> None:
         """Update the parameters and set their gradients to zero."""
+        for group, scale in zip(self._optimizer.param_groups, self._scales, strict=True):
+            if isinstance(group["lr"], Tensor):  # a part of the graph: set_rate launches one kernel
+                torch.mul(self.rate, scale, out=group["lr"])
+            else:
+                group["lr"] = self.rate * scale
         self._step(self._optimizer)
         for flat in self._flat:
             flat.gradients.zero_()

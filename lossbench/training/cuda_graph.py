@@ -5,12 +5,12 @@ The training loop does not depend on this module: it calls the function that it 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 import torch
+from greenlet import greenlet
 
 from .trainer import Trainer
 
@@ -92,10 +92,9 @@ def _step_each(trainers: Iterable[Trainer]) -> dict[Trainer, BaseException]:
 
 
 class RunGroup(Generic[Result]):
-    """Runs that train in threads of their own and take each step together.
+    """Runs that take each step together. Each is a greenlet: a call that can pause, in this same thread.
 
-    The thread that created the group launches all steps, and lets one thread work at a time: torch's random
-    state and the recording of a graph belong to the whole process.
+    With a thread for each run, two changes of the thread in every step took longer than the step.
     """
 
     def __init__(self) -> None:
@@ -115,64 +114,50 @@ class RunGroup(Generic[Result]):
 
         Returns the results of the runs that are over; raises the error of their `work`.
         """
-        for member in self._members:
-            member.work_on()
-        over = [member.future for member in self._members if member.future.done()]
-        self._members = [member for member in self._members if not member.future.done()]
+        over = [member for member in self._members if member.work_on()]
+        self._members = [member for member in self._members if member not in over]
         errors = self._graph.step([member.trainer for member in self._members if member.trainer])
         for member in self._members:
             member.error = errors.get(member.trainer) if member.trainer else None
-        return [future.result() for future in over]
+        return [member.result() for member in over]
 
     def close(self) -> None:
         """End the runs that are not over; what they have not saved is lost."""
         for member in self._members:
-            member.end()
+            member.error = KeyboardInterrupt()  # any other would count as a failed run
+            while not member.work_on():
+                pass
         self._members = []
 
 
 class _Member(Generic[Result]):
-    """A run in a thread of its own, which works only during `work_on`."""
+    """A run that works during `work_on` only."""
 
     def __init__(self, work: Callable[..., Result]) -> None:
-        self.future: Future[Result] = Future()
+        self.work = work
         self.trainer: Trainer | None = None
         self.error: BaseException | None = None
         """What its last step raised."""
-        self._ended = self._working = False
-        self._may_work, self._has_paused = threading.Semaphore(0), threading.Semaphore(0)
-        threading.Thread(target=self._run, args=(work,), daemon=True).start()
+        self.result: Callable[[], Result]
+        """Once it is over: returns its result, or raises the error of its `work`."""
+        self._run, self._group = greenlet(self._train), greenlet.getcurrent()
 
-    def work_on(self) -> None:
-        """Let the run work until it is due for a step or over."""
-        if not self._working:  # an interrupt may have come while it worked
-            self._working = True
-            self._may_work.release()
-        self._has_paused.acquire()
-        self._working = False
+    def work_on(self) -> bool:
+        """Let the run work until it is due for a step or over; whether it is over."""
+        self._run.switch()
+        return bool(self._run.dead)
 
-    def end(self) -> None:
-        """Let the run end without another step."""
-        if self._working:
-            self.work_on()
-        self._ended = True
-        while not self.future.done():
-            self.work_on()
-
-    def _run(self, work: Callable[..., Result]) -> None:
-        self._may_work.acquire()
+    def _train(self) -> None:
+        future: Future[Result] = Future()
+        self.result = future.result
         try:
-            self.future.set_result(work(run_step=self._wait_for_step))
+            future.set_result(self.work(run_step=self._wait_for_step))
         except BaseException as error:
-            self.future.set_exception(error)
-        self._has_paused.release()
+            future.set_exception(error)
 
     def _wait_for_step(self, trainer: Trainer) -> None:
         """Pause until the step is taken. Raises the error of the trainer's step."""
         self.trainer = trainer
-        self._has_paused.release()
-        self._may_work.acquire()
-        if self._ended:
-            raise KeyboardInterrupt  # any other would count as a failed run
+        self._group.switch()
         if self.error is not None:
             raise self.error

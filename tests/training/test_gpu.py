@@ -20,7 +20,7 @@ from lossbench.runs.run_folder import RunFolder
 from lossbench.runs.store import Store
 from lossbench.specs import catalog
 from lossbench.training.cuda_graph import StepGraph
-from lossbench.training.process import Placement
+from lossbench.training.process import Placement, prepare_process
 from lossbench.training.train import train
 from lossbench.training.trainer import Trainer
 
@@ -35,6 +35,7 @@ LOSSES = ("softmax", "center", "arcface", "cosface", "triplet", "circle", "oim",
 
 
 def trainer(config, placement=GPU):
+    prepare_process(1)
     made = Trainer(RunFolder(Path(), config), placement, NullObserver(), lambda: False)
     made.network.train()
     made.loss.train()
@@ -65,7 +66,7 @@ class Eager:
 @pytest.mark.parametrize("loss", catalog.names("losses"))
 def test_the_step_of_every_loss_is_recorded(loss):
     made, graph = trainer(small(loss)), StepGraph()
-    take_steps(made, 8, graph)
+    take_steps(made, 30, graph)  # a soft start ends among them
     assert graph.recorded
     assert weights(made).isfinite().all()
 
@@ -154,7 +155,11 @@ def test_muon_moves_matrices_as_on_a_cpu():
     for device in ("cpu", "cuda"):
         torch.manual_seed(0)
         network = torch.nn.Sequential(
-            torch.nn.Linear(40, 30), torch.nn.Linear(30, 90), torch.nn.Linear(90, 8), torch.nn.Linear(8, 2)
+            torch.nn.Linear(40, 30),
+            torch.nn.ReLU(),
+            torch.nn.Linear(30, 90),
+            torch.nn.Linear(90, 8),
+            torch.nn.Linear(8, 2),
         ).to(device)
         options = {"weight_decay": 0.0, "momentum": 0.9, "nesterov": True}
         optimizer = Muon(
@@ -166,12 +171,13 @@ def test_muon_moves_matrices_as_on_a_cpu():
         )
         optimizer.set_rate(0.1)
         before = [p.detach().clone() for p in network.parameters() if p.ndim == 2]
-        network(torch.ones(4, 40, device=device)).square().sum().backward()
+        inputs = torch.randn(200, 40, generator=torch.Generator().manual_seed(1)).to(device)
+        network(inputs).square().sum().backward()
         optimizer.step()
         after = [p.detach() for p in network.parameters() if p.ndim == 2]
         moved.append([(b - a).cpu() for b, a in zip(before, after, strict=True)])
     for on_cpu, on_gpu in zip(*moved, strict=True):
-        assert (on_gpu - on_cpu).norm() < 0.03 * on_cpu.norm()  # bfloat16
+        assert (on_gpu - on_cpu).norm() < 0.05 * on_cpu.norm()  # bfloat16
 
 
 def test_the_first_convolution_is_that_of_a_cpu():
