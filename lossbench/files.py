@@ -13,7 +13,7 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -109,6 +109,29 @@ def file_lock(path: Path, timeout: float = -1) -> FileLock:
                 "choose a folder on another one with --results."
             ) from None
     return FileLock(path, timeout=timeout)
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Make a folder, and keep other processes that ask for its lock waiting; no file is left in it.
+
+    There is no such lock on Windows and on some network file systems. Raises RunError.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror or error}.") from None
+    try:
+        if descriptor is not None:
+            import fcntl
+
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def drop_leftovers(folder: Path) -> None:

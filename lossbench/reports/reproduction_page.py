@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ..files import to_json, write_atomically
 from ..reproductions import Check, CheckResult, Reproduction, Verdict, number_name
 from ..runs.config import RunConfig
 from ..runs.store import Store
 from ..statistics import Interval, mean_interval
 from ..tables import Table, code, p_value_text, to_markdown
 from .document import WrittenFile
-from .generated_files import check_tables, digest
+from .generated_files import write_with_document
 
 FORMAT = 1
 QUICK = "This was a quick run, of a few epochs of the digits and two seeds. It decides nothing."
@@ -153,10 +152,7 @@ def write_reproduction(store: Store, document: ReproductionDocument) -> Path:
     base = file_name(document.about.name, document.quick)
     page, content = f"{base}.md", markdown(document).encode()
     target = store.reproductions / f"{base}.json"
-    check_tables(target, {page: content})
-    write_atomically(target.with_name(page), content)
-    data = {**document.to_dict(), "digests": {page: digest(content)}}
-    write_atomically(target, to_json(data).encode())
+    write_with_document(target, document.to_dict(), {page: content})
     return target.with_name(page)
 
 

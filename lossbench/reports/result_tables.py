@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 
 from ..experiments.comparison import ComparisonRow, family_size
 from ..experiments.summary import SettingRow
-from ..files import to_json, write_atomically
 from ..runs.config import dataset_title, loss_spec
 from ..runs.store import Store
 from ..specs import catalog
 from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name, number_spec
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .document import Document, read_documents
-from .generated_files import check_tables, digest, holds
+from .generated_files import holds, write_with_document
 
 COLUMNS = (
     "test_accuracy",
@@ -236,16 +235,11 @@ def stale_tables(store: Store) -> dict[str, list[Path]]:
 
 
 def write_tables(store: Store, name: str, document: Document) -> None:
-    """Write the tables and <name>.json, the document with the digests of the others, last.
+    """Write the tables and <name>.json, the document with their digests.
 
     Raises ForeignFile, before any is written, if one of them is not lossbench's.
     """
-    named = table_files(name, document)
-    check_tables(store.tables / f"{name}.json", named)
-    digests = {file: digest(content) for file, content in named.items()}
-    named[f"{name}.json"] = to_json({**document.to_dict(), "digests": digests}).encode()
-    for file, content in named.items():
-        write_atomically(store.tables / file, content)
+    write_with_document(store.tables / f"{name}.json", document.to_dict(), table_files(name, document))
 
 
 def _table(columns: dict[str, list[str]], optional: Sequence[str]) -> Table:

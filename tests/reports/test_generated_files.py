@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lossbench.__main__ import main
 from lossbench.errors import ForeignFile
-from lossbench.reports.generated_files import check_generated
+from lossbench.reports import generated_files
+from lossbench.reports.generated_files import check_generated, write_with_document
 
 Capture = pytest.CaptureFixture[str]
 QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "256", "--device", "cpu"]
@@ -192,3 +197,40 @@ def test_published_files_are_recognised(tmp_path: Path) -> None:
             check_generated(tmp_path / name)
     (tmp_path / "a.mp4.json").write_text(json.dumps({"command": "lossbench animate"}))
     check_generated(tmp_path / "a.mp4")
+
+
+TABLES = [{"a.csv": f"{word}\n".encode(), "a.md": f"# {word}\n".encode()} for word in ("one", "two", "three")]
+
+
+@pytest.mark.parametrize("written", range(5))
+@pytest.mark.parametrize("first", [[], TABLES[:1]])
+def test_tables_of_a_killed_command_are_replaced_by_those_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: list[dict[str, bytes]], written: int
+) -> None:
+    """It was killed after so many files; the next one has other seeds, so that all of its files differ."""
+    path, data = tmp_path / "a.json", {"command": "lossbench compare"}
+    for files in first:
+        write_with_document(path, data, files)
+    write, count = generated_files.write_atomically, itertools.count()
+
+    def killed(*arguments: Any) -> None:
+        if next(count) == written:
+            raise KeyboardInterrupt
+        write(*arguments)
+
+    with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+        patched.setattr(generated_files, "write_atomically", killed)
+        write_with_document(path, data, TABLES[1])
+    write_with_document(path, data, TABLES[2])
+    assert {name: (tmp_path / name).read_bytes() for name in TABLES[2]} == TABLES[2]
+    assert set(json.loads(path.read_text())) == {"command", "digests"}
+    (tmp_path / "a.md").write_text("mine")
+    with pytest.raises(ForeignFile):
+        write_with_document(path, data, TABLES[0])
+
+
+def test_commands_that_write_the_same_tables_at_once(tmp_path: Path) -> None:
+    path, data = tmp_path / "a.json", {"command": "lossbench compare"}
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda files: write_with_document(path, data, files), TABLES * 10))
+    write_with_document(path, data, TABLES[0])
