@@ -23,7 +23,8 @@ class StepGraph:
 
     The graph has a branch for each trainer, on a stream of its own: what one small network leaves idle on the
     GPU serves the others, and all steps cost one launch. A branch does what the trainer does alone. The graph
-    is recorded again when a trainer comes, ends or changes what its step computes. A step that waits for the
+    is recorded again when a trainer comes, ends or changes what its step computes: at once where all trainers
+    have taken some steps that were not recorded. A step that waits for the
     device or depends on its values, as a user's loss may, cannot be recorded and is taken as it is, as are
     all steps on other devices than CUDA.
     """
@@ -32,8 +33,9 @@ class StepGraph:
         self.recorded = False
         self._graph: torch.cuda.CUDAGraph | None = None
         self._streams: dict[Trainer, torch.cuda.Stream] = {}
-        self._key: list[tuple[Trainer, int]] = []
-        self._eager_steps = 0
+        self._eager_steps: dict[tuple[Trainer, int], int] = {}
+        """Of each trainer, since its step last changed."""
+        self._is_tried = False
 
     def step_one(self, trainer: Trainer) -> None:
         """One step of one trainer: the `run_step` of a Trainer."""
@@ -44,17 +46,18 @@ class StepGraph:
         """One step of each trainer (all on one device), and the errors of those whose step failed."""
         if not trainers or trainers[0].device.type != "cuda":
             return _step_each(trainers)
-        key = [(trainer, trainer.step_version) for trainer in trainers]
-        if key != self._key:
-            self._key, self._graph, self._eager_steps = key, None, 0
+        keys = [(trainer, trainer.step_version) for trainer in trainers]
+        if keys != list(self._eager_steps):
+            self._eager_steps = {key: self._eager_steps.get(key, 0) for key in keys}
+            self._graph, self._is_tried = None, False
             self._streams = {t: self._streams.get(t) or torch.cuda.Stream() for t in trainers}
-        if self._eager_steps == _EAGER_STEPS:
-            self._graph = self._record(trainers)
-        self._eager_steps += 1  # also if recording failed: it is tried once
+        if not self._is_tried and min(self._eager_steps.values()) >= _EAGER_STEPS:
+            self._graph, self._is_tried = self._record(trainers), True
         self.recorded = self._graph is not None
         if self._graph is not None:
             self._graph.replay()
             return {}
+        self._eager_steps = {key: count + 1 for key, count in self._eager_steps.items()}
         return _step_each(self._on_streams(trainers))
 
     def _record(self, trainers: Sequence[Trainer]) -> torch.cuda.CUDAGraph | None:
