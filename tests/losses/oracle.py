@@ -37,7 +37,7 @@ def circle_points(count: int = 40, classes: int = CLASSES, dim: int = 2) -> tupl
 
 def build(name: str, classes: int = CLASSES, dim: int = 2, seed: int = 3, **settings: Any) -> nn.Module:
     """A loss of the catalogue in training mode with reproducible parameters."""
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     loss: nn.Module = catalog.load("losses", name)(classes, dim, **settings)
     return loss.train()
 

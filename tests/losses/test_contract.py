@@ -45,7 +45,7 @@ def value_and_gradients(loss: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, 
 
 def seeded(loss: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """The value of a loss, which may draw random numbers: the same ones each time."""
-    torch.manual_seed(5)
+    torch.default_generator.manual_seed(5)
     value: Tensor = loss(x, y)
     return value
 
@@ -312,9 +312,9 @@ def test_a_batch_that_is_not_finite_moves_no_state(name, fault, rows):
     before = copy.deepcopy(loss.state_dict())
     loss(broken, y)
     assert all(torch.equal(before[key], value) for key, value in loss.state_dict().items())
-    torch.manual_seed(0)  # for a loss that draws
+    torch.default_generator.manual_seed(0)  # for a loss that draws
     value = loss(x, y)
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     assert torch.equal(value, other(x, y))
     assert all(torch.equal(value, other.state_dict()[key]) for key, value in loss.state_dict().items())
 
@@ -369,7 +369,7 @@ def test_gradcheck(name):
             for key, buffer in loss.named_buffers():
                 buffer.copy_(state[key])  # a training step moves it; every probe starts from the same
         given = dict(zip(dict(loss.named_parameters()), parameters, strict=True))
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         result: Tensor = torch.func.functional_call(loss, given, (features, y))
         return result
 
@@ -443,10 +443,10 @@ def test_state_survives_round_trips(name):
     restored = build(name, seed=99)
     restored.load_state_dict(loss.state_dict())
     copies = [restored, copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))]
-    torch.manual_seed(5)
+    torch.default_generator.manual_seed(5)
     expected = loss(x, y)
     for other in copies:
-        torch.manual_seed(5)
+        torch.default_generator.manual_seed(5)
         assert torch.equal(other(x, y), expected)
         for key, tensor in loss.state_dict().items():
             assert torch.equal(other.state_dict()[key], tensor)
@@ -484,7 +484,7 @@ def test_runs_under_vmap(name):
         return result
 
     gradient = torch.func.grad_and_value(one, argnums=2)
-    torch.manual_seed(5)
+    torch.default_generator.manual_seed(5)
     grads, values = torch.vmap(gradient, randomness="same")(params, buffers, batches)
     for k, loss in enumerate(losses):
         leaf = batches[k].clone().requires_grad_()

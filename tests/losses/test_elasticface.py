@@ -12,9 +12,9 @@ SEED = 11
 
 def reference(x, y, state, *, form, scale, margin, cosine_margin, sigma, plus, soft_start):
     """Angles by acos; the n-th margin drawn is that of the n-th sample, or with `plus` that of its rank."""
-    torch.manual_seed(SEED)
+    torch.default_generator.manual_seed(SEED)
     deviations = [sigma * float(draw) for draw in torch.randn(len(y))]
-    torch.manual_seed(SEED)  # the loss, which is called next, draws the same
+    torch.default_generator.manual_seed(SEED)  # the loss, which is called next, draws the same
     cosines = []
     for i in range(len(y)):
         row = []
@@ -77,7 +77,7 @@ def test_plus_does_not_depend_on_the_order_of_the_batch():
     values = []
     for order in (torch.arange(40), torch.arange(39, -1, -1)):
         loss = build("elasticface", plus=True).double()
-        torch.manual_seed(SEED)
+        torch.default_generator.manual_seed(SEED)
         values.append(loss(x[order], y[order]))
     torch.testing.assert_close(*values, rtol=0, atol=1e-12)
 

@@ -48,7 +48,7 @@ CLASSIFIERS = [
 def test_without_a_margin_the_loss_is_the_cross_entropy_of_the_logits(name: str) -> None:
     settings = catalog.spec("losses", name).settings
     neutral = NEUTRAL.get(name, {"margin": 0.0} if "margin" in settings else {})
-    torch.manual_seed(3)
+    torch.default_generator.manual_seed(3)
     loss = catalog.load("losses", name)(CLASSES, DIM, **neutral).double().eval()
     features = 3 * torch.randn(40, DIM, dtype=torch.float64)
     labels = torch.arange(40) % CLASSES
@@ -60,7 +60,7 @@ def test_without_a_margin_the_loss_is_the_cross_entropy_of_the_logits(name: str)
 
 def test_every_exception_is_a_loss_that_is_no_cross_entropy() -> None:
     """An exception that is no longer needed is to be deleted."""
-    torch.manual_seed(3)
+    torch.default_generator.manual_seed(3)
     features, labels = torch.randn(40, DIM), torch.arange(40) % CLASSES
     for name in NO_CROSS_ENTROPY:
         neutral = {"margin": 0.0} if "margin" in catalog.spec("losses", name).settings else {}
@@ -72,7 +72,7 @@ def test_every_exception_is_a_loss_that_is_no_cross_entropy() -> None:
 
 def test_logits_of_lgm_are_the_log_densities_of_its_gaussians() -> None:
     """With a variance for each class and dimension; torch.distributions has the density."""
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     loss = LGM(4, DIM, covariance="diagonal").double()
     with torch.no_grad():
         loss.log_variance.uniform_(-2, 2)
@@ -88,7 +88,7 @@ def test_logits_of_lgm_are_the_log_densities_of_its_gaussians() -> None:
 @pytest.mark.parametrize("name", ["center", "git", "island", "contrastive-center", "triplet-center", "gcpl"])
 def test_centers_start_apart(name: str) -> None:
     """On one point the push between classes would have no direction."""
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     loss = catalog.load("losses", name)(CLASSES, DIM)
     centers = dict(loss.state_dict())["centers" if hasattr(loss, "centers") else "prototypes"]
     points = centers.reshape(-1, DIM)

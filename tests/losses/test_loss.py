@@ -105,7 +105,7 @@ def test_sums_pass_reduction_and_sample_weights_on() -> None:
     x, y, weights = torch.randn(20, 2), torch.arange(20) % 4, torch.rand(20)
 
     def weighted(reduction: str) -> WeightedSum:
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         terms = {"ce": Softmax(4, 2, reduction=reduction), "center": Center(4, 2, reduction=reduction)}
         return WeightedSum(terms, [1.0, 0.5]).eval()
 

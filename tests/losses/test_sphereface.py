@@ -162,7 +162,7 @@ def test_starts_as_the_modified_softmax():
     seed=st.integers(0, 99),
 )
 def test_turning_everything_changes_nothing_and_margins_cost(form, factor, turn, seed):
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     loss = SphereFace(4, 2, form=form, margin=factor, margin_r=factor, scale=5.0, lambda_min=0.0).double()
     plain = SphereFace(4, 2, form=form, margin=1, margin_r=1, scale=5.0).double()
     plain.weight.data = loss.weight.data.clone()

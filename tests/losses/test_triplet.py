@@ -83,12 +83,12 @@ def test_matches_reference_in_other_dimensions(dim, soft):
 def test_random_triplets_follow_the_seed():
     """The draw is one (B, B) torch.rand: the reference with the same numbers gives the same value."""
     x, y = circle_points()
-    torch.manual_seed(11)
+    torch.default_generator.manual_seed(11)
     draw = torch.rand(len(y), len(y)).tolist()
     loss = build("triplet", mining="random")
     values = []
     for seed in (11, 11, 12):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         values.append(loss(x, y).item())
     given_settings = {
         "margin": 1.0,
@@ -180,15 +180,15 @@ def test_every_form_is_finite_and_compiles_and_runs_under_vmap(mining, soft):
         assert torch.isfinite(value)
         assert torch.isfinite(leaf.grad).all()
     torch._dynamo.reset()
-    torch.manual_seed(1)
+    torch.default_generator.manual_seed(1)
     expected = loss(x, y)
-    torch.manual_seed(1)
+    torch.default_generator.manual_seed(1)
     program = torch.compile(loss, fullgraph=True, backend="eager")
     torch.testing.assert_close(program(x.clone().requires_grad_(), y), expected)
     gradient = torch.vmap(torch.func.grad(lambda points: loss(points, y)), randomness="same")
-    torch.manual_seed(1)
+    torch.default_generator.manual_seed(1)
     both = gradient(torch.stack([x, 2 * x]))
-    torch.manual_seed(1)
+    torch.default_generator.manual_seed(1)
     leaf = x.clone().requires_grad_()
     loss(leaf, y).backward()
     torch.testing.assert_close(both[0], leaf.grad, rtol=1e-4, atol=1e-6)

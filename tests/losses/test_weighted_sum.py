@@ -59,7 +59,7 @@ def test_a_module_of_anybody_can_be_added(sum_):
 
 
 def test_a_loop_trains_it_and_its_state_is_restored():
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     network, total = nn.Linear(2, 2), Softmax(4, 2) + 0.1 * Center(4, 2)
     optimizer = torch.optim.SGD([*network.parameters(), *total.parameters()], lr=0.1)
     first = total(network(FEATURES), LABELS).item()

@@ -14,7 +14,7 @@ from lossbench.networks._image_convolution import ImageConvolution
     ("channels", "kernel", "stride", "padding"), [(1, 7, 3, 0), (3, 5, 1, 2), (2, 3, 2, 1)]
 )
 def test_a_product_of_patches_is_the_convolution(channels, kernel, stride, padding, bias):
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     layer = ImageConvolution(channels, 4, kernel, stride, padding, bias=bias).double()
     images = torch.randn(5, channels, 17, 14, dtype=torch.float64)
     expected = F.conv2d(images, layer.weight, layer.bias, stride, padding)

@@ -63,9 +63,9 @@ def test_features_lie_on_both_sides_of_zero_and_every_parameter_learns(name: str
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_weights_are_the_generator_s(name: str) -> None:
-    torch.manual_seed(1)
+    torch.default_generator.manual_seed(1)
     first = build(name).state_dict()
-    torch.manual_seed(1)
+    torch.default_generator.manual_seed(1)
     again = build(name).state_dict()
     other = build(name).state_dict()
     assert all(torch.equal(first[key], again[key]) for key in first)
