@@ -40,10 +40,11 @@ def slug(text: str) -> str:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a reader sees all of it or the old file. Raises RunError."""
-    temporary = None
+    temporary = lock = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        _drop_abandoned(path)
+        handle, temporary, lock = _temporary_file(path)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -56,9 +57,46 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
+        if lock is not None:
+            os.close(lock)
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _temporary_file(path: Path) -> tuple[int, str, int | None]:
+    """A new file beside another one: descriptor, path, and what `_lock` returns for it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    lock = _lock(handle, wait=True)
+    if lock is None or os.path.lexists(temporary):
+        return handle, temporary, lock
+    os.close(handle)  # another writer removed it before it was locked
+    os.close(lock)
+    return _temporary_file(path)
+
+
+def _lock(descriptor: int, *, wait: bool) -> int | None:
+    """A copy of a descriptor that keeps its file locked until it is closed; None where that is impossible."""
+    with contextlib.suppress(ImportError, OSError):  # Windows has no such locks, nor have some file systems
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.dup(descriptor)
+    return None
+
+
+def _drop_abandoned(path: Path) -> None:
+    """Remove temporary files that killed writers of this file left: those that nobody has locked."""
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if not (entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp")):
+                continue
+            descriptor = os.open(entry.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+            lock = _lock(descriptor, wait=False)
+            os.close(descriptor)
+            if lock is not None:
+                os.unlink(entry.path)
+                os.close(lock)
 
 
 def _sync(descriptor: int) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +127,38 @@ def test_a_file_system_without_locks_is_a_sentence_with_a_way_out(
     assert "\n" not in str(caught.value)
     assert os.strerror(code) in str(caught.value)
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_temporary_files_of_killed_writers_are_removed_and_no_others(tmp_path: Path) -> None:
+    """Those of a writer that lives are locked; a file of anybody else has another name."""
+    path = tmp_path / "figure [1].png"
+    script = (
+        "import os, signal, sys, pathlib\nfrom lossbench import files\n"
+        "files.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL if sys.argv[2] else signal.SIGSTOP)\n"
+        "files.write_atomically(pathlib.Path(sys.argv[1]), b'content')"
+    )
+    others = [
+        tmp_path / name for name in (".other.png.abcdefgh.tmp", "figure [1].png.tmp", ".figure [1].png.old")
+    ]
+    for other in others:
+        other.touch()
+    assert subprocess.run([sys.executable, "-c", script, path, "killed"]).returncode == -signal.SIGKILL
+    alive = subprocess.Popen([sys.executable, "-c", script, path, ""])
+    os.waitid(os.P_PID, alive.pid, os.WSTOPPED | os.WNOWAIT)
+    try:
+        (left,) = set(tmp_path.iterdir()) - set(others)  # the second writer removed that of the first
+        write_atomically(path, b"content")
+        assert set(tmp_path.iterdir()) == {*others, left, path}
+    finally:
+        alive.kill()
+        alive.wait()
+    write_atomically(path, b"more")
+    assert set(tmp_path.iterdir()) == {*others, path}
+    assert path.read_bytes() == b"more"
+
+
+def test_many_writers_of_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: write_atomically(path, str(n).encode() * 10), range(100)))
+    assert list(tmp_path.iterdir()) == [path]
