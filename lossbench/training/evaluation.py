@@ -47,11 +47,15 @@ class Evaluator:
         return torch.cat(batches)
 
     def scores(self, features: Tensor, means: Tensor | None) -> Tensor:
-        """Class scores (N, C) of features (N, D), by the loss or else by the class means (C, D).
+        """Class scores (N, C) of features (N, D), by the loss in evaluation mode or else by the class means
+        (C, D).
 
         Raises UsageError for what are no class scores, as `logits` of an own loss may return it.
         """
+        was_training = self.loss.training
+        self.loss.eval()
         scores: object = class_scores(self.loss, features, means, self.config.rule)
+        self.loss.train(was_training)
         if not isinstance(scores, Tensor) or scores.shape != (len(features), self.config.classes):
             found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
             raise UsageError(

@@ -222,3 +222,24 @@ def test_more_snapshots_have_fewer_images(count, images):
     part = LabelledImages(torch.zeros(5000, 1, 8, 8), torch.zeros(5000))
     evaluator = Evaluator(None, None, Splits(part, part, part, part), small("softmax"), torch.float32)
     assert len(SnapshotRecorder(evaluator, 100, count).index) == images
+
+
+def test_a_loss_with_dropout_gives_scores_in_evaluation_mode(tmp_path, monkeypatch):
+    """They are the same each time, and snapshots do not use up random numbers of the training."""
+    (tmp_path / "dropout_loss.py").write_text(
+        "from torch.nn.functional import cross_entropy, dropout\n"
+        "from lossbench.losses import Softmax\n\n\n"
+        "class Dropout(Softmax):\n"
+        "    def logits(self, features):\n"
+        "        return super().logits(dropout(features, 0.5, self.training))\n\n"
+        "    def compute(self, features, labels, reduction='mean'):\n"
+        "        return cross_entropy(self.logits(features), labels, reduction=reduction)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = small("dropout_loss:Dropout", epochs=2)
+    runs = [trained(config, tmp_path / str(count), snapshots=count) for count in (0, 5)]
+    plain, recorded = (run.result() for run in runs)
+    assert (plain.loss, plain.test_accuracy) == (recorded.loss, recorded.test_accuracy)
+    splits, directions = runs[0].features()
+    scores = splits["test"].features @ directions["weight"].T
+    np.testing.assert_allclose(splits["test"].scores, scores, rtol=1e-3, atol=1e-3)
