@@ -18,24 +18,19 @@ from typing import Any
 from xml.etree import ElementTree
 
 import torch
-from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from ..errors import Diverged, RunError, UsageError
-from ..records import NullObserver
-from ..runs.config import DEFAULT_NETWORK, RunConfig
+from ..errors import RunError, UsageError
+from ..runs.config import DEFAULT_NETWORK
 from ..runs.config_builder import make_config
-from ..runs.result import Status
-from ..runs.run_folder import RunFolder
 from ..runs.store import Store
 from ..statistics import mean_interval
 from ..tables import Table, number_text
-from ..training.cuda_graph import StepGraph
 from ..training.device import describe_machine, resolve_device
 from ..training.process import Placement
-from ..training.trainer import Trainer
 from . import train
 from ._timing import Task, synchronize, time_alternately, timing
+from ._trainers import make_trainer, recorded_steps, single_steps, train_once, weight_differences
 from .result import Benchmark, machine_text, plain
 
 PACKS = (1, 4, 8, 16, 32)
@@ -89,15 +84,15 @@ def graphs(
     header += ["network by reduce-overhead (ms)", "compilation (s)"]
     rows, data = [], []
     for name in names:
-        plain_trainer, recorded, compiled, reduced = (_trainer(placement, network=name) for _ in range(4))
+        plain_trainer, recorded, compiled, reduced = (make_trainer(placement, network=name) for _ in range(4))
         began = time.perf_counter()
         compiled.network = torch.compile(compiled.network)  # type: ignore[assignment]
         compiled.step()
         synchronize(compiled.device)
         compilation = time.perf_counter() - began
         reduced.network = torch.compile(reduced.network, mode="reduce-overhead")  # type: ignore[assignment]
-        tasks = [_steps(t) for t in (plain_trainer, reduced)] + [
-            _recorded_steps([t]) for t in (recorded, compiled)
+        tasks = [single_steps(t) for t in (plain_trainer, reduced)] + [
+            recorded_steps([t]) for t in (recorded, compiled)
         ]
         eager, overhead, graph, both = (
             timing([1000 * s / train.STEPS for s in column])
@@ -118,14 +113,14 @@ def packs(repeats: int, placement: Placement, sizes: Sequence[int] = PACKS) -> B
     for size in sizes:
         keys = [{"loss": MIXED[n % len(MIXED)], "seed": n // len(MIXED)} for n in range(size)]
         _forget_peak(device)
-        together = [_trainer(placement, **key) for key in keys]
-        task = _recorded_steps(together)
-        alone = [_recorded_steps([_trainer(placement, **key)]) for key in keys]
+        together = [make_trainer(placement, **key) for key in keys]
+        task = recorded_steps(together)
+        alone = [recorded_steps([make_trainer(placement, **key)]) for key in keys]
         one_by_one = _all(alone)
         columns = time_alternately([task, one_by_one, alone[0]], repeats, device=device, warm_up=4)
         both, single, first = (timing([1000 * s / train.STEPS for s in column]) for column in columns)
         memory = _peak(device)
-        differences = _differences(keys, placement)
+        differences = weight_differences(keys, placement, _EQUAL_STEPS)
         equal = sum(difference == 0 for difference in differences)
         faster, times_one = single.median / both.median, both.median / first.median
         rows.append(
@@ -173,8 +168,8 @@ def comparisons(repeats: int, placement: Placement) -> Benchmark:  # noqa: ARG00
 
 
 ACCURACIES = (
-    (0.985, {"loss": "center", "epochs": 2, "train_size": 50000}),
-    (0.99, {"loss": "softmax", "feature_dim": 64, "epochs": 2, "batch_size": 512, "lr": 0.08}),
+    (0.985, {"loss": "center", "epochs": 2, "train_size": 44000}),
+    (0.99, {"loss": "softmax", "feature_dim": 64, "epochs": 1, "batch_size": 256}),
 )
 
 
@@ -188,7 +183,7 @@ def accuracy(
     header = ["run", "target (%)", "reached", "test (%)", "training (s)", "middle half", "all (s)"]
     rows, data = [], []
     for target, options in goals:
-        trained = [_train(make_config(seed=seed, **options), placement) for seed in [0, *range(seeds)]][
+        trained = [train_once(make_config(seed=seed, **options), placement) for seed in [0, *range(seeds)]][
             1:
         ]  # the first one also loads the data and starts CUDA's libraries
         accuracies = [100 * accuracy for accuracy, _, _ in trained]
@@ -222,7 +217,7 @@ def kernels(
     """The kernels that take most of a step."""
     rows, data, device = [], [], resolve_device(placement.device)
     for name in names:
-        trainer = _trainer(placement, network=name)
+        trainer = make_trainer(placement, network=name)
         for _ in range(3):
             trainer.step()
         synchronize(device)
@@ -255,78 +250,13 @@ def kernels(
 
 
 PARTS: dict[str, Callable[[int, Placement], Benchmark]] = {
-    part.__name__: part for part in (networks, graphs, packs, comparisons, accuracy, kernels)
+    part.__name__: part for part in (tests, networks, graphs, packs, comparisons, accuracy, kernels)
 }
 _TIMES = {"cuda": "device", "cpu": "cpu"}
 
 
-def _trainer(placement: Placement, **options: Any) -> Trainer:
-    """A trainer of the first batches, ready for a step."""
-    trainer = Trainer(RunFolder(Path(), make_config(**options)), placement, NullObserver(), lambda: False)
-    trainer.network.train()
-    trainer.loss.train()
-    trainer.optimizer.set_rate(trainer.config.lr)
-    trainer.batch_indices.copy_(torch.arange(trainer.config.batch_size))
-    return trainer
-
-
-def _steps(trainer: Trainer) -> Task:
-    """A turn of steps that are not recorded."""
-
-    def run() -> None:
-        for _ in range(train.STEPS):
-            trainer.step()
-
-    return run
-
-
-def _recorded_steps(trainers: Sequence[Trainer]) -> Task:
-    """A turn of steps of some trainers in one graph."""
-    graph = StepGraph()
-
-    def run() -> None:
-        for _ in range(train.STEPS):
-            for error in graph.step(trainers).values():
-                raise error
-
-    return run
-
-
 def _all(tasks: Sequence[Task]) -> Task:
     return lambda: [task() for task in tasks]
-
-
-def _differences(keys: Sequence[dict[str, Any]], placement: Placement) -> list[float]:
-    """How far the weights of each run that trained with the others are from those of it alone."""
-    together, graph = [_trainer(placement, **key) for key in keys], StepGraph()
-    for _ in range(_EQUAL_STEPS):
-        graph.step(together)
-    differences = []
-    for trainer, key in zip(together, keys, strict=True):
-        alone, own = _trainer(placement, **key), StepGraph()
-        for _ in range(_EQUAL_STEPS):
-            own.step([alone])
-        mine, other = (_weights(t) for t in (trainer, alone))
-        differences.append(float((mine - other).norm() / other.norm()))
-    return differences
-
-
-def _weights(trainer: Trainer) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in trainer.network.parameters()])
-
-
-def _train(config: RunConfig, placement: Placement) -> tuple[float, float, float]:
-    """Test accuracy (a fraction), seconds of all steps, and seconds from the config to the stored result."""
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        run = Store(Path(folder)).run(config)
-        trainer = Trainer(run, placement, NullObserver(), lambda: False, StepGraph().step_one)
-        run.begin()
-        result = trainer.train()
-        whole = time.perf_counter() - began
-    if result.status is not Status.DONE or result.test_accuracy is None:
-        raise Diverged(f"{run.name} diverged, so there is no time to compare.")
-    return result.test_accuracy, sum(record.seconds for record in trainer.records), whole
 
 
 def _kernel_name(key: str) -> str:

@@ -1,0 +1,99 @@
+"""What `bench gpu` measures, on a CPU: the parts need a GPU for their numbers, not for what they compute."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lossbench.__main__ import main
+from lossbench.benchmarks import _trainers, gpu
+from lossbench.errors import Diverged, UsageError
+from lossbench.runs.config_builder import make_config
+from lossbench.training.process import Placement
+
+HERE = Placement("cpu", None, 1)
+
+
+@pytest.fixture
+def on_digits(monkeypatch):
+    """Small networks and data in place of the default ones."""
+    make = _trainers.make_config
+    small = {"dataset": "digits", "batch_size": 40, "network": "linear", "precision": "fp32"}
+    monkeypatch.setattr(_trainers, "make_config", lambda **options: make(**{**small, **options}))
+    monkeypatch.setattr(gpu, "_EQUAL_STEPS", 3)
+
+
+def test_packs_are_equal_to_their_runs_alone(on_digits):
+    found = gpu.packs(2, HERE, (1, 3))
+    assert [pack["runs"] for pack in found.data["packs"]] == [1, 3]
+    assert [pack["differences"] for pack in found.data["packs"]] == [[0.0], [0.0] * 3]
+    assert found.table.rows[1][6] == "3 of 3"
+    assert "softmax, center" in found.conditions and "lossbench" in found.conditions
+
+
+def test_a_pack_that_changes_a_run_is_noticed(on_digits, monkeypatch):
+    class Wrong(_trainers.StepGraph):
+        def step(self, trainers):
+            errors = super().step(trainers)
+            for trainer in trainers[1:]:
+                trainer.batch_indices.add_(1)
+            return errors
+
+    monkeypatch.setattr(_trainers, "StepGraph", Wrong)
+    first, second = gpu.packs(1, HERE, (2,)).data["packs"][0]["differences"]
+    assert first == 0 and second > 1e-4
+
+
+def test_accuracy_counts_the_seeds_above_the_target():
+    options = {"loss": "softmax", "dataset": "digits", "epochs": 1, "batch_size": 40, "network": "mlp"}
+    found = gpu.accuracy(1, HERE, 3, ((0.0, options), (1.0, options)))
+    (low, high), runs = found.table.rows, found.data["goals"][0]["runs"]
+    assert (low[2], high[2]) == ("3 of 3", "0 of 3")
+    assert len({accuracy for accuracy, _, _ in runs}) > 1, "each seed is another training"
+    assert all(0 < steps < whole for _, steps, whole in runs)
+
+
+def test_a_training_without_an_end_is_no_time():
+    with pytest.raises(Diverged):
+        _trainers.train_once(
+            make_config(dataset="digits", epochs=1, batch_size=40, network="linear", lr=2e9, optimizer="sgd"),
+            HERE,
+        )
+
+
+def test_kernels_are_sorted_by_their_time(on_digits):
+    found = gpu.kernels(2, HERE, ("mlp",))
+    times = [row[1] for row in found.data["networks"][0]["kernels"]]
+    assert times == sorted(times, reverse=True) and times[0] > 0
+    assert found.table.rows[-1][1] == "all others"
+    assert float(found.table.rows[-1][2].replace(",", "")) == pytest.approx(
+        sum(times[gpu._KERNELS :]), abs=0.1
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        (
+            "void at::native::vectorized_elementwise_kernel<4, at::native::F>(int, float*)",
+            "vectorized_elementwise_kernel",
+        ),
+        ("void cutlass::Kernel2<cutlass_80_simt_sgemm>(Params)", "Kernel2"),
+        ("Memset (Device)", "Memset"),
+        ("sm90_xmma_wgrad_nhwc", "sm90_xmma_wgrad_nhwc"),
+    ],
+)
+def test_kernels_have_short_names(key, name):
+    assert gpu._kernel_name(key).strip() == name
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_machine_without_a_gpu_is_told_so(capsys, tmp_path):
+    assert main(["bench", "gpu", "--results", str(tmp_path)]) == 2
+    assert "no usable CUDA device" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_part_is_named():
+    with pytest.raises(UsageError, match="--parts speed is none of tests, networks, graphs"):
+        list(gpu.measure(["speed"], repeats=1, placement=HERE))
