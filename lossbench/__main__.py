@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .errors import LossbenchError, first_line, shown
@@ -17,7 +17,13 @@ _NO_MEMORY = re.compile("allocate memory|out of memory|start new thread|failed t
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is not None:
+        return _run(list(arguments))
+    with _signals_of_process():
+        return _run(sys.argv[1:])
+
+
+def _run(words: list[str]) -> int:
     json = "--json" in words
     try:
         os.getcwd()
@@ -44,12 +50,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sentence := _fault_of_machine(error):
             return _fail(sentence, 1, {} if json else None)
         raise
-    finally:
-        if arguments is None:  # this process ends: Ctrl-C while it unloads its libraries ends it at once
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
     if code == 130:  # Typer says nothing of Ctrl-C
         return _fail("interrupted.", 130, {} if json else None)
     return code if isinstance(code, int) else 0
+
+
+@contextlib.contextmanager
+def _signals_of_process() -> Iterator[None]:
+    """In the block a signal that would end this process at once ends the command as Ctrl-C does, so that it
+    removes its temporary files; training handles them itself. Afterwards, while libraries are unloaded, it
+    ends the process at once."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    handled = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    for number in handled:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _fault_of_machine(error: BaseException) -> str:

@@ -385,6 +385,37 @@ def test_interrupted_by_a_signal_saves_and_exits_130(server, tmp_path, name):
     assert np.isfinite(json.loads((folder / "result.json").read_text())["test_accuracy"])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_signal_before_or_after_training_is_a_sentence_too(tmp_path, name, ignored):
+    """An ignored one, as SIGHUP under `nohup`, stays ignored."""
+    number = getattr(signal, name)
+    (tmp_path / "slow_data.py").write_text(
+        "import pathlib, tempfile, time\n\ndef data():\n    with tempfile.NamedTemporaryFile():\n"
+        f"        pathlib.Path('begun').touch()\n        time.sleep({1 if ignored else 60})\n"
+    )
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lossbench", "train", "--dataset", "slow_data:data", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL),
+    )
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == (2 if ignored else 130), err
+    assert json.loads(out)["status"] == ("failed" if ignored else "interrupted")
+    assert not list(temporary.iterdir())
+
+
 def test_no_word_of_a_help_text_is_taken_for_markup():
     """rich would swallow anything in square brackets."""
     seen = 0
