@@ -18,14 +18,14 @@ def images(count=40, channels=1, height=28, width=28):
     return torch.randint(0, 256, (count, channels, height, width), generator=generator, dtype=torch.uint8)
 
 
-def moved(image, down, right):
-    """`image` (C, H, W) moved by whole pixels, the edge repeated."""
-    height, width = image.shape[1:]
-    result = torch.empty_like(image)
+def moved(images, down, right):
+    """`images` (N, C, H, W) moved by whole pixels, the edge repeated."""
+    height, width = images.shape[2:]
+    result = torch.empty_like(images)
     for y in range(height):
         for x in range(width):
             from_y, from_x = min(max(y - down, 0), height - 1), min(max(x - right, 0), width - 1)
-            result[:, y, x] = image[:, from_y, from_x]
+            result[:, :, y, x] = images[:, :, from_y, from_x]
     return result
 
 
@@ -34,9 +34,10 @@ def test_shift_moves_each_image_by_its_own_few_pixels_and_repeats_the_edge(shape
     before = images(40, *shape)
     reach = max(1, round(max(shape[1:]) / 28))
     after, steps = shift(before, torch.Generator().manual_seed(1)), range(-reach, reach + 1)
+    by_move = {(y, x): moved(before, y, x) for y in steps for x in steps}
     found = [
-        [(y, x) for y in steps for x in steps if torch.equal(moved(old, y, x), new)]
-        for old, new in zip(before, after, strict=True)
+        [move for move, images in by_move.items() if torch.equal(images[number], new)]
+        for number, new in enumerate(after)
     ]
     assert all(len(each) == 1 for each in found)
     assert len({each[0] for each in found}) > 4 * reach, "the moves differ from image to image"
