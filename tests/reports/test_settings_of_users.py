@@ -30,10 +30,14 @@ svg.fonttype: none
 """
 
 
-def lossbench(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def python(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    command = [sys.executable, "-m", "lossbench", *arguments, "--results", str(folder)]
+    command = [sys.executable, *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment | variables)
+
+
+def lossbench(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return python("-m", "lossbench", *arguments, "--results", str(folder), **variables)
 
 
 def figures_of(folder: Path) -> dict[str, bytes]:
@@ -48,26 +52,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
+def test_figures_are_the_same_whatever_a_user_set(folder: Path, tmp_path: Path) -> None:
+    """Those of three commands in one process, which reads the settings when it imports Matplotlib."""
+    (tmp_path / "matplotlibrc").write_text(RC)
+    commands = [
         COMPARE,
         ["plot", "training", "--loss", "softmax", "--format", "svg"],
         ["animate", "--loss", "softmax"],
-    ],
-    ids=["compare", "plot", "animate"],
-)
-def test_figures_are_the_same_whatever_a_user_set(folder: Path, tmp_path: Path, command: list[str]) -> None:
-    (tmp_path / "matplotlibrc").write_text(RC)
-    variables = {"MPLBACKEND": "does_not_exist", "MATPLOTLIBRC": str(tmp_path)}
+    ]
+    script = (
+        "from lossbench.__main__ import main\n"
+        f"for command in {commands!r}:\n"
+        f"    assert main([*command, '--results', {str(folder)!r}]) == 0, command"
+    )
     contents = []
-    for given in ({}, variables):
+    for given in ({}, {"MPLBACKEND": "does_not_exist", "MATPLOTLIBRC": str(tmp_path)}):
         for path in (folder / "figures").iterdir():
             path.unlink()
-        done = lossbench(folder, *command, **given)
+        done = python("-c", script, **given)
         assert done.returncode == 0, done.stderr
         contents.append(figures_of(folder))
-    assert contents[0]
+    assert {Path(name).suffix for name in contents[0]} == {".png", ".svg", ".gif"}
     assert contents[0] == contents[1]
 
 
