@@ -37,31 +37,32 @@ PACKS = (1, 4, 8, 16, 32)
 MIXED = ("softmax", "center", "arcface", "cosface", "triplet", "circle", "oim", "supcon")
 _EQUAL_STEPS = 50  # after which the weights of runs that trained together and alone are compared
 _KERNELS = 12  # rows of a profile
+_TESTS = Path(__file__).parents[2] / "tests"  # of a checkout
 
 
 def measure(parts: Sequence[str] | None, *, repeats: int, placement: Placement) -> Iterator[Benchmark]:
-    """Measure the parts (None: all), in the order of `PARTS`. Raises UsageError for an unknown one, and where
-    there is no GPU; DataError."""
+    """Measure the parts; None is all of them, but the tests only in a checkout.
+
+    Raises UsageError for an unknown part, and where there is no GPU; DataError, RunError.
+    """
     for name in parts or ():
         if name not in PARTS:
             raise UsageError(f"--parts {name} is none of {', '.join(PARTS)}.")
     if not torch.cuda.is_available():
         raise UsageError("This machine has no usable CUDA device, which `bench gpu` measures.")
-    for name, part in PARTS.items():
-        if parts is None or name in parts:
-            yield part(repeats, placement)
+    for name in parts or PARTS:
+        if parts or name != "tests" or _TESTS.is_dir():
+            yield PARTS[name](repeats, placement)
 
 
 def tests(repeats: int, placement: Placement) -> Benchmark:  # noqa: ARG001
-    """The tests marked `gpu`, where the working directory is a checkout."""
+    """The tests marked `gpu`. Raises RunError where this is no checkout, or pytest is missing."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
-        command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "gpu", f"--junitxml={report}", "tests"]
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "gpu", f"--junitxml={report}"]
+        subprocess.run([*command, str(_TESTS)], stdout=subprocess.DEVNULL, check=False, cwd=_TESTS.parent)
         if not report.exists():
-            raise RunError(
-                "pytest wrote no report; `bench gpu --parts tests` runs in a checkout, with pytest."
-            )
+            raise RunError("pytest wrote no report; --parts tests needs a checkout, and pytest with xdist.")
         counts = {
             name: sum(int(suite.get(name, 0)) for suite in ElementTree.parse(report).iter("testsuite"))
             for name in ("tests", "failures", "errors", "skipped")

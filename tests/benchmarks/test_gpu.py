@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -97,3 +99,10 @@ def test_a_machine_without_a_gpu_is_told_so(capsys, tmp_path):
 def test_an_unknown_part_is_named():
     with pytest.raises(UsageError, match="--parts speed is none of tests, networks, graphs"):
         list(gpu.measure(["speed"], repeats=1, placement=HERE))
+
+
+def test_the_tests_are_counted(monkeypatch):
+    monkeypatch.setattr(gpu, "_TESTS", Path(__file__).parents[1] / "training" / "test_gpu.py")
+    found = gpu.tests(1, HERE)
+    assert found.data["tests"] > 50 and found.data["failures"] == found.data["errors"] == 0
+    assert found.data["skipped"] == (0 if torch.cuda.is_available() else found.data["tests"])
