@@ -19,6 +19,7 @@ _SPELLED = str.maketrans(
         **{"°": " deg", "“": '"', "”": '"', "‘": "'", "’": "'", "\xa0": " "},
     }
 )
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 
 def prepare_streams() -> None:
@@ -40,13 +41,21 @@ def prepare_streams() -> None:
 @contextlib.contextmanager
 def documents_alone() -> Iterator[None]:
     """Let standard output have JSON documents and nothing else: what other code prints goes to standard
-    error."""
-    _Documents.stream = sys.stdout
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    finally:
-        _Documents.stream = None
+    error, also from libraries in C and other processes, which write to the descriptor."""
+    with contextlib.ExitStack() as stack:
+        _Documents.stream = sys.stdout
+        stack.callback(setattr, _Documents, "stream", None)
+        with contextlib.suppress(
+            OSError, ValueError, AttributeError
+        ):  # a notebook or test has no descriptors
+            output, errors = sys.stdout.fileno(), sys.stderr.fileno()
+            sys.stdout.flush()
+            documents = os.fdopen(os.dup(output), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+            _Documents.stream = stack.enter_context(documents)
+            stack.callback(os.dup2, documents.fileno(), output)
+            os.dup2(errors, output)
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        yield
 
 
 class _Documents:
@@ -61,9 +70,11 @@ def document_stream() -> TextIO:
 
 
 def printable(text: str, stream: TextIO) -> str:
-    """The text as the stream will write it, so that its width is known before."""
+    """The text as the stream will write it, so that its width is known before. Control characters, which
+    names of files and classes may have, do not reach a terminal."""
     codecs.register_error(_ERRORS, _spell_out)
     encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = text.translate(_CONTROLS)
     return text.encode(encoding, _ERRORS).decode(encoding)
 
 

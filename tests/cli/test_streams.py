@@ -100,6 +100,12 @@ def test_characters_are_spelled_out(text: str, ascii_text: str) -> None:
     assert printable(text, io.TextIOWrapper(io.BytesIO(), "utf-8")) == text
 
 
+def test_a_name_cannot_control_the_terminal(tmp_path: Path) -> None:
+    done = lossbench("runs", "--results", tmp_path / "\x1b[31mred\r\x07\x9b")
+    assert "\\x1b[31mred\\x0d\\x07\\x9b" in done.stderr
+    assert not {"\x1b", "\r", "\x07"} & set(done.stderr)
+
+
 def test_a_file_name_that_is_no_text_is_printed(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path) + b"/\xff"
     done = lossbench("runs", "--results", os.fsdecode(folder))
@@ -176,6 +182,7 @@ def test_quiet_leaves_results_and_errors(stored: Path) -> None:
 
 
 NOISY = """
+import os
 import warnings
 import numpy as np
 
@@ -183,6 +190,8 @@ print("imported")
 
 def data():
     print("called")
+    os.write(1, b"to the descriptor")
+    os.system("echo from another process")
     warnings.warn("odd values")
     values = np.random.default_rng(0).normal(size=(200, 4))
     return values, np.arange(200) % 4
