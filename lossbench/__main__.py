@@ -11,7 +11,10 @@ from typing import Any
 
 from .errors import LossbenchError, first_line, shown
 
-_NO_MEMORY = re.compile("allocate memory|out of memory|start new thread|failed to map segment", re.IGNORECASE)
+_NO_MEMORY = re.compile(
+    "allocate memory|out of memory|start new thread|failed to map segment|error return without exception set",
+    re.IGNORECASE,
+)
 """What Python, the C library, torch and CUDA say when a program gets no more memory, or no more threads."""
 
 
