@@ -1,6 +1,7 @@
 """`lossbench` and `python -m lossbench`: run a command, turn a user's mistake into one sentence."""
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -77,7 +78,7 @@ def _signals_of_process() -> Iterator[None]:
 
 def _fault_of_machine(error: BaseException) -> str:
     """Why this machine cannot do what was asked for; empty for any other error."""
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and error.filename is not None and error.errno != errno.ENOMEM:
         return f"{shown(error.filename)} cannot be used: {error.strerror}."
     while error.__cause__ is not None:  # libraries explain at length why one of their parts does not load
         error = error.__cause__
