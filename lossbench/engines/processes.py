@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # Windows has only one of them
 _STEP_INTERVAL = 0.2  # seconds between two messages about steps
 _BLOCKED = set(STOP_SIGNALS) - {signal.SIGTERM}  # until a worker handles them
 _STARTING = threading.Lock()  # the start of a worker changes the working directory for a moment
+_PAUSES = (0.1, 0.4, 1.5)  # seconds between two trials to start a worker
 _EXIT_TIME = 1.0  # seconds for workers to end by themselves before they are killed
 
 
@@ -111,12 +112,7 @@ class ProcessExecutor(Executor):
                     context = _context()
                     ours, theirs = context.Pipe()
                     arguments = (theirs, folder, *self.arguments)
-                    process = context.Process(target=_work, args=arguments, daemon=True)
-                    try:
-                        process.start()
-                    except (EOFError, OSError):  # the server was killed meanwhile; another one is started
-                        process = context.Process(target=_work, args=arguments, daemon=True)
-                        process.start()
+                    process = _start_process(context, arguments)
             finally:
                 os.chdir(folder)
         theirs.close()
@@ -159,6 +155,22 @@ def _context() -> ForkServerContext | SpawnContext:
             forkserver.ensure_running()
             return context
     return multiprocessing.get_context("spawn")
+
+
+def _start_process(
+    context: ForkServerContext | SpawnContext, arguments: tuple[object, ...]
+) -> multiprocessing.process.BaseProcess:
+    """A worker that has started. A server that was killed is replaced, once the system has ended it."""
+    for pause in (*_PAUSES, None):
+        process = context.Process(target=_work, args=arguments, daemon=True)
+        try:
+            process.start()
+            break
+        except (EOFError, OSError):
+            if pause is None:
+                raise
+            time.sleep(pause)
+    return process
 
 
 @contextlib.contextmanager
