@@ -13,7 +13,7 @@ from ..errors import Diverged
 from ..records import NullObserver
 from ..runs.config import RunConfig
 from ..runs.config_builder import make_config
-from ..runs.result import Status
+from ..runs.result import RunResult, Status
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
 from ..training.cuda_graph import StepGraph
@@ -75,15 +75,21 @@ def _weights(trainer: Trainer) -> Tensor:
     return torch.cat([p.detach().flatten() for p in trainer.network.parameters()])
 
 
+def train_to_end(trainer: Trainer) -> RunResult:
+    """The result of a run that is trained to its end. Raises Diverged."""
+    trainer.run.begin()
+    result = trainer.train()
+    if result.status is not Status.DONE:
+        raise Diverged(f"{trainer.run.name} diverged, so there is no time to compare.")
+    return result
+
+
 def train_once(config: RunConfig, placement: Placement) -> tuple[float, float, float]:
     """Test accuracy (a fraction), seconds of all steps, and seconds from the config to the stored result."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         run = Store(Path(folder)).run(config)
         trainer = Trainer(run, placement, NullObserver(), lambda: False, StepGraph().step_one)
-        run.begin()
-        result = trainer.train()
+        result = train_to_end(trainer)
         whole = time.perf_counter() - began
-    if result.status is not Status.DONE or result.test_accuracy is None:
-        raise Diverged(f"{run.name} diverged, so there is no time to compare.")
-    return result.test_accuracy, sum(record.seconds for record in trainer.records), whole
+    return result.test_accuracy or 0.0, sum(record.seconds for record in trainer.records), whole

@@ -184,9 +184,9 @@ def accuracy(
     header = ["run", "target (%)", "reached", "test (%)", "training (s)", "middle half", "all (s)"]
     rows, data = [], []
     for target, options in goals:
-        trained = [train_once(make_config(seed=seed, **options), placement) for seed in [0, *range(seeds)]][
-            1:
-        ]  # the first one also loads the data and starts CUDA's libraries
+        configs = [make_config(seed=seed, **options) for seed in range(seeds)]
+        train_once(configs[0], placement)  # loads the data and starts CUDA's libraries
+        trained = [train_once(config, placement) for config in configs]
         accuracies = [100 * accuracy for accuracy, _, _ in trained]
         mean, half_width, _ = mean_interval(accuracies)
         training = timing([seconds for _, seconds, _ in trained])

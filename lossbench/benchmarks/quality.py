@@ -17,13 +17,12 @@ import torch
 from torch import nn
 
 from ..data import Splits, load_splits
-from ..errors import Diverged
 from ..losses import WeightedSum
 from ..randomness import seeded
 from ..records import EpochRecord, NullObserver
 from ..runs.config import RunConfig
 from ..runs.model import build
-from ..runs.result import Machine, Status
+from ..runs.result import Machine
 from ..runs.store import Store
 from ..tables import Table, number_text
 from ..training.cuda_graph import StepGraph
@@ -33,6 +32,7 @@ from ..training.process import Placement, threads_of
 from ..training.trainer import Trainer
 from ._plain_pytorch import DECAY, DECAY_EVERY, RECIPE, OwnPixels, PlainTraining, loader
 from ._timing import synchronize, thread_count
+from ._trainers import train_to_end
 from .result import Benchmark, machine_text, plain
 
 _REFERENCE = 5000  # training images whose class means classify for a loss without classes
@@ -139,9 +139,7 @@ def _train_ours(config: RunConfig, placement: Placement) -> TrainingCurve:
     with tempfile.TemporaryDirectory() as folder:
         run = Store(Path(folder)).run(config)
         observer.trainer = trainer = Trainer(run, placement, observer, lambda: False, StepGraph().step_one)
-        run.begin()
-        if trainer.train().status is not Status.DONE:
-            raise Diverged(f"{run.name} diverged, so there is no time to compare.")
+        train_to_end(trainer)
     return TrainingCurve(f"ours, --epochs {config.epochs}", observer.epochs)
 
 

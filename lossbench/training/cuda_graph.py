@@ -22,11 +22,11 @@ class StepGraph:
     """Takes a step of one or several trainers; `recorded` says whether the last one was a replay.
 
     The graph has a branch for each trainer, on a stream of its own: what one small network leaves idle on the
-    GPU serves the others, and all steps cost one launch. A branch does what the trainer does alone. The graph
-    is recorded again when a trainer comes, ends or changes what its step computes: at once where all trainers
-    have taken some steps that were not recorded. A step that waits for the
-    device or depends on its values, as a user's loss may, cannot be recorded and is taken as it is, as are
-    all steps on other devices than CUDA.
+    GPU serves the others, and all steps cost one launch. A branch does what the trainer does alone, except
+    that all draw from one generator of the device. The graph is recorded again when a trainer comes, ends or
+    changes what its step computes, once each has taken some steps that were not recorded. A step that waits
+    for the device or depends on its values, as a user's loss may, cannot be recorded and is taken as it is,
+    as are all steps on other devices than CUDA.
     """
 
     def __init__(self) -> None:

@@ -96,6 +96,11 @@ def test_a_machine_without_a_gpu_is_told_so(capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_help_names_all_parts(capsys):
+    assert main(["bench", "gpu", "--help"]) == 0
+    assert ", ".join(gpu.PARTS) in " ".join(capsys.readouterr().out.split())
+
+
 def test_an_unknown_part_is_named():
     with pytest.raises(UsageError, match="--parts speed is none of tests, networks, graphs"):
         list(gpu.measure(["speed"], repeats=1, placement=HERE))
