@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lossbench.training.device import core_quota, cores, default_workers
+from lossbench.training import device as device_module
+from lossbench.training.device import core_quota, cores, default_workers, resolve_precision
 
 AVAILABLE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
@@ -51,6 +52,27 @@ def test_quotas_of_both_versions_of_control_groups(
     tmp_path: Path, group: str, files: dict[str, str], quota: float | None
 ) -> None:
     assert core_quota(machine(tmp_path, group, files)) == quota
+
+
+@pytest.mark.parametrize(
+    ("processor", "vectors", "instructions", "dtype"),
+    [
+        ("AMD EPYC 9654", "AVX512", {"avx512_bf16"}, torch.bfloat16),
+        ("Intel(R) Xeon(R) Processor", "AVX512", {"avx512_bf16", "amx_tile"}, torch.bfloat16),
+        ("Intel(R) Xeon(R) Processor", "AVX512", {"avx512_bf16"}, torch.float32),  # slower in bfloat16
+        ("AMD EPYC 7763", "AVX2", set(), torch.float32),
+        ("AMD EPYC 9654", "AVX2", {"avx512_bf16"}, torch.float32),  # ATEN_CPU_CAPABILITY=avx2
+        ("Intel(R) Xeon(R) Platinum 8175M", "AVX512", set(), torch.float32),
+    ],
+)
+def test_bfloat16_by_default_only_where_the_processor_is_faster_in_it(
+    monkeypatch: pytest.MonkeyPatch, processor: str, vectors: str, instructions: set[str], dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(device_module, "_processor_name", lambda: processor)
+    monkeypatch.setattr(device_module, "_cpu_supports", instructions.__contains__)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: vectors)
+    assert resolve_precision("auto", torch.device("cpu")) == dtype
+    assert resolve_precision("bf16", torch.device("cpu")) == torch.bfloat16
 
 
 def test_a_machine_without_control_groups_has_no_quota(tmp_path: Path) -> None:
