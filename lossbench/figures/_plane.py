@@ -19,6 +19,8 @@ _GLYPH_RADIUS = 1.22
 _MIDDLE = 0.1
 _NAME_RADIUS = 0.11
 """Half the height of a class name, as a share of the half width of the axes."""
+_NAMES_TOGETHER = 3
+"""Class names that one text holds; of more, as at the start of training, each is drawn."""
 
 
 class Panel(NamedTuple):
@@ -64,10 +66,11 @@ def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None)
     if panel.centers is not None:
         x, y = panel.centers.T
         axes.scatter(x, y, s=16, color=ground(), edgecolors=ink(), linewidths=0.8, zorder=5, gid="centers")
+    positions = {}
     for label in np.unique(labels):
         center = None if panel.centers is None else panel.centers[label]
-        x, y = _name_position(features[labels == label], center, limit)
-        draw_name(axes, float(x), float(y), panel.class_names[label], len(panel.class_names))
+        positions[label] = _name_position(features[labels == label], center, limit)
+    _draw_names(axes, positions, panel.class_names, limit)
     ticks = _ticks(limit)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=ticks, yticks=ticks, aspect="equal")
 
@@ -92,6 +95,27 @@ def _name_position(points: np.ndarray, center: np.ndarray | None, limit: float) 
     return np.asarray(middle + shift if has_room else middle - shift)
 
 
+def _draw_names(
+    axes: Axes, positions: Mapping[int, np.ndarray], class_names: Sequence[str], limit: float
+) -> None:
+    """The names at their positions (2,) on axes of half width `limit`; those of two or three classes at one
+    place as one text, since each would hide the others."""
+    places: list[list[int]] = []
+    for label, position in positions.items():
+        for place in places:
+            if np.linalg.norm(positions[place[0]] - position) < _NAME_RADIUS * limit:
+                place.append(label)
+                break
+        else:
+            places.append([label])
+    for place in places:
+        together = [place] if len(place) <= _NAMES_TOGETHER else [[label] for label in place]
+        for labels in together:
+            x, y = np.mean([positions[label] for label in labels], axis=0)
+            text = ", ".join(class_names[label] for label in labels)
+            draw_name(axes, float(x), float(y), text, len(class_names))
+
+
 def draw_ring(axes: Axes, panel: Panel, split: str) -> None:
     """Directions of the features on the unit circle, with class weights as rays."""
     features, labels = panel.splits[split][:2]
@@ -99,9 +123,8 @@ def draw_ring(axes: Axes, panel: Panel, split: str) -> None:
     _scatter(axes, _ring(features), labels)
     _draw_unseen(axes, panel, split, _ring)
     means = unit(class_means(unit(features.astype(np.float64)), labels, len(panel.class_names)))
-    for label in np.unique(labels):
-        x, y = _GLYPH_RADIUS * means[label]
-        draw_name(axes, float(x), float(y), panel.class_names[label], len(panel.class_names))
+    positions = {label: _GLYPH_RADIUS * means[label] for label in np.unique(labels)}
+    _draw_names(axes, positions, panel.class_names, _GLYPH_RADIUS)
     axes.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
 

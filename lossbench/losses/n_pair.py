@@ -8,7 +8,8 @@ P are all ordered pairs of two samples of one class; r is `l2`. The paper's batc
 classes and compares the anchor with the N - 1 positives of the other classes. A balanced batch holds K
 samples of each class: here every pair is used, and the mean of exp over a class stands for its one positive.
 So neither chance nor order chooses samples, and one pair of equal samples per class gives the paper's value.
-The features are not normalised, their length is held by r. In the plane: ten rays.
+The features are not normalised, their length is held by r. In the plane: ten spots on a circle. At some seeds
+two classes stay together at the origin, where an inner product has no slope.
 
 Departures from the paper: the batch form above (by Jensen's inequality an upper bound of the mean over
 all choices of one sample per class), the reduction of the norm term to the mean. pytorch-metric-learning
@@ -27,7 +28,7 @@ class NPair(Loss):
 
     SPEC = LossSpec(
         title="N-pair",
-        summary="A pair against all other classes, by inner product: rays.",
+        summary="A pair against all other classes, by inner product: spots on a circle.",
         paper="Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, NIPS 2016, eq. 7 "
         "(equation number not verified)",
         equation="L = log(1 + sum_(c != y) mean_(n in c) exp(x_i x_n - x_i x_p)) + r ||x||^2",

@@ -284,3 +284,17 @@ def test_axes_that_differ_between_panels_are_said_to():
     assert said(View(), larger) == ["axes differ between panels"]
     assert said(usual, usual) == said(usual, larger, view="normalized") == []
     assert said(View(), View()) == [""]
+
+
+@pytest.mark.parametrize(
+    ("together", "texts"),
+    [(2, {"0, 1", *"23456789"}), (3, {"0, 1, 2", *"3456789"}), (10, set("0123456789"))],
+)
+@pytest.mark.parametrize("draw", [features.draw_plane, features.draw_ring])
+def test_classes_at_one_place_show_the_names_of_all(draw, together, texts):
+    shown = panel()
+    points, labels = shown.splits["test"][:2]
+    points[labels < together] = [5, 0.1]
+    axes = Figure().subplots()
+    draw(axes, shown._replace(centers=None), "test")
+    assert {artist.get_text() for artist in artists(axes, "class-glyph")} == texts
