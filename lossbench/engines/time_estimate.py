@@ -73,6 +73,8 @@ def estimate_time(
             kind = (
                 *(config.network, config.optimizer, config.dataset),
                 *(config.image_size, config.feature_dim, config.batch_size),
+                # a GPU first records the steps of a whole pack, which takes longer than losses differ
+                *(() if packed else (term.name for term in config.terms)),
             )
             if kind not in seconds_per_epoch:
                 seconds_per_epoch[kind] = _seconds_per_epoch(config, share, workers if packed else 1)

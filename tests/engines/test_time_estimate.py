@@ -114,3 +114,18 @@ def test_workers_take_the_next_run_when_they_are_free(
     startup = time_estimate.STARTUP if at_once > 1 else 0
     assert estimate.seconds == pytest.approx(startup + seconds)
     assert timed == [1 if at_once > 1 else None], "one kind of run is timed once, at its threads"
+
+
+def test_each_loss_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loss may take a sixth of a step, or far more if it is a user's."""
+    timed = []
+
+    def by_loss(config: Any, placement: Placement, together: int) -> float:
+        timed.append(config.loss)
+        return {"softmax": 1.0, "triplet": 5.0}[config.loss]
+
+    monkeypatch.setattr(time_estimate, "seconds_of", by_loss)
+    configs = [small(loss, seed=seed, epochs=1) for loss in ("softmax", "triplet") for seed in (0, 1)]
+    estimate = estimate_time(configs, Store(tmp_path), placement=ONE_THREAD, workers=1)
+    assert estimate.seconds == pytest.approx(12)
+    assert timed == ["softmax", "triplet"]
