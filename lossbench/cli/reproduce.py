@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..reports.reproduction_page import ReproductionDocument
     from ..reproductions import Reproduction
     from ..runs.store import Store
+    from ..runs.stored_run import StoredRun
 
 
 @run_options(of_runs=False)
@@ -241,7 +242,7 @@ def _drawings(
     from ..reports.document import Drawing
     from ..reports.reproduction_page import file_name
     from ..runs.conditions import name_differences, one_seed
-    from ..runs.stored_run import StoredRun, UntrainedRun
+    from ..runs.stored_run import UntrainedRun, done_runs
 
     for drawn in spec.figures:
         path = store.reproductions / f"{file_name(name, quick)}-{drawn.figure}.png"
@@ -250,10 +251,7 @@ def _drawings(
             untrained = [cast("StoredRun", UntrainedRun(members[0])) for members in groups]
             yield Drawing(path, drawn.figure, untrained, drawn.choices)
             continue
-        runs = [
-            [StoredRun(store.run(c)) for c in members if c in outcomes and outcomes[c].status is Status.DONE]
-            for members in groups
-        ]
+        runs = [done_runs(store, (outcomes[c] for c in members if c in outcomes)) for members in groups]
         figure: FigureSpec = catalog.spec("figures", drawn.figure)
         every = [run for members in runs for run in members]
         shown = every if figure.pooled else one_seed(runs)

@@ -16,10 +16,9 @@ from ..files import slug
 from ..runs.conditions import name_differences, one_seed
 from ..runs.config import RunConfig, dataset_spec
 from ..runs.outcome import Outcome
-from ..runs.result import Status
 from ..runs.run import Run
 from ..runs.store import Store
-from ..runs.stored_run import StoredRun
+from ..runs.stored_run import StoredRun, done_runs
 from ..specs import Value, catalog
 from ..specs.quantities import higher_is_better
 from ..tables import Table
@@ -52,8 +51,7 @@ class Experiment:
     @property
     def runs(self) -> list[Run]:
         """The runs that are done."""
-        done = (outcome for outcome in self.outcomes if outcome.status is Status.DONE)
-        return [Run(StoredRun(self.store.run(outcome.config))) for outcome in done]
+        return list(map(Run, done_runs(self.store, self.outcomes)))
 
     def table(self) -> Table:
         """One line per loss or setting: means over its seeds with 95 % intervals, as text."""
@@ -64,7 +62,7 @@ class Experiment:
         return latex(self.document, self.name)
 
     def drawings(self) -> Iterator[Drawing]:
-        """The figures that show it, as files of the results folder. There is at least one run."""
+        """The figures that show it, as files of the results folder."""
         raise NotImplementedError
 
     def figure(self, kind: str | None = None, *, style: str = "paper") -> Figure:
@@ -72,14 +70,13 @@ class Experiment:
 
         Raises UsageError for a kind that it does not have.
         """
-        drawings = list(self.drawings()) if any(o.status is Status.DONE for o in self.outcomes) else []
-        kinds = dict.fromkeys(drawing.kind for drawing in drawings)
+        drawings = list(self.drawings())
         if not drawings:
             raise UsageError("There is no figure: too few runs are done.")
         for drawing in drawings:
             if kind in (None, drawing.kind):
                 return drawing.figure(style)
-        raise unknown_name("figure of this", str(kind), kinds)
+        raise unknown_name("figure of this", str(kind), {drawing.kind for drawing in drawings})
 
     def __str__(self) -> str:
         return markdown(self.document)
@@ -115,10 +112,7 @@ class Comparison(Experiment):
         """For each data set the features of one seed of each loss, and with several seeds the paired
         differences by the first metric that has any; with several data sets the mean ranks."""
         document, name, figures = self.document, self.name, self.store.figures
-        runs = [
-            [StoredRun(self.store.run(o.config)) for o in outcomes if o.status is Status.DONE]
-            for outcomes in self.groups.values()
-        ]
+        runs = [done_runs(self.store, outcomes) for outcomes in self.groups.values()]
         datasets = list(dict.fromkeys(row.dataset for row in document.settings))
         for dataset in datasets:
             by_loss = [[run for run in group if run.config.dataset == dataset] for group in runs]
@@ -162,10 +156,9 @@ class Sweep(Experiment):
 
     def drawings(self) -> Iterator[Drawing]:
         """A row of curves per numeric axis, and the features of the first seed at each setting."""
-        done = [outcome for outcome in self.outcomes if outcome.status is Status.DONE]
-        runs = [StoredRun(self.store.run(outcome.config)) for outcome in done]
+        runs = done_runs(self.store, self.outcomes)
         for axis in self.varied:
-            values = {outcome.config.value_of(axis) for outcome in done}  # some may have failed
+            values = {run.config.value_of(axis) for run in runs}  # some may have failed
             if len(values) > 1 and all(
                 isinstance(value, int | float) and not isinstance(value, bool) for value in values
             ):
@@ -174,8 +167,8 @@ class Sweep(Experiment):
                     / f"{self.name}-curves{'' if len(self.varied) == 1 else '-' + slug(axis)}.png"
                 )
                 yield Drawing(path, "curves", runs, {"over": axis})
-        seed = min(run.seed for run in runs)
-        shown = [run for run in runs if run.seed == seed]
+        first_seed = min((run.seed for run in runs), default=0)
+        shown = [run for run in runs if run.seed == first_seed]
         if 1 < len(shown) <= 40:
             yield Drawing(self.store.figures / f"{self.name}-grid.png", "lambda-grid", shown)
 

@@ -134,6 +134,11 @@ class RunFolder:
             pass
         raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains anew.")
 
+    def done_result(self) -> RunResult | None:
+        """The stored result of a run that is done, None for any other. Raises RunError for a broken file."""
+        result = self.result()
+        return result if result is not None and result.status is Status.DONE else None
+
     def write_result(self, result: RunResult) -> None:
         """Write result.json, the last file of a run, and drop the resume state that it makes useless."""
         self.write_bytes("result.json", to_json(result.to_dict()).encode())
@@ -240,8 +245,7 @@ class RunFolder:
     def lacks_snapshots(self) -> bool:
         """Whether the run is done, and kept none."""
         with contextlib.suppress(LossbenchError):
-            result = self.result()
-            return result is not None and result.status is Status.DONE and not self.has_snapshots
+            return self.done_result() is not None and not self.has_snapshots
         return False
 
     def snapshots(self) -> Snapshots | None:
