@@ -27,6 +27,7 @@ from ..files import (
     file_lock,
     npz_bytes,
     read_arrays,
+    read_bytes,
     read_json,
     refuse_links,
     remove_file,
@@ -267,12 +268,7 @@ class RunFolder:
 
     def read_bytes(self, name: str) -> bytes | None:
         """A file of this run, None when there is none. Raises RunError when it cannot be read."""
-        try:
-            return (self.path / name).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise RunError(f"{self.path / name} cannot be read: {error.strerror or error}.") from None
+        return read_bytes(self.path / name)
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write a file of this run whole. Raises RunError, also when the run has been taken away."""
