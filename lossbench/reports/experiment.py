@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError, unknown_name
@@ -27,11 +26,9 @@ from .document import Document, Drawing, comparison_title
 from .result_tables import COLUMNS, differences_table, latex, markdown, results_table
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.figure import Figure
 
     from ..experiments.comparison import ComparisonRow
-    from .figure_files import Compose
 
 _PANEL_LOSSES = 5  # beyond that one column per loss is too narrow to read
 
@@ -111,6 +108,8 @@ class Comparison(Experiment):
     def drawings(self) -> Iterator[Drawing]:
         """For each data set the features of one seed of each loss, and with several seeds the paired
         differences by the first metric that has any; with several data sets the mean ranks."""
+        from .figure_files import compose_forest
+
         document, name, figures = self.document, self.name, self.store.figures
         runs = [done_runs(self.store, outcomes) for outcomes in self.groups.values()]
         datasets = list(dict.fromkeys(row.dataset for row in document.settings))
@@ -127,7 +126,7 @@ class Comparison(Experiment):
             measured = [row.metric for row in rows if row.paired.n]
             if measured:
                 shown = list({run.name: run for group in by_loss for run in group}.values())
-                compose = partial(_compose_forest, [row for row in rows if row.metric == measured[0]])
+                compose = compose_forest([row for row in rows if row.metric == measured[0]])
                 yield Drawing(figures / f"{name}-forest{suffix}.png", "forest", shown, compose=compose)
         if len(datasets) > 1 and len(self.groups) > 1:
             shown = [run for group in runs for run in group]
@@ -135,14 +134,15 @@ class Comparison(Experiment):
 
     def _rank_drawings(self, datasets: Sequence[str], runs: Sequence[StoredRun]) -> Iterator[Drawing]:
         """Mean ranks by the first metric with a better side, where every loss has it on every data set."""
+        from .figure_files import compose_ranks
+
         ranked = [metric for metric in self.document.metrics if higher_is_better(metric) is not None]
         scores = mean_scores(self.groups, ranked[0], datasets) if ranked else None
         if scores is not None:
             labels = unique_labels([group[0].config for group in self.groups.values()])
-            compose = partial(_compose_ranks, labels, scores, ranked[0])
-            yield Drawing(
-                self.store.figures / f"{self.name}-ranks.png", "critical-difference", runs, compose=compose
-            )
+            path = self.store.figures / f"{self.name}-ranks.png"
+            compose = compose_ranks(labels, scores, ranked[0])
+            yield Drawing(path, "critical-difference", runs, compose=compose)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -159,13 +159,9 @@ class Sweep(Experiment):
         runs = done_runs(self.store, self.outcomes)
         for axis in self.varied:
             values = {run.config.value_of(axis) for run in runs}  # some may have failed
-            if len(values) > 1 and all(
-                isinstance(value, int | float) and not isinstance(value, bool) for value in values
-            ):
-                path = (
-                    self.store.figures
-                    / f"{self.name}-curves{'' if len(self.varied) == 1 else '-' + slug(axis)}.png"
-                )
+            if len(values) > 1 and {type(value) for value in values} <= {int, float}:
+                suffix = "" if len(self.varied) == 1 else f"-{slug(axis)}"
+                path = self.store.figures / f"{self.name}-curves{suffix}.png"
                 yield Drawing(path, "curves", runs, {"over": axis})
         first_seed = min((run.seed for run in runs), default=0)
         shown = [run for run in runs if run.seed == first_seed]
@@ -226,15 +222,3 @@ def _name(configs: Sequence[RunConfig], losses: int) -> str:
         label = f"{losses}-losses{hashed}"  # another set of as many losses is another file
     unseen = "".join(["-unseen", *map(str, configs[0].unseen)]) if configs[0].unseen else ""
     return f"compare-{label}-{'-'.join(dict.fromkeys(config.dataset for config in configs))}{unseen}"
-
-
-def _compose_forest(rows: Sequence[ComparisonRow]) -> Compose:
-    from .figure_files import compose_forest
-
-    return compose_forest(rows)
-
-
-def _compose_ranks(labels: Sequence[str], scores: np.ndarray, metric: str) -> Compose:
-    from .figure_files import compose_ranks
-
-    return compose_ranks(labels, scores, metric)

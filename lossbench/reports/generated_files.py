@@ -1,4 +1,4 @@
-"""Which files lossbench wrote: a file of anybody else is never replaced, nor one that was changed since.
+"""Which files lossbench wrote. It never replaces other files, nor those that were changed since.
 
 Figures and pages have a mark inside, pages also a digest of their content in the last line. The digests of
 tables, which must hold nothing but the table, are in their JSON document. Files of earlier versions have no
