@@ -55,7 +55,7 @@ def grouped(runs: Sequence[RunView], without: Sequence[str] = ()) -> dict[str, l
             parts = [run.title, *parts, *([run.conditions] if run.conditions and not differing else [])]
         groups.setdefault(", ".join(parts), []).append(run)
     seeds = {label: sorted({run.seed for run in alike}) for label, alike in groups.items()}
-    if len({tuple(own_seeds) for own_seeds in seeds.values()}) <= 1:
+    if len({tuple(each) for each in seeds.values()}) <= 1:
         return groups
     return {
         ", ".join(filter(None, [label, _seeds_text(seeds[label])])): alike for label, alike in groups.items()
