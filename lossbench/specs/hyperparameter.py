@@ -160,8 +160,6 @@ angular_margin_setting = functools.partial(
     margin_setting, largest=largest_angular_margin, le=math.pi, unit="rad"
 )
 """The same of angles in radians."""
-
-
 SCALE = scale_setting(lambda _, dim: max(16.0, min(64.0, 8.0 * dim)), sweep="8:64:log:4", paper="64")
 """The scale of the losses with a margin on cosines or angles."""
 
