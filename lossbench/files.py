@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _NOT_SUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _BUSY = {errno.EACCES, errno.EPERM, errno.EBUSY}
 _PAUSES = (0.02, 0.1, 0.3, 0.6)  # seconds between attempts
-
-
 _LONGEST_NAME = 150  # characters; most file systems allow 255 bytes, ending included
 
 

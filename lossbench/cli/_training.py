@@ -1,4 +1,4 @@
-"""What the commands that train share: the runs with one display, and what became of them."""
+"""What the commands that train share: training runs with one display, and their outcomes."""
 
 from __future__ import annotations
 

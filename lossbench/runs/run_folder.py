@@ -107,7 +107,7 @@ class RunFolder:
         return code
 
     def clear(self) -> None:
-        """Forget all that an earlier training left; the result goes first, so it never lies."""
+        """Remove all that an earlier training left, the result first: it never stands beside other files."""
         for name in _FILES:
             remove_file(self.path / name)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
@@ -118,7 +118,7 @@ class RunFolder:
         return self.path / f"again-{snapshots}"
 
     def drop_beside(self) -> None:
-        """Remove what `beside` was for."""
+        """Remove the folders of `beside`."""
         for folder in self.path.glob("again-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -217,14 +217,14 @@ class RunFolder:
     def epochs(self) -> list[EpochRecord]:
         """What was written after each epoch, nothing before the first. Raises RunError."""
         content = self.read_bytes("epochs.csv")
-        known = [name for name in EpochRecord._fields if name != "terms"]
+        columns = [name for name in EpochRecord._fields if name != "terms"]
         try:
             if content is not None and not content.endswith(b"\n"):
                 raise ValueError("cut short, perhaps inside a number")
             records = []
             for line in csv.DictReader(io.StringIO((content or b"").decode())):
                 numbers = {name: float(value) for name, value in line.items()}
-                fields = {name: numbers.pop(name) for name in known if name in numbers}
+                fields = {name: numbers.pop(name) for name in columns if name in numbers}
                 records.append(EpochRecord(terms=numbers, **fields | {"epoch": int(fields["epoch"])}))  # type: ignore[arg-type]
         except (ValueError, TypeError, KeyError, AttributeError, csv.Error):
             raise RunError(f"{self.path / 'epochs.csv'} cannot be read; --force trains anew.") from None

@@ -31,8 +31,8 @@ _TILE = 64  # pixels of the longer side of an image there
 
 
 class _Moment(NamedTuple):
-    """A run at one moment: features (n, D), labels, predictions and the confidence in them (n,), class weights
-    and centers (C, D), the epochs that were complete, and scores (n, C). The last moment has every image."""
+    """A run at one moment: features (n, D), labels, predictions and the confidence in them (n,), directions
+    (C, D), the epochs that were complete, and scores (n, C). The last moment has every image."""
 
     features: np.ndarray
     labels: np.ndarray
