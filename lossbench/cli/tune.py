@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from ..errors import UsageError
 from ..runs.config import dataset_title
 from ..runs.config_builder import config_at
-from ..specs import Value
+from ..specs import value_text
 from ._flags import DEFAULT_RESULTS, Json, Results, canonical_losses, flag
 from ._loss_search import parse_budget, show_search
 from ._options import Request, run_options
@@ -174,12 +174,8 @@ def _show_study(request: Request, result: TuningResult, store: Store, *, json: b
 def _pairs(result: TuningResult) -> list[tuple[str, str]]:
     default = result.default_value
     return [
-        *((name, _value_text(value)) for name, value in result.point.items()),
+        *((name, value_text(value)) for name, value in result.point.items()),
         (f"best {result.metric}", f"{result.value:.5g}"),
         ("at the defaults", "–" if default is None else f"{default:.5g}"),
         ("trials", f"{result.trials} ({result.pruned} pruned, {result.diverged} diverged)"),
     ]
-
-
-def _value_text(value: Value) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value).lower()

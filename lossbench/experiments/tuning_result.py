@@ -139,7 +139,7 @@ def check_other_seeds(results: Mapping[RunConfig, TuningResult]) -> None:
         every = {seed for result in results.values() for seed in result.seeds}
         others = [seed for seed in range(len(every) + 5) if seed not in every][:5]
         raise UsageError(
-            f"{losses} was tuned on seed{'s'[: len(seeds) - 1]} {', '.join(map(str, seeds))}; "
+            f"{losses} was tuned on seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}; "
             f"compare on others, such as --seeds {','.join(map(str, others))}."
         )
 

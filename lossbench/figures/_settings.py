@@ -33,7 +33,7 @@ def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
     names = [*given, *(name for name in numeric if name not in given)][:count]
     if len(names) < count:
         raise RunError(
-            f"This figure needs runs that differ in {count} numeric setting{'s'[: count - 1]}; these "
+            f"This figure needs runs that differ in {count} numeric setting{'s' * (count > 1)}; these "
             f"{len(runs)} differ in {_listed(numeric)}. `lossbench sweep` makes such runs."
         )
     return names
@@ -66,7 +66,7 @@ def _seeds_text(seeds: Sequence[int]) -> str:
     """Seeds in words: 'seed 4', 'seeds 0-4', 'seeds 0, 2'."""
     if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
         return f"seeds {seeds[0]}-{seeds[-1]}"
-    return f"seed{'s'[: len(seeds) - 1]} {', '.join(map(str, seeds))}"
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def with_setting(runs: Sequence[RunView], names: Sequence[str]) -> list[RunView]:

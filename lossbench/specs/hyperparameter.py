@@ -28,6 +28,11 @@ SYMBOLS = {
 """The papers' letters for hyper-parameters."""
 
 
+def value_text(value: Value) -> str:
+    """A value as people write it: `0.5`, `3`, `true`, `hard`."""
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+
+
 @dataclass(frozen=True)
 class HyperParameter:
     """One hyper-parameter of a loss.
