@@ -27,7 +27,7 @@ from ._style import PANEL, color, ink, ray
 SPEC = FigureSpec(
     title="distances",
     summary="a pair of one class beside a pair of two classes, and the distances of all pairs",
-    after="Wen et al. 2016, Fig. 2",
+    after="Wang et al. 2017 (NormFace), Fig. 2",
     choices={"split": ("test", "train"), "view": ("raw", "normalized")},
 )
 _SAMPLES = 2000  # two million pairs
@@ -51,11 +51,11 @@ class Pairs(NamedTuple):
 
 def pairs_of(features: np.ndarray, labels: np.ndarray) -> tuple[Pairs, Pairs]:
     """The pairs of one class and of two among features (N, D), of at most `_SAMPLES` drawn at random."""
-    sampled = np.random.RandomState(0).permutation(len(labels))[:_SAMPLES]
-    first, second = np.triu_indices(len(sampled), 1)
-    points = features[sampled].astype(np.float64)
+    chosen = np.random.RandomState(0).permutation(len(labels))[:_SAMPLES]
+    first, second = np.triu_indices(len(chosen), 1)
+    points = features[chosen].astype(np.float64)
     distances = np.sqrt(np.square(points[first] - points[second]).sum(axis=1))
-    samples = np.stack([sampled[first], sampled[second]], axis=1)
+    samples = np.stack([chosen[first], chosen[second]], axis=1)
     same = labels[samples[:, 0]] == labels[samples[:, 1]]
     return Pairs(distances[same], samples[same]), Pairs(distances[~same], samples[~same])
 
@@ -108,4 +108,5 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: st
         Patch(facecolor=ink(), alpha=_SHADE, label="distances of pairs of one class"),
         Patch(facecolor=ray(), alpha=_SHADE, label="distances of pairs of two classes"),
     ]
-    legend_below(figure, [*handles, *mark_handles(runs if view == "raw" else [])])
+    shown = [panel_of(run) if view == "raw" else panel_of(run)._replace(centers=None) for run in runs]
+    legend_below(figure, [*handles, *mark_handles(shown)])

@@ -32,6 +32,7 @@ SPEC = FigureSpec(
 )
 
 _ROW = 0.95 * PANEL  # inches: panels are square, and the numbers beside them take some of their width
+_ALIKE = 0.9  # of the widest axes: those at least so wide are drawn as wide, as nobody sees the difference
 
 
 def draw_axes(axes: Axes, panel: Panel, split: str, *, view: str = "raw", limit: float | None = None) -> None:
@@ -48,6 +49,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: st
     rows = ("train", "test") if split == "both" else (split,)
     for run, name in itertools.product(runs, rows):
         split_of(run, name)
+    widest = max(panel.limit for panel in panels)
     height = max(len(panel.subtitle.split(" · ")) for panel in panels)
     bands, width = grid_shape(len(panels))
     set_size(figure, PANEL * width + 0.4, bands * (_ROW * len(rows) + 0.3 + 0.18 * height))
@@ -56,7 +58,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: st
     ):
         title_lines(column[0], panel.title, panel.subtitle.split(" · "), height)
         for axes, name in zip(column, rows, strict=True):
-            draw_axes(axes, panel, name, view=view)
+            draw_axes(axes, panel, name, view=view, limit=widest if panel.limit > _ALIKE * widest else None)
             if number % width == 0:
                 axes.set_ylabel(f"{name} features")
     legend_below(

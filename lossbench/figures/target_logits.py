@@ -29,9 +29,11 @@ _LOWEST, _HIGHEST = -3.2, 1.4
 """Of the axis: a curve may go far beyond where no feature stays for long."""
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)))
 _REFERENCE = "cosine, no margin"
+_PLOT, _LETTER = 3.4, 0.07
+"""Inches of the axes, and of a letter of the names beside them, at the paper's font."""
 _HOW_COMPUTED = (
     "Equivalent logit: the target logit that gives the loss its value if the other logits had no margin.\n"
-    "It jumps or bends where a loss changes the other logits too, as CurricularFace does for hard samples."
+    "It jumps where a loss changes its formula: ArcFace beyond 180° − m, CurricularFace for hard samples."
 )
 
 
@@ -121,21 +123,27 @@ def _apart(wanted: np.ndarray, heights: np.ndarray) -> np.ndarray:
 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
-    """One line per loss and settings; runs that differ in nothing else share it."""
-    curves: dict[str, Curve] = {}
-    half_ways = set()
+    """One line per loss and settings, said once where all have them; runs that differ in nothing else share
+    it."""
+    drawn: dict[tuple[str, str], tuple[RunView, tuple[np.ndarray, np.ndarray]]] = {}
     for run in runs:
-        label = f"{run.title} ({run.subtitle})" if run.subtitle else run.title
-        if label not in curves and (curve := run.target_logits()) is not None:
-            curves[label] = Curve(label, *curve)
-            half_ways.add(neighbour_angle(len(run.trained), run.dim) / 2)
-    if not curves:
+        key = run.title, run.subtitle
+        if key not in drawn and (curve := run.target_logits()) is not None:
+            drawn[key] = run, curve
+    if not drawn:
         raise RunError(
             "None of these runs has a target logit that depends on the angle alone; "
             "`lossbench train --loss arcface` makes one that has."
         )
-    set_size(figure, 6.2, max(3.2, 1.0 + 0.2 * len(curves)) + 0.4)
-    figure.supxlabel(_HOW_COMPUTED, fontsize="small")
-    draw_axes(
-        figure.subplots(), list(curves.values()), half_way=half_ways.pop() if len(half_ways) == 1 else None
-    )
+    settings = [[part for part in subtitle.split(", ") if part] for _, subtitle in drawn]
+    shared = [part for part in settings[0] if len(drawn) > 1 and all(part in own for own in settings)]
+    curves = []
+    for (title, _), own, (_, curve) in zip(drawn, settings, drawn.values(), strict=True):
+        told = ", ".join(part for part in own if part not in shared)
+        curves.append(Curve(f"{title} ({told})" if told else title, *curve))
+    longest = max(len(curve.label) for curve in curves)
+    set_size(figure, max(6.2, _PLOT + _LETTER * longest), max(3.2, 1.0 + 0.2 * len(curves)) + 0.4)
+    everywhere = f"All with {', '.join(shared)}. " if shared else ""
+    figure.supxlabel(everywhere + _HOW_COMPUTED, fontsize="small")
+    half_ways = {neighbour_angle(len(run.trained), run.dim) / 2 for run, _ in drawn.values()}
+    draw_axes(figure.subplots(), curves, half_way=half_ways.pop() if len(half_ways) == 1 else None)

@@ -283,6 +283,8 @@ def test_axes_that_differ_between_panels_are_said_to():
     assert said(usual, larger) == ["axes differ between panels"]
     assert said(View(), larger) == ["axes differ between panels"]
     assert said(usual, usual) == said(usual, larger, view="normalized") == []
+    hardly = {name: part._replace(features=1.05 * part.features) for name, part in usual.splits.items()}
+    assert said(usual, View(weight=None, splits=hardly)) == []  # drawn on the same axes
     assert said(View(), View()) == [""]
 
 

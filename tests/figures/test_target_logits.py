@@ -83,6 +83,16 @@ def test_a_line_per_loss_and_settings_and_none_for_a_loss_without_curve():
     assert lines["half-way"].get_xdata()[0] == pytest.approx(18)  # of ten classes in the plane
 
 
+def test_a_setting_that_all_share_is_said_once_below():
+    figure = Figure(layout="constrained")
+    runs = [View(title="ArcFace", subtitle=f"m = {m}, s = 64", curve=arcface(m)) for m in (0.2, 0.5)]
+    target_logits.draw_figure(figure, [*runs, View(title="NormFace", subtitle="s = 64", curve=arcface(0))])
+    (axes,) = figure.axes
+    assert {"ArcFace (m = 0.2)", "ArcFace (m = 0.5)"} < set(lines_of(axes))
+    assert names_of(axes)[0].get_text() == "cosine, no margin\nNormFace"
+    assert figure.get_supxlabel().startswith("All with s = 64. ")
+
+
 def test_no_curve_at_all_is_one_clear_sentence():
     with pytest.raises(RunError, match="lossbench train --loss arcface"):
         target_logits.draw_figure(Figure(), [View()])
