@@ -27,6 +27,8 @@ _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
 }
 _MARKDOWN = {"\\": "\\\\", "|": "\\|", "<": "&lt;"}
 _NUMBER = re.compile(r"(< )?[+−-]?\d[\d.,]*(e[+−-]?\d+)?(?![\w-])")
+
+
 _PIECE = re.compile(r"(?:< )?\S+(?: [=±] \S+)*")  # text that no line break may divide
 _NARROW = 14  # characters to which a column of text is narrowed before another column is left out
 _GAP = 3  # characters between two columns
@@ -170,8 +172,8 @@ def to_latex(table: Table, caption: str, label: str, comment: str = "") -> str:
             break
     parts = ["% " + _one_line(comment)] if comment else []
     for number, (start, end) in enumerate(blocks):
-        block = _columns(lines, keys, start, end)
-        header, rows, _ = _break_cells(block, _LATEX_WIDTH, _LATEX_GAP) or Table(block[0], block[1:])
+        chosen = _columns(lines, keys, start, end)
+        header, rows, _ = _break_cells(chosen, _LATEX_WIDTH, _LATEX_GAP) or Table(chosen[0], chosen[1:])
         columns = "".join("r" if each else "l" for each in (*numeric[:keys], *numeric[start:end]))
         more = " (continued)" if number else ""
         parts += [
@@ -236,6 +238,13 @@ def number_text(value: float, digits: int, *, signed: bool = False) -> str:
     if math.isnan(value):
         return "–"
     return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Seeds in words: 'seed 4', 'seeds 0-4', 'seeds 0, 2'."""
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"seeds {seeds[0]}-{seeds[-1]}"
+    return f"seed{'s'[: len(seeds) - 1]} {', '.join(map(str, seeds))}"
 
 
 def p_value_text(p: float, error: float = 0.0) -> str:

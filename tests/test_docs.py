@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -21,6 +22,13 @@ from lossbench.reports.generated_files import digest
 from lossbench.reports.loss_benchmark import Evidence, read_parts
 from lossbench.reports.loss_benchmark_advice import advice
 from lossbench.reports.loss_benchmark_findings import answers
+from lossbench.reports.reproduction_page import (
+    ReproductionDocument,
+    describe,
+    group_settings,
+    markdown,
+    write_reproduction,
+)
 from lossbench.reproductions import CheckResult, overall
 from lossbench.runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
 from lossbench.runs.options import Option, default_text
@@ -206,14 +214,17 @@ def test_the_list_of_reproductions_is_fresh():
     parts = [f"{table(['reproduction', 'verdict'], rows)}\n\n{missing}"]
     for name in catalog.names("reproductions"):
         spec = catalog.spec("reproductions", name)
-        runs = f"{spec.count} runs" if spec.count else "No runs"
+        runs = f"{spec.count} runs: {len(spec.runs)} × {spec.seeds} seeds" if spec.count else "No runs"
         lines = [f"### `{name}`", "", f"**{spec.title}.** {spec.question}", ""]
-        lines += [f"Published ({spec.locus}): {spec.published} Recipe: {spec.recipe}", ""]
+        lines += [f"Published ({spec.locus}): {spec.published}", "", f"Recipe here: {spec.recipe}", ""]
         lines += [
             f"- {check.rule}{f' (not testable here: {check.why})' * bool(check.why)}" for check in spec.checks
         ]
+        figures = ", ".join(dict.fromkeys(f"`{drawn.figure}`" for drawn in spec.figures))
         published = f"\n\nVerdict: {verdicts[name]}." if verdicts[name] else ""
-        parts.append("\n".join([*lines, "", f"{runs}. Source: {spec.source}.{published}"]))
+        parts.append(
+            "\n".join([*lines, "", f"{runs}. Figures: {figures}. Source: {spec.source}.{published}"])
+        )
     check_generated(DOCS / "reproductions.md", "reproductions", "\n\n".join(parts))
 
 
@@ -228,9 +239,30 @@ def test_a_published_verdict_is_that_of_the_rules_as_they_are_now(path):
     assert stored["verdict"] == overall([CheckResult(**check) for check in stored["checks"]])
     if spec.trained:
         assert sum(group["done"] for group in stored["groups"]) == spec.count
+        configs = {config.run_name for members in spec.configs().values() for config in members}
+        assert set(stored["runs"]) == configs
     (page,) = stored["digests"]
     assert stored["digests"][page] == digest(path.with_name(page).read_bytes())
     assert all((path.parent / Path(file["path"]).name).exists() for file in stored["files"])
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("results/published/reproductions/*.json")), ids=lambda p: p.stem
+)
+def test_a_published_page_shows_its_document_in_the_words_that_the_entry_has_now(path):
+    """With UPDATE_DOCS=1 the page and the words in its document are written."""
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    spec = catalog.spec("reproductions", stored["name"])
+    document = ReproductionDocument.from_dict(stored)
+    rows = zip(document.groups, group_settings(spec.configs()), strict=False)
+    document = dataclasses.replace(
+        document,
+        about=describe(stored["name"], spec),
+        groups=[row._replace(settings=settings) for row, settings in rows],
+    )
+    if os.environ.get("UPDATE_DOCS"):
+        write_reproduction(Store(ROOT / "results" / "published"), document)
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(document)
 
 
 # Options of a run, from their declarations; the other options of each command, from the command line itself

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ..reports.reproduction_page import ReproductionDocument
     from ..reproductions import Reproduction
     from ..runs.store import Store
-    from ..runs.stored_run import StoredRun
 
 
 @run_options(of_runs=False)
@@ -195,7 +194,7 @@ def _write_document(
 ) -> tuple[ReproductionDocument, Path | None, list[str]]:
     """What was found, the page (None where it was not written), and a sentence for each file that failed."""
     from ..reports.conditions_text import conditions
-    from ..reports.reproduction_page import ReproductionDocument, describe, group_row, write_reproduction
+    from ..reports.reproduction_page import ReproductionDocument, describe, group_rows, write_reproduction
     from ..reproductions import apply_rules, collect_results, overall
     from ._publish import draw_figures
     from ._training import with_metrics
@@ -211,11 +210,7 @@ def _write_document(
         quick=quick,
         verdict=overall(checks),
         checks=checks,
-        groups=[
-            group_row(group, members, results[group], spec.checks)
-            for group, members in configs.items()
-            if spec.trained
-        ],
+        groups=group_rows(configs, results, spec.checks) if spec.trained else [],
         conditions=conditions(used, spec.metrics),
         command=command_line(),
         runs=[config.run_name for config in by_config],
@@ -240,23 +235,28 @@ def _drawings(
 ) -> Iterator[Drawing]:
     """Each figure of the reproduction, of one seed of each group unless it shows several."""
     from ..reports.document import Drawing
-    from ..reports.reproduction_page import file_name
-    from ..runs.conditions import name_differences, one_seed
-    from ..runs.stored_run import UntrainedRun, done_runs
+    from ..reports.reproduction_page import file_name, group_label
+    from ..runs.conditions import one_seed
+    from ..runs.stored_run import StoredRun, UntrainedRun
 
     for drawn in spec.figures:
-        path = store.reproductions / f"{file_name(name, quick)}-{drawn.figure}.png"
-        groups = [members for group, members in configs.items() if not drawn.groups or group in drawn.groups]
+        view = f"-{drawn.choices['view']}" if "view" in drawn.choices else ""
+        path = store.reproductions / f"{file_name(name, quick)}-{drawn.figure}{view}.png"
+        groups = {each: m for each, m in configs.items() if not drawn.groups or each in drawn.groups}
         if not spec.trained:
-            untrained = [cast("StoredRun", UntrainedRun(members[0])) for members in groups]
+            untrained = [cast("StoredRun", UntrainedRun(members[0])) for members in groups.values()]
             yield Drawing(path, drawn.figure, untrained, drawn.choices)
             continue
-        runs = [done_runs(store, (outcomes[c] for c in members if c in outcomes)) for members in groups]
+        runs = [
+            [StoredRun(store.run(c)) for c in members if c in outcomes and outcomes[c].status is Status.DONE]
+            for members in groups.values()
+        ]
+        for group, members in zip(groups, runs, strict=True):
+            for run in members:
+                run.conditions = group_label(group, run.config)
         figure: FigureSpec = catalog.spec("figures", drawn.figure)
-        every = [run for members in runs for run in members]
-        shown = every if figure.pooled else one_seed(runs)
+        shown = [run for members in runs for run in members] if figure.pooled else one_seed(runs)
         if shown:
-            name_differences(shown)
             yield Drawing(path, drawn.figure, shown, drawn.choices)
 
 

@@ -6,6 +6,7 @@ from ..errors import RunError, UsageError
 from ..records import RunView
 from ..specs import SYMBOLS, Value
 from ..specs.quantities import in_unit
+from ..tables import seeds_text
 
 
 def varied(runs: Sequence[RunView]) -> dict[str, list[Value]]:
@@ -33,7 +34,7 @@ def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
     names = [*given, *(name for name in numeric if name not in given)][:count]
     if len(names) < count:
         raise RunError(
-            f"This figure needs runs that differ in {count} numeric setting{'s' * (count > 1)}; these "
+            f"This figure needs runs that differ in {count} numeric setting{'s'[: count - 1]}; these "
             f"{len(runs)} differ in {_listed(numeric)}. `lossbench sweep` makes such runs."
         )
     return names
@@ -55,18 +56,11 @@ def grouped(runs: Sequence[RunView], without: Sequence[str] = ()) -> dict[str, l
             parts = [run.title, *parts, *([run.conditions] if run.conditions and not differing else [])]
         groups.setdefault(", ".join(parts), []).append(run)
     seeds = {label: sorted({run.seed for run in alike}) for label, alike in groups.items()}
-    if len({tuple(each) for each in seeds.values()}) <= 1:
+    if len({tuple(own_seeds) for own_seeds in seeds.values()}) <= 1:
         return groups
     return {
-        ", ".join(filter(None, [label, _seeds_text(seeds[label])])): alike for label, alike in groups.items()
+        ", ".join(filter(None, [label, seeds_text(seeds[label])])): alike for label, alike in groups.items()
     }
-
-
-def _seeds_text(seeds: Sequence[int]) -> str:
-    """Seeds in words: 'seed 4', 'seeds 0-4', 'seeds 0, 2'."""
-    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
-        return f"seeds {seeds[0]}-{seeds[-1]}"
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def with_setting(runs: Sequence[RunView], names: Sequence[str]) -> list[RunView]:

@@ -19,9 +19,9 @@ def measure(inputs: MetricInput, names: Iterable[str] | None = None) -> dict[str
         if not np.isfinite(part.features).all():
             raise ValueError("features are not finite")
     specs = {name: catalog.spec("metrics", name) for name in catalog.names("metrics")}
-    measured = [name for name, spec in specs.items() if spec.cheap] if names is None else names
+    chosen = [name for name, spec in specs.items() if spec.cheap] if names is None else names
     return {
         name: float(catalog.load("metrics", name)(inputs))
-        for name in measured
+        for name in chosen
         if specs[name].needs in inputs.available
     }

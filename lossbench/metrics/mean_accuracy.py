@@ -25,7 +25,7 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]."""
-    statistics = statistics_of(inputs.reference.features.astype(np.float64), inputs.reference.labels)
-    means = unit(statistics.means) if inputs.cosine else statistics.means
+    known = statistics_of(inputs.reference.features.astype(np.float64), inputs.reference.labels)
+    means = unit(known.means) if inputs.cosine else known.means
     nearest = cdist(compared_vectors(inputs), means, "sqeuclidean").argmin(axis=1)
-    return float((statistics.labels[nearest] == inputs.evaluated.labels).mean())
+    return float((known.labels[nearest] == inputs.evaluated.labels).mean())

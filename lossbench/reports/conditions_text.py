@@ -8,6 +8,7 @@ from ..runs.outcome import Outcome
 from ..runs.result import RunResult, Status
 from ..specs import NO_AUGMENTATION, catalog
 from ..specs.quantities import metric_name, number_spec
+from ..tables import seeds_text
 
 
 def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
@@ -31,7 +32,7 @@ def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
 
     threads = machine("threads")
     optimizers = join_distinct(catalog.spec("optimizers", config.optimizer).title for config in configs)
-    seeds = ", ".join(map(str, sorted({config.seed for config in configs})))
+    seeds = seeds_text(sorted({config.seed for config in configs}))
     classes = " and ".join(dict.fromkeys(config.unseen_names for config in configs if config.unseen))
     unseen = f"Classes {classes} are kept out of training. " if classes else ""
     changed = dict.fromkeys(filter(None, (_training_conditions(config) for config in configs)))
@@ -41,7 +42,7 @@ def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
         f"network {setting('network')} ({result('parameters')} parameters), "
         f"{setting('feature_dim')}-D features; {setting('epochs')} epochs, batch {setting('batch_size')}, "
         f"{optimizers}, peak learning rate {setting('lr')}; "
-        f"seeds {seeds}. {unseen}{_unlike_treatment(done, shown)}"
+        f"{seeds}. {unseen}{_unlike_treatment(done, shown)}"
         "Intervals are 95 % Student intervals over seeds, of fractions cut off at 0 and 100 %. "
         f"Convolutions in {result('precision')} on {machine('device_name')}, "
         f"{threads} thread{'s' * (threads != '1')} per run; torch {machine('torch')}, "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -62,24 +62,23 @@ class Drawing(NamedTuple):
     kind: str
     runs: Sequence[StoredRun] = ()
     choices: Mapping[str, str] = {}
-    compose: Compose | None = None
+    compose: Callable[[], Compose] | None = None
 
     def write(self) -> None:
         """Draw it."""
-        from .figure_files import write_figure
+        from .figure_files import draw, write_figure
 
-        write_figure(self._composed(), self.path, self.runs)
+        if self.compose is None:
+            draw(self.kind, self.runs, self.path, **self.choices)
+        else:
+            write_figure(self.compose(), self.path, self.runs)
 
     def figure(self, style: str = "paper") -> Figure:
         """Draw it in memory."""
-        from .figure_files import render_figure
+        from .figure_files import compose_figure, render_figure
 
-        return render_figure(self._composed(), style)
-
-    def _composed(self) -> Compose:
-        from .figure_files import compose_figure
-
-        return self.compose or compose_figure(self.kind, self.runs, **self.choices)
+        compose = self.compose() if self.compose else compose_figure(self.kind, self.runs, **self.choices)
+        return render_figure(compose, style)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +128,7 @@ class Document:
             **{name: data[name] for name in ("kind", "title", "command", "conditions", "metrics")},
             settings=[_setting_row(row) for row in data["settings"]],
             against=[_comparison_row(row) for row in data["against"]],
-            files=[_written_file(file) for file in data["files"]],
+            files=[written_file_from_json(file) for file in data["files"]],
             data=data.get("data", ()),
         )
 
@@ -209,15 +208,18 @@ def comparison_title(configs: Sequence[RunConfig]) -> str:
     return f"{datasets}{unseen}: {' · '.join(dict.fromkeys(config.title for config in configs))}"
 
 
-def _interval(data: Mapping[str, Any]) -> Interval:
-    return Interval(_number(data["mean"]), _number(data["half_width"]), data["n"])
+def interval_from_json(data: Mapping[str, Any]) -> Interval:
+    """An interval from plain data."""
+    return Interval(number_from_json(data["mean"]), number_from_json(data["half_width"]), data["n"])
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value  # JSON has no NaN
+def number_from_json(value: float | None) -> float:
+    """A number from plain data, in which None stands for NaN: JSON has none."""
+    return math.nan if value is None else value
 
 
-def _written_file(data: Mapping[str, Any]) -> WrittenFile:
+def written_file_from_json(data: Mapping[str, Any]) -> WrittenFile:
+    """The record of a file from plain data. Raises ValueError for a path outside the results folder."""
     values = {name: data[name] for name in WrittenFile._fields}
     if Path(data["path"]).is_absolute() or ".." in Path(data["path"]).parts:
         raise ValueError(f"{data['path']} is not in the results folder")
@@ -228,16 +230,19 @@ def _setting_row(data: Mapping[str, Any]) -> SettingRow:
     values = {name: data[name] for name in SettingRow._fields if name != "by_seed"}
     values["runs"] = {int(seed): name for seed, name in data["runs"].items()}
     values["by_seed"] = {int(seed): numbers for seed, numbers in data.get("by_seed", {}).items()}
-    values["metrics"] = {name: _interval(interval) for name, interval in data["metrics"].items()}
+    values["metrics"] = {name: interval_from_json(interval) for name, interval in data["metrics"].items()}
     return SettingRow(**values)
 
 
 def _comparison_row(data: Mapping[str, Any]) -> ComparisonRow:
     paired = {name: data[name] for name in PairedDifference._fields}
-    paired |= {name: _number(data[name]) for name in ("p", "p_error", "probability")}
-    paired |= {"differences": tuple(data["differences"]), "difference": _interval(data["difference"])}
+    paired |= {name: number_from_json(data[name]) for name in ("p", "p_error", "probability")}
+    paired |= {
+        "differences": tuple(data["differences"]),
+        "difference": interval_from_json(data["difference"]),
+    }
     values = {name: data[name] for name in ComparisonRow._fields if name != "paired"}
-    values["p_holm"] = _number(data["p_holm"])
+    values["p_holm"] = number_from_json(data["p_holm"])
     return ComparisonRow(**values, paired=PairedDifference(**paired))
 
 

@@ -1,20 +1,30 @@
 """What a reproduction found: one JSON document, and the page in Markdown that is rendered from it."""
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..reproductions import Check, CheckResult, Reproduction, Verdict, number_name
+from ..reproductions import Check, CheckResult, Reproduction, Verdict, number_meaning, number_name
+from ..runs.conditions import BATCH_OPTIONS, option_differences
 from ..runs.config import RunConfig
 from ..runs.store import Store
 from ..statistics import Interval, mean_interval
-from ..tables import Table, code, p_value_text, to_markdown
-from .document import WrittenFile
+from ..tables import Table, code, number_text, p_value_text, seeds_text, to_markdown
+from .document import WrittenFile, interval_from_json, number_from_json, written_file_from_json
 from .generated_files import write_with_document
 
 FORMAT = 1
 QUICK = "This was a quick run, of a few epochs of the digits and two seeds. It decides nothing."
+HOW_TO_READ = (
+    "The rules were written before the runs. The effect is a difference of two means over seeds; for a rule "
+    "on one group it is the mean itself, along several groups the change from one to the next, and for a "
+    "formula the largest error. p values are adjusted by Holm for all rules of this page. *Reproduced*: the "
+    "rule holds at the 5 % level. *Refuted*: its contrary does. *Not distinguishable*: neither, or the "
+    "interval of a difference includes 0. The page is refuted if one of its rules is."
+)
 
 
 class Description(NamedTuple):
@@ -31,7 +41,8 @@ class Description(NamedTuple):
 
 
 class GroupRow(NamedTuple):
-    """One group of runs: the settings of its loss, how many are done and failed, and means over seeds."""
+    """One group of runs: its loss and what tells it from the other groups, how many runs are done and failed,
+    and means over seeds."""
 
     group: str
     settings: str
@@ -66,21 +77,50 @@ class ReproductionDocument:
         checks = [asdict(check) for check in self.checks]
         return data | {"checks": checks, "groups": groups, "files": files}
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "ReproductionDocument":
+        """A document from the plain data of `to_dict`."""
+        same = ("quick", "verdict", "conditions", "command", "runs")
+        numbers = ("effect", "low", "high", "p_holm")
+        return cls(
+            about=Description(*(data[field] for field in Description._fields)),
+            **{name: data[name] for name in same},
+            checks=[
+                CheckResult(**check | {name: number_from_json(check[name]) for name in numbers})
+                for check in data["checks"]
+            ],
+            groups=[
+                GroupRow(**row | {"numbers": {k: interval_from_json(v) for k, v in row["numbers"].items()}})
+                for row in data["groups"]
+            ],
+            files=[written_file_from_json(file) for file in data["files"]],
+        )
 
-def group_row(
-    group: str,
-    configs: Sequence[RunConfig],
-    results: Mapping[int, Mapping[str, float]],
+
+def group_settings(configs: Mapping[str, Sequence[RunConfig]]) -> list[str]:
+    """The loss of each group with its settings, and the options that tell it from the other groups."""
+    first = [members[0] for members in configs.values()]
+    differences = option_differences(first, without=BATCH_OPTIONS)
+    return [
+        ", ".join(filter(None, [config.title, config.subtitle, *options]))
+        for config, options in zip(first, differences, strict=True)
+    ]
+
+
+def group_rows(
+    configs: Mapping[str, Sequence[RunConfig]],
+    results: Mapping[str, Mapping[int, Mapping[str, float]]],
     checks: Sequence[Check],
-) -> GroupRow:
-    """The row of a group from the numbers of its runs by seed."""
+) -> list[GroupRow]:
+    """The row of each group from the numbers of its runs by seed."""
     names = dict.fromkeys(["test_accuracy", *(name for check in checks for name in check.numbers)])
-    numbers = {
-        name: mean_interval([values[name] for values in results.values() if name in values]) for name in names
-    }
-    done = numbers["test_accuracy"].n
-    settings = f"{configs[0].title}, {configs[0].subtitle}".rstrip(", ")
-    return GroupRow(group, settings, done, len(configs) - done, numbers)
+    rows = []
+    for (group, members), settings in zip(configs.items(), group_settings(configs), strict=True):
+        found = results[group].values()
+        numbers = {name: mean_interval([each[name] for each in found if name in each]) for name in names}
+        done = numbers["test_accuracy"].n
+        rows.append(GroupRow(group, settings, done, len(members) - done, numbers))
+    return rows
 
 
 def describe(name: str, spec: Reproduction) -> Description:
@@ -93,8 +133,16 @@ def file_name(name: str, quick: bool) -> str:
     return f"{name}-quick" if quick else name
 
 
+def group_label(group: str, config: RunConfig) -> str:
+    """What the panel of a run must say beside its loss and settings: the name of its group, '' where these
+    say it already."""
+    said = f"{config.title}, {config.subtitle}".casefold()
+    return "" if re.sub(r"\.0\b", "", group).casefold() in said else group
+
+
 def checks_table(checks: Sequence[CheckResult]) -> Table:
-    """One line per check: the rule, what was measured, the verdict."""
+    """One line per check: the rule, what was measured, the verdict; no column that holds dashes alone."""
+    header = ["rule", "effect", "95 % interval", "seeds", "p (Holm)", "verdict"]
     rows = [
         [
             check.rule,
@@ -106,12 +154,13 @@ def checks_table(checks: Sequence[CheckResult]) -> Table:
         ]
         for check in checks
     ]
-    return Table(["rule", "effect", "95 % interval", "seeds", "p (Holm)", "verdict"], rows, ("seeds",))
+    kept = [place for place in range(len(header)) if any(row[place] != "–" for row in rows)]
+    return Table([header[i] for i in kept], [[row[i] for i in kept] for row in rows], ("seeds",))
 
 
 def groups_table(rows: Sequence[GroupRow]) -> Table:
     """One line per group of runs: mean ± half width of each number that a check speaks of."""
-    names = list(dict.fromkeys(name for row in rows for name in row.numbers))
+    names = _numbers(rows)
     cells = [
         [row.group, row.settings, f"{row.done} of {row.done + row.failed}"]
         + [_interval_text(row.numbers.get(name)) for name in names]
@@ -121,7 +170,7 @@ def groups_table(rows: Sequence[GroupRow]) -> Table:
 
 
 def markdown(document: ReproductionDocument) -> str:
-    """The page: question, what was published, verdict, checks, numbers, pictures, conditions."""
+    """The page: question, what was published, verdict, checks, pictures, numbers, conditions."""
     about = document.about
     made = sum(check.verdict != "not testable here" for check in document.checks)
     held = sum(check.verdict == "reproduced" for check in document.checks)
@@ -130,18 +179,29 @@ def markdown(document: ReproductionDocument) -> str:
         f"# {about.title}",
         about.question,
         f"**{QUICK if document.quick else verdict}**",
-        f"Published ({about.locus}): {about.published} Source: {about.source}.",
-        f"Recipe: {about.recipe}",
+        f"**Published** ({about.locus}): {about.published} Source: {about.source}.",
+        f"**Recipe here:** {about.recipe}",
         about.fewer_seeds,
         to_markdown(checks_table(document.checks)),
-        "The rules were written before the runs. Effects are differences or means over seeds; p values are "
-        "adjusted by Holm for all rules of this page.",
-        *(f"![{file.shows}]({Path(file.path).name})" for file in document.files),
+        HOW_TO_READ,
+        *map(_picture, document.files),
         to_markdown(groups_table(document.groups)) if document.groups else "",
+        "\n".join(f"- {number_name(name)}: {number_meaning(name)}" for name in _numbers(document.groups)),
         document.conditions,
         code(document.command),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _numbers(rows: Sequence[GroupRow]) -> list[str]:
+    """The names of the numbers of all groups."""
+    return list(dict.fromkeys(name for row in rows for name in row.numbers))
+
+
+def _picture(file: WrittenFile) -> str:
+    """A picture with a caption that readers see: what it shows, and of which seeds."""
+    seeds = f" ({seeds_text(file.seeds)})" if file.seeds else ""
+    return f"![{file.shows}]({Path(file.path).name})\n\n*{file.shows[0].upper()}{file.shows[1:]}{seeds}.*"
 
 
 def write_reproduction(store: Store, document: ReproductionDocument) -> Path:
@@ -161,7 +221,11 @@ def _text(value: float) -> str:
 
 
 def _interval_text(interval: Interval | None) -> str:
+    """A mean with as many decimals as two digits of its half width need: `0.98641 ± 0.00050`."""
     if interval is None or not interval.n:
         return "–"
     mean, half_width, _ = interval
-    return _text(mean) if half_width != half_width else f"{_text(mean)} ± {half_width:.2g}"
+    if not half_width > 0:  # of one run, or all runs alike
+        return _text(mean)
+    digits = max(0, 1 - math.floor(math.log10(half_width)))
+    return f"{number_text(mean, digits)} ± {half_width:.{digits}f}"

@@ -1,8 +1,7 @@
 """The checks of reproductions: rules about numbers of runs, each with the test that decides it.
 
 A rule speaks of groups of runs, which the reproduction names, and of numbers by name: what a result has
-(`test_accuracy`), any metric, `train_accuracy`, `smallest_loss` (the least mean training loss of an epoch)
-and `trained` (1 for a run that ended with a test accuracy above one half, else 0).
+(`test_accuracy`), any metric, and `OWN_NUMBERS`.
 """
 
 import math
@@ -10,19 +9,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from ..specs import Value
-from ..specs.quantities import RUN_NUMBERS, metric_name
+from ..specs import MetricSpec, Value
+from ..specs.quantities import RUN_NUMBERS, UNSEEN, number_spec
 from ..statistics import Interval, compare_paired, equivalence_test, holm
 
 Verdict = Literal["reproduced", "refuted", "not distinguishable", "not testable here"]
 Results = Mapping[str, Mapping[int, Mapping[str, float]]]
 """The numbers of each run by group, seed and name; a number that a run does not have is left out."""
-OWN_NUMBERS = {
-    "train_accuracy": "train accuracy",
-    "smallest_loss": "smallest training loss",
-    "trained": "share of runs that learn the task",
+OWN_NUMBERS: Mapping[str, MetricSpec] = {
+    "train_accuracy": MetricSpec(
+        title="train accuracy", summary="fraction of the training images classified right", unit="percent"
+    ),
+    "smallest_loss": MetricSpec(
+        title="smallest training loss", summary="the least mean training loss of an epoch", unit="nats"
+    ),
+    "trained": MetricSpec(
+        title="share of runs that learn the task",
+        summary="fraction of the runs with a test accuracy above 0.5",
+        unit="fraction",
+    ),
 }
-"""Numbers that only checks know, with their names in sentences."""
+"""Numbers that only checks know, described like metrics."""
 _LEVEL = 0.05
 
 
@@ -273,7 +280,19 @@ def _slope(values: Sequence[float]) -> float:
 
 def number_name(number: str) -> str:
     """A number that a rule speaks of, in a sentence."""
-    return OWN_NUMBERS.get(number) or metric_name(number)
+    return f"{'unseen ' if number.startswith(UNSEEN) else ''}{_spec(number).title}"
+
+
+def number_meaning(number: str) -> str:
+    """What a number measures, and its unit; rules have fractions as they are, never in percent."""
+    spec = _spec(number)
+    classes = ", of unseen classes" if number.startswith(UNSEEN) else ""
+    unit = "" if spec.unit in ("", "percent", "fraction") else f" ({spec.unit})"
+    return f"{spec.summary}{classes}{unit}"
+
+
+def _spec(number: str) -> MetricSpec:
+    return OWN_NUMBERS.get(number) or number_spec(number)
 
 
 def is_metric(number: str) -> bool:

@@ -14,7 +14,7 @@ Locus = Literal[
 ]
 FAST: Mapping[str, Value] = {"recipe": "fast"}
 FAST_RECIPE = (
-    "All groups alike: 2-D features of a small network, four epochs under Muon (`--recipe fast`), so that "
+    "All groups alike: 2-D features of a small network, four epochs with Muon (`--recipe fast`), so that "
     "20 seeds fit in a day."
 )
 QUICK_SEEDS = 2

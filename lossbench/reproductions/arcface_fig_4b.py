@@ -9,10 +9,11 @@ SPEC = Reproduction(
     title="ArcFace, Fig. 4b",
     source="Deng et al., CVPR 2019, Fig. 4b and eq. 4",
     locus="stated in the text",
-    question="Are the target logits between 20 and 100 degrees those of the figure?",
+    question="Do the target logits between 20 and 100 degrees follow the formula behind the figure?",
     published="cos(m1 θ + m2) - m3 with (1, 0, 0), (1.35, 0, 0), (1, 0.5, 0), (1, 0, 0.35), (1, 0.3, 0.2) "
     "and (0.9, 0.4, 0.15).",
-    recipe="Nothing is trained: the curves follow from the code of the losses, at scale 64.",
+    recipe="Nothing is trained: the curves follow from the code of the losses, at scale 64. (1.35, "
+    "0, 0) is tested and not drawn.",
     runs={
         "softmax": {"loss": "normface", "scale": 64.0},
         "ArcFace": {"loss": "arcface", "scale": 64.0, "margin": 0.5},

@@ -10,8 +10,8 @@ SPEC = Reproduction(
     question="Do margins keep the two classes farther from the boundary than normalised softmax does?",
     published="Binary boundaries over two angles: no margin, a margin that grows with the angle "
     "(SphereFace), a curved one (CosFace) and a constant one (ArcFace).",
-    recipe="Digits 4 and 9; margins that two directions in the plane allow, CosFace 0.35 and ArcFace 0.5. "
-    f"{FAST_RECIPE}",
+    recipe="Digits 4 and 9; margins that two directions in the plane allow, CosFace 0.35 and ArcFace "
+    f"0.5. How narrow the classes are stands for their distance from the boundary. {FAST_RECIPE}",
     runs={
         "normalised softmax": {"loss": "normface"},
         "SphereFace": {"loss": "sphereface"},

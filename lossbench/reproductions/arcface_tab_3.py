@@ -8,9 +8,9 @@ SPEC = Reproduction(
     source="Deng et al., CVPR 2019, Tab. 3",
     locus="stated in the text",
     question="Does ArcFace make classes narrower than normalised softmax without moving them closer?",
-    published="Mean angles of features to their class center (Intra), between the nearest centers (Inter) "
-    "and the nearest weights (W-Inter), and of weights to the center of their class (W-EC): these are near "
-    "under ArcFace, far apart under normalised softmax.",
+    published="Mean angles of features to their class center (Intra), between the nearest centers "
+    "(Inter) and the nearest weights (W-Inter), and of weights to the center of their class "
+    "(W-EC). The last is small under ArcFace, large under normalised softmax.",
     recipe=f"Of test features; a class center is the direction of its mean unit vector. {FAST_RECIPE}",
     runs={
         "normalised softmax": {"loss": "normface"},

@@ -9,8 +9,8 @@ SPEC = Reproduction(
     locus="stated in the text",
     question="Does SphereFace learn only with annealing, and ArcFace as well without a soft start?",
     published="SphereFace's margin needs a mixture with softmax that is annealed; ArcFace trains stably.",
-    recipe="SphereFace m = 4 with base 1000 and with none; ArcFace with and without soft start. "
-    f"{FAST_RECIPE}",
+    recipe="SphereFace m = 4, mixed with softmax whose weight falls from 1000 towards 0, and not "
+    f"mixed; ArcFace with and without soft start. {FAST_RECIPE}",
     runs={
         "SphereFace": {"loss": "sphereface", "lambda_min": 0.0},
         "SphereFace, none": {"loss": "sphereface", "lambda_min": 0.0, "base": 0.0, "soft_start": 0.0},

@@ -7,9 +7,11 @@ SPEC = Reproduction(
     title="Claim: range, LDAM help the tail",
     source="Zhang et al., ICCV 2017 (range); Cao et al., NeurIPS 2019 (LDAM); Menon et al., ICLR 2021",
     locus="stated in the text",
-    question="At an imbalance of 10 and 100, are they more accurate on the balanced test split than softmax?",
+    question="Are range loss, LDAM and logit adjustment more accurate on the balanced test split than "
+    "softmax, where training classes differ in size by 10 and by 100?",
     published="They are made for long-tailed data, and better there than cross-entropy.",
-    recipe="Exponential imbalance 10 and 100, 16-D features. Small network, four epochs (`fast`).",
+    recipe="Sizes of classes fall exponentially, by 10 and 100 in all; 16-D features. Small network, "
+    "four epochs (`fast`).",
     runs={
         f"{loss}, {ratio}": {"loss": loss, "imbalance": float(ratio)}
         for ratio in (10, 100)

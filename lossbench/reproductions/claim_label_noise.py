@@ -7,7 +7,8 @@ SPEC = Reproduction(
     title="Claim: two losses resist label noise",
     source="Deng et al., ECCV 2020 (sub-centers); Zhang and Sabuncu, NeurIPS 2018 (generalized CE)",
     locus="stated in the text",
-    question="With 40 % wrong training labels, are they more accurate than ArcFace and softmax?",
+    question="With 40 % wrong training labels, are sub-centers more accurate than ArcFace, and "
+    "generalized cross-entropy than softmax?",
     published="Sub-centers take up noisy samples; generalized cross-entropy limits what one sample can do.",
     recipe="40 % symmetric label noise, 16-D features, q 0.7 and K 3 of the papers. Small network, 12 "
     "epochs, so that there is time to fit the noise.",

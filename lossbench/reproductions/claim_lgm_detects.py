@@ -7,7 +7,8 @@ SPEC = Reproduction(
     title="Claim: L-GM detects attacked images",
     source="Wan et al., CVPR 2018, arXiv 1803.02988, Fig. 1",
     locus="read in the figure",
-    question="Are images after FGSM farther from all class means under L-GM, more so than under softmax?",
+    question="Are images attacked by FGSM farther from all class means under L-GM, and more so than "
+    "under softmax and center loss?",
     published="Attacked images lie where the likelihood is low.",
     recipe="Distance to the nearest class mean, which is L-GM's likelihood with unit covariance; pixels "
     "change by 0.1. Center 0.01. The gradient of L-GM is not masked if PGD finds more than FGSM and queries "

@@ -7,7 +7,8 @@ SPEC = Reproduction(
     title="Claim: CE, smoothing, focal, squared tie",
     source="Zhou et al., NeurIPS 2022, arXiv 2210.02192",
     locus="stated in the text",
-    question="Are cross-entropy, label smoothing, focal and squared loss equally accurate in 64 dimensions?",
+    question="Are cross-entropy, label smoothing, focal and squared loss equally accurate with 64-D "
+    "features?",
     published="All reach the same test accuracy, as the network is wide and trained long enough.",
     recipe="64-D features, 12 epochs: longer than elsewhere here, as the claim asks. Small network (`fast`).",
     runs={name: {"loss": name} for name in ("softmax", "label-smoothing", "focal", "squared")},

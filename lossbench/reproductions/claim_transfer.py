@@ -7,7 +7,7 @@ SPEC = Reproduction(
     title="Claim: more separation, worse transfer",
     source="Kornblith et al., NeurIPS 2021, arXiv 2010.16402",
     locus="stated in the text",
-    question="Do losses with higher class separation serve digits worse that were not trained on?",
+    question="Do losses that separate classes more serve worse for digits that were not trained on?",
     published="Label smoothing, cosine softmax and squared error raise R² and lower the accuracy of "
     "transfer.",
     recipe="Digits 5 to 9 instead of other data sets, nearest neighbours instead of a linear probe, 32-D "

@@ -5,11 +5,12 @@ from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 
 SPEC = Reproduction(
     title="Claim: pair losses and within-class variance",
-    source="arXiv 2601.21450",
+    source="Zeng et al., ICASSP 2026, arXiv 2601.21450, abstract",
     locus="stated in the text",
     question="Is the share of variance within classes smaller under the contrastive loss?",
-    published="Triplet and SupCon keep variance within classes; the contrastive loss collapses it.",
-    recipe=f"Margins and temperature at their defaults. {FAST_RECIPE}",
+    published="In image retrieval, triplet and SCL keep more variance within classes; contrastive makes "
+    "embeddings compact quickly and may oversimplify classes.",
+    recipe=f"SCL is taken to be SupCon. Margins and temperature at their defaults. {FAST_RECIPE}",
     runs={name: {"loss": name} for name in ("triplet", "supcon", "contrastive")},
     common=FAST,
     figures=(Drawn("features"),),

@@ -10,7 +10,7 @@ SPEC = Reproduction(
     question="Does training in the plane fail where the margin exceeds 1 - cos(2π/C) = 0.19?",
     published="The bound of the margin for C classes in the plane; on faces, training with m above 0.45 "
     "did not converge.",
-    recipe=FAST_RECIPE,
+    recipe=f"The rules test m = 0.5, far beyond the bound. {FAST_RECIPE}",
     runs={f"m = {margin}": {"margin": margin} for margin in (0.05, 0.1, 0.19, 0.35, 0.5)},
     common={"loss": "cosface", **FAST},
     figures=(Drawn("curves", {"over": "margin", "metric": "test_accuracy,angular-gap"}),),

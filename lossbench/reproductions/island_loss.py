@@ -8,7 +8,7 @@ SPEC = Reproduction(
     source="Cai et al., FG 2018, arXiv 1710.03144, eqs. 6, 7",
     locus="stated in the text",
     question="Do class centers lie farther apart in direction than with center loss?",
-    published="A term of the cosines between centers, beside the center loss, is to part the classes.",
+    published="A term of the cosines between centers, beside the center loss, is to push the classes apart.",
     recipe=f"λ 0.01, λ1 10 (footnote 1 of the paper), α 1. {FAST_RECIPE}",
     runs={
         "center": {"loss": "center", "lambda": 0.01, "alpha": 1.0},

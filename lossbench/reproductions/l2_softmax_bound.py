@@ -9,7 +9,8 @@ SPEC = Reproduction(
     locus="stated in the text",
     question="Does a length below ln(p (C-2)/(1-p)) cost accuracy, and a length above it hardly matter?",
     published="The least length with which a sample can have the probability p: 4.3 for p 0.9 and C 10.",
-    recipe="16-D features, as the bound assumes C < 2D. Small network, four epochs (`fast`).",
+    recipe="16-D features, as the bound assumes C < 2D. The middle length, 4, is just below the "
+    "bound for p 0.9. Small network, four epochs (`fast`).",
     runs={f"α = {length}": {"scale": float(length)} for length in (1, 4, 16)},
     common={"loss": "l2-softmax", "feature_dim": 16, **FAST},
     figures=(Drawn("curves", {"over": "scale", "metric": "test_accuracy"}),),

@@ -9,7 +9,7 @@ SPEC = Reproduction(
     locus="stated in the text",
     question="Does label smoothing make classes tighter, and probabilities better calibrated?",
     published="Three classes of CIFAR and ImageNet as tight clusters with label smoothing, broad ones "
-    "without; smaller ECE.",
+    "without; a smaller calibration error (ECE).",
     recipe="The plane is the feature itself, not a projection of the layer before. Smoothing 0.1 as there. "
     f"{FAST_RECIPE}",
     runs={"hard labels": {"smoothing": 0.0}, "smoothed": {"smoothing": 0.1}},

@@ -8,9 +8,9 @@ SPEC = Reproduction(
     source="Wang et al., ACM MM 2017, Fig. 2",
     locus="read in the figure",
     question="Are 2-D features under softmax spread along rays, so that direction alone tells the class?",
-    published="Left, features of MNIST along ten rays; right, the probability of class 0, which grows with "
-    "length.",
-    recipe=f"No bias. {FAST_RECIPE}",
+    published="Left, 10,000 features of MNIST along rays, whose angles seem to be a good measure; "
+    "right, the probability of class 0 over the plane, larger for longer features (Prop. 1).",
+    recipe=f"No bias. The comparison of lengths with NormFace is ours. {FAST_RECIPE}",
     runs={"softmax": {"loss": "softmax"}, "NormFace": {"loss": "normface"}},
     common=FAST,
     figures=(Drawn("regions", groups=("softmax",)),),

@@ -8,8 +8,9 @@ SPEC = Reproduction(
     source="Wang et al., ACM MM 2017, text on Tab. 2",
     locus="stated in the text",
     question="Does training from scratch fail where only the class weights are normalised?",
-    published="On faces it collapsed from scratch; fine-tuning worked.",
-    recipe=f"An analogue on digits, modified softmax from random weights. {FAST_RECIPE}",
+    published="Faces (LFW): trained from scratch with only the weights normalised the network "
+    "collapsed; fine-tuned it reached 98.95 %, against 98.28 % without normalisation.",
+    recipe=f"An analogue on digits: modified softmax, from random weights. {FAST_RECIPE}",
     runs={"modified softmax": {"loss": "modified-softmax"}, "softmax": {"loss": "softmax"}},
     common=FAST,
     figures=(Drawn("features"),),

@@ -10,7 +10,7 @@ SPEC = Reproduction(
     question="Does ring loss bring features to one length without loss of accuracy?",
     published="The norms of features are gradually constrained to a scaled unit circle; they are more "
     "robust.",
-    recipe=f"λ 0.01 and 0.1 (gluon-face). {FAST_RECIPE}",
+    recipe=f"λ 0.01 and 0.1 (those of gluon-face). {FAST_RECIPE}",
     runs={"softmax": {"loss": "softmax"}}
     | {f"λ = {weight}": {"loss": "ring", "lambda": weight} for weight in (0.01, 0.1)},
     common=FAST,

@@ -5,17 +5,20 @@ from ._reproduction import FAST, FAST_RECIPE, Drawn, Reproduction
 
 SPEC = Reproduction(
     title="Softmax tutorial, four panels",
-    source="Tutorials on face recognition, after Wen et al., ECCV 2016, Fig. 2",
-    locus="not verified in the source",
-    question="Are some pairs of one class farther apart than pairs of two classes, less so on the circle?",
-    published="Features; a pair of one class farther apart than a pair of two; directions as arcs; class "
-    "weights as rays.",
-    recipe=FAST_RECIPE,
+    source="Wang et al., ACM MM 2017 (NormFace), Fig. 2 and Sec. 3.1; tutorials on face recognition",
+    locus="stated in the text",
+    question="Are some pairs of one class farther apart than pairs of two classes, and are there fewer "
+    "of them on the circle?",
+    published="In the plane, two features of one class can be much farther apart than features of two "
+    "classes; their angles seem to be a good measure. Tutorials show the same with a pair of "
+    "each kind, directions as arcs and class weights as rays.",
+    recipe=f"Features of NormFace are compared by angle, those of softmax by distance. {FAST_RECIPE}",
     runs={"softmax": {"loss": "softmax"}, "NormFace": {"loss": "normface"}},
     common=FAST,
     figures=(
         Drawn("features", groups=("softmax",)),
         Drawn("distances"),
+        Drawn("distances", {"view": "normalized"}),
         Drawn("ring", groups=("softmax",)),
         Drawn("roc"),
     ),

@@ -8,9 +8,9 @@ SPEC = Reproduction(
     source="Schroff et al., CVPR 2015, eq. 3; Hermans et al., 2017, arXiv 1703.07737",
     locus="stated in the text",
     question="Does the margin set the distance between classes and hardly the accuracy?",
-    published="Negatives are to be farther than positives by the margin; without normalisation it fixes "
-    "the scale.",
-    recipe=f"Batch-all over active triplets, plain distances. {FAST_RECIPE}",
+    published="A negative has to be farther than a positive by the margin.",
+    recipe="Batch-all over active triplets, plain distances. That the margin sets the scale of "
+    f"features that are not normalised is our reading. {FAST_RECIPE}",
     runs={f"m = {margin}": {"margin": margin} for margin in (0.2, 1.0, 5.0)},
     common={"loss": "triplet", **FAST},
     figures=(Drawn("lambda-grid"),),

@@ -30,7 +30,6 @@ from .hyperparameter import (
     scale_setting,
     setting,
     soft_start_setting,
-    value_text,
 )
 from .loss_spec import LossSpec
 from .variants import POOLED, FigureSpec, MetricSpec, NetworkSpec, OptimizerSpec, RecipeSpec, ScheduleSpec
@@ -41,5 +40,5 @@ __all__ = [
     "HyperParameter", "LossSpec", "MetricSpec", "NetworkSpec", "OptimizerSpec", "RecipeSpec", "ScheduleSpec",
     "Value", "angular_margin_setting", "best_probability", "largest_angular_margin", "largest_binary_margin",
     "largest_cosine_margin", "margin_setting", "neighbour_angle", "scale_setting", "setting",
-    "smallest_length_weight", "smallest_useful_scale", "soft_start_setting", "value_text",
+    "smallest_length_weight", "smallest_useful_scale", "soft_start_setting",
 ]  # fmt: skip

@@ -6,6 +6,16 @@ from .paired import PairedDifference, Verdict, compare_paired, holm, max_t, seed
 from .ranks import indistinguishable_groups, mean_ranks
 
 __all__ = [
-    "Equivalence", "Interval", "PairedDifference", "Verdict", "compare_paired", "equivalence_test", "holm",
-    "indistinguishable_groups", "max_t", "mean_interval", "mean_ranks", "seeds_needed",
-]  # fmt: skip
+    "Equivalence",
+    "Interval",
+    "PairedDifference",
+    "Verdict",
+    "compare_paired",
+    "equivalence_test",
+    "holm",
+    "indistinguishable_groups",
+    "max_t",
+    "mean_interval",
+    "mean_ranks",
+    "seeds_needed",
+]

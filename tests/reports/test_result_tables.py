@@ -258,9 +258,7 @@ def test_conditions_in_a_sentence() -> None:
     assert stated.startswith(
         "Digits with 180 validation images held out of training; network stride3 (116,738 "
     )
-    assert (
-        "seeds 0, 1, 2, 3, 4, 5, 6, 7. Training split: images changed by shift. Intervals are 95 %" in stated
-    )
+    assert "; seeds 0-7. Training split: images changed by shift. Intervals are 95 %" in stated
     assert "float32 on A Processor, 2 threads per run; torch 2.6, Python 3.12, lossbench 0.1.0" in stated
     assert stated.endswith("; 2026-01-10 to 2026-01-17.")
     assert "kept out" not in stated

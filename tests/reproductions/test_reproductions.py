@@ -58,6 +58,8 @@ def test_rules_and_figures_speak_of_what_there_is(name):
         choices = catalog.spec("figures", drawn.figure).choices
         assert set(drawn.choices) <= set(choices), drawn.figure
         assert set(drawn.groups) <= set(spec.runs)
+    files = [(drawn.figure, drawn.choices.get("view")) for drawn in spec.figures]
+    assert len(set(files)) == len(files)  # each has a file of its own
 
 
 @pytest.mark.parametrize("name", NAMES)
