@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _NOT_SUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _BUSY = {errno.EACCES, errno.EPERM, errno.EBUSY}
 _PAUSES = (0.02, 0.1, 0.3, 0.6)  # seconds between attempts
-
-
 _LONGEST_NAME = 150  # characters; most file systems allow 255 bytes, ending included
 
 
@@ -213,18 +211,25 @@ def _finite(data: object) -> object:
     return data
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file, None when there is none. Raises RunError for one that is cut or altered."""
+def read_bytes(path: Path) -> bytes | None:
+    """The content of a file, None when there is none. Raises RunError for one that cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, None when there is none. Raises RunError for one that is cut or altered."""
+    content = read_bytes(path)
+    if content is None:
+        return None
+    try:
+        data = json.loads(content.decode())
     except UnicodeDecodeError as error:
         raise RunError(f"{path} cannot be read ({error}).") from None
-    try:
-        data = json.loads(text)
     except (ValueError, RecursionError):
         data = None
     if data is None:  # also a file that says null: None means that there is no file

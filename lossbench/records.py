@@ -122,7 +122,7 @@ class MetricInput:
         """Which of MetricSpec.needs are here."""
         scored, reference = self.evaluated.scores is not None, len(self.reference.labels) > 0
         probable, validation = scored and self.probabilities, self.validation
-        here = {
+        available = {
             "features": True,
             "validation features": validation is not None,
             "reference": reference,
@@ -135,7 +135,7 @@ class MetricInput:
             "unknown": self.unknown is not None and reference,
             "unknown scores": scored and self.unknown is not None and self.unknown.scores is not None,
         }
-        return tuple(name for name, found in here.items() if found)
+        return tuple(name for name, is_here in available.items() if is_here)
 
     @property
     def scores(self) -> np.ndarray:
@@ -175,6 +175,11 @@ class Snapshots(NamedTuple):
     features: np.ndarray
     scores: np.ndarray
     directions: Mapping[str, np.ndarray]
+
+    def directions_at(self, moment: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Class weights and class centers (C, D) at a moment; None for what the loss does not have."""
+        weight, centers = (self.directions.get(name) for name in ("weight", "centers"))
+        return (None if weight is None else weight[moment]), (None if centers is None else centers[moment])
 
 
 class EpochRecord(NamedTuple):

@@ -27,8 +27,6 @@ _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
 }
 _MARKDOWN = {"\\": "\\\\", "|": "\\|", "<": "&lt;"}
 _NUMBER = re.compile(r"(< )?[+−-]?\d[\d.,]*(e[+−-]?\d+)?(?![\w-])")
-
-
 _PIECE = re.compile(r"(?:< )?\S+(?: [=±] \S+)*")  # text that no line break may divide
 _NARROW = 14  # characters to which a column of text is narrowed before another column is left out
 _GAP = 3  # characters between two columns
@@ -172,8 +170,8 @@ def to_latex(table: Table, caption: str, label: str, comment: str = "") -> str:
             break
     parts = ["% " + _one_line(comment)] if comment else []
     for number, (start, end) in enumerate(blocks):
-        chosen = _columns(lines, keys, start, end)
-        header, rows, _ = _break_cells(chosen, _LATEX_WIDTH, _LATEX_GAP) or Table(chosen[0], chosen[1:])
+        block = _columns(lines, keys, start, end)
+        header, rows, _ = _break_cells(block, _LATEX_WIDTH, _LATEX_GAP) or Table(block[0], block[1:])
         columns = "".join("r" if each else "l" for each in (*numeric[:keys], *numeric[start:end]))
         more = " (continued)" if number else ""
         parts += [

@@ -35,7 +35,7 @@ def loader(images: LabelledImages, batch_size: int) -> DataLoader[tuple[Tensor, 
         raw = Path(folder, "MNIST", "raw")
         raw.mkdir(parents=True)
         parts = (images.images.squeeze(1), images.labels)
-        for name, part in zip(STANDARD_FILES, parts + tuple(own[:1] for own in parts), strict=True):
+        for name, part in zip(STANDARD_FILES, parts + tuple(part[:1] for part in parts), strict=True):
             (raw / name).write_bytes(_idx(part))
         change = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (DEVIATION,))])
         read = datasets.MNIST(folder, transform=change)  # wholly into memory: the files can go

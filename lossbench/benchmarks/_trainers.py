@@ -2,9 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +11,6 @@ from torch import Tensor
 from ..errors import Diverged
 from ..records import NullObserver
 from ..runs.config import RunConfig
-from ..runs.config_builder import make_config
 from ..runs.result import RunResult, Status
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
@@ -20,16 +18,16 @@ from ..training.cuda_graph import StepGraph
 from ..training.process import Placement
 from ..training.trainer import Trainer
 from ._timing import Task
-from .train import STEPS
+
+STEPS = 4
+"""Steps of a turn: a device may run ahead inside it, as it does in training."""
 
 
-def make_trainer(placement: Placement, **options: Any) -> Trainer:
-    """A trainer of the first batches, ready for a step."""
-    trainer = Trainer(RunFolder(Path(), make_config(**options)), placement, NullObserver(), lambda: False)
-    trainer.network.train()
-    trainer.loss.train()
-    trainer.optimizer.set_rate(trainer.config.lr)
-    trainer.batch_indices.copy_(torch.arange(trainer.config.batch_size))
+def make_trainer(config: RunConfig, placement: Placement) -> Trainer:
+    """A trainer of a run that is not stored, ready for a step on the first images, at the peak rate."""
+    trainer = Trainer(RunFolder(Path(), config), placement, NullObserver(), lambda: False)
+    trainer.optimizer.set_rate(config.lr)
+    trainer.batch_indices.copy_(torch.arange(config.batch_size))
     return trainer
 
 
@@ -55,20 +53,20 @@ def recorded_steps(trainers: Sequence[Trainer]) -> Task:
     return run
 
 
-def weight_differences(keys: Sequence[Mapping[str, Any]], placement: Placement, steps: int) -> list[float]:
+def weight_differences(configs: Sequence[RunConfig], placement: Placement, steps: int) -> list[float]:
     """How far the weights of each run, trained with the others for so many steps, are from those of it alone,
     as a part of their norm."""
-    together, graph = [make_trainer(placement, **key) for key in keys], StepGraph()
+    together, graph = [make_trainer(config, placement) for config in configs], StepGraph()
     for _ in range(steps):
         graph.step(together)
-    found = []
-    for trainer, key in zip(together, keys, strict=True):
-        alone, own = make_trainer(placement, **key), StepGraph()
+    differences = []
+    for trainer in together:
+        alone, graph = make_trainer(trainer.config, placement), StepGraph()
         for _ in range(steps):
-            own.step([alone])
-        mine, other = (_weights(t) for t in (trainer, alone))
-        found.append(float((mine - other).norm() / other.norm()))
-    return found
+            graph.step([alone])
+        weights, expected = (_weights(each) for each in (trainer, alone))
+        differences.append(float((weights - expected).norm() / expected.norm()))
+    return differences
 
 
 def _weights(trainer: Trainer) -> Tensor:

@@ -30,7 +30,7 @@ from ..training.device import describe_machine, resolve_device
 from ..training.process import Placement
 from . import train
 from ._timing import Task, synchronize, time_alternately, timing
-from ._trainers import make_trainer, recorded_steps, single_steps, train_once, weight_differences
+from ._trainers import STEPS, make_trainer, recorded_steps, single_steps, train_once, weight_differences
 from .result import Benchmark, machine_text, plain
 
 PACKS = (1, 4, 8, 16, 32)
@@ -73,8 +73,7 @@ def tests(repeats: int, placement: Placement) -> Benchmark:  # noqa: ARG001
 
 def networks(repeats: int, placement: Placement) -> Benchmark:
     """One run of each network, compared with plain PyTorch and with a large matrix product."""
-    found = train.measure(repeats=repeats, threads=[1], placement=placement)
-    return found._replace(heading="gpu networks")
+    return train.measure(repeats=repeats, threads=[1], placement=placement)._replace(heading="gpu networks")
 
 
 def graphs(
@@ -85,7 +84,8 @@ def graphs(
     header += ["network by reduce-overhead (ms)", "compilation (s)"]
     rows, data = [], []
     for name in names:
-        plain_trainer, recorded, compiled, reduced = (make_trainer(placement, network=name) for _ in range(4))
+        config = make_config(network=name)
+        plain_trainer, recorded, compiled, reduced = (make_trainer(config, placement) for _ in range(4))
         began = time.perf_counter()
         compiled.network = torch.compile(compiled.network)  # type: ignore[assignment]
         compiled.step()
@@ -96,7 +96,7 @@ def graphs(
             recorded_steps([t]) for t in (recorded, compiled)
         ]
         eager, overhead, graph, both = (
-            timing([1000 * s / train.STEPS for s in column])
+            timing([1000 * s / STEPS for s in column])
             for column in time_alternately(tasks, repeats, device=recorded.device, warm_up=4)
         )
         numbers = (eager.median, graph.median, both.median, overhead.median)
@@ -112,16 +112,16 @@ def packs(repeats: int, placement: Placement, sizes: Sequence[int] = PACKS) -> B
     header += ["memory (MiB)", "equal runs", "largest difference"]
     rows, data, device = [], [], resolve_device(placement.device)
     for size in sizes:
-        keys = [{"loss": MIXED[n % len(MIXED)], "seed": n // len(MIXED)} for n in range(size)]
+        configs = [make_config(loss=MIXED[n % len(MIXED)], seed=n // len(MIXED)) for n in range(size)]
         _forget_peak(device)
-        together = [make_trainer(placement, **key) for key in keys]
+        together = [make_trainer(config, placement) for config in configs]
         task = recorded_steps(together)
-        alone = [recorded_steps([make_trainer(placement, **key)]) for key in keys]
+        alone = [recorded_steps([make_trainer(config, placement)]) for config in configs]
         one_by_one = _all(alone)
         columns = time_alternately([task, one_by_one, alone[0]], repeats, device=device, warm_up=4)
-        both, single, first = (timing([1000 * s / train.STEPS for s in column]) for column in columns)
+        both, single, first = (timing([1000 * s / STEPS for s in column]) for column in columns)
         memory = _peak(device)
-        differences = weight_differences(keys, placement, _EQUAL_STEPS)
+        differences = weight_differences(configs, placement, _EQUAL_STEPS)
         equal = sum(difference == 0 for difference in differences)
         faster, times_one = single.median / both.median, both.median / first.median
         rows.append(
@@ -218,7 +218,7 @@ def kernels(
     """The kernels that take most of a step."""
     rows, data, device = [], [], resolve_device(placement.device)
     for name in names:
-        trainer = make_trainer(placement, network=name)
+        trainer = make_trainer(make_config(network=name), placement)
         for _ in range(3):
             trainer.step()
         synchronize(device)
@@ -276,7 +276,7 @@ def _benchmark(
     repeats: int | None = None,
 ) -> Benchmark:
     machine = describe_machine(resolve_device(placement.device))
-    turns = f" Medians of {repeats} turns of {train.STEPS} steps." if repeats else ""
+    turns = f" Medians of {repeats} turns of {STEPS} steps." if repeats else ""
     return Benchmark(
         heading, machine, Table(header, rows), f"{text}{turns} {machine_text(machine)}", plain(data)
     )

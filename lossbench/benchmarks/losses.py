@@ -7,7 +7,6 @@ import importlib.util
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -15,22 +14,19 @@ from torch import Tensor, nn
 
 from ..data import Splits
 from ..randomness import seeded
-from ..records import LabelledImages, NullObserver
+from ..records import LabelledImages
 from ..runs.config_builder import make_config
 from ..runs.result import Machine
-from ..runs.run_folder import RunFolder
 from ..specs import LossSpec, Value, catalog
 from ..tables import Table, number_text
 from ..training.device import describe_machine
 from ..training.process import Placement
-from ..training.trainer import Trainer
 from ._timing import Task, Timing, thread_count, time_alternately, timing
+from ._trainers import make_trainer
 from .result import Benchmark, machine_text, plain
 
 CLASSES, DIM = 10, 2
-_MAX_TRIPLET_BATCH = (
-    256  # samples up to which a library that lists all triplets of a batch stays below a gigabyte
-)
+_MAX_TRIPLET_BATCH = 256  # a library that lists all triplets of a batch then stays below a gigabyte
 
 
 class LossTiming(NamedTuple):
@@ -65,8 +61,8 @@ def measure(
 
     Training steps of the default network are timed in turns with each. Raises UsageError for an unknown name.
     """
-    own_names = map(catalog.canonical, names or catalog.names("losses"))
-    specs = {name: catalog.spec("losses", name) for name in own_names}
+    measured = map(catalog.canonical, names or catalog.names("losses"))
+    specs = {name: catalog.spec("losses", name) for name in measured}
     with thread_count(threads), seeded(0, "benchmark"):
         batches = [_measure_batch(size, specs, repeats) for size in {make_config().batch_size, batch_size}]
         machine = describe_machine(torch.device("cpu"))
@@ -162,11 +158,7 @@ def _training_step(batch_size: int) -> Task:
     images = LabelledImages(pixels, torch.arange(batch_size) % config.classes)
     none = images.at(slice(0))
     placement = Placement("cpu", splits=Splits(images, none, none, none))
-    trainer = Trainer(RunFolder(Path(), config), placement, NullObserver(), lambda: False)
-    trainer.network.train()
-    trainer.loss.train()
-    trainer.batch_indices.copy_(torch.arange(batch_size))
-    return trainer.step
+    return make_trainer(config, placement).step
 
 
 def _counterpart(kind: str, settings: Mapping[str, Value], batch_size: int) -> tuple[str, nn.Module | None]:
@@ -212,7 +204,7 @@ Argument = Callable[[Mapping[str, Value]], Any]
 
 
 def _same(key: str) -> Argument:
-    return lambda chosen: chosen[key]
+    return lambda settings: settings[key]
 
 
 def _always(value: Any) -> Argument:
@@ -223,8 +215,8 @@ _SHAPE = {"num_classes": _always(CLASSES), "embedding_size": _always(DIM)}
 _EUCLIDEAN = {"euclidean": _always(True)}  # stands for the library's distance of that name
 _ENUMERATES_TRIPLETS = ("Lifted", "MarginPair", "Triplet")  # positive pairs times negatives, that is
 _DOES_LESS = {"NPair": "one pair per class"}  # ours takes all of them
-_SOFTMAX = ("NormalizedSoftmaxLoss", _SHAPE | {"temperature": lambda chosen: 1 / float(chosen["scale"])})
-_DEGREES = {"margin": lambda chosen: math.degrees(float(chosen["margin"])), "scale": _same("scale")}
+_SOFTMAX = ("NormalizedSoftmaxLoss", _SHAPE | {"temperature": lambda settings: 1 / float(settings["scale"])})
+_DEGREES = {"margin": lambda settings: math.degrees(float(settings["margin"])), "scale": _same("scale")}
 _COUNTERPARTS: dict[str, tuple[str, dict[str, Argument]]] = {
     "ArcFace": ("ArcFaceLoss", _SHAPE | _DEGREES),
     "SubcenterArcFace": ("SubCenterArcFaceLoss", _SHAPE | _DEGREES | {"sub_centers": _same("subcenters")}),

@@ -84,7 +84,7 @@ def _time_metric(
     tasks: list[Task] = [lambda: measure_together(dataclasses.replace(measured, _cache={}), names)]
     if title in _COUNTERPARTS:
         tasks.append(lambda: _COUNTERPARTS[title](measured.evaluated, measured.reference))
-    ours, *theirs = (timing(taken) for taken in time_alternately(tasks, repeats, warm_up=1))
+    ours, *theirs = (timing(seconds) for seconds in time_alternately(tasks, repeats, warm_up=1))
     return MetricTiming(title, kind, ours, theirs[0] if theirs else None)
 
 

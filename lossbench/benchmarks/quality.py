@@ -88,15 +88,9 @@ def to_benchmark(
     config: RunConfig, ours: list[TrainingCurve], usual: TrainingCurve, *, target: float, machine: Machine
 ) -> Benchmark:
     """All curves as table, text and data."""
-    header = [
-        "training",
-        "epochs",
-        "seconds",
-        "s per epoch",
-        "sooner than usual",
-        "test (%) after each epoch",
-    ]
-    rows, courses = [], []
+    header = ["training", "epochs", "seconds", "s per epoch", "sooner than usual"]
+    header += ["test (%) after each epoch"]
+    rows, curves = [], []
     for curve in (*ours, usual):
         reached, epochs, seconds = curve.reached(target), curve.epochs, curve.seconds(target)
         times, at_least = ratio(curve, usual, target)
@@ -110,7 +104,7 @@ def to_benchmark(
                 " ".join(f"{100 * epoch.accuracy:.2f}" for epoch in epochs),
             ]
         )
-        courses.append(
+        curves.append(
             {
                 "name": curve.name,
                 "reached": reached,
@@ -126,7 +120,7 @@ def to_benchmark(
         f"seed {config.seed}. Ours: `lossbench train`, and the fewest `--epochs` that end "
         f"there. Usual: {RECIPE}, times {DECAY} every {DECAY_EVERY} epochs. {machine_text(machine)}"
     )
-    data = {"config": config.to_dict(), "target": target, "courses": courses}
+    data = {"config": config.to_dict(), "target": target, "courses": curves}
     return Benchmark("quality", machine, Table(header, rows), conditions, plain(data))
 
 

@@ -35,8 +35,8 @@ def measure(*, repeats: int = 5, runs: int = RUNS, points: int = POINTS) -> Benc
             "lossbench losses": [*ours, "losses"],
             f"lossbench plot, {runs} runs x {points:,} points": [*ours, "plot", *shown, "--results", folder],
         }
-        taken = time_alternately([_process(command) for command in commands.values()], repeats, warm_up=1)
-    timings = dict(zip(commands, map(timing, taken), strict=True))
+        seconds = time_alternately([_process(command) for command in commands.values()], repeats, warm_up=1)
+    timings = dict(zip(commands, map(timing, seconds), strict=True))
     return _to_benchmark(timings, describe_machine(torch.device("cpu")), repeats)
 
 

@@ -32,13 +32,14 @@ from ..training.process import Placement, threads_of
 from ._timing import thread_count
 from .result import Benchmark, machine_text
 
+_KEYS = {"evaluation": "judging"}  # keys of JSON that are not the names of fields
 _MEMORY_INTERVAL = 0.2  # seconds between two readings of the workers' memory
 
 
 class SweepTiming(NamedTuple):
     """The same runs in one of the two ways; seconds are sums over all workers and rounds.
 
-    start: until a worker trains; training: epochs, with the evaluation after each; judging: evaluation, from
+    start: until a worker trains; training: epochs, with the evaluation after each; evaluation: from
     the last epoch to the stored result. unique, resident: MB of the largest worker, NaN where there is none.
     """
 
@@ -49,7 +50,7 @@ class SweepTiming(NamedTuple):
     wall: float
     start: float
     training: float
-    judging: float
+    evaluation: float
     images: int
     unique: float
     resident: float
@@ -57,7 +58,7 @@ class SweepTiming(NamedTuple):
 
     def combined_with(self, other: SweepTiming) -> SweepTiming:
         """Both rounds of one way as one."""
-        added = ("runs", "wall", "start", "training", "judging", "images", "rounds")
+        added = ("runs", "wall", "start", "training", "evaluation", "images", "rounds")
         most = {name: max(getattr(self, name), getattr(other, name)) for name in ("unique", "resident")}
         return self._replace(**{name: getattr(self, name) + getattr(other, name) for name in added}, **most)
 
@@ -74,12 +75,12 @@ class SweepTiming(NamedTuple):
     @property
     def overhead(self) -> float:
         """Seconds per run that a worker spends beyond its start, training and evaluation."""
-        return (self.wall * self.workers - self.start - self.training - self.judging) / self.runs
+        return (self.wall * self.workers - self.start - self.training - self.evaluation) / self.runs
 
     @property
     def share(self) -> float:
         """Overhead over training and evaluation."""
-        return self.overhead * self.runs / (self.training + self.judging)
+        return self.overhead * self.runs / (self.training + self.evaluation)
 
 
 def measure(configs: Sequence[RunConfig], *, workers: int, placement: Placement) -> Benchmark:
@@ -119,7 +120,7 @@ def _time_sweep(name: str, configs: Sequence[RunConfig], workers: int, placement
         wall,
         sum(moment - began for moment in monitor.first.values()),
         sum(outcome.result.seconds for outcome in outcomes if outcome.result),
-        monitor.judging,
+        monitor.evaluation,
         sum(_images(config, placement) for config in configs),
         monitor.max_memory["unique"],
         monitor.max_memory["resident"],
@@ -136,7 +137,7 @@ class _WorkerMonitor(NullObserver):
 
     def __init__(self, first_runs: Sequence[str]) -> None:
         self.first_runs, self.first = first_runs, dict[str, float]()
-        self.trained, self.judging = dict[str, float](), 0.0
+        self.trained, self.evaluation = dict[str, float](), 0.0
         self.max_memory = {"unique": math.nan, "resident": math.nan}
         self.read_at = 0.0
 
@@ -151,7 +152,7 @@ class _WorkerMonitor(NullObserver):
 
     def stored(self, run: str) -> None:
         """The run's result is stored."""
-        self.judging += time.perf_counter() - self.trained.get(run, time.perf_counter())
+        self.evaluation += time.perf_counter() - self.trained.get(run, time.perf_counter())
 
     def __call__(self) -> bool:
         """Always False; reads the memory of the workers."""
@@ -189,7 +190,7 @@ def to_benchmark(config: RunConfig, alone: SweepTiming, together: SweepTiming, m
             "overhead": batch.overhead,
             "overhead_share": batch.share,
         }
-        data[key] = batch._asdict() | derived
+        data[key] = {_KEYS.get(name, name): value for name, value in batch._asdict().items()} | derived
         rows.append(
             [
                 f"{batch.runs}, {batch.name}",
@@ -199,7 +200,7 @@ def to_benchmark(config: RunConfig, alone: SweepTiming, together: SweepTiming, m
                 number_text(derived["ratio"], 2),
                 number_text(derived["ratio_without_start"], 2),
                 number_text(batch.start / batch.workers / batch.rounds, 1),
-                number_text(batch.judging / batch.runs, 2),
+                number_text(batch.evaluation / batch.runs, 2),
                 number_text(100 * batch.share, 1),
                 number_text(batch.unique, 0),
                 number_text(batch.resident, 0),

@@ -8,7 +8,6 @@ and convolutions take per image. All three are timed alternately.
 
 import itertools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -19,24 +18,20 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..data import epoch_batches, load_splits
 from ..errors import UsageError
 from ..randomness import seeded
-from ..records import NullObserver
 from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig
 from ..runs.config_builder import make_config
 from ..runs.model import build
 from ..runs.result import Machine
-from ..runs.run_folder import RunFolder
 from ..specs import catalog
 from ..tables import Table, number_text
 from ..training.cuda_graph import StepGraph
 from ..training.device import cores, describe_machine, resolve_device, resolve_precision
 from ..training.process import Placement
-from ..training.trainer import Trainer
 from ._plain_pytorch import RECIPE, PlainTraining, endless, loader
 from ._timing import Task, Timing, thread_count, time_alternately, timing
+from ._trainers import STEPS, make_trainer
 from .result import Benchmark, machine_text, plain
 
-STEPS = 4
-"""Steps of a turn: a device may run ahead inside it, as it does in training."""
 _COUNTED = 16  # images in the batch whose operations are counted
 _SIDE = {"cpu": 2048, "cuda": 8192, "mps": 4096}
 
@@ -92,13 +87,13 @@ def operations_per_image(config: RunConfig) -> float:
 
 
 def _precisions(asked: Sequence[str] | None, device: torch.device) -> tuple[str, ...]:
-    known = tuple(name for name in PRECISIONS if name != "auto")
+    explicit = tuple(name for name in PRECISIONS if name != "auto")
     for name in asked or ():
-        if name not in known:
-            raise UsageError(f"--precisions {name} is none of {', '.join(known)}.")
+        if name not in explicit:
+            raise UsageError(f"--precisions {name} is none of {', '.join(explicit)}.")
     native = resolve_precision("auto", device)
     return tuple(
-        asked or (name for name in known if resolve_precision(name, device) in (torch.float32, native))
+        asked or (name for name in explicit if resolve_precision(name, device) in (torch.float32, native))
     )
 
 
@@ -117,14 +112,14 @@ def _time_steps(
         threads,
         timing([images / second for second in seconds]),
         timing([images / second for second in usual_seconds]),
-        timing([usual / own for own, usual in zip(seconds, usual_seconds, strict=True)]),
+        timing([usual / second for second, usual in zip(seconds, usual_seconds, strict=True)]),
         timing(ceilings),
-        timing([images / own / ceiling for own, ceiling in zip(seconds, ceilings, strict=True)]),
+        timing([images / second / ceiling for second, ceiling in zip(seconds, ceilings, strict=True)]),
     )
 
 
 def _our_steps(config: RunConfig, placement: Placement) -> Task:
-    trainer = Trainer(RunFolder(Path(), config), placement, NullObserver(), lambda: False)
+    trainer = make_trainer(config, placement)
     order = epoch_batches(
         trainer.splits.train.labels, batch_size=config.batch_size, seed=config.seed, epoch=0
     ).to(trainer.device)

@@ -25,8 +25,6 @@ PANELS = (
 """The headings of options, in the order of every help text."""
 METAVARS = {int: "INTEGER", float: "NUMBER", Path: "PATH"}
 """What stands for a value of a type in the help; TEXT for any other."""
-
-
 _HELP: dict[str, Any] = {
     "rich_markup_mode": None,
     "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 120},

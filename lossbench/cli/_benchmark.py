@@ -79,7 +79,7 @@ def _run_part(
     from ..experiments.comparison import tuned_configs
     from ..experiments.trials import tune
     from ..runs.store import Store
-    from ._training import run_configs, with_metrics
+    from ._training import run_groups
     from ._trials import in_threads
 
     store = Store(storage.results)
@@ -95,10 +95,6 @@ def _run_part(
         configs, tuning, alike = tuned_configs(store, configs)
         if not alike:
             print_warning(tuning)
-    every = list(dict.fromkeys(config for group in configs.values() for config in group))
-    by_seed = sorted(every, key=lambda config: config.seed)  # what is interrupted has equal seeds
-    outcomes = with_metrics(
-        run_configs(by_seed, request, storage, jobs=jobs), store, part.metrics, request.data_dir
-    )
-    by_config = {outcome.config: outcome for outcome in outcomes}
-    return [by_config[config] for config in every], tuning, []
+    groups = run_groups(configs, request, storage, part.metrics, jobs)
+    outcomes = {outcome.config: outcome for group in groups.values() for outcome in group}
+    return list(outcomes.values()), tuning, []

@@ -23,8 +23,9 @@ def flag(name: str, text: str, panel: str | None = None, **bounds: Any) -> Any:
 
 def parameters_of(command: Callable[..., None]) -> dict[str, tuple[Any, Any]]:
     """The annotation and the default of each parameter of a command."""
-    found = inspect.signature(command, eval_str=True).parameters  # get_type_hints of 3.10 adds an Optional
-    return {name: (each.annotation, each.default) for name, each in found.items()}
+    # get_type_hints of Python 3.10 adds an Optional
+    parameters = inspect.signature(command, eval_str=True).parameters
+    return {name: (each.annotation, each.default) for name, each in parameters.items()}
 
 
 def with_parameters(

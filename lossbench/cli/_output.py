@@ -39,9 +39,12 @@ messages = Console(stderr=True, highlight=False, markup=False, emoji=False)
 _SUGGESTED = re.compile(r"`(lossbench (?:train|compare|sweep|tune|reproduce|report)\b[^`\n]*)`")
 
 
-class _Notes:
-    """Whether messages and progress are shown, and the options of folders that were given (both are set for
-    each command), and what is loading."""
+class _State:
+    """What holds for the command that runs now.
+
+    shown: whether messages and progress are shown. folders: the folders that were given, by option. loading:
+    the text of `show_loading`.
+    """
 
     shown = True
     folders: Mapping[str, Path] = {}
@@ -50,13 +53,13 @@ class _Notes:
 
 def set_quiet(quiet: bool) -> None:
     """Show neither messages nor progress."""
-    _Notes.shown = not quiet
+    _State.shown = not quiet
 
 
 def set_folders(results: Path | None, data_dir: Path | None) -> None:
     """The folders that were given to the command; None where it has no such option."""
     given = {"--results": None if results == DEFAULT_RESULTS else results, "--data-dir": data_dir}
-    _Notes.folders = {flag: folder for flag, folder in given.items() if folder is not None}
+    _State.folders = {flag: folder for flag, folder in given.items() if folder is not None}
 
 
 def with_folders(text: str) -> str:
@@ -64,7 +67,7 @@ def with_folders(text: str) -> str:
     sentences come from all packages, which do not know of these options."""
 
     def complete(command: re.Match[str]) -> str:
-        missing = [(flag, folder) for flag, folder in _Notes.folders.items() if f" {flag} " not in command[1]]
+        missing = [(flag, folder) for flag, folder in _State.folders.items() if f" {flag} " not in command[1]]
         if command[1].startswith("lossbench report"):
             missing = [(flag, folder) for flag, folder in missing if flag == "--results"]
         return f"`{' '.join([command[1], *(f'{flag} {shlex.quote(str(f))}' for flag, f in missing)])}`"
@@ -75,11 +78,11 @@ def with_folders(text: str) -> str:
 @contextlib.contextmanager
 def messages_shown(shown: bool) -> Iterator[None]:
     """Show messages and progress inside the block, or do not."""
-    before, _Notes.shown = _Notes.shown, shown
+    before, _State.shown = _State.shown, shown
     try:
         yield
     finally:
-        _Notes.shown = before
+        _State.shown = before
 
 
 def print_json(document: Mapping[str, object] | Sequence[Mapping[str, object]]) -> None:
@@ -132,7 +135,7 @@ def print_table(table: Table, title: str = "", more: str = "") -> None:
     for part in parts:
         _print_lines(part)
     if left_out:
-        print_message(f"Left out for want of width: {', '.join(left_out)}." + (f" {more}" if more else ""))
+        print_message(f"Left out to fit the line: {', '.join(left_out)}." + (f" {more}" if more else ""))
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]], title: str) -> None:
@@ -155,7 +158,7 @@ def _print_lines(table: Table, *, header: bool = True) -> None:
 
 def print_message(text: str) -> None:
     """A message for people, on stderr, unless `--quiet` was given."""
-    if _Notes.shown:
+    if _State.shown:
         _print_stderr(with_folders(text))
 
 
@@ -200,16 +203,16 @@ def is_live() -> bool:
     """Whether lines on stderr may be drawn over; FORCE_COLOR does not make a log a terminal. A notebook has
     bars where ipywidgets is installed, which rich needs for them."""
     if messages.is_jupyter:
-        return _Notes.shown and importlib.util.find_spec("ipywidgets") is not None
-    return _Notes.shown and messages.is_interactive and is_terminal(sys.stderr)
+        return _State.shown and importlib.util.find_spec("ipywidgets") is not None
+    return _State.shown and messages.is_interactive and is_terminal(sys.stderr)
 
 
 @contextlib.contextmanager
 def show_loading(text: str) -> Iterator[None]:
     """Show a text on a terminal until something else is shown, or the block ends."""
     if is_live():
-        _Notes.loading = messages.status(text, spinner="line")
-        _Notes.loading.start()
+        _State.loading = messages.status(text, spinner="line")
+        _State.loading.start()
     try:
         yield
     finally:
@@ -218,9 +221,9 @@ def show_loading(text: str) -> Iterator[None]:
 
 def end_loading() -> None:
     """Remove the text of `show_loading`."""
-    if _Notes.loading is not None:
-        _Notes.loading.stop()
-        _Notes.loading = None
+    if _State.loading is not None:
+        _State.loading.stop()
+        _State.loading = None
 
 
 def command_line() -> str:

@@ -13,6 +13,8 @@ from ..runs.store import Store
 from ._output import print_json, print_message, print_table, print_warning, run_document
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..reports.document import Document, Drawing, WrittenFile
     from ..reports.experiment import Experiment
 
@@ -54,14 +56,19 @@ def draw_figures(store: Store, drawings: Iterable[Drawing]) -> tuple[list[Writte
             try:
                 drawing.write()
                 files.append(written_file(store, drawing.path, drawing.kind, drawing.runs))
-            except LossbenchError as error:
-                problems.append(str(error))
-            except Exception as error:  # Matplotlib and its fonts and settings fail in many ways
-                reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-                problems.append(f"{drawing.path} could not be drawn ({reason}).")
-    except LossbenchError as error:  # a run that the next figure shows was deleted meanwhile
-        problems.append(str(error))
+            except Exception as error:
+                problems.append(_drawing_problem(drawing.path, error))
+    except Exception as error:  # for example a run that the next figure shows was deleted meanwhile
+        problems.append(_drawing_problem(store.figures, error))
     return files, problems
+
+
+def _drawing_problem(path: Path, error: Exception) -> str:
+    """Why a figure is not there. Matplotlib and its fonts and settings fail in many ways."""
+    if isinstance(error, LossbenchError):
+        return str(error)
+    reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    return f"{path} could not be drawn ({reason})."
 
 
 def publish(experiment: Experiment, *, json: bool) -> None:

@@ -25,7 +25,7 @@ from ..specs.expressions import canonical_sum, parse_sum
 from ._flags import canonical_losses, path_from
 from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
 from ._output import messages_shown, print_warning
-from ._selection import Selection, make_filter, select_runs
+from ._selection import Selection, make_filter, readable_runs, select_runs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -140,14 +140,11 @@ def find_runs(
     known = by_parameter(FILTER_OPTIONS)
     values = {known[name].name: _plain(value) for name, value in _checked(options, known).items()}
     wanted = make_filter(None if losses is None else loss_names(losses), values)
-    folders, problems = Store(as_path(results)).all()
-    for problem in problems:
-        print_warning(problem)
-    place = None if data_dir is None else as_path(data_dir)
+    data_folder = None if data_dir is None else as_path(data_dir)
     return [
-        Run(StoredRun(folder, place))
-        for folder in folders
-        if wanted.accepts(folder.config) and (result := folder.result()) and result.status is Status.DONE
+        Run(StoredRun(run, data_folder))
+        for run in readable_runs(Store(as_path(results)))
+        if wanted.accepts(run.config) and run.done_result() is not None
     ]
 
 

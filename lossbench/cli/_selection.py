@@ -17,7 +17,6 @@ from ..runs.conditions import name_differences
 from ..runs.config_builder import config_at, dataset_name
 from ..runs.filter import FILTER_OPTIONS, RunFilter
 from ..runs.options import by_parameter
-from ..runs.result import Status
 from ..runs.selection import select
 from ..specs import catalog
 from ._flags import canonical_losses, flag, parameters_of, with_parameters
@@ -25,6 +24,7 @@ from ._options import values_of
 from ._output import print_warning
 
 if TYPE_CHECKING:
+    from ..runs.run_folder import RunFolder
     from ..runs.store import Store
     from ..runs.stored_run import StoredRun
 
@@ -107,6 +107,14 @@ def make_filter(losses: Sequence[str] | None, given: Mapping[str, Any]) -> RunFi
     return wanted
 
 
+def readable_runs(store: Store) -> list[RunFolder]:
+    """All runs of a store, oldest first; a warning for each that cannot be read."""
+    runs, problems = store.all()
+    for problem in problems:
+        print_warning(problem)
+    return runs
+
+
 def select_runs(
     store: Store,
     selection: Selection,
@@ -130,14 +138,7 @@ def select_runs(
         if lacking := [run.folder for run in shown if snapshots and not run.folder.has_snapshots]:
             raise without_snapshots(lacking[0])
     else:
-        folders, problems = store.all()
-        for problem in problems:
-            print_warning(problem)
-        done = [
-            StoredRun(folder, data_dir)
-            for folder in folders
-            if (result := folder.result()) is not None and result.status is Status.DONE
-        ]
+        done = [StoredRun(run, data_dir) for run in readable_runs(store) if run.done_result() is not None]
         if not done:
             command = f"lossbench compare{' --snapshots 30' if snapshots else ''}"
             raise RunError(f"There is no finished run in {store.runs}; `{command}` makes some.")

@@ -1,4 +1,4 @@
-"""What the commands that train share: the runs with one display, and what became of them."""
+"""What the commands that train share: training runs with one display, and their outcomes."""
 
 from __future__ import annotations
 
@@ -119,23 +119,32 @@ def run_comparison(
     from ..experiments.comparison import choose_baseline, comparison_configs, tuned_configs
     from ..reports.experiment import report_comparison
 
-    store, tuning = Store(storage.results), ""
-    configs = comparison_configs(losses, axes)
+    store, configs, tuning = Store(storage.results), comparison_configs(losses, axes), ""
     if tuned:
         configs, tuning, alike = tuned_configs(store, configs)
         if not alike:
             print_warning(tuning)
-    reference = choose_baseline(baseline, list(configs))
-    all_configs = list(dict.fromkeys(config for group in configs.values() for config in group))
-    all_configs.sort(key=lambda config: config.seed)  # what is interrupted has as many seeds of each loss
-    outcomes = with_metrics(
-        run_configs(all_configs, request, storage, jobs=jobs), store, metrics, request.data_dir
-    )
-    by_config = {outcome.config: outcome for outcome in outcomes}
-    groups = {loss: [by_config[config] for config in group] for loss, group in configs.items()}
+    baseline = choose_baseline(baseline, list(configs))
+    groups = run_groups(configs, request, storage, metrics, jobs)
     return report_comparison(
-        store, groups, baseline=reference, metrics=metrics, command=command, tuning=tuning
+        store, groups, baseline=baseline, metrics=metrics, command=command, tuning=tuning
     )
+
+
+def run_groups(
+    configs: Mapping[str, Sequence[RunConfig]],
+    request: Request,
+    storage: Storage,
+    metrics: Sequence[str],
+    jobs: int | None,
+) -> dict[str, list[Outcome]]:
+    """The outcomes of the runs of each loss, with these metrics."""
+    distinct = dict.fromkeys(config for group in configs.values() for config in group)
+    by_seed = sorted(distinct, key=lambda config: config.seed)  # an interruption leaves equal seeds
+    outcomes = run_configs(by_seed, request, storage, jobs=jobs)
+    measured = with_metrics(outcomes, Store(storage.results), metrics, request.data_dir)
+    by_config = {outcome.config: outcome for outcome in measured}
+    return {loss: [by_config[config] for config in group] for loss, group in configs.items()}
 
 
 def run_sweep(loss: str, axes: Axes, request: Request, storage: Storage, *, jobs: int, command: str) -> Sweep:

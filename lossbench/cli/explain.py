@@ -11,7 +11,7 @@ import typer
 from ..errors import UsageError
 from ..runs.config import LOSS_OPTIONS
 from ..runs.config_builder import paper_recipe
-from ..specs import LossSpec, Value
+from ..specs import LossSpec, Value, value_text
 from ._flags import Json, Settings, flag, parse_settings
 from ._options import typer_option
 from ._output import line_width, print_json, print_table, print_text, print_warning
@@ -69,8 +69,7 @@ def explain(
     for key, setting in spec.settings.items():
         limits = [f"at most {setting.largest(classes, dim):.3f}"] if setting.largest else []
         limits += [f"at least {setting.smallest(classes, dim):.1f}"] if setting.smallest else []
-        here = explanation.settings[key]
-        shown = f"{here:g}" if isinstance(here, float) else str(here).lower()
+        shown = value_text(explanation.settings[key])
         rows.append([key, shown, setting.paper, setting.bounds, " ".join(limits), setting.help])
     if rows:
         header = ["setting", f"here (C={classes}, D={dim})", "paper", "bounds", "feasible", "meaning"]

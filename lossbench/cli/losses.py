@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import unknown_name
-from ..specs import HyperParameter, LossSpec, catalog
+from ..specs import HyperParameter, LossSpec, catalog, value_text
 from ._flags import Json, flag
 from ._output import print_json, print_message, print_table, print_text
 
@@ -48,7 +48,7 @@ def losses(
         aliases = f"\nAlso called {', '.join(spec.aliases)}." if spec.aliases else ""
         print_text(f"{spec.title}: {spec.summary}\n{spec.equation}\n{spec.paper}{aliases}")
         rows = [
-            [key, _default_text(s, classes, dim), s.bounds, s.unit, s.paper, s.help]
+            [key, value_text(s.default_for(classes, dim)), s.bounds, s.unit, s.paper, s.help]
             for key, s in _all_settings(spec).items()
         ]
         print_table(
@@ -58,11 +58,6 @@ def losses(
 
 def _all_settings(spec: LossSpec) -> dict[str, HyperParameter]:
     return ({"lambda": spec.weight} if spec.weight else {}) | dict(spec.settings)
-
-
-def _default_text(setting: HyperParameter, classes: int, dim: int) -> str:
-    value = setting.default_for(classes, dim)
-    return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
 def _document(name: str, spec: LossSpec, classes: int, dim: int) -> dict[str, Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..reports.reproduction_page import ReproductionDocument
     from ..reproductions import Reproduction
     from ..runs.store import Store
+    from ..runs.stored_run import StoredRun
 
 
 @run_options(of_runs=False)
@@ -237,7 +238,7 @@ def _drawings(
     from ..reports.document import Drawing
     from ..reports.reproduction_page import file_name, group_label
     from ..runs.conditions import one_seed
-    from ..runs.stored_run import StoredRun, UntrainedRun
+    from ..runs.stored_run import UntrainedRun, done_runs
 
     for drawn in spec.figures:
         view = f"-{drawn.choices['view']}" if "view" in drawn.choices else ""
@@ -248,8 +249,7 @@ def _drawings(
             yield Drawing(path, drawn.figure, untrained, drawn.choices)
             continue
         runs = [
-            [StoredRun(store.run(c)) for c in members if c in outcomes and outcomes[c].status is Status.DONE]
-            for members in groups.values()
+            done_runs(store, (outcomes[c] for c in members if c in outcomes)) for members in groups.values()
         ]
         for group, members in zip(groups, runs, strict=True):
             for run in members:

@@ -9,7 +9,7 @@ from ..errors import LossbenchError, unknown_name
 from ..runs.result import Status, diverged_text
 from ._flags import DEFAULT_RESULTS, Json, Results, flag
 from ._output import print_json, print_message, print_table, print_warning, run_document
-from ._selection import Selection, selection_options
+from ._selection import Selection, readable_runs, selection_options
 
 if TYPE_CHECKING:
     from ..runs.run_folder import RunFolder
@@ -37,16 +37,8 @@ def runs(
     from ..runs.store import Store
     from ..tables import Table
 
-    folders, problems = Store(results).all()
-    for problem in problems:
-        print_warning(problem)
-    documents = []
-    for run in folders:
-        if not selection.filter.accepts(run.config):
-            continue
-        document = _document(run)
-        if status in (None, document["status"]):
-            documents.append(document)
+    accepted = [run for run in readable_runs(Store(results)) if selection.filter.accepts(run.config)]
+    documents = [each for each in map(_document, accepted) if status in (None, each["status"])]
     total = len(documents)
     documents = _SORTED[sort](documents)[:limit]
     if json:

@@ -46,34 +46,32 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     for warning in feasibility_warnings(run.config):
         print_warning(warning)
     stored = None if storage.force else run.result()
+    adds_snapshots = False
     if stored is not None and stored.status is Status.DONE:
         run.check_code()
         adds_snapshots = storage.snapshots > 0 and run.lacks_snapshots
         if not adds_snapshots and not storage.tensorboard:
             return stored  # without importing torch
-    else:
-        adds_snapshots = False
     from ..engines.in_process import failures_of_own_code
     from ..runs.store import Store
+    from ..training import train as training
     from ..training.process import StopRequest
-    from ..training.train import add_snapshots
-    from ..training.train import train as train_run
     from ._training import observe_runs
 
-    config, store = run.config, Store(storage.results)
+    store = Store(storage.results)
     placement = request.placement._replace(snapshots=storage.snapshots)
     with StopRequest().watching() as stop, observe_runs(1, request, storage) as (display, tracker):
-        observer = tracker or display
         with failures_of_own_code(run):
             if adds_snapshots:
                 print_message(f"{run.name} is stored without snapshots; it is trained again to add them.")
-                result = add_snapshots(run, placement=placement, observer=display, stop=stop)
+                result = training.add_snapshots(run, placement=placement, observer=display, stop=stop)
             else:
-                result = train_run(
-                    config, store, placement=placement, observer=observer, stop=stop, force=storage.force
+                observer = tracker or display
+                result = training.train(
+                    run.config, store, placement=placement, observer=observer, stop=stop, force=storage.force
                 )
         if tracker:
-            tracker.complete(config, trained=stored is None)
+            tracker.complete(run.config, trained=stored is None)
     return result
 
 

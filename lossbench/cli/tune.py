@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from ..errors import UsageError
 from ..runs.config import dataset_title
 from ..runs.config_builder import config_at
-from ..specs import Value
+from ..specs import value_text
 from ._flags import DEFAULT_RESULTS, Json, Results, canonical_losses, flag
 from ._loss_search import parse_budget, show_search
 from ._options import Request, run_options
@@ -21,7 +21,6 @@ from ._trials import in_threads, objective
 if TYPE_CHECKING:
     from ..experiments.loss_search import SearchResult
     from ..experiments.tuning_result import TuningResult
-    from ..reports.figure_files import Compose
     from ..runs.store import Store
 
 DEFAULT_TRIALS, DEFAULT_STUDY_SEEDS = 30, (1000, 1001)  # of --loss
@@ -151,8 +150,13 @@ def _show_study(request: Request, result: TuningResult, store: Store, *, json: b
     path = result_path(store, run)
     if not json:
         print_pairs(_pairs(result), f"{run.title} on {run.dataset}, {run.network}")
-    drawing = Drawing(figure, "budget", compose=partial(_compose_budget, comparable))
-    files, problems = draw_figures(store, [drawing])
+
+    def drawings() -> Iterator[Drawing]:
+        from ..reports.figure_files import compose_budget
+
+        yield Drawing(figure, "budget", compose=compose_budget(comparable))
+
+    files, problems = draw_figures(store, drawings())
     if files:
         title = f"{dataset_title(run.dataset)}, network {run.network}"
         record_figure(store, figure, "budget", (), made_by="tune", command=command_line(), title=title)
@@ -167,21 +171,11 @@ def _show_study(request: Request, result: TuningResult, store: Store, *, json: b
     finish(content, (), problems, json=json)
 
 
-def _compose_budget(results: Sequence[TuningResult]) -> Compose:
-    from ..reports.figure_files import compose_budget
-
-    return compose_budget(results)
-
-
 def _pairs(result: TuningResult) -> list[tuple[str, str]]:
     default = result.default_value
     return [
-        *((name, _value_text(value)) for name, value in result.point.items()),
+        *((name, value_text(value)) for name, value in result.point.items()),
         (f"best {result.metric}", f"{result.value:.5g}"),
         ("at the defaults", "–" if default is None else f"{default:.5g}"),
         ("trials", f"{result.trials} ({result.pruned} pruned, {result.diverged} diverged)"),
     ]
-
-
-def _value_text(value: Value) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value).lower()

@@ -24,9 +24,7 @@ from ._survey import check_memory
 _SAMPLES = {"images", "image", "features", "feature", "embeddings", "embedding", "data", "x"}
 _LABELS = {"labels", "label", "targets", "target", "y"}
 _TEST, _OTHER = {"test", "t10k"}, {"val", "valid", "validation", "extra"}
-_PLACES = (
-    _SAMPLES | _LABELS | {"idx1", "idx3", "idx4"}
-)  # in what the names of files differ that belong together
+_PLACES = _SAMPLES | _LABELS | {"idx1", "idx3", "idx4"}  # where names of files that belong together differ
 _IDX_NAME = re.compile(r"(.*[.-])?idx[1-4]-ubyte(\.gz)?")
 
 
@@ -43,11 +41,11 @@ def companions(path: str) -> list[str]:
     folder, name = os.path.split(path)
     if not _is_array_file(name):
         return []
-    own = _words(name) - _PLACES
+    words = _words(name) - _PLACES
     return [
         other
         for other in files_in(folder)
-        if other != path and _words(os.path.basename(other)) - _PLACES == own
+        if other != path and _words(os.path.basename(other)) - _PLACES == words
     ]
 
 
@@ -133,10 +131,10 @@ def _npy(file: Any, size: int, where: str) -> np.ndarray:
         ) from None
     if dtype.hasobject:
         raise InvalidData(f"{shown(where)} holds Python objects, which are not read; save numbers or words.")
-    promised, there = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if promised != there or min(shape, default=0) < 0:
+    promised, size = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if promised != size or min(shape, default=0) < 0:
         raise InvalidData(
-            f"{shown(where)} is cut short or altered: {there:,} bytes where its header promises {promised:,}."
+            f"{shown(where)} is cut short or altered: {size:,} bytes where its header promises {promised:,}."
         )
     check_memory(where, 2 * promised, f"{promised / 1e9:,.1f} GB of values")
     content = bytearray(promised)
@@ -154,14 +152,14 @@ def _of_function(name: str) -> Iterator[tuple[str, np.ndarray]]:
     what = f"The data set {name}"
     function = _function(what, name)
     try:
-        found = function()
-        if isinstance(found, tuple) and len(found) == 2 and all(isinstance(part, tuple) for part in found):
-            found = (*found[0], *found[1])
-        if isinstance(found, tuple | list):
-            found = dict(zip(("images", "labels", "test images", "test labels"), found, strict=False))
-        if not isinstance(found, Mapping):
-            raise TypeError(f"it returns a {type(found).__name__}, not images and labels")
-        arrays = {str(key): _as_array(value) for key, value in found.items()}
+        value = function()
+        if isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, tuple) for part in value):
+            value = (*value[0], *value[1])
+        if isinstance(value, tuple | list):
+            value = dict(zip(("images", "labels", "test images", "test labels"), value, strict=False))
+        if not isinstance(value, Mapping):
+            raise TypeError(f"it returns a {type(value).__name__}, not images and labels")
+        arrays = {str(name): _as_array(array) for name, array in value.items()}
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # anybody's code

@@ -29,8 +29,8 @@ def under_conditions(splits: Splits, conditions: TrainingConditions, seed: int) 
             f"--train-size {conditions.train_size} is more than the {len(labels)} training images there are."
         )
     if conditions.train_size:
-        own_seed = derived_seed(seed, "train size") % 2**32
-        kept = kept[torch.from_numpy(validation_mask(labels.numpy(), conditions.train_size, own_seed))]
+        size_seed = derived_seed(seed, "train size") % 2**32
+        kept = kept[torch.from_numpy(validation_mask(labels.numpy(), conditions.train_size, size_seed))]
     if conditions.imbalance > 1:
         kept = kept[_imbalanced(labels[kept], conditions.imbalance, _generator(seed, "imbalance"))]
     labels = labels[kept]

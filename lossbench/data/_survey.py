@@ -49,9 +49,9 @@ def moments(channels: Iterable[np.ndarray]) -> tuple[tuple[float, ...], tuple[fl
 
 def check_memory(where: str, needed: int, what: str) -> None:
     """Raise InvalidData that says how much memory is needed, where this machine or container has less."""
-    if needed > (there := _memory()):
+    if needed > (memory := _memory()):
         raise InvalidData(
-            f"{shown(where)}: {what} need {needed / 1e9:,.1f} GB of memory; there are {there / 1e9:,.1f} GB."
+            f"{shown(where)}: {what} need {needed / 1e9:,.1f} GB of memory; there are {memory / 1e9:,.1f} GB."
         )
 
 

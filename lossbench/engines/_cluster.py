@@ -115,8 +115,8 @@ def _open(ray: Any, address: str | None) -> None:
     arguments: dict[str, Any] = {"address": address}
     if address is None:
         arguments = {"address": "local", "num_cpus": cores(), "include_dashboard": False}
-    elif (known := os.environ.get("RAY_ADDRESS", "auto") if address == "auto" else address) != "auto":
-        check_reachable(known)
+    elif (named := os.environ.get("RAY_ADDRESS", "auto") if address == "auto" else address) != "auto":
+        check_reachable(named)
     with _signal_handlers_kept():
         try:
             ray.init(**arguments, log_to_driver=False, logging_level=logging.ERROR)

@@ -1,6 +1,6 @@
 """Runs in worker processes on this machine, each on a CPU thread unless it has more.
 
-A worker imports torch and loads the data once for all its runs. One that dies takes nothing with it.
+A worker imports torch and loads the data once for all its runs. If one dies, the others go on.
 """
 
 from __future__ import annotations

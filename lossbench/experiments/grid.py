@@ -109,12 +109,12 @@ def axes_by_loss(losses: Sequence[str], axes: Axes) -> dict[str, Axes]:
     by_loss: dict[str, Axes] = {}
     for loss in itertools.chain(*(catalog.names("losses") if each == "all" else [each] for each in losses)):
         parsed = parse_sum(loss)
-        known = {*RUN_OPTIONS, RECIPE_OPTION.name}
+        names = {*RUN_OPTIONS, RECIPE_OPTION.name}
         for name, _ in parsed:
-            known |= {key for setting in loss_spec(name).settings for key in (setting, f"{name}.{setting}")}
+            names |= {key for setting in loss_spec(name).settings for key in (setting, f"{name}.{setting}")}
         if lambda_target(parsed) is not None:
-            known.add("lambda")
-        by_loss[loss] = {name: values for name, values in axes.items() if name in known}
+            names.add("lambda")
+        by_loss[loss] = {name: values for name, values in axes.items() if name in names}
     if unused := sorted(set(axes).difference(*by_loss.values())):
         raise UsageError(f"None of {', '.join(losses)} has a setting '{unused[0]}'.")
     return by_loss

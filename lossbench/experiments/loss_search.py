@@ -25,7 +25,7 @@ from ..statistics import Interval, mean_interval
 from ..training.process import Placement
 from .search_space import SeveralLosses, StudyConfig, point_of_loss
 from .study import Study, tuning_result
-from .trials import Train, run_trials, sentence_for_os_errors
+from .trials import Train, os_error_as_run_error, run_trials
 from .tuning_result import read_result, study_folder, write_result
 
 if TYPE_CHECKING:
@@ -93,23 +93,23 @@ class LossSearch(Study):
 
         class HalvingBeyondNoise(BasePruner):
             def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
-                return halving.prune(study, trial) and search.is_told(study, trial)
+                return halving.prune(study, trial) and search.is_beyond_noise(study, trial)
 
         return HalvingBeyondNoise()
 
-    def is_told(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+    def is_beyond_noise(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
         """Whether the last value of a trial is farther from the best at that step than validation images can
         scatter: a standard error of a difference of two accuracies. Always for any other metric."""
         step = trial.last_step
-        others = (each.intermediate_values for each in study.get_trials(deepcopy=False))
-        values = [own[step] for own in others if step in own and math.isfinite(own[step])]
+        courses = (each.intermediate_values for each in study.get_trials(deepcopy=False))
+        values = [course[step] for course in courses if step in course and math.isfinite(course[step])]
         if self.config.metric != "val_accuracy" or step is None or not values:
             return True
-        own, best = trial.intermediate_values[step], max(values)
-        variances = [value * (1 - value) / self.config.default_run.val_size for value in (own, best)]
-        return best - own > math.sqrt(sum(variances))
+        last, best = trial.intermediate_values[step], max(values)
+        variances = [value * (1 - value) / self.config.default_run.val_size for value in (last, best)]
+        return best - last > math.sqrt(sum(variances))
 
-    def words(self, trial: optuna.Trial, trials: float) -> str:  # noqa: ARG002
+    def progress_text(self, trial: optuna.Trial, trials: float) -> str:  # noqa: ARG002
         """The loss of a trial."""
         return f", {trial.params['loss']}"
 
@@ -145,8 +145,8 @@ class LossSearch(Study):
         best_of_loss = best_of(complete, key=_value)
         pairs = zip(best_of_loss.user_attrs["values"], best.user_attrs["values"], strict=True)
         difference = mean_interval([value - other for value, other in pairs])
-        told = abs(difference.mean) > difference.half_width  # never with one seed, whose half width is NaN
-        verdict = BEST if best_of_loss.number == best.number else WORSE if told else TIED
+        differs = abs(difference.mean) > difference.half_width  # never with one seed: its half width is NaN
+        verdict = BEST if best_of_loss.number == best.number else WORSE if differs else TIED
         point = {**config.fixed_parameters(), **point_of_loss(best_of_loss.params)}
         return LossOutcome(config.loss, verdict, best_of_loss.value, difference, point, *counts)
 
@@ -171,7 +171,7 @@ def search_losses(
     end, unless there are some from more trials. The same call goes on. Otherwise like `study.tune`."""
     folder = study_folder(store, config.default_run).parent / "several-losses" / config.name
     train = functools.partial(train, placement=placement)
-    with sentence_for_os_errors(folder):
+    with os_error_as_run_error(folder):
         study = LossSearch(config, store, folder)
         run_trials(study, deadline=deadline, observer=observer, stop=stop, report=report, train=train)
         with file_lock(folder / ".lock"):

@@ -50,7 +50,7 @@ def tune(
     """
     folder = study_folder(store, config.default_run) / config.name
     train = functools.partial(train, placement=placement)
-    with sentence_for_os_errors(folder):
+    with os_error_as_run_error(folder):
         study = Study(config, store, folder)
         run_trials(study, trials=trials, observer=observer, stop=stop, report=report, train=train)
         with file_lock(folder / ".lock"):
@@ -97,11 +97,11 @@ def run_trials(
             continue
         finally:
             lock.release()
-        report(f"trial {study.counts()[0]}{study.words(trial, trials)}: {outcome}")
+        report(f"trial {study.counts()[0]}{study.progress_text(trial, trials)}: {outcome}")
 
 
 @contextlib.contextmanager
-def sentence_for_os_errors(folder: Path) -> Iterator[None]:
+def os_error_as_run_error(folder: Path) -> Iterator[None]:
     """Turns an OSError inside the block into a RunError that names the folder of the study."""
     try:
         yield

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import RunError, UsageError
 from ..files import read_json, slug, to_json, write_atomically
-from ..runs.commands import place_of
+from ..runs.commands import dataset_argument
 from ..runs.config import FORMAT, RunConfig
 from ..runs.config_builder import config_at
 from ..runs.store import Store
@@ -120,7 +120,8 @@ def read_result(store: Store, config: RunConfig) -> TuningResult:
     """
     path = result_path(store, config)
     if not path.exists():
-        words = ["--loss", config.loss, "--dataset", place_of(config.dataset), "--network", config.network]
+        dataset = dataset_argument(config.dataset)
+        words = ["--loss", config.loss, "--dataset", dataset, "--network", config.network]
         raise UsageError(f"{path} is not there; `lossbench tune {shlex.join(words)}` makes it.")
     result = _read(path)
     weights = [[(t.name, t.weight) for t in each.terms] for each in (result.config, config)]
@@ -138,7 +139,7 @@ def check_other_seeds(results: Mapping[RunConfig, TuningResult]) -> None:
         every = {seed for result in results.values() for seed in result.seeds}
         others = [seed for seed in range(len(every) + 5) if seed not in every][:5]
         raise UsageError(
-            f"{losses} was tuned on seed{'s'[: len(seeds) - 1]} {', '.join(map(str, seeds))}; "
+            f"{losses} was tuned on seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}; "
             f"compare on others, such as --seeds {','.join(map(str, others))}."
         )
 

@@ -48,9 +48,9 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
         rows = math.ceil(len(handles) / columns) + differ
         height = (1.6 * rows + 0.6) * rcParams["font.size"] / 72
         figure.set_figheight(figure.get_figheight() + height)
-        look: Any = {"title": "axes differ between panels" if differ else None, "title_fontsize": "small"}
-        look |= {"loc": "outside lower center", "ncols": columns, "fontsize": "medium"}
-        figure.legend(handles=list(handles), **look)
+        style: Any = {"title": "axes differ between panels" if differ else None, "title_fontsize": "small"}
+        style |= {"loc": "outside lower center", "ncols": columns, "fontsize": "medium"}
+        figure.legend(handles=list(handles), **style)
 
 
 def grid_shape(count: int, longest: int = _ROW) -> tuple[int, int]:
@@ -97,14 +97,14 @@ def limits(
 ) -> tuple[float, float]:
     """The ends of the axis: all intervals, without rows more than `_FAR` times as far off as the median where
     these are few."""
-    means = np.array([found.mean for found in intervals if found.n])
+    means = np.array([each.mean for each in intervals if each.n])
     best = means.max() if better >= 0 else means.min()
     off = np.abs(means - best)
     reach = _FAR * np.median(off)
     kept = off <= reach if better and reach > 0 else np.full(len(means), True)
     if (~kept).sum() > max(3, 0.1 * len(kept)):
         kept[:] = True
-    widths = np.nan_to_num([found.half_width for found in intervals if found.n])
+    widths = np.nan_to_num([each.half_width for each in intervals if each.n])
     ends = np.clip(np.concatenate([(means - widths)[kept], (means + widths)[kept]]), *possible)
     margin = 0.04 * (ends.max() - ends.min()) or 0.01 * abs(best) or 1.0
     return float(ends.min() - margin), float(ends.max() + margin)

@@ -143,9 +143,9 @@ def _draw_unseen(axes: Axes, panel: Panel, split: str, place: Callable[[np.ndarr
         return
     for number, label in enumerate(np.unique(unseen.labels)):
         x, y = place(unseen.features[unseen.labels == label][:_MOST_SHAPES]).T
-        look: Any = {"marker": _SHAPES[number % len(_SHAPES)], "edgecolors": UNSEEN, "linewidths": 0.5}
-        look |= {"label": panel.class_names[label], "gid": f"unseen-{label}"}
-        axes.scatter(x, y, s=7, c=color(label), zorder=3, rasterized=True, **look)
+        style: Any = {"marker": _SHAPES[number % len(_SHAPES)], "edgecolors": UNSEEN, "linewidths": 0.5}
+        style |= {"label": panel.class_names[label], "gid": f"unseen-{label}"}
+        axes.scatter(x, y, s=7, c=color(label), zorder=3, rasterized=True, **style)
     axes.legend(
         title="unseen", loc="upper right", fontsize=7, title_fontsize=7, handletextpad=0.1, borderaxespad=0.1
     )
@@ -169,9 +169,9 @@ def mark_handles(views: Sequence[Panel | RunView]) -> list[Line2D]:
     if any(view.weight is not None for view in views):
         handles.append(Line2D([], [], color=ray(), label="direction of a class weight, not a boundary"))
     if any(view.centers is not None for view in views):
-        look: Any = {"marker": "o", "markersize": 4, "linestyle": "", "markeredgewidth": 0.8}
-        look |= {"markerfacecolor": ground(), "markeredgecolor": ink()}
-        handles.append(Line2D([], [], label="class center", **look))
+        style: Any = {"marker": "o", "markersize": 4, "linestyle": "", "markeredgewidth": 0.8}
+        style |= {"markerfacecolor": ground(), "markeredgecolor": ink()}
+        handles.append(Line2D([], [], label="class center", **style))
     return handles
 
 

@@ -28,10 +28,10 @@ def require_dimension(runs: Sequence[RunView], dim: int, what: str) -> None:
 
 def class_number(run: RunView, name: str) -> int:
     """The number of a trained class by its name, '' for the first. Raises UsageError."""
-    known = {run.class_names[label]: label for label in run.trained}
-    if name and name not in known:
-        raise UsageError(f"--label {name} is none of the classes of {run.name}: {', '.join(known)}.")
-    return known[name] if name else next(iter(known.values()))
+    labels = {run.class_names[label]: label for label in run.trained}
+    if name and name not in labels:
+        raise UsageError(f"--label {name} is none of the classes of {run.name}: {', '.join(labels)}.")
+    return labels[name] if name else run.trained[0]
 
 
 def mean_directions(features: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

@@ -34,7 +34,7 @@ def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
     names = [*given, *(name for name in numeric if name not in given)][:count]
     if len(names) < count:
         raise RunError(
-            f"This figure needs runs that differ in {count} numeric setting{'s'[: count - 1]}; these "
+            f"This figure needs runs that differ in {count} numeric setting{'s' * (count > 1)}; these "
             f"{len(runs)} differ in {_listed(numeric)}. `lossbench sweep` makes such runs."
         )
     return names
@@ -56,7 +56,7 @@ def grouped(runs: Sequence[RunView], without: Sequence[str] = ()) -> dict[str, l
             parts = [run.title, *parts, *([run.conditions] if run.conditions and not differing else [])]
         groups.setdefault(", ".join(parts), []).append(run)
     seeds = {label: sorted({run.seed for run in alike}) for label, alike in groups.items()}
-    if len({tuple(own_seeds) for own_seeds in seeds.values()}) <= 1:
+    if len({tuple(each) for each in seeds.values()}) <= 1:
         return groups
     return {
         ", ".join(filter(None, [label, seeds_text(seeds[label])])): alike for label, alike in groups.items()

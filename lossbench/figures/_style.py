@@ -115,13 +115,13 @@ def colors(count: int) -> tuple[str, ...]:
     lightness, chroma = places[:, 0], np.linalg.norm(places[:, 1:], axis=1)
     allowed = (lightness > 0.45) & (lightness < 0.85) & (chroma < 0.25)
     candidates, places = candidates[allowed], places[allowed]
-    known = _oklab(np.array([to_rgb(shade) for shade in PALETTE]))
-    distances = np.linalg.norm(places[:, None] - known, axis=2).min(axis=1)
-    chosen = []
+    palette = _oklab(np.array([to_rgb(shade) for shade in PALETTE]))
+    distances = np.linalg.norm(places[:, None] - palette, axis=2).min(axis=1)
+    added: list[int] = []
     for _ in range(count - len(PALETTE)):
-        chosen.append(int(distances.argmax()))
-        distances = np.minimum(distances, np.linalg.norm(places - places[chosen[-1]], axis=1))
-    return (*PALETTE, *(to_hex(candidates[place]) for place in chosen))
+        added.append(int(distances.argmax()))
+        distances = np.minimum(distances, np.linalg.norm(places - places[added[-1]], axis=1))
+    return (*PALETTE, *(to_hex(candidates[place]) for place in added))
 
 
 def readable_on(shade: Any) -> Any:
@@ -175,8 +175,8 @@ def draw_name(axes: Axes, x: float, y: float, text: str, classes: int = 10) -> N
 
 def draw_points(axes: Axes, points: np.ndarray, tints: Any, gid: str, count: int, **style: Any) -> None:
     """Points (n, 2) or (n, 3) in these colours, marked as in a cloud of `count` of them."""
-    look: Any = {**point_style(count), **style, "c": tints}
-    axes.scatter(*points.T, linewidths=0, rasterized=True, gid=gid, **look)
+    marks: Any = {**point_style(count), **style, "c": tints}
+    axes.scatter(*points.T, linewidths=0, rasterized=True, gid=gid, **marks)
 
 
 def point_style(count: int) -> dict[str, Any]:

@@ -37,23 +37,23 @@ def angles_of(features: np.ndarray, labels: np.ndarray, directions: np.ndarray) 
     `directions` (C, D) of any length; rows of NaN belong to classes that have none.
     """
     vectors = unit(features.astype(np.float64))
-    every = np.full((len(directions), len(labels)), np.inf)
+    to_class = np.full((len(directions), len(labels)), np.inf)
     for label, direction in enumerate(directions):
         if np.isfinite(direction).all():
-            every[label] = angles(vectors, unit(direction[None].astype(np.float64))[0])
-    place = np.arange(len(labels))
-    own = every[labels, place]
-    every[labels, place] = np.inf
-    return np.stack([own, every.min(axis=0)])
+            to_class[label] = angles(vectors, unit(direction[None].astype(np.float64))[0])
+    samples = np.arange(len(labels))
+    to_own = to_class[labels, samples]
+    to_class[labels, samples] = np.inf
+    return np.stack([to_own, to_class.min(axis=0)])
 
 
 def draw_axes(axes: Axes, pair: np.ndarray, bins: np.ndarray) -> None:
     """Histograms of the angles (2, N) in percent of the features, both means marked."""
     for kind, tint, values, height in zip(KINDS, _TINTS, pair, (0.97, 0.85), strict=True):
         weights = np.full(len(values), 100 / len(values))
-        look: Any = {"bins": bins, "weights": weights, "color": tint}
-        axes.hist(values, histtype="stepfilled", alpha=0.45, linewidth=0, label=kind, **look)
-        axes.hist(values, histtype="step", linewidth=0.9, **look)
+        style: Any = {"bins": bins, "weights": weights, "color": tint}
+        axes.hist(values, histtype="stepfilled", alpha=0.45, linewidth=0, label=kind, **style)
+        axes.hist(values, histtype="step", linewidth=0.9, **style)
         mean = float(values.mean())
         axes.axvline(mean, color=tint, linestyle=(0, (4, 2)), linewidth=1.0, gid=f"mean of {kind}")
         note(axes, f"{mean:.1f}°", (mean, height), (3, 0), axes.get_xaxis_transform(), va="top", gid="mean")

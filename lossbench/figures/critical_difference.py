@@ -57,8 +57,8 @@ def draw_axes(
     for number, (group, level) in enumerate(zip(groups, levels, strict=True)):
         joined, height = ranks[list(group)], _BAR_STEP * (level + 0.8)
         ends = [joined.min() - margin / 7, joined.max() + margin / 7]
-        look: Any = {"linewidth": 4, "solid_capstyle": "butt", "zorder": 3, "gid": f"group-{number}"}
-        axes.plot(ends, [height] * 2, color=PALETTE[0], **look)
+        style: Any = {"linewidth": 4, "solid_capstyle": "butt", "zorder": 3, "gid": f"group-{number}"}
+        axes.plot(ends, [height] * 2, color=PALETTE[0], **style)
     axes.set_xlim(1 - margin, count + margin)
     axes.set_ylim(top + half - 0.5, 0)
     _frame(axes, count, xlabel)

@@ -51,11 +51,11 @@ class Pairs(NamedTuple):
 
 def pairs_of(features: np.ndarray, labels: np.ndarray) -> tuple[Pairs, Pairs]:
     """The pairs of one class and of two among features (N, D), of at most `_SAMPLES` drawn at random."""
-    chosen = np.random.RandomState(0).permutation(len(labels))[:_SAMPLES]
-    first, second = np.triu_indices(len(chosen), 1)
-    points = features[chosen].astype(np.float64)
+    sampled = np.random.RandomState(0).permutation(len(labels))[:_SAMPLES]
+    first, second = np.triu_indices(len(sampled), 1)
+    points = features[sampled].astype(np.float64)
     distances = np.sqrt(np.square(points[first] - points[second]).sum(axis=1))
-    samples = np.stack([chosen[first], chosen[second]], axis=1)
+    samples = np.stack([sampled[first], sampled[second]], axis=1)
     same = labels[samples[:, 0]] == labels[samples[:, 1]]
     return Pairs(distances[same], samples[same]), Pairs(distances[~same], samples[~same])
 

@@ -55,8 +55,8 @@ def _hardest_of(run: RunView) -> list[Tile]:
     part = split_of(run, "test")
     scores = run.scores(part.features) if part.scores is None else part.scores
     names, columns = run.class_names, run.trained
-    own, won = (np.searchsorted(columns, found) for found in (part.labels, part.predictions))
-    indices = hardest(scores, own, won, _COLUMNS * _ROWS)
+    true, predicted = (np.searchsorted(columns, each) for each in (part.labels, part.predictions))
+    indices = hardest(scores, true, predicted, _COLUMNS * _ROWS)
     pictures = zip(displayable(run.images("test")[indices]), indices, strict=True)
     return [Tile(image, names[part.labels[i]], names[part.predictions[i]]) for image, i in pictures]
 

@@ -40,9 +40,9 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, metric: str) -> None
     metrics = metric.split(",")
     for name in metrics:
         check_measured(runs, name)
-    groups = {label or own[0].title: own for label, own in grouped(runs).items()}
+    groups = {label or alike[0].title: alike for label, alike in grouped(runs).items()}
     draw_places(
-        figure, {name: [_place(label, own, name) for label, own in groups.items()] for name in metrics}
+        figure, {name: [_place(label, alike, name) for label, alike in groups.items()] for name in metrics}
     )
 
 
@@ -52,10 +52,10 @@ def draw_places(figure: Figure, columns: Mapping[str, Sequence[Place]]) -> None:
     order = [place.label for place in ranked(columns[first], better_sign(first))]
     set_size(figure, 1.6 + 3.6 * len(columns), 0.22 * len(order) + 0.9)
     grid = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
-    for axes, (name, found) in zip(grid, columns.items(), strict=True):
-        places = sorted(found, key=lambda place: order.index(place.label))
-        look: Any = {"better": better_sign(name), "possible": bounds(name), "digits": decimals(name)}
-        draw_axes(axes, places, title=metric_title(name), **look)
+    for axes, (name, column) in zip(grid, columns.items(), strict=True):
+        places = sorted(column, key=lambda place: order.index(place.label))
+        style: Any = {"better": better_sign(name), "possible": bounds(name), "digits": decimals(name)}
+        draw_axes(axes, places, title=metric_title(name), **style)
 
 
 def _place(label: str, runs: Sequence[RunView], metric: str) -> Place:
@@ -86,13 +86,13 @@ def draw_axes(
     apart.
     """
     low, high = limits([place.interval for place in places], better, possible)
-    for row, (_, found) in enumerate(places):
+    for row, (_, interval) in enumerate(places):
         if row % 2:
             axes.axhspan(row - 0.5, row + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
-        if found.n:
-            _draw_row(axes, row, found, (low, high), possible)
+        if interval.n:
+            _draw_row(axes, row, interval, (low, high), possible)
             beside: Any = {"va": "center_baseline", "fontsize": "small", "gid": f"number-{row}"}
-            text = f"{interval_text(found.mean, found.half_width, possible, digits)} ({found.n})"
+            text = f"{interval_text(*interval[:2], possible, digits)} ({interval.n})"
             note(axes, text, (1, row), (6, 0), axes.get_yaxis_transform(), **beside)
     note(axes, "mean ± 95 % (seeds)", (1, 1), (6, 2), "axes fraction", fontsize="small")
     axes.set_xlim(low, high)
@@ -105,13 +105,13 @@ def draw_axes(
     axes.set_axisbelow(True)
 
 
-def _draw_row(axes: Axes, row: int, found: Interval, shown: Range, possible: Range) -> None:
+def _draw_row(axes: Axes, row: int, interval: Interval, shown: Range, possible: Range) -> None:
     low, high = shown
-    inside = low <= found.mean <= high
-    mark = "o" if inside else "<" if found.mean < low else ">"
-    place = min(max(found.mean, low), high)
-    if inside and np.isfinite(found.half_width):
-        ends = np.clip([found.mean - found.half_width, found.mean + found.half_width], *possible)
+    inside = low <= interval.mean <= high
+    mark = "o" if inside else "<" if interval.mean < low else ">"
+    place = min(max(interval.mean, low), high)
+    if inside and np.isfinite(interval.half_width):
+        ends = np.clip([interval.mean - interval.half_width, interval.mean + interval.half_width], *possible)
         axes.plot(
             ends, [row, row], color=PALETTE[0], linewidth=1.8, solid_capstyle="butt", gid=f"interval-{row}"
         )

@@ -71,9 +71,9 @@ def _draw_arrows(axes: Axes, run: RunView, label: int, reach: float, norm: Norma
     seen = steep > 1e-6 * float(np.median(steep))  # where the loss is flat there is no direction
     shades = mpl.colormaps[COLORMAP](norm(values[seen].clip(norm.vmin, norm.vmax)))
     tints = [readable_on(shade[:3]) for shade in shades]
-    look: Any = {"pivot": "mid", "angles": "xy", "scale_units": "xy", "scale": _ARROWS / (1.5 * reach)}
-    look |= {"color": tints, "alpha": 0.75, "width": 0.0045, "zorder": 3, "gid": "gradient"}
-    axes.quiver(*points[seen].T, *(-gradients[seen] / steep[seen, None]).T, **look)
+    style: Any = {"pivot": "mid", "angles": "xy", "scale_units": "xy", "scale": _ARROWS / (1.5 * reach)}
+    style |= {"color": tints, "alpha": 0.75, "width": 0.0045, "zorder": 3, "gid": "gradient"}
+    axes.quiver(*points[seen].T, *(-gradients[seen] / steep[seen, None]).T, **style)
 
 
 def _draw_weights(axes: Axes, run: RunView, label: int, length: float) -> None:
@@ -81,8 +81,8 @@ def _draw_weights(axes: Axes, run: RunView, label: int, length: float) -> None:
         return
     tint = readable_on(mpl.colormaps[COLORMAP](0.0)[:3])  # the own direction is where the loss is low
     for number, (x, y) in enumerate(length * unit(run.weight)):
-        look: Any = {"linewidth": 2.0, "alpha": 1.0} if number == label else {"linewidth": 0.6, "alpha": 0.6}
-        axes.plot([0, x], [0, y], color=tint, zorder=2, gid=f"weight-{number}", **look)
+        style: Any = {"linewidth": 2.0, "alpha": 1.0} if number == label else {"linewidth": 0.6, "alpha": 0.6}
+        axes.plot([0, x], [0, y], color=tint, zorder=2, gid=f"weight-{number}", **style)
 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, label: str) -> None:

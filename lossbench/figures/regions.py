@@ -36,8 +36,8 @@ _TINT, _BAND = 0.17, 0.42  # opacity of the class colour over the background
 
 def winners(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """The class (N,) with the largest of the scores (N, C), of which `classes` (C,) are the numbers."""
-    known = scores if scores.shape[1] == len(classes) else scores[:, classes]
-    won: np.ndarray = classes[known.argmax(axis=1)]
+    trained = scores if scores.shape[1] == len(classes) else scores[:, classes]
+    won: np.ndarray = classes[trained.argmax(axis=1)]
     return won
 
 
@@ -45,9 +45,9 @@ def own_loss(run: RunView, points: np.ndarray, won: np.ndarray) -> np.ndarray | 
     """The loss (N,) of points (N, 2), each as one of the class that it falls to; None for a loss on pairs."""
     losses = np.empty(len(points))
     for label in np.unique(won):
-        mine = won == label
+        region = won == label
         try:
-            losses[mine] = run.loss_values(points[mine], int(label))[0]
+            losses[region] = run.loss_values(points[region], int(label))[0]
         except RunError:
             return None
     return losses

@@ -78,19 +78,19 @@ def _draw_strokes(axes: Axes, angles: np.ndarray, labels: np.ndarray) -> None:
     strokes = np.stack([_at(1 - _STROKE, angles[order]), _at(1 + _STROKE, angles[order])], axis=1)
     tints = [color(label) for label in labels[order]]
     alpha = point_style(len(angles))["alpha"]
-    look: Any = {"colors": tints, "linewidths": 0.4, "alpha": alpha, "rasterized": True, "zorder": 2}
-    axes.add_collection(LineCollection(list(strokes), gid="features", **look))
+    style: Any = {"colors": tints, "linewidths": 0.4, "alpha": alpha, "rasterized": True, "zorder": 2}
+    axes.add_collection(LineCollection(list(strokes), gid="features", **style))
 
 
 def _draw_profile(axes: Axes, angles: np.ndarray, label: int, highest: float) -> float:
     """Returns the profile's height."""
-    found = density(angles)
-    heights = _PROFILE * np.append(found, found[0]) / highest
+    densities = density(angles)
+    heights = _PROFILE * np.append(densities, densities[0]) / highest
     outer, inner = _at(_BASE + heights, _GRID), _at(_BASE, _GRID[::-1])
     tint = color(label)
     profile = Polygon(np.concatenate([outer, inner]), facecolor=tint, alpha=0.55, linewidth=0, zorder=2)
     profile.set_gid(f"profile-{label}")
-    axes.add_artist(profile)  # add_patch would look for the limits, vertex by vertex
+    axes.add_artist(profile)  # add_patch would style for the limits, vertex by vertex
     seen = heights > 0.004 * _PROFILE  # no line along the circle where the class is not
     axes.plot(*np.where(seen[:, None], outer, np.nan).T, color=tint, linewidth=0.9, zorder=3)
     return float(heights.max())

@@ -57,7 +57,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     groups = grouped(runs)
     set_size(figure, 7.0, 3.9)
     axes = figure.subplots()
-    draw_axes(axes, [_rates(label or own[0].title, own, split) for label, own in groups.items()])
+    draw_axes(axes, [_rates(label or alike[0].title, alike, split) for label, alike in groups.items()])
     seeds = max(map(len, groups.values()))
     over = f", mean and range of {seeds} seeds" if seeds > 1 else ""
     title = f"all pairs of {split} images{over}"
@@ -109,12 +109,12 @@ def _threshold_data(run: RunView, split: str) -> dict[str, Any]:
     parts = {
         name: _input(run, name) for name in dict.fromkeys((split, "test", "unseen")) if name in run.splits
     }
-    found = parts[split].cached(thresholds)
+    limits = parts[split].cached(thresholds)
     names = [run.class_names[label] for label in np.unique(run.splits["val"].labels)]
     applied = {name: (part.cached(decisions), true_accept_interval(part)) for name, part in parts.items()}
-    by_class = in_unit(found.by_class, run.cosine)
+    by_class = in_unit(limits.by_class, run.cosine)
     rows = []
-    for number, (one_in, common) in enumerate(zip(ONE_IN, in_unit(found.common, run.cosine), strict=True)):
+    for number, (one_in, common) in enumerate(zip(ONE_IN, in_unit(limits.common, run.cosine), strict=True)):
         splits = {
             name: {
                 "true_accept_rate": float(done.true_accepts[number]),

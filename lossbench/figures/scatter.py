@@ -109,13 +109,13 @@ def _draw_point(axes: Axes, number: int, point: Point, across: Range, up: Range)
         mark = "v" if point.y.mean < place[1] else "^"
     else:
         mark = "<" if point.x.mean < place[0] else ">"
-    look: Any = {
+    style: Any = {
         "color": tint if inside else FAINT,
         "edgecolors": ground(),
         "linewidths": 0.6,
         "clip_on": False,
     }
-    axes.scatter(*place, s=30, marker=mark, zorder=3, gid=f"point-{number}", **look)
+    axes.scatter(*place, s=30, marker=mark, zorder=3, gid=f"point-{number}", **style)
     return place
 
 

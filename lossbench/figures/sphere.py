@@ -86,15 +86,15 @@ def _draw_features(axes: Axes3D, part: Embedding, eye: np.ndarray) -> None:
     near = points @ eye >= 0
     alpha = point_style(len(points))["alpha"]
     for name, side, share, place in (("near", near, 1.0, 3), ("far", ~near, _FAINT, 1)):
-        look: Any = {"alpha": share * alpha, "depthshade": False, "zorder": place}
-        draw_points(axes, points[side], tints[labels[side]], f"features-{name}", len(points), **look)
+        style: Any = {"alpha": share * alpha, "depthshade": False, "zorder": place}
+        draw_points(axes, points[side], tints[labels[side]], f"features-{name}", len(points), **style)
 
 
 def _draw_pin(axes: Axes3D, direction: np.ndarray, label: int, eye: np.ndarray) -> None:
     near = direction @ eye >= 0
     x, y, z = np.stack([direction, _PIN * direction], axis=1)
-    look: Any = {"linewidth": 1.3, "alpha": 1.0 if near else _FAINT, "zorder": 4 if near else 0}
-    axes.plot(x, y, z, color=ink(), gid=f"weight-{label}", **look)
+    style: Any = {"linewidth": 1.3, "alpha": 1.0 if near else _FAINT, "zorder": 4 if near else 0}
+    axes.plot(x, y, z, color=ink(), gid=f"weight-{label}", **style)
 
 
 def _draw_name(axes: Axes3D, direction: np.ndarray, text: str, eye: np.ndarray) -> None:

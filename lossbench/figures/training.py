@@ -57,8 +57,8 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     losses = _losses(list(groups.values()), tints)
     panels = {"loss" if len(losses) == len(groups) else "loss terms, without their weights": losses}
     for title, number in _NUMBERS.items():
-        own = zip(tints, groups.values(), strict=True)
-        courses = [Course(tint, "-", "", _table(alike, number)) for tint, alike in own]
+        colored = zip(tints, groups.values(), strict=True)
+        courses = [Course(tint, "-", "", _table(alike, number)) for tint, alike in colored]
         if any(np.isfinite(course.values).any() for course in courses):
             panels[title] = courses
     height, width = grid_shape(len(panels), _WIDTH)
@@ -98,20 +98,20 @@ def draw_axes(axes: Axes, courses: Sequence[Course], *, title: str, linear: bool
         courses = [courses[0]._replace(color=ink())]
     for number, (tint, dashes, _, values) in enumerate(courses):
         epochs = np.flatnonzero(np.isfinite(values).any(axis=0))
-        known = values[:, epochs]
-        mean = np.nanmean(known, axis=0)
+        recorded = values[:, epochs]
+        mean = np.nanmean(recorded, axis=0)
         marker = "o" if len(epochs) <= _MARKED else ""
         axes.plot(
             epochs + 1, mean, dashes, color=tint, marker=marker, markersize=2.5, zorder=3,
             gid=f"course-{number}",
         )  # fmt: skip
         if len(values) > 1:
-            low, high = np.nanmin(known, axis=0), np.nanmax(known, axis=0)
+            low, high = np.nanmin(recorded, axis=0), np.nanmax(recorded, axis=0)
             axes.fill_between(
                 epochs + 1, low, high, color=tint, alpha=0.2, linewidth=0, zorder=2, gid=f"range-{number}"
             )
-    everything = np.concatenate([course.values[np.isfinite(course.values)] for course in courses])
-    if not linear and everything.min() > 0 and everything.max() > _DECADE * everything.min():
+    finite = np.concatenate([course.values[np.isfinite(course.values)] for course in courses])
+    if not linear and finite.min() > 0 and finite.max() > _DECADE * finite.min():
         axes.set_yscale("log")
     axes.set_title(title, fontsize="medium", loc="left")
     axes.set_xlabel("epoch", fontsize="medium")
@@ -138,7 +138,7 @@ def _draw_legend(
         run = groups[names[0]][0]
         names = [", ".join(filter(None, [run.title, run.subtitle]))]
     handles: Any = [Line2D([], [], color=tint, label=name) for tint, name in zip(tints, names, strict=True)]
-    seeds = sorted({len(own) for own in groups.values()})
+    seeds = sorted({len(alike) for alike in groups.values()})
     words = f"mean and range of {' or '.join(map(str, seeds))} seeds" if seeds[-1] > 1 else None
     if spare is None:
         figure.legend(handles=handles, title=words, loc="outside upper center", ncols=min(len(names), 4))

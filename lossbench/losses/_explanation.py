@@ -68,24 +68,24 @@ def documentation(name: str, classes: int = 10, dim: int = 2) -> str:
     ten classes for C other than 10.
     """
     loss = catalog.load("losses", name)
-    own = inspect.cleandoc(loss.__doc__ or catalog.spec("losses", name).summary)
+    text = inspect.cleandoc(loss.__doc__ or catalog.spec("losses", name).summary)
     if (source := inspect.getsourcefile(inspect.unwrap(loss))) is not None:
         with open(source, encoding="utf-8") as file:
-            own = ast.get_docstring(ast.parse(file.read())) or own
-    unfit = [r"\bplane\b|\bD = 2\b"] if dim != 2 else []
-    unfit += [r"(?i:\bten\b)"] if classes != 10 else []
-    paragraphs = (_fitting(paragraph, "|".join(unfit)) for paragraph in own.split("\n\n"))
+            text = ast.get_docstring(ast.parse(file.read())) or text
+    patterns = [r"\bplane\b|\bD = 2\b"] if dim != 2 else []
+    patterns += [r"(?i:\bten\b)"] if classes != 10 else []
+    paragraphs = (_fitting(paragraph, "|".join(patterns)) for paragraph in text.split("\n\n"))
     return "\n\n".join(filter(None, paragraphs))
 
 
-def _fitting(paragraph: str, unfit: str) -> str:
+def _fitting(paragraph: str, pattern: str) -> str:
     """A paragraph without the sentences that have a pattern in them; one of text in one line."""
     if not re.search(r"  |\n\*", paragraph):  # neither equation nor table
         paragraph = " ".join(paragraph.split())
-    if not unfit:
+    if not pattern:
         return paragraph
     sentences = _SENTENCE_END.split(paragraph)
-    return " ".join(sentence for sentence in sentences if not re.search(unfit, " ".join(sentence.split())))
+    return " ".join(sentence for sentence in sentences if not re.search(pattern, " ".join(sentence.split())))
 
 
 def values_and_gradients(

@@ -28,10 +28,10 @@ def find(name: str) -> tuple[Callable[..., nn.Module], LossSpec]:
     """Constructor and SPEC of the library's loss `name`. Raises UsageError for an unknown one."""
     if name in _UNUSABLE:
         raise UsageError(f"{name} of pytorch-metric-learning cannot be used: {_UNUSABLE[name]}.")
-    known = _classes(losses)
-    if name not in known:
-        raise unknown_name("loss of pytorch-metric-learning", name, known)
-    loss_class = known[name]
+    classes = _classes(losses)
+    if name not in classes:
+        raise unknown_name("loss of pytorch-metric-learning", name, classes)
+    loss_class = classes[name]
     parameters = _parameters(loss_class)
     defaults = {key: p.default for key, p in parameters.items()} | _REQUIRED.get(name, {})
     settings = {
@@ -81,8 +81,8 @@ class _Wrapped(nn.Module):
         shape = {"num_classes": num_classes} | dict.fromkeys(
             ("embedding_size", "descriptors_dim", "l"), feature_dim
         )
-        whole = {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in settings.items()}
-        self.loss = loss_class(**{k: v for k, v in shape.items() if k in _parameters(loss_class)}, **whole)
+        values = {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in settings.items()}
+        self.loss = loss_class(**{k: v for k, v in shape.items() if k in _parameters(loss_class)}, **values)
         self.miner = None if miner == _NO_MINER else _classes(miners)[miner]()
 
     @full_precision

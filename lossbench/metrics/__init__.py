@@ -7,16 +7,6 @@ from ._vectors import angles, class_means, unit
 from ._verification import Roc, roc
 
 __all__ = [
-    "ONE_IN",
-    "Roc",
-    "angles",
-    "class_means",
-    "decisions",
-    "in_unit",
-    "measure",
-    "probabilities",
-    "roc",
-    "thresholds",
-    "true_accept_interval",
-    "unit",
-]
+    "ONE_IN", "Roc", "angles", "class_means", "decisions", "in_unit", "measure", "probabilities", "roc",
+    "thresholds", "true_accept_interval", "unit",
+]  # fmt: skip

@@ -17,8 +17,8 @@ def centered_means(inputs: MetricInput) -> np.ndarray:
 def within_covariance(inputs: MetricInput) -> np.ndarray:
     """The covariance around the class means (D, D), averaged over classes."""
     vectors, means = inputs.cached(feature_vectors), inputs.cached(class_statistics).means
-    own = class_members(inputs.evaluated.labels)
-    deviations = [vectors[index] - mean for index, mean in zip(own, means, strict=True)]
+    members = class_members(inputs.evaluated.labels)
+    deviations = [vectors[index] - mean for index, mean in zip(members, means, strict=True)]
     return np.asarray(np.mean([d.T @ d / len(d) for d in deviations], axis=0))
 
 

@@ -19,9 +19,9 @@ def measure(inputs: MetricInput, names: Iterable[str] | None = None) -> dict[str
         if not np.isfinite(part.features).all():
             raise ValueError("features are not finite")
     specs = {name: catalog.spec("metrics", name) for name in catalog.names("metrics")}
-    chosen = [name for name, spec in specs.items() if spec.cheap] if names is None else names
+    measured = [name for name, spec in specs.items() if spec.cheap] if names is None else names
     return {
         name: float(catalog.load("metrics", name)(inputs))
-        for name in chosen
+        for name in measured
         if specs[name].needs in inputs.available
     }

@@ -43,9 +43,9 @@ def majority(labels: np.ndarray) -> np.ndarray:
 
 def _nearest(inputs: MetricInput, tested: np.ndarray, reference: np.ndarray) -> np.ndarray:
     places, labels = _places(reference, inputs.reference.labels)
-    found = _search(places, tested, min(NEAREST, len(places)))
-    distances = np.square(tested[:, None] - places[found]).sum(axis=2)
-    near = labels[found].reshape(len(tested), -1)
+    nearest = _search(places, tested, min(NEAREST, len(places)))
+    distances = np.square(tested[:, None] - places[nearest]).sum(axis=2)
+    near = labels[nearest].reshape(len(tested), -1)
     far = np.where(near == _NONE, np.inf, distances.repeat(NEAREST, axis=1))
     first = np.lexsort((near, far), axis=1)[:, : min(NEAREST, len(reference))]
     return np.asarray(np.take_along_axis(near, first, axis=1))
@@ -73,8 +73,8 @@ def _places(vectors: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
     vectors, labels = vectors[order], labels[order]
     starts = np.flatnonzero(np.append(True, (vectors[1:] != vectors[:-1]).any(axis=1)))
     sizes = np.diff(starts, append=len(vectors))
-    found = np.full((len(starts), NEAREST), _NONE)
+    smallest = np.full((len(starts), NEAREST), _NONE)
     for copy in range(NEAREST):
         there = sizes > copy
-        found[there, copy] = labels[starts[there] + copy]
-    return vectors[starts], found
+        smallest[there, copy] = labels[starts[there] + copy]
+    return vectors[starts], smallest

@@ -43,10 +43,10 @@ def thresholds(inputs: MetricInput) -> Thresholds:
     part = inputs.validated
     vectors, classes = compared(part.features, inputs.cosine), class_members(part.labels)
     nearest, counts, by_class = [], [], []
-    total = (len(vectors) ** 2 - sum(len(own) ** 2 for own in classes)) // 2
-    for own in classes:
-        others = vectors[part.labels != part.labels[own[0]]]
-        distances = cdist(vectors[own], others, "sqeuclidean").ravel()
+    total = (len(vectors) ** 2 - sum(len(members) ** 2 for members in classes)) // 2
+    for members in classes:
+        others = vectors[part.labels != part.labels[members[0]]]
+        distances = cdist(vectors[members], others, "sqeuclidean").ravel()
         by_class.append([_below(distances, len(distances) // one_in) for one_in in ONE_IN])
         # every pair occurs twice, once for each of its classes
         kept = min(2 * (total // min(ONE_IN)) + 1, len(distances))
@@ -77,11 +77,11 @@ def decisions(inputs: MetricInput) -> Decisions:
     limits, vectors = inputs.cached(thresholds).common, compared_vectors(inputs)
     classes = class_members(inputs.evaluated.labels)
     accepted = np.zeros((2, len(ONE_IN)), np.int64)  # of one class, of two
-    for index, own in enumerate(classes):
-        later = np.concatenate([own[:0], *classes[index + 1 :]])
-        for kind, others in enumerate((own, later)):
-            accepted[kind] += _accepted(vectors[own], vectors[others], limits)
-    sizes = np.array([len(own) for own in classes])
+    for index, members in enumerate(classes):
+        later = np.concatenate([members[:0], *classes[index + 1 :]])
+        for kind, others in enumerate((members, later)):
+            accepted[kind] += _accepted(vectors[members], vectors[others], limits)
+    sizes = np.array([len(members) for members in classes])
     accepted[0] = (accepted[0] - sizes.sum() * (limits >= 0)) // 2  # less each sample with itself
     own_pairs = int((sizes * (sizes - 1)).sum()) // 2
     other_pairs = int(sizes.sum() ** 2 - (sizes**2).sum()) // 2
@@ -116,10 +116,10 @@ def true_accept_interval(inputs: MetricInput) -> np.ndarray:
     limits, vectors = inputs.cached(thresholds).common, compared_vectors(inputs)
     random = np.random.default_rng(0)
     accepted, pairs = np.zeros((len(limits), _DRAWS)), np.zeros(_DRAWS)
-    for own in class_members(inputs.evaluated.labels):
-        size = len(own)
+    for members in class_members(inputs.evaluated.labels):
+        size = len(members)
         times = random.multinomial(size, np.full(size, 1 / size), _DRAWS).astype(np.float32)
-        distances = cdist(vectors[own], vectors[own], "sqeuclidean")
+        distances = cdist(vectors[members], vectors[members], "sqeuclidean")
         np.fill_diagonal(distances, np.inf)
         pairs += size**2 - (times.astype(np.float64) ** 2).sum(1)
         for rate, limit in enumerate(limits):

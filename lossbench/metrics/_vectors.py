@@ -84,13 +84,13 @@ def class_means(vectors: np.ndarray, labels: np.ndarray, classes: int) -> np.nda
 
 def statistics_of(vectors: np.ndarray, labels: np.ndarray) -> ClassStatistics:
     """Means and mean Euclidean distances to them, of vectors (N, D) with labels (N,)."""
-    own = class_members(labels)
-    means = np.stack([vectors[index].mean(axis=0) for index in own])
+    members = class_members(labels)
+    means = np.stack([vectors[index].mean(axis=0) for index in members])
     spreads = [
-        np.linalg.norm(vectors[index] - mean, axis=1).mean() for index, mean in zip(own, means, strict=True)
+        np.linalg.norm(vectors[rows] - mean, axis=1).mean() for rows, mean in zip(members, means, strict=True)
     ]
     return ClassStatistics(
-        np.unique(labels), np.array([len(index) for index in own]), means, np.array(spreads)
+        np.unique(labels), np.array([len(index) for index in members]), means, np.array(spreads)
     )
 
 
@@ -104,12 +104,12 @@ def angular_statistics(inputs: MetricInput) -> ClassStatistics:
 
     A class whose unit vectors cancel, or are all zero, has no direction: NaN.
     """
-    vectors, own = inputs.cached(feature_directions), class_members(inputs.evaluated.labels)
-    sums = np.stack([vectors[index].mean(axis=0) for index in own])
+    vectors, members = inputs.cached(feature_directions), class_members(inputs.evaluated.labels)
+    sums = np.stack([vectors[index].mean(axis=0) for index in members])
     sums[np.linalg.norm(sums, axis=1) < 10.0**-_DIGITS] = np.nan
     means = unit(sums)
-    spreads = [angles(vectors[index], mean).mean() for index, mean in zip(own, means, strict=True)]
-    counts = np.array([len(index) for index in own])
+    spreads = [angles(vectors[index], mean).mean() for index, mean in zip(members, means, strict=True)]
+    counts = np.array([len(index) for index in members])
     return ClassStatistics(np.unique(inputs.evaluated.labels), counts, means, np.array(spreads))
 
 

@@ -45,27 +45,27 @@ class Roc(NamedTuple):
 
 def roc(inputs: MetricInput) -> Roc:
     """The whole curve; with N = 10,000 in 10 classes from 50 million distances."""
-    own = class_members(inputs.evaluated.labels)
-    everything = compared_vectors(inputs)
-    distances = _within(everything, own)
-    pairs = len(everything) * (len(everything) - 1) // 2
+    members = class_members(inputs.evaluated.labels)
+    vectors = compared_vectors(inputs)
+    distances = _within(vectors, members)
+    pairs = len(vectors) * (len(vectors) - 1) // 2
     if not len(distances):
         nothing = np.zeros(0, np.int64)
         return Roc(nothing, nothing, nothing, 0, pairs)
     last = np.flatnonzero(np.append(distances[1:] != distances[:-1], True))
-    order = np.concatenate(own)
-    below, upto = _count(everything[order], inputs.evaluated.labels[order], distances[last])
+    order = np.concatenate(members)
+    below, upto = _count(vectors[order], inputs.evaluated.labels[order], distances[last])
     return Roc(last + 1, below, upto, len(distances), pairs - len(distances))
 
 
-def _within(vectors: np.ndarray, own: list[np.ndarray]) -> np.ndarray:
+def _within(vectors: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
     """The squared distances of all pairs within the classes, whose indices are given, in ascending order."""
     from scipy.spatial.distance import pdist  # slow to import: figures of features do without
 
-    sizes = [len(index) * (len(index) - 1) // 2 for index in own]
+    sizes = [len(index) * (len(index) - 1) // 2 for index in members]
     ends = np.cumsum(sizes)
     distances = np.empty(ends[-1])
-    for index, size, end in zip(own, sizes, ends, strict=True):
+    for index, size, end in zip(members, sizes, ends, strict=True):
         if size:
             pdist(vectors[index], "sqeuclidean", out=distances[end - size : end])
     distances.sort()

@@ -19,9 +19,9 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """>= 0; infinite without spread; NaN with a single class or sample of each, or all in one point."""
-    features, known = inputs.cached(feature_vectors), inputs.cached(class_statistics)
-    own = np.searchsorted(known.labels, inputs.evaluated.labels)
-    between = np.square(known.means - features.mean(axis=0)).sum(axis=1) @ known.counts
-    within = np.square(features - known.means[own]).sum()
-    many, few = len(features) - len(known.labels), len(known.labels) - 1
+    features, statistics = inputs.cached(feature_vectors), inputs.cached(class_statistics)
+    class_rows = np.searchsorted(statistics.labels, inputs.evaluated.labels)
+    between = np.square(statistics.means - features.mean(axis=0)).sum(axis=1) @ statistics.counts
+    within = np.square(features - statistics.means[class_rows]).sum()
+    many, few = len(features) - len(statistics.labels), len(statistics.labels) - 1
     return ratio(between * many, within * few)

@@ -24,8 +24,6 @@ SPEC = MetricSpec(
     higher_is_better=False,
     as_loss_compares=True,
 )
-
-
 _ROUNDING = 1e-6
 _OVERLAP = 0.1
 
@@ -36,7 +34,7 @@ def compute(inputs: MetricInput) -> float:
     around = np.square(vectors - vectors.mean(axis=0)).sum()
     if around <= _ROUNDING**2 * np.square(vectors).sum():
         return 1.0
-    known = statistics_of(vectors, inputs.evaluated.labels)
-    limits = _OVERLAP / 2 * np.add.outer(known.spreads, known.spreads)
-    near = cdist(known.means, known.means) <= limits
+    statistics = statistics_of(vectors, inputs.evaluated.labels)
+    limits = _OVERLAP / 2 * np.add.outer(statistics.spreads, statistics.spreads)
+    near = cdist(statistics.means, statistics.means) <= limits
     return float(near[np.triu_indices(len(near), 1)].any())

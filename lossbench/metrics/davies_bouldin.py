@@ -20,10 +20,10 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """>= 0; NaN with a single class or when classes without spread coincide, infinite when others do."""
-    known = inputs.cached(class_statistics)
-    if len(known.labels) == 1:
+    labels, _, means, spreads = inputs.cached(class_statistics)
+    if len(labels) == 1:
         return float("nan")
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.add.outer(known.spreads, known.spreads) / cdist(known.means, known.means)
+        ratios = np.add.outer(spreads, spreads) / cdist(means, means)
     np.fill_diagonal(ratios, -np.inf)
     return float(ratios.max(axis=1).mean())

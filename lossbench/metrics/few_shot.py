@@ -58,12 +58,12 @@ def few_shot_accuracies(inputs: MetricInput, shots: int) -> np.ndarray:
     vectors, members = vectors[order], class_members(labels[order])
     if min(map(len, members)) <= shots or len(members) < 2:
         return np.full(_DRAWS, np.nan)
-    own = np.repeat(np.arange(len(members)), [len(each) for each in members])
-    random, found = np.random.default_rng(0), np.empty(_DRAWS)
+    true_classes = np.repeat(np.arange(len(members)), [len(each) for each in members])
+    random, accuracies = np.random.default_rng(0), np.empty(_DRAWS)
     for draw in range(_DRAWS):
         drawn = np.stack([random.choice(each, shots, replace=False) for each in members])
         means = compared(vectors[drawn].mean(axis=1), inputs.cosine)
         others = np.delete(np.arange(len(vectors)), drawn.ravel())
         nearest = cdist(vectors[others], means, "sqeuclidean").argmin(axis=1)
-        found[draw] = (nearest == own[others]).mean()
-    return found
+        accuracies[draw] = (nearest == true_classes[others]).mean()
+    return accuracies

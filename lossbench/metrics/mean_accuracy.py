@@ -25,7 +25,7 @@ SPEC = MetricSpec(
 
 def compute(inputs: MetricInput) -> float:
     """Fraction in [0, 1]."""
-    known = statistics_of(inputs.reference.features.astype(np.float64), inputs.reference.labels)
-    means = unit(known.means) if inputs.cosine else known.means
+    statistics = statistics_of(inputs.reference.features.astype(np.float64), inputs.reference.labels)
+    means = unit(statistics.means) if inputs.cosine else statistics.means
     nearest = cdist(compared_vectors(inputs), means, "sqeuclidean").argmin(axis=1)
-    return float((known.labels[nearest] == inputs.evaluated.labels).mean())
+    return float((statistics.labels[nearest] == inputs.evaluated.labels).mean())

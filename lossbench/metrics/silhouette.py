@@ -19,8 +19,6 @@ SPEC = MetricSpec(
     source="Rousseeuw, Silhouettes: a graphical aid to the interpretation of cluster analysis, 1987",
     cheap=False,
 )
-
-
 _MEBIBYTES = 64
 
 

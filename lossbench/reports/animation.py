@@ -74,31 +74,26 @@ def animate(
 
 
 def _animated(run: RunView) -> _AnimatedRun:
-    taken = run.snapshots
-    if taken is None:
+    snapshots = run.snapshots
+    if snapshots is None:
         raise RunError(f"{run.name} has no snapshots; `lossbench train --snapshots 30` adds them.")
-    right = taken.scores.argmax(2) == np.searchsorted(run.trained, taken.labels)
-    parts = {
-        str(t): Embedding(taken.features[t], taken.labels, taken.labels) for t in range(len(taken.epochs))
-    }
+    labels, epochs = snapshots.labels, snapshots.epochs
+    right = snapshots.scores.argmax(2) == np.searchsorted(run.trained, labels)
+    parts = {str(t): Embedding(features, labels, labels) for t, features in enumerate(snapshots.features)}
     note = ""
-    if taken.features.shape[2] != 2:  # the axes of the last moment, for all of them
+    if snapshots.features.shape[2] != 2:  # the axes of the last moment, for all of them
         last = parts[str(len(parts) - 1)]
         placed, note = to_plane({"train": last, **parts}, "pca")
         parts = {name: part for name, part in placed.items() if name != "train"}
     panels = []
     for t, part in enumerate(parts.values()):
-        weight, centers = (
-            None if note or rows is None else rows[t]
-            for rows in (taken.directions.get(name) for name in ("weight", "centers"))
-        )
-        above = [run.subtitle, run.conditions, f"{100 * right[t].mean():.1f} % right"]
-        lines = " · ".join(filter(None, above))
-        title = run.title + note
-        panels.append(Panel(title, lines, {"test": part}, run.class_names, weight, centers))
+        directions = (None, None) if note else snapshots.directions_at(t)
+        words = [run.subtitle, run.conditions, f"{100 * right[t].mean():.1f} % right"]
+        subtitle = " · ".join(filter(None, words))
+        panels.append(Panel(run.title + note, subtitle, {"test": part}, run.class_names, *directions))
     limit = max(panel.limit for panel in panels)
     first = first_visible([panel.splits["test"].features for panel in panels], limit)
-    return _AnimatedRun(panels, taken.epochs, limit, float(taken.epochs[first]))
+    return _AnimatedRun(panels, epochs, limit, float(epochs[first]))
 
 
 def _frame(animated: Sequence[_AnimatedRun], epoch: float, last: float, view: str, style: str) -> np.ndarray:

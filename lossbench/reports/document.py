@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -62,23 +62,24 @@ class Drawing(NamedTuple):
     kind: str
     runs: Sequence[StoredRun] = ()
     choices: Mapping[str, str] = {}
-    compose: Callable[[], Compose] | None = None
+    compose: Compose | None = None
 
     def write(self) -> None:
         """Draw it."""
-        from .figure_files import draw, write_figure
+        from .figure_files import write_figure
 
-        if self.compose is None:
-            draw(self.kind, self.runs, self.path, **self.choices)
-        else:
-            write_figure(self.compose(), self.path, self.runs)
+        write_figure(self._composed(), self.path, self.runs)
 
     def figure(self, style: str = "paper") -> Figure:
         """Draw it in memory."""
-        from .figure_files import compose_figure, render_figure
+        from .figure_files import render_figure
 
-        compose = self.compose() if self.compose else compose_figure(self.kind, self.runs, **self.choices)
-        return render_figure(compose, style)
+        return render_figure(self._composed(), style)
+
+    def _composed(self) -> Compose:
+        from .figure_files import compose_figure
+
+        return self.compose or compose_figure(self.kind, self.runs, **self.choices)
 
 
 @dataclass(frozen=True, kw_only=True)

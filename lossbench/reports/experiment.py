@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError, unknown_name
@@ -16,10 +15,9 @@ from ..files import slug
 from ..runs.conditions import name_differences, one_seed
 from ..runs.config import RunConfig, dataset_spec
 from ..runs.outcome import Outcome
-from ..runs.result import Status
 from ..runs.run import Run
 from ..runs.store import Store
-from ..runs.stored_run import StoredRun
+from ..runs.stored_run import StoredRun, done_runs
 from ..specs import Value, catalog
 from ..specs.quantities import higher_is_better
 from ..tables import Table
@@ -28,11 +26,9 @@ from .document import Document, Drawing, comparison_title
 from .result_tables import COLUMNS, differences_table, latex, markdown, results_table
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.figure import Figure
 
     from ..experiments.comparison import ComparisonRow
-    from .figure_files import Compose
 
 _PANEL_LOSSES = 5  # beyond that one column per loss is too narrow to read
 
@@ -52,8 +48,7 @@ class Experiment:
     @property
     def runs(self) -> list[Run]:
         """The runs that are done."""
-        done = (outcome for outcome in self.outcomes if outcome.status is Status.DONE)
-        return [Run(StoredRun(self.store.run(outcome.config))) for outcome in done]
+        return list(map(Run, done_runs(self.store, self.outcomes)))
 
     def table(self) -> Table:
         """One line per loss or setting: means over its seeds with 95 % intervals, as text."""
@@ -64,7 +59,7 @@ class Experiment:
         return latex(self.document, self.name)
 
     def drawings(self) -> Iterator[Drawing]:
-        """The figures that show it, as files of the results folder. There is at least one run."""
+        """The figures that show it, as files of the results folder."""
         raise NotImplementedError
 
     def figure(self, kind: str | None = None, *, style: str = "paper") -> Figure:
@@ -72,14 +67,13 @@ class Experiment:
 
         Raises UsageError for a kind that it does not have.
         """
-        drawings = list(self.drawings()) if any(o.status is Status.DONE for o in self.outcomes) else []
-        kinds = dict.fromkeys(drawing.kind for drawing in drawings)
+        drawings = list(self.drawings())
         if not drawings:
             raise UsageError("There is no figure: too few runs are done.")
         for drawing in drawings:
             if kind in (None, drawing.kind):
                 return drawing.figure(style)
-        raise unknown_name("figure of this", str(kind), kinds)
+        raise unknown_name("figure of this", str(kind), {drawing.kind for drawing in drawings})
 
     def __str__(self) -> str:
         return markdown(self.document)
@@ -114,11 +108,10 @@ class Comparison(Experiment):
     def drawings(self) -> Iterator[Drawing]:
         """For each data set the features of one seed of each loss, and with several seeds the paired
         differences by the first metric that has any; with several data sets the mean ranks."""
+        from .figure_files import compose_forest
+
         document, name, figures = self.document, self.name, self.store.figures
-        runs = [
-            [StoredRun(self.store.run(o.config)) for o in outcomes if o.status is Status.DONE]
-            for outcomes in self.groups.values()
-        ]
+        runs = [done_runs(self.store, outcomes) for outcomes in self.groups.values()]
         datasets = list(dict.fromkeys(row.dataset for row in document.settings))
         for dataset in datasets:
             by_loss = [[run for run in group if run.config.dataset == dataset] for group in runs]
@@ -133,7 +126,7 @@ class Comparison(Experiment):
             measured = [row.metric for row in rows if row.paired.n]
             if measured:
                 shown = list({run.name: run for group in by_loss for run in group}.values())
-                compose = partial(_compose_forest, [row for row in rows if row.metric == measured[0]])
+                compose = compose_forest([row for row in rows if row.metric == measured[0]])
                 yield Drawing(figures / f"{name}-forest{suffix}.png", "forest", shown, compose=compose)
         if len(datasets) > 1 and len(self.groups) > 1:
             shown = [run for group in runs for run in group]
@@ -141,14 +134,15 @@ class Comparison(Experiment):
 
     def _rank_drawings(self, datasets: Sequence[str], runs: Sequence[StoredRun]) -> Iterator[Drawing]:
         """Mean ranks by the first metric with a better side, where every loss has it on every data set."""
+        from .figure_files import compose_ranks
+
         ranked = [metric for metric in self.document.metrics if higher_is_better(metric) is not None]
         scores = mean_scores(self.groups, ranked[0], datasets) if ranked else None
         if scores is not None:
             labels = unique_labels([group[0].config for group in self.groups.values()])
-            compose = partial(_compose_ranks, labels, scores, ranked[0])
-            yield Drawing(
-                self.store.figures / f"{self.name}-ranks.png", "critical-difference", runs, compose=compose
-            )
+            path = self.store.figures / f"{self.name}-ranks.png"
+            compose = compose_ranks(labels, scores, ranked[0])
+            yield Drawing(path, "critical-difference", runs, compose=compose)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -162,20 +156,15 @@ class Sweep(Experiment):
 
     def drawings(self) -> Iterator[Drawing]:
         """A row of curves per numeric axis, and the features of the first seed at each setting."""
-        done = [outcome for outcome in self.outcomes if outcome.status is Status.DONE]
-        runs = [StoredRun(self.store.run(outcome.config)) for outcome in done]
+        runs = done_runs(self.store, self.outcomes)
         for axis in self.varied:
-            values = {outcome.config.value_of(axis) for outcome in done}  # some may have failed
-            if len(values) > 1 and all(
-                isinstance(value, int | float) and not isinstance(value, bool) for value in values
-            ):
-                path = (
-                    self.store.figures
-                    / f"{self.name}-curves{'' if len(self.varied) == 1 else '-' + slug(axis)}.png"
-                )
+            values = {run.config.value_of(axis) for run in runs}  # some may have failed
+            if len(values) > 1 and {type(value) for value in values} <= {int, float}:
+                suffix = "" if len(self.varied) == 1 else f"-{slug(axis)}"
+                path = self.store.figures / f"{self.name}-curves{suffix}.png"
                 yield Drawing(path, "curves", runs, {"over": axis})
-        seed = min(run.seed for run in runs)
-        shown = [run for run in runs if run.seed == seed]
+        first_seed = min((run.seed for run in runs), default=0)
+        shown = [run for run in runs if run.seed == first_seed]
         if 1 < len(shown) <= 40:
             yield Drawing(self.store.figures / f"{self.name}-grid.png", "lambda-grid", shown)
 
@@ -233,15 +222,3 @@ def _name(configs: Sequence[RunConfig], losses: int) -> str:
         label = f"{losses}-losses{hashed}"  # another set of as many losses is another file
     unseen = "".join(["-unseen", *map(str, configs[0].unseen)]) if configs[0].unseen else ""
     return f"compare-{label}-{'-'.join(dict.fromkeys(config.dataset for config in configs))}{unseen}"
-
-
-def _compose_forest(rows: Sequence[ComparisonRow]) -> Compose:
-    from .figure_files import compose_forest
-
-    return compose_forest(rows)
-
-
-def _compose_ranks(labels: Sequence[str], scores: np.ndarray, metric: str) -> Compose:
-    from .figure_files import compose_ranks
-
-    return compose_ranks(labels, scores, metric)

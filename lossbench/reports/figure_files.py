@@ -261,9 +261,9 @@ def _compare(runs: Sequence[StoredRun], metric: str) -> list[ComparisonRow]:
 
 def _metadata(form: str, text: str) -> dict[str, Any]:
     """What the figure shows, inside the file; no date, so that the same runs give the same bytes."""
-    known: dict[str, dict[str, Any]] = {
+    by_format: dict[str, dict[str, Any]] = {
         "png": {"Description": text, "Software": "lossbench"},
         "pdf": {"Subject": text, "Creator": "lossbench", "CreationDate": None},
         "svg": {"Description": text, "Creator": "lossbench", "Date": None},
     }
-    return known[form]
+    return by_format[form]

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..errors import UsageError
 from ..experiments.comparison import ComparisonRow, family_size
 from ..experiments.summary import SettingRow
-from ..runs.config import dataset_title, loss_spec
+from ..runs.config import dataset_title
 from ..runs.store import Store
-from ..specs import catalog
+from ..runs.stored_config import config_from_dict
+from ..runs.stored_run import UntrainedRun
 from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name, number_spec
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .document import Document, read_documents
@@ -32,8 +34,6 @@ _HOW_COMPARED = (
     "error), adjusted by Holm over all comparisons here ({count}). Better or worse only where p (Holm) and "
     "interval agree; seeds needed: to find such a difference with 80 % power."
 )
-
-
 _NO_VERDICT = (
     " With so few seeds no verdict is possible here, however large a difference is: the smallest p of "
     "{seeds} seeds is {smallest}{holm}."
@@ -94,9 +94,11 @@ def mixed_distances(document: Document) -> str:
 
 
 def _by_cosine(row: SettingRow) -> bool:
-    terms = row.config.get("terms")
-    names = [str(term["name"]) for term in terms] if isinstance(terms, list) else [row.loss]
-    return any("angular" in loss_spec(name).tags for name in names if name in catalog.names("losses"))
+    """Whether a loss compares by cosine; False where this version does not know it."""
+    try:
+        return UntrainedRun(config_from_dict(row.config)).cosine
+    except UsageError:
+        return False
 
 
 def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Table:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 FEATURES = 2000
 """Test features of the projector, evenly from the split: as many as its browser page turns smoothly."""
-
-
 _SPRITE = 64
 """Pixels of the longer side of an image in the projector, which takes pictures of 8,192 pixels for all."""
 
@@ -44,6 +42,7 @@ class Tracker:
     def __init__(self, observer: Observer, store: Store, data_dir: Path | None = None) -> None:
         _tensorboard()  # before any training
         self.observer, self.store, self.data_dir = observer, store, data_dir
+        self.stepped = observer.stepped
         self.writers: dict[str, SummaryWriter] = {}
         self.problems: list[str] = []
         """A sentence for each run whose files could not all be written at its end."""
@@ -64,10 +63,6 @@ class Tracker:
         for record in folder.epochs()[: done // steps]:
             _write_numbers(self.writers[run], record)
         self.writers[run].flush()
-
-    def stepped(self, run: str, steps: int) -> None:
-        """So many steps of the run are done."""
-        self.observer.stepped(run, steps)
 
     def finished_epoch(self, run: str, record: EpochRecord) -> None:
         """An epoch is over."""

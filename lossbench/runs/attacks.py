@@ -79,10 +79,10 @@ class _Task:
         """Images anywhere in the range."""
         return self.low + (self.high - self.low) * self.uniform(*self.images.shape)
 
-    def count(self, found: Tensor) -> Tensor:
+    def count(self, scores: Tensor) -> Tensor:
         """Scores (B, C) of images that are tried."""
-        self.right &= found.argmax(1) == self.labels
-        return found
+        self.right &= scores.argmax(1) == self.labels
+        return scores
 
     @torch.no_grad()
     def score(self, images: Tensor) -> Tensor:
@@ -92,10 +92,10 @@ class _Task:
     def gradient(self, images: Tensor, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
         """Scores (B, C), the objective (B,) and its gradient by the images."""
         images = images.detach().requires_grad_()
-        found = self.scores(images)
-        values = objective(found, self.labels)
+        scores = self.scores(images)
+        values = objective(scores, self.labels)
         gradient = torch.autograd.grad(values.sum(), images)[0]
-        return found.detach(), values.detach(), gradient
+        return scores.detach(), values.detach(), gradient
 
 
 def _fgsm(task: _Task) -> Tensor:
@@ -119,8 +119,8 @@ def _pgd(task: _Task) -> Tensor:
 def _apgd(task: _Task, objective: Objective) -> Tensor:
     """The images of largest objective, from one random start."""
     current = previous = best = task.random_start()
-    found, values, gradient = task.gradient(current, objective)
-    task.count(found)
+    scores, values, gradient = task.gradient(current, objective)
+    task.count(scores)
     best_values, best_gradient = values, gradient
     size = torch.full_like(task.images[:, :1, :1, :1], 2 * task.bound)
     rises, halved = torch.zeros_like(values), torch.zeros_like(task.right)
@@ -130,8 +130,8 @@ def _apgd(task: _Task, objective: Objective) -> Tensor:
         ahead = task.clip(current + size * gradient.sign())
         moved = task.clip(current + share * (ahead - current) + (1 - share) * (current - previous))
         previous, current, before = current, moved, values
-        found, values, gradient = task.gradient(current, objective)
-        task.count(found)
+        scores, values, gradient = task.gradient(current, objective)
+        task.count(scores)
         rises += values > before
         better = values > best_values
         best, best_gradient = _choose(better, current, best), _choose(better, gradient, best_gradient)
@@ -161,11 +161,11 @@ def _square(task: _Task) -> Tensor:
         inside = random_squares(len(left), (height, width), side, task.generator).to(best.device)
         up = task.uniform(len(left), channels, 1, 1) < 0.5
         tried = torch.where(inside, torch.where(up, task.high[left], task.low[left]), best[left])
-        found = task.scores(tried)
-        margins = _margin(found, task.labels[left])
+        scores = task.scores(tried)
+        margins = _margin(scores, task.labels[left])
         better = margins > values[left]
         best[left], values[left] = _choose(better, tried, best[left]), torch.maximum(margins, values[left])
-        task.right[left] = found.argmax(1) == task.labels[left]
+        task.right[left] = scores.argmax(1) == task.labels[left]
     return best
 
 
@@ -191,20 +191,20 @@ def _choose(which: Tensor, yes: Tensor, no: Tensor) -> Tensor:
     return torch.where(which.view(-1, *[1] * (yes.dim() - 1)), yes, no)
 
 
-def _cross_entropy(found: Tensor, labels: Tensor) -> Tensor:
-    return F.cross_entropy(found, labels, reduction="none")
+def _cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(scores, labels, reduction="none")
 
 
-def _margin(found: Tensor, labels: Tensor) -> Tensor:
+def _margin(scores: Tensor, labels: Tensor) -> Tensor:
     """The largest wrong score minus the right one."""
-    own = F.one_hot(labels, found.shape[1]).bool()
-    return found.masked_fill(own, -torch.inf).amax(1) - found[own]
+    true_class = F.one_hot(labels, scores.shape[1]).bool()
+    return scores.masked_fill(true_class, -torch.inf).amax(1) - scores[true_class]
 
 
-def _logits_ratio(found: Tensor, labels: Tensor) -> Tensor:
+def _logits_ratio(scores: Tensor, labels: Tensor) -> Tensor:
     """That over the largest score minus the third (DLR); for three classes at least."""
-    largest = found.topk(3, dim=1).values
-    return _margin(found, labels) / (largest[:, 0] - largest[:, 2]).clamp_min(1e-12)
+    largest = scores.topk(3, dim=1).values
+    return _margin(scores, labels) / (largest[:, 0] - largest[:, 2]).clamp_min(1e-12)
 
 
 ATTACKS: dict[str, Callable[[_Task], Tensor]] = {

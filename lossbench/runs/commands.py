@@ -22,7 +22,7 @@ def command_for(losses: Sequence[str], wanted: RunFilter, like: RunConfig | None
     values: dict[str, Any] = {}
     if like is not None:
         batches = [name for name in BATCH_OPTIONS if name != "batch_size" or like.sampler != "shuffled"]
-        values = _unlike_default(like, batches)
+        values = _non_defaults(like, batches)
     values |= {name: ",".join(map(str, given)) for name, given in wanted.values.items()}
     seeds = values.pop("seed", "0")
     several = len(losses) != 1 or "," in str(seeds)
@@ -39,12 +39,13 @@ def command_for(losses: Sequence[str], wanted: RunFilter, like: RunConfig | None
 def command_of(run: RunFolder) -> str:
     """The command that trains this very run, with its settings, into its results folder."""
     config = run.config
-    whole = "+".join(f"{term.weight!r}*{term.name}" for term in config.terms)
+    expression = "+".join(f"{term.weight!r}*{term.name}" for term in config.terms)
     settings = {f"{term.name}.{key}": value for term in config.terms for key, value in term.settings}
-    values = _unlike_default(config, loss=whole, settings=settings)
+    values = _non_defaults(config, loss=expression, settings=settings)
     weights = [term.weight for term in config.terms]
     lam = None if "+" in config.loss or not config.terms[-1].has_weight else weights[-1]
-    for loss, weight in ((config.loss, None), (config.loss, lam), (whole, None)):  # the shortest that fits
+    # the shortest that fits
+    for loss, weight in ((config.loss, None), (config.loss, lam), (expression, None)):
         default = make_config(loss=loss, lam=weight, **values)
         if [term.weight for term in default.terms] == weights:
             break
@@ -69,13 +70,13 @@ def without_snapshots(run: RunFolder) -> RunError:
     )
 
 
-def place_of(dataset: str) -> str:
+def dataset_argument(dataset: str) -> str:
     """What `--dataset` takes: where a user's data lie, or the name of other data."""
-    known = external.known_dataset(dataset)
-    return (known and known.location) or dataset
+    spec = external.known_dataset(dataset)
+    return (spec and spec.location) or dataset
 
 
-def _unlike_default(config: RunConfig, omitted: Sequence[str] = (), **given: Any) -> dict[str, Any]:
+def _non_defaults(config: RunConfig, omitted: Sequence[str] = (), **given: Any) -> dict[str, Any]:
     """The options of a config that differ from what they are without them, by name."""
     values: dict[str, Any] = {}
     for name, option in RUN_OPTIONS.items():
@@ -92,7 +93,7 @@ def _flags(values: Mapping[str, Any]) -> list[str]:
     for name, value in values.items():
         flag = FILTER_OPTIONS[name].flag
         if name == "dataset":
-            words += [flag, place_of(str(value))]
+            words += [flag, dataset_argument(str(value))]
         elif isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
         else:

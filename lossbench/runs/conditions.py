@@ -1,6 +1,6 @@
 """The conditions of runs: all their options but the losses with their settings and the seed.
 
-Losses on pairs draw balanced batches instead of shuffled ones, which is no other condition.
+Losses on pairs draw balanced batches where others draw shuffled ones; that does not make conditions differ.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def conditions(run: StoredRun) -> RunConfig:
 
 
 def describe_differences(runs: Sequence[StoredRun]) -> list[str]:
-    """For each run in which conditions it differs from the others, like 'data set Digits · epochs 2'."""
+    """For each run the conditions in which it differs from the others, like 'data set Digits · epochs 2'."""
     shared = [_with_shuffled_batches(run, runs) for run in runs]
     return [" · ".join(words) for words in option_differences(shared)]
 
@@ -36,19 +36,18 @@ def option_differences(configs: Sequence[RunConfig], without: Sequence[str] = ()
     """For each config the options in which it differs from the others, like 'epochs 2'; not the seed."""
     names = [name for name in RUN_OPTIONS if name not in ("seed", *without)]
     names = [name for name in names if len({getattr(each, name) for each in configs}) > 1]
-    return [[_words(each, name) for name in names] for each in configs]
+    return [[_difference_text(each, name) for name in names] for each in configs]
 
 
 def name_differences(runs: Iterable[StoredRun]) -> None:
-    """Tell each run what its caption must say of its conditions beside the others."""
+    """Set `conditions` of each run: what its caption must say of them when it is shown beside the others."""
     runs = list(runs)
     for run, text in zip(runs, describe_differences(runs), strict=True):
         run.conditions = text
 
 
 def one_seed(groups: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:
-    """One run of each group, of the seed that most groups have, the first of several; of a group without that
-    seed its first run."""
+    """One run of each group: that of the seed which most groups have, or the group's first run."""
     groups = [group for group in groups if group]
     counts = Counter(seed for group in groups for seed in {run.seed for run in group})
     seed = min(counts, key=lambda each: (-counts[each], each), default=0)
@@ -59,30 +58,30 @@ def one_seed(groups: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:
 def groups_of_equal_conditions(
     runs: Sequence[StoredRun], free: Sequence[str] = (), *, by_seed: bool
 ) -> list[list[StoredRun]]:
-    """Runs under the same conditions but for the options `free`, and `by_seed` of one seed, together; those
-    with the newest run first. A run with balanced batches by the nature of its loss is in several groups."""
+    """Groups of runs under the same conditions, the options `free` aside, and with `by_seed` of one seed; the
+    group with the newest run first. A run whose loss needs balanced batches may be in several groups."""
     free = [name for name, option in RUN_OPTIONS.items() if name in free or option.source in free]
     free = [*free, *(BATCH_OPTIONS if "batch_size" in free else ())]
     equal = {name: getattr(runs[0].config, name) for name in free}
-    own = [
+    keys = [
         (dataclasses.replace(conditions(run), **equal), run.seed if by_seed else 0, _balanced_by_loss(run))
         for run in runs
     ]
     groups: dict[tuple[RunConfig, int], list[int]] = {}
-    for place, (shared, seed, _) in enumerate(own):
+    for place, (shared, seed, _) in enumerate(keys):
         groups.setdefault((shared, seed), []).append(place)
     with_pairs = {key: (_with_balanced_batches(key[0]), key[1]) for key in groups}
     exact = {key: list(places) for key, places in groups.items()}
     for key, balanced in with_pairs.items():
         if balanced != key:
-            groups[key] = sorted(groups[key] + [p for p in exact.get(balanced, ()) if own[p][2]])
+            groups[key] = sorted(groups[key] + [p for p in exact.get(balanced, ()) if keys[p][2]])
     newest_first = sorted(groups.values(), key=lambda places: (-places[-1], -len(places)))
     return [[runs[place] for place in places] for places in newest_first]
 
 
 def _balanced_by_loss(run: StoredRun) -> bool:
-    """Whether the batches are balanced because the loss compares samples; also for a loss from outside, whose
-    SPEC is not read, as that would run its code."""
+    """Whether the batches are balanced because the loss compares samples. True also for a loss from outside:
+    reading its SPEC would run its code."""
     balanced = any(term.external or term.spec.sampler == "balanced" for term in run.config.terms)
     return balanced and run.config.sampler == "balanced"
 
@@ -108,7 +107,7 @@ def _with_shuffled_batches(run: StoredRun, runs: Sequence[StoredRun]) -> RunConf
     return shared
 
 
-def _words(config: RunConfig, name: str) -> str:
+def _difference_text(config: RunConfig, name: str) -> str:
     option, value = RUN_OPTIONS[name], getattr(config, name)
     if name == "unseen":
         return f"unseen {config.unseen_names or 'none'}"
@@ -117,8 +116,5 @@ def _words(config: RunConfig, name: str) -> str:
     if option.catalog:
         title = value if catalog.is_external(value, option.catalog) else catalog.title(option.catalog, value)
         return f"{option.help.rstrip('.').lower()} {title}"
-    return (
-        f"{name.replace('_', ' ')} {value:g}"
-        if isinstance(value, float)
-        else f"{name.replace('_', ' ')} {value}"
-    )
+    shown = f"{value:g}" if isinstance(value, float) else value
+    return f"{name.replace('_', ' ')} {shown}"

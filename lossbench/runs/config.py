@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from ..files import slug
 from ..records import SplitSpec, TrainingConditions
-from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog
+from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog, value_text
 from ..specs import plugins as external
 from .option_values import parse_scales
 from .options import Option, options_of
@@ -220,8 +220,7 @@ class RunConfig:
                 parts.append(f"{SYMBOLS['lambda']} = {term.weight:g}")
             for key, value in term.settings:
                 if key in SYMBOLS or not term.is_default(key, self.classes, self.feature_dim):
-                    shown = f"{value:g}" if isinstance(value, float) else str(value).lower()
-                    parts.append(f"{SYMBOLS.get(key, key)} = {shown}")
+                    parts.append(f"{SYMBOLS.get(key, key)} = {value_text(value)}")
         return ", ".join(parts)
 
     @property

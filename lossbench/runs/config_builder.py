@@ -99,8 +99,8 @@ def _recipe(name: str, losses: Sequence[str]) -> RecipeSpec:
     spec: RecipeSpec = catalog.spec("recipes", name)
     recipe = paper_recipe(losses) if spec.by_loss else spec
     if recipe is None:
-        known = {other: catalog.spec("recipes", other).losses for other in catalog.names("recipes")}
-        offered = "; ".join(f"{other} ({', '.join(names)})" for other, names in known.items() if names)
+        losses_of = {other: catalog.spec("recipes", other).losses for other in catalog.names("recipes")}
+        offered = "; ".join(f"{other} ({', '.join(names)})" for other, names in losses_of.items() if names)
         raise UsageError(
             f"--recipe {name}: there is none for {' + '.join(losses)}; "
             f"any loss can be trained by one of: {offered}."

@@ -89,7 +89,7 @@ def _settings_by_term(names: list[str], settings: Mapping[str, Value]) -> dict[s
             choices = " or ".join(f"{name}.{setting}" for name in owners)
             raise UsageError(f"Several terms have a setting '{setting}'; say {choices}.")
         if not owners or owners[0] not in by_term:
-            available = ", ".join(f"{name}.{known}" for name in names for known in loss_spec(name).settings)
+            available = ", ".join(f"{name}.{each}" for name in names for each in loss_spec(name).settings)
             raise UsageError(f"{' + '.join(names)} has no setting '{key}'; it has: {available or 'none'}.")
         by_term[owners[0]][setting] = value
     return by_term

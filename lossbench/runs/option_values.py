@@ -30,8 +30,8 @@ def augmentation_names(text: str) -> str:
     """The names in `text`, joined by commas, in the order in which they are applied."""
     names = {name.strip() for name in text.split(",")}
     if unknown := names - {*AUGMENTATIONS, NO_AUGMENTATION}:
-        known = ", ".join((*AUGMENTATIONS, NO_AUGMENTATION))
-        raise UsageError(f"--augment {min(unknown)[:40] or repr('')} is none of {known}.")
+        allowed = ", ".join((*AUGMENTATIONS, NO_AUGMENTATION))
+        raise UsageError(f"--augment {min(unknown)[:40] or repr('')} is none of {allowed}.")
     return ",".join(name for name in AUGMENTATIONS if name in names) or NO_AUGMENTATION
 
 

@@ -104,19 +104,19 @@ class RunResult:
 
         Raises ValueError for data that is no result.
         """
-        known = {name: data[name] for name in _FIELDS if name in data}
+        values = {name: data[name] for name in _FIELDS if name in data}
         for name, kinds in _KINDS.items():
-            if name in known and not isinstance(known[name], kinds):
-                raise ValueError(f"{name} is {known[name]!r}")
+            if name in values and not isinstance(values[name], kinds):
+                raise ValueError(f"{name} is {values[name]!r}")
         for name in ("metrics", "unseen", "terms"):
-            if not all(isinstance(value, _NUMBER) for value in known.get(name, {}).values()):
+            if not all(isinstance(value, _NUMBER) for value in values.get(name, {}).values()):
                 raise ValueError(f"{name} holds something that is no number")
         for name in ("seconds", "images_per_second"):  # JSON has no NaN
-            if name in known and known[name] is None:
-                known[name] = math.nan
-        machine = known.get("machine", {})
-        known["machine"] = Machine(**{name: machine[name] for name in Machine._fields if name in machine})
-        return cls(**known | {"status": Status(known["status"])})
+            if name in values and values[name] is None:
+                values[name] = math.nan
+        machine = values.get("machine", {})
+        values["machine"] = Machine(**{name: machine[name] for name in Machine._fields if name in machine})
+        return cls(**values | {"status": Status(values["status"])})
 
 
 def diverged_text(result: RunResult) -> str:

@@ -70,8 +70,8 @@ class TrainedRun:
     def attacked(self, kind: str, epsilon: float) -> Attacked:
         """All images after an attack, see `attacks.attack`, with the seed of the run."""
         generator = torch.Generator().manual_seed(derived_seed(self.config.seed, "attack"))
-        found = [attack(self.scores, *batch, kind, epsilon, generator) for batch in self.batches()]
-        return Attacked(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        attacked = [attack(self.scores, *batch, kind, epsilon, generator) for batch in self.batches()]
+        return Attacked(*(torch.cat(parts) for parts in zip(*attacked, strict=True)))
 
 
 def robust_accuracy(

@@ -119,14 +119,14 @@ class _ReadOnFirstUse(Mapping[str, np.ndarray]):
     """Arrays by name that `read` gives one at a time."""
 
     def __init__(self, names: Sequence[str], read: Callable[[str], np.ndarray]) -> None:
-        self.names, self.read, self.known = names, read, dict[str, np.ndarray]()
+        self.names, self.read, self.arrays = names, read, dict[str, np.ndarray]()
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.names:
             raise KeyError(name)
-        if name not in self.known:
-            self.known[name] = self.read(name)
-        return self.known[name]
+        if name not in self.arrays:
+            self.arrays[name] = self.read(name)
+        return self.arrays[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)

@@ -27,6 +27,7 @@ from ..files import (
     file_lock,
     npz_bytes,
     read_arrays,
+    read_bytes,
     read_json,
     refuse_links,
     remove_file,
@@ -106,7 +107,7 @@ class RunFolder:
         return code
 
     def clear(self) -> None:
-        """Forget all that an earlier training left; the result goes first, so it never lies."""
+        """Remove all that an earlier training left, the result first: it never stands beside other files."""
         for name in _FILES:
             remove_file(self.path / name)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
@@ -117,7 +118,7 @@ class RunFolder:
         return self.path / f"again-{snapshots}"
 
     def drop_beside(self) -> None:
-        """Remove what `beside` was for."""
+        """Remove the folders of `beside`."""
         for folder in self.path.glob("again-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -133,6 +134,11 @@ class RunFolder:
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
         raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains anew.")
+
+    def done_result(self) -> RunResult | None:
+        """The stored result of a run that is done, None for any other. Raises RunError for a broken file."""
+        result = self.result()
+        return result if result is not None and result.status is Status.DONE else None
 
     def write_result(self, result: RunResult) -> None:
         """Write result.json, the last file of a run, and drop the resume state that it makes useless."""
@@ -211,14 +217,14 @@ class RunFolder:
     def epochs(self) -> list[EpochRecord]:
         """What was written after each epoch, nothing before the first. Raises RunError."""
         content = self.read_bytes("epochs.csv")
-        known = [name for name in EpochRecord._fields if name != "terms"]
+        columns = [name for name in EpochRecord._fields if name != "terms"]
         try:
             if content is not None and not content.endswith(b"\n"):
                 raise ValueError("cut short, perhaps inside a number")
             records = []
             for line in csv.DictReader(io.StringIO((content or b"").decode())):
                 numbers = {name: float(value) for name, value in line.items()}
-                fields = {name: numbers.pop(name) for name in known if name in numbers}
+                fields = {name: numbers.pop(name) for name in columns if name in numbers}
                 records.append(EpochRecord(terms=numbers, **fields | {"epoch": int(fields["epoch"])}))  # type: ignore[arg-type]
         except (ValueError, TypeError, KeyError, AttributeError, csv.Error):
             raise RunError(f"{self.path / 'epochs.csv'} cannot be read; --force trains anew.") from None
@@ -240,8 +246,7 @@ class RunFolder:
     def lacks_snapshots(self) -> bool:
         """Whether the run is done, and kept none."""
         with contextlib.suppress(LossbenchError):
-            result = self.result()
-            return result is not None and result.status is Status.DONE and not self.has_snapshots
+            return self.done_result() is not None and not self.has_snapshots
         return False
 
     def snapshots(self) -> Snapshots | None:
@@ -263,12 +268,7 @@ class RunFolder:
 
     def read_bytes(self, name: str) -> bytes | None:
         """A file of this run, None when there is none. Raises RunError when it cannot be read."""
-        try:
-            return (self.path / name).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise RunError(f"{self.path / name} cannot be read: {error.strerror or error}.") from None
+        return read_bytes(self.path / name)
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write a file of this run whole. Raises RunError, also when the run has been taken away."""

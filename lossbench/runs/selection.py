@@ -2,8 +2,7 @@
 
 The conditions of a run are all its options but the loss with its settings and the seed. A figure shows runs
 of the same conditions and the same seed, except for what it is about: it draws several seeds as one mean, or
-the values of a swept option along an axis. Losses on pairs draw balanced batches instead of shuffled ones,
-which is no other condition. What was asked for and is not stored is an error.
+the values of a swept option along an axis. What was asked for and is not stored is an error.
 """
 
 from __future__ import annotations

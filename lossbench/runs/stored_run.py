@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from .config import RUN_OPTIONS, RunConfig, dataset_spec
 from .outcome import Outcome
 from .result import Status
 from .run_folder import RunFolder
+from .store import Store
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,8 +83,8 @@ class StoredRun(UntrainedRun):
     """A RunView of a run in the store. Raises RunError for one that is not complete."""
 
     def __init__(self, folder: RunFolder, data_dir: Path | None = None) -> None:
-        result = folder.result()
-        if result is None or result.status is not Status.DONE:
+        result = folder.done_result()
+        if result is None:
             raise RunError(f"{folder.name} has no features to draw: it is not complete.")
         super().__init__(folder.config)
         self.name = folder.name
@@ -227,3 +228,8 @@ class StoredRun(UntrainedRun):
         placed = np.full((*directions.shape[:-2], len(labels), directions.shape[-1]), np.nan)
         placed[..., labels[: directions.shape[-2]], :] = directions
         return placed
+
+
+def done_runs(store: Store, outcomes: Iterable[Outcome]) -> list[StoredRun]:
+    """The runs of the outcomes that are done."""
+    return [StoredRun(store.run(each.config)) for each in outcomes if each.status is Status.DONE]

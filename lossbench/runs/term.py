@@ -42,11 +42,11 @@ class Term:
         settings = dict(self.settings)
         if self.external:
             return settings
-        known = self.spec.settings
+        declared = self.spec.settings
         return {
             key: value
             for key, value in settings.items()
-            if known[key].stored_at_default or value != known[key].default
+            if declared[key].stored_at_default or value != declared[key].default
         }
 
     def is_default(self, key: str, classes: int, dim: int) -> bool:

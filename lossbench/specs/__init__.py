@@ -30,6 +30,7 @@ from .hyperparameter import (
     scale_setting,
     setting,
     soft_start_setting,
+    value_text,
 )
 from .loss_spec import LossSpec
 from .variants import POOLED, FigureSpec, MetricSpec, NetworkSpec, OptimizerSpec, RecipeSpec, ScheduleSpec
@@ -40,5 +41,5 @@ __all__ = [
     "HyperParameter", "LossSpec", "MetricSpec", "NetworkSpec", "OptimizerSpec", "RecipeSpec", "ScheduleSpec",
     "Value", "angular_margin_setting", "best_probability", "largest_angular_margin", "largest_binary_margin",
     "largest_cosine_margin", "margin_setting", "neighbour_angle", "scale_setting", "setting",
-    "smallest_length_weight", "smallest_useful_scale", "soft_start_setting",
+    "smallest_length_weight", "smallest_useful_scale", "soft_start_setting", "value_text",
 ]  # fmt: skip

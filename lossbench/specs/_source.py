@@ -13,24 +13,24 @@ from pathlib import Path
 _LIBRARIES = {"builtins", "typing", "abc", "torch", "lossbench", "pytorch_metric_learning"}
 
 
-def sources_of(each: type) -> list[str]:
+def sources_of(entry: type) -> list[str]:
     """The source of a class and of those it is derived from, libraries left out, then of the functions,
     classes and variables that these use: of their own modules, and of those that lie beside or below them.
     """
-    classes = [c for c in each.__mro__ if c.__module__.partition(".")[0] not in _LIBRARIES]
+    classes = [c for c in entry.__mro__ if c.__module__.partition(".")[0] not in _LIBRARIES]
     sources, used = [], dict[tuple[str, str], str]()
-    for own in classes:
+    for base in classes:
         try:
-            sources.append(inspect.getsource(own))
+            sources.append(inspect.getsource(base))
         except (OSError, TypeError):  # a class without a file, such as one of a notebook
-            for function in filter(inspect.isfunction, vars(own).values()):
+            for function in filter(inspect.isfunction, vars(base).values()):
                 with contextlib.suppress(OSError, TypeError):
                     sources.append(inspect.getsource(function))
-    for own in classes:
-        folder = Path(getattr(sys.modules.get(own.__module__), "__file__", None) or "/nowhere").parent
-        _add(own.__module__, own.__name__, folder, used)
-    known = {(own.__module__, own.__name__) for own in classes}
-    return sources + [used[key] for key in sorted(used.keys() - known)]
+    for base in classes:
+        folder = Path(getattr(sys.modules.get(base.__module__), "__file__", None) or "/nowhere").parent
+        _add(base.__module__, base.__name__, folder, used)
+    listed = {(base.__module__, base.__name__) for base in classes}
+    return sources + [used[key] for key in sorted(used.keys() - listed)]
 
 
 def _add(module_name: str, name: str, folder: Path, sources: dict[tuple[str, str], str]) -> None:

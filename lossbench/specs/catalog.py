@@ -147,8 +147,8 @@ def title(kind: Kind, name: str) -> str:
     if not is_external(name, kind):
         text: str = spec(kind, name).title
         return text
-    known = external.known_dataset(name) if kind == "data" else None
-    return known.title if known else name.partition("@")[0].rpartition(":")[2]
+    dataset = external.known_dataset(name) if kind == "data" else None
+    return dataset.title if dataset else name.partition("@")[0].rpartition(":")[2]
 
 
 @functools.lru_cache
@@ -158,8 +158,8 @@ def spec(kind: Kind, name: str) -> Any:
         return spec(kind, canonical(name))
     if kind in ("losses", "networks") and is_external(name, kind):
         return external.find(name, kind)[1]
-    if kind == "data" and (known := external.known_dataset(name)):
-        return known
+    if kind == "data" and (dataset := external.known_dataset(name)):
+        return dataset
     return _specs(_file(kind, name), kind)[name]
 
 

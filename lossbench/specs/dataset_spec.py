@@ -13,8 +13,6 @@ from ..files import slug
 AUGMENTATIONS = ("shift", "rotate")
 """The random changes of training images, in the order in which they are applied."""
 NO_AUGMENTATION = "none"
-
-
 _USUAL_SAMPLES = 240_000  # that a training takes by default, where a user's data set has some thousands
 
 

@@ -28,6 +28,11 @@ SYMBOLS = {
 """The papers' letters for hyper-parameters."""
 
 
+def value_text(value: Value) -> str:
+    """A value as people write it: `0.5`, `3`, `true`, `hard`."""
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+
+
 @dataclass(frozen=True)
 class HyperParameter:
     """One hyper-parameter of a loss.
@@ -160,8 +165,6 @@ angular_margin_setting = functools.partial(
     margin_setting, largest=largest_angular_margin, le=math.pi, unit="rad"
 )
 """The same of angles in radians."""
-
-
 SCALE = scale_setting(lambda _, dim: max(16.0, min(64.0, 8.0 * dim)), sweep="8:64:log:4", paper="64")
 """The scale of the losses with a margin on cosines or angles."""
 

@@ -104,8 +104,8 @@ _datasets: dict[str, DatasetSpec] = {}
 def remember_dataset(spec: DatasetSpec, *, named: bool = False) -> None:
     """Make a user's data set known by its name in this process. A place that the user `named` replaces the
     one that a stored run has."""
-    known = _datasets.get(spec.name)
-    if named or known is None or not known.location:
+    before = _datasets.get(spec.name)
+    if named or before is None or not before.location:
         _datasets[spec.name] = spec
 
 

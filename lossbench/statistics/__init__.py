@@ -6,16 +6,6 @@ from .paired import PairedDifference, Verdict, compare_paired, holm, max_t, seed
 from .ranks import indistinguishable_groups, mean_ranks
 
 __all__ = [
-    "Equivalence",
-    "Interval",
-    "PairedDifference",
-    "Verdict",
-    "compare_paired",
-    "equivalence_test",
-    "holm",
-    "indistinguishable_groups",
-    "max_t",
-    "mean_interval",
-    "mean_ranks",
-    "seeds_needed",
-]
+    "Equivalence", "Interval", "PairedDifference", "Verdict", "compare_paired", "equivalence_test", "holm",
+    "indistinguishable_groups", "max_t", "mean_interval", "mean_ranks", "seeds_needed",
+]  # fmt: skip

@@ -121,8 +121,8 @@ def max_t(differences: np.ndarray, *, seed: int = 0) -> list[float]:
     import numpy as np
 
     values = np.asarray(differences, dtype=np.float64)
-    known = np.isfinite(values)
-    counts = known.sum(axis=1)
+    measured = np.isfinite(values)
+    counts = measured.sum(axis=1)
     tested = np.flatnonzero(counts >= 2)
     adjusted = [math.nan] * len(values)
     if not len(tested):
@@ -133,7 +133,7 @@ def max_t(differences: np.ndarray, *, seed: int = 0) -> list[float]:
     else:
         signs = 2.0 * np.random.RandomState(seed).randint(0, 2, (_FLIPS, seeds), dtype=np.int8) - 1
         signs[0] = 1  # the signs observed are one of the patterns
-    count, filled = counts[tested], np.where(known, values, 0.0)[tested]
+    count, filled = counts[tested], np.where(measured, values, 0.0)[tested]
     squares = count * (filled**2).sum(axis=1)
     sums = np.abs(signs @ filled.T)
     spread = np.sqrt(np.maximum(squares - sums**2, TIE * squares) / (count - 1))

@@ -19,9 +19,9 @@ HERE = Placement("cpu", None, 1)
 @pytest.fixture
 def on_digits(monkeypatch):
     """Small networks and data in place of the default ones."""
-    make = _trainers.make_config
+    make = gpu.make_config
     small = {"dataset": "digits", "batch_size": 40, "network": "linear", "precision": "fp32"}
-    monkeypatch.setattr(_trainers, "make_config", lambda **options: make(**{**small, **options}))
+    monkeypatch.setattr(gpu, "make_config", lambda **options: make(**{**small, **options}))
     monkeypatch.setattr(gpu, "_EQUAL_STEPS", 3)
 
 

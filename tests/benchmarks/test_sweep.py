@@ -68,7 +68,7 @@ def test_one_after_another_every_second_has_its_place():
     batch = _time_sweep("alone", configs, 1, Placement("cpu", None, 1))
     assert (batch.runs, batch.workers, batch.threads, batch.images) == (2, 1, 1, 2400)
     assert 0 <= batch.start < batch.wall
-    assert batch.training > 0 and batch.judging > 0
+    assert batch.training > 0 and batch.evaluation > 0
     assert 0 <= batch.overhead < batch.wall / 2
     assert math.isnan(batch.unique)
 

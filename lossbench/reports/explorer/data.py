@@ -31,9 +31,8 @@ _TILE = 64  # pixels of the longer side of an image there
 
 
 class _Moment(NamedTuple):
-    """A run at one moment: features (n, D), labels, predictions and the confidence in them (n,),
-    directions (C, D), the epochs that were complete, and scores (n, C); the last one is the end, with every
-    image."""
+    """A run at one moment: features (n, D), labels, predictions and the confidence in them (n,), directions
+    (C, D), the epochs that were complete, and scores (n, C). The last moment has every image."""
 
     features: np.ndarray
     labels: np.ndarray
@@ -163,22 +162,17 @@ def _scores(run: RunView, part: Embedding) -> np.ndarray:
 
 
 def _moments(run: RunView) -> list[_Moment]:
-    kept = run.snapshots
-    if kept is None:
+    snapshots = run.snapshots
+    if snapshots is None:
         return []
     moments = []
-    for number, epoch in enumerate(kept.epochs):
-        scores = kept.scores[number]
+    for t, (epoch, features, scores) in enumerate(
+        zip(snapshots.epochs, snapshots.features, snapshots.scores, strict=True)
+    ):
         predictions = np.array(run.trained)[scores.argmax(1)]
-        weight, centers = (
-            kept.directions[name][number] if name in kept.directions else None
-            for name in ("weight", "centers")
-        )
         confidence = _confidence(run, scores, predictions)
-        features = kept.features[number]
-        moments.append(
-            _Moment(features, kept.labels, predictions, confidence, weight, centers, float(epoch), scores)
-        )
+        known = (features, snapshots.labels, predictions, confidence)
+        moments.append(_Moment(*known, *snapshots.directions_at(t), float(epoch), scores))
     return moments
 
 
