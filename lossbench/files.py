@@ -215,7 +215,7 @@ def read_bytes(path: Path) -> bytes | None:
     """The content of a file, None when there is none. Raises RunError for one that cannot be read."""
     try:
         return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
