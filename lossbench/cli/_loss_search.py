@@ -54,15 +54,10 @@ def _table(result: SearchResult) -> Table:
     """A row for each loss, the best first."""
     rows = []
     for each in result.outcomes:
-        difference = each.difference if each.difference and each.verdict != "best" else None
-        value = "–" if each.value is None else format_value(result.metric, each.value)
-        apart = format_value(
-            result.metric,
-            difference.mean if difference else None,
-            difference.half_width if difference else math.nan,
-            signed=True,
-        )
-        rows.append([each.loss, value, apart, each.verdict, str(each.trials), str(each.complete)])
+        to_best = None if each.verdict == "best" else each.difference
+        difference = format_value(result.metric, *to_best[:2], signed=True) if to_best else "–"
+        value = format_value(result.metric, each.value)
+        rows.append([each.loss, value, difference, each.verdict, str(each.trials), str(each.complete)])
     header = ["loss", column_title(result.metric), "difference", "verdict", "trials", "to the end"]
     return Table(header, rows)
 

@@ -29,6 +29,7 @@ def in_threads(
 ) -> Result:
     """Call `search` in one thread, or in one for each of the trials, at most `most`, that run at a time."""
     from ..engines import open_trainer
+    from ..experiments.trials import TrialWorker
     from ..runs.store import Store
     from ..training.process import StopRequest
 
@@ -46,12 +47,8 @@ def in_threads(
             bars = _TrialBars(display)
             try:
                 return search(
-                    store=store,
-                    placement=placement,
-                    observer=bars,
-                    stop=lambda: stop() or bool(errors),
-                    report=bars.report,
-                    train=train,
+                    store,
+                    TrialWorker(placement, bars, lambda: stop() or bool(errors), bars.report, train),
                 )
             except BaseException as error:
                 errors.append(error)  # the other threads stop, too

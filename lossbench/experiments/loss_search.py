@@ -10,22 +10,19 @@ then over seeds. So only good trials come to an end, with a value for every seed
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import RunError, UsageError
 from ..files import file_lock
-from ..records import Observer
 from ..runs.config import RunConfig
 from ..runs.store import Store
 from ..specs import Value
 from ..statistics import Interval, mean_interval
-from ..training.process import Placement
 from .search_space import SeveralLosses, StudyConfig, point_of_loss
 from .study import Study, tuning_result
-from .trials import Train, os_error_as_run_error, run_trials
+from .trials import TrialWorker, os_error_as_run_error, run_trials
 from .tuning_result import read_result, study_folder, write_result
 
 if TYPE_CHECKING:
@@ -157,23 +154,14 @@ def _value(trial: optuna.trial.FrozenTrial) -> float:
 
 
 def search_losses(
-    config: SeveralLosses,
-    store: Store,
-    *,
-    deadline: float,
-    placement: Placement,
-    observer: Observer,
-    stop: Callable[[], bool],
-    report: Callable[[str], None],
-    train: Train,
+    config: SeveralLosses, store: Store, worker: TrialWorker, *, deadline: float
 ) -> SearchResult:
     """Search until `time.monotonic()` is at the deadline, and store the settings of each loss that came to an
-    end, unless there are some from more trials. The same call goes on. Otherwise like `study.tune`."""
+    end, unless there are some from more trials. The same call goes on. Otherwise like `trials.tune`."""
     folder = study_folder(store, config.default_run).parent / "several-losses" / config.name
-    train = functools.partial(train, placement=placement)
     with os_error_as_run_error(folder):
         study = LossSearch(config, store, folder)
-        run_trials(study, deadline=deadline, observer=observer, stop=stop, report=report, train=train)
+        run_trials(study, worker, deadline=deadline)
         with file_lock(folder / ".lock"):
             result = study.outcome()
             for each in config.studies:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import Diverged, Interrupted, RunError, UsageError
 from ..files import file_lock
@@ -29,30 +28,29 @@ if TYPE_CHECKING:
 _POLL_INTERVAL = 0.5  # seconds between two looks at the trials of other processes
 
 Train = Callable[..., RunResult]
+"""Trains one run, with the arguments and errors of `training.train.train`."""
 
 
-def tune(
-    config: StudyConfig,
-    store: Store,
-    *,
-    trials: int,
-    placement: Placement,
-    observer: Observer,
-    stop: Callable[[], bool],
-    report: Callable[[str], None],
-    train: Train,
-) -> TuningResult:
+class TrialWorker(NamedTuple):
+    """What trials are run with. `stop` is asked often; `report` gets a line after each trial."""
+
+    placement: Placement
+    observer: Observer
+    stop: Callable[[], bool]
+    report: Callable[[str], None]
+    train: Train
+
+
+def tune(config: StudyConfig, store: Store, worker: TrialWorker, *, trials: int) -> TuningResult:
     """Work until `trials` trials are finished, whichever process ran them, and store the result.
 
-    `train` trains one run, with the arguments and errors of `training.train.train`. `report` gets a line
-    after each trial. Raises Interrupted when asked to stop; the same call continues. Raises UsageError
-    without Optuna or where everything is fixed, RunError where all trials diverged or nothing can be written.
+    Raises Interrupted when asked to stop; the same call continues. Raises UsageError without Optuna or where
+    everything is fixed, RunError where all trials diverged or nothing can be written.
     """
     folder = study_folder(store, config.default_run) / config.name
-    train = functools.partial(train, placement=placement)
     with os_error_as_run_error(folder):
         study = Study(config, store, folder)
-        run_trials(study, trials=trials, observer=observer, stop=stop, report=report, train=train)
+        run_trials(study, worker, trials=trials)
         with file_lock(folder / ".lock"):
             result = study.result()
             write_result(store, result)
@@ -60,14 +58,7 @@ def tune(
 
 
 def run_trials(
-    study: Study,
-    *,
-    trials: float = math.inf,
-    deadline: float = math.inf,
-    observer: Observer,
-    stop: Callable[[], bool],
-    report: Callable[[str], None],
-    train: Train,
+    study: Study, worker: TrialWorker, *, trials: float = math.inf, deadline: float = math.inf
 ) -> None:
     """Run trials until so many are finished, whichever process ran them, or `time.monotonic()` is at the
     deadline. A trial that the deadline interrupts is continued by the next call."""
@@ -75,6 +66,7 @@ def run_trials(
     def out_of_time() -> bool:
         return time.monotonic() >= deadline
 
+    until_deadline = worker._replace(stop=lambda: worker.stop() or out_of_time())
     while True:
         with file_lock(study.folder / ".lock"):  # no process begins a trial beyond the budget
             study.requeue_abandoned()
@@ -82,22 +74,22 @@ def run_trials(
             if finished >= trials or out_of_time():
                 study.remove_runs()
                 return
-            begun = study.begin_trial() if finished + running < trials and not stop() else None
+            begun = study.begin_trial() if finished + running < trials and not worker.stop() else None
         if begun is None:
-            if stop():
+            if worker.stop():
                 raise Interrupted("The search was interrupted; the same command continues it.")
             time.sleep(_POLL_INTERVAL)
             continue
         trial, lock = begun
         try:
-            outcome = _run_trial(study, trial, observer, lambda: stop() or out_of_time(), train)
+            outcome = _run_trial(study, trial, until_deadline)
         except Interrupted:
-            if stop() or not out_of_time():
+            if worker.stop() or not out_of_time():
                 raise
             continue
         finally:
             lock.release()
-        report(f"trial {study.counts()[0]}{study.progress_text(trial, trials)}: {outcome}")
+        worker.report(f"trial {study.counts()[0]}{study.progress_text(trial, trials)}: {outcome}")
 
 
 @contextlib.contextmanager
@@ -113,15 +105,13 @@ class _Pruned(Exception):
     """A trial that ends without a value; the message is `diverged` or `pruned`."""
 
 
-def _run_trial(
-    study: Study, trial: optuna.Trial, observer: Observer, stop: Callable[[], bool], train: Train
-) -> str:
+def _run_trial(study: Study, trial: optuna.Trial, worker: TrialWorker) -> str:
     """Run a trial and tell the study; returns what the user reads about it."""
     from optuna.trial import TrialState
 
     store = study.trial_store(trial)
     try:
-        value = _objective(study, trial, store, observer, stop, train)
+        value = _objective(study, trial, store, worker)
     except _Pruned as reason:
         trial.set_user_attr("given_up", str(reason))
         study.optuna.tell(trial, state=TrialState.PRUNED)
@@ -133,23 +123,18 @@ def _run_trial(
     return outcome
 
 
-def _objective(
-    study: Study,
-    trial: optuna.Trial,
-    store: Store,
-    observer: Observer,
-    stop: Callable[[], bool],
-    train: Train,
-) -> float:
+def _objective(study: Study, trial: optuna.Trial, store: Store, worker: TrialWorker) -> float:
     """The mean over the seeds of a trial's runs. Raises _Pruned, and Interrupted with the runs saved."""
     config, values = study.config, list[float]()
     for number, seed in enumerate(config.seeds):
         run = store.run(config.run_config(trial.params, seed))
         run.unpack(study.store.run(run.config).pack_initial())
         by_epoch = number == 0 and config.metric == "val_accuracy"
-        pruner = _Pruner(observer, trial, stop, by_epoch=by_epoch)
+        pruner = _Pruner(worker, trial, by_epoch=by_epoch)
         try:
-            result = train(run.config, store, observer=pruner, stop=pruner.stop)
+            result = worker.train(
+                run.config, store, placement=worker.placement, observer=pruner, stop=pruner.stop
+            )
             values.append(_value(result, run, config.metric))
         except Diverged:
             raise _Pruned("diverged") from None
@@ -182,18 +167,16 @@ def _value(result: RunResult, run: RunFolder, metric: str) -> float:
 class _Pruner:
     """Passes progress on, and asks Optuna after each epoch whether to prune the trial."""
 
-    def __init__(
-        self, observer: Observer, trial: optuna.Trial, stop: Callable[[], bool], *, by_epoch: bool
-    ) -> None:
-        self.observer, self.trial, self.stop_requested, self.by_epoch = observer, trial, stop, by_epoch
-        self.started, self.stepped = observer.started, observer.stepped
+    def __init__(self, worker: TrialWorker, trial: optuna.Trial, *, by_epoch: bool) -> None:
+        self.worker, self.trial, self.by_epoch = worker, trial, by_epoch
+        self.started, self.stepped = worker.observer.started, worker.observer.stepped
         self.should_prune = False
 
     def stop(self) -> bool:
-        return self.should_prune or self.stop_requested()
+        return self.should_prune or self.worker.stop()
 
     def finished_epoch(self, run: str, record: EpochRecord) -> None:
-        self.observer.finished_epoch(run, record)
+        self.worker.observer.finished_epoch(run, record)
         if self.by_epoch:
             self.trial.report(record.val_accuracy, record.epoch)
             self.should_prune = self.trial.should_prune()

@@ -13,6 +13,7 @@ from lossbench.errors import Diverged, Interrupted, RunError
 from lossbench.experiments import loss_search
 from lossbench.experiments.loss_search import search_losses
 from lossbench.experiments.search_space import SeveralLosses, StudyConfig, several_losses
+from lossbench.experiments.trials import TrialWorker
 from lossbench.experiments.tuning_result import read_result
 from lossbench.records import EpochRecord
 from lossbench.runs.result import RunResult, Status
@@ -62,16 +63,9 @@ def search(folder, config, monkeypatch=None, trials=None, seconds=None, stop=Non
     lines, observer = [], observer or Recorder()
     if trials is not None:
         monkeypatch.setattr("lossbench.experiments.trials.time.monotonic", lambda: float(len(lines)))
-    return search_losses(
-        config,
-        Store(folder),
-        deadline=float(trials) if trials is not None else time.monotonic() + seconds,
-        placement=ONE_THREAD,
-        observer=observer,
-        stop=stop or observer.stop,
-        report=lines.append,
-        train=training.train,
-    )
+    worker = TrialWorker(ONE_THREAD, observer, stop or observer.stop, lines.append, training.train)
+    deadline = float(trials) if trials is not None else time.monotonic() + seconds
+    return search_losses(config, Store(folder), worker, deadline=deadline)
 
 
 def test_the_answer_marks_what_cannot_be_told_from_the_best(tmp_path, trained, monkeypatch):

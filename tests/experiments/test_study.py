@@ -20,7 +20,7 @@ from lossbench.runs.store import Store
 from lossbench.training import train as training
 
 from ..data.test_datasets import FILES, write_data_set
-from ..helpers.runs import Recorder, run
+from ..helpers.runs import ONE_THREAD, Recorder, run
 from ..helpers.studies import check_ended, open_study, replace_training, study_config, tune_in
 
 QUICK = [
@@ -166,7 +166,8 @@ def test_a_trial_is_pruned_in_the_worst_quarter_only(tmp_path):
     study, pruned = open_study(tmp_path, study_config(seeds=(0, 1))), []
     for value in [*(number / 10 for number in range(8)), 0.1, 0.5]:
         trial, lock = study.begin_trial()
-        pruner = trials_module._Pruner(Recorder(), trial, lambda: False, by_epoch=True)
+        worker = trials_module.TrialWorker(ONE_THREAD, Recorder(), lambda: False, print, training.train)
+        pruner = trials_module._Pruner(worker, trial, by_epoch=True)
         pruner.finished_epoch("run", EpochRecord(1, 0.1, 1.0, {}, value, 1.0, 1.0))
         pruned.append(pruner.stop())
         study.optuna.tell(trial, value)

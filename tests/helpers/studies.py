@@ -13,7 +13,7 @@ from lossbench.engines import in_process  # noqa: F401  keeps the real `train` w
 from lossbench.errors import Diverged, Interrupted
 from lossbench.experiments.search_space import StudyConfig
 from lossbench.experiments.study import Study
-from lossbench.experiments.trials import tune
+from lossbench.experiments.trials import TrialWorker, tune
 from lossbench.experiments.tuning_result import study_folder
 from lossbench.records import EpochRecord
 from lossbench.runs.result import RunResult, Status
@@ -40,17 +40,9 @@ def tune_in(
 ) -> dict[str, Any]:
     """Tune in `folder` on one thread; what is reported is appended to `lines`."""
     observer = observer or Recorder()
-    result = tune(
-        config,
-        Store(folder),
-        trials=trials,
-        placement=ONE_THREAD,
-        observer=observer,
-        stop=observer.stop,
-        report=(lines if lines is not None else []).append,
-        train=training.train,
-    )
-    return result.to_dict()
+    report = (lines if lines is not None else []).append
+    worker = TrialWorker(ONE_THREAD, observer, observer.stop, report, training.train)
+    return tune(config, Store(folder), worker, trials=trials).to_dict()
 
 
 def folder_of(folder: Path, config: StudyConfig) -> Path:
