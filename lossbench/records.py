@@ -80,8 +80,8 @@ class Embedding(NamedTuple):
 
 
 class OnImages(Protocol):
-    """What needs the trained network and the images of the evaluated split; see `runs.robustness`
-    and `runs.corruptions`."""
+    """What needs the trained network and the images of the evaluated split; see
+    `runs.robustness.TrainedRun`."""
 
     def robust_accuracy(self, kind: str, epsilon: float) -> float:
         """The accuracy under an attack that changes each pixel by at most epsilon, of 1."""

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data import load_splits
-from ..randomness import derived_seed
 from .attacks import random_squares
-from .model import load_network
-from .robustness import IMAGES
-from .run_folder import RunFolder
 
 KINDS = ("blur", "noise", "occlusion")
 STRENGTHS = range(1, 6)
@@ -39,22 +31,3 @@ def corrupted(images: Tensor, kind: str, strength: int, generator: torch.Generat
     height, width = images.shape[-2:]
     side = max(1, round(0.1 * strength * min(height, width)))
     return images.masked_fill(random_squares(len(images), (height, width), side, generator), 0)
-
-
-@torch.no_grad()
-def corrupted_lengths(run: RunFolder, data_dir: Path | None = None) -> dict[str, np.ndarray]:
-    """Feature lengths (1 + 5, N) of the first images of the evaluated split by kind of corruption: as they
-    are, then at each strength. Raises DataError where the data set cannot be read."""
-    config = run.config
-    images = getattr(load_splits(config.split_spec, data_dir), config.eval_split).images[:IMAGES]
-    network = load_network(run.read_bytes("model.safetensors"), config, str(run.path))
-    generator = torch.Generator().manual_seed(derived_seed(config.seed, "corruption"))
-
-    def lengths(given: Tensor) -> np.ndarray:
-        return np.asarray(network(given).norm(dim=1).numpy())
-
-    clean = lengths(images)
-    return {
-        kind: np.stack([clean, *(lengths(corrupted(images, kind, s, generator)) for s in STRENGTHS)])
-        for kind in KINDS
-    }

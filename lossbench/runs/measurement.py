@@ -6,11 +6,12 @@ import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..errors import RunError
 from ..metrics import measure
 from ..records import Embedding, MetricInput, OnImages
+from ..specs import catalog
 from ..specs.quantities import UNSEEN
 from .config import RunConfig
 from .run_folder import RunFolder
@@ -72,8 +73,11 @@ def measure_stored(
         if split not in embeddings:
             raise RunError(f"{run.path / 'features.npz'} has no {split} features.")
         on_images = None
-        if not unseen and len(run.config.input_shape) == 3:
-            on_images = _OnImages(run, embeddings["train"], data_dir)
+        has_images = not unseen and len(run.config.input_shape) == 3
+        if has_images and any(catalog.spec("metrics", name).needs == "images" for name in missing):
+            from .robustness import TrainedRun  # imports torch
+
+            on_images = TrainedRun(run, embeddings["train"], data_dir)
         values = measure_split(embeddings, run.config, split, missing, weight, on_images)
         for name in missing:
             value = values.get(name, math.nan)
@@ -81,31 +85,3 @@ def measure_stored(
         with contextlib.suppress(RunError):  # a read-only folder: they are measured again next time
             run.write_metrics(stored)
     return {name: stored[prefix + name] for name in names}
-
-
-class _OnImages(NamedTuple):
-    """An `OnImages` of a stored run; what needs torch is imported when it is called."""
-
-    run: RunFolder
-    train: Embedding
-    data_dir: Path | None
-
-    def robust_accuracy(self, kind: str, epsilon: float) -> float:
-        from .robustness import robust_accuracy
-
-        return robust_accuracy(self.run, self.train, kind, epsilon, self.data_dir)
-
-    def transfer_accuracy(self, epsilon: float) -> float:
-        from .robustness import transfer_accuracy
-
-        return transfer_accuracy(self.run, self.train, epsilon, data_dir=self.data_dir)
-
-    def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
-        from .robustness import attacked_features
-
-        return attacked_features(self.run, self.train, epsilon, self.data_dir)
-
-    def corrupted_lengths(self) -> Mapping[str, np.ndarray]:
-        from .corruptions import corrupted_lengths
-
-        return corrupted_lengths(self.run, self.data_dir)

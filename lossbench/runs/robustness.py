@@ -1,4 +1,7 @@
-"""Trained runs under attack; see `attacks`. On the GPU where there is one."""
+"""Trained runs on images that were attacked or corrupted; see `attacks` and `corruptions`.
+
+Attacks run on the GPU where there is one.
+"""
 
 from __future__ import annotations
 
@@ -7,65 +10,80 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data import load_splits, normalize
 from ..errors import LossbenchError, RunError, UsageError
-from ..losses import class_means, class_scores
+from ..losses import WeightedSum, class_means, class_scores
 from ..randomness import derived_seed
-from ..records import Embedding
+from ..records import Embedding, LabelledImages
 from .attacks import Attacked, attack
 from .commands import command_for
 from .conditions import BATCH_OPTIONS
 from .config import BASE_LOSS, RunConfig, dataset_spec
+from .corruptions import KINDS, STRENGTHS, corrupted
 from .filter import RunFilter
-from .model import load_model
+from .model import load_model, load_network
 from .run_folder import RunFolder, open_run
 
 IMAGES = 1000
-"""How many images are attacked: the first ones of the split."""
+"""How many images are used: the first ones of the split."""
 _BATCH = 250
 
 
 class TrainedRun:
-    """A trained run as an attack sees it: `images` (N, C, H, W) and `labels` (N,), the first of the evaluated
-    split, and what the network and the loss make of images.
+    """A trained run on the first `IMAGES` images of its evaluated split: the `OnImages` of metrics.
 
-    train: the training features, if they have been read. Raises DataError where the data set cannot be read.
+    train: the training features, if they have been read. What is needed is loaded once. Raises DataError
+    where the data set cannot be read, RunError for a damaged model.
     """
 
-    def __init__(self, run: RunFolder, train: Embedding | None, data_dir: Path | None) -> None:
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.config = run.config
-        split = getattr(load_splits(self.config.split_spec, data_dir), self.config.eval_split)
-        self.images = split.images[:IMAGES].float().to(device)
-        self.labels = split.labels[:IMAGES].to(device)
-        network, loss = load_model(run.read_bytes("model.safetensors"), self.config, str(run.path))
-        self.network, self.loss = network.to(device), loss.to(device)
-        self.means = None
-        if self.loss.classifier() is None:
-            train = train or run.features()[0]["train"]
-            features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
-            self.means = class_means(features, labels, self.config.classes).to(device)
+    def __init__(self, run: RunFolder, train: Embedding | None = None, data_dir: Path | None = None) -> None:
+        self.run, self.config, self.train, self.data_dir = run, run.config, train, data_dir
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @cached_property
+    def samples(self) -> LabelledImages:
+        """Images (N, C, H, W), float32 from 0 to 255, and labels (N,)."""
+        split = getattr(load_splits(self.config.split_spec, self.data_dir), self.config.eval_split)
+        images, labels = split.at(slice(IMAGES))
+        return LabelledImages(images.float().to(self.device), labels.to(self.device))
+
+    @cached_property
+    def model(self) -> tuple[nn.Module, WeightedSum]:
+        """The network, which takes normalized images, and the loss."""
+        content = self.run.read_bytes("model.safetensors")
+        network, loss = load_model(content, self.config, str(self.run.path))
+        return network.to(self.device), loss.to(self.device)
+
+    @cached_property
+    def means(self) -> Tensor | None:
+        """The means (C, D) of the training features by class; None for a loss with class scores."""
+        if self.model[1].classifier() is not None:
+            return None
+        train = self.train or self.run.features()[0]["train"]
+        features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
+        return class_means(features, labels, self.config.classes).to(self.device)
 
     def embed(self, images: Tensor) -> Tensor:
         """Features (B, D) of images (B, C, H, W) from 0 to 255, through which gradients flow."""
-        features: Tensor = self.network(normalize(images, dataset_spec(self.config.dataset)))
+        features: Tensor = self.model[0](normalize(images, dataset_spec(self.config.dataset)))
         return features.float()
 
     def scores(self, images: Tensor) -> Tensor:
         """Their class scores (B, C)."""
         differentiable: Callable[..., Tensor] = inspect.unwrap(class_scores)
-        return differentiable(self.loss, self.embed(images), self.means, self.config.rule)
+        return differentiable(self.model[1], self.embed(images), self.means, self.config.rule)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels, some at a time."""
-        return zip(self.images.split(_BATCH), self.labels.split(_BATCH), strict=True)
+        return zip(*(tensor.split(_BATCH) for tensor in self.samples), strict=True)
 
     def attacked(self, kind: str, epsilon: float) -> Attacked:
         """All images after an attack, see `attacks.attack`, with the seed of the run."""
@@ -73,45 +91,62 @@ class TrainedRun:
         attacked = [attack(self.scores, *batch, kind, epsilon, generator) for batch in self.batches()]
         return Attacked(*(torch.cat(parts) for parts in zip(*attacked, strict=True)))
 
+    def robust_accuracy(self, kind: str, epsilon: float) -> float:
+        """The share of the images that are classified right whatever the attack tries.
 
-def robust_accuracy(
-    run: RunFolder, train: Embedding | None, kind: str, epsilon: float, data_dir: Path | None = None
-) -> float:
-    """The share of the first `IMAGES` images of the evaluated split that are classified right whatever the
-    attack tries.
+        kind: a name of `attacks.ATTACKS`. epsilon: the largest change of a pixel, 1 being black to white.
+        NaN for `apgd-dlr` with two classes.
+        """
+        if kind == "apgd-dlr" and self.config.classes < 3:
+            return math.nan
+        return float(self.attacked(kind, epsilon).right.float().mean())
 
-    kind: a name of `attacks.ATTACKS`. epsilon: the largest change of a pixel, 1 being from black to white.
-    NaN for `apgd-dlr` with two classes. Raises DataError where the data set cannot be read.
-    """
-    if kind == "apgd-dlr" and run.config.classes < 3:
-        return math.nan
-    return float(TrainedRun(run, train, data_dir).attacked(kind, epsilon).right.float().mean())
+    def transfer_accuracy(self, epsilon: float, source: RunFolder | None = None) -> float:
+        """The share of the images that the run classifies right, themselves and after `apgd-ce` changed them
+        for another run.
 
+        source: the other run (default: `transfer_source`). Raises UsageError for one on other images,
+        RunError where there is none.
+        """
+        source = source or transfer_source(self.run)
+        if source.config.split_spec != self.config.split_spec:
+            raise UsageError(f"{source.name} and {self.run.name} have not the same images.")
+        changed = TrainedRun(source, None, self.data_dir).attacked("apgd-ce", epsilon).images.split(_BATCH)
+        with torch.no_grad():
+            right = [
+                (self.scores(images).argmax(1) == labels) & (self.scores(attacked).argmax(1) == labels)
+                for (images, labels), attacked in zip(self.batches(), changed, strict=True)
+            ]
+        return float(torch.cat(right).float().mean())
 
-def transfer_accuracy(
-    run: RunFolder,
-    train: Embedding | None,
-    epsilon: float,
-    source: RunFolder | None = None,
-    data_dir: Path | None = None,
-) -> float:
-    """The share of these images that the run classifies right, themselves and after `apgd-ce` changed them
-    for another run.
+    def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+        """Features (N, D) of the images, and of the same ones after FGSM."""
+        changed = self.attacked("fgsm", epsilon).images
+        with torch.no_grad():
+            parts = [
+                torch.stack([self.embed(images), self.embed(attacked)])
+                for (images, _), attacked in zip(self.batches(), changed.split(_BATCH), strict=True)
+            ]
+        clean, attacked = torch.cat(parts, dim=1).cpu().numpy()
+        return clean, attacked
 
-    source: the other run (default: `transfer_source`). Raises UsageError for one on other images, RunError
-    where there is none, and as `robust_accuracy`.
-    """
-    source = source or transfer_source(run)
-    if source.config.split_spec != run.config.split_spec:
-        raise UsageError(f"{source.name} and {run.name} have not the same images.")
-    changed = TrainedRun(source, None, data_dir).attacked("apgd-ce", epsilon).images.split(_BATCH)
-    trained = TrainedRun(run, train, data_dir)
-    with torch.no_grad():
-        right = [
-            (trained.scores(images).argmax(1) == labels) & (trained.scores(attacked).argmax(1) == labels)
-            for (images, labels), attacked in zip(trained.batches(), changed, strict=True)
-        ]
-    return float(torch.cat(right).float().mean())
+    @torch.no_grad()
+    def corrupted_lengths(self) -> dict[str, np.ndarray]:
+        """Feature lengths (1 + 5, N) by kind of corruption: of the images as they are, then at each
+        strength."""
+        content = self.run.read_bytes("model.safetensors")
+        network = load_network(content, self.config, str(self.run.path))
+        generator = torch.Generator().manual_seed(derived_seed(self.config.seed, "corruption"))
+        images = self.samples.images.cpu()
+
+        def lengths(images: Tensor) -> np.ndarray:
+            return np.asarray(network(images).norm(dim=1).numpy())
+
+        clean = lengths(images)
+        return {
+            kind: np.stack([clean, *(lengths(corrupted(images, kind, s, generator)) for s in STRENGTHS)])
+            for kind in KINDS
+        }
 
 
 def transfer_source(run: RunFolder) -> RunFolder:
@@ -138,18 +173,3 @@ def _conditions(config: RunConfig) -> RunConfig:
     """The config without losses and seed, and without batches, which a loss on pairs draws balanced."""
     batches: dict[str, Any] = dict.fromkeys(BATCH_OPTIONS, 0)
     return dataclasses.replace(config, terms=(), seed=0, **batches)
-
-
-def attacked_features(
-    run: RunFolder, train: Embedding | None, epsilon: float, data_dir: Path | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Features (N, D) of these images, and of the same ones after FGSM. Raises as `robust_accuracy`."""
-    trained = TrainedRun(run, train, data_dir)
-    changed = trained.attacked("fgsm", epsilon).images
-    with torch.no_grad():
-        parts = [
-            torch.stack([trained.embed(images), trained.embed(attacked)])
-            for (images, _), attacked in zip(trained.batches(), changed.split(_BATCH), strict=True)
-        ]
-    clean, attacked = torch.cat(parts, dim=1).cpu().numpy()
-    return clean, attacked

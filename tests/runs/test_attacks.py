@@ -15,7 +15,7 @@ from lossbench.errors import RunError, UsageError
 from lossbench.runs import attacks, robustness
 from lossbench.runs.attacks import ATTACKS, attack
 from lossbench.runs.measurement import measure_stored
-from lossbench.runs.robustness import TrainedRun, transfer_accuracy, transfer_source
+from lossbench.runs.robustness import TrainedRun, transfer_source
 from lossbench.runs.store import Store
 
 from ..helpers.runs import run, small
@@ -171,15 +171,18 @@ def test_images_attacked_for_one_run_are_classified_by_another(tmp_path, few_ima
     assert (source.loss, source.seed) == ("softmax", 0)
     found = measure_stored(store.run(wanted), ["robust-accuracy-transfer", "robust-accuracy-pgd", "accuracy"])
     assert found["robust-accuracy-pgd"] < found["robust-accuracy-transfer"] < found["accuracy"]
-    attacked = TrainedRun(store.run(source), None, None).attacked("apgd-ce", 0.1).images
-    trained = TrainedRun(store.run(wanted), None, None)
-    clean, changed = (trained.scores(x).argmax(1) == trained.labels for x in (trained.images, attacked))
+    attacked = TrainedRun(store.run(source)).attacked("apgd-ce", 0.1).images
+    trained = TrainedRun(store.run(wanted))
+    images, labels = trained.samples
+    clean, changed = (trained.scores(x).argmax(1) == labels for x in (images, attacked))
     assert found["robust-accuracy-transfer"] == pytest.approx(float((clean & changed).float().mean()))
-    itself = transfer_accuracy(store.run(source), None, 0.1, store.run(source))
-    assert itself < transfer_accuracy(store.run(others[0]), None, 0.1), "made for itself, they are stronger"
+    itself = TrainedRun(store.run(source)).transfer_accuracy(0.1, store.run(source))
+    assert itself < TrainedRun(store.run(others[0])).transfer_accuracy(0.1), (
+        "made for itself, they are stronger"
+    )
     run(unseen := small("softmax", network="stride3", unseen="9"), tmp_path)
     with pytest.raises(UsageError, match="have not the same images"):
-        transfer_accuracy(store.run(unseen), None, 0.1, store.run(source))
+        TrainedRun(store.run(unseen)).transfer_accuracy(0.1, store.run(source))
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +191,8 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     config = small("softmax", network="stride3", epochs=8)
     assert run(config, folder).test_accuracy > 0.9
-    trained = TrainedRun(Store(folder).run(config), None, None)
-    return trained, trained.images[:100], trained.labels[:100]
+    trained = TrainedRun(Store(folder).run(config))
+    return trained, *trained.samples.at(slice(100))
 
 
 class Margin(torch.nn.Module):
