@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ..errors import RunError
 from ..records import EpochRecord, RunView
@@ -113,6 +113,10 @@ def draw_axes(axes: Axes, courses: Sequence[Course], *, title: str, linear: bool
     finite = np.concatenate([course.values[np.isfinite(course.values)] for course in courses])
     if not linear and finite.min() > 0 and finite.max() > _DECADE * finite.min():
         axes.set_yscale("log")
+        few = finite.max() < _DECADE**2 * finite.min()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
     axes.set_title(title, fontsize="medium", loc="left")
     axes.set_xlabel("epoch", fontsize="medium")
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))

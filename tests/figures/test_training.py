@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lossbench.errors import RunError
@@ -121,3 +123,18 @@ def test_nothing_leaves_the_page(style):
     for box in [axes.get_tightbbox() for axes in panels.values()] + [spare.get_legend().get_window_extent()]:
         assert page.x0 <= box.x0 and box.x1 <= page.x1
         assert page.y0 <= box.y0 and box.y1 <= page.y1
+
+
+@pytest.mark.parametrize("values", [[0.6, 0.07, 0.02], [0.36, 0.01, 2e-4], [3e3, 1, 1e-6]])
+def test_labels_of_a_logarithmic_axis_do_not_overlap(values):
+    figure = Figure(figsize=(2.5, 1.9), layout="constrained")
+    axes = figure.subplots()
+    training.draw_axes(axes, [training.Course(PALETTE[0], "-", "", np.array([values]))], title="loss")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    labels = [label for label in axes.get_yticklabels(which="both") if label.get_text()]
+    low, high = axes.get_ylim()
+    boxes = [each.get_window_extent() for each in labels if low <= each.get_position()[1] <= high]
+    boxes.sort(key=lambda box: box.y0)
+    assert len(boxes) >= 3
+    assert all(lower.y1 <= upper.y0 for lower, upper in itertools.pairwise(boxes))
