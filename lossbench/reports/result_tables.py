@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from ..errors import UsageError
 from ..experiments.comparison import ComparisonRow, family_size
 from ..experiments.summary import SettingRow
-from ..runs.config import dataset_title
+from ..runs.config import RUN_OPTIONS, dataset_title
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..runs.stored_run import UntrainedRun
+from ..specs import value_text
 from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name, number_spec
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .document import Document, read_documents
@@ -109,7 +110,7 @@ def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Ta
     if len({row.dataset for row in rows}) > 1:
         columns["data"] = [dataset_title(row.dataset) for row in rows]
     columns["loss"] = [row.title for row in rows]
-    columns["settings"] = [row.settings for row in rows]
+    columns["settings"] = [_settings_text(row) for row in rows]
     columns["runs"] = [str(row.done) for row in rows]
     for name in names:
         if any(name in row.metrics for row in rows):
@@ -122,6 +123,16 @@ def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Ta
         columns["diverged / failed"] = [f"{row.diverged} / {row.failed}" for row in rows]
     usual = [column_title(name) for name in reversed(COLUMNS) if name not in (*metrics, MAIN_METRIC)]
     return _table(columns, usual)
+
+
+def _settings_text(row: SettingRow) -> str:
+    """The settings of the loss, and the options of the run that were swept: they tell its rows apart."""
+    swept = [
+        f"{name.replace('_', ' ')} = {value_text(value)}"
+        for name, value in row.swept.items()
+        if name in RUN_OPTIONS and name != "dataset"  # which has a column of its own
+    ]
+    return ", ".join(filter(None, [row.settings, *swept]))
 
 
 def differences_caption(rows: Sequence[ComparisonRow]) -> str:

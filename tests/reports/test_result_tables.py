@@ -103,6 +103,13 @@ def test_metrics_asked_for_stand_before_the_time_and_only_once() -> None:
     assert header[3:] == ["test (%)", "val (%)", "1-NN accuracy (%)", "gap", "images/s", "seconds"]
 
 
+def test_a_swept_option_of_the_run_tells_the_rows_apart() -> None:
+    rows = summarize([outcome("softmax", 0, 0.9, epochs=epochs) for epochs in (2, 4)], ["epochs"])
+    assert [row[1] for row in results_table(rows).rows] == ["epochs = 2", "epochs = 4"]
+    rows = summarize([outcome("center", 0, 0.9, lam=lam) for lam in (0.1, 0.2)], ["lambda"])
+    assert [row[1] for row in results_table(rows).rows] == ["λ = 0.1, α = 0.5", "λ = 0.2, α = 0.5"]
+
+
 def test_several_data_sets_rules_and_failures_get_a_column() -> None:
     groups = {
         "softmax": [outcome("softmax", 0, 0.9), outcome("softmax", 0, 0.8, "kmnist")],
