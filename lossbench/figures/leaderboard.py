@@ -50,7 +50,8 @@ def draw_places(figure: Figure, columns: Mapping[str, Sequence[Place]]) -> None:
     """The same for places by metric, each with the same labels in the same order."""
     first = next(iter(columns))
     order = [place.label for place in ranked(columns[first], better_sign(first))]
-    set_size(figure, 1.6 + 3.6 * len(columns), 0.22 * len(order) + 0.9)
+    width = 5.2 if len(columns) == 1 else 1.3 + 2.9 * len(columns)  # fonts shrink with a page that is wider
+    set_size(figure, width, 0.22 * len(order) + 0.9)
     grid = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     for axes, (name, column) in zip(grid, columns.items(), strict=True):
         places = sorted(column, key=lambda place: order.index(place.label))
@@ -86,15 +87,19 @@ def draw_axes(
     apart.
     """
     low, high = limits([place.interval for place in places], better, possible)
+    counts = {interval.n for _, interval in places if interval.n}
     for row, (_, interval) in enumerate(places):
         if row % 2:
             axes.axhspan(row - 0.5, row + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
         if interval.n:
             _draw_row(axes, row, interval, (low, high), possible)
-            beside: Any = {"va": "center_baseline", "fontsize": "small", "gid": f"number-{row}"}
-            text = f"{interval_text(*interval[:2], possible, digits)} ({interval.n})"
+            beside: Any = {"va": "center_baseline", "fontsize": "medium", "gid": f"number-{row}"}
+            text = interval_text(*interval[:2], possible, digits)
+            text += f" ({interval.n})" if len(counts) > 1 else ""
             note(axes, text, (1, row), (6, 0), axes.get_yaxis_transform(), **beside)
-    note(axes, "mean ± 95 % (seeds)", (1, 1), (6, 2), "axes fraction", fontsize="small")
+    seeds = f"{max(counts, default=0)} seed{'s' * (counts != {1})}" if len(counts) < 2 else "seeds"
+    head = f"mean ± 95 % ({seeds})" if counts != {1} else seeds
+    note(axes, head, (1, 1), (6, 2), "axes fraction", fontsize="small")
     axes.set_xlim(low, high)
     axes.set_ylim(len(places) - 0.4, -0.6)
     axes.set_yticks(range(len(places)), [place.label for place in places], fontsize="medium")

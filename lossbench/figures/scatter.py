@@ -1,10 +1,12 @@
 """Two numbers of every loss in a panel: means over seeds with 95 % intervals, coloured by groups.
 
-A loss far off, as `leaderboard` counts it, is an arrow at the edge. Names are drawn where there is room,
-those of the first groups first.
+Panels stand one below the other, so that names can be read at the width of a page. A loss far off, as
+`leaderboard` counts it, is an arrow at the edge. Names are drawn where there is room, those of the first
+groups first, and joined to their points where these are not beside them.
 """
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,8 +24,9 @@ SPEC = FigureSpec(
     summary="two metrics, one point per loss, with intervals, coloured by groups",
     drawn_from="benchmark",
 )
-_SIZE = (5.8, 4.8)  # inches of a panel
-_FONT = 7.0  # points
+_SIZE = (9.0, 4.6)  # inches of a panel
+_FONT = 7.5  # points
+_GAPS = (5.0, 13.0)  # points between a name and its point; beyond the first a line joins them
 _PLACES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 _MARKS = "os^Dv"
 
@@ -61,11 +64,12 @@ class Panel(NamedTuple):
 def draw_figure(
     figure: Figure, panels: Sequence[Panel], *, names: Sequence[str] = (), diagonal: bool = False
 ) -> None:
-    """Panels side by side. names: of the groups in the legend, none without. diagonal: the line of equal
-    numbers."""
-    set_size(figure, _SIZE[0] * len(panels), _SIZE[1])
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _draw_panel(axes, panel)
+    """Panels one below the other. names: of the groups in the legend, none without. diagonal: the line of
+    equal numbers."""
+    set_size(figure, _SIZE[0], _SIZE[1] * len(panels))
+    grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    places = [_draw_panel(axes, panel) for axes, panel in zip(grid, panels, strict=True)]
+    for axes in grid:
         if diagonal:
             axes.axline((0, 0), slope=1, color=FAINT, linewidth=0.8, linestyle=":", gid="diagonal")
     present = [
@@ -76,9 +80,13 @@ def draw_figure(
         for n in present
     ]
     legend_below(figure, handles)
+    figure.draw_without_rendering()  # lays it out: where there is room for names depends on it
+    for axes, panel, own in zip(grid, panels, places, strict=True):
+        _draw_names(axes, panel.points, own)
 
 
-def _draw_panel(axes: Axes, panel: Panel) -> None:
+def _draw_panel(axes: Axes, panel: Panel) -> np.ndarray:
+    """Everything but the names. Returns where the points are drawn."""
     points, x, y = panel
     across = limits([point.x for point in points], x.better, x.possible)
     up = limits([point.y for point in points], y.better, y.possible)
@@ -89,7 +97,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set_ylabel(y.label)
     axes.grid(linewidth=0.4, alpha=0.5)
     axes.set_axisbelow(True)
-    _draw_names(axes, points, np.array(places), across, up)
+    return np.array(places)
 
 
 def _kind(point: Point) -> int:
@@ -119,24 +127,30 @@ def _draw_point(axes: Axes, number: int, point: Point, across: Range, up: Range)
     return place
 
 
-def _draw_names(axes: Axes, points: Sequence[Point], places: np.ndarray, across: Range, up: Range) -> None:
+def _draw_names(axes: Axes, points: Sequence[Point], places: np.ndarray) -> None:
     """Names beside their points where they cover neither a point nor another name."""
-    scale = np.array([0.78 * 72 * _SIZE[0] / (across[1] - across[0]), 0.82 * 72 * _SIZE[1] / (up[1] - up[0])])
-    dots = (places - [across[0], up[0]]) * scale  # points of 1/72 inch, about
-    size = [(across[1] - across[0]) * scale[0], (up[1] - up[0]) * scale[1]]
+    dot = 72 / axes.figure.dpi  # 1/72 inch, in which offsets of names count
+    dots = np.asarray(axes.transData.transform(places) - axes.bbox.min, dtype=float) * dot
+    size = np.asarray(axes.bbox.size, dtype=float) * dot
     taken: list[tuple[float, float, float, float]] = [(a - 3, b - 3, a + 3, b + 3) for a, b in dots]
     for number in sorted(range(len(points)), key=lambda n: (points[n].group, n)):
         label, (left, low) = points[number].label, dots[number]
-        width, height = 0.56 * _FONT * len(label), 1.15 * _FONT
-        for right, above in _PLACES:
-            a = left + (5 if right > 0 else -5 - width if right < 0 else -width / 2)
-            b = low + (4 if above > 0 else -4 - height if above < 0 else -height / 2)
+        width, height = 0.63 * _FONT * len(label), 1.15 * _FONT
+        for gap, (right, above) in product(_GAPS, _PLACES):
+            a = left + (gap if right > 0 else -gap - width if right < 0 else -width / 2)
+            b = low + (gap - 1 if above > 0 else 1 - gap - height if above < 0 else -height / 2)
             box = (a, b, a + width, b + height)
-            if a < 0 or b < 0 or box[2] > size[0] + 20 or box[3] > size[1]:
+            if a < 0 or b < 0 or box[2] > size[0] or box[3] > size[1]:
                 continue
             others = (each for n, each in enumerate(taken) if n != number)
             if not any(box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in others):
                 taken.append(box)
-                where: Any = {"fontsize": _FONT, "color": ink(), "va": "bottom", "gid": f"name-{number}"}
-                axes.annotate(label, places[number], (a - left, b - low), textcoords="offset points", **where)
+                side = {1: "left", 0: "center", -1: "right"}[right]  # of the text, which is a little narrower
+                style: Any = {"fontsize": _FONT, "color": ink(), "ha": side, "va": "bottom"}
+                style["gid"] = f"name-{number}"
+                if gap > _GAPS[0]:
+                    style["arrowprops"] = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.5, "shrinkB": 2}
+                axes.annotate(
+                    label, places[number], (gap * right, b - low), textcoords="offset points", **style
+                )
                 break

@@ -285,38 +285,6 @@ def _max_t(scores: Scores, reference: Mapping[int, float], losses: Sequence[str]
     return max_t(np.reshape(np.array(rows, dtype=float), (len(losses), len(seeds))))
 
 
-def rank_correlation(first: Scores, second: Scores) -> Interval:
-    """Spearman's correlation over the losses that both have, at each seed of both: mean and 95 % interval."""
-    from scipy.stats import spearmanr
-
-    shared = [loss for loss in first.values if loss in second.values]
-    seeds = [
-        seed
-        for seed in sorted(set().union(*(first.values[loss] for loss in shared)))
-        if all(seed in each.values[loss] for each in (first, second) for loss in shared)
-    ]
-    sides = [
-        [[(better_sign(each.metric) or 1) * each.values[loss][seed] for loss in shared] for seed in seeds]
-        for each in (first, second)
-    ]
-    return mean_interval([float(spearmanr(*pair).statistic) for pair in zip(*sides, strict=True)])
-
-
-def of_means(scores: Scores) -> Scores:
-    """The mean of each loss in place of its seeds."""
-    return scores._replace(values={loss: {0: scores.interval(loss).mean} for loss in scores.values}, seeds=1)
-
-
-def by_distance(scores: Scores) -> dict[str, Scores]:
-    """The losses that compare features by Euclidean distance, and those that do by cosine."""
-    return {
-        name: scores._replace(
-            values={loss: each for loss, each in scores.values.items() if compares_by_cosine(loss) == cosine}
-        )
-        for name, cosine in (("by Euclidean distance", False), ("by cosine", True))
-    }
-
-
 def ratio(scores: Scores, above: str, below: str) -> Interval:
     """The number of one loss over that of another, at equal seeds: mean and 95 % interval."""
     upper, lower = scores.values[above], scores.values[below]

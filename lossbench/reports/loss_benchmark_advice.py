@@ -1,12 +1,13 @@
 """Which losses to use for which purpose: those whose difference to the best one has an interval near 0."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..experiments.loss_benchmark import MAPS
 from ..runs.config import BASE_LOSS
 from ..specs.quantities import MAIN_METRIC, better_sign, metric_name, number_spec
-from .loss_benchmark import Evidence, Scores, compare_scores, size_text
-from .loss_benchmark_findings import shared_machine
+from .loss_benchmark import Evidence, Scores, compare_scores, compares_by_cosine, size_text
+from .loss_benchmark_findings import classifies_by_means, listed, shared_machine, with_verdict
 
 _PURPOSES = (
     ("the best test accuracy", "defaults", MAIN_METRIC, 0.002),
@@ -26,11 +27,11 @@ _NOT_TOLD = f"no loss can be named yet: the best one is not distinguishable from
 
 
 class Advice(NamedTuple):
-    """A purpose, the losses to use for it, and the evidence."""
+    """A purpose, the losses to use for it, and the evidence in short sentences."""
 
     purpose: str
     losses: str
-    evidence: str
+    evidence: tuple[str, ...]
 
 
 def advice(evidence: Evidence) -> list[Advice]:
@@ -44,25 +45,72 @@ def advice(evidence: Evidence) -> list[Advice]:
         if metric == "seconds" and shared_machine(scores):
             continue
         best = scores.leader
-        reference = f"; `{BASE_LOSS}`: {scores.text(BASE_LOSS)}" if BASE_LOSS in scores.values else ""
-        means = f"{metric_name(metric)} of `{best}`: {scores.text(best)}{reference} ({scores.seeds_text})"
-        if number_spec(metric).as_loss_compares:
-            means += ", by cosine or Euclidean distance as each loss compares"
+        means = _means(evidence, part, metric, best)
         close, settled = close_losses(scores, best, tolerance)
         verdicts = {row.loss: row.verdict for row in evidence.against(part, metric, best)}
         unclear = BASE_LOSS not in close and verdicts.get(BASE_LOSS) == "not distinguishable"
         if scores.provisional or unclear:
-            lines.append(Advice(purpose, _TOO_FEW_SEEDS if scores.provisional else _NOT_TOLD, means))
+            lines.append(Advice(purpose, _TOO_FEW_SEEDS if scores.provisional else _NOT_TOLD, (means,)))
             continue
-        lines.append(
-            Advice(
-                purpose,
-                ", ".join(f"`{loss}`" for loss in close),
-                f"{means}. Interval within {size_text(metric, tolerance)} of it: {len(close)} of "
-                f"{len(scores.values)}; open: {len(scores.values) - settled}",
-            )
+        within = (
+            f"Within {size_text(metric, tolerance)} of `{best}`: {len(close)} of {len(scores.values)}; open: "
+            f"{len(scores.values) - settled}."
         )
+        tested = _against_softmax(evidence, part, metric, close)
+        details = [means, *tested, within, *_elsewhere(evidence, part, metric, best)]
+        lines.append(Advice(purpose, listed(close), tuple(details)))
     return lines
+
+
+def _means(evidence: Evidence, part: str, metric: str, best: str) -> str:
+    """The best loss and softmax, and by which distance each is measured where that depends on the loss."""
+    scores = evidence.scores(part, metric)
+    shown = []
+    for loss in dict.fromkeys(each for each in (best, BASE_LOSS) if each in scores.values):
+        distance = "cosine" if compares_by_cosine(loss) else "Euclidean distance"
+        by = f" by {distance}" if number_spec(metric).as_loss_compares else ""
+        shown.append(f"{scores.text(loss)} under `{loss}`{by}")
+    text = f"Evidence: {metric_name(metric)} {', '.join(shown)} ({scores.seeds_text})."
+    for other in MAPS if metric in MAPS else ():
+        if other != metric and BASE_LOSS in scores.values:
+            text += (
+                f" In {metric_name(other)} `{BASE_LOSS}` has {evidence.scores(part, other).text(BASE_LOSS)}."
+            )
+    return text
+
+
+def _against_softmax(evidence: Evidence, part: str, metric: str, close: Sequence[str]) -> list[str]:
+    """Which of the losses are better than softmax, and which are not classified as softmax is."""
+    rows = [row for row in evidence.against(part, metric) if row.loss in close]
+    better, worse = (with_verdict(rows, verdict) for verdict in ("better", "worse"))
+    equal = len(rows) - len(better) - len(worse)
+    if not rows:
+        texts = []
+    elif len(better) == len(rows) > 1:
+        texts = [f"All of these are better than `{BASE_LOSS}`."]
+    else:
+        texts = [
+            f"Better than `{BASE_LOSS}`: {listed(better)}. Not distinguishable from it: {equal or 'none'}."
+        ]
+    means = [loss for loss in close if classifies_by_means(loss)]
+    if metric == MAIN_METRIC and means:
+        texts.append(f"Classified by the nearest class mean, not by class scores: {listed(means)}.")
+    return texts
+
+
+def _elsewhere(evidence: Evidence, part: str, metric: str, best: str) -> list[str]:
+    """The place of the best loss by the same metric on the digits, and in the largest dimension."""
+    if part != "defaults":
+        return []
+    places = []
+    for name, where in (("digits", "on the digits"), ("dimensions", "in {}")):
+        if name in evidence.parts and best in evidence.scores(name, metric).values:
+            blocks = evidence.blocks(name)
+            scores = evidence.scores(name, metric, len(blocks) - 1)
+            place = list(scores.values).index(best) + 1
+            condition = where.format(blocks[-1].label.rpartition(", ")[2])
+            places.append(f"{place} of {len(scores.values)} {condition} ({scores.seeds_text})")
+    return [f"Place of `{best}` elsewhere: {', '.join(places)}."] * bool(places)
 
 
 def close_losses(scores: Scores, best: str, tolerance: float) -> tuple[list[str], int]:

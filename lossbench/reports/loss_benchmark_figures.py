@@ -168,6 +168,7 @@ def _scatter(
 
     draw: Callable[..., None] = scatter.draw_figure
     compose = partial(draw, panels=panels, names=names, diagonal=diagonal)
+    caption += "; losses are named where there is room"
     return Picture(name, caption, [[list(point) for point in panel.points] for panel in panels], compose)
 
 

@@ -12,109 +12,138 @@ from ..experiments.loss_benchmark import MAPS, UNSEEN_MAPS
 from ..runs.config import BASE_LOSS
 from ..runs.config_builder import make_config
 from ..specs.quantities import MAIN_METRIC, interval_text, metric_name, number_spec
+from ..tables import Table
 from .loss_benchmark import (
     Evidence,
     Scores,
-    by_distance,
     compare_scores,
     compares_by_cosine,
     difference_text,
-    of_means,
-    rank_correlation,
     ratio,
 )
+from .loss_benchmark_correlations import Pair, correlation_table
 
 CENTER = "center"
+ONE_RULE = "nn-accuracy"
+"""The metric that classifies by the same rule under all losses, by the nearest training sample."""
+_NAMED = 8  # losses in a sentence with their differences; more only with their names
 _SHARED = 1.5  # ratio of the times of one loss above which other programs shared the machine
-_NAMED = 8  # losses in a sentence; of more only their number
-_FEWEST = 4  # losses of which a rank correlation says nothing
+
+
+class Text(NamedTuple):
+    """What a finding says in one or two short sentences, and what belongs to it in detail."""
+
+    sentence: str
+    details: tuple[str, ...] = ()
+    table: Table | None = None
 
 
 class Finding(NamedTuple):
-    """A question of the protocol, the parts that answer it, and the rule that writes the sentence."""
+    """A question of the protocol, the parts that answer it, and the rule that writes the answer."""
 
     question: str
     parts: tuple[str, ...]
-    rule: Callable[[Evidence], str]
-
-    def missing(self, evidence: Evidence) -> list[str]:
-        """The parts that are not there."""
-        return [part for part in self.parts if part not in evidence.parts]
+    rule: Callable[[Evidence], Text]
 
 
 class Answer(NamedTuple):
-    """A finding and its sentence, empty where parts are missing; commands made these parts."""
+    """A finding and its text, whose sentence is empty where parts are missing."""
 
     question: str
-    sentence: str
-    commands: tuple[str, ...]
+    parts: tuple[str, ...]
     missing: tuple[str, ...]
+    sentence: str
+    details: tuple[str, ...]
+    table: Table | None
 
 
 def answers(evidence: Evidence) -> list[Answer]:
     """All findings in the order of the protocol."""
     lines = []
-    for finding in FINDINGS:
-        missing = finding.missing(evidence)
-        commands = dict.fromkeys(
-            evidence.parts[part].command for part in finding.parts if part in evidence.parts
-        )
-        lines.append(
-            Answer(
-                finding.question, "" if missing else finding.rule(evidence), tuple(commands), tuple(missing)
-            )
-        )
+    for question, parts, rule in FINDINGS:
+        missing = tuple(part for part in parts if part not in evidence.parts)
+        lines.append(Answer(question, parts, missing, *(Text("") if missing else rule(evidence))))
     return lines
 
 
-def _each(rule: Callable[[Evidence, str, str], str], part: str, *metrics: str) -> Callable[[Evidence], str]:
-    """The sentence of each metric, one after the other."""
-    return lambda evidence: " ".join(rule(evidence, part, metric) for metric in metrics)
+def _each(rule: Callable[[Evidence, str, str], Text], part: str, *metrics: str) -> Callable[[Evidence], Text]:
+    """The text of each metric, one after the other."""
+    return lambda evidence: _join([rule(evidence, part, metric) for metric in metrics])
 
 
-def _best(evidence: Evidence, part: str, metric: str) -> str:
+def _join(texts: Sequence[Text]) -> Text:
+    details = [detail for text in texts for detail in text.details]
+    once = reversed(dict.fromkeys(reversed(details)))  # how it was tested stands last
+    return Text(" ".join(text.sentence for text in texts), tuple(once))
+
+
+def _best(evidence: Evidence, part: str, metric: str) -> Text:
     scores = evidence.scores(part, metric)
     best = scores.leader
     rows = [row for row in evidence.against(part, metric, best) if row.verdict == "not distinguishable"]
-    listed = _in_brackets([f"`{row.loss}` {difference_text(row)}" for row in rows])
-    text = f"{len(rows)} {_are(rows)} not distinguishable from it{listed}" if rows else "all are worse"
-    return (
-        f"In {metric_name(metric)}, `{best}` has the best mean, {scores.text(best)}; of the "
-        f"{len(scores.values) - 1} others {text} ({scores.tested_text})."
+    close = ", ".join(f"`{row.loss}`" + f" ({difference_text(row)})" * (len(rows) <= _NAMED) for row in rows)
+    details = [f"Not distinguishable from `{best}` in {metric_name(metric)}: {close}."] * bool(rows)
+    others = len(scores.values) - 1
+    text = f"{len(rows)} of the {others} others {_are(rows)} not distinguishable from it"
+    return Text(
+        f"In {metric_name(metric)}, `{best}` has the best mean, {scores.text(best)}; "
+        f"{text if rows else f'all {others} others are worse'} ({scores.seeds_text}).",
+        (*details, _tests(scores)),
     )
 
 
-def _against_softmax(evidence: Evidence, part: str, metric: str) -> str:
+def _against_softmax(evidence: Evidence, part: str, metric: str) -> Text:
     rows, scores = evidence.against(part, metric), evidence.scores(part, metric)
     if not rows:
-        return f"There is nothing to compare with `{BASE_LOSS}` in {metric_name(metric)}."
-    better, worse, equal = (_with_verdict(rows, v) for v in ("better", "worse", "not distinguishable"))
+        return Text(f"There is nothing to compare with `{BASE_LOSS}` in {metric_name(metric)}.")
+    better, worse, equal = (with_verdict(rows, v) for v in ("better", "worse", "not distinguishable"))
     lower = [row.loss for row in rows if row.paired.n > 1 and max(row.paired.differences) < 0]
-    high, low = (f"{difference_text(row)} (`{row.loss}`, {row.verdict})" for row in (rows[0], rows[-1]))
-    return (
-        f"In {metric_name(metric)}, {_count(better)} of the {len(rows)} others {_are(better)} better than "
-        f"`{BASE_LOSS}`{_list(better)}, {_count(worse)} {_are(worse)} worse and {_count(equal)} "
-        f"{_are(equal)} not distinguishable from it ({scores.tested_text}); {_count(lower)} {_are(lower)} "
-        f"below it {'at every seed' if scores.blocks == 1 else 'in every pair'}. Mean differences to it are "
-        f"from {high} to {low}." + _unlike_softmax(metric, better, worse)
+    everywhere = "at every seed" if scores.blocks == 1 else "in every pair"
+    best, worst = rows[0], rows[-1]
+    detail = (
+        f"`{BASE_LOSS}` has {scores.text(BASE_LOSS)} in {metric_name(metric)}. Better: {listed(better)}. Not "
+        f"distinguishable: {_count(equal)}. Below it {everywhere}: {_count(lower)}. The last, "
+        f"`{worst.loss}`, differs by {difference_text(worst)} ({worst.verdict})."
+    )
+    return Text(
+        f"In {metric_name(metric)}, {_count(better)} of {len(rows)} losses {_are(better)} better than "
+        f"`{BASE_LOSS}` and {_count(worse)} {_are(worse)} worse; the best of them, `{best.loss}`, differs by "
+        f"{difference_text(best)} ({scores.seeds_text}).",
+        (detail, *_unlike_softmax(evidence, part, metric, better, worse), _tests(scores)),
     )
 
 
-def _unlike_softmax(metric: str, better: Sequence[str], worse: Sequence[str]) -> str:
+def _tests(scores: Scores) -> str:
+    return f"Compared over {scores.tested_text}."
+
+
+def _unlike_softmax(
+    evidence: Evidence, part: str, metric: str, better: Sequence[str], worse: Sequence[str]
+) -> list[str]:
     """In what else the losses that differ from softmax differ from it, where that can change the metric."""
-    text = ""
-    ruled = [loss for loss in better if make_config(loss=loss).rule != make_config(loss=BASE_LOSS).rule]
+    texts = []
+    ruled = [loss for loss in better if classifies_by_means(loss)]
     if metric == MAIN_METRIC and ruled:
-        text += f" {_share(ruled, better, 'better')} not tested by class scores, as `{BASE_LOSS}` is."
+        text = f"{_share(ruled, better, 'better')} not tested by class scores, as `{BASE_LOSS}` is."
+        nearest = evidence.against(part, ONE_RULE)
+        if nearest:
+            also = [loss for loss in ruled if loss in with_verdict(nearest, "better")]
+            text += f" By {metric_name(ONE_RULE)}, one rule for all losses, better of these: {listed(also)}."
+        texts.append(text)
     if number_spec(metric).as_loss_compares:
         for losses, verdict in ((better, "better"), (worse, "worse")):
             cosine = [loss for loss in losses if compares_by_cosine(loss)]
             if cosine:
-                text += (
-                    f" {_share(cosine, losses, verdict)} measured by cosine and `{BASE_LOSS}` by Euclidean "
+                texts.append(
+                    f"{_share(cosine, losses, verdict)} measured by cosine and `{BASE_LOSS}` by Euclidean "
                     "distance: this may be the distance and not the loss."
                 )
-    return text
+    return texts
+
+
+def classifies_by_means(loss: str) -> bool:
+    """Whether a loss is tested by the nearest class mean, and softmax by class scores."""
+    return make_config(loss=loss).rule != make_config(loss=BASE_LOSS).rule
 
 
 def _share(some: Sequence[str], losses: Sequence[str], verdict: str) -> str:
@@ -124,51 +153,72 @@ def _share(some: Sequence[str], losses: Sequence[str], verdict: str) -> str:
     return f"All {len(losses)} that are {verdict} are" if len(losses) > 1 else f"The one that is {verdict} is"
 
 
-def _center(evidence: Evidence) -> str:
-    texts = []
-    for metric in (MAIN_METRIC, *MAPS):
-        rows = [row for row in evidence.against("defaults", metric) if row.loss == CENTER]
-        texts += [f"{difference_text(row)} in {metric_name(metric)} ({row.verdict})" for row in rows]
-    seeds = evidence.scores("defaults", MAIN_METRIC).seeds_text
-    return f"Center loss minus softmax: {', '.join(texts[:-1])} and {texts[-1]}, paired over {seeds}."
-
-
-def _agreement(evidence: Evidence) -> str:
-    accuracy = evidence.scores("defaults", MAIN_METRIC)
-    texts = [
-        f"with {metric_name(metric)} of {correlation_text(accuracy, evidence.scores('defaults', metric))}"
-        for metric in MAPS
+def _center(evidence: Evidence) -> Text:
+    rows = [
+        row
+        for metric in (MAIN_METRIC, *MAPS)
+        for row in evidence.against("defaults", metric)
+        if row.loss == CENTER
     ]
-    return (
-        f"Over the losses, test accuracy has a rank correlation {' and '.join(texts)} (Spearman, mean over "
-        f"{accuracy.seeds_text}; intervals are over seeds, not over losses)."
+    if not rows:
+        return Text(f"`{CENTER}` was not trained.")
+    scores = evidence.scores("defaults", MAIN_METRIC)
+    verdicts = [f"{difference_text(row)} in {metric_name(row.metric)}, {row.verdict}" for row in rows]
+    return Text(
+        f"Center loss minus softmax, paired over {scores.seeds_text}: {'; '.join(verdicts)}.",
+        (_tests(scores),),
     )
 
 
-def _cost(evidence: Evidence) -> str:
+def _agreement(evidence: Evidence) -> Text:
+    accuracy = evidence.scores("defaults", MAIN_METRIC)
+    pairs = [Pair(metric_name(metric), accuracy, evidence.scores("defaults", metric)) for metric in MAPS]
+    texts = [f"{pair.text} with {pair.name}" for pair in pairs]
+    return Text(
+        f"Over the {len(accuracy.values)} losses, test accuracy has a rank correlation of "
+        f"{' and of '.join(texts)}, over {pairs[0].seeds} seeds. 1 would mean the same order of the losses, "
+        "0 no relation.",
+        ("Spearman's coefficient at each seed, then the mean; intervals are over seeds, not over losses.",),
+        correlation_table("test accuracy with", pairs),
+    )
+
+
+def _cost(evidence: Evidence) -> Text:
     scores = evidence.scores("defaults", "seconds")
     fastest, *_, slowest = scores.values
-    times = [_ratio(scores, slowest, loss) for loss in (fastest, BASE_LOSS)]
     if shared_machine(scores):
-        spread = _spread(scores)
-        return (
-            f"The times say nothing about the losses: those of one and the same loss differ up to "
-            f"{spread:.1f} times between seeds, so other programs shared the machine ({scores.seeds_text})."
+        return Text(
+            f"The stored times say nothing about the losses. Those of one and the same loss differ up to "
+            f"{_spread(scores):.1f} times between seeds, so other programs shared the machine "
+            f"({scores.seeds_text})."
         )
-    return (
-        f"The slowest loss, `{slowest}` ({scores.text(slowest)} a run), takes {times[0]} "
-        f"times as long as the fastest, `{fastest}` ({scores.text(fastest)}), and {times[1]} times as "
-        f"long as `{BASE_LOSS}` ({scores.seeds_text})."
+    times = [_ratio(scores, slowest, loss) for loss in (fastest, BASE_LOSS)]
+    return Text(
+        f"The slowest loss, `{slowest}`, takes {times[0]} times as long as the fastest, `{fastest}`, and "
+        f"{times[1]} times as long as `{BASE_LOSS}` ({scores.seeds_text}).",
+        (f"A run takes {scores.text(slowest)} and {scores.text(fastest)}.",),
     )
 
 
-def _open_set(evidence: Evidence) -> str:
-    rejection = "open-set-auroc"
-    return " ".join([
-        _best(evidence, "open-set", rejection),
-        *(_against_softmax(evidence, "open-set", metric) for metric in (rejection, *UNSEEN_MAPS)),
-        "The splits are fixed and share digits; with others the order may differ.",
-    ])  # fmt: skip
+def _open_set(evidence: Evidence) -> Text:
+    metrics = ("open-set-auroc", *UNSEEN_MAPS)
+    best = _best(evidence, "open-set", metrics[0])
+    against = [_against_softmax(evidence, "open-set", metric) for metric in metrics]
+    counts = [
+        f"{_count(with_verdict(evidence.against('open-set', metric), 'better'))} in {metric_name(metric)}"
+        for metric in metrics
+    ]
+    others = len(evidence.scores("open-set", metrics[0]).values) - 1
+    details = _join([
+        best,
+        *(Text("", (f"{text.sentence} {text.details[0]}", *text.details[1:])) for text in against),
+        Text("", ("The splits are fixed and share digits; with others the order may differ.",)),
+    ]).details  # fmt: skip
+    return Text(
+        f"{best.sentence} Better than `{BASE_LOSS}` are, of {others} losses, {', '.join(counts[:-1])} and "
+        f"{counts[-1]}.",
+        details,
+    )
 
 
 def shared_machine(seconds: Scores) -> bool:
@@ -198,33 +248,39 @@ def tuned_rows(evidence: Evidence, metric: str) -> list[ComparisonRow]:
     return compare_scores(Scores(metric, {**gains, "": nothing}, seeds, frozenset()), "", shared)
 
 
-def _tuning(evidence: Evidence, _: str, metric: str) -> str:
+def _tuning(evidence: Evidence, _: str, metric: str) -> Text:
     rows = tuned_rows(evidence, metric)
-    better, worse = (_with_verdict(rows, verdict) for verdict in ("better", "worse"))
+    better, worse = (with_verdict(rows, verdict) for verdict in ("better", "worse"))
     before, after = (evidence.scores(part, metric).leader for part in ("defaults", "tuned"))
     top = max(rows, key=lambda row: row.paired.difference.mean)
-    changes = (
-        f"the best is `{after}` in place of `{before}`" if before != after else f"`{after}` stays the best"
-    )
-    return (
+    changes = f"is `{after}` in place of `{before}`" if before != after else f"stays `{after}`"
+    return Text(
         f"In {metric_name(metric)}, {_count(better)} of {len(rows)} losses {_are(better)} better with tuned "
-        f"settings than at their defaults and {_count(worse)} {_are(worse)} worse; `{top.loss}` gains most, "
-        f"{difference_text(top)}; {changes}."
+        f"settings than at their defaults and {_count(worse)} {_are(worse)} worse; the best {changes}.",
+        (f"In {metric_name(metric)}, `{top.loss}` gains most, {difference_text(top)}.",),
     )
 
 
-def _transfer(evidence: Evidence, _: str, metric: str) -> str:
+def _transfer(evidence: Evidence) -> Text:
     labels = [block.label for block in evidence.blocks("dimensions")]
-    plane, *_others, largest = (
-        evidence.scores("dimensions", metric, number) for number in range(len(labels))
-    )
-    mnist, digits = evidence.scores("defaults", metric), evidence.scores("digits", metric)
-    dimensions, datasets = (correlation_text(*pair) for pair in ((plane, largest), (mnist, digits)))
-    seeds = f"{plane.seeds_text} without an interval" if plane.seeds < 2 else plane.seeds_text
-    return (
-        f"The rank correlation of losses by {metric_name(metric)} is {dimensions} between two dimensions and "
-        f"{labels[-1].rpartition(', ')[2]} ({seeds}), and {datasets} between MNIST and the digits "
-        f"({mnist.seeds_text})."
+    largest = labels[-1].rpartition(", ")[2]
+    widths, datasets = [], []
+    for metric in MAPS:
+        plane, *_others, last = (evidence.scores("dimensions", metric, n) for n in range(len(labels)))
+        widths.append(Pair(f"{metric_name(metric)}, 2-D and {largest}", plane, last))
+        sides = (evidence.scores(part, metric) for part in ("defaults", "digits"))
+        datasets.append(Pair(f"{metric_name(metric)}, MNIST and the digits", *sides))
+    texts = [
+        " and ".join(f"{pair.text} by {metric_name(pair.first.metric)}" for pair in pairs)
+        for pairs in (widths, datasets)
+    ]
+    seeds = f"{widths[0].first.seeds_text}, without an interval" if widths[0].seeds < 2 else ""
+    return Text(
+        f"Between 2-D and {largest} the rank correlation of the losses is {texts[0]} "
+        f"({seeds or widths[0].first.seeds_text}). Between MNIST and the digits it is {texts[1]} "
+        f"({datasets[0].seeds} seeds).",
+        (),
+        correlation_table("rank correlation", [*widths, *datasets]),
     )
 
 
@@ -249,49 +305,28 @@ FINDINGS = (
     Finding(
         "Does the ranking transfer to more dimensions and to other data?",
         ("defaults", "dimensions", "digits"),
-        _each(_transfer, "dimensions", *MAPS),
+        _transfer,
     ),
 )
 """The ten questions of PROTOCOL.md, in its order."""
 
 
-def _with_verdict(rows: Sequence[ComparisonRow], verdict: str) -> list[str]:
+def with_verdict(rows: Sequence[ComparisonRow], verdict: str) -> list[str]:
+    """The losses whose comparison has this verdict."""
     return [row.loss for row in rows if row.verdict == verdict]
 
 
-def _count(losses: Sequence[str]) -> str:
+def listed(losses: Sequence[str]) -> str:
+    """Losses by their names, for Markdown."""
+    return ", ".join(f"`{loss}`" for loss in losses) or "none"
+
+
+def _count(losses: Sequence[object]) -> str:
     return str(len(losses)) if losses else "none"
 
 
 def _are(losses: Sequence[object]) -> str:
     return "is" if len(losses) < 2 else "are"
-
-
-def _list(losses: Sequence[str]) -> str:
-    return _in_brackets([f"`{loss}`" for loss in losses])
-
-
-def _in_brackets(texts: Sequence[str]) -> str:
-    return f" ({', '.join(texts)})" if 0 < len(texts) <= _NAMED else ""
-
-
-def correlation_text(first: Scores, second: Scores) -> str:
-    """At one seed over all losses and over those of either distance alone; and that of the means."""
-    texts = []
-    sides = by_distance(first).items()
-    if min(len(side.values) for _, side in sides) > _FEWEST:
-        texts = [
-            f"{_spearman(side, second)} among the {len(side.values)} that compare {name}"
-            for name, side in sides
-        ]
-    if min(first.seeds, second.seeds) > 1:
-        texts.append(f"{_spearman(of_means(first), of_means(second))} for the means over seeds")
-    return _spearman(first, second) + _in_brackets(texts)
-
-
-def _spearman(first: Scores, second: Scores) -> str:
-    mean, half_width, _ = rank_correlation(first, second)
-    return interval_text(mean, half_width, (-1.0, 1.0), 2, signed=True)
 
 
 def _ratio(scores: Scores, above: str, below: str) -> str:

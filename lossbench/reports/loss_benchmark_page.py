@@ -3,6 +3,7 @@
 results/benchmark/README.md, <part>.csv, <figure>.png
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -114,8 +115,11 @@ def _page(evidence: Evidence, pictures: Sequence[Picture]) -> str:
         to_markdown(_state(evidence)),
         poor_runs(evidence),
         "## Findings",
-        _findings(evidence),
+        "± is a 95 % interval over seeds. *Better* and *worse* are verdicts of paired tests, adjusted over "
+        "all losses. *Not distinguishable* does not mean equal.",
+        *_findings(evidence),
     ]
+    blocks += ["## Figures"] if pictures else []
     blocks += [f"![{each.caption}]({each.name}.png)\n\n{each.caption}" for each in pictures]
     for name, document in evidence.parts.items():
         blocks += _part(evidence, name, document)
@@ -145,13 +149,23 @@ def _state(evidence: Evidence) -> Table:
     return Table(header, [[*row[:-1], code(row[-1]) if row[3] != "–" else row[-1]] for row in rows])
 
 
-def _findings(evidence: Evidence) -> str:
-    lines = []
+def _findings(evidence: Evidence) -> list[str]:
+    blocks = []
     for number, answer in enumerate(answers(evidence), 1):
-        text = answer.sentence or f"Not answered: {', '.join(answer.missing)} not run yet."
-        made = f" {', '.join(map(code, answer.commands))}" if answer.sentence else ""
-        lines.append(f"{number}. *{answer.question}* {text}{made}")
-    return "\n".join(lines)
+        blocks.append(f"### {number}. {answer.question}")
+        blocks.append(answer.sentence or f"Not answered: {', '.join(answer.missing)} not run yet.")
+        blocks.append("\n".join(f"- {detail}" for detail in answer.details))
+        blocks.append(to_markdown(answer.table) if answer.table else "")
+        titles = [evidence.parts[part].title for part in answer.parts if not answer.missing]
+        blocks.append(
+            f"From {', '.join(f'[{title}](#{_anchor(title)})' for title in titles)}." if titles else ""
+        )
+    return blocks
+
+
+def _anchor(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def _part(evidence: Evidence, name: str, document: Document) -> list[str]:

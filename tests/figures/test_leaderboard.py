@@ -96,6 +96,13 @@ def test_numbers_have_the_digits_of_their_unit_whatever_the_interval():
     assert texts == ["0.978 ± 0.001 (2)", "0.850 [0.215, 1.000] (2)", "0.500 (1)"]
 
 
+@pytest.mark.parametrize(("seeds", "head"), [(2, "mean ± 95 % (2 seeds)"), (1, "1 seed")])
+def test_equally_many_seeds_are_said_once(seeds, head):
+    axes = draw_figure(runs({"a": [0.97, 0.98][:seeds], "b": [0.8, 0.81][:seeds]})).axes[0]
+    assert head in [text.get_text() for text in axes.texts]
+    assert not found(axes, "number-0").get_text().endswith(")")
+
+
 def test_settings_of_one_loss_are_rows_of_their_own():
     given = [
         View(settings={"loss": "center", "lambda": lam}, numbers={"test_accuracy": value})
@@ -176,7 +183,7 @@ def test_nothing_overlaps_or_leaves_the_page(style, count):
     axes = figure.axes[0]
     labels = [text.get_window_extent() for text in axes.get_yticklabels()]
     numbers = [found(axes, f"number-{row}").get_window_extent() for row in range(count)]
-    head = next(t for t in axes.texts if t.get_text() == "mean ± 95 % (seeds)").get_window_extent()
+    head = next(t for t in axes.texts if t.get_text() == "mean ± 95 % (2 seeds)").get_window_extent()
     for box in [*labels, *numbers, head, axes.xaxis.label.get_window_extent()]:
         assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
         assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1

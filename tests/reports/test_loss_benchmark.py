@@ -19,7 +19,8 @@ from lossbench.errors import RunError
 from lossbench.experiments.loss_benchmark import PARTS, Part
 from lossbench.reports.loss_benchmark import Evidence, Scores, choose_test, read_parts, write_part
 from lossbench.reports.loss_benchmark_advice import advice, close_losses
-from lossbench.reports.loss_benchmark_findings import answers, correlation_text, tuned_rows
+from lossbench.reports.loss_benchmark_correlations import Pair, correlation_table
+from lossbench.reports.loss_benchmark_findings import answers, tuned_rows
 from lossbench.reports.loss_benchmark_limits import poor_runs
 from lossbench.reports.loss_benchmark_page import write_page
 from lossbench.runs.outcome import Outcome
@@ -71,6 +72,11 @@ def sentences(store: Store) -> list[str]:
     return [answer.sentence for answer in answers(Evidence(read_parts(store)))]
 
 
+def details(store: Store, number: int) -> str:
+    """All that stands below the sentence of a finding."""
+    return "\n".join(answers(Evidence(read_parts(store)))[number].details)
+
+
 def numbers(store: Store, loss: str, metric: str) -> list[float]:
     """The numbers of a loss, read from the JSON without our code."""
     data = json.loads((store.benchmark / "defaults.json").read_text())
@@ -82,25 +88,42 @@ def test_the_findings_say_what_loops_over_the_json_find(store: Store) -> None:
     best, softmax, retrieval, against, center, agreement, cost, *_ = sentences(store)
     accuracy = numbers(store, "center", "test_accuracy")
     assert f"`center` has the best mean, {100 * statistics.mean(accuracy):.2f} ± " in best  # etf failed once
-    assert "of the 4 others 2 are not distinguishable from it (`etf` +0.0" in best
-    assert "1 of the 4 others is better than `softmax` (`etf`), 2 are worse and 1 is not disting" in softmax
-    assert "; 2 are below it at every seed. Mean differences to it are from +0.05 ± " in softmax
-    assert softmax.endswith(" percentage points (`triplet`, worse).")  # the larger one, which is not a gain
+    assert "; 2 of the 4 others are not distinguishable from it (8 seeds)." in best
+    assert "Not distinguishable from `center` in test accuracy: `etf` (+0.0" in details(store, 0)
+    assert (
+        "1 of 4 losses is better than `softmax` and 2 are worse; the best of them, `etf`, differs by "
+        in softmax
+    )
+    gains = np.subtract(*(numbers(store, loss, "test_accuracy") for loss in ("triplet", "softmax")))
+    below = details(store, 1)
+    assert "Better: `etf`. Not distinguishable: 1. Below it at every seed: 2. The last, `triplet`, " in below
+    assert (
+        f"differs by {100 * gains.mean():.2f} ± ".replace("-", "−") in below
+    )  # the larger one, which is no gain
     assert retrieval.startswith("In MAP@R (Euclidean), `arcface` has the best mean")
     assert "In MAP@R (cosine), `arcface` has the best mean" in retrieval
-    assert retrieval.count("of the 4 others all are worse") == 2
-    assert (
-        against.count("3 of the 4 others are better than `softmax` (`arcface`, `center`, `triplet`), 1 is")
-        == 2
-    )
+    assert retrieval.count("; all 4 others are worse (8 seeds).") == 2
+    assert against.count("3 of 4 losses are better than `softmax` and 1 is worse") == 2
+    assert details(store, 3).count("Better: `arcface`, `center`, `triplet`. ") == 2
     differences = np.subtract(numbers(store, "center", MAP), numbers(store, "softmax", MAP))
     assert f"+{differences.mean():.3f} ± " in center
-    assert "in MAP@R (cosine) (better), paired over 8 seeds" in center
+    assert center.startswith("Center loss minus softmax, paired over 8 seeds: ")
+    assert center.endswith("in MAP@R (cosine), better.")
     times = [statistics.mean(numbers(store, loss, "seconds")) for loss in ("triplet", "softmax")]
-    assert cost.startswith(f"The slowest loss, `triplet` ({times[0]:.1f} ± ")
+    assert cost.startswith("The slowest loss, `triplet`, takes ")
     assert "the fastest, `etf`" in cost
     assert f"and {times[0] / times[1]:.2f} ± " in cost
-    assert "Spearman, mean over 8 seeds" in agreement
+    assert f"A run takes {times[0]:.1f} ± " in details(store, 6)
+    assert "over 7 seeds" in agreement  # at one more `etf` failed
+
+
+def test_what_the_readme_shows_are_two_short_sentences_at_most() -> None:
+    published = Evidence(read_parts(Store(Path(__file__).parents[2] / "results" / "published")))
+    for answer in answers(published):
+        parts = [part for part in re.split(r"\. (?=[A-Z0-9])", answer.sentence) if part]
+        assert len(parts) <= 2, answer.sentence
+        assert all(len(part.split()) <= 45 for part in parts), answer.sentence
+        assert not re.search(r"\([^()]*\(", answer.sentence), "brackets within brackets"
 
 
 def test_the_rank_correlation_is_that_of_each_seed_of_all_losses(store: Store) -> None:
@@ -112,10 +135,9 @@ def test_the_rank_correlation_is_that_of_each_seed_of_all_losses(store: Store) -
         spearmanr(*([values[seed][name] for values in by_loss] for name in ("test_accuracy", MAP))).statistic
         for seed in seeds
     )
-    assert (
-        f"a rank correlation with MAP@R (Euclidean) of {expected:+.2f}".replace("-", "−")
-        in sentences(store)[5]
-    )
+    text = sentences(store)[5]
+    assert f"a rank correlation of {expected:+.2f} ± ".replace("-", "−") in text
+    assert text.index(" with MAP@R (Euclidean)") < text.index(" with MAP@R (cosine)")
 
 
 def test_a_question_whose_part_is_not_there_is_not_answered(store: Store) -> None:
@@ -169,7 +191,7 @@ def test_times_of_a_shared_machine_say_nothing(store: Store) -> None:
     data["settings"][0]["by_seed"]["4"]["seconds"] *= 1.6
     path.write_text(json.dumps(data))
     assert sentences(store)[6].startswith(
-        "The times say nothing about the losses: those of one and the same loss"
+        "The stored times say nothing about the losses. Those of one and the same loss"
     )
     assert "| seconds |" not in write_page(store).read_text()
     assert not figure.exists()
@@ -215,7 +237,7 @@ def test_few_seeds_are_compared_by_t_tests_and_the_page_says_so(store: Store) ->
     page = write_page(store).read_text()
     assert "the exact test can say nothing" in page
     tested = "3 seeds; too few for an exact test, so paired t tests, adjusted by Holm's method"
-    assert f"({tested})" in page
+    assert f"- Compared over {tested}." in page
     assert f"paired by seed; {tested}:" in page
     lines = {line.purpose: line for line in advice(evidence)}
     assert lines["the best test accuracy"].losses == "no loss can be named yet, for too few seeds"
@@ -223,16 +245,16 @@ def test_few_seeds_are_compared_by_t_tests_and_the_page_says_so(store: Store) ->
 
 
 def test_a_verdict_across_two_distances_says_so(store: Store) -> None:
-    rejection = sentences(store)[7]
+    assert " Better than `softmax` are, of 4 losses, 3 in open-set AUROC (distance), " in sentences(store)[7]
+    rejection = details(store, 7)
     assert (
-        "`center`, `triplet`), 1 is worse" in rejection
-        and "Of the 3 that are better, 1 is measured by cosine and `softmax` by Euclidean distance"
-        in rejection
+        "Of the 3 that are better, 1 is measured by cosine and `softmax` by Euclidean distance" in rejection
     )
     assert "The one that is worse is measured by cosine and `softmax` by Euclidean distance" in rejection
     assert "in every pair" in rejection
     assert "splits are fixed and share digits" in rejection
-    assert "measured by cosine" not in "".join(sentences(store)[:7])  # by one distance for all losses
+    others = "".join(details(store, number) for number in range(7))  # by one distance for all losses
+    assert "measured by cosine" not in others
 
 
 def test_a_better_loss_that_is_not_tested_by_class_scores_is_pointed_out(store: Store) -> None:
@@ -242,8 +264,9 @@ def test_a_better_loss_that_is_not_tested_by_class_scores_is_pointed_out(store: 
     for seed, values in row["by_seed"].items():
         values["test_accuracy"] = 0.995 + 1e-5 * int(seed)
     path.write_text(json.dumps(data))
-    assert sentences(store)[1].endswith(
-        "Of the 2 that are better, 1 is not tested by class scores, as `softmax` is."
+    assert (
+        "Of the 2 that are better, 1 is not tested by class scores, as `softmax` is. By 1-NN accuracy, one rule "
+        "for all losses, better of these: `triplet`." in details(store, 1)
     )
 
 
@@ -283,14 +306,12 @@ def test_a_rank_correlation_over_both_distances_is_split_by_distance() -> None:
         for number, loss in enumerate(losses)
     }
     first, second = (Scores("test_accuracy", each, 3, frozenset(each)) for each in (values, others))
-    text = correlation_text(first, second)
+    table = correlation_table("accuracy with", [Pair("another", first, second)])
     rho = spearmanr([v[0] for v in values.values()], [v[0] for v in others.values()]).statistic
-    assert text.startswith(
-        f"{rho:+.2f} ± 0.00 (−1.00 ± 0.00 among the 5 that compare by Euclidean distance, "
-    )
-    assert text.endswith(
-        "−1.00 ± 0.00 among the 5 that compare by cosine, " + f"{rho:+.2f} for the means over seeds)"
-    )
+    assert [title.split(" that ")[0] for title in table.header[1:4]] == ["all 10 losses", "the 5", "the 5"]
+    assert table.rows == [
+        ["another", f"{rho:+.2f} ± 0.00", "−1.00 ± 0.00", "−1.00 ± 0.00", f"{rho:+.2f}"],
+    ]
     assert rho > 0
 
 
@@ -299,15 +320,45 @@ def test_advice_names_the_losses_that_are_known_to_be_close_to_the_best(store: S
     retrieval = lines["neighbours of the same class first, by Euclidean distance"]
     assert retrieval.losses == "`arcface`"
     mean = statistics.mean(numbers(store, "arcface", MAP))
-    assert f"MAP@R (Euclidean) of `arcface`: {mean:.3f} ± " in retrieval.evidence
-    assert "; `softmax`: 0." in retrieval.evidence
-    assert "Interval within 0.005 of it: 1 of 5; open: 0" in retrieval.evidence
+    means, tested, within, *_ = retrieval.evidence
+    assert means.startswith(f"Evidence: MAP@R (Euclidean) {mean:.3f} ± ")
+    base = [statistics.mean(numbers(store, "softmax", name)) for name in (MAP, "map-at-r-cosine")]
+    assert re.search(rf" under `arcface`, {base[0]:.3f} ± \S+ under `softmax` \(8 seeds\)\.", means)
+    assert f" In MAP@R (cosine) `softmax` has {base[1]:.3f} ± " in means
+    assert tested == "Better than `softmax`: `arcface`. Not distinguishable from it: none."
+    assert within == "Within 0.005 of `arcface`: 1 of 5; open: 0."
     accuracy = lines["the best test accuracy"]
     assert accuracy.losses == "`center`, `etf`, `softmax`"
-    assert "Interval within 0.20 percentage points of it: 3 of 5" in accuracy.evidence
+    assert "Better than `softmax`: `etf`. Not distinguishable from it: 1." in accuracy.evidence
+    assert "Within 0.20 percentage points of `center`: 3 of 5; open: 0." in accuracy.evidence
+    rejection = lines["to reject classes that training did not know"].evidence[0]
+    assert " by cosine, " in rejection and " under `softmax` by Euclidean distance (" in rejection
     assert "new classes from five examples each" in lines
+    assert not any("elsewhere" in sentence for line in lines.values() for sentence in line.evidence)
     del_parts = {"defaults": read_parts(store)["defaults"]}
     assert "new classes from five examples each" not in {line.purpose for line in advice(Evidence(del_parts))}
+
+
+def test_advice_says_where_the_best_loss_stands_elsewhere() -> None:
+    """Places counted over the means of the published JSON."""
+    folder = Path(__file__).parents[2] / "results" / "published"
+    lines = {line.purpose: line for line in advice(Evidence(read_parts(Store(folder))))}
+    line = lines["the best test accuracy"]
+    best = line.losses.split("`")[1]
+    places = []
+    for part, dim in (("digits", 2), ("dimensions", 64)):
+        rows = json.loads((folder / "benchmark" / f"{part}.json").read_text())["settings"]
+        means = {
+            row["loss"]: row["metrics"]["test_accuracy"]["mean"]
+            for row in rows
+            if row["config"].get("feature_dim", 2) == dim
+        }
+        places.append(1 + sum(mean > means[best] for mean in means.values()))
+    expected = (
+        f"Place of `{best}` elsewhere: {places[0]} of 54 on the digits (20 seeds), {places[1]} of 54 in 64-D"
+    )
+    assert any(sentence.startswith(expected) for sentence in line.evidence)
+    assert any(sentence.startswith("Classified by the nearest class mean") for sentence in line.evidence)
 
 
 @pytest.mark.parametrize(
