@@ -2,10 +2,12 @@
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,7 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is not None:
         return _run(list(arguments))
     with _signals_of_process():
-        return _run(sys.argv[1:])
+        code = _run(sys.argv[1:])
+    if threading.active_count() > 1:
+        from .specs.plugins import end_with_threads
+
+        end_with_threads(code)
+    return code
 
 
 def _run(words: list[str]) -> int:
@@ -38,6 +45,8 @@ def _run(words: list[str]) -> int:
         from .cli._streams import documents_alone, prepare_streams
 
         os.environ["MPLBACKEND"] = "agg"  # no window opens, and a notebook's backend may be missing here
+        # what Matplotlib says of a home folder that it cannot write to, and of its fonts
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)
         prepare_streams()
         with warnings.catch_warnings(), documents_alone() if json else contextlib.nullcontext():
             setattr(warnings, "showwarning", _show_warning)  # noqa: B010 (its type names each parameter)
@@ -56,7 +65,7 @@ def _run(words: list[str]) -> int:
         raise
     if code == 130:  # Typer says nothing of Ctrl-C
         return _fail("interrupted.", 130, {} if json else None)
-    return code if isinstance(code, int) else 0
+    return (code if isinstance(code, int) else 0) or _code_of_output()
 
 
 @contextlib.contextmanager
@@ -76,10 +85,22 @@ def _signals_of_process() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+def _code_of_output() -> int:
+    """The exit code of a command that did its work, also where its output could not be written."""
+    from .cli._streams import output_failure
+
+    if (failure := output_failure()) is None:
+        return 0
+    if isinstance(failure, BrokenPipeError):
+        return 141  # as a shell says of a program that SIGPIPE ended
+    return _fail(f"Standard output cannot be written: {failure.strerror or failure}.", 1, None)
+
+
 def _fault_of_machine(error: BaseException) -> str:
     """Why this machine cannot do what was asked for; empty for any other error."""
-    if isinstance(error, OSError) and error.filename is not None and error.errno != errno.ENOMEM:
-        return f"{shown(error.filename)} cannot be used: {error.strerror}."
+    if isinstance(error, OSError) and error.strerror and error.errno != errno.ENOMEM:
+        what = "A file or connection" if error.filename is None else shown(error.filename)
+        return f"{what} cannot be used: {error.strerror}."
     while error.__cause__ is not None:  # libraries explain at length why one of their parts does not load
         error = error.__cause__
     reason = first_line(error)
@@ -104,8 +125,7 @@ def _fail(sentence: str, code: int, document: Mapping[str, object] | None) -> in
     print_error(sentence)
     if document is not None:
         status = {3: "diverged", 130: "interrupted"}.get(code, "failed")
-        with contextlib.suppress(LossbenchError, BrokenPipeError):
-            print_json({"status": status, **document, "reason": with_folders(sentence), "exit_code": code})
+        print_json({"status": status, **document, "reason": with_folders(sentence), "exit_code": code})
     return code
 
 

@@ -13,9 +13,13 @@ The message is one sentence for the user. A traceback is for our own mistakes on
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 _MOST_NAMES = 20  # in a sentence
+_NUMBERS = re.compile(
+    r"\[(?:Errno|WinError) -?\d+\] ?"
+)  # of the system's errors, also inside of other messages
 
 
 class LossbenchError(Exception):
@@ -75,8 +79,13 @@ class Interrupted(LossbenchError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its class where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The first line of an error's message, without the numbers of errors, or its class where it has none."""
+    return (_NUMBERS.sub("", str(error)).strip().splitlines() or [type(error).__name__])[0]
+
+
+def one_line(error: BaseException) -> str:
+    """All lines of an error's message as one, as `first_line`."""
+    return " ".join(_NUMBERS.sub("", str(error)).split()) or type(error).__name__
 
 
 def shown(name: object) -> str:

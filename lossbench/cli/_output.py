@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from ..errors import LossbenchError
 from ..files import to_json
 from ..runs.result import Status
 from ..tables import Table, fit_columns, numeric_columns
 from ._flags import DEFAULT_RESULTS
-from ._streams import document_stream, is_terminal, printable
+from ._streams import document_stream, drop_output, is_terminal, printable
 
 if TYPE_CHECKING:
     from rich.status import Status as LoadingStatus
@@ -32,8 +31,18 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 200  # a file or pipe has no width
 _UNLIMITED = 10_000
-results = Console(highlight=False, markup=False, emoji=False, width=_UNLIMITED)  # lines are broken here
-messages = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+class _Console(Console):
+    """A console whose reader may leave without ending the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich where it caught a BrokenPipeError."""
+        raise BrokenPipeError
+
+
+results = _Console(highlight=False, markup=False, emoji=False, width=_UNLIMITED)  # lines are broken here
+messages = _Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 _SUGGESTED = re.compile(r"`(lossbench (?:train|compare|sweep|tune|reproduce|report)\b[^`\n]*)`")
@@ -139,11 +148,15 @@ def print_table(table: Table, title: str = "", more: str = "") -> None:
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]], title: str) -> None:
-    """Names and values, two columns, on stdout."""
+    """Names and values on stdout: two columns, or where one is too long for that, a line for each."""
     print_text(title, style="bold")
     table = Table(["", ""], [[printable(text, sys.stdout) for text in pair] for pair in pairs])
-    for part in fit_columns(table, line_width())[0]:
-        _print_lines(part, header=False)
+    parts = fit_columns(table, line_width())[0]
+    if parts[0].header == table.header:
+        _print_lines(parts[0], header=False)
+        return
+    for name, text in pairs:
+        print_text(f"{name}: {text}")
 
 
 def _print_lines(table: Table, *, header: bool = True) -> None:
@@ -181,17 +194,12 @@ def line_width() -> int:
 
 @contextlib.contextmanager
 def _writing() -> Iterator[None]:
-    """Turn a failure to write to stdout, but for a reader that left, into a LossbenchError."""
+    """Go on where stdout cannot be written, as after a reader that left: files are written all the same."""
     end_loading()
     try:
         yield
     except OSError as error:
-        # what is not written yet would fail once more when Python ends
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), document_stream().fileno())
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise LossbenchError(f"Standard output cannot be written: {error.strerror or error}.") from None
+        drop_output(error)
 
 
 def _print_stderr(text: str, style: str | None = None) -> None:

@@ -26,6 +26,7 @@ def prepare_streams() -> None:
     """Let standard output and error write what their encoding does not have in other letters, and give those
     that are closed a place to write to."""
     codecs.register_error(_ERRORS, _spell_out)
+    _Documents.failure = None
     if not re.fullmatch("[1-9][0-9]*", os.environ.get("COLUMNS", "")):
         os.environ.pop("COLUMNS", None)  # some containers say that a terminal has 0 columns
     for name in ("stdin", "stdout", "stderr"):  # in this order they get the descriptors 0, 1 and 2
@@ -59,14 +60,28 @@ def documents_alone() -> Iterator[None]:
 
 
 class _Documents:
-    """Where JSON documents go; None: to standard output."""
+    """Where JSON documents go; None: to standard output. And why standard output could not be written."""
 
     stream: TextIO | None = None
+    failure: OSError | None = None
 
 
 def document_stream() -> TextIO:
     """Standard output, also inside `documents_alone`."""
     return _Documents.stream or sys.stdout
+
+
+def drop_output(failure: OSError) -> None:
+    """Write nothing more to standard output, which could not be written."""
+    _Documents.failure = failure
+    with contextlib.suppress(OSError):
+        # what is not written yet would fail once more when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), document_stream().fileno())
+
+
+def output_failure() -> OSError | None:
+    """Why the output of this command could not be written, if so."""
+    return _Documents.failure
 
 
 def printable(text: str, stream: TextIO) -> str:

@@ -47,7 +47,7 @@ def run_configs(
     names = {name for config in configs for name in (config.network, *(t.name for t in config.terms))}
     if any(name.startswith("__main__:") for name in names):
         jobs = without_workers(jobs, request)
-    store = Store(storage.results)
+    store = Store(storage.results.absolute())  # code of a user may change the working folder
     placement = request.placement._replace(snapshots=storage.snapshots)
     expected = estimate(
         configs,
@@ -185,7 +185,7 @@ def observe_runs(
             return
         from ..reports.tensorboard import Tracker
 
-        with Tracker(display, Store(storage.results), request.data_dir) as tracker:
+        with Tracker(display, Store(storage.results.absolute()), request.data_dir) as tracker:
             yield display, tracker
             for problem in tracker.problems:
                 print_warning(problem)

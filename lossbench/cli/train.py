@@ -58,13 +58,14 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     from ..training.process import StopRequest
     from ._training import observe_runs
 
-    store = Store(storage.results)
+    store = Store(storage.results.absolute())  # code of a user may change the working folder
     placement = request.placement._replace(snapshots=storage.snapshots)
     with StopRequest().watching() as stop, observe_runs(1, request, storage) as (display, tracker):
         with failures_of_own_code(run):
             if adds_snapshots:
                 print_message(f"{run.name} is stored without snapshots; it is trained again to add them.")
-                result = training.add_snapshots(run, placement=placement, observer=display, stop=stop)
+                stored_run = store.run(run.config)
+                result = training.add_snapshots(stored_run, placement=placement, observer=display, stop=stop)
             else:
                 observer = tracker or display
                 result = training.train(

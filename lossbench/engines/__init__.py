@@ -109,7 +109,7 @@ def open_trainer(
     if engine.name == "local":
         from ..training.train import train
         from .in_process import failures_of_own_code
-        from .processes import ProcessExecutor
+        from .processes import ProcessExecutor, needs_worker
         from .time_estimate import workers_here
 
         size = 1 if workers is None else workers_here(workers, placement)
@@ -120,7 +120,12 @@ def open_trainer(
                 return train(config, store, **others)
 
         in_worker = _on_executors(lambda store, monitor: ProcessExecutor(store, share, monitor, 1))
-        yield (train_here if size == 1 else in_worker), size
+
+        def train_run(config: RunConfig, store: Store, **others: Any) -> RunResult:
+            here = size == 1 and not needs_worker(config, placement)
+            return (train_here if here else in_worker)(config, store, **others)
+
+        yield train_run, size
         return
     from ._cluster import connected
     from .ray import RayExecutor
@@ -193,12 +198,12 @@ def _executor(
         return
     from ..training.device import resolve_device
     from .in_process import GroupExecutor, InProcessExecutor
-    from .processes import ProcessExecutor
+    from .processes import ProcessExecutor, needs_worker
     from .time_estimate import workers_here
 
     _load_splits(configs, placement.data_dir)
     size = min(workers_here(workers, placement), len(configs))
-    if size == 1:
+    if size == 1 and not any(needs_worker(config, placement) for config in configs):
         yield InProcessExecutor(store, placement, monitor, stop)
     elif resolve_device(placement.device).type == "cuda":
         yield GroupExecutor(store, placement, monitor, stop, size)

@@ -14,12 +14,14 @@ from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
-from ..specs.catalog import is_external
+from ..specs.plugins import surroundings_kept
 from ..training.cuda_graph import RunGroup
 from ..training.process import Placement
 from ..training.train import train
 from ..training.trainer import RunStep
 from .scheduler import Executor
+
+_train = surroundings_kept()(train)
 
 
 def train_here(
@@ -33,9 +35,16 @@ def train_here(
 ) -> Outcome:
     """Train a run to its end; what goes wrong is its outcome."""
     try:
-        result = train(
-            config, store, placement=placement, observer=observer, stop=stop, force=force, run_step=run_step
-        )
+        with surroundings_kept():
+            result = train(
+                config,
+                store,
+                placement=placement,
+                observer=observer,
+                stop=stop,
+                force=force,
+                run_step=run_step,
+            )
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # code of a user may raise anything
@@ -46,14 +55,13 @@ def train_here(
 @contextlib.contextmanager
 def failures_of_own_code(run: RunFolder) -> Iterator[None]:
     """Turns what the loss or network of a user raises into a RunError that names the log of the run."""
-    config = run.config
     try:
-        yield
+        with surroundings_kept():
+            yield
     except (LossbenchError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        own = is_external(config.network, "networks") or any(is_external(t.name) for t in config.terms)
-        if not own:
+        if not run.config.own_code:
             raise
         raise RunError(f"{run.name}: failed: {outcome_of_error(run, error).message}") from None
 

@@ -14,21 +14,23 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..records import EpochRecord
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.store import Store
+from ..specs.plugins import end_with_threads
+from ..training.device import resolve_device
 from ..training.process import STOP_SIGNALS, Placement, StopRequest
 from .in_process import train_here
-from .scheduler import PAUSE, Executor, ProgressMonitor
+from .scheduler import PAUSE, SILENCE_LIMIT, Executor, ProgressMonitor
 
 if TYPE_CHECKING:  # Windows has only one of them
     from multiprocessing.context import ForkServerContext, SpawnContext
@@ -38,6 +40,8 @@ _BLOCKED = set(STOP_SIGNALS) - {signal.SIGTERM}  # until a worker handles them
 _STARTING = threading.Lock()  # the start of a worker changes the working directory for a moment
 _PAUSES = (0.1, 0.4, 1.5)  # seconds between two trials to start a worker
 _EXIT_TIME = 1.0  # seconds for workers to end by themselves before they are killed
+
+Value = TypeVar("Value")
 
 
 class Worker(NamedTuple):
@@ -54,7 +58,7 @@ class ProcessExecutor(Executor):
 
     def __init__(self, store: Store, placement: Placement, monitor: ProgressMonitor, size: int) -> None:
         share = placement.for_workers(size)
-        self.arguments = (dict(os.environ), store.root, share)
+        self.arguments = (store.root, share)
         self.monitor, self.size = monitor, size
         self.idle: list[Worker] = []
         self.running: dict[Worker, RunConfig] = {}
@@ -65,7 +69,7 @@ class ProcessExecutor(Executor):
 
     def submit(self, config: RunConfig, force: bool) -> None:
         """Give a run to an idle or new worker."""
-        worker = self.idle.pop() if self.idle else self._start()
+        worker = self.idle.pop() if self.idle else _start_worker(_work, *self.arguments)
         self.running[worker] = config
         self.monitor.note(config.run_name)
         with contextlib.suppress(OSError):  # poll finds a worker that is dead
@@ -101,23 +105,6 @@ class ProcessExecutor(Executor):
             worker.process.kill()
             worker.process.join()
 
-    def _start(self) -> Worker:
-        # a Python process that starts searches the folder that it is in first; a file there may be named like
-        # a module of the libraries. Workers take over `sys.path` of this process
-        with _STARTING:
-            folder = os.getcwd()
-            os.chdir(os.path.abspath(os.sep))
-            try:
-                with _interrupts_blocked(), _without_main():
-                    context = _context()
-                    ours, theirs = context.Pipe()
-                    arguments = (theirs, folder, *self.arguments)
-                    process = _start_process(context, arguments)
-            finally:
-                os.chdir(folder)
-        theirs.close()
-        return Worker(process, ours)
-
     def _receive(self, worker: Worker) -> Outcome | None:
         """The outcome of the worker's run, None while it only reports progress."""
         config = self.running[worker]
@@ -141,6 +128,47 @@ class ProcessExecutor(Executor):
         return outcome
 
 
+def needs_worker(config: RunConfig, placement: Placement) -> bool:
+    """Whether a run has code of a user, which may end its process or change it: it trains in a worker, also
+    where it trains alone. Not with a class of a script, which no worker imports, nor on a GPU, which the runs
+    of one process share."""
+    in_script = any(name.startswith("__main__:") for name in config.own_code)
+    return bool(config.own_code) and not in_script and resolve_device(placement.device).type != "cuda"
+
+
+def call_in_worker(function: Callable[..., Value], *arguments: object) -> Value | None:
+    """What a function of a module returns in a process of its own, which code of a user cannot take this one
+    with; None where it raises, dies or takes too long."""
+    worker = _start_worker(_call, function, arguments)
+    try:
+        value: Value | None = worker.connection.recv() if worker.connection.poll(SILENCE_LIMIT) else None
+        return value
+    except (EOFError, OSError):
+        return None
+    finally:
+        worker.connection.close()
+        worker.process.kill()
+        worker.process.join()
+
+
+def _start_worker(target: Callable[..., None], *arguments: object) -> Worker:
+    """A process that calls `target` with the other end of a connection and the arguments."""
+    # a Python process that starts searches the folder that it is in first; a file there may be named like
+    # a module of the libraries. Workers take over `sys.path` of this process
+    with _STARTING:
+        folder = os.getcwd()
+        os.chdir(os.path.abspath(os.sep))
+        try:
+            with _interrupts_blocked(), _without_main():
+                context = _context()
+                ours, theirs = context.Pipe()
+                process = _start_process(context, (target, theirs, folder, dict(os.environ), *arguments))
+        finally:
+            os.chdir(folder)
+    theirs.close()
+    return Worker(process, ours)
+
+
 def _context() -> ForkServerContext | SpawnContext:
     """On Linux workers are forked from a server that has imported the libraries and computes nothing.
 
@@ -162,7 +190,7 @@ def _start_process(
 ) -> multiprocessing.process.BaseProcess:
     """A worker that has started. A server that was killed is replaced, once the system has ended it."""
     for pause in (*_PAUSES, None):
-        process = context.Process(target=_work, args=arguments, daemon=True)
+        process = context.Process(target=_begin, args=arguments, daemon=True)
         try:
             process.start()
             break
@@ -198,14 +226,32 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _work(
-    connection: Connection, folder: str, environment: Mapping[str, str], root: Path, placement: Placement
+def _begin(
+    target: Callable[..., None],
+    connection: Connection,
+    folder: str,
+    environment: Mapping[str, str],
+    *arguments: object,
 ) -> None:
-    """A worker: train runs until the other end closes."""
+    """What a worker does: call `target` in the folder and environment of its command."""
     os.chdir(folder)
     os.environ.clear()  # that of the server's start, which may be long ago
     os.environ.update(environment)
     sys.stdout = sys.stderr  # what code of a user prints is no result
+    target(connection, *arguments)
+    end_with_threads(0)
+
+
+def _call(connection: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    """Send what a function returns, None where it raises."""
+    value = None
+    with contextlib.suppress(BaseException):  # code of a user may raise anything
+        value = function(*arguments)
+    connection.send(value)
+
+
+def _work(connection: Connection, root: Path, placement: Placement) -> None:
+    """Train runs until the other end closes."""
     store, reporter = Store(root), _Reporter(connection)
     setattr(warnings, "showwarning", reporter.show_warning)  # noqa: B010 (its type names each parameter)
     with StopRequest().watching() as stop, contextlib.suppress(EOFError, OSError):

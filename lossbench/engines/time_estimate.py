@@ -16,10 +16,12 @@ from ..records import NullObserver
 from ..runs.config import RunConfig
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
+from ..specs.plugins import surroundings_kept
 from ..training.cuda_graph import StepGraph
 from ..training.device import default_workers, resolve_device
 from ..training.process import Placement, prepare_process, threads_of
 from ..training.trainer import Trainer
+from .processes import call_in_worker, needs_worker
 
 STARTUP = 4.0
 """Seconds, about, until a worker has imported torch and loaded the data."""
@@ -117,10 +119,16 @@ def _evaluation_seconds(trainer: Trainer) -> float:
 
 def _seconds_per_epoch(config: RunConfig, placement: Placement, together: int) -> float:
     """0 for a run that cannot be timed: it will not train either, and its outcome says why."""
+    if needs_worker(config, placement):
+        return (call_in_worker(_timed, config, placement, together) or 0.0) / config.epochs
+    return _timed(config, placement, together) / config.epochs
+
+
+def _timed(config: RunConfig, placement: Placement, together: int) -> float:
     try:
-        with warnings.catch_warnings():
+        with surroundings_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the training will warn
-            return seconds_of(config, placement, together) / config.epochs
+            return seconds_of(config, placement, together)
     except (DataError, KeyboardInterrupt):
         raise
     except BaseException:  # code of a user may raise anything

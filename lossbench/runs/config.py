@@ -201,6 +201,12 @@ class RunConfig:
         return "+".join(names)
 
     @property
+    def own_code(self) -> list[str]:
+        """The names of its network and losses that lie outside this package."""
+        losses = [term.name for term in self.terms if term.external]
+        return [self.network, *losses] if catalog.is_external(self.network, "networks") else losses
+
+    @property
     def run_name(self) -> str:
         """The name of the run's folder: short loss name and id."""
         return f"{slug(self.loss)[:60]}-{self.id}"

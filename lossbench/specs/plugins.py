@@ -11,19 +11,23 @@ Naming such a thing runs its code. Opening a stored run never does: see `config_
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import contextvars
 import functools
 import hashlib
 import importlib
 import inspect
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..errors import UsageError, shown
+from ..errors import UsageError, first_line, shown
 from ._source import sources_of
 from .dataset_spec import DatasetSpec
 from .hyperparameter import HyperParameter
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 Kind = Literal["losses", "networks"]
+_THREAD_TIME = 1.0  # seconds that threads have to end with their process
 _NOUN = {"losses": "loss", "networks": "network"}
 
 
@@ -75,22 +80,81 @@ def find(name: str, kind: Kind = "losses") -> tuple[Callable[..., Any], Any]:
     return _described(name, entry) if kind == "losses" else (entry, _network_spec(name, entry))
 
 
+@contextlib.contextmanager
+def surroundings_kept() -> Iterator[None]:
+    """After the block, which runs code from outside, the working folder and the standard streams are those
+    before it, and open: the paths of a command and what it prints depend on them."""
+    folder, streams = os.getcwd(), {name: _Stream.of(name) for name in ("stdin", "stdout", "stderr")}
+    try:
+        yield
+    finally:
+        if not os.path.exists(".") or os.getcwd() != folder:
+            os.chdir(folder)
+        for name, stream in streams.items():
+            setattr(sys, name, stream.reopened())
+
+
+class _Stream(NamedTuple):
+    """A standard stream, and how to open it again; no descriptor where it has none, as in a notebook."""
+
+    stream: Any
+    descriptor: int | None
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, name: str) -> _Stream:
+        stream = getattr(sys, name)
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            how = {key: getattr(stream, key) for key in ("encoding", "errors")}
+            how |= {"mode": stream.mode, "buffering": 1 if stream.line_buffering else -1}
+            return cls(stream, stream.fileno(), how)
+        return cls(stream, None, {})
+
+    def reopened(self) -> Any:
+        if self.descriptor is None or not self.stream.closed:
+            return self.stream
+        return open(self.descriptor, closefd=False, **self.settings)
+
+
+def end_with_threads(code: int) -> None:
+    """End this process if threads are left that would keep it, such as one that code of a user started."""
+    deadline = time.monotonic() + _THREAD_TIME
+    own = (threading.main_thread(), threading.current_thread())
+    left = [each for each in threading.enumerate() if each not in own and not each.daemon]
+    for thread in left:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if any(thread.is_alive() for thread in left):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+        atexit._run_exitfuncs()
+        os._exit(code)
+
+
 def import_object(what: str, name: str, point: EntryPoint | None = None) -> Any:
     """What `module:attribute` or an entry point names. Raises UsageError that begins with `what`, also where
     a stored run names it."""
     if _forbidden.get():
         raise UsageError(f"{what} is code from outside, which is not run to read a stored run.")
+    module, _, attribute = name.partition(":")
+    if not point and (module.endswith(".py") or "/" in module):
+        module = Path(module).stem
+        raise UsageError(
+            f"{what} is named as {module}:{attribute}, without a folder or the ending .py; {module}.py is "
+            "looked for in the working folder and where Python finds modules."
+        )
     try:
         if point:
-            return point.load()
-        module, _, attribute = name.partition(":")
+            with surroundings_kept():
+                return point.load()
         if "" not in sys.path:
             sys.path.append("")  # last: a file there may be named like a module of a library
-        return getattr(_import(module), attribute)
+        with surroundings_kept():
+            return getattr(_import(module), attribute)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's module runs here, and may fail in any way
-        raise UsageError(f"{what} cannot be imported: {type(error).__name__}: {error}.") from None
+        raise UsageError(f"{what} cannot be imported: {type(error).__name__}: {first_line(error)}.") from None
 
 
 def _network_spec(name: str, network_class: type) -> NetworkSpec:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lossbench.cli import _progress
+from lossbench.cli._output import print_pairs
 from lossbench.cli._progress import RunDisplay, duration_text
 from tests.figures.views import epoch_records
 
@@ -68,3 +69,12 @@ def test_about_twenty_epochs_have_a_line_in_a_log(
 def test_durations_in_words() -> None:
     seconds = [0.4, 99, 100, 5999, 6000, 9000]
     assert [duration_text(each) for each in seconds] == ["0 s", "99 s", "2 min", "100 min", "1.7 h", "2.5 h"]
+
+
+def test_pairs_that_are_too_wide_for_two_columns_keep_their_names(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    path = "/a/long/folder/of/results/runs/center-0123456789"
+    print_pairs([("test accuracy", "98.9 %"), ("files", path)], "Center")
+    assert capsys.readouterr().out.split() == ["Center", "test", "accuracy:", "98.9", "%", "files:", path]

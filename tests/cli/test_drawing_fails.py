@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +122,27 @@ def test_a_table_that_cannot_be_written_is_printed(tmp_path: Path, capsys: Captu
     assert said.err.splitlines()[-1].endswith("cannot be written: File exists.")
     assert main([*words, "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["runs"]) == 2
+
+
+@pytest.mark.parametrize(("place", "code"), [("a reader that left", 141), ("/dev/full", 1)])
+def test_what_cannot_be_printed_is_stored_and_drawn(
+    tmp_path: Path, capsys: Capture, monkeypatch: Any, place: str, code: int
+) -> None:
+    if place == "/dev/full":
+        if not Path(place).exists():
+            pytest.skip("needs the device /dev/full")
+        descriptor = os.open(place, os.O_WRONLY)
+    else:
+        reader, descriptor = os.pipe()
+        os.close(reader)
+    with os.fdopen(descriptor, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        words = ["compare", "--losses", "softmax,center", *QUICK, "--results", str(tmp_path)]
+        assert main(words) == code
+    said = capsys.readouterr().err
+    name = "compare-softmax-center-digits"
+    assert (tmp_path / "tables" / f"{name}.csv").exists() and (tmp_path / "figures" / f"{name}.png").exists()
+    assert ("lossbench: " in said) == ("No space left" in said) == (code == 1)
 
 
 @pytest.fixture

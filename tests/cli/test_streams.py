@@ -139,6 +139,29 @@ def test_a_full_disk_under_the_output_is_one_sentence(words: str) -> None:
     assert "No space left" in done.stderr
 
 
+HOMELESS = """
+import sys
+from lossbench.__main__ import main
+
+code = main(["losses", "center"])
+import matplotlib
+print(matplotlib.get_cachedir(), code)
+"""
+
+
+def test_a_home_that_cannot_be_written_is_not_spoken_of() -> None:
+    """Matplotlib would keep its settings and a list of fonts there."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "MPL"))}
+    done = subprocess.run(
+        [sys.executable, "-c", HOMELESS],
+        env={**environment, "HOME": "/dev/null"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[-1].endswith(" 0")
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("words", ["losses", "losses --json", "losses nothing --json"])
 def test_a_reader_that_leaves_is_no_error(words: str) -> None:
     script = f"{sys.executable} -m lossbench {words} | true"
