@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .errors import RunError
+from .errors import RunError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -264,7 +264,13 @@ def read_arrays(path: Path, *needed: str) -> dict[str, np.ndarray]:
             file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in (*needed, *arrays.files)}
+    except FileNotFoundError as error:
+        raise RunError(
+            f"{path} cannot be read: {error.strerror}; train the run again with --force."
+        ) from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
     except Exception as error:  # a damaged archive fails in many ways, in numpy, zipfile and zlib
-        raise RunError(f"{path} cannot be read ({error}); train the run again with --force.") from None
+        raise RunError(
+            f"{path} cannot be read ({first_line(error)}); train the run again with --force."
+        ) from None

@@ -16,7 +16,7 @@ import torch
 
 from .. import __version__
 from ..data import Splits, to_arrays
-from ..errors import RunError, UsageError
+from ..errors import RunError, UsageError, one_line
 from ..records import SplitSpec
 from ..training.device import cores
 from ._messages import MessageQueues
@@ -124,7 +124,7 @@ def _open(ray: Any, address: str | None) -> None:
             ray._private.worker.print_to_stdstream = lambda *_, **__: None
         except (OSError, RuntimeError, ValueError) as error:
             where = "on this machine" if address in (None, "auto") else f"at {address}"
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             if "AuthenticationError" in f"{error!r} {error.__cause__}":
                 reason = (
                     "it asks for its token: set RAY_AUTH_MODE=token, with the ~/.ray/auth_token of its head."
@@ -146,8 +146,8 @@ def check_reachable(address: str) -> None:
                 connection.sendall(_HTTP2_PREFACE)
                 if connection.recv(4)[3:] != _SETTINGS_FRAME:
                     raise OSError("something else does")
-    except OSError as error:
-        raise RunError(f"No Ray cluster answers at {address}: {error.strerror or error}.") from None
+    except (OSError, UnicodeError) as error:  # the latter for what is no name of a machine
+        raise RunError(f"No Ray cluster answers at {address}: {one_line(error)}.") from None
 
 
 @contextlib.contextmanager

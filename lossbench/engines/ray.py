@@ -6,6 +6,7 @@ process holds the lock of every run that it submitted.
 """
 
 import contextlib
+import socket
 import tempfile
 import time
 import uuid
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import from_arrays
-from ..errors import LossbenchError, RunError, first_line
+from ..errors import LossbenchError, RunError, UsageError, first_line
 from ..records import EpochRecord, SplitSpec
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
@@ -86,14 +87,15 @@ class RayExecutor(Executor):
                 lock.close()
                 self.unsubmitted.append(outcome)
                 return
-            files = run.pack()
+            files, code = run.pack(), run.code_digests()
             if "resume.pt" not in files:
                 files |= run.pack_initial()
         except LossbenchError as error:
             lock.close()
             self.unsubmitted.append(outcome_of_error(run, error))
             return
-        task_input = _TaskInput(config, self.placement, files, str(self.store.root), self.queue, versions())
+        results = str(self.store.root)
+        task_input = _TaskInput(config, self.placement, files, results, self.queue, versions(), code)
         task = self.task.remote(task_input, self.cluster.queues, self.splits[config.split_spec])
         self.submitted[task] = _Submitted(run, lock)
 
@@ -174,7 +176,7 @@ class RayExecutor(Executor):
         if not isinstance(error, errors.RayTaskError):
             return Outcome(run.config, Status.DIED, None, f"its node or worker died: {first_line(error)}")
         cause: BaseException = error.cause
-        reason = f"{type(cause).__name__}: {cause}"
+        reason = f"{type(cause).__name__}: {first_line(cause)}"
         if isinstance(cause, RunError):  # its versions
             raise RunError(str(cause)) from None
         if isinstance(cause, ImportError | AttributeError):  # raised where a module is missing
@@ -183,7 +185,8 @@ class RayExecutor(Executor):
 
 
 class _TaskInput(NamedTuple):
-    """What a task is given: the run, its files so far, the results folder of its user, its message queue."""
+    """What a task is given: the run, its files so far, the results folder of its user, its message queue,
+    the versions and the digests of the user's code that its node must have."""
 
     config: RunConfig
     placement: Placement
@@ -191,6 +194,7 @@ class _TaskInput(NamedTuple):
     results: str
     queue: str
     versions: Mapping[str, str]
+    code: Mapping[str, str]
 
 
 def _train(task_input: _TaskInput, queues: Any, arrays: Any) -> tuple[Outcome, dict[str, bytes]]:
@@ -202,12 +206,27 @@ def _train(task_input: _TaskInput, queues: Any, arrays: Any) -> tuple[Outcome, d
         reporter = _Reporter(queues, task_input.queue, run)
         if reporter.send_and_wait("begun"):
             return Outcome(run.config, Status.INTERRUPTED, None, f"{run.name} had not begun."), {}
+        if problem := _code_problem(run, task_input.code):
+            return Outcome(run.config, Status.FAILED, None, problem), {}
         run.unpack(task_input.files)
         placement = task_input.placement._replace(splits=from_arrays(arrays))
         outcome = train_here(run.config, store, placement, reporter, reporter.stop, False)
         reporter.send_and_wait("ended")
         message = outcome.message.replace(folder, task_input.results)
         return outcome._replace(message=message), run.pack()
+
+
+def _code_problem(run: RunFolder, code: Mapping[str, str]) -> str:
+    """Why this node cannot run the code of a user that belongs to a run; empty where it can."""
+    node = f"Node {socket.gethostname()}"
+    try:
+        here = run.code_digests()
+    except UsageError as error:
+        return f"{node}: {error}"
+    changed = [name for name, digest in code.items() if here[name] != digest]
+    if not changed:
+        return ""
+    return f"{node} has other code of {', '.join(changed)} than this process; copy it to all nodes."
 
 
 class _Reporter:

@@ -80,13 +80,19 @@ def _checked(constructor: Callable[..., nn.Module], config: RunConfig) -> nn.Mod
             f"The network {name} cannot be used for samples of shape {shape}: {type(error).__name__}: "
             f"{first_line(error)}."
         ) from None
-    shape_given = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
-    if shape_given != (2, config.feature_dim):
-        raise UsageError(
-            f"The network {name} returns {shape_given} for two samples; features of shape "
-            f"(2, {config.feature_dim}) are needed."
-        )
+    check_features(features, 2, config)
     return network
+
+
+def check_features(features: object, count: int, config: RunConfig) -> Tensor:
+    """What a network gave for so many samples. Raises UsageError where it is no features (count, D)."""
+    if isinstance(features, Tensor) and features.shape == (count, config.feature_dim):
+        return features
+    found = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+    raise UsageError(
+        f"The network {config.network} returns {found} for {count} samples; features of shape "
+        f"({count}, {config.feature_dim}) are needed."
+    )
 
 
 def load_initial(network: nn.Module, content: bytes, config: RunConfig) -> None:
@@ -113,7 +119,7 @@ def initial_network(run: RunFolder) -> str:
     """
     content = run.read_bytes("model.safetensors")
     if content is None:
-        raise RunError(f"{run.name} has no model.safetensors; its training is not complete.")
+        raise RunError(f"{run.name} has no model.safetensors; its training is not complete, or it is gone.")
     return f"{run.name}@{_digest_of(_network_tensors(content, run.name))}"
 
 
@@ -175,7 +181,7 @@ def load_loss(content: bytes | None, config: RunConfig, where: str) -> WeightedS
 
 def _load(content: bytes | None, config: RunConfig, where: str, **modules: nn.Module) -> None:
     if content is None:
-        raise RunError(f"{where} has no model.safetensors; its training is not complete.")
+        raise RunError(f"{where} has no model.safetensors; its training is not complete, or it is gone.")
     try:
         tensors = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])

@@ -82,7 +82,7 @@ class RunFolder:
 
     def begin(self) -> None:
         """Write config.json: from now on the folder is a run."""
-        code, dataset = self._code_digests(), self.config.data
+        code, dataset = self.code_digests(), self.config.data
         data = {"format": FORMAT, **self.config.to_dict()} | ({"code": code} if code else {})
         data |= {"location": dataset.location} if dataset else {}
         write_atomically(self.path / "config.json", to_json(data).encode())
@@ -90,7 +90,7 @@ class RunFolder:
     def check_code(self, *, loss: bool = True, network: bool = True) -> None:
         """Raises RunError where the code of a user's loss or network is another than the run was trained
         with."""
-        code = self._code_digests(loss=loss, network=network)
+        code = self.code_digests(loss=loss, network=network)
         stored = (read_json(self.path / "config.json") or {}).get("code", {}) if code else {}
         if changed := [name for name, digest in code.items() if stored.get(name, digest) != digest]:
             raise RunError(
@@ -98,7 +98,8 @@ class RunFolder:
                 "it anew."
             )
 
-    def _code_digests(self, *, loss: bool = True, network: bool = True) -> dict[str, str]:
+    def code_digests(self, *, loss: bool = True, network: bool = True) -> dict[str, str]:
+        """Digests of the code of a user's losses and network, by their names."""
         config = self.config
         losses = [term.name for term in config.terms if term.external] if loss else []
         code = {name: external.digest(name) for name in losses}
@@ -258,9 +259,14 @@ class RunFolder:
         return Snapshots(**fields, directions=arrays)
 
     def metrics(self) -> dict[str, float | None]:
-        """Metrics that were asked for after training, by name (None: not defined here)."""
-        data = read_json(self.path / "metrics.json")
-        return data if isinstance(data, dict) else {}
+        """Metrics that were asked for after training, by name (None: not defined here). A file that is cut
+        short has none: they are measured again."""
+        try:
+            data = read_json(self.path / "metrics.json")
+        except RunError:
+            return {}
+        values = data.items() if isinstance(data, dict) else ()
+        return {name: value for name, value in values if value is None or isinstance(value, int | float)}
 
     def write_metrics(self, metrics: Mapping[str, float | None]) -> None:
         """Write metrics.json."""

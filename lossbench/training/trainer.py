@@ -32,7 +32,7 @@ from ..optimizers import Optimizer
 from ..randomness import Randomness
 from ..records import EpochRecord, Observer
 from ..runs.config import dataset_spec
-from ..runs.model import build, load_initial, model_bytes
+from ..runs.model import build, check_features, load_initial, model_bytes
 from ..runs.result import RunResult, Status
 from ..runs.run_folder import RunFolder
 from ..schedules import Schedule
@@ -148,7 +148,8 @@ class Trainer:
         labels = self.splits.train.labels.index_select(0, self.batch_indices)
         with self.random:
             with autocast(self.device, self.precision):
-                features = self.network(images).float()  # a network from outside may stay in bf16
+                features = check_features(self.network(images), len(labels), self.config)
+                features = features.float()  # a network from outside may stay in bf16
             terms = self.loss.terms(features, labels)
         self._check_terms(terms, features)
         total = self.loss.total(terms)

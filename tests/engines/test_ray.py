@@ -24,6 +24,7 @@ from lossbench.files import to_json
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store
+from lossbench.specs import plugins
 
 from ..helpers.runs import Recorder, small
 from ..reliability.results_folders import contents
@@ -220,6 +221,7 @@ def test_without_ray_the_extra_is_named(tmp_path, monkeypatch, capsys):
         (["--engine", "ray", "--cpus-per-run", "0"], 2, "at least 1"),
         (["--engine", "ray", "--address", "ray://head:10001"], 2, "write auto or HOST:PORT"),
         (["--engine", "ray", "--address", "127.0.0.1:1"], 1, "No Ray cluster answers at 127.0.0.1:1"),
+        (["--engine", "ray", "--address", "a..b:1"], 1, "No Ray cluster answers at a..b:1"),
     ],
 )
 def test_options_that_make_no_sense(options, code, told, tmp_path, capsys, monkeypatch):
@@ -227,6 +229,7 @@ def test_options_that_make_no_sense(options, code, told, tmp_path, capsys, monke
     assert main([*SWEEP, *options, "--results", str(tmp_path)]) == code
     (said,) = capsys.readouterr().err.strip().splitlines()
     assert told in said
+    assert "Errno" not in said
     assert not list(tmp_path.glob("runs/*"))
 
 
@@ -240,6 +243,22 @@ def test_what_is_no_ray_cluster_is_told_quickly():
         threading.Thread(target=answer, daemon=True).start()
         with pytest.raises(RunError, match="No Ray cluster answers at .*: something else does"):
             _cluster.check_reachable(f"127.0.0.1:{server.getsockname()[1]}")
+
+
+def test_a_node_with_other_code_of_a_user_trains_nothing_with_it(tmp_path, monkeypatch):
+    (tmp_path / "there.py").write_text("from torch import nn\n\nclass Net(nn.Flatten):\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = Store(tmp_path).run(small(network="there:Net"))
+    digests = run.code_digests()
+    assert executor._code_problem(run, digests) == ""
+    node = f"Node {socket.gethostname()}"
+    changed = executor._code_problem(run, dict.fromkeys(digests, "0"))
+    assert changed == f"{node} has other code of there:Net than this process; copy it to all nodes."
+    plugins.find.cache_clear()
+    monkeypatch.delitem(sys.modules, "there")
+    (tmp_path / "there.py").unlink()
+    missing = executor._code_problem(run, digests)
+    assert missing.startswith(f"{node}: The network there:Net cannot be imported: ModuleNotFoundError")
 
 
 FILES = {

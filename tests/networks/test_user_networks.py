@@ -51,6 +51,22 @@ MINE = """
         def forward(self, images):
             return super().forward(images), None
 
+    class TrainsToPair(Wide):
+        def forward(self, images):
+            features = super().forward(images)
+            return self.trained(features) if self.training else features
+
+        def trained(self, features):
+            return features, features
+
+    class TrainsToMean(TrainsToPair):
+        def trained(self, features):
+            return features.mean(0, keepdim=True)
+
+    class TrainsToThree(TrainsToPair):
+        def trained(self, features):
+            return features[:, [0, 1, 1]]
+
     class Detached(Wide):
         def forward(self, images):
             return super().forward(images).detach()
@@ -130,14 +146,25 @@ def test_interrupted_and_continued_is_uninterrupted(mine, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("network", "found"),
+    [("TrainsToPair", "tuple"), ("TrainsToMean", "(1, 2)"), ("TrainsToThree", "(128, 3)")],
+)
+def test_features_of_training_are_checked_too(mine, capsys, network, found):
+    assert main(["train", "--network", f"my_networks:{network}", *QUICK]) == 2
+    assert f"The network my_networks:{network} returns {found} for 128 samples" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("network", "sentence"),
     [
         ("no_such_module:Net", "cannot be imported"),
         ("my_networks:Nothing", "cannot be imported"),
         ("my_networks:function", "is no torch.nn.Module class"),
         ("my_networks:Strange", r"cannot be used for samples of shape \(1, 28, 28\): TypeError"),
-        ("my_networks:Three", r"returns \(2, 3\) for two samples; features of shape \(2, 2\) are needed"),
-        ("my_networks:Pair", "returns tuple for two samples"),
+        ("my_networks:Three", r"returns \(2, 3\) for 2 samples; features of shape \(2, 2\) are needed"),
+        ("my_networks:Pair", "returns tuple for 2 samples"),
+        ("my_networks.py:Wide", "is named as my_networks:Wide, without a folder or the ending .py"),
+        ("./my_networks.py:Wide", "is named as my_networks:Wide, without"),
         ("compakt", "did you mean compact"),
         ("mlp:", "cannot be imported"),
     ],

@@ -211,7 +211,8 @@ def test_a_run_whose_folder_is_a_link_writes_nothing_outside(tmp_path):
 
 
 def test_every_text_file_cut_at_every_byte_is_refused_or_complete(tmp_path, count):
-    """A CSV that ends between two lines is one of fewer epochs, as an interrupted run has it."""
+    """A CSV that ends between two lines is one of fewer epochs, as an interrupted run has it. Metrics are
+    measured again."""
     run(CONFIG, tmp_path)
     folder = Store(tmp_path).run(CONFIG)
     folder.write_metrics({"roc-auc": 0.5, "eer": None})
@@ -228,6 +229,8 @@ def test_every_text_file_cut_at_every_byte_is_refused_or_complete(tmp_path, coun
             (folder.path / name).write_bytes(whole[:end])
             if name == "epochs.csv" and whole[:end].endswith(b"\n"):
                 assert read() == found[: whole[:end].count(b"\n") - 1]
+            elif name == "metrics.json":
+                assert read() == (found if whole[:end] == complete else {})
             elif name == "epochs.csv" or whole[:end] != complete:
                 with pytest.raises(LossbenchError) as caught:
                     read()

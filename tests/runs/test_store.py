@@ -396,8 +396,15 @@ def test_cut_features_are_a_sentence_wherever_they_end(store: Store) -> None:
         with pytest.raises(RunError, match=r"features\.npz .* --force"):
             run.features()
     path.unlink()
-    with pytest.raises(RunError, match=r"features\.npz cannot be read"):
+    with pytest.raises(RunError, match=r"features\.npz cannot be read: No such .* again with --force"):
         run.features()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"eer": "x", "map-at-r": []}'])
+def test_metrics_that_cannot_be_read_are_measured_again(store: Store, content: str) -> None:
+    run = begun(store)
+    (run.path / "metrics.json").write_text(content)
+    assert run.metrics() == {}
 
 
 def test_packed_arrays_are_refused_before_they_are_unpacked(store: Store) -> None:
