@@ -60,7 +60,7 @@ def fit_columns(table: Table, width: int) -> tuple[list[Table], list[str]]:
     and the headings of the optional columns that were left out for that.
 
     No number, id or word is divided. Where that is not possible each row becomes a column, in as many tables
-    as are needed; only a single such column may be wider.
+    as are needed, then a column of lines `name: text`; only one such column may be wider.
     """
     table = table.map(_one_line)
     optional = [heading for heading in table.optional if heading in table.header]
@@ -76,9 +76,21 @@ def fit_columns(table: Table, width: int) -> tuple[list[Table], list[str]]:
             broken = _break_cells(lines, width)
             if broken is not None:
                 break
-        parts.append(broken or _break_cells(lines, width, narrowest=True) or table)
+        parts.append(broken or _in_one_column(lines, width - 1 - _GAP))
         del records[:count]
     return parts or [table], []
+
+
+def _in_one_column(lines: Sequence[Sequence[str]], width: int) -> Table:
+    """A record as cells `name: text`, with line breaks where they are wider."""
+    cells = []
+    for name, text in lines:
+        cell = f"{name}: {text}"
+        if _text_width(cell) > width:
+            broken = [text] if is_number(text) else break_lines(text, width)
+            cell = "\n".join([*break_lines(f"{name}:", width), *broken])
+        cells.append([cell])
+    return Table(cells[0], cells[1:])
 
 
 def _break_cells(

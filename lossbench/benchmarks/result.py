@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import __version__
-from ..errors import ForeignFile, RunError
+from ..errors import ForeignFile, RunError, first_line
 from ..files import slug, write_atomically
 from ..runs.result import Machine
 from ..tables import Table, code, to_markdown
@@ -55,7 +55,7 @@ def write_section(root: Path, benchmark: Benchmark, command: str) -> Path:
     try:
         before = path.read_text(encoding="utf-8") if path.exists() else f"# Benchmarks on {device_name}\n"
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} cannot be read: {error}.") from None
+        raise RunError(f"{path} cannot be read: {first_line(error)}.") from None
     if not before.startswith("# Benchmarks on "):
         raise ForeignFile(path)
     parts = [heading + to_markdown(benchmark.table), benchmark.conditions, code(command)]

@@ -26,7 +26,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from ..errors import DataError
+from ..errors import DataError, one_line
 from ..records import LabelledImages, Part
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -213,11 +213,10 @@ def _fetch(
             raw.mkdir(parents=True, exist_ok=True)
             getattr(datasets, torchvision_class)(str(folder), download=True, **arguments)
     except Exception as error:  # RuntimeError, URLError, HTTPError, BadGzipFile, EOFError ...
-        reason = " ".join(str(error).split()) or type(error).__name__  # torchvision's has several lines
         for path in new:  # nothing stays behind in a folder that may be anybody's
             with contextlib.suppress(OSError):  # it holds what was fetched
                 path.rmdir()
-        raise DataError(f"{torchvision_class} could not be fetched ({reason}); {advice}.") from None
+        raise DataError(f"{torchvision_class} could not be fetched ({one_line(error)}); {advice}.") from None
 
 
 def _lock_path(raw: Path) -> Path:

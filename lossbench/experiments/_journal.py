@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RunError
+from ..errors import RunError, first_line
 from ..files import file_lock
 from .search_space import SeveralLosses, StudyConfig
 
@@ -51,5 +51,7 @@ def open_journal(path: Path, config: StudyConfig | SeveralLosses) -> optuna.Stud
     except OSError:
         raise
     except Exception as error:  # an altered line fails in as many ways as there are entries
-        raise RunError(f"{path} cannot be read ({error}); removed, the search begins anew.") from None
+        raise RunError(
+            f"{path} cannot be read ({first_line(error)}); removed, the search begins anew."
+        ) from None
     return study

@@ -101,7 +101,7 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         computed = session.run(list(outputs), {"images": inputs.numpy()})
     except Exception as error:  # of a library in C++
-        raise RunError(f"onnxruntime cannot run the network of {run.name}: {error}") from None
+        raise RunError(f"onnxruntime cannot run the network of {run.name}: {first_line(error)}") from None
     difference = max(
         float(np.abs(a - b).max() / max(1.0, float(np.abs(b).max())))
         for a, b in zip(computed, expected, strict=True)
