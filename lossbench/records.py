@@ -1,4 +1,4 @@
-"""What packages hand to each other (no torch at run time): images, features, snapshots, records of epochs,
+"""What packages pass to each other (no torch at run time): images, features, snapshots, records of epochs,
 a run as figures see it, an observer of training.
 
 N samples, D feature dimension, C classes.
@@ -75,7 +75,7 @@ class Embedding(NamedTuple):
     scores: np.ndarray | None = None
 
     def emptied(self) -> Embedding:
-        """The same without samples and scores."""
+        """An embedding like this one, with no samples and no scores."""
         return Embedding(self.features[:0], self.labels[:0], self.predictions[:0])
 
 
@@ -87,7 +87,7 @@ class OnImages(Protocol):
         """The accuracy under an attack that changes each pixel by at most epsilon, of 1."""
 
     def transfer_accuracy(self, epsilon: float) -> float:
-        """The accuracy on images that were so changed for the softmax run of the neighbouring seed."""
+        """The accuracy on images attacked in this way against the softmax run of the neighbouring seed."""
 
     def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
         """Features (N, D) of the images, and of the same ones after FGSM."""
@@ -222,7 +222,7 @@ class RunView(Protocol):
 
     @property
     def settings(self) -> Mapping[str, float | int | bool | str]:
-        """All that decides what is learned but the seed: `loss`, `lambda`, `network`, `epochs` ..."""
+        """Everything but the seed that decides what is learned: `loss`, `lambda`, `network`, `epochs` ..."""
 
     @property
     def caption(self) -> str:
@@ -230,7 +230,7 @@ class RunView(Protocol):
 
     @property
     def conditions(self) -> str:
-        """In what the run differs from those beside it, loss, settings and seed aside, like 'epochs 2'."""
+        """How the run differs from those beside it, apart from loss, settings and seed, like 'epochs 2'."""
 
     @property
     def dim(self) -> int:
@@ -295,10 +295,10 @@ class Observer(Protocol):
     """What follows a training: the progress display, or a queue to it."""
 
     def started(self, run: str, epochs: int, steps: int, done: int) -> None:
-        """A run begins: so many epochs of so many steps, `done` steps of it already taken."""
+        """A run begins: its epochs, the steps of each, and the steps `done` before, if it is continued."""
 
     def stepped(self, run: str, steps: int) -> None:
-        """So many steps of the run are done, counted from its very beginning."""
+        """How many steps of the run are done, counted from its beginning."""
 
     def finished_epoch(self, run: str, record: EpochRecord) -> None:
         """An epoch is over and saved."""

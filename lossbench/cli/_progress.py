@@ -84,7 +84,7 @@ class RunDisplay:
         self.progress.update(self.tasks[run], state=f"epoch {min(epochs, done // steps + 1)}/{epochs}")
 
     def stepped(self, run: str, steps: int) -> None:
-        """So many steps of the run are done."""
+        """How many steps of the run are done."""
         if self.live:
             epochs, of_epoch = self.epochs[run]
             self.shares[run] = self.shares[run][0], steps / (epochs * of_epoch)

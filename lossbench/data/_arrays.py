@@ -54,7 +54,7 @@ def read(location: str) -> Arrays:
 
 
 def survey(arrays: Arrays) -> Survey:
-    """What is in arrays."""
+    """A description of the arrays."""
     images, labels = arrays.parts["train"]
     has_test = "test" in arrays.parts
     counts = np.bincount(labels.numpy(), minlength=len(arrays.classes))

@@ -88,7 +88,7 @@ class Study:
         return PercentilePruner(_PRUNING_PERCENTILE, n_startup_trials=_STARTUP_TRIALS)
 
     def progress_text(self, trial: optuna.Trial, trials: float) -> str:  # noqa: ARG002 (for subclasses)
-        """What stands after the number of a finished trial."""
+        """The text after the number of a finished trial."""
         return f" of {trials}"
 
     def requeue_abandoned(self) -> None:

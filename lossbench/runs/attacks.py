@@ -36,8 +36,8 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 
 
 class Attacked(NamedTuple):
-    """What an attack ends with: `images` (B, C, H, W), the strongest that it found (of PGD the last), and
-    `right` (B,), whether the classifier is right about the image itself and about all that was tried."""
+    """The result of an attack: `images` (B, C, H, W), the strongest that it found (of PGD the last), and
+    `right` (B,), whether the classifier is right about the image itself and all its changes."""
 
     images: Tensor
     right: Tensor
@@ -57,7 +57,7 @@ def attack(
 
 
 class _Task:
-    """The images of an attack with the range of each pixel, and which of them it has not yet changed."""
+    """What is attacked: images, the range of each pixel, and which images are still classified right."""
 
     def __init__(
         self, scores: Scores, images: Tensor, labels: Tensor, bound: float, generator: torch.Generator
@@ -68,7 +68,7 @@ class _Task:
         self.generator = generator
 
     def clip(self, images: Tensor) -> Tensor:
-        """Images with each pixel in its range."""
+        """Images with each pixel clipped to its range."""
         return torch.minimum(torch.maximum(images, self.low), self.high)
 
     def uniform(self, *shape: int) -> Tensor:
@@ -76,18 +76,18 @@ class _Task:
         return torch.rand(shape, generator=self.generator).to(self.images.device)
 
     def random_start(self) -> Tensor:
-        """Images anywhere in the range."""
+        """Images drawn uniformly from the range."""
         return self.low + (self.high - self.low) * self.uniform(*self.images.shape)
 
-    def count(self, scores: Tensor) -> Tensor:
-        """Scores (B, C) of images that are tried."""
+    def record(self, scores: Tensor) -> Tensor:
+        """The same scores (B, C) of changed images; those classified wrong are no longer `right`."""
         self.right &= scores.argmax(1) == self.labels
         return scores
 
     @torch.no_grad()
     def score(self, images: Tensor) -> Tensor:
-        """Try images, for their scores (B, C)."""
-        return self.count(self.scores(images))
+        """Scores (B, C) of changed images, which are recorded."""
+        return self.record(self.scores(images))
 
     def gradient(self, images: Tensor, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
         """Scores (B, C), the objective (B,) and its gradient by the images."""
@@ -120,7 +120,7 @@ def _apgd(task: _Task, objective: Objective) -> Tensor:
     """The images of largest objective, from one random start."""
     current = previous = best = task.random_start()
     scores, values, gradient = task.gradient(current, objective)
-    task.count(scores)
+    task.record(scores)
     best_values, best_gradient = values, gradient
     size = torch.full_like(task.images[:, :1, :1, :1], 2 * task.bound)
     rises, halved = torch.zeros_like(values), torch.zeros_like(task.right)
@@ -131,7 +131,7 @@ def _apgd(task: _Task, objective: Objective) -> Tensor:
         moved = task.clip(current + share * (ahead - current) + (1 - share) * (current - previous))
         previous, current, before = current, moved, values
         scores, values, gradient = task.gradient(current, objective)
-        task.count(scores)
+        task.record(scores)
         rises += values > before
         better = values > best_values
         best, best_gradient = _choose(better, current, best), _choose(better, gradient, best_gradient)
@@ -170,7 +170,7 @@ def _square(task: _Task) -> Tensor:
 
 
 def random_squares(count: int, shape: Sequence[int], side: int, generator: torch.Generator) -> Tensor:
-    """Masks (count, 1, H, W) of one square each at a random place inside."""
+    """Masks (count, 1, H, W), each of one square at a random place inside the image."""
     height, width = shape
     top = torch.randint(0, height - side + 1, (count, 1, 1, 1), generator=generator)
     left = torch.randint(0, width - side + 1, (count, 1, 1, 1), generator=generator)
@@ -179,7 +179,7 @@ def random_squares(count: int, shape: Sequence[int], side: int, generator: torch
 
 
 def _checkpoints(steps: int) -> set[int]:
-    """After which steps APGD looks whether the step size still helps."""
+    """The steps after which APGD decides whether to halve the step size."""
     shares = [0.0, 0.22]
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
@@ -187,7 +187,7 @@ def _checkpoints(steps: int) -> set[int]:
 
 
 def _choose(which: Tensor, yes: Tensor, no: Tensor) -> Tensor:
-    """Of each sample, by `which` (B,)."""
+    """For each sample `yes` or `no`, by `which` (B,)."""
     return torch.where(which.view(-1, *[1] * (yes.dim() - 1)), yes, no)
 
 
@@ -202,7 +202,7 @@ def _margin(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def _logits_ratio(scores: Tensor, labels: Tensor) -> Tensor:
-    """That over the largest score minus the third (DLR); for three classes at least."""
+    """The margin over the largest score minus the third (DLR); needs three classes."""
     largest = scores.topk(3, dim=1).values
     return _margin(scores, labels) / (largest[:, 0] - largest[:, 2]).clamp_min(1e-12)
 

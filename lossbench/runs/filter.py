@@ -1,4 +1,4 @@
-"""What a user asks for of the stored runs: losses, and values of options."""
+"""Which stored runs a user asks for: by loss, and by values of options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ FILTER_OPTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunFilter:
-    """What is asked of runs.
+    """Which runs are asked for.
 
     losses: as in `RunConfig.loss`, or as weighted sums; None: any. values: the allowed values of options, by
-    the names of FILTER_OPTIONS; a setting of a loss says nothing about losses without it. snapshots: whether
-    only runs that have snapshots are shown.
+    the names of FILTER_OPTIONS; runs of losses without such a setting pass. snapshots: only runs that have
+    snapshots.
     """
 
     losses: tuple[str, ...] | None = None

@@ -1,4 +1,4 @@
-"""The results folder: which runs it holds, and where everything else in it lies.
+"""The results folder: the runs in it, and where everything else is.
 
 results/runs/<loss>-<id>/  see `run_folder`
 results/figures/  tables/  reproductions/  benchmark/  README.md
@@ -61,7 +61,7 @@ class Store:
         return sorted(runs, key=lambda run: (_age(run.path), run.name)), problems
 
     def check_data(self, configs: Iterable[RunConfig]) -> None:
-        """Raise RunError where a user's data are others than those of the runs that were trained on this
+        """Raise RunError where a user's data differ from those of the runs that were trained on this
         place before; not where a run on these data exists as well."""
         for spec in {config.data.name: config.data for config in configs if config.data}.values():
             digests = {}

@@ -155,7 +155,7 @@ class StoredRun(UntrainedRun):
         return " · ".join(filter(None, parts))
 
     def images(self, split: str) -> np.ndarray:
-        """See RunView; of features pictures of their values. Raises DataError where data cannot be read."""
+        """See RunView; features as pictures of their values. Raises DataError where data cannot be read."""
         from ..data import pictures_of
 
         return pictures_of(self.samples(split), dataset_spec(self.config.dataset))
