@@ -162,7 +162,7 @@ def test_a_home_that_cannot_be_written_is_not_spoken_of() -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("words", ["losses", "losses --json", "losses nothing --json"])
+@pytest.mark.parametrize("words", ["losses --quiet", "losses --json", "losses nothing --json"])
 def test_a_reader_that_leaves_is_no_error(words: str) -> None:
     script = f"{sys.executable} -m lossbench {words} | true"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
