@@ -9,7 +9,9 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 
 from ..records import RunView
 from ..statistics import Interval
@@ -38,7 +40,7 @@ def title_lines(axes: Axes, title: str, lines: Sequence[str], height: int) -> No
         note(axes, line, (0.5, 1), (0, 4 + pitch * row), "axes fraction", ha="center", fontsize="medium")
 
 
-def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+def legend_below(figure: Figure, handles: Sequence[Artist | Container]) -> None:
     """What marks mean, below all panels, in as many columns as fit, and above it that axes of planes differ
     where they do; the figure grows by its height."""
     differ = len({axes.get_xlim() for axes in figure.axes if axes.get_aspect() == 1}) > 1
@@ -50,6 +52,8 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
         figure.set_figheight(figure.get_figheight() + height)
         style: Any = {"title": "axes differ between panels" if differ else None, "title_fontsize": "small"}
         style |= {"loc": "outside lower center", "ncols": columns, "fontsize": "medium"}
+        widest = max((len(each) for each in handles if isinstance(each, Container)), default=0)
+        style |= {"handlelength": max(2, widest), "handler_map": {Container: HandlerTuple(ndivide=None)}}
         figure.legend(handles=list(handles), **style)
 
 

@@ -1,13 +1,17 @@
 """Features in the plane and on the unit circle: what several figures draw the same way."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba_array
+from matplotlib.container import Container
 from matplotlib.lines import Line2D
 
+from ..errors import at_most
 from ..metrics import class_means, unit
 from ..records import Embedding, RunView
 from ._style import UNSEEN, color, draw_name, draw_points, ground, ink, ray
@@ -15,6 +19,7 @@ from ._style import UNSEEN, color, draw_name, draw_points, ground, ink, ray
 _RING_DEPTH = 0.1
 _SHAPES = ("s", "^", "D", "v", "P", "X")
 _MOST_SHAPES = 60
+_UNSEEN_KEY: Any = {"markersize": 4, "markeredgecolor": UNSEEN, "markeredgewidth": 0.5}
 _GLYPH_RADIUS = 1.22
 _MIDDLE = 0.1
 _NAME_RADIUS = 0.11
@@ -141,14 +146,15 @@ def _draw_unseen(axes: Axes, panel: Panel, split: str, place: Callable[[np.ndarr
     unseen = panel.splits.get("unseen")
     if split != "test" or unseen is None:
         return
-    for number, label in enumerate(np.unique(unseen.labels)):
+    for label, shape in _shapes(unseen):
         x, y = place(unseen.features[unseen.labels == label][:_MOST_SHAPES]).T
-        style: Any = {"marker": _SHAPES[number % len(_SHAPES)], "edgecolors": UNSEEN, "linewidths": 0.5}
-        style |= {"label": panel.class_names[label], "gid": f"unseen-{label}"}
+        style: Any = {"marker": shape, "edgecolors": UNSEEN, "linewidths": 0.5, "gid": f"unseen-{label}"}
         axes.scatter(x, y, s=7, c=color(label), zorder=3, rasterized=True, **style)
-    axes.legend(
-        title="unseen", loc="upper right", fontsize=7, title_fontsize=7, handletextpad=0.1, borderaxespad=0.1
-    )
+
+
+def _shapes(unseen: Embedding) -> list[tuple[int, str]]:
+    """Unseen classes with the shapes of their points."""
+    return list(zip(np.unique(unseen.labels).tolist(), itertools.cycle(_SHAPES), strict=False))
 
 
 def _ring(features: np.ndarray) -> np.ndarray:
@@ -163,15 +169,27 @@ def draw_rays(axes: Axes, weight: np.ndarray | None, length: float, width: float
         axes.plot([0, x], [0, y], color=ray(), linewidth=width, zorder=1, gid=f"weight-{label}")
 
 
-def mark_handles(views: Sequence[Panel | RunView]) -> list[Line2D]:
-    """Legend entries of the rays and dots that any of the panels has."""
-    handles = []
+def mark_handles(views: Sequence[Panel | RunView], split: str) -> list[Artist | Container]:
+    """Legend entries of the rays, the dots and, beside test features, the unseen classes of any panel."""
+    handles: list[Artist | Container] = []
     if any(view.weight is not None for view in views):
         handles.append(Line2D([], [], color=ray(), label="direction of a class weight, not a boundary"))
     if any(view.centers is not None for view in views):
         style: Any = {"marker": "o", "markersize": 4, "linestyle": "", "markeredgewidth": 0.8}
         style |= {"markerfacecolor": ground(), "markeredgecolor": ink()}
         handles.append(Line2D([], [], label="class center", **style))
+    unseen = {
+        shape: view.class_names[shape[0]]
+        for view in views
+        if split != "train" and "unseen" in view.splits
+        for shape in _shapes(view.splits["unseen"])
+    }
+    if unseen:
+        shapes = [
+            Line2D([], [], marker=shape, color=color(label), linestyle="", **_UNSEEN_KEY)
+            for label, shape in list(unseen)[: len(_SHAPES)]
+        ]
+        handles.append(Container(shapes, label=f"unseen: {', '.join(at_most(list(unseen.values())))}"))
     return handles
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -46,7 +47,10 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
     metrics = metric.split(",")
     for name in metrics:
         check_measured(runs, name)
-    set_size(figure, 3.0 * len(metrics), 2.7)
+    titles = {run.title for run in runs}
+    set_size(figure, 3.0 * len(metrics), 2.7 + 0.25 * (len(titles) == 1))
+    if len(titles) == 1:  # else each line names its loss
+        figure.suptitle(*titles, fontsize=rcParams["axes.titlesize"], fontweight="bold")
     for axes, name in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
         lines = [_curve(label, alike, axis, name) for label, alike in grouped(runs, [axis]).items()]
         draw_axes(axes, lines, xlabel=axis_title(axis), ylabel=metric_title(name), limits=bounds(name))

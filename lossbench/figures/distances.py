@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -34,6 +35,7 @@ _SAMPLES = 2000  # two million pairs
 _RARE = 0.01  # the share of pairs of one class that are farther apart, and of pairs of two that are nearer
 _BINS = 60
 _SHADE = 0.6  # opacity
+_TOP = 1.25  # times the highest bar: room for the two distances
 
 
 class Pairs(NamedTuple):
@@ -70,14 +72,17 @@ def draw_pairs(axes: Axes, points: np.ndarray, labels: np.ndarray, same: Pairs, 
 
 
 def draw_histogram(axes: Axes, same: Pairs, other: Pairs) -> None:
-    """How often each distance occurs, each kind of pairs at its own scale; lines at the two drawn pairs."""
+    """How often each distance occurs, each kind of pairs at its own scale; lines at the two drawn pairs, with
+    their distances."""
     farthest = max(same.distances.max(), other.distances.max()) or 1.0
     bins = np.linspace(0, farthest, _BINS + 1)
     for pairs, share, line, shade in ((other, _RARE, ":", ray()), (same, 1 - _RARE, "-", ink())):
         counts = np.histogram(pairs.distances, bins)[0]
         axes.stairs(counts / counts.max(), bins, fill=True, color=shade, alpha=_SHADE)
-        axes.axvline(pairs.at(share)[0], color=ink(), linestyle=line, linewidth=1.1)
-    axes.set(xlim=(0, farthest), ylim=(0, 1.08), yticks=[], xlabel="distance")
+        place = pairs.at(share)[0]
+        axes.axvline(place, color=ink(), linestyle=line, linewidth=1.1, label=f"{place:.3g}")
+    axes.set(xlim=(0, farthest), ylim=(0, _TOP), yticks=[], xlabel="distance")
+    axes.legend(loc="upper right", ncols=2, borderaxespad=0.2, fontsize="medium", handlelength=1.4)
 
 
 def draw_axes(features: Axes, histogram: Axes, run: RunView, part: Embedding, split: str, view: str) -> None:
@@ -87,8 +92,6 @@ def draw_axes(features: Axes, histogram: Axes, run: RunView, part: Embedding, sp
     (draw_ring if view == "normalized" else draw_plane)(features, panel_of(run), split)
     draw_pairs(features, points, part.labels, same, other)
     draw_histogram(histogram, same, other)
-    far, near = same.at(1 - _RARE)[0], other.at(_RARE)[0]
-    histogram.set_title(f"one class {far:.3g}, two classes {near:.3g}", fontsize="medium")
 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: str) -> None:
@@ -102,11 +105,11 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: st
     for run, caption, column in zip(runs, captions, columns, strict=True):
         title_lines(column[0], run.title, caption, lines)
         draw_axes(column[0], column[1], run, split_of(run, split), split, view)
-    handles: list[Artist] = [
+    handles: list[Artist | Container] = [
         Line2D([], [], color=ink(), label="a pair of one class; 1 % of them are farther apart"),
         Line2D([], [], color=ink(), linestyle=":", label="a pair of two classes; 1 % of them are nearer"),
         Patch(facecolor=ink(), alpha=_SHADE, label="distances of pairs of one class"),
         Patch(facecolor=ray(), alpha=_SHADE, label="distances of pairs of two classes"),
     ]
     shown = [panel_of(run) if view == "raw" else panel_of(run)._replace(centers=None) for run in runs]
-    legend_below(figure, [*handles, *mark_handles(shown)])
+    legend_below(figure, [*handles, *mark_handles(shown, split)])

@@ -61,6 +61,5 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: st
             draw_axes(axes, panel, name, view=view, limit=widest if panel.limit > _ALIKE * widest else None)
             if number % width == 0:
                 axes.set_ylabel(f"{name} features")
-    legend_below(
-        figure, mark_handles(panels if view == "raw" else [p._replace(centers=None) for p in panels])
-    )
+    shown = panels if view == "raw" else [panel._replace(centers=None) for panel in panels]
+    legend_below(figure, mark_handles(shown, split))

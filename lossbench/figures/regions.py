@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -88,7 +89,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
         split_of(run, split)
     grid = run_panels(figure, runs, row=0.2)
     bands = [draw_axes(axes, run, split) for axes, run in zip(grid, runs, strict=True)]
-    marks: list[Artist] = [
+    marks: list[Artist | Container] = [
         Patch(facecolor=ink(), alpha=_TINT, label="color of the class with the largest score")
     ]
     if any(bands):
@@ -97,4 +98,4 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
         )
         marks.append(Patch(facecolor=ink(), alpha=_BAND, label=text))
     marks.append(Line2D([], [], color=ink(), linewidth=0.8, label="boundary between classes"))
-    legend_below(figure, [*marks, *mark_handles(runs)])
+    legend_below(figure, [*marks, *mark_handles(runs, split)])

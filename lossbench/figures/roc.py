@@ -178,4 +178,4 @@ def _words(line: Rates) -> str:
     if np.isnan(line.threshold).any():
         return text
     limit, true = line.threshold.mean(axis=0)[-1], line.true_accepts.mean(axis=0)[-1]
-    return f"{text}\n◇ {100 * true:.1f} % accepted at {line.compared} {limit:.4g}"
+    return f"{text}\n◇ at 1e-3: {100 * true:.1f} % accepted, {line.compared} {limit:.4g}"

@@ -13,6 +13,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ..errors import RunError, UsageError
 from ..experiments.comparison import ComparisonRow, compare_losses
@@ -41,7 +43,9 @@ Compose = Callable[[Figure], None]
 _DPI = 200
 _SCREEN_DPI = 90  # in a notebook
 _EDGE = 0.04  # inches around what is drawn; the layout itself leaves a little more
-_GALLERY_DPI = 120  # of more than twenty panels: a few hundred kilobytes, and still sharp at page width
+_GALLERY = 20  # panels: with more a figure is a gallery
+_GALLERY_DPI = 120  # sharp at page width
+_GALLERY_COLORS = 256  # a third of the bytes that all shades of half a million points take
 
 
 def draw(
@@ -134,13 +138,24 @@ def write_figure(
     form = format_of(path, FORMATS)
     content = io.BytesIO()
     figure = render_figure(compose, style)
-    dpi = _DPI if len(figure.axes) <= 20 else _GALLERY_DPI
+    gallery = len(figure.axes) > _GALLERY
+    metadata = _metadata(form, shows or "; ".join(map(describe, runs)))
     with _style(style):
-        figure.savefig(
-            content, format=form, dpi=dpi, metadata=_metadata(form, shows or "; ".join(map(describe, runs)))
-        )
-    write_generated(path, content.getvalue())
+        figure.savefig(content, format=form, dpi=_GALLERY_DPI if gallery else _DPI, metadata=metadata)
+    write_generated(path, _with_palette(content) if gallery and form == "png" else content.getvalue())
     return path
+
+
+def _with_palette(content: io.BytesIO) -> bytes:
+    """The same PNG with few colours, metadata included."""
+    with Image.open(content) as image:
+        kept = PngInfo()
+        for key, value in image.text.items():  # type: ignore[attr-defined]
+            kept.add_text(key, value)
+        small = image.convert("RGB").quantize(_GALLERY_COLORS, dither=Image.Dither.NONE)
+        written = io.BytesIO()
+        small.save(written, "PNG", dpi=image.info["dpi"], pnginfo=kept)
+    return written.getvalue()
 
 
 def render_figure(compose: Compose, style: str = "paper") -> Figure:

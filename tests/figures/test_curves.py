@@ -142,3 +142,16 @@ def test_the_bands_are_named_where_there_are_several_seeds():
             lambda figure, runs=runs: curves.draw_figure(figure, runs, over="", metric="test_accuracy")
         )
         assert ("95 % intervals" in drawn.get_supxlabel()) is named
+
+
+def test_the_loss_is_named_once():
+    """Above all axes where there is one, else at each line."""
+    one, other = swept(), swept()
+    for run in other:
+        run.title = "Island"
+        run.settings = {**run.settings, "loss": "island"}
+    for runs, title in ((one, one[0].title), ([*one, *other], "")):
+        drawn = render_figure(
+            lambda figure, runs=runs: curves.draw_figure(figure, runs, over="", metric="test_accuracy")
+        )
+        assert drawn.get_suptitle() == title

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from lossbench.errors import RunError
 from lossbench.figures import distances
 from lossbench.figures._style import PALETTE
+from lossbench.reports.figure_files import render_figure
 from tests.figures.views import View, embedding
 
 
@@ -58,7 +59,8 @@ def test_the_lines_join_a_pair_of_one_class_and_a_pair_of_two():
         np.testing.assert_allclose(part.features[places], ends, atol=1e-6)
         assert len(set(part.labels[places])) == classes
         lengths[name] = np.linalg.norm(ends[0] - ends[1])
-    assert histogram.get_title() == f"one class {lengths['one']:.3g}, two classes {lengths['two']:.3g}"
+    shown = [text.get_text() for text in histogram.get_legend().get_texts()]
+    assert shown == [f"{lengths[name]:.3g}" for name in ("two", "one")]
     positions = sorted(line.get_xdata()[0] for line in histogram.lines)
     assert positions == pytest.approx(sorted(lengths.values()))
 
@@ -85,3 +87,26 @@ def test_directions_are_compared_on_the_circle():
 def test_only_the_plane_can_be_drawn():
     with pytest.raises(RunError, match="--feature-dim 2"):
         drawn(View(splits={name: embedding(dim=3) for name in ("train", "test")}))
+
+
+@pytest.mark.parametrize("style", ["paper", "slides"])
+def test_the_distances_stand_above_the_bars(style):
+    figure = render_figure(
+        lambda f: distances.draw_figure(f, [View(), View()], split="test", view="raw"), style
+    )
+    figure.draw_without_rendering()
+    for axes in figure.axes[2:]:
+        highest = axes.transData.transform((0, 1))[1]
+        words = axes.get_legend().get_window_extent()
+        assert words.y0 >= highest
+        assert axes.get_window_extent().contains(*words.min) and axes.get_window_extent().contains(*words.max)
+
+
+@pytest.mark.parametrize("view", ["raw", "normalized"])
+def test_the_legend_names_unseen_classes_and_what_is_drawn(view):
+    run = View(splits={**View().splits, "unseen": embedding(40)})
+    figure = Figure(layout="constrained")
+    distances.draw_figure(figure, [run], split="test", view=view)
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "direction of a class weight, not a boundary" in named
+    assert named[-1] == "unseen: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"

@@ -38,6 +38,15 @@ def shown(figure):
     return [axes for axes in figure.axes if axes.get_visible()]
 
 
+def titles(axes):
+    return [text for text in axes.texts if text.get_gid() != "class-glyph"]
+
+
+def lines_above(axes):
+    """What stands between the name of the loss and the panel, from top to bottom."""
+    return [text.get_text() for text in reversed(titles(axes))]
+
+
 def found(axes, gid):
     return next(child for child in axes.get_children() if child.get_gid() == gid)
 
@@ -53,17 +62,24 @@ def test_rows_are_of_nearly_equal_length(count, rows):
 
 def test_panels_stand_in_the_given_order_under_their_settings():
     panels = shown(draw_figure(runs([0.1, 0.001])))
-    assert [axes.get_title() for axes in panels] == [
-        f"λ = {value}\n99.00 % test, seed 0" for value in (0.1, 0.001)
+    assert [lines_above(axes) for axes in panels] == [
+        [f"λ = {value}", "99.00 % test, seed 0"] for value in (0.1, 0.001)
     ]
-    mixed = shown(draw_figure([*runs([0.1]), *runs([0.1], title="Island")]))
-    assert [axes.get_title().split("\n")[0] for axes in mixed] == ["Center", "Island"]
+
+
+def test_the_loss_is_named_once_or_above_each_panel():
+    one = draw_figure(runs([0.1, 0.001]))
+    assert one.get_suptitle() == "Center"
+    assert [axes.get_title() for axes in shown(one)] == ["", ""]
+    two = draw_figure([*runs([0.1]), *runs([0.1], title="Island")])
+    assert two.get_suptitle() == ""
+    assert [axes.get_title() for axes in shown(two)] == ["Center", "Island"]
 
 
 def test_of_every_setting_the_first_seed_is_shown():
     given = [*runs([0.1], seeds=(2, 1)), *runs([0.2], seeds=(3, 0)), *runs([0.3], seeds=(4,))]
     panels = shown(draw_figure(given))
-    assert [axes.get_title().split("\n")[0] for axes in panels] == ["λ = 0.1", "λ = 0.2", "λ = 0.3"]
+    assert [lines_above(axes)[0] for axes in panels] == ["λ = 0.1", "λ = 0.2", "λ = 0.3"]
     for axes, seed in zip(panels, (1, 0, 4), strict=True):
         points = np.asarray(found(axes, "features").get_offsets())
         expected = embedding(50, seed=seed).features
@@ -105,8 +121,9 @@ def test_titles_and_names_of_classes_stay_whole(style, turn):
         inner = axes.get_window_extent()
         for text in axes.texts:
             box = text.get_window_extent()
-            assert inner.y0 <= box.y0 and box.y1 <= inner.y1 + 1
-        title = axes.title.get_window_extent()
-        assert figure.bbox.y1 >= title.y1 and title.y0 >= inner.y1
-    first, second = (axes.title.get_window_extent() for axes in shown(figure)[:2])
-    assert first.x1 < second.x0
+            if text in titles(axes):
+                assert figure.bbox.y1 >= box.y1 and box.y0 >= inner.y1
+            else:
+                assert inner.y0 <= box.y0 and box.y1 <= inner.y1 + 1
+    for first, second in zip(*map(titles, shown(figure)[:2]), strict=True):
+        assert first.get_window_extent().x1 < second.get_window_extent().x0

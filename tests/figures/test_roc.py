@@ -71,7 +71,7 @@ def test_thresholds_of_the_validation_split(cosine):
     assert (x.tolist(), y.tolist()) == (numbers("far-at-threshold"), numbers("tar-at-threshold"))
     (text,) = (text.get_text() for text in axes.get_legend().get_texts())
     by = "cosine" if cosine else "distance"
-    assert text.endswith(f"{100 * y[1]:.1f} % accepted at {by} {numbers('threshold-at-far')[1]:.4g}")
+    assert text.endswith(f"at 1e-3: {100 * y[1]:.1f} % accepted, {by} {numbers('threshold-at-far')[1]:.4g}")
     assert "validation pairs" in axes.get_title("left")
     (line,) = roc.data([run], split="test")
     assert (line["run"], line["compared_by"]) == (run.name, "cosine" if cosine else "distance")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from PIL import Image
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.figures import forest
-from lossbench.reports.figure_files import draw, render_figure, write_figure
+from lossbench.figures._style import PALETTE
+from lossbench.reports.figure_files import draw, render_figure, render_pixels, write_figure
 from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 from lossbench.specs import catalog
@@ -35,6 +37,28 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def runs(folder):
     return [StoredRun(Store(folder).run(config)) for config in CONFIGS]
+
+
+def test_a_gallery_has_few_colours_and_its_description(tmp_path):
+    """Half a million points in all shades take three times the bytes."""
+
+    def compose(figure):
+        for number, axes in enumerate(figure.subplots(3, 7).flat):
+            points = np.random.RandomState(number).randn(2, 2000)
+            axes.scatter(*points, s=2, alpha=0.4, color=PALETTE[number % 10], linewidths=0)
+
+    path = write_figure(compose, tmp_path / "gallery.png", shows="21 panels")
+    with Image.open(path) as image:
+        assert image.mode == "P"
+        assert round(image.info["dpi"][0]) == 120
+        drawn = np.asarray(image.convert("RGB"), float)
+    assert inside(path) == "21 panels"
+    whole = render_pixels(lambda figure: (compose(figure), figure.set_dpi(120)))[..., :3]
+    assert drawn.shape == whole.shape
+    assert np.abs(drawn - whole).mean() < 2
+    full = io.BytesIO()
+    Image.fromarray(whole).save(full, "PNG")
+    assert path.stat().st_size < 0.6 * len(full.getvalue())
 
 
 def inside(path):
