@@ -76,7 +76,7 @@ def explain(
         print_table(Table(header, rows))
     for warning in spec.warnings(explanation.settings, classes, dim):
         print_warning(warning)
-    print_text("\n".join(_sentences(explanation, recommended, classes, dim)))
+    print_text("\n".join(_sentences(spec, explanation, recommended, classes, dim)))
     if recipe is not None:
         words = (f"--recipe paper trains as in {recipe.source}: {recipe.summary}.", recipe.departures)
         print_text(" ".join(filter(None, words)))
@@ -119,21 +119,24 @@ def _recommended(spec: LossSpec, classes: int, dim: int) -> dict[str, float]:
 
 
 def _sentences(
-    explanation: Explanation, recommended: Mapping[str, float], classes: int, dim: int
+    spec: LossSpec, explanation: Explanation, recommended: Mapping[str, float], classes: int, dim: int
 ) -> list[str]:
+    """The limits of a margin and a scale where the loss has these, what it reaches, what is recommended."""
     degrees = math.degrees(explanation.neighbour_angle)
-    shape = f"{classes} directions in {dim} dimension{'' if dim == 1 else 's'}"
-    lines = [
-        f"{shape} are at most {degrees:.1f}° apart: the largest margin "
-        f"for all classes at once is {explanation.largest_angular_margin:.3f} rad on the angle, "
-        f"{explanation.largest_cosine_margin:.3f} on the cosine."
-    ]
-    if math.isinf(explanation.smallest_useful_scale):
-        lines.append("No scale lets a sample on its class direction reach 90 %, even without a margin.")
-    else:
+    lines = []
+    if any(setting.largest for setting in spec.settings.values()):
         lines.append(
-            "The smallest scale with which a sample on its class direction reaches 90 % without a margin is "
-            f"{explanation.smallest_useful_scale:.1f}."
+            f"{classes} directions in {dim} dimension{'' if dim == 1 else 's'} are at most {degrees:.1f}° "
+            "apart: the largest margin for all classes at once is "
+            f"{explanation.largest_angular_margin:.3f} rad on the angle, "
+            f"{explanation.largest_cosine_margin:.3f} on the cosine."
+        )
+    if any(setting.smallest for setting in spec.settings.values()):
+        lines.append(
+            "No scale lets a sample on its class direction reach 90 %, even without a margin."
+            if math.isinf(explanation.smallest_useful_scale)
+            else "The smallest scale with which a sample on its class direction reaches 90 % without a "
+            f"margin is {explanation.smallest_useful_scale:.1f}."
         )
     if (best := explanation.best_probability) is not None:
         lines.append(

@@ -10,7 +10,7 @@ perfect sample at p = 1/2, which ten directions in a plane reach with s = 4.3 al
 
 Departures from the paper: s stays within 1 ... 64, because the rule gives 0 or less for two classes that are
 far apart. In a plane it would grow without end while theta_med is above 45 degrees. Of an even batch the
-larger middle angle is the median. Evaluation uses the last s. `soft_start` is ours (see _soft_start.py); s
+larger middle angle is the median. Evaluation uses the last s. `soft_start` is ours; s
 rests in its first part. Public code (4uiiurz1) takes the smaller middle angle; pytorch-metric-learning has
 no AdaCos.
 """

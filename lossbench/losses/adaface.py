@@ -13,7 +13,7 @@ most half of CosFace's bound can hold. As in the released code lengths are detac
 100, mu and sigma start at 20 and 100 and move before the value is taken, and the angle is clipped to eps
 ... pi - eps (eps = 1e-3); a batch of one leaves sigma alone. `rate` is 0.01, the released option: the paper
 prints mu = alpha batch + (1 - alpha) old with alpha = 0.99. The released code also clips every cosine to
-+-0.999, which is left out here. `soft_start` is ours (see _soft_start.py).
++-0.999, which is left out here. `soft_start` is ours.
 pytorch-metric-learning has no AdaFace.
 """
 

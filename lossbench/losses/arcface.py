@@ -8,7 +8,7 @@ the margin only where cos(theta) > 0. In the plane: ten narrow rays, evenly spre
 
 Departures from the paper: scale and margin defaults suit (C, D). Ten directions in a plane stand 36 degrees
 apart. A negative margin is allowed: the best angle is then -m, nothing passes pi, and new classes can gain
-(Liu et al. 2020, arXiv 2003.12060). `soft_start` is ours (see _soft_start.py).
+(Liu et al. 2020, arXiv 2003.12060). `soft_start` is ours.
 """
 
 import math

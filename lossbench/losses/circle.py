@@ -9,8 +9,8 @@ c_n^2 + (1 - c_p)^2 = 2 m^2. The paper's gamma is `scale`. In the plane: ten ray
 Departures from the paper: none in the equation; the one-log form of eq. 6 with a single positive is the
 cross-entropy above. The defaults suit (C, D): a perfect sample is inside the boundary only if the cosine of
 neighbouring directions is below sqrt(2) m. For ten directions in a plane it is 0.81, so m starts at 0.62
-there (with the paper's 0.25 a short training reached 75 % where 0.62 reached 92 %). `soft_start` is ours,
-see _soft_start.py: first the modified softmax, then from g cos(theta) into f.
+there (with the paper's 0.25 a short training reached 75 % where 0.62 reached 92 %). `soft_start` is ours:
+first the modified softmax, then from g cos(theta) into f.
 """
 
 import torch

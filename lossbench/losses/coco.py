@@ -9,7 +9,7 @@ Departures from the paper: its rule counts on directions 90 degrees apart or mor
 chosen for two dimensions. For ten classes and eps = 1e-4 the rule gives 8.7; in a plane these stand 36
 degrees apart and a perfect sample would reach p = 0.72 only, with 16 it reaches 0.91. This is version 2
 (arXiv 1710.00870): version 1 compares with the centroids of the batch, and its authors call its gradient
-wrong. `soft_start` is ours (see _soft_start.py). pytorch-metric-learning's NormalizedSoftmaxLoss is the same
+wrong. `soft_start` is ours. pytorch-metric-learning's NormalizedSoftmaxLoss is the same
 with temperature 1/s.
 """
 

@@ -9,8 +9,8 @@ SphereFace's margin on features of length s. In the plane: narrow rays at even a
 Departures from the paper: with a = m1 theta + m2 past pi the cosine would rise again, so that a worse angle
 scores better. `monotone` (default) continues it by SphereFace's (-1)^k cos(a) - 2k, k = floor(a/pi):
 continuous and falling, and the equation itself up to pi; off, it is the equation alone. The authors' later
-PyTorch code ignores m1 and m2 where m3 > 0; here all three act. Defaults suit (C, D). `soft_start` is ours
-(see _soft_start.py). pytorch-metric-learning has the special cases only.
+PyTorch code ignores m1 and m2 where m3 > 0; here all three act. Defaults suit (C, D). `soft_start` is ours.
+pytorch-metric-learning has the special cases only.
 """
 
 import math

@@ -9,7 +9,7 @@ rays at even angles.
 Departures from the papers: scale and margin defaults suit (C, D). Ten directions in a plane satisfy at most
 m = 0.19 (eq. 7), where faces use 0.35. A negative margin is allowed: it blurs the trained classes and can
 help new ones (Liu et al. 2020, arXiv 2003.12060; lib/metric.py of bl0/negative-margin.few-shot read).
-`soft_start` is ours (see _soft_start.py). None from pytorch-metric-learning's CosFaceLoss.
+`soft_start` is ours. None from pytorch-metric-learning's CosFaceLoss.
 """
 
 from ..specs import FIXED, SCALE, SOFT_START, LossSpec, margin_setting

@@ -10,8 +10,8 @@ the end. In the plane: narrow rays at even angles.
 
 Departures from the paper: scale and margin defaults suit (C, D). t moves after the value is computed, as in
 the paper's Algorithm 1; the released code moves it before. Past theta + m = pi the target is s (cos(theta)
-- m sin(m)), as in that code, while hard is decided by cos(theta_y + m) itself. `soft_start` is ours (see
-_soft_start.py): it scales the modulation of negatives like the margin. The paper
+- m sin(m)), as in that code, while hard is decided by cos(theta_y + m) itself. `soft_start` is ours: it
+scales the modulation of negatives like the margin. The paper
 may print the complement of `rate`, 0.99 (not verified). pytorch-metric-learning has no CurricularFace.
 """
 

@@ -5,8 +5,8 @@
 
 `plus` (ElasticFace+) gives larger margins to samples farther from their direction. In the plane: ten narrow
 rays. Departures from the paper: scale and margins suit (C, D); in evaluation the margin is m; `plus` uses the
-rank of each sample, where the released code applies the order of the cosines. `soft_start` is ours (see
-_soft_start.py). Read: utils/losses.py of fdbtrs/ElasticFace; equation numbers not verified.
+rank of each sample, where the released code applies the order of the cosines. `soft_start` is ours. Read:
+utils/losses.py of fdbtrs/ElasticFace; equation numbers not verified.
 """
 
 import torch

@@ -9,7 +9,7 @@ cross-entropy, `fixed` of other classifiers, push classes apart, too.
 
 Departures from the paper: with C > D + 1 classes there is no such frame, and the directions are evenly
 spread ones; no batch norm before the normalisation; the frame is not turned at random; E is a setting, 1 in
-the released code. `soft_start` is ours (see _soft_start.py): cross-entropy with the same directions. Read:
+the released code. `soft_start` is ours: cross-entropy with the same directions. Read:
 methods.py, models/resnet_cifar.py and train.py of NeuralCollapseApplications/ImbalancedLearning; equation
 numbers not verified. pytorch-metric-learning has no counterpart.
 """

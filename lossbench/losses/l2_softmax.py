@@ -7,7 +7,7 @@ their free lengths, unlike NormFace. In the plane: ten arcs of the circle, of un
 
 Departures from the paper: s (its alpha) is fixed; `learnable` learns log(s). Its lower bound ln(p (C - 2) /
 (1 - p)) (eq. 9) assumes C < 2 D (section 4.3). It does not hold for ten classes in the plane. The bias is
-off by default, as in softmax here. `soft_start` is ours (see _soft_start.py): until then it is the softmax.
+off by default, as in softmax here. `soft_start` is ours: until then it is the softmax.
 pytorch-metric-learning has no counterpart with free weights; with weights of length one it is
 NormalizedSoftmaxLoss.
 """

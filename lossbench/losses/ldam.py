@@ -7,7 +7,7 @@ With equal counts it is CosFace. In the plane: ten rays; rare classes are to hav
 
 Departures from the paper: scale and margin suit (C, D). Ten directions in a plane satisfy at most m = 0.19.
 Features and weights have unit length, as in the released code (use_norm). The deferred re-weighting of that
-paper (DRW) is a matter of the training and left out. `soft_start` is ours (see _soft_start.py). Read:
+paper (DRW) is a matter of the training and left out. `soft_start` is ours. Read:
 losses.py, models/resnet_cifar.py and cifar_train.py of kaidic/LDAM-DRW; equation numbers not verified.
 pytorch-metric-learning has no counterpart.
 """

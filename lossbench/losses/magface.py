@@ -11,8 +11,8 @@ Departures from the paper: scale, margins and lambda_g suit (C, D); lambda_g shr
 which it must outweigh (App. B.2, eq. 9: lambda_g >= s u_a^2 l_a^2 / (u_a^2 - l_a^2) (u_m - l_m) / (u_a -
 l_a); the command line warns below it). In the plane u_m = 0.8 passes the 36 degrees (0.63) between ten
 directions. Lengths outside [l_a, u_a] get no pull along the radius, because of the clip. Past theta + m = pi
-the target is s (cos(theta) - m sin(m)), the released code without `easy_margin`. `soft_start` is ours (see
-_soft_start.py): it scales margin and g alike. pytorch-metric-learning has no MagFace.
+the target is s (cos(theta) - m sin(m)), the released code without `easy_margin`. `soft_start` is ours: it
+scales margin and g alike. pytorch-metric-learning has no MagFace.
 """
 
 import torch.nn.functional as F

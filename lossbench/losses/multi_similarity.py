@@ -12,7 +12,7 @@ Departures from the paper: base lies halfway between 1 and the cosine of neighbo
 as C directions in D dimensions can be, 0.5 at least, the value of the authors' code. In a plane it is 0.905
 for ten classes, where 0.5 would ask for what cannot be. Their code also drops positives with S > 1 - 1e-5;
 this and pytorch-metric-learning do not. `soft_start` is ours: first the mean log-probability of the
-positives, with the anchor's own length as scale (see _soft_start.py), which fades into this loss.
+positives, with the anchor's own length as scale, which fades into this loss.
 """
 
 import torch

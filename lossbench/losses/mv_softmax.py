@@ -7,7 +7,7 @@
 t is fixed, where CurricularFace lets it grow; t = 1 is ArcFace or CosFace. In the plane: ten narrow rays.
 Departures from the paper: scale and margins suit (C, D). All samples have the margin, in the released code
 those whose own cosine is above 0 (arc) or m (am); past theta + m = pi the target is ArcFace's. `soft_start`
-is ours (see _soft_start.py): it scales margin and t - 1. Read: head/MV_Softmax.py of JDAI-CV/FaceX-Zoo;
+is ours: it scales margin and t - 1. Read: head/MV_Softmax.py of JDAI-CV/FaceX-Zoo;
 equation numbers not verified.
 """
 

@@ -7,7 +7,7 @@ classes cannot fall below 1.377 (Proposition 2). In the plane: ten rays at even 
 
 Departures from the paper: s is fixed by default, where the paper prefers a learned one; `learnable` learns
 log(s), which keeps s positive (the authors clip s at 0.01), and starts from `scale` (theirs: 10). The
-default scale grows with D. `soft_start` is ours (see _soft_start.py). pytorch-metric-learning's
+default scale grows with D. `soft_start` is ours. pytorch-metric-learning's
 NormalizedSoftmaxLoss is the same with temperature 1/s.
 """
 

@@ -14,7 +14,7 @@ little but the last ones, and it is no tensor program. Here `update` is `batch` 
 batch, to the mean of its unit features) or `sequence` (sample by sample in batch order, normalised once at
 the end: gamma^n v + (1 - gamma) sum_k gamma^(n-k) x_k). Both equal the paper where a class occurs once in a
 batch. The table starts with random directions: from the zeros of the public code (`zero_start`) the gradient
-of the first step is exactly 0. `soft_start` is ours, see _soft_start.py.
+of the first step is exactly 0. `soft_start` is ours.
 """
 
 import torch

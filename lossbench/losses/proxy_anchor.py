@@ -10,8 +10,8 @@ Departures from the paper: scale and margin defaults suit (C, D), chosen by tria
 neighbouring proxies have a cosine of 0.81: with a large scale only the hardest sample of a proxy counts, and
 the rays collapse (39.9 % at s = 16, m = 0.809). The defaults are the paper's values where directions can be
 orthogonal. The exponentials are shifted by their largest (the authors' code takes them raw); value and
-gradients equal pytorch-metric-learning's ProxyAnchorLoss. `soft_start` is ours: first the modified softmax
-(see _soft_start.py), which then fades into this loss.
+gradients equal pytorch-metric-learning's ProxyAnchorLoss. `soft_start` is ours: first the modified softmax,
+which then fades into this loss.
 """
 
 import torch

@@ -9,7 +9,7 @@ With `positive_included` it is in the sum, and the loss is the normalised softma
 and of most public code. In the plane: ten narrow rays.
 
 Departures from the paper: the scale, and the mean over the batch. Without the scale ten proxies in a plane
-cannot be told apart. `soft_start` is ours (see _soft_start.py): it begins with the modified softmax, because
+cannot be told apart. `soft_start` is ours: it begins with the modified softmax, because
 without the own proxy in the sum free lengths would grow without bound, and then takes the own proxy out of
 the sum step by step.
 """

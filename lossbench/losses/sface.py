@@ -7,7 +7,7 @@ The pull ends at the angle a, so that samples of poor quality or with a wrong la
 direction; the push ends at the angle b from each other direction. In the plane: ten rays of width about 2a.
 
 Departures from the paper: a and b suit (C, D). Ten directions in a plane stand 0.63 apart.
-`soft_start` is ours (see _soft_start.py). Read: SFaceLoss in SFace_torch/head/metrics.py and
+`soft_start` is ours. Read: SFaceLoss in SFace_torch/head/metrics.py and
 train_SFace_torch.py of zhongyy/SFace; equation numbers not verified.
 """
 

@@ -5,7 +5,7 @@
 
 R draws the directions of a class together. In the plane: rays. Departures from the paper: K = 2 where it has
 10. For D = 2 tau is 2 where it has 0.2: on MNIST 98.9 % of the test images instead of 95.5 % (one run each,
-chosen by the validation images). `soft_start` is ours (see _soft_start.py). Read: loss/SoftTriple.py of
+chosen by the validation images). `soft_start` is ours. Read: loss/SoftTriple.py of
 idstcv/SoftTriple, which has the 1e-5 inside the root, too; equation numbers not verified.
 """
 

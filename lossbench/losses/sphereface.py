@@ -13,7 +13,7 @@ SphereFaceLoss(scale=1) and the equation of the paper without annealing.
 Departures: t is by default 20000 * `progress` (see l-softmax; 1 unless lossbench trains), and lambda_min 1,
 not the released 5. In the plane 5 leaves little margin. The gradient of a-softmax is the true one, which the
 released Caffe layer rescales. v1, v2 (`margin_r`): the margin is detached as in the paper, but the factor 50
-/ s of the authors' code is left out, and `soft_start` is ours (see _soft_start.py).
+/ s of the authors' code is left out, and `soft_start` is ours.
 """
 
 import math

@@ -5,7 +5,7 @@
 
 Departures from the paper: m suits (C, D); b is r times the parameter `offset`, which starts half way between
 the scores of a perfect sample, not at the least loss for right angles. As in the released code the slope of g
-counts as 1 in backward. `soft_start` is ours (see _soft_start.py). In the plane: ten narrow rays. Read:
+counts as 1 in backward. `soft_start` is ours. In the plane: ten narrow rays. Read:
 opensphere/module/head/sphereface2.py of ydwen/opensphere; equation numbers not verified.
 """
 

@@ -9,7 +9,7 @@ plane: narrow rays, of which a class may have more than one.
 
 Departures from the paper: scale, margin and K suit (C, D). Thirty directions in a plane are too many for ten
 classes to find their own (95.1 % on MNIST with K = 3). Past theta + m = pi the target is s (cos(theta) - m
-sin(m)), as in ArcFace's released code. `soft_start` is ours (see _soft_start.py). None from
+sin(m)), as in ArcFace's released code. `soft_start` is ours. None from
 pytorch-metric-learning's SubCenterArcFaceLoss, whose margin is in degrees; like it, `weight` holds the K
 rows of a class together.
 """

@@ -9,7 +9,7 @@ samples of a class the value cannot fall below log(K - 1), since the positives c
 Departures from the paper: one view of each image; the temperature lets a perfect sample among C directions
 in D dimensions still reach probability 0.9 (0.1 at most); anchors without a positive are left out of the
 mean (the authors' code counts them as 0; pytorch-metric-learning drops all whose loss is 0). `soft_start`
-is ours (see _soft_start.py): first 1/t is the anchor's own length.
+is ours: first 1/t is the anchor's own length.
 """
 
 from torch import Tensor

@@ -6,7 +6,7 @@
 Own scores exceed b, which is learned, all others stay below. In the plane: ten narrow rays. Departures from
 the paper: scale and margin suit (C, D). b is s times the parameter `threshold`, which starts half way between
 the cosines of a perfect sample, in the released code at ln(10 C). That code also clamps the scores to +-s.
-Partial sampling of the classes is left out. `soft_start` is ours (see _soft_start.py). Read: head.py of
+Partial sampling of the classes is left out. `soft_start` is ours. Read: head.py of
 CVI-SZU/UniFace; equation numbers not verified.
 """
 

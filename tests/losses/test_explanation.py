@@ -58,10 +58,14 @@ def test_a_loss_whose_feature_length_counts_has_no_best_probability():
 def test_every_loss_is_explained(name, capsys):
     assert main(["explain", name, "--classes", "10", "--dim", "2"]) == 0
     text = capsys.readouterr().out
-    assert "36.0°" in text
-    assert "0.628" in text
-    for setting in catalog.spec("losses", name).settings:
+    settings = catalog.spec("losses", name).settings
+    assert ("36.0° apart: the largest margin" in " ".join(text.split())) == any(
+        setting.largest for setting in settings.values()
+    )
+    assert ("The smallest scale" in text) == any(setting.smallest for setting in settings.values())
+    for setting in settings:
         assert setting in text
+    assert "_soft_start.py" not in text, "a reader of the command does not have the code before him"
     assert main(["explain", name, "--json"]) == 0
     json.loads(capsys.readouterr().out)
 
