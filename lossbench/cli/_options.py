@@ -71,7 +71,7 @@ def typer_option(option: Option, *, lists: bool = False) -> Any:
     """A declared option for Typer; `lists` says that it takes several values if a sweep may vary it."""
     text = option.help.rstrip(".")
     if option.words:
-        text += f": {', '.join(option.words)}"
+        text += f": {', '.join(option.words)}{f' or {option.own}' if option.own else ''}"
     if lists and option.sweep:
         text += (
             "; one or more" if option.type is str else "; a value, a list 0,0.1 or a range 1e-4:1e-1:log:7"

@@ -30,11 +30,10 @@ def finish(
     failed = sum(outcome.status is Status.FAILED for outcome in outcomes)
     diverged = sum(outcome.status is Status.DIVERGED for outcome in outcomes)
     if failed or diverged:
-        problems = [
-            *problems,
-            f"{failed} of {len(outcomes)} runs failed and {diverged} diverged; "
-            "their folders hold a log, and the same command tries the failed ones again.",
-        ]
+        counts = [f"{n} {word}" for n, word in ((failed, "failed"), (diverged, "diverged")) if n]
+        again = ", and the same command tries the failed ones again" if failed else ""
+        ended = " and ".join(counts).replace(" ", f" of {len(outcomes)} runs ", 1)
+        problems = [*problems, f"{ended}; their folders hold a log{again}."]
     for problem in problems[:-1]:
         print_warning(problem)
     if problems:

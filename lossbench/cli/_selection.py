@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -46,8 +46,9 @@ class Selection:
 
     @property
     def label(self) -> str:
-        """The values of the filter for the name of a file, like 'seed-4'."""
-        return re.sub("[^A-Za-z0-9+.]+", "-", str(self.filter)).strip("-")
+        """The values of the filter for the name of a file, like 'seed-4'; the data set is there anyway."""
+        values = {name: value for name, value in self.filter.values.items() if name != "dataset"}
+        return re.sub("[^A-Za-z0-9+.]+", "-", str(replace(self.filter, values=values))).strip("-")
 
 
 def selection_options(*, names: bool = True) -> Callable[[Callable[..., None]], Any]:

@@ -77,19 +77,18 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
 
 
 def _print_result(config: RunConfig, result: RunResult, path: str) -> None:
-    from ..specs.quantities import column_title, format_value
+    from ..specs.quantities import UNSEEN, format_value, metric_name
 
     test, val = result.test_accuracy, result.val_accuracy
     pairs = [
         ("test accuracy", f"{format_value('test_accuracy', test, unit=True)}  by {result.rule}"),
         ("val accuracy", format_value("val_accuracy", val, unit=True)),
     ]
-    for name, value in result.metrics.items():
-        if name != "accuracy" and value is not None:
-            pairs.append((column_title(name), format_value(name, value)))
-    for name, value in result.unseen.items():
+    measured = {name: value for name, value in result.metrics.items() if name != "accuracy"}
+    measured |= {UNSEEN + name: value for name, value in result.unseen.items()}
+    for name, value in measured.items():
         if value is not None:
-            pairs.append((f"unseen {column_title(name)}", format_value(name, value)))
+            pairs.append((metric_name(name), format_value(name, value, unit=True)))
     pairs += [
         ("training time", f"{result.seconds:.1f} s on {result.machine.device_name}"),
         ("speed", f"{result.images_per_second:,.0f} images/s"),

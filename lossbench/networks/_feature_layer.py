@@ -53,6 +53,9 @@ def output_size(layers: Sequence[nn.Module], input_shape: Sequence[int]) -> int:
             return values.numel()
     except RuntimeError:
         size = " x ".join(map(str, input_shape[1:]))
-        raise UsageError(f"Images of {size} are too small for this network; resnet20 takes any.") from None
+        raise UsageError(
+            f"Images of {size} are too small for this network. --network resnet20 takes any size; "
+            "--image-size 28 enlarges the images of a folder."
+        ) from None
     finally:
         nn.Sequential(*layers).train()

@@ -13,7 +13,7 @@ from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..runs.stored_run import UntrainedRun
 from ..specs import value_text
-from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name, number_spec
+from ..specs.quantities import MAIN_METRIC, UNSEEN, column_title, format_value, metric_name, number_spec
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .document import Document, read_documents
 from .generated_files import holds, write_with_document
@@ -121,8 +121,9 @@ def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Ta
         columns["rule"] = [row.rule for row in rows]
     if any(row.diverged or row.failed for row in rows):
         columns["diverged / failed"] = [f"{row.diverged} / {row.failed}" for row in rows]
-    usual = [column_title(name) for name in reversed(COLUMNS) if name not in (*metrics, MAIN_METRIC)]
-    return _table(columns, usual)
+    usual = [name for name in reversed(COLUMNS) if name not in (*metrics, MAIN_METRIC)]
+    usual.sort(key=lambda name: name.startswith(UNSEEN))  # what was asked for by --unseen stays longest
+    return _table(columns, list(map(column_title, usual)))
 
 
 def _settings_text(row: SettingRow) -> str:

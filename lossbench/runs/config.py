@@ -41,7 +41,9 @@ class RunConfig:
     """
 
     terms: tuple[Term, ...]
-    network: Annotated[str, Option("Network.", default=DEFAULT_NETWORK, catalog="networks")]
+    network: Annotated[
+        str, Option("Network.", default=DEFAULT_NETWORK, catalog="networks", own="your module:Class")
+    ]
     init: Annotated[
         str,
         Option("Stored run whose trained network the training starts from.", default_text="random weights"),
@@ -50,7 +52,10 @@ class RunConfig:
     feature_activation: Annotated[
         str, Option("Activation after the feature.", default="none", choices=FEATURE_ACTIVATIONS)
     ] = "none"
-    dataset: Annotated[str, Option("Data set.", "Data", default=DEFAULT_DATASET, catalog="data")]
+    dataset: Annotated[
+        str,
+        Option("Data set.", "Data", default=DEFAULT_DATASET, catalog="data", own="your folder or file"),
+    ]
     image_size: Annotated[
         int,
         Option(

@@ -28,7 +28,7 @@ class Option:
     default, as a data set has a number of epochs. default_text: the default in words, where these do not say
     it.
     ge, gt, le: numbers must be at least, more than, at most this. choices: the allowed words.
-    catalog: the kind of catalogue entries that it names.
+    catalog: the kind of catalogue entries that it names. own: what else it takes, of the user's own.
     sweep: whether a sweep takes a list or a range of values. on_command_line: whether there is a flag.
     key: its key in stored JSON. name, type: those of the field.
     """
@@ -44,6 +44,7 @@ class Option:
     le: float = 2**31
     choices: tuple[str, ...] = ()
     catalog: catalog.Kind | None = None
+    own: str = ""
     sweep: bool = False
     on_command_line: bool = True
     key: str = ""

@@ -40,9 +40,10 @@ UNSEEN = "unseen-"
 MAIN_METRIC = "test_accuracy"
 
 _DISPLAY: Mapping[Unit, tuple[float, int, str]] = {
-    "percent": (100.0, 2, "%"),
-    "s": (1.0, 1, "s"),
-    "images/s": (1.0, 0, "images/s"),
+    "percent": (100.0, 2, " %"),
+    "degrees": (1.0, 3, "°"),
+    "s": (1.0, 1, " s"),
+    "images/s": (1.0, 0, " images/s"),
 }
 """Factor, decimals and symbol of a unit; any other is shown as it is, with three decimals and no symbol."""
 
@@ -157,7 +158,7 @@ def format_value(
     factor, digits, symbol = _display(name)
     limits = bounds(name, signed=signed)
     text = interval_text(factor * value, factor * half_width, limits, digits, signed=signed)
-    return f"{text} {symbol}" if unit and symbol else text
+    return text + symbol if unit else text
 
 
 def _display(name: str) -> tuple[float, int, str]:

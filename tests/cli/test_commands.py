@@ -195,7 +195,12 @@ def test_a_run_tells_each_number_once(capsys, tmp_path):
     code, out, _ = call(capsys, "train", "--loss", "softmax", *QUICK, "--epochs", "1", "--results", tmp_path)
     assert code == 0
     rows = [line.split("│")[1].strip() for line in out.splitlines() if line.startswith("│")]
-    assert len(rows) == len(set(rows)) and "accuracy (%)" not in rows
+    assert len(rows) == len(set(rows))
+    assert "accuracy" not in rows, "it is the test accuracy"
+    shown = dict(
+        zip(rows, (line.split("│")[2].strip() for line in out.splitlines() if "│" in line), strict=True)
+    )
+    assert shown["angular gap"].endswith("°") and shown["1-NN accuracy"].endswith(" %")
 
 
 def test_sweep_goes_on_after_a_failure_and_ends_with_1(capsys, tmp_path):

@@ -185,6 +185,8 @@ def test_the_name_of_a_file_says_what_was_asked_for(capsys: Any, stored: Path) -
     assert name == "confusion-center-digits-seed-1.png"
     name, _ = plotted(capsys, stored, "plot", "confusion", "--loss", "softmax", "--epochs", "1")
     assert name == "confusion-softmax-digits-epochs-1.png"
+    words = ("--loss", "center", "--dataset", "digits", "--seed", "1")
+    assert plotted(capsys, stored, "plot", "confusion", *words)[0] == "confusion-center-digits-seed-1.png"
 
 
 def test_another_figure_is_never_overwritten_and_the_same_one_is(capsys: Any, stored: Path) -> None:

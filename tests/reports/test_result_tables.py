@@ -98,6 +98,12 @@ def test_columns_of_the_comparison() -> None:
     assert [row[4] for row in table.rows] == ["–", "–"]
 
 
+def test_numbers_of_unseen_classes_are_left_out_last() -> None:
+    optional = results_table(document(usual()).settings).optional
+    of_unseen = [title.startswith("unseen ") for title in optional]
+    assert any(of_unseen) and of_unseen == sorted(of_unseen)
+
+
 def test_metrics_asked_for_stand_before_the_time_and_only_once() -> None:
     header = results_table(document(usual()).settings, ("gap", "test_accuracy", "images_per_second")).header
     assert header[3:] == ["test (%)", "val (%)", "1-NN accuracy (%)", "gap", "images/s", "seconds"]
