@@ -280,7 +280,7 @@ def bounds_text(low: float | None, high: float | None) -> str:
 
 
 def declared_row(option: Option) -> list[str]:
-    allowed = ", ".join(f"`{word}`" for word in option.words)
+    allowed = ", ".join(f"`{word}`" for word in option.words) + (f" or {option.own}" if option.own else "")
     if option.name in LOSS_OPTIONS:
         allowed = "see [Losses](losses.md)"
     elif option.type in (int, float):
@@ -330,13 +330,37 @@ def test_the_options_are_fresh():
     check_generated(page, "commands", "\n\n".join(parts))
 
 
-def test_the_benchmark_is_a_stored_one():
-    """The losses that pytorch-metric-learning has as well, and the sentence that says how they were timed."""
+SPEEDS = {  # section of the stored page: the columns that docs/benchmarks.md quotes
+    "train": ("network", "precision", "threads", "images/s", "usual images/s", "ours/usual"),
+    "quality": ("training", "epochs", "seconds", "s per epoch", "sooner than usual"),
+    "sweep": ("runs", "workers x threads", "seconds", "images/s", "times alone"),
+}
+
+
+def stored_benchmark(section: str) -> list[str]:
+    """The lines of a section of the published benchmark: the table, the conditions and the command."""
     text = (ROOT / "results/published/benchmarks/intel-r-xeon-r-processor.md").read_text(encoding="utf-8")
-    section = text.partition("## losses\n")[2].partition("\n## ")[0]
-    header, rule, *rows, _, conditions, _, command = section.strip().splitlines()
+    return text.partition(f"## {section}\n")[2].partition("\n## ")[0].strip().splitlines()
+
+
+@pytest.mark.parametrize("section", SPEEDS)
+def test_the_speeds_are_stored_ones(section):
+    *lines, _, conditions, _, command = stored_benchmark(section)
+    header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    kept = [header.index(column) for column in SPEEDS[section]]
+    shown = table(SPEEDS[section], [[row[place] for place in kept] for row in rows])
+    check_generated(DOCS / "benchmarks.md", section, f"{shown}\n\n{conditions}\n\n{command}")
+
+
+def test_the_times_of_losses_are_stored_ones():
+    """Of those that pytorch-metric-learning has as well, with the sentence that says how they were timed."""
+    header, rule, *rows, _, conditions, _, command = stored_benchmark("losses")
     compared = [row for row in rows if row.endswith("|") and not row.endswith("– |")]
-    expected = "\n".join([header, rule, *compared, "", conditions, "", command])
+    too_large = re.findall(r"(\w+) \(too large\)", "\n".join(rows))
+    left_out = f"Left out, as they do not fit into memory at this batch size: {', '.join(too_large)}."
+    expected = "\n".join(
+        [header, rule, *compared, "", conditions, *(["", left_out] * bool(too_large)), "", command]
+    )
     check_generated(DOCS / "benchmarks.md", "losses", expected)
 
 
@@ -525,9 +549,10 @@ def test_links_resolve(page):
             assert anchor in anchors(file), f"{page.name}: {link}"
 
 
-def test_the_index_lists_every_page():
-    listed = {link for link in links(DOCS / "README.md") if link.endswith(".md")}
-    assert {page.name for page in DOCS.glob("*.md")} - {"README.md"} <= listed
+@pytest.mark.parametrize("index", [DOCS / "README.md", README], ids=["docs", "readme"])
+def test_the_index_lists_every_page(index):
+    listed = {(index.parent / link).resolve() for link in links(index)}
+    assert {*DOCS.glob("*.md"), DOCS / "notebook.ipynb"} - {index} <= listed
 
 
 def test_the_readme_counts_what_there_is():
