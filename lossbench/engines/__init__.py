@@ -171,7 +171,7 @@ def _result(outcome: Outcome | None) -> RunResult:
     if outcome.status is Status.DIVERGED:
         raise Diverged(outcome.message)
     if outcome.result is None:
-        raise RunError(outcome.message)
+        raise RunError(f"{outcome.config.run_name}: failed: {outcome.message}")
     return outcome.result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -132,3 +133,11 @@ def test_a_thread_that_ends_is_waited_for(monkeypatch: Any) -> None:
     thread.start()
     external.end_with_threads(0)
     assert not thread.is_alive()
+
+
+def test_a_search_says_which_run_ended_its_process(harmful: Any, capsys: Any) -> None:
+    harmful("os._exit(3)")
+    words = ["tune", "--loss", "harmful:Loss", "--trials", "1", "--seeds", "0", *QUICK, "--json"]
+    assert main(words) == 1
+    reason = json.loads(capsys.readouterr().out)["reason"]
+    assert re.fullmatch(r"harmful-loss-\w{10}: failed: its worker process died \(exit code 3\)", reason)
