@@ -63,6 +63,7 @@ def test_every_loss_is_explained(name, capsys):
         setting.largest for setting in settings.values()
     )
     assert ("The smallest scale" in text) == any(setting.smallest for setting in settings.values())
+    assert ("feasible" in text) == any(each.largest or each.smallest for each in settings.values())
     for setting in settings:
         assert setting in text
     assert "_soft_start.py" not in text, "a reader of the command does not have the code before him"
