@@ -16,6 +16,7 @@ from ..errors import RunError, UsageError, first_line
 from ..losses import WeightedSum
 from ..randomness import seeded
 from ..specs import DatasetSpec, catalog
+from ..specs.plugins import surroundings_kept
 from .config import FORMAT, RunConfig, dataset_spec
 from .run_folder import RunFolder
 
@@ -32,6 +33,7 @@ def build(config: RunConfig) -> tuple[nn.Module, WeightedSum]:
     return build_network(config), build_loss(config)
 
 
+@surroundings_kept()
 def build_network(config: RunConfig) -> nn.Module:
     """A new network, initialized from the run's seed."""
     with seeded(config.seed, "network"):
@@ -44,6 +46,7 @@ def build_network(config: RunConfig) -> nn.Module:
     return nn.Sequential(network, nn.ReLU()) if config.feature_activation == "relu" else network
 
 
+@surroundings_kept()
 def build_loss(config: RunConfig) -> WeightedSum:
     """A new loss, initialized from the run's seed."""
     losses: dict[str, nn.Module] = {}

@@ -23,6 +23,7 @@ from ..errors import LossbenchError, RunError, UsageError
 from ..losses import WeightedSum, class_means, class_scores
 from ..randomness import derived_seed
 from ..records import Embedding, LabelledImages
+from ..specs.plugins import surroundings_kept
 from .attacks import Attacked, attack
 from .commands import command_for
 from .conditions import BATCH_OPTIONS
@@ -71,11 +72,13 @@ class TrainedRun:
         features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
         return class_means(features, labels, self.config.classes).to(self.device)
 
+    @surroundings_kept()
     def embed(self, images: Tensor) -> Tensor:
         """Features (B, D) of images (B, C, H, W) from 0 to 255, through which gradients flow."""
         features: Tensor = self.model[0](normalize(images, dataset_spec(self.config.dataset)))
         return features.float()
 
+    @surroundings_kept()
     def scores(self, images: Tensor) -> Tensor:
         """Their class scores (B, C)."""
         differentiable: Callable[..., Tensor] = inspect.unwrap(class_scores)
@@ -85,6 +88,7 @@ class TrainedRun:
         """Images and labels, some at a time."""
         return zip(*(tensor.split(_BATCH) for tensor in self.samples), strict=True)
 
+    @surroundings_kept()
     def attacked(self, kind: str, epsilon: float) -> Attacked:
         """All images after an attack, see `attacks.attack`, with the seed of the run."""
         generator = torch.Generator().manual_seed(derived_seed(self.config.seed, "attack"))

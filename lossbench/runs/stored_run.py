@@ -202,6 +202,7 @@ class StoredRun(UntrainedRun):
         self.folder.check_code(loss=False)
         return load_network(self.folder.read_bytes("model.safetensors"), self.config, str(self.folder.path))
 
+    @external.surroundings_kept()
     def scores(self, points: np.ndarray) -> np.ndarray:
         """See RunView."""
         import torch
@@ -211,6 +212,7 @@ class StoredRun(UntrainedRun):
         features = torch.from_numpy(points).float()
         return np.asarray(class_scores(self.loss, features, self.training_means, self.config.rule).numpy())
 
+    @external.surroundings_kept()
     def loss_values(self, points: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
         """See RunView. Raises RunError for a loss on pairs, which has no value for one sample."""
         if all(term.spec.kind == "pairs" for term in self.config.terms):

@@ -100,6 +100,14 @@ def test_what_it_changes_in_a_worker_is_put_back_before_the_next_run(harmful: An
     assert statuses(configs, folder / "results", ENGINES["in process"]) == [Status.DONE] * 2
 
 
+def test_what_it_changes_for_a_figure_is_put_back(harmful: Any, capsys: Any) -> None:
+    folder = harmful("os.chdir('/')")
+    assert main(["train", "--loss", "softmax + harmful:Loss", *QUICK]) == 0
+    for figure in ("loss-surface", "regions"):
+        assert main(["plot", figure]) == 0, capsys.readouterr().err
+    assert len(list(folder.glob("results/figures/*.png"))) == 2
+
+
 def test_closed_streams_are_opened_again(tmp_path: Path, monkeypatch: Any) -> None:
     """Where they have descriptors, as those of a command."""
     with (tmp_path / "out").open("w", buffering=1, encoding="utf-8") as stream:
