@@ -83,6 +83,12 @@ def first_line(error: BaseException) -> str:
     return (_NUMBERS.sub("", str(error)).strip().splitlines() or [type(error).__name__])[0]
 
 
+def with_class(error: BaseException) -> str:
+    """The class of an error and the first line of its message, like 'ValueError: no number'."""
+    name, line = type(error).__name__, first_line(error)
+    return name if line == name else f"{name}: {line}"
+
+
 def one_line(error: BaseException) -> str:
     """All lines of an error's message as one, as `first_line`."""
     return " ".join(_NUMBERS.sub("", str(error)).split()) or type(error).__name__

@@ -211,11 +211,11 @@ def _finite(data: object) -> object:
     return data
 
 
-def read_bytes(path: Path) -> bytes | None:
-    """The content of a file, None when there is none. Raises RunError for one that cannot be read."""
+def read_bytes(path: Path, absent: tuple[type[OSError], ...] = (FileNotFoundError,)) -> bytes | None:
+    """The content of a file, None when it is absent. Raises RunError for one that cannot be read."""
     try:
         return path.read_bytes()
-    except FileNotFoundError:
+    except absent:
         return None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
@@ -223,7 +223,7 @@ def read_bytes(path: Path) -> bytes | None:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file, None when there is none. Raises RunError for one that is cut or altered."""
-    content = read_bytes(path)
+    content = read_bytes(path, (FileNotFoundError, NotADirectoryError))
     if content is None:
         return None
     try:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import ForeignFile, LossbenchError, first_line
+from ..errors import ForeignFile, LossbenchError, with_class
 from ..runs.outcome import STORED, Outcome
 from ..runs.result import Status, diverged_text
 from ..runs.store import Store
@@ -66,7 +66,7 @@ def _drawing_problem(path: Path, error: Exception) -> str:
     """Why a figure is not there. Matplotlib and its fonts and settings fail in many ways."""
     if isinstance(error, LossbenchError):
         return str(error)
-    return f"{path} could not be drawn ({type(error).__name__}: {first_line(error)})."
+    return f"{path} could not be drawn ({with_class(error)})."
 
 
 def publish(experiment: Experiment, *, json: bool) -> None:

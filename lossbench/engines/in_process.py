@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from ..errors import Busy, Diverged, Interrupted, LossbenchError, RunError, first_line
+from ..errors import Busy, Diverged, Interrupted, LossbenchError, RunError, with_class
 from ..records import Observer
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
@@ -80,7 +80,7 @@ def outcome_of_error(run: RunFolder, error: BaseException) -> Outcome:
         log_entry = "failed:\n" + "".join(traceback.format_exception(error))
         if _is_out_of_memory(error):
             status, message = Status.DIED, "out of memory"
-        message = f"{type(error).__name__}: {first_line(error)} (see {run.path / 'log.txt'})"
+        message = f"{with_class(error)} (see {run.path / 'log.txt'})"
         with contextlib.suppress(OSError):
             run.path.mkdir(parents=True, exist_ok=True)  # it may have failed before it began
     run.log(log_entry)

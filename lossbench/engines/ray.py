@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data import from_arrays
-from ..errors import LossbenchError, RunError, UsageError, first_line
+from ..errors import LossbenchError, RunError, UsageError, first_line, with_class
 from ..records import EpochRecord, SplitSpec
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
@@ -176,7 +176,7 @@ class RayExecutor(Executor):
         if not isinstance(error, errors.RayTaskError):
             return Outcome(run.config, Status.DIED, None, f"its node or worker died: {first_line(error)}")
         cause: BaseException = error.cause
-        reason = f"{type(cause).__name__}: {first_line(cause)}"
+        reason = with_class(cause)
         if isinstance(cause, RunError):  # its versions
             raise RunError(str(cause)) from None
         if isinstance(cause, ImportError | AttributeError):  # raised where a module is missing

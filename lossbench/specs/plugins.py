@@ -27,7 +27,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..errors import UsageError, first_line, shown
+from ..errors import UsageError, shown, with_class
 from ._source import sources_of
 from .dataset_spec import DatasetSpec
 from .hyperparameter import HyperParameter
@@ -154,7 +154,7 @@ def import_object(what: str, name: str, point: EntryPoint | None = None) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's module runs here, and may fail in any way
-        raise UsageError(f"{what} cannot be imported: {type(error).__name__}: {first_line(error)}.") from None
+        raise UsageError(f"{what} cannot be imported: {with_class(error)}.") from None
 
 
 def _network_spec(name: str, network_class: type) -> NetworkSpec:
