@@ -90,7 +90,7 @@ def _draw_profile(axes: Axes, angles: np.ndarray, label: int, highest: float) ->
     tint = color(label)
     profile = Polygon(np.concatenate([outer, inner]), facecolor=tint, alpha=0.55, linewidth=0, zorder=2)
     profile.set_gid(f"profile-{label}")
-    axes.add_artist(profile)  # add_patch would style for the limits, vertex by vertex
+    axes.add_artist(profile)  # add_patch would look for the limits, vertex by vertex
     seen = heights > 0.004 * _PROFILE  # no line along the circle where the class is not
     axes.plot(*np.where(seen[:, None], outer, np.nan).T, color=tint, linewidth=0.9, zorder=3)
     return float(heights.max())
