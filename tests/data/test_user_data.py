@@ -17,19 +17,18 @@ from lossbench.data import SPLIT_SEED, load_splits
 from lossbench.errors import DataError, InvalidData, UsageError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
-from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 
 from ..helpers import user_data
+from ..helpers.own_code import forget
 from ..helpers.runs import Recorder, run
 from ..helpers.user_data import FORMS, OPTIONS, digits, make
 
 
-def forget() -> None:
-    """What another process would not know."""
+def forget_data() -> None:
+    """Let this process know no more of data sets than a new one would."""
     external._datasets.clear()
-    for cached in (external.find, catalog.spec, catalog.load):
-        cached.cache_clear()
+    forget()
     from lossbench.data import _array_files, _splits, _user_data
 
     _array_files._function.cache_clear()
@@ -43,7 +42,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
     sys.modules.pop("my_data", None)
-    forget()
+    forget_data()
 
 
 def train(dataset: str, capsys, *more: str) -> dict:
@@ -96,7 +95,7 @@ def test_a_run_trains_and_is_found_again(form, place, capsys):
     dataset = make(form, place)
     first = train(dataset, capsys)
     assert first["test_accuracy"] > 0.4
-    forget()
+    forget_data()
     again = train(dataset, capsys)
     assert again == first
     assert len(list((place / "results" / "runs").iterdir())) == 1
@@ -126,7 +125,7 @@ def test_the_test_split_is_stratified_and_the_same_for_every_seed(place, capsys)
 
 
 def make_once(form: str, place: Path) -> str:
-    forget()
+    forget_data()
     for entry in place.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     return make(form, place)
@@ -140,7 +139,7 @@ def test_interrupted_and_continued_is_uninterrupted_bit_for_bit(form, place, tmp
 
     with pytest.raises(Interrupted):
         run(config, place / "parts", Recorder(stop_after=20))
-    forget()
+    forget_data()
     opened = Store(place / "parts").all()[0][0].config  # from config.json alone
     assert opened == config and opened.id == config.id
     run(opened, place / "parts")
@@ -152,7 +151,7 @@ def test_interrupted_and_continued_is_uninterrupted_bit_for_bit(form, place, tmp
 def test_figures_pages_and_open_set(form, place, capsys):
     dataset = make(form, place)
     train(dataset, capsys, "--unseen", "class 3" if "folder" in form else "3", "--snapshots", "3")
-    forget()
+    forget_data()
     for command in (["plot"], ["plot", "hardest"], ["plot", "confusion"], ["plot", "roc"], ["explore"]):
         named = ["--dataset", dataset] if form == "function" else []
         assert main([*command, *named]) == 0, command
@@ -188,7 +187,7 @@ def test_changed_data_are_refused_and_forced(form, place, capsys):
         key = next(name for name in arrays if name != "labels")
         arrays[key][0, 0] += 1
         np.savez(dataset, **arrays)
-    forget()
+    forget_data()
     assert main(["train", "--dataset", dataset, *OPTIONS]) == 1
     said = capsys.readouterr().err
     assert "have changed since softmax-" in said and "--force" in said
@@ -215,7 +214,7 @@ def test_opening_stored_runs_never_runs_the_function(place, capsys):
     train(make("function", place), capsys)
     (place / "my_data.py").write_text("raise SystemExit('the code of a stored run was executed')")
     sys.modules.pop("my_data")
-    forget()
+    forget_data()
     assert main(["runs"]) == 0
     assert main(["plot"]) == 0
     assert main(["plot", "hardest"]) == 2
@@ -249,7 +248,7 @@ def test_sweep_and_selection_by_place_and_by_name(place, capsys):
     assert main([*command, "--network", "mlp"]) == 0
     name = Store(place / "results").all()[0][0].config.dataset
     os.remove(dataset)
-    forget()
+    forget_data()
     assert main(["plot", "curves", "--loss", "center", "--dataset", name]) == 0
     assert main(["plot", "--dataset", "embeddings.npz"]) == 2
     assert "is not there" in capsys.readouterr().err
@@ -264,10 +263,10 @@ def test_a_stored_description_that_was_changed_is_refused(place, capsys):
         "deviation": [0.0], "title": 3,
     }.items():  # fmt: skip
         path.write_text(json.dumps({**stored, "data": {**stored["data"], key: value}}))
-        forget()
+        forget_data()
         assert Store(place / "results").all()[0] == [], key
     path.write_text(json.dumps({key: value for key, value in stored.items() if key != "data"}))
-    forget()
+    forget_data()
     assert Store(place / "results").all()[0] == []
 
 
@@ -338,7 +337,7 @@ def test_a_stored_run_that_was_opened_before_changes_no_default(place, capsys):
     config = make_config(dataset=dataset)
     assert config.network == "mlp" and config.val_size == 57 and config.epochs == 40
     run(make_config(dataset=dataset, epochs=1), place / "results")
-    forget()
+    forget_data()
     opened = Store(place / "results").all()[0][0].config
     again = make_config(dataset=dataset)
     assert again == config and again.id == config.id

@@ -18,9 +18,9 @@ from lossbench.__main__ import main
 from lossbench.engines import time_estimate
 from lossbench.runs.result import Status
 from lossbench.runs.store import Store
-from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 
+from ..helpers.own_code import forget
 from ..helpers.runs import ONE_THREAD, small
 from .test_scheduler import ENGINES, statuses
 
@@ -62,9 +62,7 @@ def harmful(tmp_path: Path, monkeypatch: Any) -> Any:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield write
-    sys.modules.pop("harmful", None)
-    for cached in (external.find, catalog.spec, catalog.load):
-        cached.cache_clear()
+    forget("harmful")
 
 
 def test_a_loss_that_ends_its_process_fails_alone(harmful: Any, capsys: Any) -> None:

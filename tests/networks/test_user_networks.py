@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import textwrap
 from importlib.metadata import EntryPoint
 
@@ -23,6 +22,7 @@ from lossbench.runs.stored_run import StoredRun
 from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 
+from ..helpers.own_code import forget
 from ..helpers.runs import Recorder, run, small
 from ..helpers.user_data import digits
 
@@ -84,19 +84,13 @@ MINE = """
 QUICK = ["--dataset", "digits", "--epochs", "1", "--device", "cpu"]
 
 
-def forget() -> None:
-    sys.modules.pop("my_networks", None)
-    for cached in (external.find, catalog.spec, catalog.load):
-        cached.cache_clear()
-
-
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
     (tmp_path / "my_networks.py").write_text(textwrap.dedent(MINE))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    forget()
+    forget("my_networks")
 
 
 @pytest.mark.filterwarnings("default")
@@ -123,12 +117,12 @@ def test_a_network_of_the_users_trains_and_its_run_is_opened_without_its_code(mi
     assert model["network.layers.1.weight"].shape == (50, 784)
     capsys.readouterr()
     (mine / "my_networks.py").write_text("raise SystemExit('the code of a stored run was executed')")
-    forget()
+    forget("my_networks")
     for shown in (["runs"], ["plot"], ["plot", "regions"], ["plot", "hardest"], ["explore"], ["report"]):
         assert main(shown) == 0, shown
     assert main(["plot", "--network", "my_networks:Wide"]) == 0
     (mine / "my_networks.py").write_text(textwrap.dedent(MINE).replace("50", "60"))
-    forget()
+    forget("my_networks")
     assert main([*command]) == 1  # other code is no equal run
     assert "code of my_networks:Wide has changed" in capsys.readouterr().err
     with pytest.raises(RunError, match="code of my_networks:Wide has changed"):

@@ -20,10 +20,10 @@ from lossbench.runs.config import FORMAT
 from lossbench.runs.store import Store
 from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import catalog
-from lossbench.specs import plugins as external
 from lossbench.training.checkpoint import load_state, state_bytes
 
 from ..data.test_datasets import FILES, write_data_set
+from ..helpers.own_code import forget
 from ..helpers.runs import Recorder, run, small
 
 CONFIG = small("center", epochs=2, batch_size=50, unseen="2,3,4,5,6,7,8,9")
@@ -47,9 +47,7 @@ def trap(tmp_path, monkeypatch):
         f"open({str(tmp_path / 'sprung')!r}, 'w').close()\nclass Thing: forward = None\n"
     )
     yield tmp_path / "sprung"
-    sys.modules.pop("trap_of_others", None)
-    for cached in (external.find, catalog.spec, catalog.load):
-        cached.cache_clear()
+    forget("trap_of_others")
 
 
 @pytest.mark.parametrize(

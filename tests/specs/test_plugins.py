@@ -22,6 +22,7 @@ from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import catalog
 from lossbench.specs import plugins as external
 
+from ..helpers.own_code import forget
 from ..helpers.runs import run, small
 
 MINE = """
@@ -47,9 +48,7 @@ def mine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    sys.modules.pop("my_losses", None)
-    for cached in (external.find, catalog.spec, catalog.load):
-        cached.cache_clear()
+    forget("my_losses")
 
 
 def test_a_class_of_the_users_trains_beside_softmax(mine, capsys):
@@ -113,9 +112,7 @@ def test_an_own_module_that_is_named_like_one_of_python_is_told_to_be_renamed(mi
 def test_opening_stored_runs_never_runs_the_users_code(mine, capsys):
     assert main(["train", "--loss", "softmax + 0.1*my_losses:Pull", *QUICK]) == 0
     (mine / "my_losses.py").write_text("raise SystemExit('the code of a stored run was executed')")
-    sys.modules.pop("my_losses")
-    for cached in (external.find, catalog.spec, catalog.load):
-        cached.cache_clear()
+    forget("my_losses")
     capsys.readouterr()
     assert main(["runs"]) == 0
     assert "pull" in capsys.readouterr().out
@@ -400,10 +397,7 @@ def edit(folder, before, after):
     """Change the user's module, as between two commands."""
     file = folder / "my_losses.py"
     file.write_text(file.read_text().replace(before, after))
-    sys.modules.pop("my_losses")
-    linecache.clearcache()
-    for cached in (external.find, catalog.spec, catalog.load):
-        cached.cache_clear()
+    forget("my_losses")
 
 
 def test_a_run_is_not_shown_or_used_with_other_code_than_it_was_trained_with(mine, capsys):
