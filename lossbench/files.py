@@ -84,7 +84,7 @@ def _lock(descriptor: int, *, wait: bool) -> int | None:
 
 
 def _drop_abandoned(path: Path) -> None:
-    """Remove temporary files that killed writers of this file left: those that nobody has locked."""
+    """Remove temporary files of this file that no process has locked: their writers were killed."""
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
             if not (entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp")):

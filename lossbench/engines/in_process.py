@@ -21,8 +21,6 @@ from ..training.train import train
 from ..training.trainer import RunStep
 from .scheduler import Executor
 
-_train = surroundings_kept()(train)
-
 
 def train_here(
     config: RunConfig,

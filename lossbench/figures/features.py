@@ -32,7 +32,7 @@ SPEC = FigureSpec(
 )
 
 _ROW = 0.95 * PANEL  # inches: panels are square, and the numbers beside them take some of their width
-_ALIKE = 0.9  # of the widest axes: those at least so wide are drawn as wide, as nobody sees the difference
+_ALIKE = 0.9  # of the widest axes: panels that reach at least this far share its limits
 
 
 def draw_axes(axes: Axes, panel: Panel, split: str, *, view: str = "raw", limit: float | None = None) -> None:
