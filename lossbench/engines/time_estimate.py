@@ -26,6 +26,8 @@ from .processes import call_in_worker, needs_worker
 STARTUP = 4.0
 """Seconds, about, until a worker has imported torch and loaded the data."""
 _TIMED_STEPS = 16
+_TIMED_SHARE = 0.1
+"""Of the steps of a run: timing a short one must not take longer than training it."""
 _EVALUATED_IMAGES = 1000
 
 
@@ -97,13 +99,13 @@ def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> fl
     for trainer in trainers:
         trainer.batch_indices.copy_(torch.arange(config.batch_size))
     graph, moments = StepGraph(), []
-    for _ in range(_TIMED_STEPS):
+    steps = trainers[0].steps_per_epoch * config.epochs
+    for _ in range(max(3, min(_TIMED_STEPS, int(_TIMED_SHARE * steps)))):
         for error in graph.step(trainers).values():
             raise error
         float(trainers[-1].loss_sums[0])  # waits for the device
         moments.append(time.perf_counter())
     durations = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
-    steps = trainers[0].steps_per_epoch * config.epochs
     return durations[len(durations) // 2] * steps + together * _evaluation_seconds(trainers[0])
 
 

@@ -122,10 +122,9 @@ def test_workers_of_a_sweep(server, undisturbed, tmp_path, count, kills):
         output, rounds = tmp_path / f"{rounds}.txt", rounds + 1
         while code:
             pid = server.start([*TWO, str(killed.folder)], output)
-            while processes_of(pid):
-                time.sleep(chance.uniform(0, 3))
-                alive = workers_of(pid)
-                if kills_done < kills and alive:
+            while kills_done < kills and processes_of(pid):
+                time.sleep(chance.uniform(0, 2))
+                if alive := workers_of(pid):
                     os.kill(chance.choice(alive), signal.SIGKILL)
                     kills_done += 1
                     count("kills survived: a sweep's worker")
