@@ -86,10 +86,9 @@ def run_configs(
                 tracker.complete(outcome.config)
         if stop():
             finished = sum(outcome.status is not Status.INTERRUPTED for outcome in outcomes.values())
-            raise Interrupted(
-                f"Interrupted with {len(configs) - finished} of {len(configs)} runs to go; "
-                "the same command continues."
-            )
+            left = len(configs) - finished
+            where = f"with {left} of {len(configs)} runs to go" if left else "after the last run"
+            raise Interrupted(f"Interrupted {where}; the same command continues.")
     return [outcomes[config] for config in configs]
 
 

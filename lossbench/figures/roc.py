@@ -60,9 +60,9 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     draw_axes(axes, [_rates(label or alike[0].title, alike, split) for label, alike in groups.items()])
     seeds = max(map(len, groups.values()))
     over = f", mean and range of {seeds} seeds" if seeds > 1 else ""
-    title = f"all pairs of {split} images{over}"
+    title = f"all pairs of {split} images{over}; ● false accept rates of 1e-4, 1e-3 and 1e-2"
     if any("val" in run.splits for run in runs):
-        title += "\n◇ at the thresholds of false accept rates 1e-2 and 1e-3 on validation pairs"
+        title += "\n◇ at the thresholds of false accept rates 1e-3 and 1e-2 on validation pairs"
     axes.set_title(title, fontsize="medium", loc="left")
 
 
@@ -178,4 +178,4 @@ def _words(line: Rates) -> str:
     if np.isnan(line.threshold).any():
         return text
     limit, true = line.threshold.mean(axis=0)[-1], line.true_accepts.mean(axis=0)[-1]
-    return f"{text}\n◇ at 1e-3: {100 * true:.1f} % accepted, {line.compared} {limit:.4g}"
+    return f"{text}\n◇ at 1e-3: {100 * true:.1f} % accepted, {line.compared} {limit:.6g}"

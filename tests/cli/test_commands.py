@@ -20,6 +20,7 @@ from lossbench import __version__, cli
 from lossbench.__main__ import main
 from lossbench.cli import Commands
 from lossbench.specs import catalog
+from lossbench.training import trainer
 
 QUICK = ["--dataset", "digits", "--epochs", "2", "--batch-size", "100", "--device", "cpu"]
 
@@ -388,6 +389,20 @@ def test_interrupted_by_a_signal_saves_and_exits_130(server, tmp_path, name):
     assert server.run(command, again) == 0
     assert "epoch 10/10" in again.read_text() and "epoch 1/" not in again.read_text()
     assert np.isfinite(json.loads((folder / "result.json").read_text())["test_accuracy"])
+
+
+def test_interrupted_after_the_last_run(capsys, tmp_path, monkeypatch):
+    """The signal comes while the run, whose training is over, is stored."""
+    store_done = trainer.Trainer._store_done
+
+    def interrupted(trained):
+        os.kill(os.getpid(), signal.SIGINT)
+        return store_done(trained)
+
+    monkeypatch.setattr(trainer.Trainer, "_store_done", interrupted)
+    code, _, err = call(capsys, "sweep", *QUICK, "--loss", "softmax", "--results", tmp_path)
+    assert code == 130
+    assert "Interrupted after the last run; the same command continues." in err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")

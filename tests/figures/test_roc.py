@@ -18,6 +18,7 @@ from lossbench.specs import catalog
 from tests.figures.views import View, embedding
 
 LOSS = {"loss": "softmax"}
+MARKS = "; ● false accept rates of 1e-4, 1e-3 and 1e-2"
 
 
 def view(noise=3.0, seed=0, count=300, **given):
@@ -71,7 +72,7 @@ def test_thresholds_of_the_validation_split(cosine):
     assert (x.tolist(), y.tolist()) == (numbers("far-at-threshold"), numbers("tar-at-threshold"))
     (text,) = (text.get_text() for text in axes.get_legend().get_texts())
     by = "cosine" if cosine else "distance"
-    assert text.endswith(f"at 1e-3: {100 * y[1]:.1f} % accepted, {by} {numbers('threshold-at-far')[1]:.4g}")
+    assert text.endswith(f"at 1e-3: {100 * y[1]:.1f} % accepted, {by} {numbers('threshold-at-far')[1]:.6g}")
     assert "validation pairs" in axes.get_title("left")
     (line,) = roc.data([run], split="test")
     assert (line["run"], line["compared_by"]) == (run.name, "cosine" if cosine else "distance")
@@ -150,7 +151,7 @@ def test_losses_have_colours_and_seeds_a_band():
     heights = found(axes, "band-0").get_paths()[-1].vertices[:, 1]
     known = np.isfinite(singles[0])
     assert heights.min() == pytest.approx(singles[:, known].min())
-    assert axes.get_title("left") == "all pairs of test images, mean and range of 3 seeds"
+    assert axes.get_title("left") == "all pairs of test images, mean and range of 3 seeds" + MARKS
     mean = np.mean([metric("roc-auc", run) for run in runs[3:]])
     assert f"center, by distance\nAUC {mean:.4f}" in axes.get_legend().get_texts()[1].get_text()
     assert not any(child.get_gid() == "band-0" for child in draw_figure(runs[:1]).get_children())
@@ -166,7 +167,7 @@ def test_axes_show_where_systems_work():
 def test_classes_kept_out_of_training_have_pairs_of_their_own():
     run = view()
     run.splits["unseen"] = embedding(100, noise=9.0, seed=5)
-    assert draw_figure([run], "unseen").get_title("left") == "all pairs of unseen images"
+    assert draw_figure([run], "unseen").get_title("left") == "all pairs of unseen images" + MARKS
     assert found(draw_figure([run], "unseen"), "rates-0").get_ydata()[-30] < 0.9
     with pytest.raises(RunError, match="has no unseen features"):
         draw_figure([view()], "unseen")
