@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..errors import RunError, UsageError
 from ..records import RunView
-from ..specs import SYMBOLS, Value
+from ..specs import SYMBOLS, Value, value_text
 from ..specs.quantities import in_unit
 from ..tables import seeds_text
 
@@ -73,8 +73,8 @@ def with_setting(runs: Sequence[RunView], names: Sequence[str]) -> list[RunView]
 
 
 def setting_text(name: str, value: Value) -> str:
-    """A setting with its value, as a legend has it: 'λ = 0.003'."""
-    return f"{SYMBOLS.get(name, name)} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
+    """A setting with its value, as a legend has it: 'λ = 0.003', 'feature dim = 3'."""
+    return f"{SYMBOLS.get(name, name.replace('_', ' '))} = {value_text(value)}"
 
 
 def axis_title(name: str) -> str:

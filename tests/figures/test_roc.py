@@ -175,3 +175,9 @@ def test_classes_kept_out_of_training_have_pairs_of_their_own():
     alone = View(splits={"train": one, "test": one._replace(labels=np.zeros(10, int))})
     with pytest.raises(RunError, match="no test pairs of both kinds"):
         draw_figure([alone])
+
+
+def test_settings_that_differ_are_named_in_words():
+    runs = [view(settings={"loss": "center", "lambda": 0.1, "feature_dim": dim}) for dim in (2, 16)]
+    words = [text.get_text().split(", by")[0] for text in draw_figure(runs).get_legend().get_texts()]
+    assert words == ["feature dim = 2", "feature dim = 16"]
