@@ -196,24 +196,27 @@ def test_the_list_of_variants_is_fresh(kind):
     check_generated(DOCS / "data.md", kind, text)
 
 
-def verdict_text(name: str) -> str:
-    """The published verdict of a reproduction, with its page; empty for none."""
-    path = ROOT / "results" / "published" / "reproductions" / f"{name}.json"
-    if not path.exists():
-        return ""
-    found = json.loads(path.read_text(encoding="utf-8"))
+REPRODUCTIONS = ROOT / "results" / "published" / "reproductions"
+
+
+def verdict_text(found: dict[str, Any]) -> str:
+    """The published verdict of a reproduction, with its page."""
     tested = [check["verdict"] for check in found["checks"] if check["verdict"] != "not testable here"]
     held = f"{tested.count('reproduced')} of {len(tested)} tested rules hold"
-    return f"**{found['verdict']}** ([{held}](../results/published/reproductions/{name}.md))"
+    return f"**{found['verdict']}** ([{held}](../results/published/reproductions/{found['name']}.md))"
 
 
 def test_the_list_of_reproductions_is_fresh():
-    verdicts = {name: verdict_text(name) for name in catalog.names("reproductions")}
-    rows = [[f"[`{name}`](#{name})", text] for name, text in verdicts.items() if text]
-    missing = f"{len(verdicts) - len(rows)} of {len(verdicts)} have no published verdict yet."
-    parts = [f"{table(['reproduction', 'verdict'], rows)}\n\n{missing}"]
-    for name in catalog.names("reproductions"):
-        spec = catalog.spec("reproductions", name)
+    specs = {name: catalog.spec("reproductions", name) for name in catalog.names("reproductions")}
+    published = {path.stem: json.loads(path.read_text("utf-8")) for path in REPRODUCTIONS.glob("*.json")}
+    rows = [
+        [f"[`{name}`](#{name})", spec.title, verdict_text(published[name])]
+        for name, spec in specs.items()
+        if name in published
+    ]
+    missing = f"{len(specs) - len(rows)} of {len(specs)} have no published verdict yet."
+    parts = [f"{table(['name', 'reproduction', 'verdict'], rows)}\n\n{missing}"]
+    for name, spec in specs.items():
         runs = f"{spec.count} runs: {len(spec.runs)} × {spec.seeds} seeds" if spec.count else "No runs"
         lines = [f"### `{name}`", "", f"**{spec.title}.** {spec.question}", ""]
         lines += [f"Published ({spec.locus}): {spec.published}", "", f"Recipe here: {spec.recipe}", ""]
@@ -221,10 +224,12 @@ def test_the_list_of_reproductions_is_fresh():
             f"- {check.rule}{f' (not testable here: {check.why})' * bool(check.why)}" for check in spec.checks
         ]
         figures = ", ".join(dict.fromkeys(f"`{drawn.figure}`" for drawn in spec.figures))
-        published = f"\n\nVerdict: {verdicts[name]}." if verdicts[name] else ""
-        parts.append(
-            "\n".join([*lines, "", f"{runs}. Figures: {figures}. Source: {spec.source}.{published}"])
-        )
+        lines += ["", f"{runs}. Figures: {figures}. Source: {spec.source}."]
+        if name in published:
+            picture = next(Path(file["path"]).name for file in published[name]["files"])
+            lines += ["", f"Verdict: {verdict_text(published[name])}.", ""]
+            lines += [f"![{spec.title}](../results/published/reproductions/{picture})"]
+        parts.append("\n".join(lines))
     check_generated(DOCS / "reproductions.md", "reproductions", "\n\n".join(parts))
 
 
