@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, track
@@ -14,15 +15,19 @@ from ..records import EpochRecord
 from ..specs.quantities import format_value
 from ._output import end_loading, is_live, messages, print_message
 
-Item = TypeVar("Item")
+Result = TypeVar("Result")
+_LONG = 2.0  # seconds: of what takes longer a log has a line
 _WIDE = 110  # from this width the bars of runs have longer texts
 _STATE, _WIDE_STATE = 32, 60  # characters of `epoch 10/20  val 98.92 %  12 min left`, without and with more
 _EPOCH_LINES = 20
 
 
-def show_progress(items: Sequence[Item], title: str) -> Iterable[Item]:
-    """The items, with a bar on a terminal while they are worked on."""
-    return track(items, title, console=messages, transient=True, disable=not is_live())
+def wait_for_metrics(runs: Sequence[Future[Result]]) -> list[Result]:
+    """The results, with a bar on a terminal until the metrics of all runs are measured."""
+    if not is_live() and (left := wait(runs, timeout=_LONG).not_done):
+        print_message(f"Measuring metrics of {len(left)} {'runs' if len(left) > 1 else 'run'}.")
+    shown = track(runs, "metrics", console=messages, transient=True, disable=not is_live())
+    return [run.result() for run in shown]
 
 
 class RunDisplay:

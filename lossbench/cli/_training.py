@@ -21,7 +21,7 @@ from ..specs.quantities import UNSEEN, format_value
 from ..training.process import StopRequest
 from ._options import Request, Storage
 from ._output import print_message, print_warning
-from ._progress import RunDisplay, duration_text, show_progress
+from ._progress import RunDisplay, duration_text, wait_for_metrics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,12 +208,11 @@ def with_metrics(
 
     from ..training.device import cores
 
-    with ThreadPoolExecutor(min(cores(), _MEASURED_AT_ONCE)) as pool:
-        waiting = [pool.submit(complete, outcome) for outcome in outcomes]
-        try:
-            return [each.result() for each in show_progress(waiting, "metrics")]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # the first error or Ctrl-C ends it
+    pool = ThreadPoolExecutor(min(cores(), _MEASURED_AT_ONCE))
+    try:
+        return wait_for_metrics([pool.submit(complete, outcome) for outcome in outcomes])
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # the first error or Ctrl-C ends it at once
 
 
 def _completed(

@@ -83,6 +83,23 @@ def test_ctrl_c_while_workers_are_being_born(server, tmp_path, count, moment):
     count("sweeps interrupted by Ctrl-C within 3 s, nobody left")
 
 
+def test_ctrl_c_while_metrics_are_measured(server, tmp_path):
+    """Attacks on the images of a run take long; nobody waits for those that have begun."""
+    attacks = ",".join(f"robust-accuracy-{kind}" for kind in ("apgd-ce", "apgd-dlr", "square"))
+    words = ["compare", "--losses", "softmax", "--dataset", "digits", "--epochs", "1", "--metric", attacks]
+    output = tmp_path / "output.txt"
+    session = server.start([*words, "--results", str(tmp_path / "results")], output)
+    deadline = time.monotonic() + 60
+    while "Measuring metrics of 1 run." not in output.read_text():
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.02)
+    began = time.monotonic()
+    os.kill(session, signal.SIGINT)
+    assert server.wait(session) == 130, output.read_text()
+    assert time.monotonic() - began < 4
+    assert "Traceback" not in output.read_text()
+
+
 class ActOnFirstWorker(Recorder):
     """Does something to the worker of the first run, once, as soon as it has begun."""
 
