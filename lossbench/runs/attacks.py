@@ -44,14 +44,22 @@ class Attacked(NamedTuple):
 
 
 def attack(
-    scores: Scores, images: Tensor, labels: Tensor, kind: str, epsilon: float, generator: torch.Generator
+    scores: Scores,
+    images: Tensor,
+    labels: Tensor,
+    kind: str,
+    epsilon: float,
+    generator: torch.Generator,
+    *,
+    until_wrong: bool = False,
 ) -> Attacked:
     """Attack images (B, C, H, W) with labels (B,).
 
     kind: one of `ATTACKS`. epsilon: the largest change of a pixel, 1 being from black to white. generator: of
-    the CPU, wherever the images are.
+    the CPU, wherever the images are. until_wrong: leave an image alone once it is classified wrong, which is
+    all that `right` asks for; most attacks succeed in their first steps.
     """
-    task = _Task(scores, images, labels, epsilon * _LARGEST, generator)
+    task = _Task(scores, images, labels, epsilon * _LARGEST, generator, until_wrong)
     task.score(images)
     return Attacked(ATTACKS[kind](task), task.right)
 
@@ -60,12 +68,18 @@ class _Task:
     """What is attacked: images, the range of each pixel, and which images are still classified right."""
 
     def __init__(
-        self, scores: Scores, images: Tensor, labels: Tensor, bound: float, generator: torch.Generator
+        self,
+        scores: Scores,
+        images: Tensor,
+        labels: Tensor,
+        bound: float,
+        generator: torch.Generator,
+        until_wrong: bool,
     ) -> None:
         self.scores, self.images, self.labels, self.bound = scores, images, labels, bound
         self.low, self.high = (images - bound).clamp(0, _LARGEST), (images + bound).clamp(0, _LARGEST)
         self.right = torch.ones_like(labels, dtype=torch.bool)
-        self.generator = generator
+        self.generator, self.until_wrong = generator, until_wrong
 
     def clip(self, images: Tensor) -> Tensor:
         """Images with each pixel clipped to its range."""
@@ -79,27 +93,31 @@ class _Task:
         """Images drawn uniformly from the range."""
         return self.low + (self.high - self.low) * self.uniform(*self.images.shape)
 
-    def record(self, scores: Tensor) -> Tensor:
-        """The same scores (B, C) of changed images; those classified wrong are no longer `right`."""
+    @torch.no_grad()
+    def score(self, images: Tensor) -> Tensor:
+        """Scores (B, C) of changed images; those classified wrong are no longer `right`."""
+        scores = self.scores(images)
         self.right &= scores.argmax(1) == self.labels
         return scores
 
-    @torch.no_grad()
-    def score(self, images: Tensor) -> Tensor:
-        """Scores (B, C) of changed images, which are recorded."""
-        return self.record(self.scores(images))
-
-    def gradient(self, images: Tensor, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores (B, C), the objective (B,) and its gradient by the images."""
-        images = images.detach().requires_grad_()
-        scores = self.scores(images)
-        values = objective(scores, self.labels)
-        gradient = torch.autograd.grad(values.sum(), images)[0]
-        return scores.detach(), values.detach(), gradient
+    def gradient(self, images: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
+        """The objective (B,) of changed images and its gradient, both 0 where an image is left alone; those
+        classified wrong are no longer `right`."""
+        wanted = self.right if self.until_wrong else torch.ones_like(self.right)
+        rows = wanted.nonzero().flatten()
+        values, gradient = torch.zeros_like(images[:, 0, 0, 0]), torch.zeros_like(images)
+        if not len(rows):
+            return values, gradient
+        tried, labels = images[rows].detach().requires_grad_(), self.labels[rows]
+        scores = self.scores(tried)
+        found = objective(scores, labels)
+        values[rows], gradient[rows] = found.detach(), torch.autograd.grad(found.sum(), tried)[0]
+        self.right[rows] &= scores.argmax(1) == labels
+        return values, gradient
 
 
 def _fgsm(task: _Task) -> Tensor:
-    *_, gradient = task.gradient(task.images, _cross_entropy)
+    _, gradient = task.gradient(task.images, _cross_entropy)
     changed = task.clip(task.images + task.bound * gradient.sign())
     task.score(changed)
     return changed
@@ -110,17 +128,16 @@ def _pgd(task: _Task) -> Tensor:
     for _ in range(_PGD_RESTARTS):
         changed = task.random_start()
         for _ in range(_PGD_STEPS):
-            *_, gradient = task.gradient(changed, _margin)
+            _, gradient = task.gradient(changed, _margin)
             changed = task.clip(changed + size * gradient.sign())
-            task.score(changed)
+        task.score(changed)
     return changed
 
 
 def _apgd(task: _Task, objective: Objective) -> Tensor:
     """The images of largest objective, from one random start."""
     current = previous = best = task.random_start()
-    scores, values, gradient = task.gradient(current, objective)
-    task.record(scores)
+    values, gradient = task.gradient(current, objective)
     best_values, best_gradient = values, gradient
     size = torch.full_like(task.images[:, :1, :1, :1], 2 * task.bound)
     rises, halved = torch.zeros_like(values), torch.zeros_like(task.right)
@@ -130,8 +147,7 @@ def _apgd(task: _Task, objective: Objective) -> Tensor:
         ahead = task.clip(current + size * gradient.sign())
         moved = task.clip(current + share * (ahead - current) + (1 - share) * (current - previous))
         previous, current, before = current, moved, values
-        scores, values, gradient = task.gradient(current, objective)
-        task.record(scores)
+        values, gradient = task.gradient(current, objective)
         rises += values > before
         better = values > best_values
         best, best_gradient = _choose(better, current, best), _choose(better, gradient, best_gradient)

@@ -89,10 +89,13 @@ class TrainedRun:
         return zip(*(tensor.split(_BATCH) for tensor in self.samples), strict=True)
 
     @surroundings_kept()
-    def attacked(self, kind: str, epsilon: float) -> Attacked:
+    def attacked(self, kind: str, epsilon: float, *, until_wrong: bool = False) -> Attacked:
         """All images after an attack, see `attacks.attack`, with the seed of the run."""
         generator = torch.Generator().manual_seed(derived_seed(self.config.seed, "attack"))
-        attacked = [attack(self.scores, *batch, kind, epsilon, generator) for batch in self.batches()]
+        attacked = [
+            attack(self.scores, *batch, kind, epsilon, generator, until_wrong=until_wrong)
+            for batch in self.batches()
+        ]
         return Attacked(*(torch.cat(parts) for parts in zip(*attacked, strict=True)))
 
     def robust_accuracy(self, kind: str, epsilon: float) -> float:
@@ -103,7 +106,7 @@ class TrainedRun:
         """
         if kind == "apgd-dlr" and self.config.classes < 3:
             return math.nan
-        return float(self.attacked(kind, epsilon).right.float().mean())
+        return float(self.attacked(kind, epsilon, until_wrong=True).right.float().mean())
 
     def transfer_accuracy(self, epsilon: float, source: RunFolder | None = None) -> float:
         """The share of the images that the run classifies right, themselves and after `apgd-ce` changed them

@@ -78,6 +78,23 @@ def test_the_changes_stay_within_the_bound_and_the_range(kind):
         assert torch.all(given >= low - 1e-4) and torch.all(given <= high + 1e-4)
 
 
+@pytest.mark.parametrize("kind", ["pgd", "apgd-ce", "apgd-dlr"])
+def test_images_that_are_wrong_can_be_left_alone(kind):
+    """The same images withstand, and few others are looked at."""
+    scores, _, images, labels = linear(5)
+    looked_at = []
+
+    def counted(given):
+        looked_at.append(len(given))
+        return scores(given)
+
+    generator = torch.Generator().manual_seed(0)
+    right = attack(counted, images, labels, kind, EPSILON, generator, until_wrong=True).right
+    assert torch.equal(right, withstands(scores, images, labels, kind))
+    assert 0.1 < right.float().mean() < 0.9
+    assert looked_at[0] == len(images) and looked_at[-2] <= int(right.sum()) + 10
+
+
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_without_a_bound_to_speak_of_the_accuracy_is_that_of_the_images(kind):
     scores, _, images, labels = linear(3)
