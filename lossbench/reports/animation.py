@@ -16,7 +16,7 @@ from ..errors import RunError, UsageError
 from ..figures import PANEL, Panel, features, first_visible, ink, ray, set_size, title_lines, to_plane
 from ..records import Embedding, RunView
 from .figure_files import describe, format_of, render_pixels
-from .generated_files import write_generated
+from .generated_files import check_generated, write_generated
 
 FORMATS = ("gif", "mp4")
 _DPI = 110  # three panels are a thousand pixels wide: sharp on a page, half a megabyte
@@ -60,6 +60,7 @@ def animate(
     Raises RunError for a run without snapshots, UsageError for a format or choice that is none.
     """
     form = format_of(path, FORMATS)
+    check_generated(path)  # before the time that frames take
     animated = [_animated(run) for run in runs]
     longest = max(animated, key=lambda run: len(run.epochs)).epochs
     if view == "raw":  # directions are seen from the beginning

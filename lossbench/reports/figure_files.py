@@ -34,7 +34,7 @@ from ..specs.quantities import (
     parse_metrics,
 )
 from ..statistics import indistinguishable_groups, mean_ranks
-from .generated_files import write_generated
+from .generated_files import check_generated, write_generated
 
 FORMATS = ("png", "pdf", "svg")
 Compose = Callable[[Figure], None]
@@ -136,11 +136,13 @@ def write_figure(
     Returns the path. Raises UsageError for an unknown format or style.
     """
     form = format_of(path, FORMATS)
+    check_generated(path)  # before the time that drawing takes
     content = io.BytesIO()
     figure = render_figure(compose, style)
     gallery = len(figure.axes) > _GALLERY
     metadata = _metadata(form, shows or "; ".join(map(describe, runs)))
     with _style(style):
+        figure.set_layout_engine(None)  # it is laid out; doing so again takes as long as all of the drawing
         figure.savefig(content, format=form, dpi=_GALLERY_DPI if gallery else _DPI, metadata=metadata)
     write_generated(path, _with_palette(content) if gallery and form == "png" else content.getvalue())
     return path
@@ -180,6 +182,7 @@ def _enlarge(figure: Figure) -> None:
         if (outside < 0.01).all():
             return
         figure.set_size_inches(size + 2 * outside)  # the layout centers what it draws
+    figure.draw_without_rendering()
 
 
 class _NotebookFigure(Figure):
@@ -196,8 +199,10 @@ class _NotebookFigure(Figure):
 
 def render_pixels(compose: Compose, style: str = "paper") -> np.ndarray:
     """A figure as colours (height, width, 4) uint8, the last one opacity."""
-    canvas: Any = FigureCanvasAgg(render_figure(compose, style))  # Any: its stubs lack types
+    figure = render_figure(compose, style)
+    canvas: Any = FigureCanvasAgg(figure)  # Any: its stubs lack types
     with _style(style):
+        figure.set_layout_engine(None)
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())
 

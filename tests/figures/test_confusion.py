@@ -20,9 +20,7 @@ def view(labels, predictions, **given):
 
 
 def draw_figure(runs, style="paper"):
-    figure = render_figure(lambda figure: confusion.draw_figure(figure, runs), style)
-    figure.draw_without_rendering()
-    return figure
+    return render_figure(lambda figure: confusion.draw_figure(figure, runs), style)
 
 
 def found(axes, start):

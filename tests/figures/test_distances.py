@@ -94,7 +94,6 @@ def test_the_distances_stand_above_the_bars(style):
     figure = render_figure(
         lambda f: distances.draw_figure(f, [View(), View()], split="test", view="raw"), style
     )
-    figure.draw_without_rendering()
     for axes in figure.axes[2:]:
         highest = axes.transData.transform((0, 1))[1]
         words = axes.get_legend().get_window_extent()

@@ -176,11 +176,9 @@ def test_unseen_classes_are_grey_edged_shapes_over_the_test_features_only(view):
 
 
 def draw_figure(runs, split="both", view="raw", style="paper"):
-    figure = render_figure(
+    return render_figure(
         lambda figure: features.draw_figure(figure, runs, split=split, view=view, projection="pca"), style
     )
-    figure.draw_without_rendering()
-    return figure
 
 
 @pytest.mark.parametrize("split, named", [("both", True), ("test", True), ("train", False)])
@@ -281,7 +279,6 @@ def test_axes_that_differ_between_panels_are_said_to():
         figure = render_figure(
             lambda figure: features.draw_figure(figure, runs, split="both", view=view, projection="pca")
         )
-        figure.draw_without_rendering()
         boxes = [axes.get_tightbbox() for axes in figure.axes]
         for legend in figure.legends:
             assert not any(legend.get_window_extent().overlaps(box) for box in boxes)

@@ -75,7 +75,6 @@ def test_long_labels_stay_inside_the_figure():
             unit="unseen mean average precision at R (percentage points)",
         )
     )
-    figure.draw_without_rendering()
     axes = figure.axes[0]
     for text in (axes.xaxis.label, *axes.get_yticklabels(), *axes.texts):
         box = text.get_window_extent()
@@ -141,7 +140,6 @@ def test_many_rows_are_low_enough_for_a_page_and_do_not_overlap():
     figure = render_figure(
         lambda figure: forest.draw_figure(figure, many(53), baseline="Softmax", unit="test accuracy")
     )
-    figure.draw_without_rendering()
     assert figure.bbox.height <= 2000
     names = [text.get_window_extent() for text in figure.axes[0].get_yticklabels()]
     assert not any(a.overlaps(b) for a, b in zip(names, names[1:], strict=False))

@@ -29,9 +29,7 @@ def view(margins, labels=None, predictions=None, **given):
 
 
 def draw_figure(runs, style="paper"):
-    figure = render_figure(lambda figure: hardest.draw_figure(figure, runs), style)
-    figure.draw_without_rendering()
-    return figure
+    return render_figure(lambda figure: hardest.draw_figure(figure, runs), style)
 
 
 def found(axes, start):

@@ -29,9 +29,7 @@ def runs(values=VALUES, metric="test_accuracy"):
 
 
 def draw_figure(given, metric="test_accuracy", style="paper"):
-    figure = render_figure(lambda figure: leaderboard.draw_figure(figure, given, metric=metric), style)
-    figure.draw_without_rendering()
-    return figure
+    return render_figure(lambda figure: leaderboard.draw_figure(figure, given, metric=metric), style)
 
 
 def found(axes, gid):

@@ -111,7 +111,6 @@ def test_no_name_is_cut_by_the_axes(style):
     part = Embedding(features, np.arange(8).repeat(20), np.arange(8).repeat(20))
     runs = [View(splits={"train": part, "test": part})] * 2
     figure = render_figure(lambda figure: ring.draw_figure(figure, runs, split="test"), style)
-    figure.draw_without_rendering()
     for axes in figure.axes:
         for name in artists(axes, "class-glyph"):
             box = name.get_window_extent()

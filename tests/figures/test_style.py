@@ -157,7 +157,6 @@ def test_panels_keep_their_size_however_many_there_are(name, choices, side, coun
     """In inches, once titles and labels have their place."""
     runs = [View(title=f"loss {n}", settings={"loss": "center", "lambda": n}) for n in range(count)]
     figure = render_figure(lambda f: catalog.load("figures", name)(f, runs, **choices), "paper")
-    figure.draw_without_rendering()
     sizes = [axes.get_window_extent().size / figure.dpi for axes in figure.axes if axes.get_visible()]
     assert len(sizes) >= count
     assert side < np.min(sizes) and np.max(sizes) < 1.6 * side
@@ -201,6 +200,5 @@ def test_points_shrink_with_their_number():
 )
 def test_nothing_is_cropped_at_the_edge_of_the_page(draw, runs, choices, style):
     figure = render_figure(lambda figure: draw(figure, [View(centers=directions())] * runs, **choices), style)
-    figure.draw_without_rendering()
     page, drawn = figure.get_size_inches(), figure.get_tightbbox()
     assert (drawn.min >= 0.03).all() and (drawn.max <= page - 0.03).all()

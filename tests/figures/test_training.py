@@ -27,7 +27,6 @@ LOSS, ACCURACY, SPREAD, GAP, RATE = (
 
 def draw_figure(runs, style="paper"):
     figure = render_figure(lambda figure: training.draw_figure(figure, runs), style)
-    figure.draw_without_rendering()
     return figure, {axes.get_title("left"): axes for axes in figure.axes if axes.axison}
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import UsageError
 from ...figures import UNSEEN, colors
 from ...records import RunView
-from ..generated_files import with_digest, write_generated
+from ..generated_files import check_generated, with_digest, write_generated
 from .data import run_data, run_labels
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def explore(runs: Sequence[RunView], path: Path) -> Path:
 
     Raises UsageError without Bokeh, RunError or DataError for a run without features or images.
     """
+    check_generated(path)  # before the time that the page takes
     write_generated(path, with_digest(page(runs).encode()))
     return path
 
