@@ -93,9 +93,9 @@ def written(stored, tmp_path_factory):
 
 
 class Opened:
-    """A page in the browser with everything it asked for and complained about."""
+    """A page in a tab of the browser with everything it asked for and complained about."""
 
-    def __init__(self, browser, path):
+    def __init__(self, browser):
         self.page = browser.new_page()
         self.requests, self.complaints = [], []
         self.page.route("**/*", lambda route: (self.requests.append(route.request.url), route.continue_()))
@@ -106,6 +106,14 @@ class Opened:
             "console",
             lambda message: message.type == "error" and self.complaints.append(message.text),
         )
+
+    def open(self, path):
+        """Show this page as it is at first, whatever the tab showed before."""
+        self.requests.clear()
+        self.complaints.clear()
+        self.page.set_viewport_size({"width": 1280, "height": 800})
+        self.page.emulate_media(color_scheme="light")
+        self.page.mouse.move(0, 0)
         self.address = path.as_uri()
         self.page.goto(self.address)
         self.page.wait_for_selector("body[data-ready]")
@@ -135,13 +143,20 @@ class Opened:
         return np.array(found).reshape(-1, 2)
 
 
-@pytest.fixture
-def opened(browser, written):
-    found = Opened(browser, written)
+@pytest.fixture(scope="module")
+def tab(browser):
+    """One for all pages: a new one compiles the script again, which takes a second."""
+    found = Opened(browser)
     yield found
     found.page.close()
-    assert set(found.requests) == {found.address}, "nothing leaves the page"
-    assert not found.complaints
+
+
+@pytest.fixture
+def opened(tab, written):
+    tab.open(written)
+    yield tab
+    assert set(tab.requests) == {tab.address}, "nothing leaves the page"
+    assert not tab.complaints
 
 
 @in_browser
@@ -177,9 +192,15 @@ def test_play_runs_to_the_end(opened):
 
 
 @in_browser
-@pytest.mark.parametrize("number", [0, 1, 2])
-def test_the_pointer_shows_the_right_image_and_a_click_pins_it(opened, stored, number):
-    opened.choose(number)
+def test_the_pointer_shows_the_right_image_and_a_click_pins_it(opened, stored):
+    for number in range(len(stored)):
+        opened.page.mouse.move(0, 0)
+        opened.page.locator("#tip").wait_for(state="hidden")
+        opened.choose(number)
+        check_the_pointer(opened, stored, number)
+
+
+def check_the_pointer(opened, stored, number):
     run, part = stored[number], stored[number].splits["test"]
     distances = np.linalg.norm(part.features[:, None] - part.features[None], axis=2)
     np.fill_diagonal(distances, np.inf)
@@ -246,11 +267,12 @@ def test_a_pinned_image_stays_while_the_moment_moves(opened, stored):
 
 
 @in_browser
-def test_a_moment_may_lack_the_pinned_image(browser, tmp_path):
+def test_a_moment_may_lack_the_pinned_image(tab, tmp_path):
     """Snapshots are of some images: here every third one."""
     taken = snapshots(3)
     run = View(snapshots=taken, pictures=np.zeros((200, 8, 8), np.uint8))
-    opened = Opened(browser, explore([run], tmp_path / "some.html"))
+    opened = tab
+    opened.open(explore([run], tmp_path / "some.html"))
     opened.go(1)
     for image, kept in ((21, True), (22, False)):
         opened.page.fill("#image", str(image))
@@ -268,7 +290,6 @@ def test_a_moment_may_lack_the_pinned_image(browser, tmp_path):
     opened.page.focus("#plane")
     opened.page.keyboard.press("0")
     assert opened.ask("plane.y_range.end") == pytest.approx(1.1 * np.abs(taken.features[1]).max(), rel=1e-3)
-    opened.page.close()
 
 
 def growing(moments=6, still=3, **parts):
@@ -283,18 +304,11 @@ def growing(moments=6, still=3, **parts):
 
 
 @in_browser
-def test_the_slider_starts_where_features_leave_the_origin(browser, tmp_path):
-    opened = Opened(browser, explore([growing()], tmp_path / "growing.html"))
+def test_header_and_metrics_are_those_of_the_moment(tab, tmp_path):
+    """The first moment is the one where features leave the origin."""
+    run, opened = growing(), tab
+    opened.open(explore([run], tmp_path / "growing.html"))
     assert opened.ask("now.run.epochs") == [2, 3, 4, 5, 5]
-    opened.go(0)
-    np.testing.assert_allclose(opened.drawn(), growing().snapshots.features[2], atol=1e-3)
-    opened.page.close()
-
-
-@in_browser
-def test_header_and_metrics_are_those_of_the_moment(browser, tmp_path):
-    run = growing()
-    opened = Opened(browser, explore([run], tmp_path / "growing.html"))
 
     def said():
         cells = opened.page.locator("#numbers tr").all_inner_texts()
@@ -309,7 +323,8 @@ def test_header_and_metrics_are_those_of_the_moment(browser, tmp_path):
     assert (numbers["test accuracy (%)"], numbers["1-NN accuracy (%)"]) == ("75.00", "–")
     assert 0 < float(numbers["spread/gap"]) != 0.2
     assert opened.page.inner_text("#measured") == "epoch 4 of 5, of 60 images"
-    opened.page.close()
+    opened.go(0)
+    np.testing.assert_allclose(opened.drawn(), run.snapshots.features[2], atol=1e-3)
 
 
 @in_browser
@@ -347,18 +362,19 @@ def test_two_runs_side_by_side_share_moment_filters_and_pins(opened, stored):
 
 
 @in_browser
-@pytest.mark.parametrize("beside", ["", "2"])
-def test_a_telephone_shows_one_column_without_sideways_scrolling(opened, beside):
+def test_a_telephone_shows_one_column_without_sideways_scrolling(opened):
+    """Also with two runs."""
     opened.page.set_viewport_size({"width": 400, "height": 800})
-    opened.page.select_option("#beside", beside)
-    opened.until("plane.outer_width > 340 && plane.outer_width < 400 && plane.inner_height > 200")
-    assert opened.ask("document.documentElement.scrollWidth") == 400
-    assert opened.page.locator("#plane").bounding_box()["y"] < 300
-    edges = opened.page.locator("select, #plane, #time, #confusion, #numbers").evaluate_all(
-        "(all) => all.map((e) => e.getBoundingClientRect()).map((box) => [box.left, box.right])"
-    )
-    assert all(left >= 0 and right <= 400 for left, right in edges)
-    opened.page.set_viewport_size({"width": 1280, "height": 800})
+    for beside, panes in (("", ["plane"]), ("2", ["plane", "panes[1].plot"])):
+        opened.page.select_option("#beside", beside)
+        for pane in panes:
+            opened.until(f"{pane}.outer_width > 340 && {pane}.outer_width < 400 && {pane}.inner_height > 200")
+        assert opened.ask("document.documentElement.scrollWidth") == 400
+        assert opened.page.locator("#plane").bounding_box()["y"] < 300
+        edges = opened.page.locator("select, #plane, #time, #confusion, #numbers").evaluate_all(
+            "(all) => all.map((e) => e.getBoundingClientRect()).map((box) => [box.left, box.right])"
+        )
+        assert all(left >= 0 and right <= 400 for left, right in edges)
 
 
 @in_browser
@@ -438,7 +454,6 @@ def test_the_theme_follows_the_system_until_one_is_chosen(opened):
     opened.page.select_option("#theme", "light")
     assert opened.ask(behind) == "rgb(255, 255, 255)"
     assert opened.ask("plane.background_fill_color") == "#fff"
-    opened.page.emulate_media(color_scheme="light")
 
 
 @in_browser
@@ -473,20 +488,22 @@ def test_the_keyboard_reaches_everything_and_everything_has_a_name(opened, store
 
 
 @in_browser
-@pytest.mark.parametrize("width, height", [(1280, 800), (1600, 1000)])
-def test_the_plot_is_large_and_nothing_is_cut_off(opened, width, height):
-    opened.page.set_viewport_size({"width": width, "height": height})
-    opened.until(f"plane.outer_height > 0.8 * {height} && plane.outer_width > 0.55 * {width}")
-    opened.until("Math.abs(plane.y_range.end - now.run.limit) < 1e-9")  # it follows, and fits again
-    assert opened.ask("document.documentElement.scrollWidth") == width
-    assert opened.ask("document.documentElement.scrollHeight") == height
-    box = opened.page.locator("#plane").bounding_box()
-    assert box["width"] * box["height"] > 0.45 * width * height
-    wide = opened.ask("(plane.x_range.end - plane.x_range.start) / plane.inner_width")
-    assert opened.ask("(plane.y_range.end - plane.y_range.start) / plane.inner_height") == pytest.approx(wide)
-    assert opened.page.locator("#confusion button").evaluate_all(
-        "(all) => all.every((e) => e.scrollWidth <= e.clientWidth)"
-    )
+def test_the_plot_is_large_and_nothing_is_cut_off(opened):
+    for width, height in ((1280, 800), (1600, 1000)):
+        opened.page.set_viewport_size({"width": width, "height": height})
+        opened.until(f"plane.outer_height > 0.8 * {height} && plane.outer_width > 0.55 * {width}")
+        opened.until("Math.abs(plane.y_range.end - now.run.limit) < 1e-9")  # it follows, and fits again
+        assert opened.ask("document.documentElement.scrollWidth") == width
+        assert opened.ask("document.documentElement.scrollHeight") == height
+        box = opened.page.locator("#plane").bounding_box()
+        assert box["width"] * box["height"] > 0.45 * width * height
+        wide = opened.ask("(plane.x_range.end - plane.x_range.start) / plane.inner_width")
+        assert opened.ask("(plane.y_range.end - plane.y_range.start) / plane.inner_height") == pytest.approx(
+            wide
+        )
+        assert opened.page.locator("#confusion button").evaluate_all(
+            "(all) => all.every((e) => e.scrollWidth <= e.clientWidth)"
+        )
 
 
 @in_browser

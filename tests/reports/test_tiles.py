@@ -85,7 +85,8 @@ def test_the_page_shows_all_classes_in_their_colours_and_the_images(
     path = tmp_path / "explore.html"
     runs = [option for name in runs_of(results).values() for option in ("--run", name)]
     assert main(["explore", *runs, "--results", str(results), "--output", str(path), "--json"]) == 0
-    opened = Opened(browser, path)
+    opened = Opened(browser)
+    opened.open(path)
     assert opened.complaints == []
     count = opened.ask("Array.from(document.querySelectorAll('#classes label')).length")
     assert count == len(tiles.SPEC.classes)
