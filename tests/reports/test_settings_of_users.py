@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lossbench.__main__ import main
+
 QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "256", "--device", "cpu"]
 COMPARE = ["compare", "--losses", "softmax,center", "--seeds", "0-1", *QUICK]
 RC = """backend: does_not_exist_either
@@ -30,14 +32,10 @@ svg.fonttype: none
 """
 
 
-def python(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    command = [sys.executable, *arguments]
+    command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, env=environment | variables)
-
-
-def lossbench(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return python("-m", "lossbench", *arguments, "--results", str(folder), **variables)
 
 
 def figures_of(folder: Path) -> dict[str, bytes]:
@@ -47,44 +45,50 @@ def figures_of(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plain")
-    done = lossbench(folder, *COMPARE, "--snapshots", "2")
-    assert done.returncode == 0, done.stderr
+    assert main([*COMPARE, "--snapshots", "2", "--results", str(folder)]) == 0
     return folder
 
 
 def test_figures_are_the_same_whatever_a_user_set(folder: Path, tmp_path: Path) -> None:
-    """Those of three commands in one process, which reads the settings when it imports Matplotlib."""
+    """Those of three commands in one process, which reads the settings when it imports Matplotlib, and those
+    of the process of this test, which has none."""
     (tmp_path / "matplotlibrc").write_text(RC)
     commands = [
         COMPARE,
         ["plot", "training", "--loss", "softmax", "--format", "svg"],
         ["animate", "--loss", "softmax"],
     ]
-    script = (
+    code = (
         "from lossbench.__main__ import main\n"
         f"for command in {commands!r}:\n"
         f"    assert main([*command, '--results', {str(folder)!r}]) == 0, command"
     )
-    contents = []
-    for given in ({}, {"MPLBACKEND": "does_not_exist", "MATPLOTLIBRC": str(tmp_path)}):
-        for path in (folder / "figures").iterdir():
-            path.unlink()
-        done = python("-c", script, **given)
-        assert done.returncode == 0, done.stderr
-        contents.append(figures_of(folder))
-    assert {Path(name).suffix for name in contents[0]} == {".png", ".svg", ".gif"}
-    assert contents[0] == contents[1]
+    for command in commands:
+        assert main([*command, "--results", str(folder)]) == 0
+    expected = figures_of(folder)
+    assert {Path(name).suffix for name in expected} == {".png", ".svg", ".gif"}
+    for path in (folder / "figures").iterdir():
+        path.unlink()
+    done = python(code, MPLBACKEND="does_not_exist", MATPLOTLIBRC=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert figures_of(folder) == expected
 
 
 def test_tables_are_there_when_matplotlib_cannot_be_imported(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_bytes(b"font.family: \xff\xfe\n")
-    done = lossbench(folder, *COMPARE, MATPLOTLIBRC=str(tmp_path))
-    assert done.returncode == 1
+    code = (
+        "from lossbench.__main__ import main\n"
+        f"command = {[*COMPARE, '--results', str(folder)]!r}\n"
+        "assert main(command) == 1\n"
+        "print('and as JSON:')\n"
+        "assert main([*command, '--json']) == 1"
+    )
+    done = python(code, MATPLOTLIBRC=str(tmp_path))
+    assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert "could not be drawn (UnicodeDecodeError" in done.stderr
-    assert "Softmax" in done.stdout
-    assert "Against Softmax" in done.stdout
-    shown = lossbench(folder, *COMPARE, "--json", MATPLOTLIBRC=str(tmp_path))
-    assert shown.returncode == 1
-    assert json.loads(shown.stdout)["figures"] == []
-    assert json.loads(shown.stdout)["settings"]
+    assert done.stderr.count("could not be drawn (UnicodeDecodeError") == 2
+    shown, _, document = done.stdout.partition("and as JSON:")
+    assert "Softmax" in shown
+    assert "Against Softmax" in shown
+    assert json.loads(document)["figures"] == []
+    assert json.loads(document)["settings"]
