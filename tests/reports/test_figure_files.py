@@ -43,7 +43,8 @@ def test_a_gallery_has_few_colours_and_its_description(tmp_path):
     """Half a million points in all shades take three times the bytes."""
 
     def compose(figure):
-        for number, axes in enumerate(figure.subplots(3, 7).flat):
+        grid = figure.subplots(3, 7, subplot_kw={"xticks": [], "yticks": []})
+        for number, axes in enumerate(grid.flat):
             points = np.random.RandomState(number).randn(2, 2000)
             axes.scatter(*points, s=2, alpha=0.4, color=PALETTE[number % 10], linewidths=0)
 
@@ -91,7 +92,7 @@ def test_a_file_says_which_runs_it_shows(runs, tmp_path, form):
 def test_the_same_runs_give_the_same_bytes(folder, tmp_path, form, name):
     contents = []
     for turn in ("a", "b"):
-        fresh = [StoredRun(Store(folder).run(config)) for config in CONFIGS[:2]]
+        fresh = [StoredRun(Store(folder).run(CONFIGS[3]))]
         contents.append(draw(name, fresh, tmp_path / f"{turn}.{form}").read_bytes())
     assert contents[0] == contents[1]
     assert str(tmp_path).encode() not in contents[0]

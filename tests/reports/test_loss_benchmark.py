@@ -20,9 +20,10 @@ from lossbench.experiments.loss_benchmark import PARTS, Part
 from lossbench.reports.loss_benchmark import Evidence, Scores, choose_test, read_parts, write_part
 from lossbench.reports.loss_benchmark_advice import advice, close_losses
 from lossbench.reports.loss_benchmark_correlations import Pair, correlation_table
+from lossbench.reports.loss_benchmark_figures import pictures_of
 from lossbench.reports.loss_benchmark_findings import answers, tuned_rows
 from lossbench.reports.loss_benchmark_limits import poor_runs
-from lossbench.reports.loss_benchmark_page import write_page
+from lossbench.reports.loss_benchmark_page import markdown, write_page
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store
@@ -75,6 +76,12 @@ def sentences(store: Store) -> list[str]:
 def details(store: Store, number: int) -> str:
     """All that stands below the sentence of a finding."""
     return "\n".join(answers(Evidence(read_parts(store)))[number].details)
+
+
+def page_of(store: Store) -> str:
+    """The text of the page, without the time in which figures are drawn."""
+    evidence = Evidence(read_parts(store))
+    return markdown(evidence, pictures_of(evidence))
 
 
 def numbers(store: Store, loss: str, metric: str) -> list[float]:
@@ -144,14 +151,14 @@ def test_a_question_whose_part_is_not_there_is_not_answered(store: Store) -> Non
     found = answers(Evidence(read_parts(store)))
     assert [bool(answer.sentence) for answer in found] == [True] * 8 + [False] * 2
     assert [answer.missing for answer in found[8:]] == [("tuned",), ("dimensions", "digits")]
-    page = write_page(store).read_text()
+    page = page_of(store)
     assert "Not answered: tuned not run yet." in page
     assert "| tuned | Tuned settings on MNIST | 20 | – |" in page
     assert "defaults (8 of 20)" in page  # fewer seeds than planned
 
 
 def test_failures_are_counted_and_a_loss_that_failed_is_not_the_best(store: Store) -> None:
-    page = write_page(store).read_text()
+    page = page_of(store)
     assert "| defaults | Defaults on MNIST | 20 | 8 | 39 | 1 | 0 |" in page
     assert "| etf | class scores | cosine | 7 / 1 / 0 |" in page
     evidence = Evidence(read_parts(store))
@@ -234,7 +241,7 @@ def test_few_seeds_are_compared_by_t_tests_and_the_page_says_so(store: Store) ->
         [ttest_rel(*pair).pvalue for pair in pairs]
     )
     assert rows["center"].verdict == "better"
-    page = write_page(store).read_text()
+    page = page_of(store)
     assert "the exact test can say nothing" in page
     tested = "3 seeds; too few for an exact test, so paired t tests, adjusted by Holm's method"
     assert f"- Compared over {tested}." in page
@@ -281,7 +288,7 @@ def test_runs_that_were_done_and_trained_badly_are_named(store: Store) -> None:
     path.write_text(json.dumps(data))
     text = poor_runs(Evidence(read_parts(store)))
     assert f"- defaults, MNIST, below {100 * edge:.2f} % test accuracy: `center` 1, down to 83.00 %" in text
-    assert text in write_page(store).read_text()
+    assert text in page_of(store)
 
 
 def test_a_rank_correlation_over_both_distances_is_split_by_distance() -> None:
