@@ -76,9 +76,9 @@ def test_report_refuses_and_writes_nothing(folder: Path, capsys: Capture, tmp_pa
 @pytest.mark.parametrize(
     "words, name",
     [
-        (["plot", "confusion"], "a.png"),
-        (["plot", "confusion"], "a.svg"),
-        (["plot", "confusion"], "a.pdf"),
+        (["plot", "leaderboard"], "a.png"),
+        (["plot", "leaderboard"], "a.svg"),
+        (["plot", "leaderboard"], "a.pdf"),
         (["animate"], "a.gif"),
         (["explore"], "a.html"),
         (["report"], "page"),
@@ -161,7 +161,7 @@ def test_an_edited_page_is_not_overwritten(folder: Path, capsys: Capture, where:
 def test_a_picture_edited_by_the_user_stays(folder: Path) -> None:
     """Also with the document of the figure beside it."""
     path = folder / "figures" / "a.png"
-    plot = ["plot", "confusion", "--results", str(folder), "--output", str(path)]
+    plot = ["plot", "leaderboard", "--results", str(folder), "--output", str(path)]
     assert main(plot) == 0
     path.write_bytes(path.read_bytes().replace(b"Software\0lossbench", b"Software\0an editor"))
     assert main(plot) == 1
@@ -174,7 +174,9 @@ def test_a_json_file_of_the_user_stays(folder: Path, content: str) -> None:
     for path in (table, beside):
         path.write_text(content)
     assert main([*COMPARE, "--results", str(folder)]) == 1
-    assert main(["plot", "confusion", "--results", str(folder), "--output", str(beside.with_suffix(""))]) == 1
+    assert (
+        main(["plot", "leaderboard", "--results", str(folder), "--output", str(beside.with_suffix(""))]) == 1
+    )
     assert table.read_text() == beside.read_text() == content
 
 
