@@ -496,6 +496,8 @@ def arguments_of(command: str) -> list[str]:
     words = [re.sub(r"^0-\d+$", "0-1", word) for word in words]  # two seeds are enough here
     if "--budget" in words:
         words[words.index("--budget") + 1] = "4s"
+    if "--snapshots" in words:
+        words[words.index("--snapshots") + 1] = "2"  # each is a frame of an animation
     if "--jobs" in words:
         words[words.index("--jobs") + 1] = "1"  # workers start slowly, and have tests of their own
     if words[0] in TRAINING:
