@@ -149,10 +149,16 @@ def equal(number: str, group: str, other: str, *, margin: float) -> Check:
 
 
 def within(number: str, group: str, low: float = -math.inf, high: float = math.inf) -> Check:
-    """The mean of a number lies in a range: one-sided t tests against its ends."""
+    """The mean of a number lies in a range: one-sided t tests against its ends.
+
+    The interval of a fraction ends at 0 and 1.
+    """
 
     def measure(results: Results) -> Finding:
-        return _inside(list(_values(results, group, number).values()), low, high)
+        found = _inside(list(_values(results, group, number).values()), low, high)
+        if _spec(number).unit not in ("percent", "fraction"):
+            return found
+        return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
 
     ends = f"from {low:g} to {high:g}" if math.isfinite(low + high) else ""
     ends = ends or (f"at least {low:g}" if math.isfinite(low) else f"at most {high:g}")

@@ -181,3 +181,12 @@ def test_one_refuted_rule_refutes_the_whole_and_untested_ones_do_not_count():
     assert overall([holds, unclear, untested]) == "not distinguishable"
     assert overall([holds, untested]) == "reproduced"
     assert overall([untested]) == "not testable here"
+
+
+def test_the_interval_of_a_fraction_ends_at_0_and_1():
+    values = {seed: dict.fromkeys(("robust-accuracy-pgd", "gap"), 0.9 * (seed == 0)) for seed in range(9)}
+    fraction, distance = (one(within(name, "a", 0.5), {"a": values}) for name in values[0])
+    assert fraction.low == 0
+    assert distance.low < 0
+    whole = {seed: {"test_accuracy": 1 - 0.9 * (seed == 0)} for seed in range(9)}
+    assert one(within("test_accuracy", "a", 0.5), {"a": whole}).high == 1
