@@ -192,15 +192,9 @@ def test_play_runs_to_the_end(opened):
 
 
 @in_browser
-def test_the_pointer_shows_the_right_image_and_a_click_pins_it(opened, stored):
-    for number in range(len(stored)):
-        opened.page.mouse.move(0, 0)
-        opened.page.locator("#tip").wait_for(state="hidden")
-        opened.choose(number)
-        check_the_pointer(opened, stored, number)
-
-
-def check_the_pointer(opened, stored, number):
+@pytest.mark.parametrize("number", [0, 1, 2])  # two clicks on one page may be a double one
+def test_the_pointer_shows_the_right_image_and_a_click_pins_it(opened, stored, number):
+    opened.choose(number)
     run, part = stored[number], stored[number].splits["test"]
     distances = np.linalg.norm(part.features[:, None] - part.features[None], axis=2)
     np.fill_diagonal(distances, np.inf)
