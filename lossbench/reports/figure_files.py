@@ -142,7 +142,7 @@ def write_figure(
     gallery = len(figure.axes) > _GALLERY
     metadata = _metadata(form, shows or "; ".join(map(describe, runs)))
     with _style(style):
-        figure.set_layout_engine(None)  # it is laid out; doing so again takes as long as all of the drawing
+        figure.set_layout_engine(None)  # it is laid out already
         figure.savefig(content, format=form, dpi=_GALLERY_DPI if gallery else _DPI, metadata=metadata)
     write_generated(path, _with_palette(content) if gallery and form == "png" else content.getvalue())
     return path
