@@ -79,6 +79,7 @@ def _arrange(command: Any) -> None:
     if command.callback is None:  # a group
         return
     command.format_options = functools.partial(_format_options, command)
+    command.parse_args = functools.partial(_parse_args, command)
     parameters = inspect.signature(command.callback, eval_str=True).parameters
     command.params.sort(key=lambda option: PANELS.index(getattr(option, "rich_help_panel", None)))
     for option in command.params:
@@ -92,6 +93,23 @@ def _arrange(command: Any) -> None:
             default = "off" if option.default is False else option.default
             option.help = f"{option.help.rstrip('.')} (default: {default})."
         option.show_default = False
+
+
+def _parse_args(command: Any, ctx: Any, words: list[str]) -> Any:
+    """Parse as Typer does. Raises UsageError for an option that is a setting of a loss: `--set` takes it."""
+    try:
+        return type(command).parse_args(command, ctx, words)
+    except Exception as error:  # Typer's class of it has moved between its versions
+        if hasattr(error, "possibilities") and any(each.name == "settings" for each in command.params):
+            from ..errors import UsageError
+            from ..specs import catalog
+
+            option: str = getattr(error, "option_name", "")
+            name = option.lstrip("-").replace("-", "_")
+            if any(name in catalog.spec("losses", loss).settings for loss in catalog.names("losses")):
+                text = f"No such option: {option}; the setting is written --set {name}=VALUE."
+                raise UsageError(text) from None
+        raise
 
 
 def _format_options(command: Any, ctx: Any, formatter: Any) -> None:

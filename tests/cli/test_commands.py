@@ -238,6 +238,8 @@ WRONG = [
     (["train", "--loss", "center", "--alpha", "1.5"], "outside (0, 1]"),
     (["train", "--loss", "center", "--set", "alpha"], "name=value"),
     (["train", "--loss", "center", "--set", "beta=1"], "no setting 'beta'"),
+    (["train", "--loss", "oim", "--temperature", "0.2"], "the setting is written --set temperature=VALUE"),
+    (["sweep", "--loss", "arcface", "--easy-margin=true"], "written --set easy_margin=VALUE"),
     (["train", "--epochs", "0"], "too small"),
     (["train", "--lr", "nan"], "not a number"),
     (["train", "--feature-dim", "0"], "too small"),
