@@ -25,6 +25,7 @@ _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
     **{letter: f"${letter}$" for letter in "<>|"},
     **{letter: f"{{{letter}}}" for letter in "[*"},  # bare they are arguments of the row before: \\[2pt], \\*
 }
+_ASSIGNMENT = re.compile(r"(?<!\w)([A-Za-zλαγ][0-9]? = [−-]?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?)(?!\.?\w)")
 _MARKDOWN = {"\\": "\\\\", "|": "\\|", "<": "&lt;"}
 _NUMBER = re.compile(r"(< )?[+−-]?\d[\d.,]*(e[+−-]?\d+)?(?![\w-])")
 _PIECE = re.compile(r"(?:< )?\S+(?: [=±] \S+)*")  # text that no line break may divide
@@ -226,8 +227,19 @@ def csv_bytes(lines: Iterable[Sequence[Any]]) -> bytes:
 
 
 def latex(text: str) -> str:
-    """Text with everything that LaTeX would take as a command written out."""
-    return "".join(_LATEX.get(letter, letter) for letter in _one_line(text))
+    """Text with everything that LaTeX would take as a command written out, and `m = 0.3` as a formula."""
+    parts = _ASSIGNMENT.split(_one_line(text))  # every other one is an assignment
+    parts[1::2] = map(_formula, parts[1::2])
+    parts[::2] = ["".join(_LATEX.get(letter, letter) for letter in part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _formula(assignment: str) -> str:
+    """`m1 = 1e-05`, a letter and a number, in LaTeX's mathematical mode."""
+    name, number = assignment.split(" = ")
+    letter, index = _LATEX.get(name[0], name[0]).strip("$"), f"_{name[1]}" if name[1:] else ""
+    number = re.sub(r"e([+-])", r"\\mathrm{e}{\1}", number.replace("−", "-"))
+    return f"${letter}{index} = {number}$"
 
 
 def numeric_columns(table: Table) -> list[bool]:

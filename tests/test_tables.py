@@ -29,8 +29,11 @@ from lossbench.tables import (
 )
 
 FUZZ = settings(max_examples=300, deadline=None, database=None)
+SETTINGS = ["m = 0.3", "(m1 = −1)", "λ = 1e-05,", "s = 16.", "min = 2", "m = 0.3.4", "k = 2x", "m = s = 1"]
 HARD = st.text(alphabet=st.sampled_from("\\{}$&%#_^~|<>[]*`-\n\r\t ab1±λ−–"), max_size=12)
-TYPED = st.one_of(st.text(max_size=30), HARD)
+TYPED = st.one_of(
+    st.text(max_size=30), HARD, st.lists(st.one_of(HARD, st.sampled_from(SETTINGS))).map(" ".join)
+)
 ESCAPES = {
     r"\\([&%$#_{}])": r"\1",
     r"\\textbackslash\{\}": r"\\",
@@ -45,7 +48,8 @@ ESCAPES = {
     r"\$\\le\$": "≤",
     r"\$-\$": "−",
 }
-ESCAPE = re.compile("|".join(ESCAPES))
+FORMULA = r"\$(\\lambda|\\alpha|\\gamma|\w)(?:_(\d))? = (-?[\d.]+)(?:\\mathrm\{e\}\{([+-])\}(\d+))?\$"
+ESCAPE = re.compile("|".join([*ESCAPES, FORMULA]))
 
 
 def one_line(text: str) -> str:
@@ -59,7 +63,9 @@ def unescaped(text: str) -> str:
         for pattern, printed in ESCAPES.items():
             if found := re.fullmatch(pattern, match[0]):
                 return found.expand(printed)
-        raise AssertionError(match[0])
+        letter, index, number, sign, exponent = re.fullmatch(FORMULA, match[0]).groups()  # type: ignore[union-attr]
+        letter = {r"\lambda": "λ", r"\alpha": "α", r"\gamma": "γ"}.get(letter, letter)
+        return f"{letter}{index or ''} = {number}" + (f"e{sign}{exponent}" if sign else "")
 
     return ESCAPE.sub(one, text)
 
@@ -75,7 +81,8 @@ def test_a_latex_cell_is_balanced_and_has_no_bare_special(text: str) -> None:
         assert depth >= 0
     assert depth == 0
     assert len((cell + "x").splitlines()) == 1
-    assert unescaped(cell) == one_line(text).replace("–", "--"), "nothing typed is lost"
+    expected = one_line(text).replace("–", "--").replace("−", "-")
+    assert unescaped(cell).replace("−", "-") == expected, "nothing typed is lost"
 
 
 def cells(line: str) -> list[str]:
@@ -177,6 +184,18 @@ def test_a_latex_table_line_by_line() -> None:
         r"  \end{tabular}",
         r"\end{table}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("ArcFace (m = 0.3, s = 16)", "ArcFace ($m = 0.3$, $s = 16$)"),
+        ("λ = 1e-05, m1 = −1", r"$\lambda = 1\mathrm{e}{-}05$, $m_1 = -1$"),
+        ("lambda min = 0.5, form = v1", "lambda min = 0.5, form = v1"),
+    ],
+)
+def test_settings_are_formulas_in_latex(text: str, printed: str) -> None:
+    assert latex(text) == printed
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..errors import RunError, UsageError
 from ..records import RunView
-from ..specs import SYMBOLS, Value, value_text
+from ..specs import Value, setting_text, symbol
 from ..specs.quantities import in_unit
 from ..tables import seeds_text
 
@@ -72,15 +72,10 @@ def with_setting(runs: Sequence[RunView], names: Sequence[str]) -> list[RunView]
     return kept
 
 
-def setting_text(name: str, value: Value) -> str:
-    """A setting with its value, as a legend has it: 'λ = 0.003', 'feature dim = 3'."""
-    return f"{SYMBOLS.get(name, name.replace('_', ' '))} = {value_text(value)}"
-
-
 def axis_title(name: str) -> str:
     """A setting as an axis has it."""
     words = {"margin": "margin m (rad)", "scale": "scale s"}
-    return words.get(name, SYMBOLS.get(name, name.replace("_", " ")))
+    return words.get(name, symbol(name))
 
 
 def number_of(run: RunView, metric: str) -> float | None:

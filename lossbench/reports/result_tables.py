@@ -12,7 +12,7 @@ from ..runs.config import RUN_OPTIONS, dataset_title
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..runs.stored_run import UntrainedRun
-from ..specs import value_text
+from ..specs import setting_text
 from ..specs.quantities import MAIN_METRIC, UNSEEN, column_title, format_value, metric_name, number_spec
 from ..tables import Table, code, csv_bytes, number_text, p_value_text, to_latex, to_markdown
 from .document import Document, read_documents
@@ -129,7 +129,7 @@ def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Ta
 def _settings_text(row: SettingRow) -> str:
     """The settings of the loss, and the options of the run that were swept: they tell its rows apart."""
     swept = [
-        f"{name.replace('_', ' ')} = {value_text(value)}"
+        setting_text(name, value)
         for name, value in row.swept.items()
         if name in RUN_OPTIONS and name != "dataset"  # which has a column of its own
     ]

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from ..files import slug
 from ..records import SplitSpec, TrainingConditions
-from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog, value_text
+from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog, setting_text
 from ..specs import plugins as external
 from .option_values import parse_scales
 from .options import Option, options_of
@@ -228,10 +228,10 @@ class RunConfig:
         parts = []
         for term in self.terms:
             if term.has_weight or term.weight != 1:
-                parts.append(f"{SYMBOLS['lambda']} = {term.weight:g}")
+                parts.append(setting_text("lambda", term.weight))
             for key, value in term.settings:
                 if key in SYMBOLS or not term.is_default(key, self.classes, self.feature_dim):
-                    parts.append(f"{SYMBOLS.get(key, key)} = {value_text(value)}")
+                    parts.append(setting_text(key, value))
         return ", ".join(parts)
 
     @property

@@ -29,7 +29,9 @@ from .hyperparameter import (
     margin_setting,
     scale_setting,
     setting,
+    setting_text,
     soft_start_setting,
+    symbol,
     value_text,
 )
 from .loss_spec import LossSpec
@@ -40,6 +42,6 @@ __all__ = [
     "NO_AUGMENTATION", "POOLED", "SCALE", "SOFT_START", "SYMBOLS", "ByShape", "DatasetSpec", "FigureSpec",
     "HyperParameter", "LossSpec", "MetricSpec", "NetworkSpec", "OptimizerSpec", "RecipeSpec", "ScheduleSpec",
     "Value", "angular_margin_setting", "best_probability", "largest_angular_margin", "largest_binary_margin",
-    "largest_cosine_margin", "margin_setting", "neighbour_angle", "scale_setting", "setting",
-    "smallest_length_weight", "smallest_useful_scale", "soft_start_setting", "value_text",
+    "largest_cosine_margin", "margin_setting", "neighbour_angle", "scale_setting", "setting", "setting_text",
+    "smallest_length_weight", "smallest_useful_scale", "soft_start_setting", "symbol", "value_text",
 ]  # fmt: skip

@@ -33,6 +33,16 @@ def value_text(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
+def symbol(name: str) -> str:
+    """A setting or an option as people write it: the papers' letter, else its words."""
+    return SYMBOLS.get(name, name.replace("_", " "))
+
+
+def setting_text(name: str, value: Value) -> str:
+    """A setting with its value: `λ = 0.003`, `feature dim = 3`."""
+    return f"{symbol(name)} = {value_text(value)}"
+
+
 @dataclass(frozen=True)
 class HyperParameter:
     """One hyper-parameter of a loss.

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 from ...errors import RunError
-from ...figures import displayable, first_visible, plane_limit, setting_text, to_plane, varied
+from ...figures import displayable, first_visible, plane_limit, to_plane, varied
 from ...metrics import angles, class_means, measure, probabilities, unit
 from ...records import Embedding, MetricInput, RunView
-from ...specs import catalog
+from ...specs import catalog, setting_text
 from ...specs.quantities import format_value, metric_title
 
 _GRID = 600  # decision regions: cells per side
