@@ -1,6 +1,6 @@
 """A metric against a swept setting: mean over seeds, its 95 % band, and every seed as a point.
 
-Bands of fractions are cut off at 0 and 100 %.
+Bands are cut off at what a number can be.
 
 Follows Wen et al. 2016, Fig. 5 (accuracy against lambda and alpha).
 """

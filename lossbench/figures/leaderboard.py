@@ -1,6 +1,6 @@
 """All losses in order of a metric, the better ones on top: mean over seeds and its 95 % interval.
 
-A single seed is a dot without a bar; intervals of fractions are cut off at 0 and 100 %. Intervals of two
+A single seed is a dot without a bar; intervals are cut off at what a number can be. Intervals of two
 losses are no test of their difference, which is paired: that is what `compare` and `forest` are for.
 (Cleveland & McGill 1984: positions on a common scale.)
 """

@@ -15,6 +15,7 @@ SPEC = MetricSpec(
     column="length/corruption",
     summary="rank correlation of the feature length with the strength of blur, noise and occlusion",
     needs="images",
+    least=-1,
     source="Meng et al., MagFace, CVPR 2021, arXiv 2103.06627 (length as quality); Hendrycks, Dietterich, "
     "ICLR 2019, arXiv 1903.12261 (five strengths)",
     cheap=False,

@@ -19,6 +19,7 @@ SPECS = {
     name: MetricSpec(
         title=name.upper(),
         summary=f"{adjective} mutual information of classes and k-means clusters",
+        least=-1 if name == "ami" else 0,
         higher_is_better=True,
         source=source,
         as_loss_compares=True,

@@ -15,6 +15,7 @@ from ._vectors import feature_vectors
 SPEC = MetricSpec(
     title="silhouette",
     summary="how much nearer samples are to their own class than to the nearest other",
+    least=-1,
     higher_is_better=True,
     source="Rousseeuw, Silhouettes: a graphical aid to the interpretation of cluster analysis, 1987",
     cheap=False,

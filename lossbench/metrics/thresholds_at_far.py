@@ -16,6 +16,7 @@ SPECS = {
         title=f"threshold at FAR=1e-{n}",
         summary=f"distance or cosine that accepts at most 1 in {10**n:,} validation pairs of two classes",
         needs="validation features",
+        least=-1,
         as_loss_compares=True,
         cheap=False,
         arguments={"one_in": 10**n},

@@ -43,7 +43,7 @@ def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
         f"{setting('feature_dim')}-D features; {setting('epochs')} epochs, batch {setting('batch_size')}, "
         f"{optimizers}, peak learning rate {setting('lr')}; "
         f"{seeds}. {unseen}{_unlike_treatment(done, shown)}"
-        "Intervals are 95 % Student intervals over seeds, of fractions cut off at 0 and 100 %. "
+        "Intervals are 95 % Student intervals over seeds, cut off at what a number can be. "
         f"Convolutions in {result('precision')} on {machine('device_name')}, "
         f"{threads} thread{'s' * (threads != '1')} per run; torch {machine('torch')}, "
         f"Python {machine('python')}, lossbench {result('lossbench')}; "

@@ -121,10 +121,9 @@ def decimals(name: str) -> int:
 
 def bounds(name: str, *, signed: bool = False) -> tuple[float, float]:
     """What a number, or `signed` a difference of two, cannot exceed, in the unit in which it is shown."""
-    if number_spec(name).unit not in ("percent", "fraction"):
-        return -math.inf, math.inf
-    largest = in_unit(name, 1.0)
-    return -largest if signed else 0.0, largest
+    spec = number_spec(name)
+    largest = in_unit(name, 1.0) if spec.unit in ("percent", "fraction") else math.inf
+    return -largest if signed else in_unit(name, spec.least), largest
 
 
 def interval_text(
@@ -151,7 +150,7 @@ def format_value(
 ) -> str:
     """A number as people see it: `98.92`, with a half width `98.92 ± 0.08`, with its unit `98.92 %`.
 
-    The interval of a fraction ends at 0 and 100 %, see `interval_text`. A dash stands for None and NaN.
+    The interval ends at what the number can be, see `interval_text`. A dash stands for None and NaN.
     """
     if value is None or math.isnan(value):
         return "–"

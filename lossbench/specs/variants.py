@@ -113,6 +113,7 @@ class MetricSpec:
     """What a metric measures, in which unit, and whether more is better (None: neither).
 
     column: a title for the column of a table, where `title` is too long.
+    least: the smallest number it can be; a fraction is at most 1. Intervals are cut off there.
     needs: `features` and their labels alone, or also `validation features`, on which a threshold is chosen:
     these can be measured on classes never trained on, too; or also the `reference` (training features of the
     same classes), the `scores` of each class
@@ -129,6 +130,7 @@ class MetricSpec:
     column: str = ""
     needs: Needs = "features"
     unit: Unit = ""
+    least: float = 0.0
     higher_is_better: bool | None = None
     source: str = ""
     as_loss_compares: bool = False
