@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from ..errors import DataError, LossbenchError
+from ..errors import DataError, LossbenchError, UsageError
 from ..records import NullObserver
 from ..runs.config import RunConfig
 from ..runs.run_folder import RunFolder
@@ -61,7 +61,7 @@ def estimate_time(
 ) -> Estimate:
     """Time some steps of each kind of run, with the threads that it will have; `announce` is called before.
 
-    Raises DataError when the data set is not there.
+    Raises DataError when the data set is not there, and UsageError where there is no run that can train.
     """
     waiting = [config for config in configs if force or not _is_complete(config, store)]
     if waiting:
@@ -70,6 +70,7 @@ def estimate_time(
     packed = resolve_device(placement.device).type == "cuda"
     share = placement if packed else placement.for_workers(workers)
     threads, seconds_per_epoch = torch.get_num_threads(), dict[tuple[object, ...], float]()
+    mistakes = []
     # when each worker can take its next run
     free = [STARTUP if workers > 1 and not packed else 0.0] * workers
     try:
@@ -81,11 +82,17 @@ def estimate_time(
                 *(() if packed else (term.name for term in config.terms)),
             )
             if kind not in seconds_per_epoch:
-                seconds_per_epoch[kind] = _seconds_per_epoch(config, share, workers if packed else 1)
+                seconds_per_epoch[kind] = 0.0  # of one that will not train either: its outcome says why
+                try:
+                    seconds_per_epoch[kind] = _seconds_per_epoch(config, share, workers if packed else 1)
+                except UsageError as error:
+                    mistakes.append(error)
             heapq.heapreplace(free, free[0] + seconds_per_epoch[kind] * config.epochs)
     finally:
         torch.set_num_threads(threads)
     stored = len(configs) - len(waiting)
+    if not stored and len(mistakes) == len(seconds_per_epoch) > 0:
+        raise mistakes[0]
     return Estimate(stored, len(waiting), max(free) if waiting else 0.0, packed, workers)
 
 
@@ -120,7 +127,7 @@ def _evaluation_seconds(trainer: Trainer) -> float:
 
 
 def _seconds_per_epoch(config: RunConfig, placement: Placement, together: int) -> float:
-    """0 for a run that cannot be timed: it will not train either, and its outcome says why."""
+    """0 for a run whose code of a user fails. Raises UsageError for one that makes no sense."""
     if needs_worker(config, placement):
         return (call_in_worker(_timed, config, placement, together) or 0.0) / config.epochs
     return _timed(config, placement, together) / config.epochs
@@ -131,7 +138,7 @@ def _timed(config: RunConfig, placement: Placement, together: int) -> float:
         with surroundings_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the training will warn
             return seconds_of(config, placement, together)
-    except (DataError, KeyboardInterrupt):
+    except (DataError, UsageError, KeyboardInterrupt):
         raise
     except BaseException:  # code of a user may raise anything
         return 0.0

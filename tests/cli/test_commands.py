@@ -19,7 +19,9 @@ import pytest
 from lossbench import __version__, cli
 from lossbench.__main__ import main
 from lossbench.cli import Commands
+from lossbench.errors import RunError
 from lossbench.specs import catalog
+from lossbench.training import train as training
 from lossbench.training import trainer
 
 QUICK = ["--dataset", "digits", "--epochs", "2", "--batch-size", "100", "--device", "cpu"]
@@ -532,9 +534,14 @@ def test_one_run_takes_one_value_of_each_option(capsys):
     assert "alpha takes one value here" in err
 
 
-def test_a_failed_run_is_a_document_that_says_why(capsys, tmp_path):
-    words = ["compare", "--losses", "softmax,center", *QUICK[:4], "--batch-size", "5000", "--json"]
-    code, out, _ = call(capsys, *words, "--results", tmp_path)
+def test_a_failed_run_is_a_document_that_says_why(capsys, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise RunError("this machine fails")
+
+    words = ["compare", "--losses", "softmax,center", *QUICK, "--json"]
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "Trainer", broken)
+        code, out, _ = call(capsys, *words, "--results", tmp_path)
     document = json.loads(out)
     assert code == document["exit_code"] == 1
     assert document["status"] == "failed"
@@ -543,8 +550,7 @@ def test_a_failed_run_is_a_document_that_says_why(capsys, tmp_path):
     shown = {"center.lambda": 0.003, "center.alpha": 0.5}
     assert shown.items() <= document["runs"][1]["settings"].items()
     for run in document["runs"]:
-        assert (run["status"], run["seed"]) == ("failed", 0)
-        assert "5000" in run["reason"]
+        assert (run["status"], run["seed"], run["reason"]) == ("failed", 0, "this machine fails")
     code, out, _ = call(capsys, "train", *QUICK[:4], "--batch-size", "5000", "--json", "--results", tmp_path)
     document = json.loads(out)
     assert {"loss", "settings", "seed", "loss_name", "run"} <= set(document)

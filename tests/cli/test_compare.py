@@ -191,8 +191,14 @@ def test_a_baseline_that_failed_is_counted_and_decides_nothing(
     assert (tmp_path / "figures" / f"{NAME}-forest.png").read_bytes().startswith(PNG)
 
 
-def test_when_everything_fails_there_is_a_table_and_no_file(capsys: Capture, tmp_path: Path) -> None:
-    options = [*QUICK[:-4], "--batch-size", "5000", "--losses", "softmax,center", "--results", tmp_path]
+def test_when_everything_fails_there_is_a_table_and_no_file(
+    capsys: Capture, tmp_path: Path, monkeypatch: Any
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RunError("this machine fails")
+
+    monkeypatch.setattr(running, "Trainer", broken)
+    options = [*QUICK, "--losses", "softmax,center", "--results", tmp_path]
     code, out, err = call(capsys, *options, "--seeds", "0")
     assert code == 1
     assert "2 of 2 runs failed" in err
@@ -200,7 +206,23 @@ def test_when_everything_fails_there_is_a_table_and_no_file(capsys: Capture, tmp
     assert not (tmp_path / "tables").exists()
     code, out, err = call(capsys, *options, "--seeds", "0-4")
     assert code == 1
-    assert "3 runs in a row failed for the same reason, so no other was started: --batch-size 5000" in err
+    assert "3 runs in a row failed for the same reason, so no other was started: this machine fails" in err
+
+
+def test_what_no_run_can_train_on_is_one_sentence_before_any_training(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "small.npz", images=np.zeros((600, 8, 8), np.uint8), labels=np.arange(600) % 3)
+    mistakes = {
+        "Images of 8 x 8 are too small for this network": [*QUICK[2:], "--dataset", tmp_path / "small.npz"],
+        "--batch-size 5000 is more than the 1253 training images": [*QUICK, "--batch-size", "5000"],
+    }
+    for sentence, options in mistakes.items():
+        code, out, err = call(capsys, *options, "--losses", "softmax,center", "--results", tmp_path / "r")
+        assert (code, out) == (2, "")
+        assert err.count(sentence) == 1
+        assert "lossbench: " + sentence in err
+        assert not (tmp_path / "r").exists()
 
 
 def test_two_settings_of_one_loss_have_a_panel_each(compared: Path, capsys: Capture) -> None:
