@@ -50,7 +50,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
     x, y = axes_of(runs, over, 2)
     runs = with_setting(runs, [x, y])
     groups = grouped(runs, [x, y])
-    names = [name.strip() for name in metric.split(",")]
+    names = metric.split(",")
     tables = {name: [_table(label, alike, x, y, name) for label, alike in groups.items()] for name in names}
     width, height = (len({run.settings[name] for run in runs}) for name in (x, y))
     set_size(

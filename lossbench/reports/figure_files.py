@@ -247,7 +247,7 @@ def _check_choices(name: str, spec: FigureSpec, choices: Mapping[str, str | None
         any_value = not allowed or "" in allowed
         checked[option] = value if any_value else check_choice(f"--{option}", value, allowed)
     if checked.get("metric"):
-        parse_metrics(checked["metric"], unseen=True)
+        checked["metric"] = ",".join(parse_metrics(checked["metric"], unseen=True))
     return checked
 
 

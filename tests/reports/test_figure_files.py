@@ -217,6 +217,12 @@ def test_what_runs_do_not_have_is_one_sentence(folder, capsys, arguments, senten
     assert sentence.replace("{}", str(folder)) in text
 
 
+def test_metrics_may_have_blanks_and_repeat(runs, tmp_path):
+    a = draw("leaderboard", runs, tmp_path / "a.png", metric="test_accuracy,nn-accuracy")
+    b = draw("leaderboard", runs, tmp_path / "b.png", metric="test_accuracy, nn-accuracy,test_accuracy")
+    assert a.read_bytes() == b.read_bytes()
+
+
 def test_an_ending_decides_the_format(folder, tmp_path, capsys):
     path = tmp_path / "deep" / "a.pdf"
     assert main(["plot", "confusion", "--results", str(folder), "--output", str(path), "--json"]) == 0
