@@ -8,14 +8,14 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from ..files import slug
 from ..records import SplitSpec, TrainingConditions
 from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog, setting_text
 from ..specs import plugins as external
 from .option_values import parse_scales
-from .options import Option, options_of
+from .options import Option, option, options_of
 from .term import Term
 
 FORMAT = 1
@@ -36,146 +36,93 @@ OPTIMIZER = "Optimizer"  # a panel of the help text
 class RunConfig:
     """Everything that decides what one training learns; each option is declared here and nowhere else.
 
-    A field with a default here is left out of the stored JSON when it has that value, so that it can be
+    An option with `absent` is left out of the stored JSON when it has that value, so that it can be
     added without changing the ids of stored runs; what a command takes by default may be another value.
     """
 
     terms: tuple[Term, ...]
-    network: Annotated[
-        str, Option("Network.", default=DEFAULT_NETWORK, catalog="networks", own="your module:Class")
-    ]
-    init: Annotated[
-        str,
-        Option("Stored run whose trained network the training starts from.", default_text="random weights"),
-    ] = ""
-    feature_dim: Annotated[int, Option("Feature dimension D.", default=2, ge=1, le=4096, sweep=True)]
-    feature_activation: Annotated[
-        str, Option("Activation after the feature.", default="none", choices=FEATURE_ACTIVATIONS)
-    ] = "none"
-    dataset: Annotated[
-        str,
-        Option("Data set.", "Data", default=DEFAULT_DATASET, catalog="data", own="your folder or file"),
-    ]
-    image_size: Annotated[
-        int,
-        Option(
-            "Side in pixels to which a folder's images are cropped and resized.",
-            "Data",
-            default_text="their own",
-            le=4096,
-        ),
-    ] = 0
-    val_size: Annotated[int, Option("Validation images held out; 0 trains on all.", "Data", source="dataset")]
-    epochs: Annotated[int, Option("Epochs.", source="dataset", ge=1, le=100_000, sweep=True)]
-    batch_size: Annotated[int, Option("Samples per step.", default=128, ge=1, sweep=True)]
-    augment: Annotated[
-        str,
-        Option("Random changes of training images: shift, rotate, shift,rotate or none.", source="dataset"),
-    ] = "none"
-    optimizer: Annotated[
-        str, Option("Optimizer.", OPTIMIZER, default=DEFAULT_OPTIMIZER, catalog="optimizers", sweep=True)
-    ] = "adamw"
-    lr: Annotated[float, Option("Peak learning rate.", OPTIMIZER, source="optimizer", gt=0, sweep=True)]
-    weight_decay: Annotated[float, Option("Weight decay.", OPTIMIZER, source="optimizer", sweep=True)]
-    momentum: Annotated[
-        float | None, Option("Momentum (sgd, muon).", OPTIMIZER, source="optimizer", le=0.999, sweep=True)
-    ] = None
-    nesterov: Annotated[
-        bool | None, Option("Momentum in Nesterov's form (sgd, muon).", OPTIMIZER, source="optimizer")
-    ] = None
-    lr_scale: Annotated[
-        str,
-        Option(
-            "Factor on the learning rate of the network or of the loss's parameters, like loss=10.",
-            OPTIMIZER,
-            default_text="1 for both",
-        ),
-    ] = ""
-    schedule: Annotated[
-        str, Option("Learning-rate schedule.", OPTIMIZER, catalog="schedules", sweep=True)
-    ] = "linear"
-    warmup: Annotated[
-        float,
-        Option(
-            "Fraction of the steps in which the learning rate rises.",
-            OPTIMIZER,
-            source="schedule",
-            le=0.9,
-            sweep=True,
-        ),
-    ] = 0.2
-    milestones: Annotated[
-        tuple[float, ...] | None,
-        Option(
-            "Fractions of the steps after which the learning rate decays (step).",
-            OPTIMIZER,
-            source="schedule",
-        ),
-    ] = None
-    decay: Annotated[
-        float | None,
-        Option(
-            "Factor on the rate at each milestone (step).",
-            OPTIMIZER,
-            source="schedule",
-            gt=0,
-            le=1,
-            sweep=True,
-        ),
-    ] = None
-    seed: Annotated[int, Option("Seed of all random numbers.", default=0)]
-    precision: Annotated[
-        str, Option("Type of the convolutions.", "Machine", default="auto", choices=PRECISIONS)
-    ]
-    sampler: Annotated[str, Option("Batches.", default="auto", choices=SAMPLERS)]
-    classes_per_batch: Annotated[
-        int, Option("Classes P of a balanced batch.", default=0, default_text="all classes")
-    ]
-    samples_per_class: Annotated[
-        int, Option("Samples K of each class in a balanced batch.", default=0, default_text="batch size / P")
-    ]
-    unseen: Annotated[
-        tuple[int, ...],
-        Option(
-            "Classes kept out of training and evaluated separately, like 7,8,9 or 7-9 (open set).",
-            "Data",
-            default_text="none",
-        ),
-    ] = ()
-    train_size: Annotated[
-        int,
-        Option(
-            "Training images that are kept, each class in proportion.", "Data", default_text="all", sweep=True
-        ),
-    ] = 0
-    imbalance: Annotated[
-        float,
-        Option(
-            "Samples of the first class for one of the last; those between fall exponentially.",
-            "Data",
-            ge=1,
-            le=1e6,
-            sweep=True,
-        ),
-    ] = 1.0
-    label_noise: Annotated[
-        float, Option("Fraction of training labels that are wrong.", "Data", le=1, sweep=True)
-    ] = 0.0
-    noise_kind: Annotated[
-        str,
-        Option(
-            "Wrong labels: any other class (symmetric) or the next one (pair).", "Data", choices=NOISE_KINDS
-        ),
-    ] = "symmetric"
-    eval_split: Annotated[
-        str,
-        Option(
-            "The split that is evaluated; with val the test split is never opened.",
-            choices=("test", "val"),
-            on_command_line=False,
-            key="judged_on",
-        ),
-    ] = "test"
+    network: str = option("Network.", default=DEFAULT_NETWORK, catalog="networks", own="your module:Class")
+    init: str = option(
+        "Stored run whose trained network the training starts from.", absent="", default_text="random weights"
+    )
+    feature_dim: int = option("Feature dimension D.", default=2, ge=1, le=4096, sweep=True)
+    feature_activation: str = option(
+        "Activation after the feature.", absent="none", default="none", choices=FEATURE_ACTIVATIONS
+    )
+    dataset: str = option(
+        "Data set.", "Data", default=DEFAULT_DATASET, catalog="data", own="your folder or file"
+    )
+    image_size: int = option(
+        "Side in pixels to which a folder's images are cropped and resized.",
+        "Data", absent=0, default_text="their own", le=4096,
+    )  # fmt: skip
+    val_size: int = option("Validation images held out; 0 trains on all.", "Data", source="dataset")
+    epochs: int = option("Epochs.", source="dataset", ge=1, le=100_000, sweep=True)
+    batch_size: int = option("Samples per step.", default=128, ge=1, sweep=True)
+    augment: str = option(
+        "Random changes of training images: shift, rotate, shift,rotate or none.",
+        absent="none", source="dataset",
+    )  # fmt: skip
+    optimizer: str = option(
+        "Optimizer.", OPTIMIZER, absent="adamw", default=DEFAULT_OPTIMIZER, catalog="optimizers", sweep=True
+    )
+    lr: float = option("Peak learning rate.", OPTIMIZER, source="optimizer", gt=0, sweep=True)
+    weight_decay: float = option("Weight decay.", OPTIMIZER, source="optimizer", sweep=True)
+    momentum: float | None = option(
+        "Momentum (sgd, muon).", OPTIMIZER, absent=None, source="optimizer", le=0.999, sweep=True
+    )
+    nesterov: bool | None = option(
+        "Momentum in Nesterov's form (sgd, muon).", OPTIMIZER, absent=None, source="optimizer"
+    )
+    lr_scale: str = option(
+        "Factor on the learning rate of the network or of the loss's parameters, like loss=10.",
+        OPTIMIZER, absent="", default_text="1 for both",
+    )  # fmt: skip
+    schedule: str = option(
+        "Learning-rate schedule.", OPTIMIZER, absent="linear", catalog="schedules", sweep=True
+    )
+    warmup: float = option(
+        "Fraction of the steps in which the learning rate rises.",
+        OPTIMIZER, absent=0.2, source="schedule", le=0.9, sweep=True,
+    )  # fmt: skip
+    milestones: tuple[float, ...] | None = option(
+        "Fractions of the steps after which the learning rate decays (step).",
+        OPTIMIZER, absent=None, source="schedule",
+    )  # fmt: skip
+    decay: float | None = option(
+        "Factor on the rate at each milestone (step).",
+        OPTIMIZER, absent=None, source="schedule", gt=0, le=1, sweep=True,
+    )  # fmt: skip
+    seed: int = option("Seed of all random numbers.", default=0)
+    precision: str = option("Type of the convolutions.", "Machine", default="auto", choices=PRECISIONS)
+    sampler: str = option("Batches.", default="auto", choices=SAMPLERS)
+    classes_per_batch: int = option("Classes P of a balanced batch.", default=0, default_text="all classes")
+    samples_per_class: int = option(
+        "Samples K of each class in a balanced batch.", default=0, default_text="batch size / P"
+    )
+    unseen: tuple[int, ...] = option(
+        "Classes kept out of training and evaluated separately, like 7,8,9 or 7-9 (open set).",
+        "Data", absent=(), default_text="none",
+    )  # fmt: skip
+    train_size: int = option(
+        "Training images that are kept, each class in proportion.",
+        "Data", absent=0, default_text="all", sweep=True,
+    )  # fmt: skip
+    imbalance: float = option(
+        "Samples of the first class for one of the last; those between fall exponentially.",
+        "Data", absent=1.0, ge=1, le=1e6, sweep=True,
+    )  # fmt: skip
+    label_noise: float = option(
+        "Fraction of training labels that are wrong.", "Data", absent=0.0, le=1, sweep=True
+    )
+    noise_kind: str = option(
+        "Wrong labels: any other class (symmetric) or the next one (pair).",
+        "Data", absent="symmetric", choices=NOISE_KINDS,
+    )  # fmt: skip
+    eval_split: str = option(
+        "The split that is evaluated; with val the test split is never opened.",
+        absent="test", choices=("test", "val"), on_command_line=False, key="judged_on",
+    )  # fmt: skip
 
     def __getstate__(self) -> tuple[dict[str, Any], DatasetSpec | None]:
         return dict(self.__dict__), self.data
@@ -319,10 +266,10 @@ class RunConfig:
             for term in self.terms
         ]
         data: dict[str, Any] = {"terms": terms}
-        for name, option in RUN_OPTIONS.items():
+        for name, declared in RUN_OPTIONS.items():
             value = getattr(self, name)
             if name not in STORED_DEFAULTS or value != STORED_DEFAULTS[name]:
-                data[option.key] = list(value) if isinstance(value, tuple) else value
+                data[declared.key] = list(value) if isinstance(value, tuple) else value
         return data | ({"data": self.data.to_dict()} if self.data else {})
 
 

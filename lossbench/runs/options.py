@@ -21,12 +21,12 @@ from ..specs import catalog
 
 @dataclass(frozen=True)
 class Option:
-    """One option. A dataclass field is declared as `name: Annotated[type, Option(...)]`.
+    """One option. A dataclass field is declared as `name: type = option(...)`.
 
     help: one sentence. panel: the heading of the help text under which it stands.
-    default: the value where none is given (else the field's). source: instead, the option whose SPEC has the
-    default, as a data set has a number of epochs. default_text: the default in words, where these do not say
-    it.
+    default: the value where none is given (else `absent`, see `option`). source: instead, the option whose
+    SPEC has the default, as a data set has a number of epochs. default_text: the default in words, where
+    these do not say it.
     ge, gt, le: numbers must be at least, more than, at most this. choices: the allowed words.
     catalog: the kind of catalogue entries that it names. own: what else it takes, of the user's own.
     sweep: whether a sweep takes a list or a range of values. on_command_line: whether there is a flag.
@@ -105,20 +105,24 @@ def by_parameter(options: Options) -> dict[str, Option]:
     return {"lam" if name == "lambda" else name: option for name, option in options.items()}
 
 
+def option(help: str, panel: str = Option.panel, *, absent: Any = dataclasses.MISSING, **more: Any) -> Any:
+    """A dataclass field that is an option, see `Option`; `absent`: its value where stored JSON has none."""
+    return dataclasses.field(default=absent, metadata={"option": Option(help, panel, **more)})
+
+
 def options_of(declaration: type) -> dict[str, Option]:
     """The options that a dataclass declares, by the names of its fields."""
-    hints = typing.get_type_hints(declaration, include_extras=True)
+    hints = typing.get_type_hints(declaration)
     options = {}
     for field in dataclasses.fields(declaration):
-        for option in getattr(hints[field.name], "__metadata__", ()):
-            stored = None if field.default is dataclasses.MISSING else field.default
-            default = stored if option.default is None and not option.source else option.default
+        if declared := field.metadata.get("option"):
+            absent = None if field.default is dataclasses.MISSING else field.default
             options[field.name] = dataclasses.replace(
-                option,
+                declared,
                 name=field.name,
-                key=option.key or field.name,
-                type=_scalar(typing.get_args(hints[field.name])[0]),
-                default=default,
+                key=declared.key or field.name,
+                type=_scalar(hints[field.name]),
+                default=absent if declared.default is None and not declared.source else declared.default,
             )
     return options
 
