@@ -400,7 +400,8 @@ def animate(
         RunError: Where a run has no snapshots, or the file cannot be written.
         UsageError: For an unknown format or choice.
     """
-    from .cli._python import as_path, selected_runs
+    from .cli._flags import as_path
+    from .cli._python import selected_runs
     from .cli.animate import write_animation
     from .reports.animation import Animation
     from .runs.store import Store
@@ -434,7 +435,7 @@ def export(run: Run, output: Path) -> OnnxFile:
         UsageError: Without the extra `onnx`, or for another kind of file.
         RunError: Where the file would differ from PyTorch by more than 1e-4, or cannot be written.
     """
-    from .cli._python import as_path
+    from .cli._flags import as_path
     from .reports.onnx_file import export as write
 
     return write(run.view, as_path(output))

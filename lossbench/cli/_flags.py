@@ -43,28 +43,24 @@ def with_parameters(
     return described
 
 
-def expand_home(path: Path | None) -> Path | None:
-    """A path that begins with `~`, which a shell leaves alone after `=`, in full."""
-    return None if path is None else Path(os.path.expanduser(path))
-
-
-def path_from(text: str | os.PathLike[str]) -> Path:
-    """A path. Raises UsageError for an empty one, such as an unset variable gives."""
+def as_path(text: str | os.PathLike[str]) -> Path:
+    """A path of the user, with `~`, which a shell leaves alone after `=`, in full. Raises UsageError for an
+    empty one, such as an unset variable gives."""
     if not os.fspath(text):
         raise UsageError("A path is empty; the working folder is written as a dot.")
-    return Path(text)
+    return Path(os.path.expanduser(text))
 
 
 def _parse_path(text: str | os.PathLike[str]) -> Path:
     try:
-        return path_from(text)
+        return as_path(text)
     except UsageError as error:  # as Typer says that a value is wrong: with the name of the option
         raise typer.BadParameter(str(error)) from None
 
 
 def path_flag(name: str, text: str, panel: str | None = "Output", **more: Any) -> Any:
     """An option whose value is a path."""
-    return flag(name, text, panel, callback=expand_home, parser=_parse_path, **more)
+    return flag(name, text, panel, parser=_parse_path, **more)
 
 
 Results = Annotated[Path, path_flag("--results", "Folder for runs, figures and tables.")]

@@ -22,7 +22,7 @@ from ..runs.store import Store
 from ..runs.stored_run import StoredRun
 from ..specs import catalog
 from ..specs.expressions import canonical_sum, parse_sum
-from ._flags import canonical_losses, path_from
+from ._flags import as_path, canonical_losses
 from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
 from ._output import messages_shown, print_warning
 from ._selection import Selection, make_filter, readable_runs, select_runs
@@ -180,8 +180,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     return value.tolist() if hasattr(value, "tolist") else value
-
-
-def as_path(path: PathLike) -> Path:
-    """A path of the user, `~` in full. Raises UsageError for an empty one."""
-    return path_from(path).expanduser()
