@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from matplotlib.legend_handler import HandlerTuple
 
 from ..records import RunView
 from ..statistics import Interval
-from ._style import note
+from ._style import note, ray
 
 Range = tuple[float, float]
 
@@ -32,11 +32,16 @@ def set_size(figure: Figure, width: float, height: float) -> None:
     figure.set_size_inches(grown * width, grown * height)
 
 
-def title_lines(axes: Axes, title: str, lines: Sequence[str], height: int) -> None:
-    """A bold title above small lines, `height` of them at most in any panel of the row."""
+def caption_lines(captions: Iterable[str]) -> int:
+    """How many lines the longest of the captions has in `title_lines`."""
+    return 1 + max(caption.count(" · ") for caption in captions)
+
+
+def title_lines(axes: Axes, title: str, caption: str, height: int) -> None:
+    """A bold title above the small lines of a caption; `height`: the lines of the longest one in the row."""
     pitch = 4 / 3 * rcParams["font.size"]
     axes.set_title(title, fontweight="bold", pad=4 + pitch * height)
-    for row, line in enumerate(reversed(lines)):
+    for row, line in enumerate(reversed(caption.split(" · "))):
         note(axes, line, (0.5, 1), (0, 4 + pitch * row), "axes fraction", ha="center", fontsize="medium")
 
 
@@ -81,24 +86,41 @@ def run_columns(figure: Figure, count: int, rows: int, **options: Any) -> list[l
     return columns[:count]
 
 
-def run_panels(figure: Figure, runs: Sequence[RunView], *, row: float, below: float = 0.0) -> list[Axes]:
+def run_panels(
+    figure: Figure, runs: Sequence[RunView], *, row: float, below: float = 0.0, key: str = ""
+) -> list[Axes]:
     """One square axes per run under its title and caption, at most five in a row; `row` is the height in
-    inches of what else a row holds, its title included, `below` of what all share."""
+    inches of what else a row holds, its title included, `below` of what all share. `key` is a sentence
+    below all panels, on one line where there are several."""
     rows, columns = grid_shape(len(runs))
-    captions = [run.caption.split(" · ") for run in runs]
-    lines = max(map(len, captions))
+    if key:
+        key = key if len(runs) == 1 else key.replace("\n", " ")
+        figure.supxlabel(key, fontsize="small")
+        below += 0.2 * (1 + key.count("\n"))
+    lines = caption_lines(run.caption for run in runs)
     side = max(_SIDE, _NARROWEST / columns)
     text = (rcParams["font.size"] / 9) ** 0.4  # grows more than the figure, see set_size
     set_size(figure, side * columns + 0.2, rows * (side + text * (0.17 * lines + row)) + text * below)
     axes_of_runs = panels(figure, rows, columns, len(runs))
-    for axes, run, caption in zip(axes_of_runs, runs, captions, strict=True):
-        title_lines(axes, run.title, caption, lines)
+    for axes, run in zip(axes_of_runs, runs, strict=True):
+        title_lines(axes, run.title, run.caption, lines)
     return axes_of_runs
 
 
-def limits(
-    intervals: Sequence[Interval], better: int, possible: Range = (-np.inf, np.inf)
-) -> tuple[float, float]:
+def draw_rows(axes: Axes, labels: Sequence[str], across: Range, fontsize: str = "medium") -> None:
+    """Rows with labels, from top to bottom, every other one on grey, over an axis with these ends."""
+    for row in range(1, len(labels), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
+    axes.set_xlim(*across)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_yticks(range(len(labels)), labels, fontsize=fontsize)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", linewidth=0.4, alpha=0.5)
+    axes.set_axisbelow(True)
+
+
+def limits(intervals: Sequence[Interval], better: int, possible: Range = (-np.inf, np.inf)) -> Range:
     """The ends of the axis: all intervals, without rows more than `_FAR` times as far off as the median where
     these are few."""
     means = np.array([each.mean for each in intervals if each.n])

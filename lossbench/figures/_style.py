@@ -5,16 +5,13 @@ from typing import Any
 
 import matplotlib.patheffects as effects
 import numpy as np
-from matplotlib import rcParams
+from matplotlib import color_sequences, rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 
-# Matplotlib's petroff10 (M. Petroff, Accessible Color Sequences, 2021, arXiv 2107.02270): made for ten
-# categories that stay apart with colour-vision deficiency and in grey. Written out: it is older than 3.10.
-PALETTE = (
-    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
-    "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
-)  # fmt: skip
+# M. Petroff, Accessible Color Sequences, 2021, arXiv 2107.02270: made for ten categories that stay apart
+# with colour-vision deficiency and in grey
+PALETTE = tuple(map(to_hex, color_sequences["petroff10"]))
 INK = "#1a1a1a"
 FAINT = "#8a8a8a"
 RAY = "#b4b4b4"

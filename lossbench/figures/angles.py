@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ..metrics import angles, unit
 from ..records import RunView, Snapshots
 from ..specs import FigureSpec
-from ._layout import grid_shape, run_columns, set_size, title_lines
+from ._layout import caption_lines, grid_shape, run_columns, set_size, title_lines
 from ._requirements import mean_directions, split_of
 from ._style import PALETTE, note
 
@@ -78,17 +78,14 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A column per run, at most five of them side by side; all columns at the same angles."""
     pairs = [_final_angles(run, split) for run in runs]
     courses = [_course(run.snapshots, len(run.class_names)) for run in runs]
-    captions = [run.caption.split(" · ") for run in runs]
     highest = 1.05 * max((float(course[1].max()) for course in courses if course is not None), default=0.0)
-    rows, lines = 1 + (highest > 0), max(map(len, captions))
+    rows, lines = 1 + (highest > 0), caption_lines(run.caption for run in runs)
     bands, width = grid_shape(len(runs))
     set_size(figure, _WIDTH * width + 0.4, bands * (_HEIGHT * rows + 0.5 + 0.17 * lines) + 0.25)
     columns = run_columns(figure, len(runs), rows, sharex="row")
     widest = 5 * np.ceil(max(np.quantile(pair, 0.995) for pair in pairs) / 5)
-    for (top, *below), run, caption, pair, course in zip(
-        columns, runs, captions, pairs, courses, strict=True
-    ):
-        title_lines(top, run.title, caption, lines)
+    for (top, *below), run, pair, course in zip(columns, runs, pairs, courses, strict=True):
+        title_lines(top, run.title, run.caption, lines)
         draw_axes(top, pair, np.linspace(0, widest, _BINS + 1))
         top.set_xlabel("angle (degrees)")
         for axes in below:

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from ..records import RunView
 from ..specs import FigureSpec
-from ._layout import grid_shape, panels, set_size, title_lines
+from ._layout import caption_lines, grid_shape, panels, set_size, title_lines
 from ._requirements import split_of
 from ._style import PALETTE, ground, ink, ray, readable_on
 
@@ -32,13 +32,13 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     largest = max(_shares(table).max() for _, table in tables) or 1.0
     norm = PowerNorm(0.5, 0, 100 * largest)
     height, width = grid_shape(len(runs), _ROW)
-    lines = [run.caption.split(" · ") for run in runs]
+    lines = caption_lines(run.caption for run in runs)
     longest = max(len(name) for run in runs for name in run.class_names)
     size = 0.29 * max(len(present) for present, _ in tables) + 0.9 + 0.06 * longest
     set_size(figure, size * width + 0.7, (size + 0.3) * height)
     grid = panels(figure, height, width, len(runs))
-    for axes, run, (present, table), caption in zip(grid, runs, tables, lines, strict=True):
-        title_lines(axes, run.title, caption, max(map(len, lines)))
+    for axes, run, (present, table) in zip(grid, runs, tables, strict=True):
+        title_lines(axes, run.title, run.caption, lines)
         draw_axes(axes, table, [run.class_names[label] for label in present], norm)
     bar = figure.colorbar(ScalarMappable(norm, _errors()), ax=grid, shrink=0.55, aspect=28, pad=0.02)
     bar.set_label("% of the true class", fontsize="medium")

@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from ..metrics import unit
 from ..records import Embedding, RunView
 from ..specs import FigureSpec
-from ._layout import grid_shape, legend_below, run_columns, set_size, title_lines
+from ._layout import caption_lines, grid_shape, legend_below, run_columns, set_size, title_lines
 from ._plane import draw_plane, draw_ring, mark_handles
 from ._projection import panel_of
 from ._requirements import require_dimension, split_of
@@ -97,13 +97,12 @@ def draw_axes(features: Axes, histogram: Axes, run: RunView, part: Embedding, sp
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: str) -> None:
     """A column per run: features with the two pairs above the distances of all pairs."""
     require_dimension(runs, 2, "Distances in the plane")
-    captions = [run.caption.split(" · ") for run in runs]
-    lines = max(map(len, captions))
+    lines = caption_lines(run.caption for run in runs)
     bands, width = grid_shape(len(runs))
     set_size(figure, PANEL * 1.2 * width + 0.2, bands * (PANEL * 2 + 0.5 + 0.18 * lines))
     columns = run_columns(figure, len(runs), 2, height_ratios=[1.2, 0.8] * bands)
-    for run, caption, column in zip(runs, captions, columns, strict=True):
-        title_lines(column[0], run.title, caption, lines)
+    for run, column in zip(runs, columns, strict=True):
+        title_lines(column[0], run.title, run.caption, lines)
         draw_axes(column[0], column[1], run, split_of(run, split), split, view)
     handles: list[Artist | Container] = [
         Line2D([], [], color=ink(), label="a pair of one class; 1 % of them are farther apart"),

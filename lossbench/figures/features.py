@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ..records import RunView
 from ..specs import FigureSpec
-from ._layout import grid_shape, legend_below, run_columns, set_size, title_lines
+from ._layout import caption_lines, grid_shape, legend_below, run_columns, set_size, title_lines
 from ._plane import Panel, draw_plane, draw_ring, mark_handles
 from ._projection import panel_of
 from ._requirements import split_of
@@ -50,13 +50,13 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: st
     for run, name in itertools.product(runs, rows):
         split_of(run, name)
     widest = max(panel.limit for panel in panels)
-    height = max(len(panel.subtitle.split(" · ")) for panel in panels)
+    lines = caption_lines(panel.subtitle for panel in panels)
     bands, width = grid_shape(len(panels))
-    set_size(figure, PANEL * width + 0.4, bands * (_ROW * len(rows) + 0.3 + 0.18 * height))
+    set_size(figure, PANEL * width + 0.4, bands * (_ROW * len(rows) + 0.3 + 0.18 * lines))
     for number, (panel, column) in enumerate(
         zip(panels, run_columns(figure, len(panels), len(rows)), strict=True)
     ):
-        title_lines(column[0], panel.title, panel.subtitle.split(" · "), height)
+        title_lines(column[0], panel.title, panel.subtitle, lines)
         for axes, name in zip(column, rows, strict=True):
             draw_axes(axes, panel, name, view=view, limit=widest if panel.limit > _ALIKE * widest else None)
             if number % width == 0:

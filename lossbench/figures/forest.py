@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 
 from ..specs import FigureSpec
 from ..statistics import Verdict
-from ._layout import set_size
-from ._style import FAINT, PALETTE, ground, ink, note, ray
+from ._layout import draw_rows, set_size
+from ._style import FAINT, PALETTE, ground, ink, note
 
 SPEC = FigureSpec(
     title="forest",
@@ -65,10 +65,9 @@ def draw_axes(axes: Axes, rows: Sequence[Row], *, baseline: str, unit: str = "pe
     """
     axes.axvline(0, color=ink(), linewidth=0.9, zorder=1.5, gid="baseline")
     low, high = _limits(rows)
+    draw_rows(axes, [row.label for row in rows], (low, high), "medium" if len(rows) <= 20 else "small")
     far = [place for place, row in enumerate(rows) if row.mean < low or row.mean > high]
     for place, row in enumerate(rows):
-        if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
         if place in far:
             _draw_far_row(axes, place, row, low if row.mean < low else high)
         else:
@@ -76,16 +75,8 @@ def draw_axes(axes: Axes, rows: Sequence[Row], *, baseline: str, unit: str = "pe
         if row.note:
             beside: Any = {"va": "center_baseline", "fontsize": "small", "gid": f"note-{place}"}
             note(axes, row.note, (1, place), (6, 0), axes.get_yaxis_transform(), **beside)
-    axes.set_xlim(low, high)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(
-        range(len(rows)), [row.label for row in rows], fontsize="medium" if len(rows) <= 20 else "small"
-    )
-    axes.tick_params(axis="y", length=0, pad=6)
-    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", pad=6)
     axes.set_xlabel(f"difference to {baseline}, {unit}", wrap=True)
-    axes.grid(axis="x", linewidth=0.4, alpha=0.5)
-    axes.set_axisbelow(True)
     above: Any = {"ha": "center", "va": "bottom", "fontsize": "small", "gid": "baseline-name"}
     note(axes, baseline, (0, 1), (0, 2), axes.get_xaxis_transform(), **above)
     _draw_legend(axes, rows, arrows=bool(far))

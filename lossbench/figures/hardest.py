@@ -74,7 +74,8 @@ def hardest(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray, cou
 def draw_axes(axes: Axes, tiles: Sequence[Tile]) -> None:
     """Draw tiles of unit size from the top left, ten in a row."""
     shades = LinearSegmentedColormap.from_list("ink", [ground(), ink()])
-    pitch = 1 + _BELOW * _lines(tiles)
+    lines = _lines(tiles)
+    pitch, parting = 1 + _BELOW * lines, "\n" if lines > 1 else " "
     for number, (image, true, predicted) in enumerate(tiles):
         row, column = divmod(number, _COLUMNS)
         left, top = 1.12 * column, pitch * row
@@ -87,7 +88,7 @@ def draw_axes(axes: Axes, tiles: Sequence[Tile]) -> None:
             left + np.array([0, 1, 1, 0, 0]), top + np.array([0, 0, 1, 1, 0]), color=ray(), linewidth=0.6
         )
         axes.text(
-            left + 0.5, top + 1.04, f"{true}{_break(tiles)}→ {predicted}", ha="center", va="top",
+            left + 0.5, top + 1.04, f"{true}{parting}→ {predicted}", ha="center", va="top",
             fontsize="small", color=FAINT if true == predicted else ink(), gid=f"names-{number}",
         )  # fmt: skip
     axes.set_xlim(-0.02, 1.12 * _COLUMNS - 0.1)
@@ -99,7 +100,3 @@ def draw_axes(axes: Axes, tiles: Sequence[Tile]) -> None:
 def _lines(tiles: Sequence[Tile]) -> int:
     """Lines of text below an image: names of more than a few letters stand above each other."""
     return 2 if max(len(tile.true + tile.predicted) for tile in tiles) > 6 else 1
-
-
-def _break(tiles: Sequence[Tile]) -> str:
-    return "\n" if _lines(tiles) > 1 else " "

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..records import RunView
 from ..specs import FigureSpec, Value
-from ._layout import grid_shape, legend_below, panels, set_size, title_lines
+from ._layout import caption_lines, grid_shape, legend_below, panels, set_size, title_lines
 from ._plane import draw_plane, mark_handles
 from ._projection import panel_of
 from ._requirements import split_of
@@ -33,13 +33,13 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, projecti
     for run in runs:
         split_of(run, split)
     several = len({view.title for view in views}) > 1
-    lines = max(len(view.subtitle.split(" · ")) for view in views)
+    lines = caption_lines(view.subtitle for view in views)
     height, width = grid_shape(len(views), _ROW if len(views) <= 4 * _ROW else _ROW + 1)
     row = 0.95 * PANEL + 0.17 * lines + 0.2 * several
     set_size(figure, PANEL * width + 0.2, row * height + 0.3 * (not several))
     for axes, panel in zip(panels(figure, height, width, len(views)), views, strict=True):
         draw_plane(axes, panel, split)  # at its own limits: a strong pull shrinks features a hundredfold
-        title_lines(axes, panel.title if several else "", panel.subtitle.split(" · "), lines)
+        title_lines(axes, panel.title if several else "", panel.subtitle, lines)
     if not several:
         figure.suptitle(views[0].title, fontsize=rcParams["axes.titlesize"], fontweight="bold")
     legend_below(figure, mark_handles(views, split))

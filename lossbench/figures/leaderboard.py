@@ -16,9 +16,9 @@ from ..records import RunView
 from ..specs import FigureSpec
 from ..specs.quantities import better_sign, bounds, decimals, interval_text, metric_title
 from ..statistics import Interval, mean_interval
-from ._layout import Range, limits, set_size
+from ._layout import Range, draw_rows, limits, set_size
 from ._settings import check_measured, grouped, number_of
-from ._style import PALETTE, ground, note, ray
+from ._style import PALETTE, ground, note
 
 SPEC = FigureSpec(
     title="leaderboard",
@@ -87,10 +87,9 @@ def draw_axes(
     apart.
     """
     low, high = limits([place.interval for place in places], better, possible)
+    draw_rows(axes, [place.label for place in places], (low, high))
     counts = {interval.n for _, interval in places if interval.n}
     for row, (_, interval) in enumerate(places):
-        if row % 2:
-            axes.axhspan(row - 0.5, row + 0.5, color=ray(), alpha=0.13, linewidth=0, zorder=0)
         if interval.n:
             _draw_row(axes, row, interval, (low, high), possible)
             beside: Any = {"va": "center_baseline", "fontsize": "medium", "gid": f"number-{row}"}
@@ -100,14 +99,7 @@ def draw_axes(
     seeds = f"{max(counts, default=0)} seed{'s' * (counts != {1})}" if len(counts) < 2 else "seeds"
     head = f"mean ± 95 % ({seeds})" if counts != {1} else seeds
     note(axes, head, (1, 1), (6, 2), "axes fraction", fontsize="small")
-    axes.set_xlim(low, high)
-    axes.set_ylim(len(places) - 0.4, -0.6)
-    axes.set_yticks(range(len(places)), [place.label for place in places], fontsize="medium")
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
     axes.set_xlabel(title + {1: ", more is better →", -1: ", ← less is better", 0: ""}[better], wrap=True)
-    axes.grid(axis="x", linewidth=0.4, alpha=0.5)
-    axes.set_axisbelow(True)
 
 
 def _draw_row(axes: Axes, row: int, interval: Interval, shown: Range, possible: Range) -> None:

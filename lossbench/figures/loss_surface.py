@@ -88,14 +88,8 @@ def _draw_weights(axes: Axes, run: RunView, label: int, length: float) -> None:
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, label: str) -> None:
     """A panel per run, each with its own limits and colour bar."""
     require_dimension(runs, 2, "The loss surface")
-    lines = 2 if len(runs) == 1 else 1
-    parting = "\n" if lines == 2 else " "
-    figure.supxlabel(
-        f"arrows: negative gradient;{parting}"
-        "thick line: weight of the class; thin lines: those of the others",
-        fontsize="small",
-    )
-    for axes, run in zip(run_panels(figure, runs, row=0.75, below=0.2 * lines), runs, strict=True):
+    key = "arrows: negative gradient;\nthick line: weight of the class; thin lines: those of the others"
+    for axes, run in zip(run_panels(figure, runs, row=0.75, key=key), runs, strict=True):
         number = class_number(run, label)
         filled = draw_axes(axes, run, split, number)
         bar = figure.colorbar(filled, ax=axes, location="bottom", shrink=0.85, aspect=30, pad=0.02)

@@ -113,13 +113,10 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
         for part in parts
         for label in np.unique(part.labels)
     )
-    lines = 2 if len(runs) == 1 else 1
-    grid = run_panels(figure, runs, row=0.35, below=0.15 + 0.2 * lines)
+    key = (
+        f"{split} features: outside, density of each class's angle;\n"
+        "inside, arc over 95 % of each class; grey rays: class weights"
+    )
+    grid = run_panels(figure, runs, row=0.35, below=0.15, key=key)
     for axes, run, part in zip(grid, runs, parts, strict=True):
         draw_axes(axes, part, run.class_names, run.weight, highest=highest)
-    parting = "\n" if lines == 2 else " "
-    figure.supxlabel(
-        f"{split} features: outside, density of each class's angle;{parting}"
-        "inside, arc over 95 % of each class; grey rays: class weights",
-        fontsize="small",
-    )

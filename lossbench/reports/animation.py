@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -100,15 +101,15 @@ def _animated(run: RunView) -> _AnimatedRun:
 def _frame(animated: Sequence[_AnimatedRun], epoch: float, last: float, view: str, style: str) -> np.ndarray:
     """One picture (height, width, 3) uint8: every run as it was after so many epochs."""
     panels = [run.panels[int(np.abs(run.epochs - epoch).argmin())] for run in animated]
-    height = max(len(panel.subtitle.split(" · ")) for panel in panels)
+    lines = 1 + max(panel.subtitle.count(" · ") for panel in panels)
 
     def paint(figure: Figure) -> None:
         figure.set_dpi(_DPI)
-        set_size(figure, _PANEL * len(panels) + 0.2, _PANEL + 0.75 + 0.18 * height)
+        set_size(figure, _PANEL * len(panels) + 0.2, _PANEL + 0.75 + 0.18 * lines)
         grid = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, panel, run in zip(grid, panels, animated, strict=True):
             features.draw_axes(axes, panel, "test", view=view, limit=run.limit)
-            title_lines(axes, panel.title, panel.subtitle.split(" · "), height)
+            title_lines(axes, panel.title, panel.subtitle, lines)
         _draw_progress(figure, epoch, last)
 
     drawn = render_pixels(paint, style)[..., :3]
@@ -148,21 +149,19 @@ def _mp4(frames: Iterator[np.ndarray], fps: float) -> bytes:
         raise UsageError("MP4 needs imageio-ffmpeg: pip install 'lossbench[video]'.") from None
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "animation.mp4"
-        writer = None
-        for frame in frames:
-            if writer is None:
-                size = (frame.shape[1], frame.shape[0])
-                writer = imageio_ffmpeg.write_frames(
-                    str(file),
-                    size,
-                    fps=fps,
-                    macro_block_size=2,
-                    quality=8,
-                    output_params=["-metadata", "comment=made by lossbench"],
-                )
-                writer.send(None)
+        first = next(frames)
+        writer = imageio_ffmpeg.write_frames(
+            str(file),
+            (first.shape[1], first.shape[0]),
+            fps=fps,
+            macro_block_size=2,
+            quality=8,
+            output_params=["-metadata", "comment=made by lossbench"],
+        )
+        writer.send(None)
+        for frame in itertools.chain([first], frames):
             writer.send(np.ascontiguousarray(frame))
         for _ in range(round(_REST * fps)):
-            writer.send(np.ascontiguousarray(frame))  # type: ignore[union-attr]
-        writer.close()  # type: ignore[union-attr]
+            writer.send(np.ascontiguousarray(frame))
+        writer.close()
         return file.read_bytes()
