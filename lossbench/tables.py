@@ -8,7 +8,7 @@ import itertools
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
@@ -49,6 +49,12 @@ class Table(NamedTuple):
         rows = [list(map(function, row)) for row in self.rows]
         return Table(list(map(function, self.header)), rows, list(map(function, self.optional)))
 
+    def without(self, headings: Collection[str]) -> Table:
+        """The table without the columns that have these headings."""
+        kept = [i for i, heading in enumerate(self.header) if heading not in headings]
+        header, *rows = ([line[i] for i in kept] for line in (self.header, *self.rows))
+        return Table(header, rows, self.optional)
+
     def __str__(self) -> str:
         return to_markdown(self)
 
@@ -66,8 +72,8 @@ def fit_columns(table: Table, width: int) -> tuple[list[Table], list[str]]:
     table = table.map(_one_line)
     optional = [heading for heading in table.optional if heading in table.header]
     for count in range(len(optional) + 1):
-        kept = [i for i, heading in enumerate(table.header) if heading not in optional[:count]]
-        broken = _break_cells([[line[i] for i in kept] for line in (table.header, *table.rows)], width)
+        narrower = table.without(optional[:count])
+        broken = _break_cells((narrower.header, *narrower.rows), width)
         if broken is not None:
             return [broken], optional[:count]
     records, parts = list(table.rows), []

@@ -73,12 +73,7 @@ def explain(
         rows.append([key, shown, setting.paper, setting.bounds, " ".join(limits), setting.help])
     if rows:
         header = ["setting", f"here (C={classes}, D={dim})", "paper", "bounds", "feasible", "meaning"]
-        kept = [
-            place for place, name in enumerate(header) if name != "feasible" or any(r[place] for r in rows)
-        ]
-        print_table(
-            Table([header[place] for place in kept], [[row[place] for place in kept] for row in rows])
-        )
+        print_table(Table(header, rows).without(() if any(row[4] for row in rows) else ("feasible",)))
     for warning in spec.warnings(explanation.settings, classes, dim):
         print_warning(warning)
     print_text("\n".join(_sentences(spec, explanation, recommended, classes, dim)))

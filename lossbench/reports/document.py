@@ -167,9 +167,13 @@ def record_figure(
         file = written_file(store, path, kind, runs, choices)
         title = title or comparison_title([run.config for run in runs])
         document = Document(kind=made_by, title=title, command=command, files=[file], data=data)
-        target = store.figures / f"{path.name}.json"
-        check_document(target)
-        write_atomically(target, to_json(document.to_dict()).encode())
+        write_document(store.figures / f"{path.name}.json", document)
+
+
+def write_document(path: Path, document: Document) -> None:
+    """Write a document as JSON. Raises ForeignFile for a file that no command of lossbench wrote."""
+    check_document(path)
+    write_atomically(path, to_json(document.to_dict()).encode())
 
 
 def shows_the_same(
@@ -193,13 +197,17 @@ def read_documents(store: Store) -> dict[str, Document]:
     documents = {}
     for path in (*sorted(store.tables.glob("*.json")), *sorted(store.figures.glob("*.json"))):
         data = read_json(path)
-        if not isinstance(data, dict) or "command" not in data:
-            continue
-        try:
-            documents[path.stem] = Document.from_dict(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(f"{path} was changed by hand, or is of another version ({error!r}).") from None
+        if isinstance(data, dict) and "command" in data:
+            documents[path.stem] = parse_document(path, data)
     return documents
+
+
+def parse_document(path: Path, data: Mapping[str, Any]) -> Document:
+    """The document of a file with this content. Raises RunError for a damaged one."""
+    try:
+        return Document.from_dict(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"{path} was changed by hand, or is of another version ({error!r}).") from None
 
 
 def comparison_title(configs: Sequence[RunConfig]) -> str:

@@ -61,8 +61,10 @@ def check_generated(path: Path) -> None:
     mark = _MARKS.get(path.suffix.lower(), _MARKS[".html"])  # a page may be called anything
     if not content:
         return
-    if not re.search(mark, content, re.DOTALL) and not (path.suffix == ".mp4" and _has_document(path)):
-        raise ForeignFile(path)  # a video of an earlier version has no mark
+    # a video of an earlier version has no mark
+    known = path.suffix == ".mp4" and _is_document(path.with_name(f"{path.name}.json"))
+    if not known and not re.search(mark, content, re.DOTALL):
+        raise ForeignFile(path)
     before, *digests = _DIGEST.split(content)
     if digests and (digests[0].decode() != digest(before) or any(digests[1:])):
         raise ForeignFile(path, changed=True)
@@ -111,21 +113,13 @@ def _digests_before(document: Path, files: Mapping[str, bytes]) -> dict[str, str
 
 def check_document(path: Path) -> None:
     """Raise ForeignFile if there is a JSON file that no command of lossbench wrote."""
-    try:
-        foreign = path.exists() and not _is_document(path)
-    except RunError:  # cut short or no JSON
-        foreign = True
-    if foreign:
+    if path.exists() and not _is_document(path):
         raise ForeignFile(path)
 
 
-def _has_document(path: Path) -> bool:
-    try:
-        return _is_document(path.with_name(f"{path.name}.json"))
-    except RunError:
-        return False
-
-
 def _is_document(path: Path) -> bool:
-    data = read_json(path)
+    try:
+        data = read_json(path)
+    except RunError:  # cut short or no JSON
+        return False
     return isinstance(data, dict) and "command" in data

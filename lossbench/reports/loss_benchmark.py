@@ -13,7 +13,7 @@ from ..errors import RunError
 from ..experiments.comparison import ComparisonRow
 from ..experiments.loss_benchmark import DECIDING, PARTS, Part
 from ..experiments.summary import SettingRow, summarize
-from ..files import read_json, to_json, write_atomically
+from ..files import read_json
 from ..records import Result
 from ..runs.config import BASE_LOSS, dataset_title
 from ..runs.config_builder import make_config
@@ -22,8 +22,7 @@ from ..runs.store import Store
 from ..specs.quantities import better_sign, format_value, higher_is_better, is_percent
 from ..statistics import Interval, compare_paired, holm, max_t, mean_interval
 from .conditions_text import conditions
-from .document import Document
-from .generated_files import check_document
+from .document import Document, parse_document, write_document
 
 QUICK = " (quick)"
 """At the end of the title of a part that was run with `--quick`."""
@@ -58,9 +57,7 @@ def write_part(
         settings=[_without_others(row, part.metrics) for row in summarize(outcomes, part.axes)],
         data=data,
     )
-    target = store.benchmark / f"{name}.json"
-    check_document(target)
-    write_atomically(target, to_json(document.to_dict()).encode())
+    write_document(store.benchmark / f"{name}.json", document)
 
 
 def _without_others(row: SettingRow, metrics: Sequence[str]) -> SettingRow:
@@ -83,10 +80,7 @@ def read_parts(store: Store) -> dict[str, Document]:
         data = read_json(path)
         if data is None:
             continue
-        try:
-            documents[name] = Document.from_dict(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(f"{path} was changed by hand, or is of another version ({error!r}).") from None
+        documents[name] = parse_document(path, data)
         needed = [metric for metric in PARTS[name].metrics if metric in DECIDING]
         if documents[name].settings and (lacks := set(needed) - set(documents[name].metrics)):
             raise RunError(

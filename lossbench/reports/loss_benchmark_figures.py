@@ -1,12 +1,14 @@
 """The figures of the benchmark, from the documents of its parts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from ..experiments.loss_benchmark import MAPS, UNSEEN_MAPS
+from ..figures import leaderboard, scatter
 from ..files import to_json
 from ..runs.config import BASE_LOSS
 from ..specs.quantities import MAIN_METRIC, better_sign, bounds, in_unit, metric_name, metric_title
@@ -146,10 +148,8 @@ def _rank(evidence: Evidence, metric: str, unseen: str) -> list[Picture]:
     return [Picture(f"ranks-{metric}", caption, data, compose_ranks(losses, means, metric, "sets"))]
 
 
-def _panel(x: tuple[Scores, str], y: tuple[Scores, str], groups: Mapping[str, int]) -> Any:
+def _panel(x: tuple[Scores, str], y: tuple[Scores, str], groups: Mapping[str, int]) -> scatter.Panel:
     """The points of two numbers of every loss, with the titles of their axes."""
-    from ..figures import scatter
-
     points = [
         scatter.Point(loss, _in_unit(x[0], loss), _in_unit(y[0], loss), groups.get(loss, 0))
         for loss in x[0].values
@@ -162,23 +162,15 @@ def _panel(x: tuple[Scores, str], y: tuple[Scores, str], groups: Mapping[str, in
 
 
 def _scatter(
-    name: str, caption: str, panels: Sequence[Any], names: Sequence[str], *, diagonal: bool = False
+    name: str, caption: str, panels: Sequence[scatter.Panel], names: Sequence[str], *, diagonal: bool = False
 ) -> Picture:
-    from ..figures import scatter
-
-    draw: Callable[..., None] = scatter.draw_figure
-    compose = partial(draw, panels=panels, names=names, diagonal=diagonal)
+    compose = partial(scatter.draw_figure, panels=panels, names=names, diagonal=diagonal)
     caption += "; losses are named where there is room"
     return Picture(name, caption, [[list(point) for point in panel.points] for panel in panels], compose)
 
 
-def _draw_leaderboard(figure: Any, places: Mapping[str, Mapping[str, Interval]]) -> None:
-    from ..figures import leaderboard
-
-    columns = {
-        metric: [leaderboard.Place(loss, interval) for loss, interval in pictures.items()]
-        for metric, pictures in places.items()
-    }
+def _draw_leaderboard(figure: Figure, places: Mapping[str, Mapping[str, Interval]]) -> None:
+    columns = {metric: [leaderboard.Place(*each) for each in row.items()] for metric, row in places.items()}
     leaderboard.draw_places(figure, columns)
 
 

@@ -13,14 +13,7 @@ from ..runs.config import BASE_LOSS
 from ..runs.config_builder import make_config
 from ..specs.quantities import MAIN_METRIC, interval_text, metric_name, number_spec
 from ..tables import Table
-from .loss_benchmark import (
-    Evidence,
-    Scores,
-    compare_scores,
-    compares_by_cosine,
-    difference_text,
-    ratio,
-)
+from .loss_benchmark import Evidence, Scores, compare_scores, compares_by_cosine, difference_text, ratio
 from .loss_benchmark_correlations import Pair, correlation_table
 
 CENTER = "center"
@@ -154,12 +147,8 @@ def _share(some: Sequence[str], losses: Sequence[str], verdict: str) -> str:
 
 
 def _center(evidence: Evidence) -> Text:
-    rows = [
-        row
-        for metric in (MAIN_METRIC, *MAPS)
-        for row in evidence.against("defaults", metric)
-        if row.loss == CENTER
-    ]
+    every = [row for metric in (MAIN_METRIC, *MAPS) for row in evidence.against("defaults", metric)]
+    rows = [row for row in every if row.loss == CENTER]
     if not rows:
         return Text(f"`{CENTER}` was not trained.")
     scores = evidence.scores("defaults", MAIN_METRIC)
@@ -238,9 +227,9 @@ def tuned_rows(evidence: Evidence, metric: str) -> list[ComparisonRow]:
     seeds = min(before.seeds, after.seeds)
     gains = {
         loss: {
-            s: after.values[loss][s] - before.values[loss][s]
-            for s in after.values[loss]
-            if s in before.values[loss]
+            seed: tuned - before.values[loss][seed]
+            for seed, tuned in after.values[loss].items()
+            if seed in before.values[loss]
         }
         for loss in shared
     }

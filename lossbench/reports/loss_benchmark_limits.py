@@ -6,7 +6,7 @@ from ..experiments.loss_benchmark import MAPS, PARTS
 from ..runs.config import BASE_LOSS
 from ..specs import catalog
 from ..specs.quantities import MAIN_METRIC, format_value, metric_name
-from .loss_benchmark import Evidence, choose_test, size_text
+from .loss_benchmark import Evidence, size_text
 from .loss_benchmark_findings import answers
 
 _POOR = 3  # times the median test error of a block from which a run trained badly
@@ -18,8 +18,7 @@ def limits(evidence: Evidence) -> list[str]:
         "- `not distinguishable` does not mean equal. Only the ten questions above are decided by the rules."
     ]
     tested = [name for name, each in evidence.parts.items() if each.settings and name != "dimensions"]
-    counts = {name: evidence.scores(name, evidence.parts[name].metrics[0]) for name in tested}
-    few = [name for name, each in counts.items() if "t tests" in choose_test(len(each.values), each.seeds)]
+    few = [name for name in tested if evidence.scores(name, evidence.parts[name].metrics[0]).provisional]
     if few:
         lines.append(
             f"- {', '.join(few)}: with so few seeds the exact test can say nothing. Verdicts are those of t "

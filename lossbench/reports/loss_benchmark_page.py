@@ -4,11 +4,14 @@ results/benchmark/README.md, <part>.csv, <figure>.png
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..experiments.loss_benchmark import MAPS, PARTS, UNSEEN_MAPS
+from ..experiments.summary import SettingRow
 from ..files import write_atomically
 from ..runs.config import BASE_LOSS
 from ..runs.config_builder import make_config
@@ -132,22 +135,23 @@ def _state(evidence: Evidence) -> Table:
     """One line per part: what was planned, what is there."""
     rows = []
     for name, part in PARTS.items():
-        document = evidence.parts.get(name)
+        document, planned = evidence.parts.get(name), str(len(part.seeds))
         if document is None:
-            rows.append([name, part.title, str(len(PARTS[name].seeds)), "–", "–", "–", "–", "not run yet"])
-            continue
-        used = f"{len(evidence.blocks(name)[0].seeds)}" if document.settings else str(len(part.seeds))
-        done, diverged, failed = (
-            str(sum(getattr(row, field) for row in document.settings))
-            for field in ("done", "diverged", "failed")
-        )
-        if not document.settings:
-            done, diverged, failed = str(len(document.data)), "–", "–"
-        rows.append(
-            [name, part.title, str(len(PARTS[name].seeds)), used, done, diverged, failed, document.command]
-        )
+            found = ["–", "–", "–", "–", "not run yet"]
+        elif not document.settings:  # a search
+            found = [planned, str(len(document.data)), "–", "–", code(document.command)]
+        else:
+            used = str(len(evidence.blocks(name)[0].seeds))
+            found = [used, *_run_counts(document.settings), code(document.command)]
+        rows.append([name, part.title, planned, *found])
     header = ["part", "what", "seeds planned", "seeds used", "runs done", "diverged", "failed", "command"]
-    return Table(header, [[*row[:-1], code(row[-1]) if row[3] != "–" else row[-1]] for row in rows])
+    return Table(header, rows)
+
+
+def _run_counts(rows: Iterable[SettingRow]) -> list[str]:
+    """How many runs are done, diverged and failed."""
+    counts = np.array([(row.done, row.diverged, row.failed) for row in rows])
+    return list(map(str, counts.sum(axis=0)))
 
 
 def _findings(evidence: Evidence) -> list[str]:
@@ -175,7 +179,6 @@ def _part(evidence: Evidence, name: str, document: Document) -> list[str]:
     main = (MAIN_METRIC, *MAPS, "open-set-auroc", *UNSEEN_MAPS)
     compared = [metric for metric in main if metric in document.metrics]
     blocks = [f"## {document.title}"]
-    several = len(evidence.blocks(name)) > 1
     if name == "dimensions":
         if evidence.scores(name, MAPS[0], 0).seeds < 2:
             blocks.append("One seed: no interval and no test. Differences between losses may be chance.")
@@ -183,32 +186,35 @@ def _part(evidence: Evidence, name: str, document: Document) -> list[str]:
         return [*blocks, document.conditions, code(document.command)]
     blocks.append(to_markdown(_means_table(evidence, name, compared[0])))
     blocks.append(document.conditions)
-    if several:
+    if len(evidence.blocks(name)) > 1:
         blocks.append(
             "Means, intervals and differences are over all pairs of a seed and a split. They hold for these "
             "splits, which share digits, and not for others."
         )
     for metric in compared:
-        rows = evidence.against(name, metric)
-        if rows and any(row.paired.n > 1 for row in rows):
-            table = differences_table(rows)
-            kept = [i for i, title in enumerate(table.header) if title not in ("settings", "seeds needed")]
-            titles = {"p (Holm)": "p (adjusted)", **({"seeds": "pairs"} if several else {})}
-            header = [titles.get(table.header[i], table.header[i]) for i in kept]
-            table = Table(header, [[row[i] for i in kept] for row in table.rows])
-            title = metric_name(metric)
-            paired = "by seed and split" if several else "by seed"
-            tested = evidence.scores(name, metric).tested_text
-            blocks.append(f"Against {BASE_LOSS} in {title}, paired {paired}; {tested}:")
-            blocks.append(to_markdown(table))
-            groups = [", ".join(group) for group in evidence.groups(name, metric)]
-            blocks.append(
-                f"Groups by {title}. The first is the loss with the best mean and all that are not "
-                "distinguishable from it; the next are found in the same way among the rest. A loss that "
-                "varies much can be in a group of far better ones:"
-            )
-            blocks.append("\n".join(f"{number}. {group}" for number, group in enumerate(groups, 1)))
+        blocks += _comparison(evidence, name, metric)
     return [*blocks, code(document.command)]
+
+
+def _comparison(evidence: Evidence, name: str, metric: str) -> list[str]:
+    """The paired differences to softmax in one metric, and the groups of losses."""
+    rows, scores = evidence.against(name, metric), evidence.scores(name, metric)
+    if not any(row.paired.n > 1 for row in rows):
+        return []
+    several = scores.blocks > 1
+    titles = {"p (Holm)": "p (adjusted)", **({"seeds": "pairs"} if several else {})}
+    table = differences_table(rows).without(("settings", "seeds needed"))
+    table = table._replace(header=[titles.get(title, title) for title in table.header])
+    title, paired = metric_name(metric), "by seed and split" if several else "by seed"
+    groups = [", ".join(group) for group in evidence.groups(name, metric)]
+    return [
+        f"Against {BASE_LOSS} in {title}, paired {paired}; {scores.tested_text}:",
+        to_markdown(table),
+        f"Groups by {title}. The first is the loss with the best mean and all that are not distinguishable "
+        "from it; the next are found in the same way among the rest. A loss that varies much can be in a "
+        "group of far better ones:",
+        "\n".join(f"{number}. {group}" for number, group in enumerate(groups, 1)),
+    ]
 
 
 def _means_table(evidence: Evidence, name: str, first: str) -> Table:
@@ -218,16 +224,12 @@ def _means_table(evidence: Evidence, name: str, first: str) -> Table:
     columns = [each for each in columns if each.metric != "seconds" or not shared_machine(each)]
     order = list(evidence.scores(name, first).values)
     losses = [*order, *(loss for loss in evidence.blocks(name)[0].rows if loss not in order)]
-    counts = {loss: [0, 0, 0] for loss in losses}
-    for row in document.settings:
-        for number, field in enumerate(("done", "diverged", "failed")):
-            counts[row.loss][number] += getattr(row, field)
     rows = [
         [
             loss,
             make_config(loss=loss).rule,
             "cosine" if compares_by_cosine(loss) else "Euclidean",
-            " / ".join(map(str, counts[loss])),
+            " / ".join(_run_counts(row for row in document.settings if row.loss == loss)),
             *(format_value(each.metric, *each.interval(loss)[:2]) for each in columns),
         ]
         for loss in losses

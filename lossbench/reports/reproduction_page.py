@@ -154,8 +154,8 @@ def checks_table(checks: Sequence[CheckResult]) -> Table:
         ]
         for check in checks
     ]
-    kept = [place for place in range(len(header)) if any(row[place] != "–" for row in rows)]
-    return Table([header[i] for i in kept], [[row[i] for i in kept] for row in rows], ("seeds",))
+    empty = [heading for heading, *cells in zip(header, *rows, strict=True) if set(cells) == {"–"}]
+    return Table(header, rows, ("seeds",)).without(empty)
 
 
 def groups_table(rows: Sequence[GroupRow]) -> Table:

@@ -24,8 +24,7 @@ from ..runs.config import RunConfig
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
 from ..runs.stored_run import StoredRun
-from ..specs import catalog
-from .figure_files import render_pixels
+from .figure_files import compose_figure, render_pixels
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -112,7 +111,8 @@ def write_tensorboard(run: StoredRun) -> Path:
             global_step=last,
             tag="test features",
         )
-        writer.add_image("features", _picture(run), last, began, dataformats="HWC")
+        picture = render_pixels(compose_figure("features", [run]))
+        writer.add_image("features", picture, last, began, dataformats="HWC")
     return run.folder.path / "tensorboard"
 
 
@@ -136,13 +136,6 @@ def _sprites(images: np.ndarray) -> torch.Tensor:
     pictures = displayable(images, _SPRITE)
     channels = pictures[:, None] if pictures.ndim == 3 else np.moveaxis(pictures, -1, 1)
     return torch.from_numpy(np.ascontiguousarray(channels)) / 255
-
-
-def _picture(run: StoredRun) -> np.ndarray:
-    """The figure of the features as an image (H, W, 4) uint8."""
-    choices = {name: allowed[0] for name, allowed in catalog.spec("figures", "features").choices.items()}
-    draw_figure = catalog.load("figures", "features")
-    return render_pixels(lambda figure: draw_figure(figure, [run], **choices))
 
 
 def _writer(run: RunFolder) -> SummaryWriter:
