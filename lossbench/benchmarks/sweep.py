@@ -170,10 +170,7 @@ def memory(process: int) -> dict[str, float]:
         text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
         sizes = {name: int(number) / 1000 * 1.024 for name, number in re.findall(r"(\w+): +(\d+) kB", text)}
         if "Rss" in sizes:
-            return {
-                "resident": sizes["Rss"],
-                "unique": sizes["Private_Clean"] + sizes["Private_Dirty"],
-            }
+            return {"resident": sizes["Rss"], "unique": sizes["Private_Clean"] + sizes["Private_Dirty"]}
     return {}
 
 

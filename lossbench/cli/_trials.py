@@ -46,10 +46,8 @@ def in_threads(
         def work(_: int) -> Result | None:
             bars = _TrialBars(display)
             try:
-                return search(
-                    store,
-                    TrialWorker(placement, bars, lambda: stop() or bool(errors), bars.report, train),
-                )
+                worker = TrialWorker(placement, bars, lambda: stop() or bool(errors), bars.report, train)
+                return search(store, worker)
             except BaseException as error:
                 errors.append(error)  # the other threads stop, too
                 return None

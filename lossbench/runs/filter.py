@@ -39,11 +39,10 @@ class RunFilter:
 
     def accepts(self, config: RunConfig) -> bool:
         """Whether a run has one of the losses and of the values of each option."""
-        return (self.losses is None or any(has_loss(config, loss) for loss in self.losses)) and all(
-            value is None or value in values
-            for name, values in self.values.items()
-            for value in (filtered_value(config, name),)
-        )
+        if self.losses is not None and not any(has_loss(config, loss) for loss in self.losses):
+            return False
+        found = {name: filtered_value(config, name) for name in self.values}
+        return all(value is None or value in self.values[name] for name, value in found.items())
 
     def __str__(self) -> str:
         """The options as they are typed, without the losses."""

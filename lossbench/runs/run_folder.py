@@ -37,14 +37,17 @@ from ..files import (
 from ..records import Embedding, EpochRecord, Snapshots
 from ..specs import catalog
 from ..specs import plugins as external
+from ..tables import csv_bytes
 from .config import FORMAT, RunConfig
 from .result import RunResult, Status
 from .stored_config import config_from_dict
 
 _SPLITS = ("train", "val", "test", "unseen")
-_FILES: tuple[str, ...] = ("result.json", "resume.pt", "epochs.csv", "model.safetensors")
+_FILES = (
+    *("result.json", "resume.pt", "epochs.csv", "model.safetensors"),
+    *("features.npz", "snapshots.npz", "metrics.json", "log.txt"),
+)
 _INITIAL = "init.safetensors"  # of a run on another machine: the model that it starts from
-_FILES += ("features.npz", "snapshots.npz", "metrics.json", "log.txt")
 
 
 class RunFolder:
@@ -176,13 +179,10 @@ class RunFolder:
 
     def write_epochs(self, records: Sequence[EpochRecord]) -> None:
         """Write epochs.csv, one line per finished epoch."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         terms = list(records[0].terms) if records else []
-        writer.writerow([*EpochRecord._fields[:3], *terms, *EpochRecord._fields[4:]])
-        for record in records:
-            writer.writerow([*record[:3], *record.terms.values(), *record[4:]])
-        self.write_bytes("epochs.csv", text.getvalue().encode())
+        header = [*EpochRecord._fields[:3], *terms, *EpochRecord._fields[4:]]
+        rows = [[*record[:3], *record.terms.values(), *record[4:]] for record in records]
+        self.write_bytes("epochs.csv", csv_bytes([header, *rows]))
 
     def write_features(
         self, embeddings: Mapping[str, Embedding], directions: Mapping[str, np.ndarray | None]
