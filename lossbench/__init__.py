@@ -125,7 +125,7 @@ def compare(
         tuned: Use the settings that `tune` found for each loss.
         jobs: Runs trained at the same time, on a CPU thread each; 0 is as many as fit. By default 1 on a
             CPU. This is safe in notebooks and in scripts without ``if __name__ == "__main__"``: a worker
-            never imports them. A class that is defined there trains with 1.
+            never imports them. A class or data of a function that is defined there trains with 1.
         settings, results, force, snapshots, progress, **options: As in `train`.
 
     Returns:
@@ -293,7 +293,8 @@ def tune(
     request, storage = python_request(options, settings, results, several_runs=True)
     name = None if loss is None else loss_name(loss)
     names = None if losses is None else loss_names(losses)
-    if any("__main__:" in each for each in [name or "", *(names or ())]):
+    named = [name, *(names or ()), request.point.get("network"), request.point.get("dataset")]
+    if any("__main__:" in str(each) for each in named):
         jobs = without_workers(jobs, request)
     averaged = None if seeds is None else seeds_of(seeds)
     with running(progress):

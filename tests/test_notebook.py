@@ -151,7 +151,7 @@ def test_interrupted_workers_save_and_end_and_the_same_call_continues(tmp_path):
 
 def test_a_class_of_a_cell_trains_and_is_known_by_its_code(cells):
     assert "__main__:Own" in cells["own"]["text/plain"]
-    assert "put your class into a module" in cells["workers"]["text/plain"]
+    assert "into a module of its own" in cells["workers"]["text/plain"]
     assert "The code of __main__:Own has changed" in cells["changed"]["text/plain"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import math
@@ -512,6 +513,24 @@ def test_a_class_that_was_defined_anew_is_the_one_that_trains(tmp_path, monkeypa
     assert catalog.load("losses", "anew:Own").__wrapped__ is namespace["Own"]
 
 
+def test_a_file_that_was_edited_is_told_and_used_once_it_is_reloaded(tmp_path, monkeypatch, capsys):
+    body = "import torch\n" + textwrap.dedent(inspect.getsource(Own))
+    (tmp_path / "edited.py").write_text(body)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    options = {"results": tmp_path / "results", "force": True, **QUICK}
+    first = lossbench.train("edited:Own", **options).history[0].loss
+    assert "has changed" not in capsys.readouterr().err
+    (tmp_path / "edited.py").write_text(body.replace("self.factor *", "3 * self.factor *"))
+    again = lossbench.train("edited:Own", **options)
+    assert again.history[0].loss == first
+    assert "edited:Own has changed since this process imported it" in capsys.readouterr().err
+    importlib.reload(sys.modules["edited"])
+    with pytest.raises(RunError, match="The code of edited:Own has changed since"):
+        lossbench.train("edited:Own", **options | {"force": False})
+    assert lossbench.train("edited:Own", **options).history[0].loss > 1.2 * first
+    assert "has changed" not in capsys.readouterr().err
+
+
 def test_a_run_that_fails_is_an_error_with_its_reason(tmp_path):
     with pytest.raises(RunError, match="my own mistake"):
         lossbench.train(Broken, results=tmp_path, **QUICK)
@@ -594,5 +613,5 @@ def test_a_script_without_a_guard_trains_in_workers(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[:4] == ["begins", "2 runs", "__main__:Own", "2"], done.stdout
-    assert "put your class into a module" in lines[4]
+    assert "into a module of its own" in lines[4]
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 5

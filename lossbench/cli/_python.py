@@ -51,6 +51,8 @@ def python_request(
     if several_runs:
         del known["seed"]
     given = {name: _plain(value) for name, value in _checked(options, known).items()}
+    if isinstance(network := given.get("network"), str):
+        catalog.refresh(network, "networks")
     for name in {*PLACEMENT_OPTIONS, *ENGINE_OPTIONS} & given.keys():
         given[name] = as_path(given[name]) if known[name].type is Path else known[name].check(given[name])
     named = {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..engines import estimate, run_all
 from ..errors import Interrupted, LossbenchError, UsageError
 from ..runs.config import RunConfig
-from ..runs.config_builder import feasibility_warnings
+from ..runs.config_builder import warnings_of
 from ..runs.outcome import STORED, Outcome
 from ..runs.result import Status
 from ..runs.run_folder import RunFolder
@@ -42,10 +42,9 @@ def run_configs(
 
     jobs: runs at a time; 0 is as many as fit, None too, unless all runs take less than 20 seconds.
     """
-    for warning in dict.fromkeys(text for config in configs for text in feasibility_warnings(config)):
+    for warning in dict.fromkeys(text for config in configs for text in warnings_of(config)):
         print_warning(warning)
-    names = {name for config in configs for name in (config.network, *(t.name for t in config.terms))}
-    if any(name.startswith("__main__:") for name in names):
+    if any(config.in_script for config in configs):
         jobs = without_workers(jobs, request)
     store = Store(storage.results.absolute())  # code of a user may change the working folder
     placement = request.placement._replace(snapshots=storage.snapshots)
@@ -93,11 +92,11 @@ def run_configs(
 
 
 def without_workers(jobs: int | None, request: Request) -> int:
-    """One run at a time, in this process: a worker does not import the script or notebook of a class."""
+    """One run at a time, in this process: a worker does not import the script or notebook of its code."""
     if (jobs or 1) > 1 or request.engine.name != "local":
         raise UsageError(
-            "Workers import neither a script nor a notebook: put your class into a module of its own, or "
-            "train with jobs=1."
+            "Workers import neither a script nor a notebook: put your class or function into a module of its "
+            "own, or train with jobs=1."
         )
     return 1
 

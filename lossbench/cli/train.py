@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import Diverged, Interrupted, LossbenchError
 from ..runs.config import RunConfig
-from ..runs.config_builder import config_at, feasibility_warnings
+from ..runs.config_builder import config_at, warnings_of
 from ..runs.result import RunResult, Status
 from ._flags import Json, LossName
 from ._options import Request, Storage, run_options
@@ -43,7 +43,7 @@ def _failure(run: RunFolder, error: LossbenchError) -> tuple[Status, RunResult |
 
 def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     """The result of a run, trained unless it is stored. Raises what `training.train.train` raises."""
-    for warning in feasibility_warnings(run.config):
+    for warning in warnings_of(run.config):
         print_warning(warning)
     stored = None if storage.force else run.result()
     adds_snapshots = False

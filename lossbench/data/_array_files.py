@@ -4,7 +4,7 @@ A name says what an array is by one of its words, see `_arrays`. Nothing is unpi
 than there is memory for.
 """
 
-import functools
+import collections
 import math
 import os
 import re
@@ -147,12 +147,26 @@ def _npy(file: Any, size: int, where: str) -> np.ndarray:
     return array.reshape(shape[::-1]).T if fortran_order else array.reshape(shape)
 
 
+_functions = collections.defaultdict[str, list[Any]](list)
+"""Those that users named in this process, which may run for stored runs too; the last one counts."""
+
+
+def name_function(name: str) -> int:
+    """Take what a module has under a name by now, in a notebook perhaps another function than before. Returns
+    how many there were. Raises UsageError for one that cannot be imported."""
+    function = import_object(f"The data set {name}", name)
+    if not any(each is function for each in _functions[name][-1:]):
+        _functions[name].append(function)
+    return len(_functions[name])
+
+
 def _of_function(name: str) -> Iterator[tuple[str, np.ndarray]]:
     """What a function returns: a dictionary of arrays, or images and labels, or these for both parts."""
     what = f"The data set {name}"
-    function = _function(what, name)
+    if name not in _functions:
+        name_function(name)
     try:
-        value = function()
+        value = _functions[name][-1]()
         if isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, tuple) for part in value):
             value = (*value[0], *value[1])
         if isinstance(value, tuple | list):
@@ -167,12 +181,6 @@ def _of_function(name: str) -> Iterator[tuple[str, np.ndarray]]:
             f"{what} cannot be used: {type(error).__name__}: {first_line(error)}; see docs/your-data.md."
         ) from None
     yield from arrays.items()
-
-
-@functools.lru_cache
-def _function(what: str, name: str) -> Any:
-    """The function; it may run for a stored run too, once the user has named it in this process."""
-    return import_object(what, name)
 
 
 def _as_array(value: object) -> np.ndarray:

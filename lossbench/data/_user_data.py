@@ -103,11 +103,11 @@ def _is_image_folder(location: str) -> bool:
     return os.path.isdir(location) and not _array_files.files_in(location)
 
 
-def _signature(location: str) -> tuple[tuple[str, int, int], ...]:
+def _signature(location: str) -> object:
     """What changes with the data in a place, as far as that can be told without reading them all: it decides
     whether this process reads the place again."""
     if not os.path.exists(location):
-        return ()
+        return _array_files.name_function(location)
     paths = [location]
     if os.path.isdir(location):
         for folder in (location, *(os.path.join(location, name) for name in _folder.PARTS)):

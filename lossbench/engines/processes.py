@@ -1,6 +1,7 @@
 """Runs in worker processes on this machine, each on a CPU thread unless it has more.
 
-A worker imports torch and loads the data once for all its runs. If one dies, the others go on.
+A worker imports torch and loads the data once for all its runs; one that ran code of a user trains nothing
+else. If one dies, the others go on.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from ..errors import UsageError
 from ..records import EpochRecord
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
+from ..runs.run_folder import RunFolder, differing
 from ..runs.store import Store
 from ..specs.plugins import end_with_threads
 from ..training.device import resolve_device
@@ -39,7 +42,7 @@ _STEP_INTERVAL = 0.2  # seconds between two messages about steps
 _BLOCKED = set(STOP_SIGNALS) - {signal.SIGTERM}  # until a worker handles them
 _STARTING = threading.Lock()  # the start of a worker changes the working directory for a moment
 _PAUSES = (0.1, 0.4, 1.5)  # seconds between two trials to start a worker
-_EXIT_TIME = 1.0  # seconds for workers to end by themselves before they are killed
+_EXIT_TIME = 1.0  # seconds for a worker to end by itself before it is killed
 
 Value = TypeVar("Value")
 
@@ -58,7 +61,7 @@ class ProcessExecutor(Executor):
 
     def __init__(self, store: Store, placement: Placement, monitor: ProgressMonitor, size: int) -> None:
         share = placement.for_workers(size)
-        self.arguments = (store.root, share)
+        self.store, self.arguments = store, (store.root, share)
         self.monitor, self.size = monitor, size
         self.idle: list[Worker] = []
         self.running: dict[Worker, RunConfig] = {}
@@ -72,8 +75,9 @@ class ProcessExecutor(Executor):
         worker = self.idle.pop() if self.idle else _start_worker(_work, *self.arguments)
         self.running[worker] = config
         self.monitor.note(config.run_name)
+        code = self.store.run(config).code_digests()
         with contextlib.suppress(OSError):  # poll finds a worker that is dead
-            worker.connection.send((config, force))
+            worker.connection.send((config, force, code))
 
     def poll(self) -> Iterator[Outcome]:
         """Receive one message from every worker that sent any."""
@@ -119,9 +123,11 @@ class ProcessExecutor(Executor):
             return None
         outcome = Outcome(*content)
         del self.running[worker]
-        if outcome.status is Status.DIED:
+        if outcome.status is Status.DIED or outcome.config.own_code:
+            # one that ran out of memory is still alive; code of a user may have changed anything in it
             worker.connection.close()
-            worker.process.kill()  # one that ran out of memory is still alive
+            worker.process.join(0 if outcome.status is Status.DIED else _EXIT_TIME)
+            worker.process.kill()
             worker.process.join()
         else:
             self.idle.append(worker)
@@ -130,10 +136,9 @@ class ProcessExecutor(Executor):
 
 def needs_worker(config: RunConfig, placement: Placement) -> bool:
     """Whether a run has code of a user, which may end its process or change it: it trains in a worker, also
-    where it trains alone. Not with a class of a script, which no worker imports, nor on a GPU, which the runs
-    of one process share."""
-    in_script = any(name.startswith("__main__:") for name in config.own_code)
-    return bool(config.own_code) and not in_script and resolve_device(placement.device).type != "cuda"
+    where it trains alone. Not with what is of a script, nor on a GPU, which the runs of one process share."""
+    own = bool(config.own_code) and not config.in_script
+    return own and resolve_device(placement.device).type != "cuda"
 
 
 def call_in_worker(function: Callable[..., Value], *arguments: object) -> Value | None:
@@ -258,15 +263,26 @@ def _work(connection: Connection, root: Path, placement: Placement) -> None:
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
         while True:
-            config, force = connection.recv()
+            config, force, code = connection.recv()
             if stop():  # before there was anything to save
                 outcome = Outcome(config, Status.INTERRUPTED, None, f"{config.run_name} did not begin.")
+            elif problem := _code_problem(store.run(config), code):
+                outcome = Outcome(config, Status.FAILED, None, problem)
             else:
                 outcome = train_here(
                     config, store, placement, reporter, lambda: stop() or reporter.disconnected, force
                 )
             connection.send(("outcome", *outcome))
             stop.requested = False
+
+
+def _code_problem(run: RunFolder, code: Mapping[str, str]) -> str:
+    """Why this process cannot train a run with the code that its command has; empty where it can."""
+    try:
+        changed = differing(code, run.code_digests())
+    except UsageError as error:
+        return str(error)
+    return f"The code of {', '.join(changed)} has changed since the command began." if changed else ""
 
 
 class _Reporter:

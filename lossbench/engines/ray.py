@@ -20,7 +20,7 @@ from ..records import EpochRecord, SplitSpec
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
-from ..runs.run_folder import RunFolder
+from ..runs.run_folder import RunFolder, differing
 from ..runs.store import Store
 from ..training.process import Placement
 from ._cluster import Cluster, check_versions, import_ray, versions
@@ -66,9 +66,10 @@ class RayExecutor(Executor):
         self.unsubmitted: list[Outcome] = []
         self.begun: set[str] = set()
         # the scheduler makes the second attempt: it starts from the state that was sent back
-        self.task = self.ray.remote(_train).options(
-            max_retries=0, num_cpus=options.cpus, num_gpus=options.gpus
-        )
+        resources = {"max_retries": 0, "num_cpus": options.cpus, "num_gpus": options.gpus}
+        self.task = self.ray.remote(_train).options(**resources)
+        # a worker keeps what it imported: code of a user, which may be edited, gets one of its own
+        self.own_code_task = self.ray.remote(max_calls=1)(_train).options(**resources)
 
     def capacity(self) -> int:
         """How many tasks may be submitted; nodes come and go."""
@@ -96,7 +97,8 @@ class RayExecutor(Executor):
             return
         results = str(self.store.root)
         task_input = _TaskInput(config, self.placement, files, results, self.queue, versions(), code)
-        task = self.task.remote(task_input, self.cluster.queues, self.splits[config.split_spec])
+        submitted = self.own_code_task if code else self.task
+        task = submitted.remote(task_input, self.cluster.queues, self.splits[config.split_spec])
         self.submitted[task] = _Submitted(run, lock)
 
     def poll(self) -> Iterator[Outcome]:
@@ -223,7 +225,7 @@ def _code_problem(run: RunFolder, code: Mapping[str, str]) -> str:
         here = run.code_digests()
     except UsageError as error:
         return f"{node}: {error}"
-    changed = [name for name, digest in code.items() if here[name] != digest]
+    changed = differing(code, here)
     if not changed:
         return ""
     return f"{node} has other code of {', '.join(changed)} than this process; copy it to all nodes."

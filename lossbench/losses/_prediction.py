@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ._geometry import normalize
-from ._weighted_sum import WeightedSum
+from ._weighted_sum import WeightedSum, inputs_of
 
 
 @torch.inference_mode()
@@ -16,7 +16,7 @@ def class_scores(loss: WeightedSum, features: Tensor, means: Tensor | None, rule
     """
     classifier = loss.classifier()
     if means is None and classifier is not None:
-        return classifier.logits(features)
+        return classifier.logits(*inputs_of(classifier, features))
     assert means is not None, "a loss without class scores needs class means"
     if "cosine" in rule:
         return normalize(features) @ normalize(means).T

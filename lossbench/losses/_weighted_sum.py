@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -107,7 +107,7 @@ class WeightedSum(Summable):
         values = []
         for loss, weight in zip(self.losses, self.weights, strict=True):
             with torch.set_grad_enabled(torch.is_grad_enabled() and weight != 0):
-                value = loss(*inputs)
+                value = loss(*inputs_of(loss, *inputs))
                 # as (loss, class scores) from many losses of other people
                 values.append(value[0] if isinstance(value, tuple) and value else value)
         return values
@@ -129,6 +129,12 @@ class WeightedSum(Summable):
         """The first `weight`, `bias` or `centers` among the terms."""
         values = (getattr(loss, name, None) for loss in self.losses)
         return next((value.detach() for value in values if isinstance(value, Tensor)), None)
+
+
+def inputs_of(loss: object, *inputs: Tensor) -> Iterator[Tensor]:
+    """What a loss is given; copies for one from outside, which may change them in place."""
+    own = isinstance(loss, Summable)
+    return (each if own or not isinstance(each, Tensor) else each.clone() for each in inputs)
 
 
 def _parts(loss: nn.Module) -> tuple[list[nn.Module], list[float]]:

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..files import slug
 from ..records import SplitSpec, TrainingConditions
@@ -153,10 +153,16 @@ class RunConfig:
         return "+".join(names)
 
     @property
-    def own_code(self) -> list[str]:
-        """The names of its network and losses that lie outside this package."""
-        losses = [term.name for term in self.terms if term.external]
-        return [self.network, *losses] if catalog.is_external(self.network, "networks") else losses
+    def own_code(self) -> dict[str, Literal["losses", "networks"]]:
+        """The names of its losses and its network that lie outside this package, with the kind of each."""
+        own: dict[str, Literal["losses", "networks"]] = {t.name: "losses" for t in self.terms if t.external}
+        return own | ({self.network: "networks"} if catalog.is_external(self.network, "networks") else {})
+
+    @property
+    def in_script(self) -> bool:
+        """Whether its data or code of a user is of a script or notebook, which no worker imports."""
+        names = [*self.own_code, self.data.location if self.data else ""]
+        return any(name.startswith("__main__:") for name in names)
 
     @property
     def run_name(self) -> str:

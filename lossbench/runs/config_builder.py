@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..specs import NO_AUGMENTATION, DatasetSpec, RecipeSpec, Value, catalog
+from ..specs import plugins as external
 from ..specs.expressions import parse_sum
 from .config import (
     BASE_LOSS,
@@ -157,10 +158,16 @@ def sampling(values: Mapping[str, Any], terms: Sequence[Term], classes: int) -> 
     return {"sampler": sampler, "batch_size": p * k, "classes_per_batch": p, "samples_per_class": k}
 
 
-def feasibility_warnings(config: RunConfig) -> list[str]:
-    """A sentence for each setting beyond what C directions in D dimensions can satisfy."""
+def warnings_of(config: RunConfig) -> list[str]:
+    """A sentence for each setting beyond what C directions in D dimensions can satisfy, and for each loss or
+    network of a user that was edited after this process imported it: Python does not import it again."""
     return [
         f"{term.name}: {text}"
         for term in config.terms
         for text in term.spec.warnings(dict(term.settings), config.classes, config.feature_dim)
+    ] + [
+        f"{name} has changed since this process imported it; reload its module (importlib.reload) to use the "
+        "new code."
+        for name, kind in config.own_code.items()
+        if external.has_changed(name, kind)
     ]

@@ -68,8 +68,8 @@ def measure_stored(
     if missing := [name for name in names if prefix + name not in stored]:
         embeddings, directions = run.features()
         weight = directions.get("weight")
-        if weight is not None and len(weight) != run.config.classes:
-            weight = None  # several directions of each class
+        if weight is not None and weight.shape != (run.config.classes, run.config.feature_dim):
+            weight = None  # several directions of each class, or something else of an own loss
         if split not in embeddings:
             raise RunError(f"{run.path / 'features.npz'} has no {split} features.")
         on_images = None

@@ -35,7 +35,6 @@ from ..files import (
     write_atomically,
 )
 from ..records import Embedding, EpochRecord, Snapshots
-from ..specs import catalog
 from ..specs import plugins as external
 from ..tables import csv_bytes
 from .config import FORMAT, RunConfig
@@ -95,7 +94,7 @@ class RunFolder:
         with."""
         code = self.code_digests(loss=loss, network=network)
         stored = (read_json(self.path / "config.json") or {}).get("code", {}) if code else {}
-        if changed := [name for name, digest in code.items() if stored.get(name, digest) != digest]:
+        if changed := differing(code, stored):
             raise RunError(
                 f"The code of {', '.join(changed)} has changed since {self.name} was trained; --force trains "
                 "it anew."
@@ -103,12 +102,10 @@ class RunFolder:
 
     def code_digests(self, *, loss: bool = True, network: bool = True) -> dict[str, str]:
         """Digests of the code of a user's losses and network, by their names."""
-        config = self.config
-        losses = [term.name for term in config.terms if term.external] if loss else []
-        code = {name: external.digest(name) for name in losses}
-        if network and catalog.is_external(config.network, "networks"):
-            code[config.network] = external.digest(config.network, "networks")
-        return code
+        wanted = {"losses": loss, "networks": network}
+        return {
+            name: external.digest(name, kind) for name, kind in self.config.own_code.items() if wanted[kind]
+        }
 
     def clear(self) -> None:
         """Remove all that an earlier training left, the result first: it never stands beside other files."""
@@ -293,6 +290,11 @@ class RunFolder:
             how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
             with os.fdopen(os.open(self.path / "log.txt", how, 0o644), "a", encoding="utf-8") as file:
                 file.write(f"{moment} {text.rstrip()}\n")
+
+
+def differing(code: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """The names of `code` that have another digest in `other`."""
+    return [name for name, digest in code.items() if other.get(name, digest) != digest]
 
 
 def open_run(path: Path) -> RunFolder:

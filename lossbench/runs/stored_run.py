@@ -224,8 +224,8 @@ class StoredRun(UntrainedRun):
     def _by_label(self, directions: np.ndarray | None, dimensions: int) -> np.ndarray | None:
         """Directions (..., C, D) at the rows of their labels, NaN for classes without any; None for anything
         that has not one direction per class, in an array of so many dimensions."""
-        labels = np.array(self.config.labels)
-        if directions is None or directions.ndim != dimensions or directions.shape[-2] > len(labels):
+        labels, shape = np.array(self.config.labels), (self.config.classes, self.dim)
+        if directions is None or directions.ndim != dimensions or directions.shape[-2:] != shape:
             return None
         placed = np.full((*directions.shape[:-2], len(labels), directions.shape[-1]), np.nan)
         placed[..., labels[: directions.shape[-2]], :] = directions

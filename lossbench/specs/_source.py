@@ -7,9 +7,11 @@ import importlib.util
 import inspect
 import os
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+_NO_SOURCE = (OSError, TypeError, SyntaxError, tokenize.TokenError)  # the last two: of a file being edited
 _LIBRARIES = {"builtins", "typing", "abc", "torch", "lossbench", "pytorch_metric_learning"}
 
 
@@ -22,9 +24,9 @@ def sources_of(entry: type) -> list[str]:
     for base in classes:
         try:
             sources.append(inspect.getsource(base))
-        except (OSError, TypeError):  # a class without a file, such as one of a notebook
+        except _NO_SOURCE:  # a class without a file, such as one of a notebook
             for function in filter(inspect.isfunction, vars(base).values()):
-                with contextlib.suppress(OSError, TypeError):
+                with contextlib.suppress(*_NO_SOURCE):
                     sources.append(inspect.getsource(function))
     for base in classes:
         folder = Path(getattr(sys.modules.get(base.__module__), "__file__", None) or "/nowhere").parent

@@ -22,6 +22,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -74,6 +75,7 @@ def find(name: str, kind: Kind = "losses") -> tuple[Callable[..., Any], Any]:
     entry = import_object(what, name, offered_of(kind).get(name))
     if not inspect.isclass(entry) or not hasattr(entry, "forward"):
         raise UsageError(f"{what} is no torch.nn.Module class.")
+    _digests.setdefault(entry, _digest_of(entry))
     spec = getattr(entry, "SPEC", None) or getattr(sys.modules[entry.__module__], "SPEC", None)
     if isinstance(spec, LossSpec if kind == "losses" else NetworkSpec):
         return entry, spec
@@ -178,9 +180,24 @@ def known_dataset(name: str) -> DatasetSpec | None:
     return _datasets.get(name)
 
 
+_digests = weakref.WeakKeyDictionary[type, str]()
+"""Of classes from outside as they were when they were found: this process runs them as they were then."""
+
+
 def digest(name: str, kind: Kind = "losses") -> str:
-    """A digest of the source that a loss or network from outside depends on, see `sources_of`; may be ''."""
-    sources = sources_of(inspect.unwrap(find(name, kind)[0]))
+    """A digest of the source that a loss or network from outside depends on, see `sources_of`, as it was when
+    this process imported it; may be ''."""
+    return _digests.get(inspect.unwrap(find(name, kind)[0]), "")
+
+
+def has_changed(name: str, kind: Kind = "losses") -> bool:
+    """Whether the source of a loss or network has changed since this process imported it."""
+    entry = inspect.unwrap(find(name, kind)[0])
+    return entry in _digests and _digests[entry] != _digest_of(entry)
+
+
+def _digest_of(entry: type) -> str:
+    sources = sources_of(entry)
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:16] if sources else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -31,7 +32,7 @@ def forget_data() -> None:
     forget()
     from lossbench.data import _array_files, _splits, _user_data
 
-    _array_files._function.cache_clear()
+    _array_files._functions.clear()
     _user_data._describe.cache_clear()
     _splits._load_splits.cache_clear()
 
@@ -220,6 +221,21 @@ def test_opening_stored_runs_never_runs_the_function(place, capsys):
     assert main(["plot", "hardest"]) == 2
     assert "code from outside" in capsys.readouterr().err
     assert main(["explore"]) == 2
+
+
+def test_a_function_that_was_defined_anew_is_the_one_that_is_called(place):
+    """As in a notebook whose cell is run again."""
+    name = make("function", place)
+    before = make_config(dataset=name)
+    module = importlib.import_module("my_data")
+    first = module.digits
+    module.digits = lambda: tuple(array[:400] for array in first())
+    after = make_config(dataset=name)
+    assert after.data.samples < 330 < before.data.samples
+    assert len(load_splits(after.split_spec).train.labels) + after.val_size == after.data.samples
+    module.digits = []
+    with pytest.raises(InvalidData, match="'list' object is not callable"):
+        make_config(dataset=name)
 
 
 @pytest.mark.parametrize("form", ["npz", "folder", "function"])

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lossbench.__main__ import main
@@ -98,6 +99,15 @@ def test_what_it_changes_in_a_worker_is_put_back_before_the_next_run(harmful: An
     assert statuses(configs, folder / "results", ENGINES["in process"]) == [Status.DONE] * 2
 
 
+def test_what_it_changes_in_torch_does_not_reach_other_runs(harmful: Any) -> None:
+    folder = harmful("nn.functional.relu = lambda x, inplace=False: x")
+    other, features = small("softmax", epochs=1), []
+    for name, configs in {"beside": [small("harmful:Loss", epochs=1), other], "alone": [other]}.items():
+        assert set(statuses(configs, folder / name, ENGINES["in process"])) == {Status.DONE}
+        features.append(np.load(Store(folder / name).run(other).path / "features.npz")["test_features"])
+    assert np.array_equal(*features)
+
+
 def test_what_it_changes_for_a_figure_is_put_back(harmful: Any, capsys: Any) -> None:
     folder = harmful("os.chdir('/')")
     assert main(["train", "--loss", "softmax + harmful:Loss", *QUICK]) == 0
@@ -139,6 +149,19 @@ def test_a_thread_that_ends_is_waited_for(monkeypatch: Any) -> None:
     thread.start()
     external.end_with_threads(0)
     assert not thread.is_alive()
+
+
+def test_a_worker_trains_no_other_code_than_its_command_has(harmful: Any, capsys: Any) -> None:
+    """As where a file is edited while a command runs, or between two calls in one process."""
+    harmful("features = features + 0")
+    external.find("harmful:Loss")
+    harmful("features = 2 * features")
+    assert main(["compare", "--losses", "harmful:Loss,softmax", *QUICK, "--json"]) == 1
+    out, err = capsys.readouterr()
+    runs = json.loads(out)["runs"]
+    assert [run["status"] for run in runs] == ["failed", "done"]
+    assert runs[0]["reason"] == "The code of harmful:Loss has changed since the command began."
+    assert "harmful:Loss has changed since this process imported it; reload its module" in err
 
 
 def test_a_search_says_which_run_ended_its_process(harmful: Any, capsys: Any) -> None:

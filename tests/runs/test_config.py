@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from lossbench.errors import UsageError
 from lossbench.runs.config import REQUIRED, RUN_OPTIONS, RunConfig
-from lossbench.runs.config_builder import feasibility_warnings, make_config
+from lossbench.runs.config_builder import make_config, warnings_of
 from lossbench.runs.options import default_text
 from lossbench.runs.stored_config import config_from_dict
 from lossbench.runs.term import Term
@@ -542,23 +542,23 @@ def test_any_json_inside_a_stored_config_is_accepted_or_refused(place: tuple[Any
 
 
 def test_margins_beyond_the_plane_are_warned_of() -> None:
-    (warning,) = feasibility_warnings(made("arcface", settings={"margin": 0.7}))
+    (warning,) = warnings_of(made("arcface", settings={"margin": 0.7}))
     assert warning.startswith("arcface: margin 0.7")
     assert "10 classes in 2 dimensions" in warning
     assert "0.628" in warning
-    (warning,) = feasibility_warnings(made("cosface", settings={"margin": 0.2}))
+    (warning,) = warnings_of(made("cosface", settings={"margin": 0.2}))
     assert "0.191" in warning
-    assert feasibility_warnings(made("cosface", settings={"margin": 0.19})) == []
-    assert feasibility_warnings(made("arcface", settings={"margin": 0.62})) == []
-    assert feasibility_warnings(made("arcface", settings={"margin": 0.7}, feature_dim=9)) == []
+    assert warnings_of(made("cosface", settings={"margin": 0.19})) == []
+    assert warnings_of(made("arcface", settings={"margin": 0.62})) == []
+    assert warnings_of(made("arcface", settings={"margin": 0.7}, feature_dim=9)) == []
 
 
 def test_scales_below_the_useful_one_are_warned_of() -> None:
-    (warning,) = feasibility_warnings(made("arcface", settings={"scale": 10}))
+    (warning,) = warnings_of(made("arcface", settings={"scale": 10}))
     assert warning.startswith("arcface: scale 10 is small")
-    assert feasibility_warnings(made("arcface", settings={"scale": 16})) == []
-    assert feasibility_warnings(made("arcface", settings={"scale": 10}, feature_dim=9)) == []
-    both = feasibility_warnings(made("softmax + arcface", settings={"scale": 10, "margin": 0.7}))
+    assert warnings_of(made("arcface", settings={"scale": 16})) == []
+    assert warnings_of(made("arcface", settings={"scale": 10}, feature_dim=9)) == []
+    both = warnings_of(made("softmax + arcface", settings={"scale": 10, "margin": 0.7}))
     assert len(both) == 2
 
 
@@ -566,7 +566,7 @@ def test_scales_below_the_useful_one_are_warned_of() -> None:
     ("name", "dim"), [*itertools.product(LOSSES, (2, 3)), ("arcface", 64), ("cosface", 512)]
 )
 def test_no_default_is_warned_of(name: str, dim: int) -> None:
-    assert feasibility_warnings(made(name, feature_dim=dim)) == []
+    assert warnings_of(made(name, feature_dim=dim)) == []
 
 
 # options

@@ -56,6 +56,14 @@ def test_titles_settings_and_caption(views):
     assert views["arcface"].settings["margin"] == dict(CONFIGS["arcface"].terms[0].settings)["margin"]
 
 
+def test_several_directions_of_a_class_are_not_those_of_other_classes(tmp_path):
+    """Two of each of three classes are fewer than the ten labels there are."""
+    config = small("subcenter-arcface", unseen="3-9", epochs=1, batch_size=50)
+    run(config, tmp_path)
+    assert Store(tmp_path).run(config).features()[1]["weight"].shape == (6, 2)
+    assert StoredRun(Store(tmp_path).run(config)).weight is None
+
+
 def test_a_setting_that_two_terms_have_is_named_with_its_term(tmp_path):
     config = small("arcface + cosface", epochs=1)
     run(config, tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lossbench.runs.config_builder import feasibility_warnings, make_config
+from lossbench.runs.config_builder import make_config, warnings_of
 from lossbench.specs import HyperParameter, catalog
 
 LOWER_IS_BETTER = {
@@ -133,7 +133,7 @@ def test_settings_that_tuning_varies(name: str) -> None:
     ],
 )
 def test_limits_warn_on_the_right_side(loss: str, settings: dict[str, float], warned: str) -> None:
-    warnings = feasibility_warnings(make_config(loss=loss, settings=settings))
+    warnings = warnings_of(make_config(loss=loss, settings=settings))
     assert [warning for warning in warnings if warned and warned in warning] == warnings[: bool(warned)]
     assert len(warnings) == bool(warned)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from lossbench.__main__ import main
 from lossbench.errors import UsageError
 from lossbench.losses import documentation, explain
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.store import Store
 from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import catalog
 from lossbench.specs import plugins as external
@@ -253,6 +255,14 @@ MISTAKES = """
         def forward(self, features, labels):
             return features.sum()
 
+    class InPlace(Base):
+        def forward(self, features, labels):
+            labels.copy_(labels.flip(0))
+            return super().forward(features.mul_(100), labels)
+
+        def logits(self, features):
+            return features.mul_(100) @ self.weight.T
+
     class Shared(Base):
         def __init__(self, num_classes, feature_dim):
             super().__init__(num_classes, feature_dim)
@@ -368,6 +378,16 @@ def test_a_module_that_escapes_when_it_is_imported(mistakes, capsys):
 @pytest.mark.parametrize("loss", ["Pair", "Layer", "Embedding", "OnlySize", "Shared"])
 def test_what_losses_of_other_people_look_like(mistakes, tmp_path, loss):
     assert run(small(f"my_mistakes:{loss}"), tmp_path).status == "done"
+
+
+def test_a_loss_that_changes_what_it_is_given_changes_nothing_else(mistakes, tmp_path):
+    """Neither the other terms of a sum nor the stored features and labels."""
+    config, alone = small("0*my_mistakes:InPlace + softmax"), small("softmax")
+    for each in (config, alone):
+        run(each, tmp_path)
+    stored = [np.load(Store(tmp_path).run(each).path / "features.npz") for each in (config, alone)]
+    for name in ("test_features", "test_labels", "train_labels"):
+        assert np.array_equal(*(arrays[name] for arrays in stored)), name
 
 
 def test_settings_of_a_constructor_with_other_names(mistakes):
