@@ -28,7 +28,7 @@ class EngineOptions:
         for field in ("address", "gpus_per_run", "cpus_per_run"):
             if self.name == "local" and getattr(self, field) is not None:
                 raise UsageError(f"--{field.replace('_', '-')} is for --engine ray.")
-        if not (0 <= self.gpus < 1 or (math.isfinite(self.gpus) and self.gpus == int(self.gpus))):
+        if not 0 <= self.gpus < math.inf or (self.gpus > 1 and self.gpus % 1):
             raise UsageError(f"--gpus-per-run {self.gpus:g}: a part of one GPU, or a whole number.")
         if self.cpus < 1:
             raise UsageError(f"--cpus-per-run {self.cpus}: at least 1.")

@@ -245,6 +245,8 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(tmp_path, monkeypat
         ({"cpus_per_run": 1}, "--cpus-per-run is for --engine ray"),
         ({"name": "ray", "gpus_per_run": 1.5}, "a part of one GPU, or a whole number"),
         ({"name": "ray", "gpus_per_run": float("inf")}, "a part of one GPU, or a whole number"),
+        ({"name": "ray", "gpus_per_run": -1.0}, "a part of one GPU, or a whole number"),
+        ({"name": "ray", "gpus_per_run": float("nan")}, "a part of one GPU, or a whole number"),
         ({"name": "ray", "cpus_per_run": 0}, "at least 1"),
     ],
 )
