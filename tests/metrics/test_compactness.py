@@ -186,6 +186,9 @@ def test_all_features_in_one_point_but_for_rounding_are_a_collapse(value: float)
         compute("collapse", measured_of(features * np.array([1, 1, 1 + 1e-4]) ** labels[:, None], labels))
         == 0
     )
+    for factor, expected in ((1 + 1e-6, 1), (1 + 3e-6, 0)):  # deviations of 0.6 and 1.9 millionths
+        points = value * np.array([1, 1, factor]) ** labels[:, None]
+        assert compute("collapse", measured_of(points, labels)) == expected
 
 
 def test_only_directions_can_collapse_under_cosine() -> None:
@@ -210,6 +213,12 @@ def test_outer_classes_are_the_vertices_of_the_hull() -> None:
         means = np.random.RandomState(seed).randn(9, dim)
         vertices = ConvexHull(means.astype(np.float32)).vertices
         assert compute("outer-classes", measured_of(means, range(9))) == pytest.approx(len(vertices) / 9)
+
+
+@pytest.mark.parametrize(("out", "share"), [(0.01, 1.0), (0.0007, 0.8)])
+def test_a_mean_a_thousandth_outside_of_the_hull_counts_as_on_its_edge(out: float, share: float) -> None:
+    means = [[1, 1], [1, -1], [-1, 1], [-1, -1], [1 + out, 0]]
+    assert compute("outer-classes", measured_of(means, range(5))) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("dim", [2, 3, 8])

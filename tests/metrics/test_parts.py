@@ -138,6 +138,14 @@ def test_oscr_and_ccr_by_hand():
     assert compute("ccr-at-fpr-1e-1", measured) == pytest.approx(1 / 3)
 
 
+def test_ccr_counts_a_false_positive_rate_of_exactly_a_tenth():
+    """Ten unknown samples at 0 ... 9: above 8.5 there is one of them and half of the known ones, above 7.5 two."""
+    known = embedding(np.zeros((4, 2)), [0] * 4, [0] * 4, [[9.5, 0], [8.5, 0], [7.5, 0], [-5, -6]])
+    unknown = embedding(np.zeros((10, 2)), [2] * 10, [0] * 10, [[score, -1] for score in range(10)])
+    measured = MetricInput(evaluated=known, reference=known, classes=2, unknown=unknown)
+    assert compute("ccr-at-fpr-1e-1", measured) == 0.5
+
+
 def test_without_confusion_oscr_is_the_accuracy():
     measured = with_parts(2)
     far = measured.unknown._replace(scores=measured.unknown.scores - 100)
@@ -160,6 +168,10 @@ def test_the_temperature_is_found_again():
 def test_a_perfect_validation_split_gives_a_finite_temperature():
     part = embedding(np.zeros((4, 2)), [0, 1, 0, 1], [0, 1, 0, 1], [[1, 0], [0, 1]] * 2)
     assert 0 < best_temperature(part) < 0.1
+    nearly_equal = part._replace(scores=part.scores / 1000)
+    assert best_temperature(nearly_equal) == pytest.approx(1 / 1000, rel=1e-3)
+    all_wrong = part._replace(labels=1 - part.labels, scores=part.scores * 1000)
+    assert best_temperature(all_wrong) == pytest.approx(1000, rel=1e-3)
 
 
 def test_weights_along_the_centerd_means_are_dual_to_them():
@@ -207,5 +219,7 @@ def test_attacked_features_far_from_all_classes_are_detected():
     assert compute("fgsm-detection", with_parts(0)) > 0.7
     measured = with_parts(0)
     features = measured.evaluated.features
-    measured.on_images.attacked_features = lambda epsilon: (features, features)
+    asked = []
+    measured.on_images.attacked_features = lambda epsilon: asked.append(epsilon) or (features, features)
     assert compute("fgsm-detection", measured) == pytest.approx(0.5)
+    assert asked == [0.1]

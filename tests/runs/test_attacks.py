@@ -95,6 +95,12 @@ def test_images_that_are_wrong_can_be_left_alone(kind):
     assert looked_at[0] == len(images) and looked_at[-2] <= int(right.sum()) + 10
 
 
+def test_apgd_looks_at_the_steps_of_the_paper():
+    """Croce and Hein, section 3.1: p_0 = 0, p_1 = 0.22, p_(j+1) = p_j + max(p_j - p_(j-1) - 0.03, 0.06)."""
+    looks = sorted(step for step in attacks._checkpoints(100) if step <= 100)
+    assert looks == [22, 41, 57, 70, 80, 87, 93, 99]
+
+
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_without_a_bound_to_speak_of_the_accuracy_is_that_of_the_images(kind):
     scores, _, images, labels = linear(3)

@@ -37,6 +37,15 @@ def test_blur_is_a_gaussian_filter(strength):
     assert of("blur", strength).numpy() == pytest.approx(expected, abs=1e-2)
 
 
+@pytest.mark.parametrize("strength", [1, 3])
+def test_noise_has_a_tenth_of_the_range_per_strength(strength):
+    grey = torch.full((20, 3, 24, 20), 127.5)
+    noise = corrupted(grey, "noise", strength, torch.Generator().manual_seed(2)) - grey
+    assert float(noise.mean()) == pytest.approx(0, abs=2)
+    within = float((noise.abs() < 25.5 * strength).float().mean())  # also where the range cuts it off
+    assert within == pytest.approx(0.683, abs=0.01)
+
+
 def test_occlusion_is_one_square_of_zeros_in_all_channels():
     changed = of("occlusion", 5)
     zero = (changed == 0).all(1)

@@ -78,6 +78,7 @@ def test_useful_scales_of_known_spreads() -> None:
     assert 10 < smallest_useful_scale(10, 2) < 16  # the table: .770 at 10, .914 at 16
     for probability, bound in ((0.9, 3.96), (0.99, 6.11), (0.999, 8.19)):  # CosFace eq. 6, the simplex
         assert smallest_useful_scale(10, 9, probability) == pytest.approx(bound, abs=6e-3)
+    assert smallest_useful_scale(10, 9) == smallest_useful_scale(10, 9, 0.9)
     assert smallest_useful_scale(3, 1) == math.inf  # two of three classes share a direction
 
 

@@ -16,6 +16,7 @@ from lossbench.statistics.intervals import mean_interval
 from lossbench.statistics.paired import (
     compare_paired,
     holm,
+    max_t,
     probability_of_outperforming,
     seeds_needed,
     sign_flip_test,
@@ -88,6 +89,13 @@ def test_random_flips_never_say_zero():
     assert p == 1 / 100_001
     assert error == pytest.approx(1e-5, rel=1e-2)
     assert sign_flip_test([0.0] * 40) == (1, 0)
+
+
+def test_up_to_16_seeds_all_flips_are_tried():
+    assert sign_flip_test([0.1] * 16) == (2 / 2**16, 0)
+    assert sign_flip_test([0.1] * 17).error > 0
+    assert max_t(np.full((1, 16), 0.1)) == [2 / 2**16]
+    assert max_t(np.full((1, 17), 0.1)) != [2 / 2**17]
 
 
 @pytest.mark.parametrize("differences", [[], [0.1], [0.1, math.nan, 0.2], [0.1, math.inf]])
@@ -166,7 +174,8 @@ def test_seeds_needed_at_the_edges():
     assert seeds_needed(sample(50)) == 6  # fewer cannot reach 0.05 with sign flips
     assert seeds_needed([0.1, 0.1, 0.1]) == 6
     assert seeds_needed([0.1, 0.1, 0.1], level=0.05 / 38) == 11
-    assert seeds_needed(sample(0.001)) is None
+    assert seeds_needed(sample(0.03)) == pytest.approx((1.959964 + 0.841621) ** 2 / 0.03**2, abs=4)
+    assert seeds_needed(sample(0.025)) is None  # 12,560
     assert seeds_needed([0.1, -0.1]) is None
     assert seeds_needed([0.1]) is None
     assert seeds_needed([0.1, math.nan, 0.2]) is None
@@ -219,6 +228,7 @@ def test_a_verdict_needs_both_and_knows_the_direction():
     assert compare_paired(one_large, zeros).p == 2 / 256
     assert compare_paired(one_large, zeros).verdict(2 / 256) == "not distinguishable"  # the interval holds 0
     assert compare_paired(dict.fromkeys(range(8), 0.1), zeros).verdict(2 / 256) == "better"
+    assert compare_paired(zeros, zeros).verdict(0.01) == "not distinguishable"
     with pytest.raises(ValueError, match="level"):
         compare_paired(up, zeros).verdict(0.01, level=1)
 

@@ -103,6 +103,7 @@ def test_friedmans_statistic_of_the_mean_ranks_is_that_of_scipy() -> None:
 
 def test_groups_by_hand() -> None:
     assert indistinguishable_groups(STAIRS, level=0.08) == [(0, 1), (2, 3)]  # 10 pairs at least 2 / 2^8
+    assert indistinguishable_groups(STAIRS, level=10 * 2 / 2**8) == [(0, 1), (2, 3)]
     assert indistinguishable_groups(STAIRS) == [(0, 1, 2, 3, 4)]  # 10 x 2 / 2^8 > 0.05
     mirrored = STAIRS[:, ::-1]
     assert indistinguishable_groups(mirrored, level=0.08) == [(3, 4), (1, 2)]

@@ -188,6 +188,28 @@ def test_files_of_a_finished_run(tmp_path):
     assert len(lines) == 1 + config.epochs
 
 
+def test_numbers_of_an_epoch_are_those_of_its_steps(tmp_path):
+    """A rate next to 0 leaves the weights as they are, so each epoch has the loss of the whole split."""
+    config, observer = (
+        small("center", lam=0.5, lr=1e-12, epochs=2, augment="none", network="linear"),
+        Recorder(),
+    )
+    result = run(config, tmp_path, observer)
+    folder = Store(tmp_path).run(config)
+    network, loss = load_model(folder.read_bytes("model.safetensors"), config, "here")
+    train_split = folder.features()[0]["train"]
+    scores = train_split.features @ loss.directions("weight").numpy().T
+    softmax = np.mean(np.logaddexp.reduce(scores, 1) - scores[np.arange(len(scores)), train_split.labels])
+    for record in observer.records:
+        assert record.terms["softmax"] == pytest.approx(softmax, rel=0.02)  # 33 images are left out
+        assert record.loss == pytest.approx(record.terms["softmax"] + 0.5 * record.terms["center"], rel=1e-5)
+        assert record.images_per_second * record.seconds == pytest.approx(12 * 100)
+    assert result.loss == observer.records[-1].loss
+    assert result.images_per_second * sum(each.seconds for each in observer.records) == pytest.approx(2400)
+    assert result.parameters == sum(p.numel() for p in network.parameters())
+    assert result.seconds > sum(each.seconds for each in observer.records)
+
+
 def test_stored_model_gives_the_stored_features(tmp_path):
     config = small("arcface")
     run(config, tmp_path)
