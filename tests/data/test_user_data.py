@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from lossbench.__main__ import main
-from lossbench.data import SPLIT_SEED, load_splits
+from lossbench.data import SPLIT_SEED, load_splits, pictures_of
 from lossbench.errors import DataError, InvalidData, UsageError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
+from lossbench.specs import DatasetSpec
 from lossbench.specs import plugins as external
 
 from ..helpers import user_data
@@ -68,6 +69,14 @@ def test_classes_shape_and_moments_are_found(form, place):
     assert sizes[1] == config.val_size == (50 if given else 57)
     for part in splits[:3]:  # stratified, but for the parts that were given
         assert np.bincount(part.labels).min() > 0.2 * len(part.labels)
+
+
+def test_features_are_shown_as_grey_squares_of_two_deviations_around_the_mean():
+    spec = DatasetSpec.of_user(
+        "mine", "0" * 64, samples=9, classes=("a", "b"), shape=(5,), mean=(3.0,), deviation=(2.0,)
+    )
+    pictures = pictures_of(torch.tensor([[3.0, 5.0, 1.0, 7.5, -2.0]]), spec)
+    assert pictures.tolist() == [[[[127, 191, 63], [255, 0, 0], [0, 0, 0]]]]  # the last four are no features
 
 
 def test_two_arrays_without_names_are_images_and_labels(place):

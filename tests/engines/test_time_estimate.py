@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lossbench.engines import run_all, time_estimate
+from lossbench.engines import estimate, run_all, time_estimate
 from lossbench.engines.time_estimate import estimate_time
 from lossbench.errors import DataError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
-from lossbench.training import process
+from lossbench.training import device, process
 from lossbench.training.process import Placement
 
 from ..data.test_datasets import write_data_set
@@ -129,3 +129,19 @@ def test_each_loss_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     estimate = estimate_time(configs, Store(tmp_path), placement=ONE_THREAD, workers=1)
     assert estimate.seconds == pytest.approx(12)
     assert timed == ["softmax", "triplet"]
+
+
+@pytest.mark.parametrize(("seconds", "workers"), [(9.5, 1), (10.5, 2)])
+def test_runs_of_more_than_twenty_seconds_are_worth_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, workers: int
+) -> None:
+    monkeypatch.setattr(time_estimate, "seconds_of", lambda *_: seconds)
+    monkeypatch.setattr(device, "cores", lambda: 4)
+    configs = [small("softmax", seed=seed, epochs=1) for seed in (0, 1)]
+    expected = estimate(configs, Store(tmp_path), placement=Placement("cpu"))
+    assert expected is not None and expected.workers == workers
+    assert expected.seconds == pytest.approx(2 * seconds if workers == 1 else time_estimate.STARTUP + seconds)
+    asked = estimate(configs, Store(tmp_path), placement=Placement("cpu"), workers=1)
+    assert asked is not None and asked.workers == 1, "what is asked for stays"
+    (alone,) = [estimate(configs[:1], Store(tmp_path), placement=Placement("cpu"), force=True)]
+    assert alone is not None and alone.workers == 1

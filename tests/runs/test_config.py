@@ -668,3 +668,31 @@ def test_rates_of_the_network_and_of_the_loss() -> None:
     assert make_config(loss="center").lr_scales == {"network": 1.0, "loss": 1.0}
     assert make_config(loss="center", lr_scale="loss=10").lr_scales == {"network": 1.0, "loss": 10.0}
     assert make_config(loss="center", lr_scale="network=0.5").lr_scales == {"network": 0.5, "loss": 1.0}
+    assert make_config(loss="center", lr_scale="loss=0").lr_scales == {"network": 1.0, "loss": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("option", "largest", "beyond", "others"),
+    [
+        ("feature_dim", 4096, 4097, {}),
+        ("epochs", 100_000, 100_001, {}),
+        ("momentum", 0.999, 0.9999, {}),
+        ("warmup", 0.9, 0.91, {}),
+        ("decay", 1.0, 1.01, {"schedule": "step"}),
+        ("imbalance", 1e6, 1e6 + 1, {}),
+        ("label_noise", 1.0, 1.01, {}),
+        ("batch_size", 2**31, 2**31 + 1, {}),
+    ],
+)
+def test_an_option_is_allowed_up_to_its_largest_value(
+    option: str, largest: float, beyond: float, others: dict[str, Any]
+) -> None:
+    assert getattr(made(**{option: largest}, **others), option) == largest
+    assert "is too large; the limit is" in refusal(**{option: beyond}, **others)
+
+
+def test_every_class_is_in_the_training_and_has_a_pair() -> None:
+    assert made(train_size=10).train_size == 10
+    assert "--train-size 9 is less than the 10 classes" in refusal(train_size=9)
+    few = made("triplet", batch_size=10)
+    assert (few.samples_per_class, few.batch_size) == (2, 20)

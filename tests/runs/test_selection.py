@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from lossbench.errors import RunError, UsageError
-from lossbench.runs.conditions import describe_differences, name_differences
+from lossbench.runs.conditions import describe_differences, name_differences, one_seed
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.filter import RunFilter, has_loss
 from lossbench.runs.selection import select
@@ -202,6 +202,18 @@ def test_two_axes_are_found_for_a_figure_of_two():
 def test_small_multiples_show_one_seed():
     runs = stored(config("center", 1, lam=0.1), config("center", 0, lam=0.1), config("center", 0, lam=0.2))
     assert {run.seed for run in shown(runs, "settings")} == {0}
+
+
+def test_the_shown_seed_is_that_of_most_groups_and_the_smaller_of_two_alike():
+    def seeds(*groups):
+        return [run.seed for run in one_seed(groups)]
+
+    one, other, third = ([*stored(*(config(loss, seed) for seed in (2, 1, 0)))] for loss in THREE)
+    assert seeds(one[:2], other[:2]) == [1, 1]
+    assert seeds(one[:1], other[:2], third[1:]) == [2, 1, 1]  # 2 and 1 twice each; the first has no 1
+    assert seeds(one[:1], [], other) == [2, 2]
+    assert seeds(one, one) == [0]
+    assert seeds() == []
 
 
 def test_every_run_means_every_loss_under_the_commonest_conditions():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 
+from lossbench.errors import UsageError
 from lossbench.runs.config_builder import make_config, warnings_of
-from lossbench.specs import HyperParameter, catalog
+from lossbench.specs import DatasetSpec, HyperParameter, catalog
 
 LOWER_IS_BETTER = {
     *("angular-spread", "angular-spread-gap", "collapse", "davies-bouldin", "ece", "eer", "nll", "spread"),
@@ -166,3 +170,51 @@ def test_bounds_in_words(options: dict[str, float], text: str) -> None:
     assert HyperParameter(default=1.0, help="", **options).bounds == text  # type: ignore[arg-type]
     assert HyperParameter(default=True, help="").bounds == "{true, false}"
     assert HyperParameter(default="a", help="", choices=("a", "b")).bounds == "{a, b}"
+
+
+@pytest.mark.parametrize(("words", "value"), [("true True yes 1", True), ("false FALSE no 0", False)])
+def test_words_of_switches(words: str, value: bool) -> None:
+    switch = HyperParameter(default=not value, help="")
+    assert {switch.check("it", word) for word in words.split()} == {value}
+    with pytest.raises(UsageError, match="it = 2 is neither true nor false"):
+        switch.check("it", 2)
+
+
+@pytest.mark.parametrize(
+    ("samples", "val_size", "epochs"),
+    [(300, 30, 40), (6000, 600, 40), (10_000, 1000, 24), (40_000, 4000, 6), (60_000, 5000, 6), (9, 0, 40)],
+)
+def test_the_defaults_of_a_users_data_set_follow_from_its_size(
+    samples: int, val_size: int, epochs: int
+) -> None:
+    """A tenth, at most 5,000, is held out; a training takes about 240,000 samples in 6 to 40 epochs."""
+    spec = dataset(samples=samples)
+    assert (spec.val_size, spec.epochs) == (val_size, epochs)
+
+
+def dataset(**changed: Any) -> DatasetSpec:
+    given = {
+        "samples": 500,
+        "classes": ("a", "b"),
+        "shape": (3, 8, 8),
+        "mean": (1.0,),
+        "deviation": (2.0, 3.0, 4.0),
+    }
+    return DatasetSpec.of_user("mine", "0123456789abcdef" * 4, **{**given, **changed})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"title": 5}, {"digest": "0" * 63}, {"digest": "G" * 64}, {"classes": ["a", "a"]}, {"classes": ["a", 1]},
+        {"shape": [8, 8]}, {"shape": [3, 0, 8]}, {"shape": [True, 8, 8]}, {"shape": [3, 2**31 + 1, 8]},
+        {"samples": 0}, {"samples": 5.0}, {"mean": [1.0, 2.0]}, {"deviation": [1.0, 2.0]}, {"mean": [1]},
+        {"mean": [math.nan]}, {"deviation": [math.inf]}, {"deviation": [1.0, 0.0, 1.0]},
+    ],
+)  # fmt: skip
+def test_a_stored_description_of_data_that_was_changed_is_refused(changed: dict[str, Any]) -> None:
+    data = dataset().to_dict()
+    assert DatasetSpec.from_dict(data) == dataset()
+    assert DatasetSpec.from_dict(dataset(shape=(7,), deviation=(2.0,)).to_dict()).shape == (7,)
+    with pytest.raises(ValueError, match="the description of its data set was changed"):
+        DatasetSpec.from_dict({**data, **changed})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
 import time
 
 import numpy as np
@@ -207,6 +208,9 @@ def test_numbers_of_an_epoch_are_those_of_its_steps(tmp_path):
     assert result.loss == observer.records[-1].loss
     assert result.images_per_second * sum(each.seconds for each in observer.records) == pytest.approx(2400)
     assert result.parameters == sum(p.numel() for p in network.parameters())
+    assert (result.precision, result.rule, result.epochs) == ("float32", "class scores", 2)
+    assert (result.machine.device, result.machine.threads) == ("cpu", 1)
+    assert result.machine[3:] == (torch.__version__, platform.python_version(), platform.system())
     assert result.seconds > sum(each.seconds for each in observer.records)
 
 
