@@ -17,6 +17,7 @@ import pytest
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.experiments.comparison import tuned_configs
+from lossbench.experiments.tuning_result import describe_tuning
 from lossbench.reports.figure_files import compose_ranks, render_figure
 from lossbench.runs import measurement
 from lossbench.runs.config_builder import make_config
@@ -353,11 +354,30 @@ def test_seeds_that_tuning_used_are_refused(tmp_path: Path, monkeypatch: Any) ->
     configs = {"center": [make_config(loss="center", dataset="digits", seed=seed) for seed in (1, 2)]}
     with pytest.raises(UsageError, match=r"center was tuned on seed 1; compare on others, .*--seeds 2,3,4"):
         tuned_configs(Store(tmp_path), configs)
+    configs |= {"git": [make_config(loss="git", dataset="digits", seed=0)]}
+    with pytest.raises(UsageError, match=r"center was tuned on seeds 0, 1; .* such as --seeds 2,3,4,5,6\.$"):
+        tuned_configs(Store(tmp_path), configs)
+
+
+def test_searches_on_several_data_sets_are_told_for_each() -> None:
+    """Alike are those of one data set; whether the data sets differ does not matter."""
+    digits = [tuning(loss, unseen="8,9", val_size=100) for loss in ("arcface", "center")]
+    on_mnist = [tuning(loss, trials=30, seeds=(5,), dataset="mnist") for loss in ("arcface", "center")]
+    text, alike = describe_tuning([*digits, *on_mnist])
+    assert alike and text == (
+        "Settings found by `lossbench tune` digits: by val accuracy, 3 trials of 27 epochs, seeds 1000, 1001, 2-D "
+        "features, 100 validation images, without classes 8, 9; mnist: by val accuracy, 30 trials of 4 epochs, "
+        "seeds 5, 2-D features, 5,000 validation images."
+    )
+    text, alike = describe_tuning([*digits, *on_mnist, tuning("git", trials=30, seeds=(6,), dataset="mnist")])
+    assert not alike
+    assert "not under equal conditions: arcface on digits by val accuracy, 3 trials" in text
+    assert "; git on mnist by val accuracy, 30 trials of 4 epochs, seeds 6, " in text
 
 
 def tuning(loss: str, *, point: Any = None, **options: Any) -> SimpleNamespace:
     """A result of tuning."""
     found = {"metric": "val_accuracy", "trials": 3, "seeds": (1000, 1001)}
     found |= {name: options.pop(name) for name in list(options) if name in found}
-    config = make_config(loss=loss, dataset="digits", **options)
+    config = make_config(loss=loss, **{"dataset": "digits", **options})
     return SimpleNamespace(point=point or {}, loss=loss, config=config, **found)

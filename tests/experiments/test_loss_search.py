@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from types import SimpleNamespace
 
+import optuna
 import pytest
 
 from lossbench.__main__ import main
 from lossbench.errors import Diverged, Interrupted, RunError
 from lossbench.experiments import loss_search
-from lossbench.experiments.loss_search import search_losses
+from lossbench.experiments.loss_search import LossSearch, search_losses
 from lossbench.experiments.search_space import SeveralLosses, StudyConfig, several_losses
 from lossbench.experiments.trials import TrialWorker
 from lossbench.experiments.tuning_result import read_result
@@ -82,6 +84,29 @@ def test_the_answer_marks_what_cannot_be_told_from_the_best(tmp_path, trained, m
     assert difference.mean == pytest.approx(0.005 - 0.02 / 3, abs=1e-4)
     assert abs(difference.mean) < difference.half_width
     assert json.loads(json.dumps(result.to_dict()))["candidates"] == ["softmax", "center"]
+
+
+@pytest.mark.parametrize(
+    ("best", "last", "images", "beyond"),
+    [
+        (0.9, 0.86, 100, False),  # 0.04 of a standard error of 0.0459
+        (0.9, 0.85, 100, True),  # 0.05 of 0.0466
+        (0.9, 0.86, 200, True),
+        (0.9, 0.9, 100, False),
+    ],
+)
+def test_a_trial_within_the_standard_error_of_the_best_goes_on(best, last, images, beyond):
+    study = optuna.create_study()
+    courses = [{1: best, 2: 0.99}, {1: last}, {1: float("nan")}]
+    for course in courses:
+        trial = study.ask()
+        for step, value in course.items():
+            trial.report(value, step)
+    trial = study.get_trials()[1]
+    for metric, expected in (("val_accuracy", beyond), ("map-at-r", True)):
+        config = SimpleNamespace(metric=metric, default_run=SimpleNamespace(val_size=images))
+        found = LossSearch.is_beyond_noise(SimpleNamespace(config=config), study, trial)
+        assert found is expected
 
 
 def test_every_loss_begins_at_its_defaults(tmp_path, trained, monkeypatch):

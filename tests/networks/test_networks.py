@@ -176,3 +176,28 @@ def test_prelu_is_torch_s(dtype: torch.dtype, shape: tuple[int, ...], layout: to
     assert torch.equal(our_inward, inward)
     assert our_inward.stride() == inward.stride()
     torch.testing.assert_close(our_slopes, slopes)
+
+
+def test_values_are_brought_to_one_size_and_noise_is_not_blown_up() -> None:
+    """Less their mean, over the root of the variance plus 0.01, without parameters to train."""
+    values = torch.randn(200, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    values = values * torch.tensor([5.0, 1.0, 1e-3]) + torch.tensor([100.0, -1.0, 0.5])
+    for name in ("linear", "mlp"):
+        trunk = catalog.load("networks", name)((3,), 2).double().get_submodule("trunk")
+        first = nn.Sequential(*list(trunk)[:2]).train()
+        assert not list(first.parameters())
+        expected = (values - values.mean(0)) / (values.var(0, unbiased=False) + 0.01).sqrt()
+        torch.testing.assert_close(first(values), expected)
+
+
+def test_a_block_of_resnet20_adds_every_second_place_and_zeros_for_new_channels() -> None:
+    """The shortcut without parameters, option A of He et al.; seen where the other path gives 0."""
+    blocks = [m for m in build("resnet20", shape=(3, 32, 32)).modules() if hasattr(m, "residual")]
+    sizes = [(16, 16)] * 3 + [(16, 32)] + [(32, 32)] * 2 + [(32, 64)] + [(64, 64)] * 2
+    assert len(blocks) == len(sizes)
+    for block, (before, after) in zip(blocks, sizes, strict=True):
+        nn.init.zeros_(block.residual[-1].weight)
+        values = torch.rand(2, before, 8, 8)
+        expected = torch.zeros(2, after, 8, 8) if before == after else torch.zeros(2, after, 4, 4)
+        expected[:, :before] = values if before == after else values[:, :, ::2, ::2]
+        assert torch.equal(block(values), expected)

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from lossbench.optimizers.adamw import BETAS, AdamW
+from lossbench.optimizers.adamw import AdamW
 
 CPU = torch.device("cpu")
 DECAY = 0.05
+BETAS = (0.9, 0.99)
 
 
 def adamw(parameters, weight_decay=DECAY):

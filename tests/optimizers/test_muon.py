@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 from lossbench.optimizers import muon
-from lossbench.optimizers.muon import ADAMW_SCALE, BETAS, Muon, orthogonalize
+from lossbench.optimizers.muon import Muon, orthogonalize
 
 CPU = torch.device("cpu")
 OPTIONS = {"weight_decay": 0.01, "momentum": 0.9, "nesterov": True, "device": CPU}
 ALIKE = {"network": 1.0, "loss": 1.0}
+ADAMW_SCALE, BETAS = 0.16, (0.9, 0.99)
 
 
 def modules():
