@@ -196,6 +196,15 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def plain(value: Any) -> Any:
+    """Plain data for JSON: named tuples become dictionaries."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 def to_json(data: object) -> str:
     """JSON for people: indented, keys in the given order; NaN and infinity become null."""
     return json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -21,6 +21,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from ..errors import RunError, UsageError
+from ..files import plain
 from ..runs.config import DEFAULT_NETWORK
 from ..runs.config_builder import make_config
 from ..runs.store import Store
@@ -31,7 +32,7 @@ from ..training.process import Placement
 from . import train
 from ._timing import Task, synchronize, time_alternately, timing
 from ._trainers import STEPS, make_trainer, recorded_steps, single_steps, train_once, weight_differences
-from .result import Benchmark, machine_text, plain
+from .result import Benchmark, machine_text
 
 PACKS = (1, 4, 8, 16, 32)
 MIXED = ("softmax", "center", "arcface", "cosface", "triplet", "circle", "oim", "supcon")

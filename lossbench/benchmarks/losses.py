@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Splits
+from ..files import plain
 from ..randomness import seeded
 from ..records import LabelledImages
 from ..runs.config_builder import make_config
@@ -23,7 +24,7 @@ from ..training.device import describe_machine
 from ..training.process import Placement
 from ._timing import Task, Timing, thread_count, time_alternately, timing
 from ._trainers import make_trainer
-from .result import Benchmark, machine_text, plain
+from .result import Benchmark, machine_text
 
 CLASSES, DIM = 10, 2
 _MAX_TRIPLET_BATCH = 256  # a library that lists all triplets of a batch then stays below a gigabyte

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ..files import plain
 from ..metrics import measure as measure_together
 from ..records import Embedding, MetricInput
 from ..runs.result import Machine
@@ -18,7 +19,7 @@ from ..specs import catalog
 from ..tables import Table, number_text
 from ..training.device import describe_machine
 from ._timing import Task, Timing, thread_count, time_alternately, timing
-from .result import Benchmark, machine_text, plain
+from .result import Benchmark, machine_text
 
 TESTED, REFERENCE, CLASSES = 10_000, 55_000, 10
 Counterpart = Callable[[Embedding, Embedding], float]

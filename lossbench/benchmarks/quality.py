@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from ..data import Splits, load_splits
+from ..files import plain
 from ..losses import WeightedSum
 from ..randomness import seeded
 from ..records import EpochRecord, NullObserver
@@ -33,7 +34,7 @@ from ..training.trainer import Trainer
 from ._plain_pytorch import DECAY, DECAY_EVERY, RECIPE, OwnPixels, PlainTraining, loader
 from ._timing import synchronize, thread_count
 from ._trainers import train_to_end
-from .result import Benchmark, machine_text, plain
+from .result import Benchmark, machine_text
 
 _REFERENCE = 5000  # training images whose class means classify for a loss without classes
 

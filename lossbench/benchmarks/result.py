@@ -1,7 +1,6 @@
 """The result of a benchmark, and its section in the file of the machine that it ran on."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,15 +19,6 @@ class Benchmark(NamedTuple):
     table: Table
     conditions: str
     data: dict[str, Any]
-
-
-def plain(value: Any) -> Any:
-    """Plain data for JSON: named tuples become dictionaries."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
-    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def document(benchmark: Benchmark) -> dict[str, Any]:

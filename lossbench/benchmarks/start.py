@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ..errors import RunError
+from ..files import plain
 from ..runs.config import COMPARED_LOSSES
 from ..runs.config_builder import make_config
 from ..runs.result import Machine, RunResult, Status
@@ -17,7 +18,7 @@ from ..tables import Table
 from ..training.device import describe_machine
 from ._timing import Task, Timing, time_alternately, timing
 from .metrics import gaussian_classes
-from .result import Benchmark, machine_text, plain
+from .result import Benchmark, machine_text
 
 RUNS, POINTS = 6, 60_000
 

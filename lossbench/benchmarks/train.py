@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..data import epoch_batches, load_splits
 from ..errors import UsageError
+from ..files import plain
 from ..randomness import seeded
 from ..runs.config import DEFAULT_DATASET, PRECISIONS, RunConfig
 from ..runs.config_builder import make_config
@@ -30,7 +31,7 @@ from ..training.process import Placement
 from ._plain_pytorch import RECIPE, PlainTraining, endless, loader
 from ._timing import Task, Timing, thread_count, time_alternately, timing
 from ._trainers import STEPS, make_trainer
-from .result import Benchmark, machine_text, plain
+from .result import Benchmark, machine_text
 
 _COUNTED = 16  # images in the batch whose operations are counted
 _SIDE = {"cpu": 2048, "cuda": 8192, "mps": 4096}

@@ -149,9 +149,8 @@ def gpu(
     from ..benchmarks.gpu import measure
     from ..training.process import Placement
 
-    documents = []
-    for benchmark in measure(_split(parts), repeats=repeats, placement=Placement("cuda", data_dir)):
-        documents.append(_write(benchmark, results, json))
+    measured = measure(_split(parts), repeats=repeats, placement=Placement("cuda", data_dir))
+    documents = [_write(benchmark, results, json) for benchmark in measured]
     if json:
         print_json({"parts": documents})
 

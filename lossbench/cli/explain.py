@@ -53,13 +53,9 @@ def explain(
     recommended = _recommended(spec, classes, dim)
     recipe = paper_recipe([loss])
     if json:
-        numbers = {
-            "loss": loss,
-            "classes": classes,
-            "dim": dim,
-            **({} if weight is None else {"lambda": weight}),
-        }
-        document = {**numbers, **_document(explanation), "recommended": recommended}
+        document = {"loss": loss, "classes": classes, "dim": dim}
+        document |= {} if weight is None else {"lambda": weight}
+        document |= {**_document(explanation), "recommended": recommended}
         print_json({**document, "recipe": dict(recipe.options) if recipe else None})
         return
     print_text(documentation(loss, classes, dim) + "\n")

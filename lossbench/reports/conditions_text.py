@@ -20,17 +20,12 @@ def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
     configs, results = zip(*done, strict=True)
     data = dict.fromkeys(f"{dataset_title(c.dataset)} with {c.val_size:,}" for c in configs)
     dates = sorted({result.finished[:10] for result in results})
+    machines = [result.machine for result in results]
 
-    def setting(name: str) -> str:
-        return join_distinct(getattr(config, name) for config in configs)
+    def distinct(name: str, of: Sequence[object] = configs) -> str:
+        return join_distinct(getattr(one, name) for one in of)
 
-    def result(name: str) -> str:
-        return join_distinct(getattr(result, name) for result in results)
-
-    def machine(name: str) -> str:
-        return join_distinct(getattr(result.machine, name) for result in results)
-
-    threads = machine("threads")
+    threads = distinct("threads", machines)
     optimizers = join_distinct(catalog.spec("optimizers", config.optimizer).title for config in configs)
     seeds = seeds_text(sorted({config.seed for config in configs}))
     classes = " and ".join(dict.fromkeys(config.unseen_names for config in configs if config.unseen))
@@ -39,14 +34,14 @@ def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
     unseen += f"Training split: {'; '.join(changed)}. " if changed else ""
     return (
         f"{', '.join(data)} validation images held out of training; "
-        f"network {setting('network')} ({result('parameters')} parameters), "
-        f"{setting('feature_dim')}-D features; {setting('epochs')} epochs, batch {setting('batch_size')}, "
-        f"{optimizers}, peak learning rate {setting('lr')}; "
+        f"network {distinct('network')} ({distinct('parameters', results)} parameters), "
+        f"{distinct('feature_dim')}-D features; {distinct('epochs')} epochs, batch {distinct('batch_size')}, "
+        f"{optimizers}, peak learning rate {distinct('lr')}; "
         f"{seeds}. {unseen}{_unlike_treatment(done, shown)}"
         "Intervals are 95 % Student intervals over seeds, cut off at what a number can be. "
-        f"Convolutions in {result('precision')} on {machine('device_name')}, "
-        f"{threads} thread{'s' * (threads != '1')} per run; torch {machine('torch')}, "
-        f"Python {machine('python')}, lossbench {result('lossbench')}; "
+        f"Convolutions in {distinct('precision', results)} on {distinct('device_name', machines)}, "
+        f"{threads} thread{'s' * (threads != '1')} per run; torch {distinct('torch', machines)}, "
+        f"Python {distinct('python', machines)}, lossbench {distinct('lossbench', results)}; "
         f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}."
     )
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import LossbenchError, RunError
 from ..experiments.comparison import ComparisonRow
 from ..experiments.summary import SettingRow
-from ..files import read_json, to_json, write_atomically
+from ..files import plain, read_json, to_json, write_atomically
 from ..runs.config import RunConfig, dataset_title
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
@@ -102,21 +102,10 @@ class Document:
 
     def to_dict(self) -> dict[str, object]:
         """Plain data for JSON; `from_dict` gives the same document back."""
-        against = []
-        for row in self.against:
-            data = {**row._asdict(), **row.paired._asdict(), "verdict": row.verdict}
-            del data["paired"]
-            against.append(data | {"difference": row.paired.difference._asdict()})
-        return {
-            "format": FORMAT,
-            **vars(self),
-            "settings": [
-                row._asdict() | {"metrics": {name: each._asdict() for name, each in row.metrics.items()}}
-                for row in self.settings
-            ],
-            "against": against,
-            "files": [file._asdict() for file in self.files],
-        }
+        data = plain(vars(self))
+        for row, stored in zip(self.against, data["against"], strict=True):
+            stored |= stored.pop("paired") | {"verdict": row.verdict}
+        return {"format": FORMAT, **data}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Document:

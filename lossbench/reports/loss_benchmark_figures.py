@@ -1,8 +1,9 @@
 """The figures of the benchmark, from the documents of its parts."""
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -32,7 +33,8 @@ class Picture(NamedTuple):
     @property
     def mark(self) -> str:
         """What the file says of its data."""
-        return f"numbers {digest(to_json(_rounded(self.data)).encode())}"
+        rounded = json.loads(to_json(self.data), parse_float=lambda text: float(f"{float(text):.{_DIGITS}g}"))
+        return f"numbers {digest(to_json(rounded).encode())}"
 
 
 def pictures_of(evidence: Evidence) -> list[Picture]:
@@ -65,7 +67,9 @@ def pictures_of(evidence: Evidence) -> list[Picture]:
         single = ", so without intervals" if seeds.seeds < 2 else ""
         caption = f"MAP@R in 2-D and in {last} ({seeds.seeds_text}{single})"
         pictures.append(_scatter("dimensions", caption, panels, _DISTANCES))
-    return [*pictures, *_ranks(evidence)]
+    for metric, unseen in zip(MAPS, UNSEEN_MAPS, strict=True):
+        pictures += _ranks(evidence, metric, unseen)
+    return pictures
 
 
 _DISTANCES = ("the loss compares features by Euclidean distance", "the loss compares features by cosine")
@@ -115,26 +119,18 @@ def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:
     return pictures
 
 
-def _ranks(evidence: Evidence) -> list[Picture]:
+def _ranks(evidence: Evidence, metric: str, unseen: str) -> list[Picture]:
     """Mean ranks over MNIST, the digits and the open sets, where there is more than one of them."""
-    return [
-        picture
-        for metric, unseen in zip(MAPS, UNSEEN_MAPS, strict=True)
-        for picture in _rank(evidence, metric, unseen)
-    ]
-
-
-def _rank(evidence: Evidence, metric: str, unseen: str) -> list[Picture]:
     blocks: list[Scores] = [
         evidence.scores(part, metric) for part in ("defaults", "digits") if part in evidence.parts
     ]
     if "open-set" in evidence.parts:
         count = len(evidence.blocks("open-set"))
         blocks += [evidence.scores("open-set", unseen, number) for number in range(count)]
-    losses = (
-        [loss for loss in blocks[0].values if all(loss in each.values for each in blocks)] if blocks else []
-    )
-    if len(blocks) < 2 or len(losses) < 2:
+    if len(blocks) < 2:
+        return []
+    losses = [loss for loss in blocks[0].values if all(loss in each.values for each in blocks)]
+    if len(losses) < 2:
         return []
     means = np.array([[each.interval(loss).mean for loss in losses] for each in blocks])
     pairs = len(losses) * (len(losses) - 1) // 2
@@ -177,11 +173,3 @@ def _draw_leaderboard(figure: Figure, places: Mapping[str, Mapping[str, Interval
 def _in_unit(scores: Scores, loss: str) -> Interval:
     mean, half_width, count = scores.interval(loss)
     return Interval(in_unit(scores.metric, mean), in_unit(scores.metric, half_width), count)
-
-
-def _rounded(data: Any) -> Any:
-    if isinstance(data, Mapping):
-        return {key: _rounded(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_rounded(value) for value in data]
-    return float(f"{data:.{_DIGITS}g}") if isinstance(data, float) else data

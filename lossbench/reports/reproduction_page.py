@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..files import plain
 from ..reproductions import Check, CheckResult, Reproduction, Verdict, number_meaning, number_name
 from ..runs.conditions import BATCH_OPTIONS, option_differences
 from ..runs.config import RunConfig
@@ -67,15 +68,8 @@ class ReproductionDocument:
 
     def to_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
-        groups = [
-            {**row._asdict(), "numbers": {name: each._asdict() for name, each in row.numbers.items()}}
-            for row in self.groups
-        ]
-        files = [file._asdict() for file in self.files]
-        data = {"format": FORMAT, "kind": "reproduce", **self.about._asdict(), **vars(self)}
-        del data["about"]
-        checks = [asdict(check) for check in self.checks]
-        return data | {"checks": checks, "groups": groups, "files": files}
+        data = plain(vars(self) | {"checks": list(map(asdict, self.checks))})
+        return {"format": FORMAT, "kind": "reproduce", **data.pop("about"), **data}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ReproductionDocument":
