@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -96,6 +97,43 @@ def check_features(features: object, count: int, config: RunConfig) -> Tensor:
         f"The network {config.network} returns {found} for {count} samples; features of shape "
         f"({count}, {config.feature_dim}) are needed."
     )
+
+
+def check_terms(loss: WeightedSum, terms: Sequence[object], features: Tensor, *, first: bool) -> None:
+    """Raises UsageError for what is no loss of a batch with a gradient, as an own loss may return it;
+    warns at the `first` step of one that gives the features none."""
+    for name, weight, term in zip(loss.names, loss.weights, terms, strict=True):
+        found = ""
+        if not isinstance(term, Tensor):
+            found = f"a value of the type {type(term).__name__}"
+        elif term.ndim:
+            found = f"a tensor of shape {tuple(term.shape)}"
+        elif not term.is_floating_point():
+            found = f"a number of type {str(term.dtype).removeprefix('torch.')}"
+        elif weight and not term.requires_grad:
+            found = "a number without a gradient"
+        elif first and weight and not _has_in_graph(term, features):
+            warnings.warn(
+                f"The network learns nothing from the loss {name}: its value does not depend on the "
+                "features, or they are detached.",
+                stacklevel=2,
+            )
+        if found:
+            raise UsageError(
+                f"forward of the loss {name} returns {found}; it must return the mean over the batch: a "
+                "tensor of shape (), computed from the features."
+            )
+
+
+def _has_in_graph(value: Tensor, features: Tensor) -> bool:
+    """Whether the gradient of a value reaches the features, and these have one."""
+    waiting, seen = [value.grad_fn], set[object]()
+    while waiting and features.grad_fn not in seen:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting.extend(following for following, _ in node.next_functions)
+    return features.grad_fn in seen
 
 
 def load_initial(network: nn.Module, content: bytes, config: RunConfig) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any, Literal
 
@@ -18,21 +17,13 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..data import (
-    SPLIT_SEED,
-    augment,
-    epoch_batches,
-    load_splits,
-    normalize,
-    on_device,
-    under_conditions,
-)
+from ..data import SPLIT_SEED, augment, epoch_batches, load_splits, normalize, on_device, under_conditions
 from ..errors import Interrupted, RunError, UsageError, first_line
 from ..optimizers import Optimizer
 from ..randomness import Randomness
 from ..records import EpochRecord, Observer
 from ..runs.config import dataset_spec
-from ..runs.model import build, check_features, load_initial, model_bytes
+from ..runs.model import build, check_features, check_terms, load_initial, model_bytes
 from ..runs.result import RunResult, Status
 from ..runs.run_folder import RunFolder
 from ..schedules import Schedule
@@ -151,36 +142,11 @@ class Trainer:
                 features = check_features(self.network(images), len(labels), self.config)
                 features = features.float()  # a network from outside may stay in bf16
             terms = self.loss.terms(features, labels)
-        self._check_terms(terms, features)
+        check_terms(self.loss, terms, features, first=self.steps_done == 0)
         total = self.loss.total(terms)
         total.backward()
         self.optimizer.step()
         self.loss_sums += torch.stack([total.detach(), *(term.detach() for term in terms)])
-
-    def _check_terms(self, terms: Sequence[Any], features: Tensor) -> None:
-        """Raises UsageError for what is no loss of a batch with a gradient, as an own loss may return it;
-        warns at the first step of one that gives the features none."""
-        for name, weight, term in zip(self.loss.names, self.loss.weights, terms, strict=True):
-            found = ""
-            if not isinstance(term, Tensor):
-                found = f"a value of the type {type(term).__name__}"
-            elif term.ndim:
-                found = f"a tensor of shape {tuple(term.shape)}"
-            elif not term.is_floating_point():
-                found = f"a number of type {str(term.dtype).removeprefix('torch.')}"
-            elif weight and not term.requires_grad:
-                found = "a number without a gradient"
-            if found:
-                raise UsageError(
-                    f"forward of the loss {name} returns {found}; it must return the mean over the batch: a "
-                    "tensor of shape (), computed from the features."
-                )
-            if self.steps_done == 0 and weight and not _has_in_graph(term, features):
-                warnings.warn(
-                    f"The network learns nothing from the loss {name}: its value does not depend on the "
-                    "features, or they are detached.",
-                    stacklevel=2,
-                )
 
     @property
     def steps_done(self) -> int:
@@ -336,14 +302,3 @@ class Trainer:
         self.random.state = torch.Generator().set_state(state["random"]).get_state()
         if state["cuda_random"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_random"])
-
-
-def _has_in_graph(value: Tensor, features: Tensor) -> bool:
-    """Whether the gradient of a value reaches the features, and these have one."""
-    waiting, seen = [value.grad_fn], set[object]()
-    while waiting and features.grad_fn not in seen:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            waiting.extend(following for following, _ in node.next_functions)
-    return features.grad_fn in seen
