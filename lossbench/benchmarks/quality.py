@@ -115,18 +115,15 @@ def to_benchmark(
                 "epochs": epochs,
             }
         )
+    loss = config.title + (f" ({config.subtitle})" if config.subtitle else "")
     conditions = (
         f"Training time to {100 * target:g} % test accuracy on {config.dataset}, evaluated after each epoch; "
-        f"network {config.network}, D = {config.feature_dim}, {_loss_text(config)}, B = {config.batch_size}, "
+        f"network {config.network}, D = {config.feature_dim}, {loss}, B = {config.batch_size}, "
         f"seed {config.seed}. Ours: `lossbench train`, and the fewest `--epochs` that end "
         f"there. Usual: {RECIPE}, times {DECAY} every {DECAY_EVERY} epochs. {machine_text(machine)}"
     )
     data = {"config": config.to_dict(), "target": target, "courses": curves}
     return Benchmark("quality", machine, Table(header, rows), conditions, plain(data))
-
-
-def _loss_text(config: RunConfig) -> str:
-    return " ".join(filter(None, [config.title, f"({config.subtitle})" if config.subtitle else ""]))
 
 
 def _train_ours(config: RunConfig, placement: Placement) -> TrainingCurve:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..engines import estimate, run_all
 from ..errors import Interrupted, LossbenchError, UsageError
+from ..experiments.grid import Axes, expand
 from ..runs.config import RunConfig
 from ..runs.config_builder import warnings_of
 from ..runs.outcome import STORED, Outcome
@@ -18,6 +19,7 @@ from ..runs.run_folder import RunFolder
 from ..runs.store import Store
 from ..specs import catalog
 from ..specs.quantities import UNSEEN, format_value
+from ..training.device import cores
 from ..training.process import StopRequest
 from ._options import Request, Storage
 from ._output import print_message, print_warning
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..engines import Estimate
-    from ..experiments.grid import Axes
     from ..reports.experiment import Comparison, Sweep
     from ..reports.tensorboard import Tracker
     from ..training.process import Placement
@@ -147,7 +148,6 @@ def run_groups(
 
 def run_sweep(loss: str, axes: Axes, request: Request, storage: Storage, *, jobs: int, command: str) -> Sweep:
     """Train what is missing of a grid, and summarize it."""
-    from ..experiments.grid import expand
     from ..reports.experiment import report_sweep
 
     outcomes = run_configs(expand(loss, axes), request, storage, jobs=jobs)
@@ -204,8 +204,6 @@ def with_metrics(
         metrics = _completed(run, result.metrics, names, "", data_dir)
         unseen = _completed(run, result.unseen, names, UNSEEN) if outcome.config.unseen else {}
         return outcome._replace(result=dataclasses.replace(result, metrics=metrics, unseen=unseen))
-
-    from ..training.device import cores
 
     pool = ThreadPoolExecutor(min(cores(), _MEASURED_AT_ONCE))
     try:

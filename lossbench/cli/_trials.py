@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import UsageError
+from ..specs.quantities import parse_metrics
 from ._options import Request
 from ._output import print_message
 from ._progress import RunDisplay
@@ -81,8 +82,6 @@ class _TrialBars:
 
 def objective(metric: str) -> str:
     """The one metric of a search. Raises UsageError."""
-    from ..specs.quantities import parse_metrics
-
     names = parse_metrics(metric, unseen=False)
     if len(names) > 1 or names[0] == "test_accuracy":
         raise UsageError(f"--metric {metric}: tuning takes one metric, and never looks at the test split.")

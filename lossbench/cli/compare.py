@@ -3,7 +3,9 @@
 from typing import Annotated, Any
 
 from ..errors import UsageError
+from ..experiments.grid import parse_seeds
 from ..runs.config import COMPARED_LOSSES
+from ..specs.quantities import parse_metrics
 from ._flags import Jobs, Json, Seeds, canonical_losses, flag
 from ._options import Request, Storage, run_options
 from ._output import command_line
@@ -57,8 +59,6 @@ def compare(
     json: Json = False,
 ) -> None:
     """Train what is missing; compare with a baseline over paired seeds; draw features and differences."""
-    from ..experiments.grid import parse_seeds
-    from ..specs.quantities import parse_metrics
     from ._publish import publish
     from ._training import run_comparison
 

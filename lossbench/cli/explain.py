@@ -11,7 +11,8 @@ import typer
 from ..errors import UsageError
 from ..runs.config import LOSS_OPTIONS
 from ..runs.config_builder import paper_recipe
-from ..specs import LossSpec, Value, value_text
+from ..specs import LossSpec, Value, catalog, value_text
+from ..tables import Table
 from ._flags import Json, Settings, flag, parse_settings
 from ._options import typer_option
 from ._output import line_width, print_json, print_table, print_text, print_warning
@@ -41,8 +42,6 @@ def explain(
     """Formula, settings, limits and recommended values for C classes in D dimensions, target-logit curve."""
     from ..losses import documentation
     from ..losses import explain as explain_loss
-    from ..specs import catalog
-    from ..tables import Table
 
     loss = catalog.canonical(loss)
     spec: LossSpec = catalog.spec("losses", loss)
@@ -59,17 +58,8 @@ def explain(
         print_json({**document, "recipe": dict(recipe.options) if recipe else None})
         return
     print_text(documentation(loss, classes, dim) + "\n")
-    rows = []
-    if spec.weight is not None:
-        rows.append(["lambda", f"{weight:g}", spec.weight.paper, spec.weight.bounds, "", spec.weight.help])
-    for key, setting in spec.settings.items():
-        limits = [f"at most {setting.largest(classes, dim):.3f}"] if setting.largest else []
-        limits += [f"at least {setting.smallest(classes, dim):.1f}"] if setting.smallest else []
-        shown = value_text(explanation.settings[key])
-        rows.append([key, shown, setting.paper, setting.bounds, " ".join(limits), setting.help])
-    if rows:
-        header = ["setting", f"here (C={classes}, D={dim})", "paper", "bounds", "feasible", "meaning"]
-        print_table(Table(header, rows).without(() if any(row[4] for row in rows) else ("feasible",)))
+    if spec.weight or spec.settings:
+        print_table(_settings_table(spec, explanation, weight, classes, dim))
     for warning in spec.warnings(explanation.settings, classes, dim):
         print_warning(warning)
     print_text("\n".join(_sentences(spec, explanation, recommended, classes, dim)))
@@ -83,6 +73,22 @@ def explain(
             "No target-logit curve: this loss is no cross-entropy, so no logit of the own class gives its "
             "value. `lossbench plot loss-surface` draws the loss of a trained run."
         )
+
+
+def _settings_table(
+    spec: LossSpec, explanation: Explanation, weight: float | None, classes: int, dim: int
+) -> Table:
+    """A line for each setting, that of the weight first; limits only where there are any."""
+    rows = []
+    if spec.weight is not None:
+        rows.append(["lambda", f"{weight:g}", spec.weight.paper, spec.weight.bounds, "", spec.weight.help])
+    for key, setting in spec.settings.items():
+        limits = [f"at most {setting.largest(classes, dim):.3f}"] if setting.largest else []
+        limits += [f"at least {setting.smallest(classes, dim):.1f}"] if setting.smallest else []
+        shown = value_text(explanation.settings[key])
+        rows.append([key, shown, setting.paper, setting.bounds, " ".join(limits), setting.help])
+    header = ["setting", f"here (C={classes}, D={dim})", "paper", "bounds", "feasible", "meaning"]
+    return Table(header, rows).without(() if any(row[4] for row in rows) else ("feasible",))
 
 
 def _given_values(

@@ -7,6 +7,7 @@ import typer
 
 from ..errors import unknown_name
 from ..specs import HyperParameter, LossSpec, catalog, value_text
+from ..tables import Table
 from ._flags import Json, flag
 from ._output import print_json, print_message, print_table, print_text
 
@@ -23,8 +24,6 @@ def losses(
     json: Json = False,
 ) -> None:
     """List the losses: kind, settings with default and bounds, paper."""
-    from ..tables import Table
-
     names = catalog.names("losses") if name is None else (catalog.canonical(name),)
     specs: dict[str, LossSpec] = {each: catalog.spec("losses", each) for each in names}
     if kind is not None:

@@ -17,6 +17,7 @@ from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..specs import FigureSpec, catalog
+from ..tables import Table
 from ._flags import Jobs, Json, flag
 from ._options import Request, Storage, run_options
 from ._output import command_line, print_json, print_message, print_table, print_text
@@ -178,8 +179,6 @@ def _list(store: Store, *, json: bool) -> None:
 
 
 def _print_list(specs: Mapping[str, Reproduction], verdicts: Mapping[str, str]) -> None:
-    from ..tables import Table
-
     rows = [[each, spec.title, str(spec.count), verdicts[each] or "–"] for each, spec in specs.items()]
     print_table(Table(["name", "what", "runs", "verdict"], rows))
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import LossbenchError, unknown_name
 from ..runs.result import Status, diverged_text
+from ..specs.quantities import format_value
+from ..tables import Table
 from ._flags import DEFAULT_RESULTS, Json, Results, flag
 from ._output import print_json, print_message, print_table, print_warning, run_document
 from ._selection import Selection, readable_runs, selection_options
@@ -35,7 +37,6 @@ def runs(
     if status is not None and status not in _STATUSES:
         raise unknown_name("status of runs", status, _STATUSES)
     from ..runs.store import Store
-    from ..tables import Table
 
     accepted = [run for run in readable_runs(Store(results)) if selection.filter.accepts(run.config)]
     documents = [each for each in map(_document, accepted) if status in (None, each["status"])]
@@ -87,7 +88,6 @@ def _document(run: RunFolder) -> dict[str, Any]:
 
 def _line(document: dict[str, Any]) -> list[str]:
     from ..runs.stored_config import config_from_dict
-    from ..specs.quantities import format_value
 
     config = config_from_dict(document["config"])
     shown = [format_value(name, document.get(name)) for name in ("test_accuracy", "val_accuracy")]

@@ -1,5 +1,6 @@
 """`lossbench sweep`: a grid of settings over seeds, in parallel, resumable."""
 
+from ..experiments.grid import parse_seeds
 from ._flags import Jobs, Json, LossName, Seeds
 from ._options import Request, Storage, run_options
 from ._output import command_line
@@ -15,7 +16,6 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Train a grid: any numeric option takes a list or a range. Finished runs are skipped."""
-    from ..experiments.grid import parse_seeds
     from ._publish import publish
     from ._training import run_sweep
 

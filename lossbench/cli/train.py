@@ -8,6 +8,7 @@ from ..errors import Diverged, Interrupted, LossbenchError
 from ..runs.config import RunConfig
 from ..runs.config_builder import config_at, warnings_of
 from ..runs.result import RunResult, Status
+from ..specs.quantities import UNSEEN, format_value, metric_name
 from ._flags import Json, LossName
 from ._options import Request, Storage, run_options
 from ._output import print_json, print_message, print_pairs, print_warning, run_document
@@ -77,8 +78,6 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
 
 
 def _print_result(config: RunConfig, result: RunResult, path: str) -> None:
-    from ..specs.quantities import UNSEEN, format_value, metric_name
-
     test, val = result.test_accuracy, result.val_accuracy
     pairs = [
         ("test accuracy", f"{format_value('test_accuracy', test, unit=True)}  by {result.rule}"),

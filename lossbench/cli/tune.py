@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from ..errors import UsageError
+from ..experiments.grid import parse_seeds
 from ..runs.config import dataset_title
 from ..runs.config_builder import config_at
 from ..specs import value_text
@@ -86,7 +87,6 @@ def tune(
     json: Json = False,
 ) -> None:
     """Find the best settings of a loss, or the best of several losses; the same command goes on."""
-    from ..experiments.grid import parse_seeds
     from ..experiments.loss_search import SearchResult
     from ..runs.store import Store
 
