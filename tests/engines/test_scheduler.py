@@ -11,7 +11,7 @@ import pytest
 from lossbench.engines import LOCAL, EngineOptions, run_all, scheduler
 from lossbench.engines.processes import ProcessExecutor
 from lossbench.engines.ray import RayExecutor
-from lossbench.engines.scheduler import stop_after_equal_failures
+from lossbench.engines.scheduler import Executor, ProgressMonitor, Scheduler, stop_after_equal_failures
 from lossbench.errors import DataError, RunError, UsageError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.outcome import STORED, Outcome
@@ -208,6 +208,43 @@ def test_missing_data_is_one_error_before_anything_starts(tmp_path, engine):
     with pytest.raises(DataError, match="train-images-idx3-ubyte"):
         list(begin(configs, tmp_path / "results", options, placement=Placement("cpu", tmp_path / "data", 1)))
     assert not (tmp_path / "results").exists()
+
+
+class Scripted(Executor):
+    """Ends the runs that it is given as it is told, without training; all begin but busy ones and those that die at once."""
+
+    def __init__(self, monitor, ends):
+        self.monitor, self.ends, self.forced, self.waiting = monitor, list(ends), [], []
+
+    def submit(self, config, force):
+        self.forced.append(force)
+        self.waiting.append(config)
+
+    def poll(self):
+        config, status = self.waiting.pop(), self.ends.pop(0)
+        if status not in (Status.BUSY, "died at once"):
+            self.monitor.started(config.run_name, 3, 12, 0)
+        yield Outcome(config, Status.DIED if status == "died at once" else status, None, "its end")
+
+
+@pytest.mark.parametrize(
+    ("ends", "status", "forced"),
+    [
+        ([Status.BUSY, Status.BUSY, Status.DIED, Status.DONE], Status.DONE, [True, True, True, False]),
+        ([Status.DIED, Status.BUSY, Status.DIED], Status.FAILED, [True, False, False]),
+        ([Status.INTERRUPTED, Status.DIVERGED], Status.DIVERGED, [True, False]),  # stopped from outside
+        ([Status.INTERRUPTED, Status.INTERRUPTED], Status.FAILED, [True, False]),
+        (["died at once", Status.DONE], Status.DONE, [True, True]),  # nothing was deleted yet
+        ([Status.FAILED], Status.FAILED, [True]),
+    ],
+)
+def test_what_follows_from_the_way_in_which_runs_end(ends, status, forced, monkeypatch):
+    """A worker may die once, whoever trains the run in between; what was trained by force is not deleted again."""
+    monkeypatch.setattr(scheduler, "BUSY_DELAY", 0.01)
+    monitor = ProgressMonitor(Recorder())
+    executor = Scripted(monitor, ends)
+    (outcome,) = Scheduler(executor, monitor, lambda: False, force=True).run([small("softmax")])
+    assert (outcome.status, outcome.message, executor.forced) == (status, "its end", forced)
 
 
 def test_three_failures_in_a_row_for_one_reason_end_the_iteration():

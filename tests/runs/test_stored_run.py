@@ -186,8 +186,11 @@ def test_target_logits_are_known_for_angular_classifiers_alone(views):
 
 
 def test_snapshots_end_at_the_stored_features(views):
-    for name in ("center", "arcface", "triplet", "unseen"):
-        found, part = views[name].snapshots, views[name].splits["test"]
+    for name, split in {
+        **dict.fromkeys(("center", "arcface", "triplet", "unseen"), "test"),
+        "tuned": "val",
+    }.items():
+        found, part = views[name].snapshots, views[name].splits[split]
         np.testing.assert_array_equal(found.labels, part.labels[found.places])
         np.testing.assert_allclose(found.features[-1], part.features[found.places], rtol=1e-4, atol=1e-4)
 

@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from lossbench.runs.config_builder import make_config
 from lossbench.training import process
-from lossbench.training.process import Placement, threads_of
+from lossbench.training.process import Placement, prepare_process, settings_kept, threads_of
 
 _TEN_STEPS = """
 import resource, torch
@@ -46,3 +47,15 @@ def test_threads_follow_from_the_network_and_the_number_of_runs(monkeypatch: pyt
         assert threads_of(small, Placement(threads=4).for_workers(2)) == 4
     monkeypatch.setattr(process, "cores", lambda: 1)
     assert threads_of(large, Placement()) == 1, "threads that share a core wait for each other"
+
+
+def test_threads_and_the_choice_of_convolutions_are_put_back() -> None:
+    def settings() -> tuple[int, bool]:
+        return torch.get_num_threads(), torch.backends.cudnn.deterministic
+
+    before = settings()
+    with pytest.raises(ZeroDivisionError), settings_kept():
+        prepare_process(before[0] + 1)
+        assert settings() == (before[0] + 1, True)
+        raise ZeroDivisionError
+    assert settings() == before

@@ -17,6 +17,7 @@ from lossbench.records import SplitSpec
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.model import build, load_model
 from lossbench.runs.store import Store
+from lossbench.runs.stored_run import StoredRun
 from lossbench.specs import catalog
 from lossbench.training import train as train_module
 from lossbench.training import trainer as trainer_module
@@ -214,6 +215,20 @@ def test_numbers_of_an_epoch_are_those_of_its_steps(tmp_path):
     assert result.seconds > sum(each.seconds for each in observer.records)
 
 
+def test_without_validation_images_there_are_no_numbers_of_them(tmp_path):
+    config, observer = small("center", val_size=0, epochs=1, network="linear"), Recorder()
+    result = run(config, tmp_path, observer)
+    folder = Store(tmp_path).run(config)
+    assert result.status == "done" and result.val_accuracy is None and result.test_accuracy > 0.2
+    for (record,) in (observer.records, folder.epochs()):
+        assert np.isnan(record.val_accuracy) and np.isnan(record.spread) and np.isnan(record.gap)
+    assert {name: len(part.labels) for name, part in folder.features()[0].items()} == {
+        "train": 1433,
+        "test": 364,
+    }
+    assert "val_accuracy" not in StoredRun(folder).numbers
+
+
 def test_stored_model_gives_the_stored_features(tmp_path):
     config = small("arcface")
     run(config, tmp_path)
@@ -225,6 +240,7 @@ def test_stored_model_gives_the_stored_features(tmp_path):
     features = Evaluator(network, loss, splits, config, torch.float32).embed(splits.test.images)
     np.testing.assert_allclose(features.numpy(), stored["test"].features, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(loss.directions("weight").numpy(), directions["weight"])
+    assert [float(each.progress) for each in loss.losses] == [1.0], "the loss at the end of the training"
 
 
 @pytest.mark.parametrize("loss", ["ldam", "logit-adjusted"])
