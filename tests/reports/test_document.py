@@ -60,18 +60,24 @@ def test_a_document_is_the_same_after_json(tmp_path: Path) -> None:
 
 
 def cells_of(tables: str) -> set[str]:
-    """The cells of LaTeX tables."""
+    """The cells of LaTeX tables, wherever a formula begins in them."""
     rows = re.findall(r"^ *(.*) \\\\$", tables, re.MULTILINE)
-    return {cell.strip() for row in rows for cell in row.split("&")}
+    return {cell.strip().replace("$", "") for row in rows for cell in row.split("&")}
+
+
+def means(text: str) -> str:
+    """Tables with means alone: their intervals went beyond what a number can be. The CSV files have all."""
+    return re.sub(r" (±|\$\\pm\$) [\d.]+| (\[|\{\[\})[\d.]+, [\d.]+\]", "", text)
 
 
 def test_documents_of_the_first_format_give_the_tables_that_were_written_beside_them(tmp_path: Path) -> None:
     shutil.copytree(FORMAT_1, tmp_path / "tables")
     (read,) = read_documents(Store(tmp_path)).values()
     since_then = no_verdict(read.against)  # a sentence that the program did not say then
-    assert markdown(read).replace(since_then, "") == (FORMAT_1 / f"{NAME}.md").read_text()
+    text = markdown(read).replace(since_then, "")
+    assert means(text) == means((FORMAT_1 / f"{NAME}.md").read_text())
     # LaTeX tables were wider then, with another caption: their cells are the same
-    assert cells_of(latex(read, NAME)) == cells_of((FORMAT_1 / f"{NAME}.tex").read_text())
+    assert cells_of(means(latex(read, NAME))) == cells_of(means((FORMAT_1 / f"{NAME}.tex").read_text()))
     assert results_csv(read.settings) == (FORMAT_1 / f"{NAME}.csv").read_bytes()
     assert differences_csv(read.against) == (FORMAT_1 / f"{NAME}-against.csv").read_bytes()
 
