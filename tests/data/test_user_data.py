@@ -15,6 +15,7 @@ import torch
 
 from lossbench.__main__ import main
 from lossbench.data import SPLIT_SEED, load_splits, pictures_of
+from lossbench.data._survey import moments
 from lossbench.errors import DataError, InvalidData, UsageError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
@@ -77,6 +78,12 @@ def test_features_are_shown_as_grey_squares_of_two_deviations_around_the_mean():
     )
     pictures = pictures_of(torch.tensor([[3.0, 5.0, 1.0, 7.5, -2.0]]), spec)
     assert pictures.tolist() == [[[[127, 191, 63], [255, 0, 0], [0, 0, 0]]]]  # the last four are no features
+
+
+def test_moments_have_three_digits_and_a_constant_has_the_deviation_1():
+    grey, features = np.array([[0, 255], [7, 7]], np.uint8), np.arange(100_000, dtype=np.float32)
+    assert moments(grey) == ((128.0, 7.0), (128.0, 1.0))  # 127.5 twice
+    assert moments([features]) == ((5e4,), (2.89e4,))  # over the root of 12
 
 
 def test_two_arrays_without_names_are_images_and_labels(place):

@@ -247,6 +247,14 @@ def test_what_follows_from_the_way_in_which_runs_end(ends, status, forced, monke
     assert (outcome.status, outcome.message, executor.forced) == (status, "its end", forced)
 
 
+def test_a_run_that_was_asked_to_stop_is_interrupted_and_not_tried_again():
+    monitor = ProgressMonitor(Recorder())
+    executor = Scripted(monitor, [Status.INTERRUPTED])
+    configs = [small("softmax"), small("center")]
+    (outcome,) = Scheduler(executor, monitor, lambda: bool(executor.forced)).run(configs)
+    assert (outcome.config, outcome.status) == (configs[0], Status.INTERRUPTED)
+
+
 def test_three_failures_in_a_row_for_one_reason_end_the_iteration():
     good, *bad = (small("softmax", batch_size=5000 + n) for n in range(4))
 

@@ -52,6 +52,12 @@ def test_best_probability_agrees_with_the_bound(name, settings, target, shape):
 def test_a_loss_whose_feature_length_counts_has_no_best_probability():
     assert explain("modified-softmax", {}, 10, 2).best_probability is None
     assert explain("triplet", {}, 10, 2).curve is None
+    # beyond 200 classes spreading the directions takes too long; their angle is 360 degrees / C
+    assert explain("cosface", {}, 201, 2).best_probability is None
+    scale, angles = 64.0, 2 * np.pi * np.arange(200) / 200
+    expected = np.exp(scale) / np.exp(scale * np.cos(angles)).sum()
+    found = explain("cosface", {"scale": scale, "margin": 0.0}, 200, 2).best_probability
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", catalog.names("losses"))

@@ -94,3 +94,14 @@ def test_means_are_trained_and_variances_cannot_collapse():
     value.backward()
     assert torch.isfinite(value)
     assert all(torch.isfinite(p.grad).all() for p in loss.parameters())
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_logarithms_of_variances_count_within_ten_of_0(sign):
+    x, y = circle_points()
+    loss = build("lgm", covariance="diagonal").double()
+    loss.log_variance.data.fill_(sign * 10)
+    expected = loss(x, y)
+    for beyond, equal in ((11.0, True), (9.9, False)):
+        loss.log_variance.data.fill_(sign * beyond)
+        assert torch.equal(loss(x, y), expected) == equal

@@ -69,6 +69,10 @@ def test_wrong_arguments_are_refused(arguments, keywords, error) -> None:
 def test_sizes_counts_and_weights_may_come_from_numpy_and_lists() -> None:
     loss = LDAM(np.int64(3), torch.tensor(2), counts=[5, 1, 2])
     assert loss.counts.tolist() == [5, 1, 2]
+    assert LDAM(3, 2, counts=[0, 0.5, 4]).counts.tolist() == [1, 1, 4], "a class has one sample at least"
+    for wrong in ([-1, 1, 1], [float("nan"), 1, 1], [float("inf"), 1, 1]):
+        with pytest.raises(UsageError, match="counts are 3 numbers from 0, one for each class"):
+            LDAM(3, 2, counts=wrong)
     assert loss(torch.zeros(3, 2), torch.arange(3), np.ones(3)).item() > 0
     with pytest.raises(UsageError, match="counts are 3 numbers from 0, one for each class"):
         LDAM(3, 2, counts=[1, 2])
