@@ -84,7 +84,7 @@ def publish(experiment: Experiment, *, json: bool) -> None:
     places = [f"Tables: {store.tables}"] if done and not problems else []
     if not json:
         for number, (caption, table, _) in enumerate(captioned_tables(document)):
-            more = f"{store.tables / name}.csv has all." if places else ""
+            more = f"{store.tables / name}{'-against' if number else ''}.csv has all." if places else ""
             print_table(table, caption if number else "", more)
         if document.against and (reason := no_verdict(document.against).strip()):
             print_message(reason)

@@ -25,7 +25,7 @@ def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
     def distinct(name: str, of: Sequence[object] = configs) -> str:
         return join_distinct(getattr(one, name) for one in of)
 
-    threads = distinct("threads", machines)
+    threads, epochs = distinct("threads", machines), distinct("epochs")
     optimizers = join_distinct(catalog.spec("optimizers", config.optimizer).title for config in configs)
     seeds = seeds_text(sorted({config.seed for config in configs}))
     classes = " and ".join(dict.fromkeys(config.unseen_names for config in configs if config.unseen))
@@ -35,8 +35,8 @@ def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
     return (
         f"{', '.join(data)} validation images held out of training; "
         f"network {distinct('network')} ({distinct('parameters', results)} parameters), "
-        f"{distinct('feature_dim')}-D features; {distinct('epochs')} epochs, batch {distinct('batch_size')}, "
-        f"{optimizers}, peak learning rate {distinct('lr')}; "
+        f"{distinct('feature_dim')}-D features; {epochs} epoch{'s' * (epochs != '1')}, "
+        f"batch {distinct('batch_size')}, {optimizers}, peak learning rate {distinct('lr')}; "
         f"{seeds}. {unseen}{_unlike_treatment(done, shown)}"
         "Intervals are 95 % Student intervals over seeds, cut off at what a number can be. "
         f"Convolutions in {distinct('precision', results)} on {distinct('device_name', machines)}, "

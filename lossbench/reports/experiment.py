@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError, unknown_name
+from ..errors import LossbenchError, UsageError, unknown_name
 from ..experiments.comparison import compare_losses, mean_scores, unique_labels
 from ..experiments.grid import varied_axes
 from ..experiments.summary import summarize
-from ..files import slug
+from ..files import read_json, slug
 from ..runs.conditions import name_differences, one_seed
 from ..runs.config import RunConfig, dataset_spec
 from ..runs.outcome import Outcome
 from ..runs.run import Run
 from ..runs.store import Store
 from ..runs.stored_run import StoredRun, done_runs
-from ..specs import Value, catalog
+from ..specs import Value, catalog, symbol
 from ..specs.quantities import higher_is_better
 from ..tables import Table
 from .conditions_text import conditions
-from .document import Document, Drawing, comparison_title
+from .document import Document, Drawing, comparison_title, parse_document
 from .result_tables import COLUMNS, differences_table, latex, markdown, results_table
 
 if TYPE_CHECKING:
@@ -192,7 +194,7 @@ def report_comparison(
         settings=summarize(outcomes),
         against=compare_losses(groups, baseline, metrics, datasets) if paired else (),
     )
-    name = _name(configs, len(groups)) + ("-tuned" if tuning else "")
+    name = _free_name(store, _name(configs, len(groups)) + ("-tuned" if tuning else ""), document)
     return Comparison(store=store, name=name, document=document, outcomes=outcomes, groups=groups)
 
 
@@ -202,7 +204,7 @@ def report_sweep(
     """What the outcomes of a grid over `axes` say."""
     configs = [outcome.config for outcome in outcomes]
     varied = varied_axes(configs, {configs[0].setting_name(name): values for name, values in axes.items()})
-    over = ", ".join(varied) or "seeds"
+    over = ", ".join(map(symbol, varied)) or "seeds"
     document = Document(
         kind="sweep",
         title=f"{dataset_spec(configs[0].dataset).title}: {configs[0].title} over {over}",
@@ -211,7 +213,26 @@ def report_sweep(
         settings=summarize(outcomes, varied),
     )
     name = slug("-".join(["sweep", configs[0].loss, *varied, configs[0].dataset]))
+    name = _free_name(store, name, document)
     return Sweep(store=store, name=name, document=document, outcomes=outcomes, varied=varied)
+
+
+def _free_name(store: Store, name: str, document: Document) -> str:
+    """The name, with a digest of the settings added where tables of that name are of others. More seeds and
+    other metrics of the same settings overwrite them."""
+    settings = _settings_without_seed(document)
+    with contextlib.suppress(LossbenchError):  # a file that cannot be read: writing says so
+        path = store.tables / f"{name}.json"
+        data = read_json(path)
+        known = isinstance(data, dict) and "command" in data
+        if known and _settings_without_seed(parse_document(path, data)) != settings:
+            return f"{name}-{zlib.crc32(''.join(settings).encode()):08x}"
+    return name
+
+
+def _settings_without_seed(document: Document) -> list[str]:
+    texts = [json.dumps({**row.config, "seed": 0}, sort_keys=True) for row in document.settings]
+    return sorted(texts)
 
 
 def _name(configs: Sequence[RunConfig], losses: int) -> str:

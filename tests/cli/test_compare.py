@@ -226,6 +226,24 @@ def test_what_no_run_can_train_on_is_one_sentence_before_any_training(
         assert not (tmp_path / "r").exists()
 
 
+def test_another_comparison_overwrites_no_file(capsys: Capture, tmp_path: Path) -> None:
+    """More seeds of the same settings are the same one."""
+
+    def files_after(*options: str) -> dict[str, bytes]:
+        quick = [*QUICK[:2], *QUICK[4:], "--network", "linear", "--losses", "softmax"]
+        assert call(capsys, *quick, *options, "--results", tmp_path)[0] == 0
+        paths = [path for folder in ("tables", "figures") for path in (tmp_path / folder).iterdir()]
+        return {path.name: path.read_bytes() for path in paths if path.suffix != ".lock"}
+
+    first = files_after("--epochs", "1", "--seeds", "0")
+    both = files_after("--epochs", "2", "--seeds", "0")
+    assert first.items() < both.items() and len(both) == 2 * len(first)
+    again = files_after("--epochs", "1", "--seeds", "0-1")
+    assert both.keys() == again.keys()
+    changed = {name for name in both if both[name] != again[name]}
+    assert "compare-softmax-digits.md" in changed <= first.keys()
+
+
 def test_two_settings_of_one_loss_have_a_panel_each(compared: Path, capsys: Capture) -> None:
     """Also the same run under two names, which is trained once."""
     losses = "center,softmax + 0.003*center,softmax + 0.1*center"

@@ -170,7 +170,7 @@ def test_it_can_be_read_without_eyes(folder: Path) -> None:
     assert page.captions[1] == "Against Softmax by test accuracy, paired by seed"
     alts = [image["alt"] for image in page.images]
     assert "Paired differences to a baseline, one row per loss: Digits: Softmax · Center" in alts
-    assert "Metrics against a swept setting, with a band over seeds: Digits: Center over lambda" in alts
+    assert "Metrics against a swept setting, with a band over seeds: Digits: Center over λ" in alts
     assert sum(str(alt).startswith("Features in the plane") for alt in alts) == 2
 
 
