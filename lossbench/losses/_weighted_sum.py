@@ -133,8 +133,8 @@ class WeightedSum(Summable):
 
 def inputs_of(loss: object, *inputs: Tensor) -> Iterator[Tensor]:
     """What a loss is given; copies for one from outside, which may change them in place."""
-    own = isinstance(loss, Summable)
-    return (each if own or not isinstance(each, Tensor) else each.clone() for each in inputs)
+    built_in = isinstance(loss, Summable)
+    return (each if built_in or not isinstance(each, Tensor) else each.clone() for each in inputs)
 
 
 def _parts(loss: nn.Module) -> tuple[list[nn.Module], list[float]]:
