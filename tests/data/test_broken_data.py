@@ -250,7 +250,7 @@ def test_one_sentence_and_nothing_left_behind(case, tmp_path, monkeypatch, capsy
     )
     assert main(["train", "--dataset", dataset, *OPTIONS]) == 2
     sys.modules.pop("bad_data", None)
-    _array_files._function.cache_clear()
+    _array_files._functions.clear()
     said = capsys.readouterr().err.strip()
     assert re.search(sentence, said), said
     assert said.startswith("lossbench: ") and said.endswith(".") and len(said.splitlines()) == 1, said
