@@ -52,7 +52,7 @@ def test_workers_have_the_environment_and_folder_of_their_sweep(tmp_path, monkey
         assert set(words.values()) == {word or "nothing"}
 
 
-@pytest.mark.parametrize("length", [70, 200])
+@pytest.mark.parametrize("length", [pytest.param(70, marks=pytest.mark.slow), 200])
 def test_a_long_path_of_temporary_files_is_no_obstacle(tmp_path, length):
     """The path of a socket has at most 107 bytes."""
     folder = tmp_path / "t"

@@ -97,12 +97,12 @@ def survive(server, undisturbed, tmp_path, count, arguments, runs, kills, what):
     pytest.fail(f"only {kills_done} kills found a living process")
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_training_process(server, undisturbed, tmp_path, count, kills):
     survive(server, undisturbed, tmp_path, count, TRAIN, 1, kills, "a training process")
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(16, marks=pytest.mark.slow)])
 def test_a_sweep(server, undisturbed, tmp_path, count, kills):
     survive(server, undisturbed, tmp_path, count, ALONE, 4, kills, "a sweep")
 
@@ -113,7 +113,7 @@ def test_a_sweep_whose_workers_are_orphans_then(server, undisturbed, tmp_path, c
     survive(server, undisturbed, tmp_path, count, TWO, 4, 6, "a sweep with workers")
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
 def test_workers_of_a_sweep(server, undisturbed, tmp_path, count, kills):
     """Each is replaced and its run retried once; a run that lost two workers is the next command's."""
     chance, whole, kills_done, rounds = random.Random(7), undisturbed(ALONE), 0, 0

@@ -84,7 +84,7 @@ SHADOWED = (
 )
 
 
-@pytest.mark.parametrize("start", ["script", "-m"])
+@pytest.mark.parametrize("start", ["script", pytest.param("-m", marks=pytest.mark.slow)])
 def test_modules_of_the_working_directory_never_replace_those_of_libraries(mine, tmp_path, start):
     """Also in worker processes, whose interpreters search the working directory first by themselves."""
     for name in SHADOWED:
