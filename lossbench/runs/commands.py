@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
-from ..specs import plugins as external
+from ..specs import plugins
 from .conditions import BATCH_OPTIONS
 from .config import COMPARED_LOSSES, LOSS_OPTIONS, RUN_OPTIONS, RunConfig
 from .config_builder import make_config
@@ -72,7 +72,7 @@ def without_snapshots(run: RunFolder) -> RunError:
 
 def dataset_argument(dataset: str) -> str:
     """What `--dataset` takes: where a user's data lie, or the name of other data."""
-    spec = external.known_dataset(dataset)
+    spec = plugins.known_dataset(dataset)
     return (spec and spec.location) or dataset
 
 

@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 from ..files import slug
 from ..records import SplitSpec, TrainingConditions
-from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog, setting_text
-from ..specs import plugins as external
+from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog, plugins, setting_text
 from .option_values import parse_scales
 from .options import Option, option, options_of
 from .term import Term
@@ -131,12 +130,12 @@ class RunConfig:
         values, data = state
         self.__dict__.update(values)
         if data:
-            external.remember_dataset(data)
+            plugins.remember_dataset(data)
 
     @property
     def data(self) -> DatasetSpec | None:
         """The SPEC of a user's data set, whose name holds its digest; None for one of this package."""
-        return external.known_dataset(self.dataset)
+        return plugins.known_dataset(self.dataset)
 
     @property
     def id(self) -> str:

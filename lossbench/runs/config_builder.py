@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import UsageError
-from ..specs import NO_AUGMENTATION, DatasetSpec, RecipeSpec, Value, catalog
-from ..specs import plugins as external
+from ..specs import NO_AUGMENTATION, DatasetSpec, RecipeSpec, Value, catalog, plugins
 from ..specs.expressions import parse_sum
 from .config import (
     BASE_LOSS,
@@ -169,5 +168,5 @@ def warnings_of(config: RunConfig) -> list[str]:
         f"{name} has changed since this process imported it; reload its module (importlib.reload) to use the "
         "new code."
         for name, kind in config.own_code.items()
-        if external.has_changed(name, kind)
+        if plugins.has_changed(name, kind)
     ]

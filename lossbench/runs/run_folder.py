@@ -35,7 +35,7 @@ from ..files import (
     write_atomically,
 )
 from ..records import Embedding, EpochRecord, Snapshots
-from ..specs import plugins as external
+from ..specs import plugins
 from ..tables import csv_bytes
 from .config import FORMAT, RunConfig
 from .result import RunResult, Status
@@ -104,7 +104,7 @@ class RunFolder:
         """Digests of the code of a user's losses and network, by their names."""
         wanted = {"losses": loss, "networks": network}
         return {
-            name: external.digest(name, kind) for name, kind in self.config.own_code.items() if wanted[kind]
+            name: plugins.digest(name, kind) for name, kind in self.config.own_code.items() if wanted[kind]
         }
 
     def clear(self) -> None:
@@ -316,5 +316,5 @@ def open_run(path: Path) -> RunFolder:
             f"{path / 'config.json'} was changed by hand: its settings belong to {config.run_name}."
         )
     if config.data and isinstance(location, str):
-        external.remember_dataset(dataclasses.replace(config.data, location=location))
+        plugins.remember_dataset(dataclasses.replace(config.data, location=location))
     return RunFolder(path, config)

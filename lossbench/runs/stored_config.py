@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UsageError
-from ..specs import DatasetSpec
-from ..specs import plugins as external
+from ..specs import DatasetSpec, plugins
 from .config import REQUIRED, RUN_OPTIONS, STORED_DEFAULTS, RunConfig
 from .config_builder import make_config
 
@@ -40,7 +39,7 @@ def _remember_data(data: Mapping[str, Any]) -> None:
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise UsageError(f"These are not the settings of a run ({error}).") from None
     if spec:
-        external.remember_dataset(spec)
+        plugins.remember_dataset(spec)
 
 
 _FIELDS = {option.key: name for name, option in RUN_OPTIONS.items()} | {"terms": "terms"}
@@ -59,7 +58,7 @@ def _from_dict(data: Mapping[str, Any]) -> RunConfig:
         }
         settings = {f"{name}.{key}": value for name, _, of_term in terms for key, value in of_term.items()}
         expression = " + ".join(f"{weight!r}*{name}" for name, weight, _ in terms)
-        with external.without_external_code():
+        with plugins.without_external_code():
             config = make_config(loss=expression, settings=settings, as_written=True, **options)
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(f"These are not the settings of a run ({error}).") from None

@@ -12,8 +12,7 @@ import numpy as np
 
 from ..errors import RunError
 from ..records import Embedding, EpochRecord, Snapshots
-from ..specs import Value
-from ..specs import plugins as external
+from ..specs import Value, plugins
 from ..specs.quantities import UNSEEN, format_value
 from .config import RUN_OPTIONS, RunConfig, dataset_spec
 from .outcome import Outcome
@@ -166,7 +165,7 @@ class StoredRun(UntrainedRun):
         from ..data import load_splits, under_conditions
 
         config = self.config
-        with external.without_external_code():
+        with plugins.without_external_code():
             splits = load_splits(config.split_spec, self.data_dir)
         splits = under_conditions(splits, config.training_conditions, config.seed)
         samples: Tensor = getattr(splits, split).images
@@ -202,7 +201,7 @@ class StoredRun(UntrainedRun):
         self.folder.check_code(loss=False)
         return load_network(self.folder.read_bytes("model.safetensors"), self.config, str(self.folder.path))
 
-    @external.surroundings_kept()
+    @plugins.surroundings_kept()
     def scores(self, points: np.ndarray) -> np.ndarray:
         """See RunView."""
         import torch
@@ -212,7 +211,7 @@ class StoredRun(UntrainedRun):
         features = torch.from_numpy(points).float()
         return np.asarray(class_scores(self.loss, features, self.training_means, self.config.rule).numpy())
 
-    @external.surroundings_kept()
+    @plugins.surroundings_kept()
     def loss_values(self, points: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
         """See RunView. Raises RunError for a loss on pairs, which has no value for one sample."""
         if all(term.spec.kind == "pairs" for term in self.config.terms):

@@ -23,7 +23,7 @@ from types import CodeType
 from typing import Any, Literal
 
 from ..errors import UsageError, unknown_name
-from . import plugins as external
+from . import plugins
 from .loss_spec import LossSpec
 
 Kind = Literal[
@@ -119,8 +119,8 @@ def refresh(name: str, kind: Literal["losses", "networks"] = "losses") -> None:
     """Forget a class from outside where its module has another one by now, as a notebook may."""
     module, _, attribute = name.partition(":")
     entry = getattr(sys.modules.get(module), attribute, None)
-    if isinstance(entry, type) and inspect.unwrap(external.find(name, kind)[0]) is not entry:
-        for cache in (external.find, spec, load):
+    if isinstance(entry, type) and inspect.unwrap(plugins.find(name, kind)[0]) is not entry:
+        for cache in (plugins.find, spec, load):
             cache.cache_clear()
 
 
@@ -132,7 +132,7 @@ def is_external(name: str, kind: Kind = "losses") -> bool:
     if kind not in ("losses", "networks"):
         return False
     listed = canonical(name) if kind == "losses" else name
-    return ":" in name or (listed not in names(kind) and name in external.offered_of(kind))
+    return ":" in name or (listed not in names(kind) and name in plugins.offered_of(kind))
 
 
 def is_place_of_data(text: str) -> bool:
@@ -147,7 +147,7 @@ def title(kind: Kind, name: str) -> str:
     if not is_external(name, kind):
         text: str = spec(kind, name).title
         return text
-    dataset = external.known_dataset(name) if kind == "data" else None
+    dataset = plugins.known_dataset(name) if kind == "data" else None
     return dataset.title if dataset else name.partition("@")[0].rpartition(":")[2]
 
 
@@ -157,8 +157,8 @@ def spec(kind: Kind, name: str) -> Any:
     if kind == "losses" and canonical(name) != name:
         return spec(kind, canonical(name))
     if kind in ("losses", "networks") and is_external(name, kind):
-        return external.find(name, kind)[1]
-    if kind == "data" and (dataset := external.known_dataset(name)):
+        return plugins.find(name, kind)[1]
+    if kind == "data" and (dataset := plugins.known_dataset(name)):
         return dataset
     return _specs(_file(kind, name), kind)[name]
 
@@ -187,7 +187,7 @@ def load(kind: Kind, name: str) -> Any:
     if kind == "losses" and canonical(name) != name:
         return load(kind, canonical(name))
     if kind in ("losses", "networks") and is_external(name, kind):
-        return external.find(name, kind)[0]
+        return plugins.find(name, kind)[0]
     file = _file(kind, name)
     path = f"lossbench.{kind}.{file.stem}"
     if (kind, name) in _added:
@@ -211,7 +211,7 @@ def by_class_name(kind: Kind) -> dict[str, str]:
 
 def _file(kind: Kind, name: str) -> Path:
     if name not in names(kind):
-        offered = external.offered_of(kind) if kind in ("losses", "networks") else ()
+        offered = plugins.offered_of(kind) if kind in ("losses", "networks") else ()
         aliases = _aliases() if kind == "losses" else ()
         raise unknown_name(_NOUN[kind], name, [*names(kind), *offered], aliases)
     return _files(kind)[name]

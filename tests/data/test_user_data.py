@@ -19,8 +19,7 @@ from lossbench.data._survey import moments
 from lossbench.errors import DataError, InvalidData, UsageError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
-from lossbench.specs import DatasetSpec
-from lossbench.specs import plugins as external
+from lossbench.specs import DatasetSpec, plugins
 
 from ..helpers import user_data
 from ..helpers.own_code import forget
@@ -30,7 +29,7 @@ from ..helpers.user_data import FORMS, OPTIONS, digits, make
 
 def forget_data() -> None:
     """Let this process know no more of data sets than a new one would."""
-    external._datasets.clear()
+    plugins._datasets.clear()
     forget()
     from lossbench.data import _array_files, _splits, _user_data
 

@@ -19,7 +19,7 @@ from lossbench.__main__ import main
 from lossbench.engines import time_estimate
 from lossbench.runs.result import Status
 from lossbench.runs.store import Store
-from lossbench.specs import plugins as external
+from lossbench.specs import plugins
 
 from ..helpers.own_code import forget
 from ..helpers.runs import ONE_THREAD, small
@@ -120,7 +120,7 @@ def test_closed_streams_are_opened_again(tmp_path: Path, monkeypatch: Any) -> No
     """Where they have descriptors, as those of a command."""
     with (tmp_path / "out").open("w", buffering=1, encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stdout", open(stream.fileno(), "w", closefd=False))  # noqa: SIM115
-        with external.surroundings_kept():
+        with plugins.surroundings_kept():
             print("before")
             sys.stdout.close()
         print("after", flush=True)
@@ -147,14 +147,14 @@ def test_a_thread_that_ends_is_waited_for(monkeypatch: Any) -> None:
     monkeypatch.setattr(os, "_exit", lambda code: pytest.fail(f"ended with {code}"))
     thread = threading.Thread(target=threading.Event().wait, args=(0.1,))
     thread.start()
-    external.end_with_threads(0)
+    plugins.end_with_threads(0)
     assert not thread.is_alive()
 
 
 def test_a_worker_trains_no_other_code_than_its_command_has(harmful: Any, capsys: Any) -> None:
     """As where a file is edited while a command runs, or between two calls in one process."""
     harmful("features = features + 0")
-    external.find("harmful:Loss")
+    plugins.find("harmful:Loss")
     harmful("features = 2 * features")
     assert main(["compare", "--losses", "harmful:Loss,softmax", *QUICK, "--json"]) == 1
     out, err = capsys.readouterr()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import linecache
 import sys
 
-from lossbench.specs import catalog
-from lossbench.specs import plugins as external
+from lossbench.specs import catalog, plugins
 
 
 def forget(*modules: str) -> None:
@@ -14,5 +13,5 @@ def forget(*modules: str) -> None:
     for name in modules:
         sys.modules.pop(name, None)
     linecache.clearcache()
-    for cached in (external.find, catalog.spec, catalog.load):
+    for cached in (plugins.find, catalog.spec, catalog.load):
         cached.cache_clear()

@@ -19,8 +19,7 @@ from lossbench.runs.model import initial_network
 from lossbench.runs.store import Store
 from lossbench.runs.stored_config import config_from_dict
 from lossbench.runs.stored_run import StoredRun
-from lossbench.specs import catalog
-from lossbench.specs import plugins as external
+from lossbench.specs import catalog, plugins
 
 from ..helpers.own_code import forget
 from ..helpers.runs import Recorder, run, small
@@ -175,7 +174,7 @@ def test_what_is_no_network_is_refused_in_one_sentence(mine, network, sentence, 
 
 def test_an_installed_package_can_offer_networks(mine, monkeypatch):
     point = EntryPoint("wide", "my_networks:Wide", "lossbench.networks")
-    monkeypatch.setattr(external, "offered_of", lambda kind: {"wide": point} if kind == "networks" else {})
+    monkeypatch.setattr(plugins, "offered_of", lambda kind: {"wide": point} if kind == "networks" else {})
     config = make_config(network="wide", dataset="digits")
     assert config_from_dict(json.loads(json.dumps(config.to_dict()))) == config
     assert catalog.load("networks", "wide").__name__ == "Wide"

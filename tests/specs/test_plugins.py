@@ -21,8 +21,7 @@ from lossbench.losses import documentation, explain
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
 from lossbench.runs.stored_config import config_from_dict
-from lossbench.specs import catalog
-from lossbench.specs import plugins as external
+from lossbench.specs import catalog, plugins
 
 from ..helpers.own_code import forget
 from ..helpers.runs import run, small
@@ -391,10 +390,10 @@ def test_a_loss_that_changes_what_it_is_given_changes_nothing_else(mistakes, tmp
 
 
 def test_settings_of_a_constructor_with_other_names(mistakes):
-    make, spec = external.find("my_mistakes:Layer")
+    make, spec = plugins.find("my_mistakes:Layer")
     assert dict(spec.resolve(7, 3, s=5)) == {"s": 5.0}
     assert (make(7, 3, s=5.0).weight.shape, make(7, 3, s=5.0).s) == ((7, 3), 5.0)
-    make, spec = external.find("my_mistakes:Embedding")
+    make, spec = plugins.find("my_mistakes:Embedding")
     assert list(spec.settings) == ["margin"]
     assert make(7, 3, margin=1.0).weight.shape == (7, 3)
 
@@ -495,10 +494,10 @@ def test_the_digest_covers_what_the_class_uses(mine, file, before, after, change
         (mine / file).write_text(text)
         for name in MODULES:
             sys.modules.pop(name.removesuffix(".py"), None)
-        external.find.cache_clear()
+        plugins.find.cache_clear()
         linecache.clearcache()
         importlib.invalidate_caches()
-        digests.append(external.digest("my_using:Using"))
+        digests.append(plugins.digest("my_using:Using"))
     assert before in MODULES[file]
     assert (digests[0] != digests[1]) == changes
 
@@ -507,17 +506,17 @@ def test_the_digest_of_a_class_that_uses_nothing_else_is_that_of_its_source(mine
     """So runs that were stored before other source counted are not called changed."""
     loss = importlib.import_module("my_losses").Pull
     assert (
-        external.digest("my_losses:Pull") == hashlib.sha256(inspect.getsource(loss).encode()).hexdigest()[:16]
+        plugins.digest("my_losses:Pull") == hashlib.sha256(inspect.getsource(loss).encode()).hexdigest()[:16]
     )
 
 
 def test_the_digest_covers_the_users_own_parents(mine):
     (mine / "my_parents.py").write_text("from my_losses import Pull\nclass Child(Pull):\n    pass\n")
-    before = external.digest("my_parents:Child"), external.digest("pml:CosFaceLoss")
+    before = plugins.digest("my_parents:Child"), plugins.digest("pml:CosFaceLoss")
     sys.modules.pop("my_parents")
     edit(mine, "strength=0.5", "strength=0.6")
-    assert external.digest("my_parents:Child") != before[0]
-    assert external.digest("pml:CosFaceLoss") == before[1] == ""
+    assert plugins.digest("my_parents:Child") != before[0]
+    assert plugins.digest("pml:CosFaceLoss") == before[1] == ""
     sys.modules.pop("my_parents")
 
 
@@ -525,7 +524,7 @@ def test_an_installed_package_can_offer_losses(mine, monkeypatch):
     from importlib.metadata import EntryPoint
 
     point = EntryPoint("pull", "my_losses:Pull", "lossbench.losses")
-    monkeypatch.setattr(external, "offered_of", lambda kind: {"pull": point} if kind == "losses" else {})
+    monkeypatch.setattr(plugins, "offered_of", lambda kind: {"pull": point} if kind == "losses" else {})
     config = make_config(loss="softmax + 0.5*pull", settings={"strength": 3}, dataset="digits", epochs=1)
     assert dict(config.terms[1].settings) == {"strength": 3.0}
     assert config_from_dict(json.loads(json.dumps(config.to_dict()))) == config
@@ -551,7 +550,7 @@ def test_the_adapter_is_the_library_itself():
     from pytorch_metric_learning.losses import CircleLoss
     from pytorch_metric_learning.miners import MultiSimilarityMiner
 
-    make, spec = external.find("pml:CircleLoss")
+    make, spec = plugins.find("pml:CircleLoss")
     ours = make(10, 2, **spec.resolve(10, 2, m=0.3, miner="MultiSimilarityMiner"))
     x, y = torch.randn(40, 2), torch.arange(40) % 10
     expected = CircleLoss(m=0.3)(x, y, MultiSimilarityMiner()(x, y))
@@ -567,7 +566,7 @@ def test_the_library_is_there_but_for_what_is_refused():
     x, y = torch.randn(40, 2, requires_grad=True), torch.arange(40) % 10
     assert len(_pml._classes(losses)) > 25
     for name in _pml._classes(losses):
-        make, spec = external.find(f"pml:{name}")
+        make, spec = plugins.find(f"pml:{name}")
         assert torch.isfinite(make(10, 2, **spec.resolve(10, 2))(x, y)), name
         assert explain(f"pml:{name}", {}, 10, 2).settings == spec.resolve(10, 2)
         assert documentation(f"pml:{name}").strip()
