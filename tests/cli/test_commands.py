@@ -389,6 +389,8 @@ def test_interrupted_by_a_signal_saves_and_exits_130(server, tmp_path, name):
     (folder,) = (tmp_path / "results" / "runs").iterdir()
     assert (folder / "resume.pt").exists()
     assert not (folder / "result.json").exists()
+    if name != "SIGINT":
+        return  # what is saved is the same
     again = tmp_path / "again.txt"
     assert server.run(command, again) == 0
     assert "epoch 10/10" in again.read_text() and "epoch 1/" not in again.read_text()

@@ -72,6 +72,7 @@ def test_a_long_path_of_temporary_files_is_no_obstacle(tmp_path, length):
     assert not list(folder.glob("pymp-*"))
 
 
+@pytest.mark.slow  # 30 s on a busy machine: the server imports torch again
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no server")
 def test_a_server_that_is_killed_while_it_starts_a_worker_is_replaced(tmp_path):
     """By a SIGTERM to the whole group, or where memory is short."""

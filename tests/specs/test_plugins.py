@@ -350,8 +350,15 @@ def test_mistakes_in_own_losses_are_one_sentence(mistakes, capsys, loss, sentenc
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("loss", ["Apart", "Weights"])
-@pytest.mark.parametrize("formula", ["{}", "softmax + 0.1*{}"])
+@pytest.mark.parametrize(
+    ("loss", "formula"),
+    [
+        ("Apart", "{}"),
+        ("Weights", "softmax + 0.1*{}"),
+        pytest.param("Weights", "{}", marks=pytest.mark.slow),
+        pytest.param("Apart", "softmax + 0.1*{}", marks=pytest.mark.slow),
+    ],
+)
 def test_a_loss_that_the_network_does_not_learn_from_is_warned_of(mistakes, capsys, loss, formula):
     warning = f"warning: The network learns nothing from the loss my_mistakes:{loss}"
     own = formula.format(f"my_mistakes:{loss}")
