@@ -414,7 +414,12 @@ def test_interrupted_after_the_last_run(capsys, tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 @pytest.mark.parametrize(
     ("name", "ignored"),
-    [("SIGINT", False), ("SIGTERM", False), ("SIGHUP", False), ("SIGUSR1", False), ("SIGHUP", True)],
+    [
+        ("SIGINT", False),
+        ("SIGTERM", False),
+        ("SIGHUP", True),
+        *(pytest.param(name, False, marks=pytest.mark.slow) for name in ("SIGHUP", "SIGUSR1")),
+    ],
 )
 def test_a_signal_before_or_after_training_is_a_sentence_too(tmp_path, name, ignored):
     """An ignored one, as SIGHUP under `nohup`, stays ignored."""

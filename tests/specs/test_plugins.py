@@ -301,6 +301,10 @@ def mistakes(mine):
     sys.modules.pop("my_mistakes", None)
 
 
+FOUND_AT_EVERY_STAGE = "Swapped", "Detached", "Leaves", "EscapesLater", "EscapesEarly", "Huge", "NoScores", "Needs"
+"""Mistakes in the loss, in the constructor, in its defaults, in logits, and code that ends the program."""
+
+
 @pytest.mark.parametrize(
     ("loss", "sentence"),
     [
@@ -333,12 +337,14 @@ def mistakes(mine):
     ],
 )
 def test_mistakes_in_own_losses_are_one_sentence(mistakes, capsys, loss, sentence):
-    """In `train` and `tune` as in `compare`, which goes on with the other losses where training finds the
+    """In `train`; and in `tune` and `compare`, which goes on with the other losses where training finds the
     mistake."""
     named = f"my_mistakes:{loss}"
     assert main(["train", "--loss", named, *QUICK]) in (1, 2)
     message = capsys.readouterr().err
     assert sentence in message.replace("\n", " ") and "Traceback" not in message
+    if loss not in FOUND_AT_EVERY_STAGE:
+        return
     assert main(["compare", "--losses", f"softmax,{named}", "--seeds", "1", *QUICK]) in (1, 2)
     output = "".join(capsys.readouterr())
     assert sentence in output.replace("\n", " ") and "Traceback" not in output
