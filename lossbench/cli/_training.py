@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..engines import estimate, run_all
@@ -37,11 +38,17 @@ _MEASURED_AT_ONCE = 4  # runs: the distances of each take some 300 MB
 
 
 def run_configs(
-    configs: Sequence[RunConfig], request: Request, storage: Storage, *, jobs: int | None
+    configs: Sequence[RunConfig],
+    request: Request,
+    storage: Storage,
+    *,
+    jobs: int | None,
+    metrics: Mapping[RunConfig, Collection[str]] = MappingProxyType({}),
 ) -> list[Outcome]:
     """The outcomes in the order of the configs. Raises Interrupted when asked to stop.
 
     jobs: runs at a time; 0 is as many as fit, None too, unless all runs take less than 20 seconds.
+    metrics: of each run, measured afterwards; their time is estimated, too.
     """
     for warning in dict.fromkeys(text for config in configs for text in warnings_of(config)):
         print_warning(warning)
@@ -55,12 +62,13 @@ def run_configs(
         engine=request.engine,
         placement=placement,
         workers=jobs,
+        metrics=metrics,
         force=storage.force,
         announce=lambda: print_message("Timing some steps of the runs to train."),
     )
-    if expected and expected.waiting:
+    if expected and (expected.waiting or expected.measuring):
         print_message(_estimate_text(expected, len(configs)))
-        jobs = expected.workers if jobs is None else jobs
+        jobs = jobs if jobs is not None or not expected.waiting else expected.workers
     outcomes = {}
     seconds = expected.seconds if expected else None
     with (
@@ -140,7 +148,7 @@ def run_groups(
     """The outcomes of the runs of each loss, with these metrics."""
     distinct = dict.fromkeys(config for group in configs.values() for config in group)
     by_seed = sorted(distinct, key=lambda config: config.seed)  # an interruption leaves equal seeds
-    outcomes = run_configs(by_seed, request, storage, jobs=jobs)
+    outcomes = run_configs(by_seed, request, storage, jobs=jobs, metrics=dict.fromkeys(by_seed, metrics))
     measured = with_metrics(outcomes, Store(storage.results), metrics, request.data_dir)
     by_config = {outcome.config: outcome for outcome in measured}
     return {loss: [by_config[config] for config in group] for loss, group in configs.items()}
@@ -231,10 +239,13 @@ def _completed(
 def _estimate_text(expected: Estimate, total: int) -> str:
     at_once = f", {expected.workers} at a time" if expected.workers > 1 else ""
     at_once += " in one program" if at_once and expected.packed else ""
-    return (
-        f"{expected.stored} of {total} runs are stored, {expected.waiting} to train: "
-        f"about {duration_text(expected.seconds)}{at_once}."
-    )
+    text = f"{expected.stored} of {total} runs are stored, {expected.waiting} to train"
+    if expected.waiting:
+        text += f": about {duration_text(expected.seconds)}{at_once}"
+    if expected.measuring:
+        seconds = expected.measuring / min(cores(), _MEASURED_AT_ONCE)
+        text += f"; about {duration_text(seconds)} to measure metrics"
+    return f"{text}."
 
 
 def _outcome_text(outcome: Outcome) -> str:

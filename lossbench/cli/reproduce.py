@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -101,17 +102,14 @@ def _reproduce(request: Request, storage: Storage, name: str, *, quick: bool, jo
         problems += (f"{each} is left out: {reason}" for each, reason in missing.items())
         specs = {each: spec for each, spec in specs.items() if each not in missing}
         configs = {each: groups for each, groups in configs.items() if each not in missing}
-    trained = [
-        config
-        for each, groups in configs.items()
-        if specs[each].trained
-        for members in groups.values()
-        for config in members
-    ]
+    metrics: dict[RunConfig, set[str]] = {}
+    for each, groups in configs.items():
+        for config in itertools.chain(*groups.values()) if specs[each].trained else ():
+            metrics.setdefault(config, set()).update(specs[each].metrics)
     if name != "all":
         rules = (f"- {check.rule}" for check in specs[name].checks)
         print_message("\n".join([specs[name].question, *rules]))
-    outcomes = run_configs(list(dict.fromkeys(trained)), request, storage, jobs=jobs) if trained else []
+    outcomes = run_configs(list(metrics), request, storage, jobs=jobs, metrics=metrics) if metrics else []
     documents = []
     for each, spec in specs.items():
         document, page, failures = _write_document(

@@ -6,8 +6,9 @@ What other packages use is here. Nothing is imported that needs torch until a fu
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Diverged, Interrupted, RunError
@@ -73,10 +74,12 @@ def estimate(
     engine: EngineOptions = LOCAL,
     placement: Placement,
     workers: int | None = None,
+    metrics: Mapping[RunConfig, Collection[str]] = MappingProxyType({}),
     force: bool = False,
     announce: Callable[[], None] = lambda: None,
 ) -> Estimate | None:
-    """How long `run_all` will take with the same arguments; None on Ray, where it is not known.
+    """How long `run_all` will take with the same arguments, and measuring these metrics of runs
+    afterwards; None on Ray, where it is not known.
 
     `announce` is called before runs are timed, which takes seconds. Where `workers` is None, the estimate's
     `workers` are as many as fit, but 1 on a CPU where all runs then take less than 20 seconds. Raises
@@ -88,11 +91,19 @@ def estimate(
         return None
     count = workers_here(workers, placement)
     expected = estimate_time(
-        configs, store, placement=placement, workers=count, force=force, announce=announce
+        configs,
+        store,
+        placement=placement,
+        workers=count,
+        metrics=metrics,
+        force=force,
+        announce=announce,
     )
     if workers is None and count == 1 and expected.waiting > 1 and expected.seconds > _SHORT:
         count = workers_here(0, placement)
-        expected = estimate_time(configs, store, placement=placement, workers=count, force=force)
+        expected = estimate_time(
+            configs, store, placement=placement, workers=count, metrics=metrics, force=force
+        )
     return expected
 
 

@@ -1,21 +1,25 @@
 """How long runs will take on this machine, found by timing some of their steps."""
 
+import contextlib
 import dataclasses
 import heapq
 import itertools
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
 
+from ..data import load_splits
 from ..errors import DataError, LossbenchError, UsageError
 from ..records import NullObserver
 from ..runs.config import RunConfig
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
+from ..specs import MetricSpec, catalog
 from ..specs.plugins import surroundings_kept
 from ..training.cuda_graph import StepGraph
 from ..training.device import default_workers, resolve_device
@@ -34,7 +38,8 @@ _EVALUATED_IMAGES = 1000
 class Estimate(NamedTuple):
     """Runs whose results are stored, runs to train, and about how many seconds these take.
 
-    workers: how many train at a time; packed: whether they train together in this process.
+    workers: how many train at a time; packed: whether they train together in this process. measuring: seconds
+    of one core, besides, to measure metrics that take many gradients; 0 on a GPU, where they take few.
     """
 
     stored: int
@@ -42,6 +47,7 @@ class Estimate(NamedTuple):
     seconds: float
     packed: bool
     workers: int
+    measuring: float = 0.0
 
 
 def workers_here(workers: int | None, placement: Placement) -> int:
@@ -56,25 +62,30 @@ def estimate_time(
     *,
     placement: Placement,
     workers: int,
+    metrics: Mapping[RunConfig, Collection[str]] = MappingProxyType({}),
     force: bool = False,
     announce: Callable[[], None] = lambda: None,
 ) -> Estimate:
     """Time some steps of each kind of run, with the threads that it will have; `announce` is called before.
 
+    metrics: the names of those that will be measured after the training, for each run.
+
     Raises DataError when the data set is not there, and UsageError where there is no run that can train.
     """
     waiting = [config for config in configs if force or not _is_complete(config, store)]
-    if waiting:
+    unfinished = set(waiting)
+    packed = resolve_device(placement.device).type == "cuda"
+    gradients = {} if packed else _missing_gradients(metrics, store, unfinished)
+    if waiting or gradients:
         announce()
     workers = max(1, min(workers, len(waiting)))
-    packed = resolve_device(placement.device).type == "cuda"
     share = placement if packed else placement.for_workers(workers)
     threads, seconds_per_epoch = torch.get_num_threads(), dict[tuple[object, ...], float]()
-    mistakes = []
+    mistakes, measuring = [], 0.0
     # when each worker can take its next run
     free = [STARTUP if workers > 1 and not packed else 0.0] * workers
     try:
-        for config in waiting:
+        for config in dict.fromkeys([*waiting, *gradients]):
             kind = (
                 *(config.network, config.optimizer, config.dataset),
                 *(config.image_size, config.feature_dim, config.batch_size),
@@ -87,13 +98,17 @@ def estimate_time(
                     seconds_per_epoch[kind] = _seconds_per_epoch(config, share, workers if packed else 1)
                 except UsageError as error:
                     mistakes.append(error)
-            heapq.heapreplace(free, free[0] + seconds_per_epoch[kind] * config.epochs)
+            if config in gradients:
+                images = len(load_splits(config.split_spec, placement.data_dir).train.labels)
+                measuring += seconds_per_epoch[kind] * gradients[config] / images
+            if config in unfinished:
+                heapq.heapreplace(free, free[0] + seconds_per_epoch[kind] * config.epochs)
     finally:
         torch.set_num_threads(threads)
     stored = len(configs) - len(waiting)
     if not stored and len(mistakes) == len(seconds_per_epoch) > 0:
         raise mistakes[0]
-    return Estimate(stored, len(waiting), max(free) if waiting else 0.0, packed, workers)
+    return Estimate(stored, len(waiting), max(free) if waiting else 0.0, packed, workers, measuring)
 
 
 def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> float:
@@ -142,6 +157,26 @@ def _timed(config: RunConfig, placement: Placement, together: int) -> float:
         raise
     except BaseException:  # code of a user may raise anything
         return 0.0
+
+
+def _missing_gradients(
+    metrics: Mapping[RunConfig, Collection[str]], store: Store, waiting: Collection[RunConfig]
+) -> dict[RunConfig, int]:
+    """For each run how many gradients those metrics take that are not measured yet, where there are any."""
+    specs: dict[str, MetricSpec] = {name: catalog.spec("metrics", name) for name in catalog.names("metrics")}
+    costs = {name: spec.gradients for name, spec in specs.items() if spec.gradients}
+    missing = {}
+    for config, names in metrics.items():
+        if asked := costs.keys() & names:
+            measured = {} if config in waiting else _metrics_of(config, store)
+            missing[config] = sum(costs[name] for name in asked if name not in measured)
+    return {config: count for config, count in missing.items() if count}
+
+
+def _metrics_of(config: RunConfig, store: Store) -> Mapping[str, float | None]:
+    with contextlib.suppress(LossbenchError):
+        return store.run(config).metrics()
+    return {}
 
 
 def _is_complete(config: RunConfig, store: Store) -> bool:

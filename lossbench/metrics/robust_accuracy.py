@@ -30,13 +30,15 @@ SPECS = {
         higher_is_better=True,
         source=source,
         cheap=False,
+        gradients=1000 * steps,
         arguments={"attack": name.removesuffix("-5e-1"), "epsilon": epsilon},
     )
-    for name, title, epsilon, summary, source in (
+    for name, title, epsilon, steps, summary, source in (
         (
             "fgsm",
             "FGSM",
             0.1,
+            1,
             "after one gradient step of 0.1 in each pixel",
             "Goodfellow, Shlens, Szegedy, Explaining and Harnessing Adversarial Examples, ICLR 2015, "
             "arXiv 1412.6572",
@@ -45,6 +47,7 @@ SPECS = {
             "pgd",
             "PGD",
             0.1,
+            40,
             "whatever 20 gradient steps from 2 random starts find within 0.1",
             "Madry et al., Towards Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018, "
             "arXiv 1706.06083",
@@ -53,6 +56,7 @@ SPECS = {
             "pgd-5e-1",
             "PGD",
             0.5,
+            40,
             "whatever 20 gradient steps from 2 random starts find within 0.5",
             "Carlini et al., On Evaluating Adversarial Robustness, 2019, arXiv 1902.06705 "
             "(unbounded attacks)",
@@ -61,6 +65,7 @@ SPECS = {
             "apgd-ce",
             "APGD",
             0.1,
+            100,
             "whatever 100 adaptive steps up the cross-entropy find within 0.1",
             "Croce, Hein, Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse "
             "Parameter-free Attacks, ICML 2020, arXiv 2003.01690",
@@ -69,6 +74,7 @@ SPECS = {
             "apgd-dlr",
             "APGD-DLR",
             0.1,
+            100,
             "whatever 100 adaptive steps up the logits ratio find within 0.1",
             "Croce, Hein, Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse "
             "Parameter-free Attacks, ICML 2020, arXiv 2003.01690",
@@ -77,6 +83,7 @@ SPECS = {
             "square",
             "squares",
             0.1,
+            333,
             "whatever 1,000 queries with random squares of 0.1 find",
             "Andriushchenko et al., Square Attack, ECCV 2020, arXiv 1912.00049",
         ),
@@ -84,6 +91,7 @@ SPECS = {
             "transfer",
             "transfer",
             0.1,
+            200,
             "after changes of 0.1 made for the softmax run of another seed",
             "Papernot, McDaniel, Goodfellow, Transferability in Machine Learning, 2016, arXiv 1605.07277",
         ),

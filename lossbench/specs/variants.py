@@ -122,6 +122,8 @@ class MetricSpec:
     classes and the reference; `unknown scores`; or the network and the `images`.
     as_loss_compares: whether it compares features as the loss does, by cosine or by Euclidean distance.
     cheap: every training measures it; the others are measured when asked for.
+    gradients: about how many, each through the network by one image, it takes where these are many, for
+    estimates of the time. Training on an image takes one, a pass forward a third.
     arguments: of `compute` besides the inputs, where several metrics share it.
     """
 
@@ -135,6 +137,7 @@ class MetricSpec:
     source: str = ""
     as_loss_compares: bool = False
     cheap: bool = True
+    gradients: int = 0
     arguments: Mapping[str, Value] = field(default_factory=dict)
 
 

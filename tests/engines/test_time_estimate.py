@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lossbench.data import load_splits
 from lossbench.engines import estimate, run_all, time_estimate
 from lossbench.engines.time_estimate import estimate_time
 from lossbench.errors import DataError
@@ -145,3 +146,26 @@ def test_runs_of_more_than_twenty_seconds_are_worth_workers(
     assert asked is not None and asked.workers == 1, "what is asked for stays"
     (alone,) = [estimate(configs[:1], Store(tmp_path), placement=Placement("cpu"), force=True)]
     assert alone is not None and alone.workers == 1
+
+
+def test_attacks_count_where_they_are_not_measured_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the training on so many images: PGD takes 40 gradients of each of 1,000 images."""
+    monkeypatch.setattr(time_estimate, "seconds_of", lambda config, *_: 3.0 * config.epochs)
+    store, configs = Store(tmp_path), [small("softmax", seed=seed, epochs=1) for seed in (0, 1, 2)]
+    run(configs[0], tmp_path)
+    run(configs[1], tmp_path)
+    store.run(configs[1]).write_metrics({"robust-accuracy-pgd": 0.5})
+    metrics = {
+        configs[0]: ["robust-accuracy-pgd", "map-at-r"],
+        configs[1]: ["robust-accuracy-pgd", "robust-accuracy-fgsm"],
+        configs[2]: ["robust-accuracy-apgd-ce", "unseen:map-at-r"],
+    }
+    images = len(load_splits(configs[0].split_spec).train.labels)
+    estimate = estimate_time(configs, store, placement=ONE_THREAD, workers=1, metrics=metrics)
+    assert (estimate.stored, estimate.waiting, estimate.seconds) == (2, 1, 3.0)
+    assert estimate.measuring == pytest.approx(3.0 * (40_000 + 1_000 + 100_000) / images)
+    again = estimate_time(configs, store, placement=ONE_THREAD, workers=1, metrics=metrics, force=True)
+    assert again.measuring == pytest.approx(3.0 * (2 * 40_000 + 1_000 + 100_000) / images)
+    assert estimate_time(configs[:2], store, placement=ONE_THREAD, workers=1).measuring == 0

@@ -301,7 +301,16 @@ def mistakes(mine):
     sys.modules.pop("my_mistakes", None)
 
 
-FOUND_AT_EVERY_STAGE = "Swapped", "Detached", "Leaves", "EscapesLater", "EscapesEarly", "Huge", "NoScores", "Needs"
+FOUND_AT_EVERY_STAGE = (
+    "Swapped",
+    "Detached",
+    "Leaves",
+    "EscapesLater",
+    "EscapesEarly",
+    "Huge",
+    "NoScores",
+    "Needs",
+)
 """Mistakes in the loss, in the constructor, in its defaults, in logits, and code that ends the program."""
 
 
