@@ -2,7 +2,10 @@
 
 Class j is outer if no weights w_k >= 0 with sum_(k != j) w_k = 1 give mean_j = sum_(k != j) w_k mean_k.
 
-A linear classifier without a bias, or by inner products with equal lengths, needs all classes to be outer.
+Inside is not near the origin: the mean of a short ray between longer ones is inside, and a linear classifier
+without a bias tells such a class by its direction. Only inner products with the class means themselves need
+all classes to be outer.
+
 Means nearer to the hull than a thousandth of the farthest mean's distance from their center count as inside.
 """
 

@@ -7,7 +7,13 @@ from ..experiments.loss_benchmark import MAPS
 from ..runs.config import BASE_LOSS
 from ..specs.quantities import MAIN_METRIC, better_sign, metric_name, number_spec
 from .loss_benchmark import Evidence, Scores, compare_scores, compares_by_cosine, size_text
-from .loss_benchmark_findings import classifies_by_means, listed, shared_machine, with_verdict
+from .loss_benchmark_findings import (
+    classifies_by_means,
+    listed,
+    shared_machine,
+    trains_on_balanced_batches,
+    with_verdict,
+)
 
 _PURPOSES = (
     ("the best test accuracy", "defaults", MAIN_METRIC, 0.002),
@@ -80,7 +86,7 @@ def _means(evidence: Evidence, part: str, metric: str, best: str) -> str:
 
 
 def _against_softmax(evidence: Evidence, part: str, metric: str, close: Sequence[str]) -> list[str]:
-    """Which of the losses are better than softmax, and which are not classified as softmax is."""
+    """Which of the losses are better than softmax, and which are not classified or trained as softmax is."""
     rows = [row for row in evidence.against(part, metric) if row.loss in close]
     better, worse = (with_verdict(rows, verdict) for verdict in ("better", "worse"))
     equal = len(rows) - len(better) - len(worse)
@@ -95,6 +101,9 @@ def _against_softmax(evidence: Evidence, part: str, metric: str, close: Sequence
     means = [loss for loss in close if classifies_by_means(loss)]
     if metric == MAIN_METRIC and means:
         texts.append(f"Classified by the nearest class mean, not by class scores: {listed(means)}.")
+    balanced = [loss for loss in close if trains_on_balanced_batches(loss)]
+    if balanced:
+        texts.append(f"Trained on class-balanced batches, and `{BASE_LOSS}` is not: {listed(balanced)}.")
     return texts
 
 

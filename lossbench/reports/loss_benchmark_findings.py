@@ -123,6 +123,12 @@ def _unlike_softmax(
             also = [loss for loss in ruled if loss in with_verdict(nearest, "better")]
             text += f" By {metric_name(ONE_RULE)}, one rule for all losses, better of these: {listed(also)}."
         texts.append(text)
+    balanced = [loss for loss in better if trains_on_balanced_batches(loss)]
+    if balanced:
+        texts.append(
+            f"{_share(balanced, better, 'better')} trained on class-balanced batches and `{BASE_LOSS}` on "
+            "shuffled ones: this may be the batches and not the loss."
+        )
     if number_spec(metric).as_loss_compares:
         for losses, verdict in ((better, "better"), (worse, "worse")):
             cosine = [loss for loss in losses if compares_by_cosine(loss)]
@@ -137,6 +143,11 @@ def _unlike_softmax(
 def classifies_by_means(loss: str) -> bool:
     """Whether a loss is tested by the nearest class mean, and softmax by class scores."""
     return make_config(loss=loss).rule != make_config(loss=BASE_LOSS).rule
+
+
+def trains_on_balanced_batches(loss: str) -> bool:
+    """Whether the batches of a loss are class-balanced, and those of softmax shuffled."""
+    return make_config(loss=loss).sampler != make_config(loss=BASE_LOSS).sampler
 
 
 def _share(some: Sequence[str], losses: Sequence[str], verdict: str) -> str:

@@ -98,7 +98,7 @@ def overall(results: Sequence[CheckResult]) -> Verdict:
 def greater(number: str, group: str, *, than: str) -> Check:
     """The mean of a number is greater in one group than in another, paired by seed.
 
-    Exact sign-flip test; the interval must exclude 0 as well.
+    Sign-flip test, exact up to 16 seeds; the interval must exclude 0 as well.
     """
 
     def measure(results: Results) -> Finding:
@@ -122,7 +122,8 @@ def trend(number: str, groups: Sequence[str], *, rising: bool) -> Check:
     """A number rises, or falls, along the groups.
 
     Sign-flip test over seeds of the least-squares slope against the order of the groups; the effect is its
-    mean, the change from group to group.
+    mean, the change from group to group. It can rise although a step falls; of three groups it is half the
+    change from the first to the last, whatever the middle one has.
     """
 
     def measure(results: Results) -> Finding:
@@ -166,7 +167,7 @@ def within(number: str, group: str, low: float = -math.inf, high: float = math.i
 
 
 def axis_scale(group: str, published: float, *, factor: float = 2) -> Check:
-    """Features reach as far as the axes of the published figure, within a factor."""
+    """Features reach as far as the axes of the published figure, within a factor, in the mean over seeds."""
     return within("axis-range", group, published / factor, published * factor)
 
 

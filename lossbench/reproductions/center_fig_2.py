@@ -10,7 +10,9 @@ SPEC = Reproduction(
     question="Are 2-D features under softmax separable, yet less compact than with the center term?",
     published="Ten rays around the origin, separable, with large variation inside each class.",
     recipe="Solver of the released example (SGD, rate 0.01, momentum 0.9, steps of 128) and its λ 0.01. "
-    "Its 23 epochs, on the compact network: LeNet++ takes hours on a CPU core.",
+    "Its 23 epochs, on the compact network: LeNet++ takes hours on a CPU core. The rule on outer "
+    "classes asks for rays of similar length: the mean of a short ray can lie between those of "
+    "longer ones.",
     runs={"softmax": {"loss": "softmax"}, "center": {"loss": "center", "lambda": 0.01}},
     common={"recipe": "center-paper", "network": "compact"},
     seeds=5,

@@ -10,8 +10,8 @@ SPEC = Reproduction(
     question="Does circle loss end in narrower classes than the additive margin?",
     published="The boundary is an arc, with one point where both similarities are best; AM-Softmax accepts "
     "all of a line.",
-    recipe="Class-level form, scale 24 and the margin that suits ten directions. How narrow the "
-    f"classes are stands for the definite target. {FAST_RECIPE}",
+    recipe="Class-level form, scale 24 and the margin that suits ten directions; the others have scale 16, "
+    f"their default. How narrow the classes are stands for the definite target. {FAST_RECIPE}",
     runs={
         "normalised softmax": {"loss": "normface"},
         "AM-Softmax": {"loss": "cosface"},

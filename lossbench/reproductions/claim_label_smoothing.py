@@ -4,7 +4,7 @@ from ._checks import greater
 from ._reproduction import FAST, Drawn, Reproduction
 
 SPEC = Reproduction(
-    title="Claim: label smoothing collapses sooner",
+    title="Claim: label smoothing collapses sooner and calibrates better",
     source="Guo et al., 2024, arXiv 2402.03979",
     locus="stated in the text",
     question="After the same steps, are classes tighter and probabilities better calibrated with label "

@@ -7,11 +7,12 @@ SPEC = Reproduction(
     title="Claim: feature length is quality",
     source="Meng et al., CVPR 2021, arXiv 2103.06627 (MagFace); Kim et al., CVPR 2022 (AdaFace)",
     locus="stated in the text",
-    question="Are features shorter the more their image is corrupted, and more so under MagFace than "
-    "under softmax?",
+    question="Are features shorter the more their image is corrupted, and more so under MagFace than under "
+    "softmax?",
     published="The length under MagFace is a measure of face quality; AdaFace takes the length as its proxy.",
     recipe="Blur, noise and occlusion of digits at five strengths; 16-D features, the defaults that suit "
-    "them. Small network, four epochs (`fast`).",
+    "them. The first two rules ask for a negative correlation alone, without a comparison. Small "
+    "network, four epochs (`fast`).",
     runs={
         "softmax": {"loss": "softmax"},
         "MagFace": {"loss": "magface"},

@@ -10,7 +10,9 @@ SPEC = Reproduction(
     question="Is the share of variance within classes smaller under the contrastive loss?",
     published="In image retrieval, triplet and SCL keep more variance within classes; contrastive makes "
     "embeddings compact quickly and may oversimplify classes.",
-    recipe=f"SCL is taken to be SupCon. Margins and temperature at their defaults. {FAST_RECIPE}",
+    recipe="SCL is taken to be SupCon. Margins and temperature at their defaults. The variance is that of "
+    "features as they are: SupCon trains directions alone and leaves lengths free, which adds "
+    f"to it. {FAST_RECIPE}",
     runs={name: {"loss": name} for name in ("triplet", "supcon", "contrastive")},
     common=FAST,
     figures=(Drawn("features"),),

@@ -10,9 +10,9 @@ SPEC = Reproduction(
     question="Do 4 and 9 lie apart in the plane, by about the margin?",
     published="A network learns to map 4s and 9s to the plane: 3,000 images of each, every one paired "
     "as similar with its five nearest neighbours. About 1,000 other images of each are shown.",
-    recipe="Each digit is paired with all others of its class instead of five neighbours in pixels. "
-    "Margin 1, all pairs of balanced batches. That the classes end about the margin apart is "
-    f"our question. {FAST_RECIPE}",
+    recipe="Each digit is paired with all others of its class instead of five neighbours in pixels. Margin "
+    "1, all pairs of balanced batches. That the classes end about the margin apart, within a factor "
+    f"of two, is our question. {FAST_RECIPE}",
     runs={"contrastive": {"loss": "contrastive", "margin": 1.0}},
     common={"unseen": "0-3,5-8", **FAST},
     figures=(Drawn("features", {"split": "train"}),),

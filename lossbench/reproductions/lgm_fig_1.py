@@ -7,12 +7,13 @@ SPEC = Reproduction(
     title="L-GM, Fig. 1",
     source="Wan et al., CVPR 2018, Fig. 1 (also in the authors' repository)",
     locus="read in the figure",
-    question="Do the features of five losses reach as far as in the five panels, and are as many "
-    "classes in the middle?",
+    question="Do the features of five losses reach as far as in the five panels, and are as many classes in "
+    "the middle?",
     published="Axes ±100 (softmax), ±10 (center), ±200 (L-Softmax), ±6 (α = 0: two classes inside a ring "
     "of eight) and ±10 (α = 1: three inside seven). The sixth panel shows attacked images.",
-    recipe="The figure does not name λ and m: center 0.01 (released example), m = 4, L-GM 0.1. "
-    f"{FAST_RECIPE}",
+    recipe="The figure does not name λ and m: center 0.01 (released example), m = 4, L-GM 0.1. Each axis "
+    "may differ by a factor of three, and their order has no rule. In the middle is a class whose "
+    f"mean lies within the hull of the other means. {FAST_RECIPE}",
     runs={
         "softmax": {"loss": "softmax"},
         "center": {"loss": "center", "lambda": 0.01},

@@ -10,7 +10,8 @@ SPEC = Reproduction(
     question="Is L-GM more accurate than softmax, center and L-Softmax, and does its margin help?",
     published="Test errors: softmax 1.82, center 1.45, L-Softmax 1.30, L-GM 1.44, 1.32, 1.17 % for α 0, "
     "0.3, 1.",
-    recipe=f"Center 0.01, m = 4, λ of L-GM 0.1. {FAST_RECIPE}",
+    recipe="Center 0.01, m = 4, λ of L-GM 0.1. A trend over three groups is the change from the first to "
+    f"the last. {FAST_RECIPE}",
     runs={
         "softmax": {"loss": "softmax"},
         "center": {"loss": "center", "lambda": 0.01},

@@ -7,10 +7,12 @@ SPEC = Reproduction(
     title="NormFace, Fig. 2",
     source="Wang et al., ACM MM 2017, Fig. 2",
     locus="read in the figure",
-    question="Are 2-D features under softmax spread along rays, so that direction alone tells the class?",
+    question="Are 2-D features under softmax rays of similar length, and does direction alone tell the "
+    "class?",
     published="Left, 10,000 features of MNIST along rays, whose angles seem to be a good measure; "
     "right, the probability of class 0 over the plane, larger for longer features (Prop. 1).",
-    recipe=f"No bias. The comparison of lengths with NormFace is ours. {FAST_RECIPE}",
+    recipe="No bias. A class is outer where its mean lies outside the hull of the other means, so a short "
+    f"ray between longer ones is not. The comparison of lengths with NormFace is ours. {FAST_RECIPE}",
     runs={"softmax": {"loss": "softmax"}, "NormFace": {"loss": "normface"}},
     common=FAST,
     figures=(Drawn("regions", groups=("softmax",)),),

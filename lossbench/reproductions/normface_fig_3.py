@@ -7,10 +7,12 @@ SPEC = Reproduction(
     title="NormFace, Fig. 3",
     source="Wang et al., ACM MM 2017, Fig. 3",
     locus="read in the figure",
-    question="Does a class lie at the origin, inside the others, only where there is a bias?",
+    question="Do classes lie within the hull of the others only where there is a bias?",
     published="Two selected plots of MNIST features trained with a bias: one or two classes lie near "
     "the origin.",
-    recipe=f"Not selected: the rules speak of the mean over all seeds. {FAST_RECIPE}",
+    recipe="Not selected: the rules speak of the mean over all seeds. Within the hull is less than near "
+    "the origin: the mean of a short ray between longer ones is there as well, without a bias, too. "
+    f"{FAST_RECIPE}",
     runs={"no bias": {"bias": False}, "bias": {"bias": True}},
     common={"loss": "softmax", **FAST},
     figures=(Drawn("features"),),

@@ -8,14 +8,14 @@ SPEC = Reproduction(
     source="Liu et al., CVPR 2017, Fig. 2 (copied in lucasxlu/blog, loss_vis.jpg); accuracies from "
     "the README of YunYang1994/SphereFace",
     locus="read in the figure",
-    question="Do classes become narrower, and the accuracy higher, from softmax over modified softmax "
-    "to A-Softmax?",
+    question="Is the trend from softmax over modified softmax to A-Softmax one to narrower classes and a "
+    "higher accuracy?",
     published="Two faces in the plane: angles alone do not tell them apart under softmax, they do under "
     "modified softmax, and A-Softmax widens the margin between the angles. A public port "
     "reports 97.75, 98.47 and 98.96 % for ten digits.",
-    recipe="MNIST instead of faces; m = 4 with least λ 0.5, as in AM-Softmax's toy figure. That each "
-    "step makes classes narrower is our rule: in the figure modified softmax has the wider "
-    f"classes. {FAST_RECIPE}",
+    recipe="MNIST instead of faces; m = 4 with least λ 0.5, as in AM-Softmax's toy figure. A trend over "
+    "three groups is the change from the first to the last: the step to modified softmax need not "
+    f"show, and in the figure it has the wider classes. {FAST_RECIPE}",
     runs={
         "softmax": {"loss": "softmax"},
         "modified softmax": {"loss": "modified-softmax"},

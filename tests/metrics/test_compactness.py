@@ -215,6 +215,15 @@ def test_outer_classes_are_the_vertices_of_the_hull() -> None:
         assert compute("outer-classes", measured_of(means, range(9))) == pytest.approx(len(vertices) / 9)
 
 
+def test_a_short_ray_is_inside_although_its_direction_tells_it() -> None:
+    """Without a bias a linear classifier is right about every mean of ten rays, whatever their lengths."""
+    angles = np.radians(36 * np.arange(10))
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    means = directions * np.where(np.arange(10) == 3, 0.7, 1)[:, None]
+    assert (means @ directions.T).argmax(axis=1).tolist() == list(range(10))
+    assert compute("outer-classes", measured_of(means, range(10))) == pytest.approx(0.9)
+
+
 @pytest.mark.parametrize(("out", "share"), [(0.01, 1.0), (0.0007, 0.8)])
 def test_a_mean_a_thousandth_outside_of_the_hull_counts_as_on_its_edge(out: float, share: float) -> None:
     means = [[1, 1], [1, -1], [-1, 1], [-1, -1], [1 + out, 0]]

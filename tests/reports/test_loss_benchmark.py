@@ -275,6 +275,16 @@ def test_a_better_loss_that_is_not_tested_by_class_scores_is_pointed_out(store: 
         "Of the 2 that are better, 1 is not tested by class scores, as `softmax` is. By 1-NN accuracy, one rule "
         "for all losses, better of these: `triplet`." in details(store, 1)
     )
+    assert (
+        "Of the 2 that are better, 1 is trained on class-balanced batches and `softmax` on shuffled ones: this "
+        "may be the batches and not the loss." in details(store, 1)
+    )
+    lines = {line.purpose: line for line in advice(Evidence(read_parts(store)))}
+    accuracy = lines["the best test accuracy"].evidence
+    assert "Trained on class-balanced batches, and `softmax` is not: `triplet`." in accuracy
+    rejection = lines["to reject classes that training did not know"]
+    assert "`triplet`" not in rejection.losses
+    assert not any("class-balanced" in sentence for sentence in rejection.evidence)
 
 
 def test_runs_that_were_done_and_trained_badly_are_named(store: Store) -> None:

@@ -121,6 +121,12 @@ def test_effect_and_interval_are_those_of_scipy():
     assert one(trend("gap", "abc", rising=True), results).effect == pytest.approx(np.mean(slopes))
 
 
+@pytest.mark.parametrize("middle", [-9, 0.5, 9])
+def test_of_three_groups_the_middle_one_does_not_count_in_a_trend(middle):
+    rises = trend("gap", "abc", rising=True)
+    assert one(rises, made_up("gap", a=0, b=middle, c=1)) == one(rises, made_up("gap", a=0, b=0.5, c=1))
+
+
 def test_seeds_of_one_group_alone_are_not_used():
     results = made_up("gap", a=2, b=1)
     fewer = {"a": results["a"], "b": {seed: results["b"][seed] for seed in range(1, 11)}}
