@@ -94,7 +94,9 @@ def test_ctrl_c_while_metrics_are_measured(server, tmp_path):
     while "Measuring metrics of 1 run." not in output.read_text():
         assert time.monotonic() < deadline, output.read_text()
         time.sleep(0.02)
-    assert re.search(r", 1 to train: about \d+ s; about \d+ s to measure metrics\.", output.read_text())
+    assert re.search(
+        r", 1 to train: about [\d.]+ \w+; about [\d.]+ \w+ to measure metrics\.", output.read_text()
+    )
     began = time.monotonic()
     os.kill(session, signal.SIGINT)
     assert server.wait(session) == 130, output.read_text()
