@@ -40,7 +40,7 @@ def draw_figure(figure: Figure, lines: Sequence[Line], *, ylabel: str, higher_is
     draw_axes(figure.subplots(), lines, ylabel=ylabel, higher_is_better=higher_is_better)
 
 
-def draw_axes(axes: Axes, lines: Sequence[Line], *, ylabel: str, higher_is_better: bool = True) -> None:
+def draw_axes(axes: Axes, lines: Sequence[Line], *, ylabel: str, higher_is_better: bool) -> None:
     """Draw searches; a trial that was given up, or is far worse than where the bests begin, is a cross
     beyond the dotted line, in its search's row."""
     low, high = _limits(lines, higher_is_better)

@@ -23,6 +23,7 @@ from ._style import FAINT, ground, ink, ray
 SPEC = FigureSpec(title="hardest", summary="the test images with the most confident wrong predictions")
 _COLUMNS, _ROWS = 10, 2
 _TILE = 0.62  # inches
+_PITCH = 1.12  # of a tile, from column to column
 _BELOW = 0.36  # of a tile: room for a line of text
 
 
@@ -39,7 +40,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     all_tiles = [_hardest_of(run) for run in runs]
     extra = max(_lines(tiles) for tiles in all_tiles) - 1
     height = _ROWS * (1 + _BELOW * (1 + extra)) * _TILE + 0.28
-    set_size(figure, _COLUMNS * 1.12 * _TILE + 0.2, height * len(runs) + 0.2)
+    set_size(figure, _COLUMNS * _PITCH * _TILE + 0.2, height * len(runs) + 0.2)
     figure.supxlabel("below each image: true class → predicted class", fontsize="small")
     for axes, run, tiles in zip(
         figure.subplots(len(runs), 1, squeeze=False)[:, 0], runs, all_tiles, strict=True
@@ -78,7 +79,7 @@ def draw_axes(axes: Axes, tiles: Sequence[Tile]) -> None:
     pitch, parting = 1 + _BELOW * lines, "\n" if lines > 1 else " "
     for number, (image, true, predicted) in enumerate(tiles):
         row, column = divmod(number, _COLUMNS)
-        left, top = 1.12 * column, pitch * row
+        left, top = _PITCH * column, pitch * row
         low, side = (1 - np.array(image.shape[:2]) / max(image.shape[:2])) / 2  # margins, 0 where square
         axes.imshow(
             image, cmap=shades, vmin=0, vmax=255, interpolation="nearest",
@@ -91,7 +92,7 @@ def draw_axes(axes: Axes, tiles: Sequence[Tile]) -> None:
             left + 0.5, top + 1.04, f"{true}{parting}→ {predicted}", ha="center", va="top",
             fontsize="small", color=FAINT if true == predicted else ink(), gid=f"names-{number}",
         )  # fmt: skip
-    axes.set_xlim(-0.02, 1.12 * _COLUMNS - 0.1)
+    axes.set_xlim(-0.02, _PITCH * _COLUMNS - 0.1)
     axes.set_ylim(pitch * _ROWS, -0.02)
     axes.set_aspect("equal", anchor="W")
     axes.axis("off")

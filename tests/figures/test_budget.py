@@ -27,11 +27,11 @@ def line(label, values, best_of=np.fmax):
 LINES = [line(name, values) for name, values in zip(("Center", "Ring", "ArcFace"), ROWS, strict=True)]
 
 
-def draw_axes(lines=LINES, **settings):
+def draw_axes(lines=LINES, higher_is_better=True):
     with mpl.rc_context(_style.STYLES["paper"]):
         figure = Figure(figsize=(6.5, 3.2), layout="constrained")
         axes = figure.subplots()
-        budget.draw_axes(axes, lines, ylabel="validation accuracy (%)", **settings)
+        budget.draw_axes(axes, lines, ylabel="validation accuracy (%)", higher_is_better=higher_is_better)
         FigureCanvasAgg(figure).draw()
     return axes
 

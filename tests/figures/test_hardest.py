@@ -53,11 +53,13 @@ def test_true_and_predicted_class_stand_below_each_image():
     texts = found(axes, "names")
     assert [text.get_text() for text in texts[:4]] == ["x → y", "y → z", "z → x", "x → x"]
     images = found(axes, "image")
+    (low, high), (lowest, highest) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
     for text, image in zip(texts, images, strict=True):
         left, right, bottom, top = image.get_extent()
         x, y = text.get_position()
         assert x == pytest.approx((left + right) / 2)
         assert y > bottom > top  # the axis points down
+        assert low < left < right < high and lowest < top < bottom < highest  # no image is cut off
     assert "3 of 33 wrong" in axes.get_title("left")
 
 

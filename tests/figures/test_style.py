@@ -8,6 +8,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from lossbench.figures import _layout, _style, distances, features, loss_surface, regions, ring
 from lossbench.figures._style import PALETTE, STYLES
@@ -141,6 +143,18 @@ def test_larger_fonts_make_a_larger_page():
         sizes[style] = tuple(figure.get_size_inches())
     assert sizes["paper"] == sizes["dark"] == (4, 2)
     assert 4 < sizes["slides"][0] < 4 * STYLES["slides"]["font.size"] / STYLES["paper"]["font.size"]
+
+
+def test_a_legend_has_as_many_columns_as_fit_and_the_page_grows_by_its_rows():
+    grown = {}
+    for count in (1, 2, 5):
+        figure = Figure(figsize=(7.5, 3))  # room for two columns
+        _layout.legend_below(figure, [Line2D([], [], label=f"mark {n}") for n in range(count)])
+        grown[count] = figure.get_figheight() - 3, figure.legends[0]._ncols
+        assert figure.get_figwidth() == 7.5
+    assert [columns for _, columns in grown.values()] == [1, 2, 2]
+    assert grown[1] == pytest.approx((grown[2][0], 1))
+    assert 2 * grown[2][0] < grown[5][0] < 3 * grown[2][0]  # three rows, and one margin
 
 
 @pytest.mark.parametrize("count", [1, 7])

@@ -84,6 +84,15 @@ def test_seeds_are_one_line_with_their_range_as_band():
     assert not any(str(child.get_gid()).startswith("range") for child in alone[ACCURACY].get_children())
 
 
+def test_a_seed_that_ended_earlier_counts_as_long_as_it_trained():
+    short, long = epoch_records(3), epoch_records(5, seed=4)
+    _, panels = draw_figure([View(seed=0, epochs=short), View(seed=4, epochs=long)])
+    line = found(panels[ACCURACY], "course-0")
+    np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3, 4, 5])
+    both = [50 * (one.val_accuracy + other.val_accuracy) for one, other in zip(short, long, strict=False)]
+    np.testing.assert_allclose(line.get_ydata(), [*both, *(100 * each.val_accuracy for each in long[3:])])
+
+
 def test_what_nobody_wrote_down_has_no_panel():
     old = [r._replace(spread=math.nan, gap=math.nan) for r in epoch_records()]
     figure, panels = draw_figure([View(epochs=old)])

@@ -20,8 +20,25 @@ def test_the_recipe_of_the_center_loss_paper_is_that_of_the_released_solver() ->
     assert (config.lr, config.momentum, config.weight_decay, config.nesterov) == (0.01, 0.9, 5e-4, False)
     assert (config.milestones, config.decay, config.warmup) == ((0.5, 0.8), 0.8, 0.0)
     assert [(term.name, term.weight) for term in config.terms] == [("softmax", 1.0), ("center", 0.01)]
+    assert dict(config.terms[0].settings) == {"bias": False, "fixed": False}
+    assert dict(config.terms[1].settings) == {"alpha": 0.5}
     steps = config.epochs * (55_000 // config.batch_size)
     assert abs(steps - 10_000) < 429, "the released solver takes 10,000 steps"
+
+
+def test_the_recipe_of_the_git_loss_paper_is_that_of_the_released_code() -> None:
+    """gitloss.py: Adam at 0.001, lambda_c = lambda_g = 1, centers move by half."""
+    config = make_config(loss="git", recipe="paper")
+    assert (config.optimizer, config.lr, config.weight_decay, config.schedule) == (
+        "adamw",
+        0.001,
+        0,
+        "constant",
+    )
+    assert [(term.name, term.weight) for term in config.terms] == [("softmax", 1.0), ("git", 1.0)]
+    assert dict(config.terms[1].settings) == {"alpha": 0.5, "push": 1.0}
+    steps = config.epochs * (55_000 // config.batch_size)
+    assert abs(steps - 8_000) < 429, "the released code takes 8,000 steps"
 
 
 def test_options_that_are_given_replace_those_of_the_recipe() -> None:
