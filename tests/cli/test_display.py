@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lossbench.cli import _progress
 from lossbench.cli._output import print_pairs
@@ -64,6 +66,29 @@ def test_about_twenty_epochs_have_a_line_in_a_log(
     lines = capsys.readouterr().err.splitlines()
     assert [int(line.split()[2].partition("/")[0]) for line in lines] == shown
     assert all("loss " in line and "images/s" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (80, "epoch 2/5  val 95.00 %  40 s left"),
+        (120, "epoch 2/5  loss 1.0000  val 95.00 %  15,000 images/s  40 s left"),
+    ],
+)
+def test_the_bar_of_a_run_says_what_fits_the_terminal(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch, width: int, shown: str
+) -> None:
+    console = Console(width=width, file=io.StringIO())
+    monkeypatch.setattr(_progress, "messages", console)
+    display = RunDisplay(1, seconds=40.0)
+    name = "a-loss-with-a-rather-long-name-0123456789"
+    display.started(name, 5, 10, 0)
+    display.finished_epoch(name, epoch_records(5)[1])
+    display.stepped(name, 20)
+    console.print(display.progress)
+    (line,) = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert line.startswith("a-loss-with")
+    assert line.rstrip().endswith(f" {shown}")
 
 
 def test_durations_in_words() -> None:

@@ -201,3 +201,19 @@ def test_a_block_of_resnet20_adds_every_second_place_and_zeros_for_new_channels(
         expected = torch.zeros(2, after, 8, 8) if before == after else torch.zeros(2, after, 4, 4)
         expected[:, :before] = values if before == after else values[:, :, ::2, ::2]
         assert torch.equal(block(values), expected)
+
+
+def test_prelu_gives_gradients_of_single_samples() -> None:
+    """By `torch.vmap`, as PyTorch's own."""
+    ours, torchs, values = PReLU(3), torch.nn.PReLU(3), torch.randn(4, 3, 5)
+
+    def gradient(layer: nn.Module) -> torch.Tensor:
+        return torch.vmap(torch.func.grad(lambda sample: layer(sample[None]).square().sum()))(values)
+
+    assert torch.equal(gradient(ours), gradient(torchs))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_with_batch_norm_needs_two_samples(name: str) -> None:
+    norms = [each for each in build(name).modules() if isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d)]
+    assert catalog.spec("networks", name).smallest_batch == (2 if norms else 1)
