@@ -122,13 +122,13 @@ def draw_rows(axes: Axes, labels: Sequence[str], across: Range, fontsize: str = 
 
 def limits(intervals: Sequence[Interval], better: int, possible: Range = (-np.inf, np.inf)) -> Range:
     """The ends of the axis: all intervals, without rows more than `_FAR` times as far off as the median where
-    these are few."""
+    these are few, and at most a quarter of all."""
     means = np.array([each.mean for each in intervals if each.n])
     best = means.max() if better >= 0 else means.min()
     off = np.abs(means - best)
     reach = _FAR * np.median(off)
     kept = off <= reach if better and reach > 0 else np.full(len(means), True)
-    if (~kept).sum() > max(3, 0.1 * len(kept)):
+    if (~kept).sum() > min(0.25 * len(kept), max(3, 0.1 * len(kept))):
         kept[:] = True
     widths = np.nan_to_num([each.half_width for each in intervals if each.n])
     ends = np.clip(np.concatenate([(means - widths)[kept], (means + widths)[kept]]), *possible)

@@ -131,8 +131,10 @@ def interval_text(
 ) -> str:
     """A mean with its interval: `98.92 ± 0.08`, or `98.92 [97.10, 100.00]` with ends cut off at the limits.
 
-    Without a half width (NaN) the mean alone.
+    Without a half width (NaN) the mean alone. One that would read 0.00 has up to three digits more.
     """
+    if 10.0 ** (-digits - 3) <= half_width < 0.5 * 10.0**-digits:
+        digits = -math.floor(math.log10(half_width))
 
     def text(number: float) -> str:
         return number_text(number, digits, signed=True) if signed else f"{number:.{digits}f}"

@@ -135,6 +135,15 @@ def test_a_loss_far_off_is_a_mark_at_the_edge_with_its_number():
     assert low < np.min(bars) and np.max(bars) < high
 
 
+def test_of_three_losses_none_is_at_the_edge_and_small_intervals_have_digits():
+    """The two best may be near each other: then the third is what there is to see."""
+    values = {"a": [0.99200, 0.99204], "b": [0.9918, 0.9919], "c": [0.9872, 0.9873]}
+    axes = draw_figure(runs(values, "map-at-r"), "map-at-r").axes[0]
+    low, high = axes.get_xlim()
+    assert all(low < found(axes, f"mean-{row}").get_xdata()[0] < high for row in range(3))
+    assert found(axes, "number-0").get_text() == "0.9920 ± 0.0003"  # t = 12.7 with one degree of freedom
+
+
 def test_several_metrics_are_columns_in_one_order():
     given = runs()
     for run, value in zip(given, (0.3, 0.3, 0.3, 0.2, 0.1, 0.1), strict=True):
