@@ -15,9 +15,9 @@ from ..experiments.grid import parse_seeds, parse_values
 from ..runs.commands import without_snapshots
 from ..runs.conditions import name_differences
 from ..runs.config_builder import config_at, dataset_name
-from ..runs.filter import FILTER_OPTIONS, RunFilter
+from ..runs.filter import FILTER_OPTIONS, WITH_COMMAS, RunFilter, filter_value
 from ..runs.options import by_parameter
-from ..runs.selection import select
+from ..runs.selection import select, swept_names
 from ..specs import catalog
 from ._flags import canonical_losses, flag, parameters_of, with_parameters
 from ._options import values_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..runs.store import Store
     from ..runs.stored_run import StoredRun
 
+_BOOL = {"true": True, "false": False}
 _RUN = flag("--run", "A run by name, id or their beginning; repeatable (default: by --loss).", "Loss")
 _LOSS = flag(
     "--loss",
@@ -90,16 +91,17 @@ def make_filter(losses: Sequence[str] | None, given: Mapping[str, Any]) -> RunFi
     values: dict[str, tuple[Any, ...]] = {}
     for name, value in given.items():
         option = FILTER_OPTIONS[name]
-        if name == "unseen":
-            words = value.split(",") if isinstance(value, str) else map(str, value)
-            values[name] = (",".join(word.strip() for word in words),)
+        if name in WITH_COMMAS:
+            values[name] = (filter_value(name, value),)
+        elif option.type is bool and isinstance(value, str):
+            values[name] = tuple(_BOOL.get(part.strip().lower(), part) for part in value.split(","))
         elif not isinstance(value, str):
             values[name] = values_of(option.flag, value)
         elif name == "seed":
             values[name] = parse_seeds(value, option.flag)
         elif name == "dataset":
             values[name] = tuple(dataset_name(part.strip()) for part in value.split(","))
-        elif option.catalog or option.choices:
+        elif option.type is str:
             values[name] = tuple(part.strip() for part in value.split(","))
         else:
             values[name] = parse_values(option.flag, value)
@@ -144,8 +146,7 @@ def select_runs(
             command = f"lossbench compare{' --snapshots 30' if snapshots else ''}"
             raise RunError(f"There is no finished run in {store.runs}; `{command}` makes some.")
         wanted = RunFilter(losses=wanted.losses, values=wanted.values, snapshots=snapshots)
-        names = tuple(name.strip() for name in (over or "").split(",") if name.strip())
-        shown = select(done, wanted, which, axes, names)
+        shown = select(done, wanted, which, axes, swept_names(over))
     name_differences(shown)
     return shown
 

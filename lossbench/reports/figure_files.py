@@ -22,6 +22,7 @@ from ..experiments.tuning_result import TuningResult
 from ..figures import STYLES, budget, check_measured, critical_difference, forest
 from ..records import RunView
 from ..runs.config import BASE_LOSS
+from ..runs.selection import swept_names
 from ..runs.stored_run import StoredRun
 from ..specs import FigureSpec, Value, catalog
 from ..specs.quantities import (
@@ -235,6 +236,13 @@ def describe(run: RunView) -> str:
     return f"{run.name}: {run.title}, {', '.join(f'{name} {value}' for name, value in settings.items())}"
 
 
+def check_texts(choices: Mapping[str, object]) -> None:
+    """Raises UsageError for a choice of a figure that is no text, which only Python can give."""
+    for option, value in choices.items():
+        if value is not None and not isinstance(value, str):
+            raise UsageError(f"--{option} takes a text, not {type(value).__name__}.")
+
+
 def _check_choices(name: str, spec: FigureSpec, choices: Mapping[str, str | None]) -> dict[str, str]:
     checked = {option: (allowed or ("",))[0] for option, allowed in spec.choices.items()}
     for option, value in choices.items():
@@ -246,6 +254,8 @@ def _check_choices(name: str, spec: FigureSpec, choices: Mapping[str, str | None
         allowed = spec.choices[option]
         any_value = not allowed or "" in allowed
         checked[option] = value if any_value else check_choice(f"--{option}", value, allowed)
+    if "over" in checked:
+        checked["over"] = ",".join(swept_names(checked["over"]))
     if checked.get("metric"):
         checked["metric"] = ",".join(parse_metrics(checked["metric"], unseen=True))
     return checked

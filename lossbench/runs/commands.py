@@ -11,7 +11,7 @@ from ..specs import plugins
 from .conditions import BATCH_OPTIONS
 from .config import COMPARED_LOSSES, LOSS_OPTIONS, RUN_OPTIONS, RunConfig
 from .config_builder import make_config
-from .filter import FILTER_OPTIONS, RunFilter
+from .filter import FILTER_OPTIONS, RunFilter, typed
 
 if TYPE_CHECKING:
     from .run_folder import RunFolder
@@ -23,7 +23,9 @@ def command_for(losses: Sequence[str], wanted: RunFilter, like: RunConfig | None
     if like is not None:
         batches = [name for name in BATCH_OPTIONS if name != "batch_size" or like.sampler != "shuffled"]
         values = _non_defaults(like, batches)
-    values |= {name: ",".join(map(str, given)) for name, given in wanted.values.items()}
+    for name, given in wanted.values.items():
+        flag = len(given) == 1 and isinstance(given[0], bool)
+        values[name] = given[0] if flag else ",".join(map(str, given))
     seeds = values.pop("seed", "0")
     several = len(losses) != 1 or "," in str(seeds)
     words = [
@@ -54,8 +56,8 @@ def command_of(run: RunFolder) -> str:
         for key, value in dict(term.settings).items():
             if value != dict(other.settings)[key]:
                 name = config.setting_name(f"{term.name}.{key}")
-                shown = str(value).lower() if isinstance(value, bool) else str(value)
-                words += [f"--{name}", shown] if name in LOSS_OPTIONS else ["--set", f"{name}={shown}"]
+                text = typed(value)
+                words += [f"--{name}", text] if name in LOSS_OPTIONS else ["--set", f"{name}={text}"]
     words += _flags(values)
     results = run.path.parent.parent
     words += [] if str(results) == "results" else ["--results", str(results)]

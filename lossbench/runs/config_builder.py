@@ -19,7 +19,7 @@ from .config import (
     dataset_spec,
 )
 from .loss_terms import loss_terms
-from .option_values import augmentation_names, milestone_fractions, parse_scales, unseen_labels
+from .option_values import augmentation_names, milestone_fractions, scale_text, unseen_labels
 from .options import with_defaults
 from .term import Term
 
@@ -56,9 +56,7 @@ def make_config(
     values["unseen"] = unseen_labels(values["unseen"], class_names)
     values["milestones"] = milestone_fractions(values["milestones"])
     values["augment"] = augmentation_names(values["augment"])
-    values["lr_scale"] = ",".join(
-        f"{part}={scale:g}" for part, scale in sorted(parse_scales(values["lr_scale"]).items()) if scale != 1
-    )
+    values["lr_scale"] = scale_text(values["lr_scale"])
     shape = (len(class_names) - len(values["unseen"]), values["feature_dim"])
     if 0 < values["train_size"] < shape[0]:
         raise UsageError(f"--train-size {values['train_size']} is less than the {shape[0]} classes.")
@@ -96,7 +94,7 @@ def paper_recipe(losses: Sequence[str]) -> RecipeSpec | None:
 
 def _recipe(name: str, losses: Sequence[str]) -> RecipeSpec:
     """The SPEC of a recipe. Raises UsageError for an unknown one, or where no paper's has all the losses."""
-    spec: RecipeSpec = catalog.spec("recipes", name)
+    spec: RecipeSpec = catalog.spec("recipes", RECIPE_OPTION.check(name))
     recipe = paper_recipe(losses) if spec.by_loss else spec
     if recipe is None:
         losses_of = {other: catalog.spec("recipes", other).losses for other in catalog.names("recipes")}
@@ -122,7 +120,7 @@ def config_at(loss: str, point: Mapping[str, Value]) -> RunConfig:
     `--set`. Raises UsageError.
     """
     lam = point.get("lambda")
-    if isinstance(lam, str):
+    if not isinstance(lam, int | float | None) or isinstance(lam, bool):
         raise UsageError(f"--lambda {lam} is not a number.")
     names = {*RUN_OPTIONS, RECIPE_OPTION.name}
     options: dict[str, Any] = {name: value for name, value in point.items() if name in names}

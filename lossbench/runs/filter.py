@@ -1,17 +1,21 @@
 """Which stored runs a user asks for: by loss, and by values of options."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
+from ..errors import UsageError
 from ..specs import Value, catalog
 from ..specs.expressions import parse_sum
-from .config import BASE_LOSS, LOSS_OPTIONS, RUN_OPTIONS, RunConfig
+from .config import BASE_LOSS, LOSS_OPTIONS, RUN_OPTIONS, RunConfig, dataset_spec
+from .option_values import augmentation_names, milestone_fractions, scale_text, unseen_labels
 
 FILTER_OPTIONS = {
     **LOSS_OPTIONS,
     **{name: option for name, option in RUN_OPTIONS.items() if option.on_command_line},
 }
 """The options by which runs are filtered, by name."""
+WITH_COMMAS = ("augment", "lr_scale", "milestones", "unseen")  # in one value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +45,20 @@ class RunFilter:
         """Whether a run has one of the losses and of the values of each option."""
         if self.losses is not None and not any(has_loss(config, loss) for loss in self.losses):
             return False
-        found = {name: filtered_value(config, name) for name in self.values}
+        found = {name: filtered_value(config, name, values) for name, values in self.values.items()}
         return all(value is None or value in self.values[name] for name, value in found.items())
 
     def __str__(self) -> str:
         """The options as they are typed, without the losses."""
         return " ".join(
-            f"{FILTER_OPTIONS[name].flag} {','.join(map(str, values))}"
+            f"{FILTER_OPTIONS[name].flag} {','.join(map(typed, values))}"
             for name, values in self.values.items()
         )
+
+
+def typed(value: Value) -> str:
+    """A value as it is typed."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def has_loss(config: RunConfig, loss: str) -> bool:
@@ -64,14 +73,55 @@ def has_loss(config: RunConfig, loss: str) -> bool:
     )
 
 
-def filtered_value(config: RunConfig, name: str) -> Value | None:
-    """The value of an option of FILTER_OPTIONS; None for a setting that none of the losses has."""
-    if name == "unseen":
-        return config.unseen_names.replace(" ", "") or "none"
-    if name == "init":
-        return config.init.partition("@")[0] or "none"
+def filter_value(name: str, value: Value | Sequence[float]) -> Value:
+    """One value of an option whose own values may have commas, in the spelling of `filtered_value`.
+
+    Raises UsageError for what training does not take either.
+    """
+    FILTER_OPTIONS[name].check(value)
+    if name == "augment":
+        return augmentation_names(str(value))
+    if name == "lr_scale":
+        return scale_text(str(value)) or _NO_SCALE
+    if name == "milestones":
+        return ",".join(map(str, milestone_fractions(cast("str | Sequence[float]", value)) or ()))
+    words = value.split(",") if isinstance(value, str) else map(str, cast("Sequence[int]", value))
+    return ",".join(word.strip() for word in words)
+
+
+def filtered_value(config: RunConfig, name: str, wanted: Sequence[Value] = ()) -> Value | None:
+    """The value of an option of FILTER_OPTIONS; None for a setting that none of the losses has. Of the same
+    classes, or the same run, in another spelling it is the `wanted` one."""
+    if name in _TEXTS:
+        own = _TEXTS[name](config)
+        return next((text for text in wanted if _is_other_spelling(str(text), name, config, own)), own)
     if name == "lambda":
         return config.value_of(name) if any(term.has_weight for term in config.terms) else None
     if name in LOSS_OPTIONS and not any(name in dict(term.settings) for term in config.terms):
         return None
     return config.value_of(name)
+
+
+_NO_SCALE = "loss=1"
+_TEXTS: Mapping[str, Callable[[RunConfig], str | None]] = {
+    "init": lambda config: config.init.partition("@")[0] or "none",
+    "lr_scale": lambda config: config.lr_scale or _NO_SCALE,
+    "milestones": lambda config: ",".join(map(str, config.milestones)) if config.milestones else None,
+    "unseen": lambda config: config.unseen_names.replace(" ", "") or "none",
+}
+"""The values of options that are not shown as they are stored."""
+
+
+def _is_other_spelling(text: str, name: str, config: RunConfig, own: str | None) -> bool:
+    """Whether a text means the run's `own` value: classes in any order or a range, or the beginning of the
+    name or id of a run."""
+    if name == "init" and own is not None:
+        return any(each.startswith(text) for each in (own, own.rpartition("-")[2]))
+    if name != "unseen" or text == "none":
+        return text == own
+    classes, words = dataset_spec(config.dataset).classes, text.split(",")
+    labels = all(word.isdecimal() and word not in classes for word in words)  # as Python code has them
+    try:
+        return unseen_labels([*map(int, words)] if labels else text, classes) == config.unseen
+    except UsageError:  # of another data set
+        return False

@@ -35,6 +35,11 @@ def augmentation_names(text: str) -> str:
     return ",".join(name for name in AUGMENTATIONS if name in names) or NO_AUGMENTATION
 
 
+def scale_text(text: str) -> str:
+    """The factors of `--lr-scale` that are not 1, in one spelling; empty where both are."""
+    return ",".join(f"{part}={scale:g}" for part, scale in sorted(parse_scales(text).items()) if scale != 1)
+
+
 def milestone_fractions(milestones: str | Sequence[float] | None) -> tuple[float, ...] | None:
     """Rising fractions of training between 0 and 1, from `0.5,0.75` or stored numbers."""
     if isinstance(milestones, str):

@@ -10,7 +10,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Option:
     ge, gt, le: numbers must be at least, more than, at most this. choices: the allowed words.
     catalog: the kind of catalogue entries that it names. own: what else it takes, of the user's own.
     sweep: whether a sweep takes a list or a range of values. on_command_line: whether there is a flag.
-    key: its key in stored JSON. name, type: those of the field.
+    key: its key in stored JSON. name, type: those of the field. several: whether the field is a tuple.
     """
 
     help: str
@@ -50,6 +50,7 @@ class Option:
     key: str = ""
     name: str = ""
     type: type = str
+    several: bool = False
 
     @property
     def flag(self) -> str:
@@ -79,6 +80,9 @@ class Option:
                 catalog.spec(self.catalog, value)  # raises for an unknown name
         elif self.choices and value not in self.choices:
             raise UsageError(f"{self.flag} {value} is none of {', '.join(self.choices)}.")
+        elif self.type is str and not isinstance(value, Iterable if self.several else str):
+            kinds = "a text or a list" if self.several else "a text"
+            raise UsageError(f"{self.flag} takes {kinds}, not {type(value).__name__}.")
         if self.type is bool and not isinstance(value, bool):
             raise UsageError(f"{self.flag} {str(value)[:20]} is neither true nor false.")
         return self._number(value) if self.type in (int, float) else value
@@ -122,6 +126,7 @@ def options_of(declaration: type) -> dict[str, Option]:
                 name=field.name,
                 key=declared.key or field.name,
                 type=_scalar(hints[field.name]),
+                several=any(typing.get_origin(kind) is tuple for kind in _kinds(hints[field.name])),
                 default=absent if declared.default is None and not declared.source else declared.default,
             )
     return options
@@ -129,8 +134,11 @@ def options_of(declaration: type) -> dict[str, Option]:
 
 def _scalar(hint: Any) -> type:
     """The type of one value as it is typed: `float` of `float | None`, `str` of a tuple."""
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return next((kind for kind in kinds if kind in (int, float, bool, Path)), str)
+    return next((kind for kind in _kinds(hint) if kind in (int, float, bool, Path)), str)
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 
 def with_defaults(options: Options, given: Mapping[str, Any]) -> dict[str, Any]:

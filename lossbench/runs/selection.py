@@ -18,7 +18,7 @@ from ..specs import POOLED, Value
 from .commands import command_for, without_snapshots
 from .conditions import describe_differences, groups_of_equal_conditions
 from .config import COMPARED_LOSSES, RUN_OPTIONS, RunConfig
-from .filter import FILTER_OPTIONS, RunFilter, filtered_value, has_loss
+from .filter import FILTER_OPTIONS, RunFilter, filtered_value, has_loss, typed
 
 if TYPE_CHECKING:
     from .stored_run import StoredRun
@@ -45,6 +45,12 @@ def select(
     return shown
 
 
+def swept_names(over: str | None) -> tuple[str, ...]:
+    """The settings and options that `--over` names, with commas between, options also as their flags."""
+    names = [name.strip() for name in (over or "").split(",") if name.strip()]
+    return tuple(plain if (plain := name.replace("-", "_")) in RUN_OPTIONS else name for name in names)
+
+
 def _accepted(runs: Sequence[StoredRun], wanted: RunFilter) -> list[StoredRun]:
     """The runs that a filter accepts. Raises RunError if a loss or a value has none."""
     wanted.check()
@@ -63,8 +69,11 @@ def _accepted(runs: Sequence[StoredRun], wanted: RunFilter) -> list[StoredRun]:
     if not accepted:
         raise _not_stored(runs, [], wanted)
     for name, values in wanted.values.items():
-        present = {filtered_value(run.config, name) for run in accepted}
+        present = {filtered_value(run.config, name, values) for run in accepted}
         if present == {None}:
+            asked = [run for run in runs if not losses or any(has_loss(run.config, loss) for loss in losses)]
+            if {filtered_value(run.config, name) for run in asked} != {None}:
+                raise _not_stored(asked, losses, wanted)
             those = ", ".join(sorted({run.config.loss for run in accepted}))
             raise UsageError(f"{FILTER_OPTIONS[name].flag}: {those} has no such setting.")
         if missing := [value for value in values if value not in present]:
@@ -95,13 +104,14 @@ def _not_stored(
     of = f" of {','.join(losses)}" if losses else ""
     stored = []
     for name in wanted.values:
-        values = {value for run in runs if (value := filtered_value(run.config, name)) is not None}
-        if values and not values & set(wanted.values[name]):
-            titles = {str(value).partition("@")[0] for value in wanted.values[name]}  # of data that changed
+        asked = wanted.values[name]
+        values = {value for run in runs if (value := filtered_value(run.config, name, asked)) is not None}
+        if values and not values & set(asked):
+            titles = {str(value).partition("@")[0] for value in asked}  # of data that changed
             shown = sorted(
                 values, key=lambda v: (str(v).partition("@")[0] not in titles, isinstance(v, str), v)
             )
-            stored.append(f"{FILTER_OPTIONS[name].flag} {','.join(at_most(list(map(str, shown))))}")
+            stored.append(f"{FILTER_OPTIONS[name].flag} {','.join(at_most(list(map(typed, shown))))}")
     there = f"; there are runs with {' and '.join(stored)}" if stored else ""
     with_values = f" with {wanted}" if wanted.values else ""
     return RunError(
@@ -218,12 +228,12 @@ def _check_together(
 def _check_complete(shown: Sequence[StoredRun], wanted: RunFilter, *, pooled: bool) -> None:
     """Raise an error unless every value asked for is shown, and every seed of each loss asked for."""
     for name, values in wanted.values.items():
-        present = {filtered_value(run.config, name) for run in shown}
+        present = {filtered_value(run.config, name, values) for run in shown}
         if len(values) > 1 and (absent := [value for value in values if value not in present]):
-            flag = FILTER_OPTIONS[name].flag
+            asked = f"{FILTER_OPTIONS[name].flag} {','.join(map(typed, values))}"
             raise UsageError(
-                f"{flag} {','.join(map(str, values))}: this figure cannot show {absent[0]} beside the "
-                "others; name one value, or the runs with --run."
+                f"{asked}: this figure cannot show {typed(absent[0])} beside the others; name one value, or "
+                "the runs with --run."
             )
     for loss in wanted.losses or () if pooled else ():
         seeds = {run.seed for run in shown if has_loss(run.config, loss)}

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from lossbench.cli._selection import make_filter
 from lossbench.errors import RunError, UsageError
 from lossbench.runs.conditions import describe_differences, name_differences, one_seed
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.filter import RunFilter, has_loss
-from lossbench.runs.selection import select
+from lossbench.runs.selection import select, swept_names
 
 THREE = ("softmax", "center", "arcface")
 
@@ -147,6 +148,63 @@ def test_a_value_that_is_not_stored_is_an_error_that_names_those_that_are(option
         shown(runs, losses=("center",), **{option: (value,)})
     assert f"there are runs with --{option} {present}" in str(error.value)
     assert "`lossbench train --loss center" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "texts", "others"),
+    [
+        ({"unseen": "8,9"}, ["8,9", "8-9", "9, 8", [9, 8]], ["7-9", "none", "cat"]),
+        ({"unseen": ()}, ["none"], ["8"]),
+        ({"unseen": "sneaker-boot", "dataset": "fashion-mnist"}, ["boot,bag,sneaker", [7, 8, 9]], ["7-9"]),
+        ({"augment": "shift,rotate"}, ["shift,rotate", "rotate, shift"], ["shift", "rotate", "none"]),
+        ({"lr_scale": "network=2,loss=5"}, ["loss=5,network=2", "network=2.0,loss=5"], ["loss=5", "loss=1"]),
+        ({"lr_scale": ""}, ["loss=1", "network=1,loss=1"], ["loss=2"]),
+        ({"schedule": "step", "milestones": "0.5,0.75"}, ["0.5,0.75", "0.50,.75", [0.5, 0.75]], ["0.5"]),
+        ({"nesterov": False}, ["false", "False", False, "true,false"], ["true", True]),
+        ({"init": "softmax-12345abcde@0123456789abcdef"}, ["softmax-12345abcde", "softmax-1", "12345"], ["none"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_value_is_found_in_every_spelling_that_training_takes(option, texts, others):
+    (name,) = {*option} - {"schedule", "dataset"}
+    run = config("softmax", **option)
+    for text in texts:
+        assert make_filter(None, {name: text}).accepts(run), text
+    for text in others:
+        assert not make_filter(None, {name: text}).accepts(run), text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("augment", "blur"), ("lr_scale", "x=1"), ("milestones", "2"), ("nesterov", "maybe"), ("unseen", 8)],
+)
+def test_a_filter_refuses_what_training_refuses(name, text):
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} "):
+        make_filter(None, {name: text})
+
+
+def test_a_spelling_that_is_found_is_shown():
+    runs = stored(config("softmax"), config("softmax", unseen="8,9"))
+    wanted = make_filter(None, {"unseen": "8-9"})
+    assert [run.config.unseen for run in select(runs, wanted, "compared")] == [(8, 9)]
+    with pytest.raises(RunError, match="no finished run with --unseen 7-9; there are runs with --unseen 8,9"):
+        select(runs, make_filter(None, {"unseen": "7-9"}), "compared")
+    with pytest.raises(RunError, match="`lossbench compare .* --no-nesterov`"):
+        select(runs, make_filter(None, {"nesterov": "false"}), "compared")
+
+
+def test_a_value_that_only_another_loss_could_have_is_not_stored():
+    runs = stored(config("softmax"), config("center", lam=0.1), config("arcface"))
+    with pytest.raises(
+        RunError, match=r"no finished run with --lambda 0.3; there are runs with --lambda 0.1"
+    ):
+        shown(runs, **{"lambda": (0.3,)})
+
+
+def test_an_option_on_an_axis_may_have_the_name_of_its_flag():
+    assert swept_names("label-noise, lambda") == ("label_noise", "lambda")
+    assert swept_names("triplet-center.margin") == ("triplet-center.margin",)
+    assert swept_names(None) == ()
 
 
 def test_values_that_one_figure_cannot_show_together_are_not_left_out():
