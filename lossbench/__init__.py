@@ -135,7 +135,16 @@ def compare(
         RunError: Where a run failed; those that diverged are counted in the table.
         UsageError, DataError, Interrupted: As in `train`.
     """
-    from .cli._python import check_outcomes, loss_name, loss_names, python_request, running, seeds_of
+    from .cli._python import (
+        check_outcomes,
+        loss_name,
+        loss_names,
+        names_of,
+        number_of,
+        python_request,
+        running,
+        seeds_of,
+    )
     from .cli._training import run_comparison
     from .errors import UsageError
     from .specs.quantities import parse_metrics
@@ -145,7 +154,7 @@ def compare(
     if datasets is not None:
         if "dataset" in axes:
             raise UsageError("dataset and datasets exclude each other.")
-        axes["dataset"] = tuple(datasets)
+        axes["dataset"] = names_of("datasets", datasets)
     with running(progress):
         comparison = run_comparison(
             loss_names(losses),
@@ -153,11 +162,9 @@ def compare(
             request,
             storage,
             baseline=None if baseline is None else loss_name(baseline),
-            metrics=parse_metrics(
-                metric if isinstance(metric, str) else ",".join(metric), unseen="unseen" in request.axes
-            ),
+            metrics=parse_metrics(",".join(names_of("metric", metric)), unseen="unseen" in request.axes),
             tuned=tuned,
-            jobs=jobs,
+            jobs=number_of("jobs", jobs),
             command="lossbench.compare (Python)",
         )
     check_outcomes(comparison.outcomes)
@@ -195,14 +202,19 @@ def sweep(
     Examples:
         >>> lossbench.sweep("center", lam=[0, 0.01, 0.1], seeds=range(3))  # doctest: +SKIP
     """
-    from .cli._python import check_outcomes, loss_name, python_request, running, seeds_of
+    from .cli._python import check_outcomes, loss_name, number_of, python_request, running, seeds_of
     from .cli._training import run_sweep
 
     request, storage = python_request(options, settings, results, force, snapshots, several_runs=True)
     axes = {**request.axes, "seed": seeds_of(seeds)}
     with running(progress):
         swept = run_sweep(
-            loss_name(loss), axes, request, storage, jobs=jobs or 0, command="lossbench.sweep (Python)"
+            loss_name(loss),
+            axes,
+            request,
+            storage,
+            jobs=number_of("jobs", jobs) or 0,
+            command="lossbench.sweep (Python)",
         )
     check_outcomes(swept.outcomes)
     return swept
@@ -285,7 +297,7 @@ def tune(
         >>> found = lossbench.tune(losses=["softmax", "center"], budget="10m")  # doctest: +SKIP
         >>> lossbench.compare(found.candidates, tuned=True, seeds=range(10))  # doctest: +SKIP
     """
-    from .cli._python import loss_name, loss_names, python_request, running, seeds_of
+    from .cli._python import loss_name, loss_names, names_of, number_of, python_request, running, seeds_of
     from .cli._training import without_workers
     from .cli.tune import search
     from .runs.store import Store
@@ -293,12 +305,14 @@ def tune(
     request, storage = python_request(options, settings, results, several_runs=True)
     name = None if loss is None else loss_name(loss)
     names = None if losses is None else loss_names(losses)
+    jobs, trials = number_of("jobs", jobs), number_of("trials", trials)
     named = [name, *(names or ()), request.point.get("network"), request.point.get("dataset")]
     if any("__main__:" in str(each) for each in named):
         jobs = without_workers(jobs, request)
     averaged = None if seeds is None else seeds_of(seeds)
+    goal = ",".join(names_of("metric", metric))
     with running(progress):
-        return search(request, Store(storage.results), name, names, trials, budget, metric, averaged, jobs)
+        return search(request, Store(storage.results), name, names, trials, budget, goal, averaged, jobs)
 
 
 def load(run: Path, *, results: Path = "results", data_dir: Path | None = None) -> Run:
@@ -368,10 +382,11 @@ def plot(
         RunError: Where runs lack what the figure shows.
     """
     from .cli._python import selected_runs
-    from .reports.figure_files import compose_figure, render_figure
+    from .reports.figure_files import check_texts, compose_figure, render_figure
     from .specs import catalog
 
-    spec = catalog.spec("figures", figure)
+    check_texts(choices)
+    spec = catalog.spec("figures", str(figure))
     views = selected_runs(runs, results, spec.default, data_dir, axes=spec.axes, over=choices.get("over"))
     return render_figure(compose_figure(figure, views, **choices), style)
 
@@ -402,11 +417,12 @@ def animate(
         UsageError: For an unknown format or choice.
     """
     from .cli._flags import as_path
-    from .cli._python import selected_runs
+    from .cli._python import number_of, selected_runs
     from .cli.animate import write_animation
     from .reports.animation import Animation
     from .runs.store import Store
 
+    rate = number_of("fps", fps)
     views = selected_runs(runs, results, snapshots=True)
     path = write_animation(
         Store(as_path(results)),
@@ -414,7 +430,7 @@ def animate(
         None if output is None else as_path(output),
         view=view,
         style=style,
-        fps=fps,
+        fps=rate,
         command="lossbench.animate (Python)",
     )
     return Animation(path)
@@ -437,9 +453,10 @@ def export(run: Run, output: Path) -> OnnxFile:
         RunError: Where the file would differ from PyTorch by more than 1e-4, or cannot be written.
     """
     from .cli._flags import as_path
+    from .cli._python import view_of
     from .reports.onnx_file import export as write
 
-    return write(run.view, as_path(output))
+    return write(view_of(run), as_path(output))
 
 
 def explain(
@@ -459,7 +476,7 @@ def explain(
     Raises:
         UsageError: For an unknown loss or setting, or a value out of bounds.
     """
+    from .cli._python import checked_settings, loss_name
     from .losses import explain as explain_loss
-    from .specs import catalog
 
-    return explain_loss(catalog.canonical(loss), settings or {}, classes, dim)
+    return explain_loss(loss_name(loss), checked_settings(settings), classes, dim)

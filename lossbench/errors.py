@@ -105,9 +105,9 @@ def at_most(names: Sequence[str]) -> Sequence[str]:
     return names if len(names) <= _MOST_NAMES else [*names[:_MOST_NAMES], f"{len(names) - _MOST_NAMES} more"]
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> UsageError:
+def unknown_name(kind: str, name: object, known: Iterable[str], aliases: Iterable[str] = ()) -> UsageError:
     """The error for a `name` that is none of the `known` ones, with near matches among them and `aliases`."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, [*known, *aliases], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), [*known, *aliases], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(at_most(known))}."
     return UsageError(f"Unknown {kind} '{name}'; {hint}")

@@ -21,7 +21,7 @@ import lossbench
 from lossbench.__main__ import main
 from lossbench.cli import COMMANDS
 from lossbench.cli._options import OPTIONS_OF_RUN
-from lossbench.cli._python import loss_name
+from lossbench.cli._python import loss_name, names_of, python_request, seeds_of
 from lossbench.errors import Interrupted, LossbenchError, RunError, UsageError
 from lossbench.experiments.loss_search import SearchResult
 from lossbench.losses import Center, WeightedSum
@@ -211,6 +211,62 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(tmp_path, call, sentence):
         call(results=tmp_path / "results")
     assert isinstance(caught.value, ValueError)
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda **o: lossbench.plot("features", "softmax", **o), "A run is what .* not str"),
+        (lambda **o: lossbench.plot("features", 5, **o), "not int"),
+        (lambda **o: lossbench.animate([None], **o), "not NoneType"),
+        (lambda **o: lossbench.export("softmax", "net.onnx"), "A run is what .* not str"),
+        (lambda **o: lossbench.plot(5, **o), "Unknown figure '5'"),
+        (lambda **o: lossbench.plot("heatmap", over=["lam"], **o), "--over takes a text, not list"),
+        (lambda **o: lossbench.animate(fps=0, **o), "--fps 0 is too small"),
+        (lambda **o: lossbench.load(5, **o), "A path is .* not int"),
+        (lambda **o: lossbench.train(data_dir=[], **o), "A path is .* not list"),
+        (lambda **o: lossbench.runs(results=b"results"), "A path is .* not bytes"),
+        (lambda **o: lossbench.train(snapshots="3", **o), "--snapshots 3 is not a number"),
+        (lambda **o: lossbench.train(snapshots=2.5, **o), "--snapshots 2.5 is not a whole number"),
+        (lambda **o: lossbench.train(settings=[("alpha", 1)], **o), "settings are a dictionary"),
+        (lambda **o: lossbench.train(settings={1: 1}, **o), "settings are a dictionary"),
+        (lambda **o: lossbench.explain("arcface", settings={1: 1}), "settings are a dictionary"),
+        (lambda **o: lossbench.explain(None), "A loss is .* not NoneType"),
+        (lambda **o: lossbench.train(unseen=8, **o), "--unseen takes a text or a list, not int"),
+        (lambda **o: lossbench.runs(unseen=8, **o), "--unseen takes a text or a list, not int"),
+        (lambda **o: lossbench.train(augment=["shift"], **o), "--augment takes a text, not list"),
+        (lambda **o: lossbench.train(device=torch.device("cpu"), **o), "--device takes a text"),
+        (lambda **o: lossbench.train(init=5, **o), "--init takes a text, not int"),
+        (lambda **o: lossbench.train(recipe=["paper"], **o), "--recipe .* is no name"),
+        (lambda **o: lossbench.compare(5, **o), "A loss is .* not int"),
+        (lambda **o: lossbench.runs(loss=5, **o), "A loss is .* not int"),
+        (lambda **o: lossbench.compare(seeds=None, **o), "--seed None is not a number"),
+        (lambda **o: lossbench.compare(seeds=[[1]], **o), r"--seed \[1\] is not a number"),
+        (lambda **o: lossbench.compare(seeds=1.5, **o), "--seed 1.5 is not a whole number"),
+        (lambda **o: lossbench.compare(metric=[], **o), "metric is empty"),
+        (lambda **o: lossbench.compare(metric=[5], **o), "metric takes names, not int"),
+        (lambda **o: lossbench.compare(datasets=[], **o), "datasets is empty"),
+        (lambda **o: lossbench.compare(datasets=5, **o), "datasets takes names, not int"),
+        (lambda **o: lossbench.compare(jobs="2", **o), "--jobs 2 is not a number"),
+        (lambda **o: lossbench.sweep(jobs=-1, loss="center", **o), "--jobs -1 is too small"),
+        (lambda **o: lossbench.sweep("center", lam=[], **o), "--lambda has no value"),
+        (lambda **o: lossbench.sweep("center", lam={0.1}, **o), "--lambda {0.1} is not a number"),
+        (lambda **o: lossbench.sweep("center", settings={"alpha": []}, **o), "alpha has no value"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_a_sentence(tmp_path, call, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        call(results=tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_numbers_of_arrays_are_the_numbers_that_they_show(folder):
+    lam = [np.float32(0.1), np.int64(1)]
+    rate = torch.tensor(1e-3, requires_grad=True)
+    request, _ = python_request({"lam": lam, "lr": rate, "epochs": np.arange(1, 3)}, None, folder)
+    assert request.axes == {"lambda": (0.1, 1), "lr": (0.001,), "epochs": (1, 2)}
+    assert seeds_of([np.int64(3), 3, 4]) == (3, 4)
+    assert names_of("datasets", "digits, mnist") == names_of("datasets", ["digits", Path("mnist")])
 
 
 def test_the_process_is_left_as_it_was(tmp_path):
@@ -410,6 +466,8 @@ def test_an_animation_shows_itself_in_a_notebook(folder, tmp_path):
     assert lossbench.animate(run, tmp_path / "a.gif").path == tmp_path / "a.gif"
     with pytest.raises(UsageError, match="none of gif, mp4"):
         lossbench.animate(run, tmp_path / "a.png")
+    with pytest.raises(UsageError, match="--view x is none of raw, normalized"):
+        lossbench.animate(run, tmp_path / "a.gif", view="x")
 
 
 def test_explain_is_the_explanation():

@@ -45,10 +45,13 @@ def with_parameters(
 
 def as_path(text: str | os.PathLike[str]) -> Path:
     """A path of the user, with `~`, which a shell leaves alone after `=`, in full. Raises UsageError for an
-    empty one, such as an unset variable gives."""
-    if not os.fspath(text):
+    empty one, such as an unset variable gives, and for what is no path."""
+    path: object = os.fspath(text) if isinstance(text, os.PathLike) else text
+    if not isinstance(path, str):
+        raise UsageError(f"A path is text or a pathlib.Path, not {type(text).__name__}.")
+    if not path:
         raise UsageError("A path is empty; the working folder is written as a dot.")
-    return Path(os.path.expanduser(text))
+    return Path(os.path.expanduser(path))
 
 
 def _parse_path(text: str | os.PathLike[str]) -> Path:

@@ -69,6 +69,6 @@ def parse_budget(budget: str | float) -> float:
         seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
     else:
         seconds = budget
-    if not 0 < seconds < math.inf:
+    if not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
         raise UsageError(f"--budget {budget}: a time such as 90s, 10m or 2h.")
     return seconds

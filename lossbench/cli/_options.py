@@ -151,7 +151,8 @@ def make_request(given: Mapping[str, Any], settings: Mapping[str, Any], results:
         from ..runs.model import initial_network
         from ..runs.store import Store
 
-        given = {**given, "init": initial_network(Store(results).find(init.partition("@")[0]))}
+        name, *_ = RUN_OPTIONS["init"].check(init).partition("@")
+        given = {**given, "init": initial_network(Store(results).find(name))}
     check_device(given.get("device") or "auto")
     if given.get("threads") is not None:
         PLACEMENT_OPTIONS["threads"].check(given["threads"])
@@ -184,6 +185,8 @@ def values_of(option: str, value: Any) -> tuple[Value, ...]:
     """One value or several, as a text or as a list. Raises UsageError that names the option."""
     if isinstance(value, str):
         return parse_values(option, value)
+    if isinstance(value, list | tuple | range) and not value:
+        raise UsageError(f"{option} has no value: the list is empty.")
     return tuple(value) if isinstance(value, list | tuple | range) else (value,)
 
 

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from ..errors import RunError, UsageError, unknown_name
 from ..experiments.grid import parse_seeds
 from ..runs.conditions import name_differences
-from ..runs.config import COMPARED_LOSSES
+from ..runs.config import COMPARED_LOSSES, RUN_OPTIONS
 from ..runs.filter import FILTER_OPTIONS, RunFilter
-from ..runs.options import by_parameter
+from ..runs.options import Option, by_parameter
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.run import Run
@@ -26,6 +28,13 @@ from ._flags import as_path, canonical_losses
 from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
 from ._output import messages_shown, print_warning
 from ._selection import Selection, make_filter, readable_runs, select_runs
+
+_NUMBERS = {
+    "fps": Option("", name="fps", type=float, ge=0.5, le=60),
+    "jobs": Option("", name="jobs", type=int),
+    "snapshots": Option("", name="snapshots", type=int, le=1000),
+    "trials": Option("", name="trials", type=int),
+}
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,20 +59,31 @@ def python_request(
     known = {**OPTIONS_OF_RUN, **PLACEMENT_OPTIONS, **(ENGINE_OPTIONS if several_runs else {})}
     if several_runs:
         del known["seed"]
-    given = {name: _plain(value) for name, value in _checked(options, known).items()}
+    given = _given(options, known)
     if isinstance(network := given.get("network"), str):
         catalog.refresh(network, "networks")
     for name in {*PLACEMENT_OPTIONS, *ENGINE_OPTIONS} & given.keys():
         given[name] = as_path(given[name]) if known[name].type is Path else known[name].check(given[name])
     named = {}
-    for name, value in (settings or {}).items():
+    for name, value in checked_settings(settings).items():
         term, dot, key = name.rpartition(".")
-        named[catalog.canonical(term) + dot + key] = _plain(value)
-    if snapshots < 0:
-        raise UsageError("snapshots is a number of moments, at least 0.")
+        named[catalog.canonical(term) + dot + key] = value
     return make_request(given, named, as_path(results)), Storage(
-        as_path(results), force, snapshots, tensorboard
+        as_path(results), force, number_of("snapshots", snapshots) or 0, tensorboard
     )
+
+
+def checked_settings(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Settings of a loss by name. Raises UsageError for anything but names with values."""
+    given = {} if settings is None else settings
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise UsageError("settings are a dictionary of names and values, such as {'alpha': 0.5}.")
+    return {name: _plain(value) for name, value in given.items()}
+
+
+def number_of(name: str, value: object) -> Any:
+    """The value of one of _NUMBERS, or None. Raises UsageError for one that is not allowed."""
+    return None if value is None else _NUMBERS[name].check(_plain(value))
 
 
 def loss_name(loss: Loss) -> str:
@@ -86,7 +106,7 @@ def loss_names(losses: Loss | Sequence[Loss] | None) -> list[str]:
     if isinstance(losses, str):
         losses = [loss.strip() for loss in (canonical_losses(losses) or "").split(",")]
     losses = COMPARED_LOSSES if losses is None else losses
-    names = [loss_name(loss) for loss in ([losses] if isinstance(losses, type) else losses)]
+    names = [loss_name(loss) for loss in _several(losses)]
     if not names:
         raise UsageError("losses is empty.")
     return names
@@ -96,11 +116,21 @@ def seeds_of(seeds: int | str | Iterable[int]) -> tuple[int, ...]:
     """Distinct seeds, in order. Raises UsageError where there is none."""
     if isinstance(seeds, str):
         return parse_seeds(seeds)
-    plain: int | Iterable[int] = _plain(seeds)
-    distinct = tuple(dict.fromkeys([plain] if isinstance(plain, int) else plain))
-    if not distinct:
+    each = [_plain(seed) for seed in _several(_plain(seeds))]
+    if not each:
         raise UsageError("seeds is empty.")
-    return distinct
+    return tuple(dict.fromkeys(RUN_OPTIONS["seed"].check(seed) for seed in each))
+
+
+def names_of(argument: str, value: str | os.PathLike[str] | Iterable[Any]) -> tuple[str, ...]:
+    """The names in a text with commas, or those given as several. Raises UsageError where there is none."""
+    plain = _plain(value)
+    names = [_plain(part) for part in _several(plain.split(",") if isinstance(plain, str) else plain)]
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise UsageError(f"{argument} takes names, not {type(wrong[0]).__name__}.")
+    if not names:
+        raise UsageError(f"{argument} is empty.")
+    return tuple(map(str.strip, names))
 
 
 @contextlib.contextmanager
@@ -140,7 +170,7 @@ def find_runs(
 ) -> list[Run]:
     """The finished runs that a filter accepts, oldest first; a warning for each that cannot be read."""
     known = by_parameter(FILTER_OPTIONS)
-    values = {known[name].name: _plain(value) for name, value in _checked(options, known).items()}
+    values = {known[name].name: value for name, value in _given(options, known).items()}
     wanted = make_filter(None if losses is None else loss_names(losses), values)
     data_folder = None if data_dir is None else as_path(data_dir)
     return [
@@ -157,28 +187,52 @@ def selected_runs(
     shows, see `select_runs`."""
     if runs is None:
         return select_runs(Store(as_path(results)), Selection((), RunFilter()), *arguments, **options)
-    views = [run.view for run in ([runs] if isinstance(runs, Run) else runs)]
+    views = [view_of(run) for run in _several(runs)]
     if not views:
         raise UsageError("There is no run to show.")
     name_differences(views)
     return views
 
 
-def _checked(options: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def view_of(run: object) -> StoredRun:
+    """A run as figures see it. Raises UsageError for anything else."""
+    if not isinstance(run, Run):
+        raise UsageError(f"A run is what lossbench.train, load or runs return, not {type(run).__name__}.")
+    return run.view
+
+
+def _several(value: Any) -> list[Any]:
+    """The values of an iterable; anything else, also a text or a class, alone."""
+    alone = isinstance(value, str | bytes | type) or not isinstance(value, Iterable)
+    return [value] if alone else list(value)
+
+
+def _given(options: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """The options that are not None. Raises UsageError for an unknown one, with near matches."""
     for name in options:
         if name not in known:
             raise unknown_name("option", name, known)
-    return {name: value for name, value in options.items() if value is not None}
+    return {name: _plain(value) for name, value in options.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:
     """Arrays and their numbers as lists and numbers of Python, a path as text, a run or a class of a network
     by its name; the rest as it is."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
     if isinstance(value, Run):
         return value.name
     if isinstance(value, type):
         return catalog.name_of(value, "networks")
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return value.tolist() if hasattr(value, "tolist") else value
+    return _numbers(value) if hasattr(value, "tolist") else value
+
+
+def _numbers(array: Any) -> Any:
+    """The numbers of an array or tensor; those of a short type as they are shown, 0.1 and not 0.10000000149,
+    so that they are the same setting as that number of Python."""
+    kind = str(array.dtype).rpartition(".")[2]
+    if kind not in ("float16", "float32"):
+        return array.tolist()
+    return np.array(array.tolist(), kind).astype(str).astype(float).tolist()
