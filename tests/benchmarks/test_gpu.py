@@ -31,6 +31,7 @@ def test_packs_are_equal_to_their_runs_alone(on_digits):
     assert [pack["differences"] for pack in found.data["packs"]] == [[0.0], [0.0] * 3]
     assert found.table.rows[1][6] == "3 of 3"
     assert "softmax, center" in found.conditions and "lossbench" in found.conditions
+    assert f"Medians of 2 turns of {gpu.STEPS} steps." in found.conditions
 
 
 def test_a_pack_that_changes_a_run_is_noticed(on_digits, monkeypatch):
@@ -68,6 +69,7 @@ def test_kernels_are_sorted_by_their_time(on_digits):
     times = [row[1] for row in found.data["networks"][0]["kernels"]]
     assert times == sorted(times, reverse=True) and times[0] > 0
     assert found.table.rows[-1][1] == "all others"
+    assert "Medians" not in found.conditions
     assert float(found.table.rows[-1][2].replace(",", "")) == pytest.approx(
         sum(times[gpu._KERNELS :]), abs=0.1
     )

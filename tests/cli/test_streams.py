@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lossbench.__main__ import main
 from lossbench.cli import Commands
 from lossbench.cli._streams import printable
 
@@ -248,3 +249,23 @@ def test_what_other_code_prints_is_not_in_the_document(tmp_path: Path) -> None:
     assert "noisy:leaves cannot be used: SystemExit: 7" in found["reason"]
     code, found = document("train", "--dataset", "noisy:interrupted")
     assert (code, found["status"], found["reason"]) == (130, "interrupted", "interrupted.")
+
+
+def test_a_document_reaches_a_stream_that_can_only_be_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a notebook's or a test's may be: without a descriptor, an encoding, or a terminal behind it."""
+
+    class Kept:
+        def __init__(self) -> None:
+            self.text = ""
+
+        def write(self, text: str) -> int:
+            self.text += text
+            return len(text)
+
+        def flush(self) -> None:
+            pass
+
+    kept = Kept()
+    monkeypatch.setattr(sys, "stdout", kept)
+    assert main(["losses", "center", "--json"]) == 0
+    assert json.loads(kept.text)[0]["name"] == "center"

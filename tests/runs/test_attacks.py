@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
+from lossbench.records import LabelledImages
 from lossbench.runs import attacks, robustness
 from lossbench.runs.attacks import ATTACKS, attack
 from lossbench.runs.measurement import measure_stored
@@ -216,6 +217,19 @@ def trained(tmp_path_factory):
     assert run(config, folder).test_accuracy > 0.9
     trained = TrainedRun(Store(folder).run(config))
     return trained, *trained.samples.at(slice(100))
+
+
+def test_features_of_attacked_images_are_those_of_all_batches(trained, monkeypatch):
+    run, images, labels = trained
+    monkeypatch.setattr(robustness, "_BATCH", 40)  # the last batch is smaller
+    some = TrainedRun(run.run)
+    some.samples = LabelledImages(images, labels)
+    clean, attacked = some.attacked_features(EPSILON)
+    changed = some.attacked("fgsm", EPSILON).images
+    with torch.no_grad():
+        np.testing.assert_allclose(clean, run.embed(images), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(attacked, run.embed(changed), rtol=1e-4, atol=1e-4)
+    assert (abs(changed - images).amax((1, 2, 3)) > 0).all() and not np.allclose(attacked, clean)
 
 
 class Margin(torch.nn.Module):

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from lossbench.errors import UsageError
-from lossbench.runs.model import build_network
+from lossbench.losses import Center
+from lossbench.runs.model import build_loss, build_network
 from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 
@@ -30,3 +31,14 @@ def test_a_relu_after_the_feature_leaves_one_quadrant(tmp_path):
 def test_an_unknown_activation_is_a_sentence():
     with pytest.raises(UsageError, match="feature-activation"):
         small("softmax", feature_activation="tanh")
+
+
+def test_a_fault_in_a_loss_of_ours_is_no_mistake_of_the_user(monkeypatch):
+    """It keeps its class, so the command line shows where it is."""
+
+    def fail(loss):
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Center, "__post_init__", fail)
+    with pytest.raises(RuntimeError, match=r"^a fault of ours$"):
+        build_loss(small("center"))
