@@ -252,6 +252,7 @@ def test_every_file_is_written_and_the_json_is_both_tables(tmp_path: Path) -> No
     assert entry["differences"] == list(made.against[0].paired.differences)
     text = (tmp_path / "tables/compare-x.md").read_text()
     assert "by Holm over all comparisons here (1)" in text
+    assert "with 80 % power at a level of 5 % / 1." in text
     assert text.endswith("`` lossbench compare --losses `x` ``\n")
     latex = (tmp_path / "tables/compare-x.tex").read_text()
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 2
