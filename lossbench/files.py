@@ -36,24 +36,32 @@ def slug(text: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}-{zlib.crc32(text.encode()):08x}"
 
 
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns an OSError inside the block into a RunError: that this file or folder cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a reader sees all of it or the old file. Raises RunError."""
     temporary = lock = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_abandoned(path)
-        handle, temporary, lock = _temporary_file(path)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            _sync(file.fileno())
-        with contextlib.suppress(OSError):  # network and FAT file systems have no modes
-            os.chmod(temporary, 0o644)  # mkstemp's files are private, results are for sharing
-        _retry(os.replace, temporary, path)
-        temporary = None
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _drop_abandoned(path)
+            handle, temporary, lock = _temporary_file(path)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                _sync(file.fileno())
+            with contextlib.suppress(OSError):  # network and FAT file systems have no modes
+                os.chmod(temporary, 0o644)  # mkstemp's files are private, results are for sharing
+            _retry(os.replace, temporary, path)
+            temporary = None
+            _sync_folder(path.parent)
     finally:
         if lock is not None:
             os.close(lock)
@@ -153,11 +161,9 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
     There is no such lock on Windows and on some network file systems. Raises RunError.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
-    except OSError as error:
-        raise RunError(f"{folder} cannot be written: {error.strerror or error}.") from None
     try:
         if descriptor is not None:
             import fcntl

@@ -81,13 +81,14 @@ class Embedding(NamedTuple):
 
 class OnImages(Protocol):
     """What needs the trained network and the images of the evaluated split; see
-    `runs.robustness.TrainedRun`."""
+    `runs.robustness.RunOnImages`."""
 
     def robust_accuracy(self, kind: str, epsilon: float) -> float:
-        """The accuracy under an attack that changes each pixel by at most epsilon, of 1."""
+        """The accuracy under a kind of attack that changes each pixel by at most epsilon, 1 being black to
+        white."""
 
     def transfer_accuracy(self, epsilon: float) -> float:
-        """The accuracy on images attacked in this way against the softmax run of the neighbouring seed."""
+        """The accuracy on images that an attack changed for the softmax run of the neighbouring seed."""
 
     def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
         """Features (N, D) of the images, and of the same ones after FGSM."""

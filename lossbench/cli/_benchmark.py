@@ -8,6 +8,7 @@ from ..errors import UsageError
 from ..experiments.grid import parse_seeds
 from ..experiments.loss_benchmark import DECIDING, PARTS, Part
 from ..runs.outcome import Outcome
+from ..specs.expressions import split_names
 from ._options import Request, Storage
 from ._output import command_line, print_message, print_warning
 
@@ -49,7 +50,7 @@ def run_benchmark(
 
 def _parts(options: PartOptions) -> dict[str, Part]:
     """The parts with the seeds and metrics of the options. Raises UsageError for what they do not have."""
-    names = list(PARTS) if options.part is None else [name.strip() for name in options.part.split(",")]
+    names = list(PARTS) if options.part is None else split_names(options.part)
     for name in names:
         if name not in PARTS:
             raise UsageError(f"--part {name} is none of {', '.join(PARTS)}.")
@@ -62,7 +63,7 @@ def _parts(options: PartOptions) -> dict[str, Part]:
             wanted = parse_seeds(options.seeds)
             seeds = tuple(seed for seed in part.seeds if seed in wanted)
         if options.metric is not None:
-            named = [metric.strip() for metric in options.metric.split(",")]
+            named = split_names(options.metric)
             if unknown := [metric for metric in named if metric not in part.metrics]:
                 raise UsageError(f"--metric {unknown[0]}: {name} has {', '.join(part.metrics)}.")
             metrics = tuple(metric for metric in part.metrics if metric in (*named, *DECIDING))

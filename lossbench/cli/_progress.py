@@ -6,16 +6,14 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
-from typing import TypeVar
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, track
 from rich.table import Column
 
-from ..records import EpochRecord
+from ..records import EpochRecord, Result
 from ..specs.quantities import format_value
 from ._output import end_loading, is_live, messages, print_message
 
-Result = TypeVar("Result")
 _LONG = 2.0  # seconds: of what takes longer a log has a line
 _WIDE = 110  # from this width the bars of runs have longer texts
 _STATE, _WIDE_STATE = 32, 60  # characters of `epoch 10/20  val 98.92 %  12 min left`, without and with more

@@ -23,7 +23,7 @@ from ..runs.run_folder import open_run as open_folder
 from ..runs.store import Store
 from ..runs.stored_run import StoredRun
 from ..specs import catalog
-from ..specs.expressions import canonical_sum, parse_sum
+from ..specs.expressions import canonical_sum, parse_sum, split_names
 from ._flags import as_path, canonical_losses
 from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
 from ._output import messages_shown, print_warning
@@ -104,7 +104,7 @@ def loss_names(losses: Loss | Sequence[Loss] | None) -> list[str]:
     Raises UsageError where there is none.
     """
     if isinstance(losses, str):
-        losses = [loss.strip() for loss in (canonical_losses(losses) or "").split(",")]
+        losses = split_names(canonical_losses(losses) or "")
     losses = COMPARED_LOSSES if losses is None else losses
     names = [loss_name(loss) for loss in _several(losses)]
     if not names:
@@ -136,9 +136,9 @@ def names_of(argument: str, value: str | os.PathLike[str] | Iterable[Any]) -> tu
 @contextlib.contextmanager
 def running(progress: bool) -> Iterator[None]:
     """Inside the block runs are trained; afterwards the user's process is as it was."""
-    from ..training.process import settings_kept
+    from ..training.process import torch_settings_kept
 
-    with messages_shown(progress), settings_kept():
+    with messages_shown(progress), torch_settings_kept():
         yield
 
 

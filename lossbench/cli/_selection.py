@@ -19,6 +19,7 @@ from ..runs.filter import FILTER_OPTIONS, WITH_COMMAS, RunFilter, filter_value
 from ..runs.options import by_parameter
 from ..runs.selection import select, swept_names
 from ..specs import catalog
+from ..specs.expressions import split_names
 from ._flags import canonical_losses, flag, parameters_of, with_parameters
 from ._options import values_of
 from ._output import print_warning
@@ -79,7 +80,7 @@ def selection_options(*, names: bool = True) -> Callable[[Callable[..., None]], 
 def _selection(names: tuple[str, ...], losses: str | None, given: Mapping[str, str | None]) -> Selection:
     """Raises UsageError for values that are none, and for both names and a filter."""
     values = {name: text for name, text in given.items() if text is not None}
-    loss_names = None if losses is None else [part.strip() for part in losses.split(",")]
+    loss_names = None if losses is None else split_names(losses)
     if names and (loss_names or values):
         raise UsageError("--run names the runs; it goes with no option that selects others, such as --loss.")
     return Selection(names, make_filter(loss_names, values))
@@ -100,9 +101,9 @@ def make_filter(losses: Sequence[str] | None, given: Mapping[str, Any]) -> RunFi
         elif name == "seed":
             values[name] = parse_seeds(value, option.flag)
         elif name == "dataset":
-            values[name] = tuple(dataset_name(part.strip()) for part in value.split(","))
+            values[name] = tuple(map(dataset_name, split_names(value)))
         elif option.type is str:
-            values[name] = tuple(part.strip() for part in value.split(","))
+            values[name] = tuple(split_names(value))
         else:
             values[name] = parse_values(option.flag, value)
     wanted = RunFilter(losses=None if losses is None else tuple(dict.fromkeys(losses)), values=values)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..records import Result
 from ..specs.quantities import parse_metrics
 from ._options import Request
 from ._output import print_message
@@ -16,8 +17,6 @@ from ._progress import RunDisplay
 if TYPE_CHECKING:
     from ..experiments.search_space import SeveralLosses, StudyConfig
     from ..runs.store import Store
-
-Result = TypeVar("Result")
 
 
 def in_threads(

@@ -10,6 +10,7 @@ import typer
 from ..errors import LossbenchError, UsageError
 from ..runs.config import DEFAULT_DATASET, DEFAULT_NETWORK
 from ..runs.config_builder import make_config
+from ..specs.expressions import split_names
 from ._flags import DEFAULT_RESULTS, Json, LossName, Results, flag
 from ._options import DataDir, Dataset, Device, Network
 from ._output import command_line, print_json, print_message, print_table
@@ -186,7 +187,7 @@ def _write(benchmark: Benchmark, results: Path, json: bool) -> dict[str, Any]:
 
 
 def _split(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",")]
+    return None if text is None else split_names(text)
 
 
 def _thread_counts(text: str | None) -> list[int] | None:

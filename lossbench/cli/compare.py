@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from ..errors import UsageError
 from ..experiments.grid import parse_seeds
 from ..runs.config import COMPARED_LOSSES
+from ..specs.expressions import split_names
 from ..specs.quantities import parse_metrics
 from ._flags import Jobs, Json, Seeds, canonical_losses, flag
 from ._options import Request, Storage, run_options
@@ -66,9 +67,9 @@ def compare(
     if datasets is not None:
         if "dataset" in axes:
             raise UsageError("--dataset and --datasets exclude each other.")
-        axes["dataset"] = tuple(dict.fromkeys(name.strip() for name in datasets.split(",")))
+        axes["dataset"] = tuple(dict.fromkeys(split_names(datasets)))
     comparison = run_comparison(
-        [name.strip() for name in losses.split(",")],
+        split_names(losses),
         axes,
         request,
         storage,

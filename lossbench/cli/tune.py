@@ -13,6 +13,7 @@ from ..experiments.grid import parse_seeds
 from ..runs.config import dataset_title
 from ..runs.config_builder import config_at
 from ..specs import value_text
+from ..specs.expressions import split_names
 from ._flags import DEFAULT_RESULTS, Json, Results, canonical_losses, flag
 from ._loss_search import parse_budget, show_search
 from ._options import Request, run_options
@@ -91,7 +92,7 @@ def tune(
     from ..runs.store import Store
 
     store = Store(results)
-    names = None if losses is None else [name.strip() for name in losses.split(",")]
+    names = None if losses is None else split_names(losses)
     averaged = None if seeds is None else parse_seeds(seeds)
     result = search(request, store, loss, names, trials, budget, metric, averaged, jobs)
     if isinstance(result, SearchResult):

@@ -126,7 +126,7 @@ def open_trainer(
         size = 1 if workers is None else workers_here(workers, placement)
         share = placement.for_workers(size)
 
-        def train_here(config: RunConfig, store: Store, **others: Any) -> RunResult:
+        def train_in_process(config: RunConfig, store: Store, **others: Any) -> RunResult:
             with failures_of_own_code(store.run(config)):
                 return train(config, store, **others)
 
@@ -134,7 +134,7 @@ def open_trainer(
 
         def train_run(config: RunConfig, store: Store, **others: Any) -> RunResult:
             here = size == 1 and not needs_worker(config, placement)
-            return (train_here if here else in_worker)(config, store, **others)
+            return (train_in_process if here else in_worker)(config, store, **others)
 
         yield train_run, size
         return

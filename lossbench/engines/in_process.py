@@ -14,7 +14,7 @@ from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
-from ..specs.plugins import surroundings_kept
+from ..specs.plugins import folder_and_streams_kept
 from ..training.cuda_graph import RunGroup
 from ..training.process import Placement
 from ..training.train import train
@@ -33,7 +33,7 @@ def train_here(
 ) -> Outcome:
     """Train a run to its end; what goes wrong is its outcome."""
     try:
-        with surroundings_kept():
+        with folder_and_streams_kept():
             result = train(
                 config,
                 store,
@@ -54,7 +54,7 @@ def train_here(
 def failures_of_own_code(run: RunFolder) -> Iterator[None]:
     """Turns what the loss or network of a user raises into a RunError that names the log of the run."""
     try:
-        with surroundings_kept():
+        with folder_and_streams_kept():
             yield
     except (LossbenchError, KeyboardInterrupt):
         raise

@@ -20,10 +20,10 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
-from ..records import EpochRecord
+from ..records import EpochRecord, Result
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
@@ -33,18 +33,15 @@ from ..specs.plugins import end_with_threads
 from ..training.device import resolve_device
 from ..training.process import STOP_SIGNALS, Placement, StopRequest
 from .in_process import train_here
-from .scheduler import PAUSE, SILENCE_LIMIT, Executor, ProgressMonitor
+from .scheduler import PAUSE, SILENCE_LIMIT, STEP_INTERVAL, Executor, ProgressMonitor
 
 if TYPE_CHECKING:  # Windows has only one of them
     from multiprocessing.context import ForkServerContext, SpawnContext
 
-_STEP_INTERVAL = 0.2  # seconds between two messages about steps
 _BLOCKED = set(STOP_SIGNALS) - {signal.SIGTERM}  # until a worker handles them
 _STARTING = threading.Lock()  # the start of a worker changes the working directory for a moment
 _PAUSES = (0.1, 0.4, 1.5)  # seconds between two trials to start a worker
 _EXIT_TIME = 1.0  # seconds for a worker to end by itself before it is killed
-
-Value = TypeVar("Value")
 
 
 class Worker(NamedTuple):
@@ -141,12 +138,12 @@ def needs_worker(config: RunConfig, placement: Placement) -> bool:
     return own and resolve_device(placement.device).type != "cuda"
 
 
-def call_in_worker(function: Callable[..., Value], *arguments: object) -> Value | None:
+def call_in_worker(function: Callable[..., Result], *arguments: object) -> Result | None:
     """What a function of a module returns in a process of its own, which code of a user cannot take this one
     with; None where it raises, dies or takes too long."""
     worker = _start_worker(_call, function, arguments)
     try:
-        value: Value | None = worker.connection.recv() if worker.connection.poll(SILENCE_LIMIT) else None
+        value: Result | None = worker.connection.recv() if worker.connection.poll(SILENCE_LIMIT) else None
         return value
     except (EOFError, OSError):
         return None
@@ -295,7 +292,7 @@ class _Reporter:
         self._send("started", run, epochs, steps, done)
 
     def stepped(self, run: str, steps: int) -> None:
-        if time.monotonic() - self.last_step_message > _STEP_INTERVAL:
+        if time.monotonic() - self.last_step_message > STEP_INTERVAL:
             self.last_step_message = time.monotonic()
             self._send("stepped", run, steps)
 

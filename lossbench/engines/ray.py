@@ -25,9 +25,8 @@ from ..runs.store import Store
 from ..training.process import Placement
 from ._cluster import Cluster, check_versions, import_ray, versions
 from .in_process import outcome_of_error, train_here
-from .scheduler import PAUSE, Executor, ProgressMonitor, stored_outcome
+from .scheduler import PAUSE, STEP_INTERVAL, Executor, ProgressMonitor, stored_outcome
 
-_STEP_INTERVAL = 0.2  # seconds between two messages about steps
 _STATE_INTERVAL = 5.0  # seconds between two states sent back during training
 _QUEUED = 4  # tasks beyond those that fit, so that no node waits for the next one
 _MAX_TASKS = 400  # submitted at a time: each holds a lock, which is an open file
@@ -254,7 +253,7 @@ class _Reporter:
         self.reply = self._send("started", run, epochs, steps, done)
 
     def stepped(self, run: str, steps: int) -> None:
-        if time.monotonic() - self.last_step_message < _STEP_INTERVAL:
+        if time.monotonic() - self.last_step_message < STEP_INTERVAL:
             return
         self.last_step_message = time.monotonic()
         if self.ray.wait([self.reply], timeout=0)[0]:  # else the last message is still on its way

@@ -22,6 +22,7 @@ ATTEMPTS = 2
 SILENCE_LIMIT = 600.0  # seconds without progress after which the worker of a run counts as hung
 BUSY_DELAY = 0.5  # seconds until a run that another process is training is tried again
 PAUSE = 0.1  # seconds that a poll may wait for something to happen
+STEP_INTERVAL = 0.2  # seconds between two messages of a worker about its steps
 EQUAL_FAILURES = 3
 
 

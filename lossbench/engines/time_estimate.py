@@ -20,7 +20,7 @@ from ..runs.config import RunConfig
 from ..runs.run_folder import RunFolder
 from ..runs.store import Store
 from ..specs import MetricSpec, catalog
-from ..specs.plugins import surroundings_kept
+from ..specs.plugins import folder_and_streams_kept
 from ..training.cuda_graph import StepGraph
 from ..training.device import default_workers, resolve_device
 from ..training.process import Placement, prepare_process, threads_of
@@ -150,7 +150,7 @@ def _seconds_per_epoch(config: RunConfig, placement: Placement, together: int) -
 
 def _timed(config: RunConfig, placement: Placement, together: int) -> float:
     try:
-        with surroundings_kept(), warnings.catch_warnings():
+        with folder_and_streams_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the training will warn
             return seconds_of(config, placement, together)
     except (DataError, UsageError, KeyboardInterrupt):

@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import RunError, UsageError
-from ..files import file_lock
+from ..files import file_lock, writing
 from ..runs.config import RunConfig
 from ..runs.store import Store
 from ..specs import Value
 from ..statistics import Interval, mean_interval
 from .search_space import SeveralLosses, StudyConfig, point_of_loss
 from .study import Study, tuning_result
-from .trials import TrialWorker, os_error_as_run_error, run_trials
+from .trials import TrialWorker, run_trials
 from .tuning_result import read_result, study_folder, write_result
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def search_losses(
     """Search until `time.monotonic()` is at the deadline, and store the settings of each loss that came to an
     end, unless there are some from more trials. The same call goes on. Otherwise like `trials.tune`."""
     folder = study_folder(store, config.default_run).parent / "several-losses" / config.name
-    with os_error_as_run_error(folder):
+    with writing(folder):
         study = LossSearch(config, store, folder)
         run_trials(study, worker, deadline=deadline)
         with file_lock(folder / ".lock"):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..engines import Train
 from ..errors import Diverged, Interrupted, RunError, UsageError
-from ..files import file_lock
+from ..files import file_lock, writing
 from ..records import EpochRecord, Observer
 from ..runs.measurement import measure_stored
 from ..runs.result import RunResult
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     import optuna
 
 _POLL_INTERVAL = 0.5  # seconds between two looks at the trials of other processes
-
-Train = Callable[..., RunResult]
-"""Trains one run, with the arguments and errors of `training.train.train`."""
 
 
 class TrialWorker(NamedTuple):
@@ -48,7 +44,7 @@ def tune(config: StudyConfig, store: Store, worker: TrialWorker, *, trials: int)
     everything is fixed, RunError where all trials diverged or nothing can be written.
     """
     folder = study_folder(store, config.default_run) / config.name
-    with os_error_as_run_error(folder):
+    with writing(folder):
         study = Study(config, store, folder)
         run_trials(study, worker, trials=trials)
         with file_lock(folder / ".lock"):
@@ -90,15 +86,6 @@ def run_trials(
         finally:
             lock.release()
         worker.report(f"trial {study.counts()[0]}{study.progress_text(trial, trials)}: {outcome}")
-
-
-@contextlib.contextmanager
-def os_error_as_run_error(folder: Path) -> Iterator[None]:
-    """Turns an OSError inside the block into a RunError that names the folder of the study."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"{folder} cannot be written: {error.strerror or error}.") from None
 
 
 class _Pruned(Exception):

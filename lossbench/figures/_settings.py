@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ..errors import RunError, UsageError
 from ..records import RunView
 from ..specs import Value, setting_text, symbol
+from ..specs.expressions import split_names
 from ..specs.quantities import in_unit
 from ..tables import seeds_text
 
@@ -27,7 +28,7 @@ def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
     """
     values = varied(runs)
     numeric = [n for n, vs in values.items() if all(isinstance(v, int | float) for v in vs)]
-    given = [name.strip() for name in over.split(",") if name.strip()]
+    given = list(filter(None, split_names(over)))
     for name in given:
         if name not in numeric:
             raise UsageError(f"--over {name}: these runs do not differ in it; in {_listed(numeric)}.")

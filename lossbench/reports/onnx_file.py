@@ -16,7 +16,7 @@ from ..data import normalize
 from ..errors import RunError, UsageError, first_line
 from ..losses import WeightedSum, class_scores
 from ..runs.stored_run import StoredRun
-from ..specs.plugins import surroundings_kept
+from ..specs.plugins import folder_and_streams_kept
 from .generated_files import check_generated, write_generated
 
 TOLERANCE = 1e-4
@@ -120,7 +120,7 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
     return OnnxFile(path, outputs, len(images), difference, same, left_out)
 
 
-@surroundings_kept()
+@folder_and_streams_kept()
 def _exported(module: nn.Module, inputs: Tensor, metadata: dict[str, str]) -> tuple[bytes, list[np.ndarray]]:
     """The model for any number of images, and what PyTorch computes from `inputs`."""
     with torch.inference_mode():

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from ..errors import LossbenchError, RunError
+from ..errors import LossbenchError
+from ..files import read_bytes
 from ..runs.config import RunConfig, dataset_title
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
@@ -115,10 +116,7 @@ def html_page(store: Store, content: PageContent, folder: Path) -> bytes:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     def embedded(path: str) -> str:
-        try:
-            data = (store.root / path).read_bytes()
-        except OSError as error:
-            raise RunError(f"{store.root / path} cannot be read: {error.strerror or error}.") from None
+        data = read_bytes(store.root / path, absent=()) or b""
         return f"data:{mimetypes.guess_type(path)[0]};base64,{base64.b64encode(data).decode()}"
 
     def link(path: str) -> str:

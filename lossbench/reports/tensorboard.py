@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..errors import LossbenchError, RunError, UsageError, first_line
+from ..errors import LossbenchError, UsageError, first_line
 from ..figures import displayable
-from ..files import refuse_links
+from ..files import refuse_links, writing
 from ..records import EpochRecord, Observer
 from ..runs.config import RunConfig
 from ..runs.run_folder import RunFolder
@@ -142,14 +142,12 @@ def _writer(run: RunFolder) -> SummaryWriter:
     """A writer into the run's folder, emptied; the folder itself stays, as TensorBoard may be watching it."""
     folder = run.path / "tensorboard"
     refuse_links(run.path)
-    try:
+    with writing(folder):
         folder.mkdir(exist_ok=True)
         for path in folder.iterdir():
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         return _tensorboard()(folder)
-    except OSError as error:
-        raise RunError(f"{folder} cannot be written: {error.strerror or error}.") from None
 
 
 def _tensorboard() -> type[SummaryWriter]:

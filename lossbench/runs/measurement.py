@@ -75,9 +75,9 @@ def measure_stored(
         on_images = None
         has_images = not unseen and len(run.config.input_shape) == 3
         if has_images and any(catalog.spec("metrics", name).needs == "images" for name in missing):
-            from .robustness import TrainedRun  # imports torch
+            from .robustness import RunOnImages  # imports torch
 
-            on_images = TrainedRun(run, embeddings["train"], data_dir)
+            on_images = RunOnImages(run, embeddings["train"], data_dir)
         values = measure_split(embeddings, run.config, split, missing, weight, on_images)
         for name in missing:
             value = values.get(name, math.nan)

@@ -13,11 +13,11 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ..data import normalize
-from ..errors import RunError, UsageError, first_line
+from ..errors import RunError, UsageError, first_line, with_class
 from ..losses import WeightedSum
 from ..randomness import seeded
 from ..specs import DatasetSpec, catalog
-from ..specs.plugins import surroundings_kept
+from ..specs.plugins import folder_and_streams_kept
 from .config import FORMAT, RunConfig, dataset_spec
 from .run_folder import RunFolder
 
@@ -34,7 +34,7 @@ def build(config: RunConfig) -> tuple[nn.Module, WeightedSum]:
     return build_network(config), build_loss(config)
 
 
-@surroundings_kept()
+@folder_and_streams_kept()
 def build_network(config: RunConfig) -> nn.Module:
     """A new network, initialized from the run's seed."""
     with seeded(config.seed, "network"):
@@ -47,7 +47,7 @@ def build_network(config: RunConfig) -> nn.Module:
     return nn.Sequential(network, nn.ReLU()) if config.feature_activation == "relu" else network
 
 
-@surroundings_kept()
+@folder_and_streams_kept()
 def build_loss(config: RunConfig) -> WeightedSum:
     """A new loss, initialized from the run's seed."""
     losses: dict[str, nn.Module] = {}
@@ -63,8 +63,9 @@ def build_loss(config: RunConfig) -> WeightedSum:
             except BaseException as error:
                 if not catalog.is_external(term.name):
                     raise
-                reason = f"{type(error).__name__}: {first_line(error)}"
-                raise UsageError(f"The loss {term.name} cannot be constructed: {reason}.") from None
+                raise UsageError(
+                    f"The loss {term.name} cannot be constructed: {with_class(error)}."
+                ) from None
             losses[term.name] = loss
     return WeightedSum(losses, [term.weight for term in config.terms])
 
@@ -81,8 +82,7 @@ def _checked(constructor: Callable[..., nn.Module], config: RunConfig) -> nn.Mod
         raise
     except BaseException as error:  # anybody's code
         raise UsageError(
-            f"The network {name} cannot be used for samples of shape {shape}: {type(error).__name__}: "
-            f"{first_line(error)}."
+            f"The network {name} cannot be used for samples of shape {shape}: {with_class(error)}."
         ) from None
     check_features(features, 2, config)
     return network
@@ -197,43 +197,45 @@ def model_bytes(network: nn.Module, loss: nn.Module, config: RunConfig) -> bytes
 
 
 @torch.inference_mode(False)  # its modules can be trained, wherever it is called
-def load_model(content: bytes | None, config: RunConfig, where: str) -> tuple[nn.Module, WeightedSum]:
+def load_model(run: RunFolder) -> tuple[nn.Module, WeightedSum]:
     """Network and loss of a trained run. Raises RunError for a file that is cut short or of another run."""
-    network, loss = build(config)
-    _load(content, config, where, network=network, loss=loss)
+    network, loss = build(run.config)
+    _load(run, network=network, loss=loss)
     return network.eval(), loss.eval()
 
 
 @torch.inference_mode(False)
-def load_network(content: bytes | None, config: RunConfig, where: str) -> TrainedNetwork:
+def load_network(run: RunFolder) -> TrainedNetwork:
     """The network of a trained run, without building its loss. Raises RunError as `load_model` does."""
-    network = build_network(config)
-    _load(content, config, where, network=network)
-    return TrainedNetwork(network.eval(), dataset_spec(config.dataset)).eval()
+    network = build_network(run.config)
+    _load(run, network=network)
+    return TrainedNetwork(network.eval(), dataset_spec(run.config.dataset)).eval()
 
 
 @torch.inference_mode(False)
-def load_loss(content: bytes | None, config: RunConfig, where: str) -> WeightedSum:
+def load_loss(run: RunFolder) -> WeightedSum:
     """The loss of a trained run, without building its network. Raises RunError as `load_model` does."""
-    loss = build_loss(config)
-    _load(content, config, where, loss=loss)
+    loss = build_loss(run.config)
+    _load(run, loss=loss)
     return loss.eval()
 
 
-def _load(content: bytes | None, config: RunConfig, where: str, **modules: nn.Module) -> None:
+def _load(run: RunFolder, **modules: nn.Module) -> None:
+    """Give modules, by `network` or `loss`, the weights of a trained run."""
+    content = run.read_bytes("model.safetensors")
     if content is None:
-        raise RunError(f"{where} has no model.safetensors; its training is not complete, or it is gone.")
+        raise RunError(f"{run.path} has no model.safetensors; its training is not complete, or it is gone.")
     try:
         tensors = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         stored = json.loads(header["__metadata__"]["lossbench"])
-        if stored != {"format": FORMAT, "config": config.to_dict()}:
+        if stored != {"format": FORMAT, "config": run.config.to_dict()}:
             raise ValueError("it belongs to another run")
         for name, module in modules.items():
             module.load_state_dict(_tensors_of(name, tensors))
     except Exception as error:  # damaged bytes fail in many ways, in three libraries
         raise RunError(
-            f"{where}/model.safetensors is cut short or of another format ({first_line(error)})."
+            f"{run.path}/model.safetensors is cut short or of another format ({first_line(error)})."
         ) from None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import UsageError
 from ..specs import AUGMENTATIONS, NO_AUGMENTATION
+from ..specs.expressions import split_names
 
 
 def check_device(name: str) -> None:
@@ -28,7 +29,7 @@ def unseen_labels(unseen: str | Sequence[int], names: Sequence[str]) -> tuple[in
 
 def augmentation_names(text: str) -> str:
     """The names in `text`, joined by commas, in the order in which they are applied."""
-    names = {name.strip() for name in text.split(",")}
+    names = set(split_names(text))
     if unknown := names - {*AUGMENTATIONS, NO_AUGMENTATION}:
         allowed = ", ".join((*AUGMENTATIONS, NO_AUGMENTATION))
         raise UsageError(f"--augment {min(unknown)[:40] or repr('')} is none of {allowed}.")

@@ -23,7 +23,7 @@ from ..errors import LossbenchError, RunError, UsageError
 from ..losses import WeightedSum, class_means, class_scores
 from ..randomness import derived_seed
 from ..records import Embedding, LabelledImages
-from ..specs.plugins import surroundings_kept
+from ..specs.plugins import folder_and_streams_kept
 from .attacks import Attacked, attack
 from .commands import command_for
 from .conditions import BATCH_OPTIONS
@@ -38,7 +38,7 @@ IMAGES = 1000
 _BATCH = 250
 
 
-class TrainedRun:
+class RunOnImages:
     """A trained run on the first `IMAGES` images of its evaluated split: the `OnImages` of metrics.
 
     train: the training features, if they have been read. What is needed is loaded once. Raises DataError
@@ -59,8 +59,7 @@ class TrainedRun:
     @cached_property
     def model(self) -> tuple[nn.Module, WeightedSum]:
         """The network, which takes normalized images, and the loss."""
-        content = self.run.read_bytes("model.safetensors")
-        network, loss = load_model(content, self.config, str(self.run.path))
+        network, loss = load_model(self.run)
         return network.to(self.device), loss.to(self.device)
 
     @cached_property
@@ -72,13 +71,13 @@ class TrainedRun:
         features, labels = torch.from_numpy(train.features), torch.from_numpy(train.labels)
         return class_means(features, labels, self.config.classes).to(self.device)
 
-    @surroundings_kept()
+    @folder_and_streams_kept()
     def embed(self, images: Tensor) -> Tensor:
         """Features (B, D) of images (B, C, H, W) from 0 to 255, through which gradients flow."""
         features: Tensor = self.model[0](normalize(images, dataset_spec(self.config.dataset)))
         return features.float()
 
-    @surroundings_kept()
+    @folder_and_streams_kept()
     def scores(self, images: Tensor) -> Tensor:
         """Their class scores (B, C)."""
         differentiable: Callable[..., Tensor] = inspect.unwrap(class_scores)
@@ -88,7 +87,7 @@ class TrainedRun:
         """Images and labels, some at a time."""
         return zip(*(tensor.split(_BATCH) for tensor in self.samples), strict=True)
 
-    @surroundings_kept()
+    @folder_and_streams_kept()
     def attacked(self, kind: str, epsilon: float, *, until_wrong: bool = False) -> Attacked:
         """All images after an attack, see `attacks.attack`, with the seed of the run."""
         generator = torch.Generator().manual_seed(derived_seed(self.config.seed, "attack"))
@@ -118,7 +117,7 @@ class TrainedRun:
         source = source or transfer_source(self.run)
         if source.config.split_spec != self.config.split_spec:
             raise UsageError(f"{source.name} and {self.run.name} have not the same images.")
-        changed = TrainedRun(source, None, self.data_dir).attacked("apgd-ce", epsilon).images.split(_BATCH)
+        changed = RunOnImages(source, None, self.data_dir).attacked("apgd-ce", epsilon).images.split(_BATCH)
         with torch.no_grad():
             right = [
                 (self.scores(images).argmax(1) == labels) & (self.scores(attacked).argmax(1) == labels)
@@ -141,8 +140,7 @@ class TrainedRun:
     def corrupted_lengths(self) -> dict[str, np.ndarray]:
         """Feature lengths (1 + 5, N) by kind of corruption: of the images as they are, then at each
         strength."""
-        content = self.run.read_bytes("model.safetensors")
-        network = load_network(content, self.config, str(self.run.path))
+        network = load_network(self.run)
         generator = torch.Generator().manual_seed(derived_seed(self.config.seed, "corruption"))
         images = self.samples.images.cpu()
 

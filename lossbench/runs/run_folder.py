@@ -9,9 +9,7 @@ resumed. Every file is written whole or not at all, see `files`.
 """
 
 import contextlib
-import csv
 import dataclasses
-import io
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,8 +34,8 @@ from ..files import (
 )
 from ..records import Embedding, EpochRecord, Snapshots
 from ..specs import plugins
-from ..tables import csv_bytes
 from .config import FORMAT, RunConfig
+from .epochs_file import epochs_bytes, parse_epochs
 from .result import RunResult, Status
 from .stored_config import config_from_dict
 
@@ -112,14 +110,14 @@ class RunFolder:
         for name in _FILES:
             remove_file(self.path / name)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
-        self.drop_beside()
+        self.drop_retraining()
 
-    def beside(self, snapshots: int) -> Path:
+    def retraining(self, snapshots: int) -> Path:
         """The results folder inside this run in which it is trained again with so many snapshots."""
         return self.path / f"again-{snapshots}"
 
-    def drop_beside(self) -> None:
-        """Remove the folders of `beside`."""
+    def drop_retraining(self) -> None:
+        """Remove the folders of `retraining`."""
         for folder in self.path.glob("again-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -176,10 +174,7 @@ class RunFolder:
 
     def write_epochs(self, records: Sequence[EpochRecord]) -> None:
         """Write epochs.csv, one line per finished epoch."""
-        terms = list(records[0].terms) if records else []
-        header = [*EpochRecord._fields[:3], *terms, *EpochRecord._fields[4:]]
-        rows = [[*record[:3], *record.terms.values(), *record[4:]] for record in records]
-        self.write_bytes("epochs.csv", csv_bytes([header, *rows]))
+        self.write_bytes("epochs.csv", epochs_bytes(records))
 
     def write_features(
         self, embeddings: Mapping[str, Embedding], directions: Mapping[str, np.ndarray | None]
@@ -215,18 +210,10 @@ class RunFolder:
     def epochs(self) -> list[EpochRecord]:
         """What was written after each epoch, nothing before the first. Raises RunError."""
         content = self.read_bytes("epochs.csv")
-        columns = [name for name in EpochRecord._fields if name != "terms"]
         try:
-            if content is not None and not content.endswith(b"\n"):
-                raise ValueError("cut short, perhaps inside a number")
-            records = []
-            for line in csv.DictReader(io.StringIO((content or b"").decode())):
-                numbers = {name: float(value) for name, value in line.items()}
-                fields = {name: numbers.pop(name) for name in columns if name in numbers}
-                records.append(EpochRecord(terms=numbers, **fields | {"epoch": int(fields["epoch"])}))  # type: ignore[arg-type]
-        except (ValueError, TypeError, KeyError, AttributeError, csv.Error):
+            return [] if content is None else parse_epochs(content)
+        except ValueError:
             raise RunError(f"{self.path / 'epochs.csv'} cannot be read; --force trains anew.") from None
-        return records
 
     def write_snapshots(self, snapshots: Snapshots | None) -> None:
         """Write snapshots.npz, or nothing for None."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError, UsageError, at_most
 from ..specs import POOLED, Value
+from ..specs.expressions import split_names
 from .commands import command_for, without_snapshots
 from .conditions import describe_differences, groups_of_equal_conditions
 from .config import COMPARED_LOSSES, RUN_OPTIONS, RunConfig
@@ -47,7 +48,7 @@ def select(
 
 def swept_names(over: str | None) -> tuple[str, ...]:
     """The settings and options that `--over` names, with commas between, options also as their flags."""
-    names = [name.strip() for name in (over or "").split(",") if name.strip()]
+    names = [name for name in split_names(over or "") if name]
     return tuple(plain if (plain := name.replace("-", "_")) in RUN_OPTIONS else name for name in names)
 
 

@@ -177,8 +177,7 @@ class StoredRun(UntrainedRun):
         from .model import load_loss
 
         self.folder.check_code(network=False)
-        content = self.folder.read_bytes("model.safetensors")
-        return load_loss(content, self.config, str(self.folder.path))
+        return load_loss(self.folder)
 
     @property
     def training_means(self) -> Tensor | None:
@@ -199,9 +198,9 @@ class StoredRun(UntrainedRun):
         from .model import load_network
 
         self.folder.check_code(loss=False)
-        return load_network(self.folder.read_bytes("model.safetensors"), self.config, str(self.folder.path))
+        return load_network(self.folder)
 
-    @plugins.surroundings_kept()
+    @plugins.folder_and_streams_kept()
     def scores(self, points: np.ndarray) -> np.ndarray:
         """See RunView."""
         import torch
@@ -211,7 +210,7 @@ class StoredRun(UntrainedRun):
         features = torch.from_numpy(points).float()
         return np.asarray(class_scores(self.loss, features, self.training_means, self.config.rule).numpy())
 
-    @plugins.surroundings_kept()
+    @plugins.folder_and_streams_kept()
     def loss_values(self, points: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
         """See RunView. Raises RunError for a loss on pairs, which has no value for one sample."""
         if all(term.spec.kind == "pairs" for term in self.config.terms):

@@ -1,4 +1,4 @@
-"""The small language of weighted sums of losses: `softmax + triplet + 0.0005*center`.
+"""What a user writes as one text: weighted sums of losses, `softmax + triplet + 0.0005*center`, and lists.
 
     sum    = term ("+" term)*
     term   = [number "*"] name
@@ -50,6 +50,11 @@ def parse_sum(text: str) -> list[tuple[str, float | None]]:
     if state != "plus":
         raise _mistake(text, len(text), expected)
     return terms
+
+
+def split_names(text: str) -> list[str]:
+    """Names, or other words, that are separated by commas, without the blanks around them."""
+    return [name.strip() for name in text.split(",")]
 
 
 def canonical_sum(text: str) -> str:

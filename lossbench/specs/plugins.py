@@ -83,7 +83,7 @@ def find(name: str, kind: Kind = "losses") -> tuple[Callable[..., Any], Any]:
 
 
 @contextlib.contextmanager
-def surroundings_kept() -> Iterator[None]:
+def folder_and_streams_kept() -> Iterator[None]:
     """After the block, which runs code from outside, the working folder and the standard streams are those
     before it, and open: the paths of a command and what it prints depend on them."""
     folder, streams = os.getcwd(), {name: _Stream.of(name) for name in ("stdin", "stdout", "stderr")}
@@ -147,11 +147,11 @@ def import_object(what: str, name: str, point: EntryPoint | None = None) -> Any:
         )
     try:
         if point:
-            with surroundings_kept():
+            with folder_and_streams_kept():
                 return point.load()
         if "" not in sys.path:
             sys.path.append("")  # last: a file there may be named like a module of a library
-        with surroundings_kept():
+        with folder_and_streams_kept():
             return getattr(_import(module), attribute)
     except KeyboardInterrupt:
         raise

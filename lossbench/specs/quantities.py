@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ..errors import UsageError, unknown_name
 from ..tables import number_text
 from . import catalog
+from .expressions import split_names
 from .variants import MetricSpec, Unit
 
 RUN_NUMBERS: Mapping[str, MetricSpec] = {
@@ -57,7 +58,7 @@ def parse_metrics(text: str, unseen: bool) -> tuple[str, ...]:
     needs = {name: catalog.spec("metrics", name).needs for name in metrics}
     on_unseen = [UNSEEN + name for name in metrics if needs[name] in ("features", "validation features")]
     known = [*RUN_NUMBERS, *metrics, *(on_unseen if unseen else ())]
-    names = [name.strip() for name in text.split(",")]
+    names = split_names(text)
     if names == ["all"]:
         # `accuracy` is the main metric again, and times say nothing about which loss is better
         attacks = [name for name in metrics if catalog.spec("metrics", name).needs == "images"]

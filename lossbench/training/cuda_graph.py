@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Generic
 
 import torch
 from greenlet import greenlet
 
+from ..records import Result
 from .trainer import Trainer
 
 _EAGER_STEPS = 3  # steps before recording, in which libraries choose their algorithms and allocate workspaces
-Result = TypeVar("Result")
 
 
 class StepGraph:

@@ -63,7 +63,7 @@ def prepare_process(threads: int) -> None:
 
 
 @contextlib.contextmanager
-def settings_kept() -> Iterator[None]:
+def torch_settings_kept() -> Iterator[None]:
     """After the block the thread count and the choice of convolutions are those before it."""
     threads, deterministic = torch.get_num_threads(), torch.backends.cudnn.deterministic
     try:

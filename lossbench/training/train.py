@@ -56,21 +56,21 @@ def train(
 def add_snapshots(
     run: RunFolder, *, placement: Placement, observer: Observer, stop: Callable[[], bool]
 ) -> RunResult:
-    """Train a complete run again beside what it stored, and add the snapshots to it; nothing stored changes.
+    """Train a complete run again in a folder inside of it, and add the snapshots; nothing stored changes.
 
     On one machine a training is the same bit for bit, so that these are the snapshots of the stored run.
     Raises RunError, and adds nothing, where the numbers are others; else what `train` raises.
     """
-    stored, beside = run.result(), Store(run.beside(placement.snapshots))
+    stored, store = run.result(), Store(run.retraining(placement.snapshots))
     assert stored is not None
     with run.lock():
-        again = beside.run(run.config)
+        again = store.run(run.config)
         again.unpack(run.pack_initial())
         same = placement._replace(threads=placement.threads or stored.machine.threads)
-        result = train(run.config, beside, placement=same, observer=observer, stop=stop)
+        result = train(run.config, store, placement=same, observer=observer, stop=stop)
         numbers = [(each.loss, each.test_accuracy, each.val_accuracy) for each in (stored, result)]
         content = again.read_bytes("snapshots.npz") if numbers[0] == numbers[1] else None
-        run.drop_beside()
+        run.drop_retraining()
         if content is None:
             raise RunError(
                 f"{run.name} has other numbers when it is trained on this machine; its files are as they "

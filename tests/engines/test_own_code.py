@@ -120,7 +120,7 @@ def test_closed_streams_are_opened_again(tmp_path: Path, monkeypatch: Any) -> No
     """Where they have descriptors, as those of a command."""
     with (tmp_path / "out").open("w", buffering=1, encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stdout", open(stream.fileno(), "w", closefd=False))  # noqa: SIM115
-        with plugins.surroundings_kept():
+        with plugins.folder_and_streams_kept():
             print("before")
             sys.stdout.close()
         print("after", flush=True)

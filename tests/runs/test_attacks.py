@@ -16,7 +16,7 @@ from lossbench.records import LabelledImages
 from lossbench.runs import attacks, robustness
 from lossbench.runs.attacks import ATTACKS, attack
 from lossbench.runs.measurement import measure_stored
-from lossbench.runs.robustness import TrainedRun, transfer_source
+from lossbench.runs.robustness import RunOnImages, transfer_source
 from lossbench.runs.store import Store
 
 from ..helpers.runs import run, small
@@ -195,18 +195,18 @@ def test_images_attacked_for_one_run_are_classified_by_another(tmp_path, few_ima
     assert (source.loss, source.seed) == ("softmax", 0)
     found = measure_stored(store.run(wanted), ["robust-accuracy-transfer", "robust-accuracy-pgd", "accuracy"])
     assert found["robust-accuracy-pgd"] < found["robust-accuracy-transfer"] < found["accuracy"]
-    attacked = TrainedRun(store.run(source)).attacked("apgd-ce", 0.1).images
-    trained = TrainedRun(store.run(wanted))
+    attacked = RunOnImages(store.run(source)).attacked("apgd-ce", 0.1).images
+    trained = RunOnImages(store.run(wanted))
     images, labels = trained.samples
     clean, changed = (trained.scores(x).argmax(1) == labels for x in (images, attacked))
     assert found["robust-accuracy-transfer"] == pytest.approx(float((clean & changed).float().mean()))
-    itself = TrainedRun(store.run(source)).transfer_accuracy(0.1, store.run(source))
-    assert itself < TrainedRun(store.run(others[0])).transfer_accuracy(0.1), (
+    itself = RunOnImages(store.run(source)).transfer_accuracy(0.1, store.run(source))
+    assert itself < RunOnImages(store.run(others[0])).transfer_accuracy(0.1), (
         "made for itself, they are stronger"
     )
     run(unseen := small("softmax", network="stride3", unseen="9"), tmp_path)
     with pytest.raises(UsageError, match="have not the same images"):
-        TrainedRun(store.run(unseen)).transfer_accuracy(0.1, store.run(source))
+        RunOnImages(store.run(unseen)).transfer_accuracy(0.1, store.run(source))
 
 
 @pytest.fixture(scope="module")
@@ -215,14 +215,14 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     config = small("softmax", network="stride3", epochs=8)
     assert run(config, folder).test_accuracy > 0.9
-    trained = TrainedRun(Store(folder).run(config))
+    trained = RunOnImages(Store(folder).run(config))
     return trained, *trained.samples.at(slice(100))
 
 
 def test_features_of_attacked_images_are_those_of_all_batches(trained, monkeypatch):
     run, images, labels = trained
     monkeypatch.setattr(robustness, "_BATCH", 40)  # the last batch is smaller
-    some = TrainedRun(run.run)
+    some = RunOnImages(run.run)
     some.samples = LabelledImages(images, labels)
     clean, attacked = some.attacked_features(EPSILON)
     changed = some.attacked("fgsm", EPSILON).images

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lossbench.errors import RunError
 from lossbench.runs.config import RunConfig
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.model import build, load_model, model_bytes
+from lossbench.runs.run_folder import RunFolder
 from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import catalog
 from lossbench.training.checkpoint import load_state, state_bytes
@@ -42,6 +44,14 @@ def trained(config: RunConfig) -> tuple[nn.Module, nn.Module]:
     return network, loss
 
 
+def load(content: bytes | None, config: RunConfig) -> tuple[nn.Module, nn.Module]:
+    """Network and loss of a run whose folder holds these bytes as its model."""
+    with tempfile.TemporaryDirectory() as folder:
+        if content is not None:
+            Path(folder, "model.safetensors").write_bytes(content)
+        return load_model(RunFolder(Path(folder), config))
+
+
 def assert_equal_states(first: nn.Module, second: nn.Module) -> None:
     one, two = first.state_dict(), second.state_dict()
     assert list(one) == list(two)
@@ -57,7 +67,7 @@ def test_a_model_comes_back_bit_for_bit(loss: str) -> None:
     config = made(loss)
     network, summed = trained(config)
     content = model_bytes(network, summed, config)
-    again_network, again_loss = load_model(content, config, "here")
+    again_network, again_loss = load(content, config)
     assert_equal_states(again_network, network)
     assert_equal_states(again_loss, summed)
     assert not again_network.training
@@ -90,20 +100,20 @@ def test_a_model_file_is_plain_safetensors_with_its_config() -> None:
 )
 def test_the_model_of_another_loss_is_refused(stored: str, asked: str) -> None:
     content = model_bytes(*build(made(stored)), made(stored))
-    with pytest.raises(RunError, match=r"here/model\.safetensors"):
-        load_model(content, made(asked), "here")
+    with pytest.raises(RunError, match=r"/model\.safetensors"):
+        load(content, made(asked))
 
 
 @pytest.mark.parametrize("changed", [{"feature_dim": 3}, {"network": "lenet++"}, {"seed": 1}])
 def test_the_model_of_another_config_is_refused(changed: dict[str, Any]) -> None:
     content = model_bytes(*build(made(**changed)), made(**changed))
-    with pytest.raises(RunError, match=r"here/model\.safetensors"):
-        load_model(content, made(), "here")
+    with pytest.raises(RunError, match=r"/model\.safetensors"):
+        load(content, made())
 
 
 def test_a_missing_model_says_so() -> None:
-    with pytest.raises(RunError, match=r"here has no model\.safetensors; its training is not complete"):
-        load_model(None, made(), "here")
+    with pytest.raises(RunError, match=r" has no model\.safetensors; its training is not complete"):
+        load(None, made())
 
 
 def test_a_cut_model_is_refused_wherever_it_ends() -> None:
@@ -112,10 +122,10 @@ def test_a_cut_model_is_refused_wherever_it_ends() -> None:
     header = 8 + int.from_bytes(content[:8], "little")
     ends = {0, 1, 7, 8, 9, header - 1, header, header + 1, len(content) - 1, *range(0, len(content), 100_003)}
     for end in sorted(ends):
-        with pytest.raises(RunError, match=r"^here/model\.safetensors is cut short"):
-            load_model(content[:end], config, "here")
+        with pytest.raises(RunError, match=r"/model\.safetensors is cut short"):
+            load(content[:end], config)
     with pytest.raises(RunError):
-        load_model(content + b"\0", config, "here")
+        load(content + b"\0", config)
 
 
 @settings(max_examples=60, deadline=None, database=None)
@@ -127,9 +137,9 @@ def test_an_altered_model_header_raises_nothing_but_run_error(data: st.DataObjec
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, end - 1))] = data.draw(st.integers(0, 255))
     try:
-        modules = load_model(bytes(content), config, "here")
+        modules = load(bytes(content), config)
     except RunError as error:
-        assert str(error).startswith("here")
+        assert "/model.safetensors is cut short" in str(error)
         return
     for module, expected in zip(modules, build(config), strict=True):
         shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}

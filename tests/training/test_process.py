@@ -11,7 +11,7 @@ import torch
 
 from lossbench.runs.config_builder import make_config
 from lossbench.training import process
-from lossbench.training.process import Placement, prepare_process, settings_kept, threads_of
+from lossbench.training.process import Placement, prepare_process, threads_of, torch_settings_kept
 
 _TEN_STEPS = """
 import resource, torch
@@ -54,7 +54,7 @@ def test_threads_and_the_choice_of_convolutions_are_put_back() -> None:
         return torch.get_num_threads(), torch.backends.cudnn.deterministic
 
     before = settings()
-    with pytest.raises(ZeroDivisionError), settings_kept():
+    with pytest.raises(ZeroDivisionError), torch_settings_kept():
         prepare_process(before[0] + 1)
         assert settings() == (before[0] + 1, True)
         raise ZeroDivisionError

@@ -198,7 +198,7 @@ def test_numbers_of_an_epoch_are_those_of_its_steps(tmp_path):
     )
     result = run(config, tmp_path, observer)
     folder = Store(tmp_path).run(config)
-    network, loss = load_model(folder.read_bytes("model.safetensors"), config, "here")
+    network, loss = load_model(folder)
     train_split = folder.features()[0]["train"]
     scores = train_split.features @ loss.directions("weight").numpy().T
     softmax = np.mean(np.logaddexp.reduce(scores, 1) - scores[np.arange(len(scores)), train_split.labels])
@@ -233,7 +233,7 @@ def test_stored_model_gives_the_stored_features(tmp_path):
     config = small("arcface")
     run(config, tmp_path)
     folder = Store(tmp_path).run(config)
-    network, loss = load_model(folder.read_bytes("model.safetensors"), config, str(folder.path))
+    network, loss = load_model(folder)
     network = network.to(memory_format=torch.channels_last)
     stored, directions = folder.features()
     splits = load_splits(SplitSpec("digits", config.val_size))
@@ -254,7 +254,7 @@ def test_class_counts_of_the_split_are_stored_with_the_model(tmp_path, loss):
     assert counts.unique().numel() > 1
     assert torch.equal(load_state(folder.read_bytes("resume.pt"), "here")["loss"]["losses.0.counts"], counts)
     run(config, tmp_path)
-    _, stored = load_model(folder.read_bytes("model.safetensors"), config, loss)
+    _, stored = load_model(folder)
     assert torch.equal(stored.losses[0].counts, counts)
 
 
