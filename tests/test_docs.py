@@ -19,9 +19,10 @@ from lossbench.cli import COMMANDS, Commands
 from lossbench.cli._options import ENGINE_OPTIONS, PLACEMENT_OPTIONS
 from lossbench.cli.plot import FIGURES
 from lossbench.reports.generated_files import digest
-from lossbench.reports.loss_benchmark import Evidence, read_parts
-from lossbench.reports.loss_benchmark_advice import advice
-from lossbench.reports.loss_benchmark_findings import answers
+from lossbench.reports.loss_benchmark.advice import advice
+from lossbench.reports.loss_benchmark.documents import read_parts
+from lossbench.reports.loss_benchmark.evidence import Evidence
+from lossbench.reports.loss_benchmark.findings import answers
 from lossbench.reports.reproduction_page import (
     ReproductionDocument,
     describe,

@@ -47,7 +47,7 @@ def test_no_code_outside_its_file_knows_a_variant_by_name():
     }  # English and Python
     files = ["runs/config.py", "benchmarks/metrics.py", "reports/result_tables.py"]
     files += ["experiments/loss_benchmark.py", "benchmarks/gpu.py"]  # a protocol names what is measured
-    files += [f"reports/loss_benchmark_{part}.py" for part in ("advice", "figures", "findings", "page")]
+    files += [f"reports/loss_benchmark/{part}.py" for part in ("advice", "figures", "findings", "page")]
     allowed = {PACKAGE / file for file in files}
     figures = set(catalog.names("figures"))
     defaults = {

@@ -26,8 +26,8 @@ def run_benchmark(
     request: Request, storage: Storage, options: PartOptions, *, jobs: int | None, json: bool
 ) -> None:
     """Run the parts one after the other, each published when it is complete; the same command continues."""
-    from ..reports.loss_benchmark import write_part
-    from ..reports.loss_benchmark_page import write_page
+    from ..reports.loss_benchmark.documents import write_part
+    from ..reports.loss_benchmark.page import write_page
     from ..runs.store import Store
     from ._publish import finish
 

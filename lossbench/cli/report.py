@@ -89,7 +89,7 @@ def _refresh(pages: Mapping[Path, bytes], *, write: bool) -> list[Path]:
 def _refresh_parts(store: Store, *, write: bool) -> list[Path]:
     """The tables and the files of the benchmark that are out of date; written anew if asked to."""
     from ..reports.document import read_documents
-    from ..reports.loss_benchmark_page import stale_files, write_page
+    from ..reports.loss_benchmark.page import stale_files, write_page
     from ..reports.result_tables import stale_tables, write_tables
 
     tables, files = stale_tables(store), stale_files(store)

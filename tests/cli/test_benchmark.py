@@ -13,7 +13,7 @@ import pytest
 from lossbench.__main__ import main
 from lossbench.experiments import loss_benchmark
 from lossbench.experiments.loss_benchmark import PARTS
-from lossbench.reports.loss_benchmark import read_parts
+from lossbench.reports.loss_benchmark.documents import read_parts
 from lossbench.runs.store import Store
 
 Capture = pytest.CaptureFixture[str]

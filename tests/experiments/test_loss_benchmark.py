@@ -13,7 +13,7 @@ from lossbench.experiments.loss_benchmark import (
     TUNING_SEEDS,
     UNSEEN_METRICS,
 )
-from lossbench.reports.loss_benchmark_findings import FINDINGS
+from lossbench.reports.loss_benchmark.findings import FINDINGS
 from lossbench.specs import catalog
 from lossbench.specs.quantities import parse_metrics
 

@@ -17,13 +17,15 @@ from scipy.stats import spearmanr, ttest_rel
 from lossbench.__main__ import main
 from lossbench.errors import RunError
 from lossbench.experiments.loss_benchmark import PARTS, Part
-from lossbench.reports.loss_benchmark import Evidence, Scores, choose_test, read_parts, write_part
-from lossbench.reports.loss_benchmark_advice import advice, close_losses
-from lossbench.reports.loss_benchmark_correlations import Pair, correlation_table
-from lossbench.reports.loss_benchmark_figures import pictures_of
-from lossbench.reports.loss_benchmark_findings import answers, tuned_rows
-from lossbench.reports.loss_benchmark_limits import poor_runs
-from lossbench.reports.loss_benchmark_page import markdown, write_page
+from lossbench.reports.loss_benchmark.advice import advice, close_losses
+from lossbench.reports.loss_benchmark.correlations import Pair, correlation_table
+from lossbench.reports.loss_benchmark.documents import read_parts, write_part
+from lossbench.reports.loss_benchmark.evidence import Evidence, tuned_rows
+from lossbench.reports.loss_benchmark.figures import pictures_of
+from lossbench.reports.loss_benchmark.findings import answers
+from lossbench.reports.loss_benchmark.limits import poor_runs
+from lossbench.reports.loss_benchmark.page import markdown, write_page
+from lossbench.reports.loss_benchmark.scores import Scores, choose_test
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store

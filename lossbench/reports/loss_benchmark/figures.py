@@ -8,16 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..experiments.loss_benchmark import MAPS, UNSEEN_MAPS
-from ..figures import leaderboard, scatter
-from ..files import to_json
-from ..runs.config import BASE_LOSS
-from ..specs.quantities import MAIN_METRIC, better_sign, bounds, in_unit, metric_name, metric_title
-from ..statistics import Interval
-from .figure_files import Compose, compose_forest, compose_ranks
-from .generated_files import digest
-from .loss_benchmark import LEVEL, Evidence, Scores, compares_by_cosine
-from .loss_benchmark_findings import shared_machine, tuned_rows
+from ...experiments.loss_benchmark import MAPS, UNSEEN_MAPS
+from ...figures import leaderboard, scatter
+from ...files import to_json
+from ...runs.config import BASE_LOSS
+from ...specs.quantities import MAIN_METRIC, better_sign, bounds, in_unit, metric_name, metric_title
+from ...statistics import Interval
+from ..figure_files import Compose, compose_forest, compose_ranks
+from ..generated_files import digest
+from .evidence import Evidence, tuned_rows
+from .scores import LEVEL, Scores, compares_by_cosine, shared_machine
 
 _DIGITS = 9  # significant ones of the numbers of a figure, so that the last bit of a quantile does not count
 

@@ -7,20 +7,28 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..experiments.comparison import ComparisonRow
-from ..experiments.loss_benchmark import MAPS, UNSEEN_MAPS
-from ..runs.config import BASE_LOSS
-from ..runs.config_builder import make_config
-from ..specs.quantities import MAIN_METRIC, interval_text, metric_name, number_spec
-from ..tables import Table
-from .loss_benchmark import Evidence, Scores, compare_scores, compares_by_cosine, difference_text, ratio
-from .loss_benchmark_correlations import Pair, correlation_table
+from ...experiments.comparison import ComparisonRow
+from ...experiments.loss_benchmark import MAPS, UNSEEN_MAPS
+from ...runs.config import BASE_LOSS
+from ...specs.quantities import MAIN_METRIC, interval_text, metric_name, number_spec
+from ...tables import Table
+from .correlations import Pair, correlation_table
+from .evidence import Evidence, tuned_rows
+from .scores import (
+    Scores,
+    classifies_by_means,
+    compares_by_cosine,
+    difference_text,
+    largest_ratio,
+    ratio,
+    shared_machine,
+    trains_on_balanced_batches,
+)
 
 CENTER = "center"
 ONE_RULE = "nn-accuracy"
 """The metric that classifies by the same rule under all losses, by the nearest training sample."""
 _NAMED = 8  # losses in a sentence with their differences; more only with their names
-_SHARED = 1.5  # ratio of the times of one loss above which other programs shared the machine
 
 
 class Text(NamedTuple):
@@ -140,16 +148,6 @@ def _unlike_softmax(
     return texts
 
 
-def classifies_by_means(loss: str) -> bool:
-    """Whether a loss is tested by the nearest class mean, and softmax by class scores."""
-    return make_config(loss=loss).rule != make_config(loss=BASE_LOSS).rule
-
-
-def trains_on_balanced_batches(loss: str) -> bool:
-    """Whether the batches of a loss are class-balanced, and those of softmax shuffled."""
-    return make_config(loss=loss).sampler != make_config(loss=BASE_LOSS).sampler
-
-
 def _share(some: Sequence[str], losses: Sequence[str], verdict: str) -> str:
     """The beginning of a sentence on some of the losses with a verdict."""
     if len(some) < len(losses):
@@ -189,7 +187,7 @@ def _cost(evidence: Evidence) -> Text:
     if shared_machine(scores):
         return Text(
             f"The stored times say nothing about the losses. Those of one and the same loss differ up to "
-            f"{_spread(scores):.1f} times between seeds, so other programs shared the machine "
+            f"{largest_ratio(scores):.1f} times between seeds, so other programs shared the machine "
             f"({scores.seeds_text})."
         )
     times = [_ratio(scores, slowest, loss) for loss in (fastest, BASE_LOSS)]
@@ -219,33 +217,6 @@ def _open_set(evidence: Evidence) -> Text:
         f"{counts[-1]}.",
         details,
     )
-
-
-def shared_machine(seconds: Scores) -> bool:
-    """Whether the seconds of one and the same loss differ so much that other programs must have run, too."""
-    return _spread(seconds) > _SHARED
-
-
-def _spread(scores: Scores) -> float:
-    """How many times as large as the smallest the largest number of one and the same loss is, at most."""
-    return max((max(each.values()) / min(each.values()) for each in scores.values.values()), default=1.0)
-
-
-def tuned_rows(evidence: Evidence, metric: str) -> list[ComparisonRow]:
-    """Each loss with tuned settings against itself at the defaults, adjusted over losses."""
-    before, after = (evidence.scores(part, metric) for part in ("defaults", "tuned"))
-    shared = [loss for loss in after.values if loss in before.values]
-    seeds = min(before.seeds, after.seeds)
-    gains = {
-        loss: {
-            seed: tuned - before.values[loss][seed]
-            for seed, tuned in after.values[loss].items()
-            if seed in before.values[loss]
-        }
-        for loss in shared
-    }
-    nothing = {seed: 0.0 for gain in gains.values() for seed in gain}
-    return compare_scores(Scores(metric, {**gains, "": nothing}, seeds, frozenset()), "", shared)
 
 
 def _tuning(evidence: Evidence, _: str, metric: str) -> Text:

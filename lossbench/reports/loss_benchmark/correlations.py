@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..specs.quantities import better_sign, interval_text
-from ..statistics import Interval, mean_interval
-from ..tables import Table
-from .loss_benchmark import Scores, compares_by_cosine
+from ...specs.quantities import better_sign, interval_text
+from ...statistics import Interval, mean_interval
+from ...tables import Table
+from .scores import Scores, compares_by_cosine
 
 _FEWEST = 4  # losses of which a rank correlation says nothing
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from ..experiments.loss_benchmark import MAPS, PARTS
-from ..runs.config import BASE_LOSS
-from ..specs import catalog
-from ..specs.quantities import MAIN_METRIC, format_value, metric_name
-from .loss_benchmark import Evidence, size_text
-from .loss_benchmark_findings import answers
+from ...experiments.loss_benchmark import MAPS, PARTS
+from ...runs.config import BASE_LOSS
+from ...specs import catalog
+from ...specs.quantities import MAIN_METRIC, format_value, metric_name
+from .evidence import Evidence
+from .findings import answers
+from .scores import size_text
 
 _POOR = 3  # times the median test error of a block from which a run trained badly
 

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..experiments.loss_benchmark import MAPS
-from ..runs.config import BASE_LOSS
-from ..specs.quantities import MAIN_METRIC, better_sign, metric_name, number_spec
-from .loss_benchmark import Evidence, Scores, compare_scores, compares_by_cosine, size_text
-from .loss_benchmark_findings import (
+from ...experiments.loss_benchmark import MAPS
+from ...runs.config import BASE_LOSS
+from ...specs.quantities import MAIN_METRIC, better_sign, metric_name, number_spec
+from .evidence import Evidence
+from .findings import listed, with_verdict
+from .scores import (
+    Scores,
     classifies_by_means,
-    listed,
+    compare_scores,
+    compares_by_cosine,
     shared_machine,
+    size_text,
     trains_on_balanced_batches,
-    with_verdict,
 )
 
 _PURPOSES = (

@@ -10,22 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from ..experiments.loss_benchmark import MAPS, PARTS, UNSEEN_MAPS
-from ..experiments.summary import SettingRow
-from ..files import write_atomically
-from ..runs.config import BASE_LOSS
-from ..runs.config_builder import make_config
-from ..runs.store import Store
-from ..specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
-from ..tables import Table, code, csv_bytes, to_markdown
-from .document import Document
-from .figure_files import write_figure
-from .generated_files import check_generated, holds, with_digest
-from .loss_benchmark import Evidence, compares_by_cosine, read_parts
-from .loss_benchmark_figures import Picture, pictures_of
-from .loss_benchmark_findings import answers, shared_machine
-from .loss_benchmark_limits import limits, poor_runs, threats
-from .result_tables import differences_table
+from ...experiments.loss_benchmark import MAPS, PARTS, UNSEEN_MAPS
+from ...experiments.summary import SettingRow
+from ...files import write_atomically
+from ...runs.config import BASE_LOSS
+from ...runs.config_builder import make_config
+from ...runs.store import Store
+from ...specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
+from ...tables import Table, code, csv_bytes, to_markdown
+from ..document import Document
+from ..figure_files import write_figure
+from ..generated_files import check_generated, holds, with_digest
+from ..result_tables import differences_table
+from .documents import read_parts
+from .evidence import Evidence
+from .figures import Picture, pictures_of
+from .findings import answers
+from .limits import limits, poor_runs, threats
+from .scores import compares_by_cosine, shared_machine
 
 _PAGE = "README.md"
 
