@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
@@ -82,6 +82,15 @@ def reproduce(
         _reproduce(request, storage, name, quick=quick, jobs=jobs or 0, json=json)
 
 
+class _Case(NamedTuple):
+    """A reproduction that is made: its name, its runs by group, whether in small."""
+
+    name: str
+    spec: Reproduction
+    configs: Mapping[str, Sequence[RunConfig]]
+    quick: bool
+
+
 def _reproduce(request: Request, storage: Storage, name: str, *, quick: bool, jobs: int, json: bool) -> None:
     """One reproduction, or all."""
     from ..runs.store import Store
@@ -92,50 +101,47 @@ def _reproduce(request: Request, storage: Storage, name: str, *, quick: bool, jo
     every = catalog.names("reproductions")
     if name not in (*every, "all"):
         raise unknown_name("reproduction", name, every, ("all", "benchmark"))
-    names = every if name == "all" else (name,)
-    specs: dict[str, Reproduction] = {each: catalog.spec("reproductions", each) for each in names}
-    configs = {each: spec.configs(quick=quick) for each, spec in specs.items()}
-    problems = list[str]()
+    cases, problems = [], list[str]()
+    for each in every if name == "all" else (name,):
+        spec: Reproduction = catalog.spec("reproductions", each)
+        cases.append(_Case(each, spec, spec.configs(quick=quick), quick))
     if name == "all":
-        with_runs = {each: groups for each, groups in configs.items() if specs[each].trained}
-        missing = _without_data(with_runs, request.data_dir)
+        missing = _without_data(cases, request.data_dir)
         problems += (f"{each} is left out: {reason}" for each, reason in missing.items())
-        specs = {each: spec for each, spec in specs.items() if each not in missing}
-        configs = {each: groups for each, groups in configs.items() if each not in missing}
+        cases = [case for case in cases if case.name not in missing]
+    else:
+        rules = (f"- {check.rule}" for check in cases[0].spec.checks)
+        print_message("\n".join([cases[0].spec.question, *rules]))
     metrics: dict[RunConfig, set[str]] = {}
-    for each, groups in configs.items():
-        for config in itertools.chain(*groups.values()) if specs[each].trained else ():
-            metrics.setdefault(config, set()).update(specs[each].metrics)
-    if name != "all":
-        rules = (f"- {check.rule}" for check in specs[name].checks)
-        print_message("\n".join([specs[name].question, *rules]))
+    for case in cases:
+        for config in itertools.chain(*case.configs.values()) if case.spec.trained else ():
+            metrics.setdefault(config, set()).update(case.spec.metrics)
     outcomes = run_configs(list(metrics), request, storage, jobs=jobs, metrics=metrics) if metrics else []
     documents = []
-    for each, spec in specs.items():
-        document, page, failures = _write_document(
-            store, each, spec, configs[each], outcomes, quick, request.data_dir
-        )
+    for case in cases:
+        document, page, failures = _write_document(store, case, outcomes, request.data_dir)
         documents.append(document)
         problems += failures
         if not json and name != "all":
             _print(store, document, page)
     if not json and name == "all":
-        _print_list(specs, {d.about.name: "quick" if d.quick else d.verdict for d in documents})
+        verdicts = {d.about.name: "quick" if d.quick else d.verdict for d in documents}
+        _print_list({case.name: case.spec for case in cases}, verdicts)
     shown: list[dict[str, Any]] = [document.to_dict() for document in documents]
     content = {"reproductions": shown} if name == "all" else shown[0]
     finish(content | {"status": Status.DONE.value}, outcomes, problems, json=json)
 
 
-def _without_data(
-    configs: Mapping[str, Mapping[str, Sequence[RunConfig]]], data_dir: Path | None
-) -> dict[str, str]:
+def _without_data(cases: Sequence[_Case], data_dir: Path | None) -> dict[str, str]:
     """Why the data set of a reproduction is not there, by its name; it may be fetched for that."""
     from ..data import load_splits
 
     reasons: dict[str, str] = {}
     by_dataset: dict[str, str] = {}
-    for name, groups in configs.items():
-        config = next(iter(groups.values()))[0]
+    for case in cases:
+        if not case.spec.trained:
+            continue
+        config = next(iter(case.configs.values()))[0]
         if config.dataset not in by_dataset:
             by_dataset[config.dataset] = ""
             try:
@@ -143,7 +149,7 @@ def _without_data(
             except DataError as error:
                 by_dataset[config.dataset] = str(error)
         if by_dataset[config.dataset]:
-            reasons[name] = by_dataset[config.dataset]
+            reasons[case.name] = by_dataset[config.dataset]
     return reasons
 
 
@@ -182,13 +188,7 @@ def _print_list(specs: Mapping[str, Reproduction], verdicts: Mapping[str, str]) 
 
 
 def _write_document(
-    store: Store,
-    name: str,
-    spec: Reproduction,
-    configs: Mapping[str, Sequence[RunConfig]],
-    outcomes: Sequence[Outcome],
-    quick: bool,
-    data_dir: Path | None,
+    store: Store, case: _Case, outcomes: Sequence[Outcome], data_dir: Path | None
 ) -> tuple[ReproductionDocument, Path | None, list[str]]:
     """What was found, the page (None where it was not written), and a sentence for each file that failed."""
     from ..reports.conditions_text import conditions
@@ -197,15 +197,16 @@ def _write_document(
     from ._publish import draw_figures
     from ._training import with_metrics
 
+    spec, configs = case.spec, case.configs
     needed = {config for members in configs.values() for config in members}
     used = [outcome for outcome in outcomes if outcome.config in needed]
     used = with_metrics(used, store, spec.metrics, data_dir)
     by_config = {outcome.config: outcome for outcome in used}
     results = collect_results(configs, by_config, store)
-    checks = apply_rules(spec.checks, results, decides=not quick)
+    checks = apply_rules(spec.checks, results, decides=not case.quick)
     document = ReproductionDocument(
-        about=describe(name, spec),
-        quick=quick,
+        about=describe(case.name, spec),
+        quick=case.quick,
         verdict=overall(checks),
         checks=checks,
         groups=group_rows(configs, results, spec.checks) if spec.trained else [],
@@ -213,7 +214,7 @@ def _write_document(
         command=command_line(),
         runs=[config.run_name for config in by_config],
     )
-    files, problems = draw_figures(store, _drawings(store, name, spec, configs, by_config, quick))
+    files, problems = draw_figures(store, _drawings(store, case, by_config))
     document = replace(document, files=files)
     page = None
     try:
@@ -223,25 +224,18 @@ def _write_document(
     return document, page, problems
 
 
-def _drawings(
-    store: Store,
-    name: str,
-    spec: Reproduction,
-    configs: Mapping[str, Sequence[RunConfig]],
-    outcomes: Mapping[RunConfig, Outcome],
-    quick: bool,
-) -> Iterator[Drawing]:
+def _drawings(store: Store, case: _Case, outcomes: Mapping[RunConfig, Outcome]) -> Iterator[Drawing]:
     """Each figure of the reproduction, of one seed of each group unless it shows several."""
     from ..reports.document import Drawing
     from ..reports.reproduction_page import file_name, group_label
     from ..runs.conditions import one_seed
     from ..runs.stored_run import UntrainedRun, done_runs
 
-    for drawn in spec.figures:
+    for drawn in case.spec.figures:
         view = f"-{drawn.choices['view']}" if "view" in drawn.choices else ""
-        path = store.reproductions / f"{file_name(name, quick)}-{drawn.figure}{view}.png"
-        groups = {each: m for each, m in configs.items() if not drawn.groups or each in drawn.groups}
-        if not spec.trained:
+        path = store.reproductions / f"{file_name(case.name, case.quick)}-{drawn.figure}{view}.png"
+        groups = {each: m for each, m in case.configs.items() if not drawn.groups or each in drawn.groups}
+        if not case.spec.trained:
             untrained = [cast("StoredRun", UntrainedRun(members[0])) for members in groups.values()]
             yield Drawing(path, drawn.figure, untrained, drawn.choices)
             continue
