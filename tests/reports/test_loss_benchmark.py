@@ -122,7 +122,7 @@ def test_the_findings_say_what_loops_over_the_json_find(store: Store) -> None:
     assert cost.startswith("The slowest loss, `triplet`, takes ")
     assert "the fastest, `etf`" in cost
     assert f"and {times[0] / times[1]:.2f} ± " in cost
-    assert f"A run takes {times[0]:.1f} ± " in details(store, 6)
+    assert f"A run takes {times[0]:.2f} ± 0.0" in details(store, 6)  # a digit more: it would read ± 0.0
     assert "over 7 seeds" in agreement  # at one more `etf` failed
 
 
