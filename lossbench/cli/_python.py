@@ -27,7 +27,7 @@ from ..specs.expressions import canonical_sum, parse_sum, split_names
 from ._flags import as_path, canonical_losses
 from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
 from ._output import messages_shown, print_warning
-from ._selection import Selection, make_filter, readable_runs, select_runs
+from ._selection import Selection, finished_runs, make_filter, select_runs
 
 _NUMBERS = {
     "fps": Option("", name="fps", type=float, ge=0.5, le=60),
@@ -175,8 +175,8 @@ def find_runs(
     data_folder = None if data_dir is None else as_path(data_dir)
     return [
         Run(StoredRun(run, data_folder))
-        for run in readable_runs(Store(as_path(results)))
-        if wanted.accepts(run.config) and run.done_result() is not None
+        for run in finished_runs(Store(as_path(results)))
+        if wanted.accepts(run.config)
     ]
 
 

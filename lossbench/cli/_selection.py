@@ -119,6 +119,17 @@ def readable_runs(store: Store) -> list[RunFolder]:
     return runs
 
 
+def finished_runs(store: Store) -> list[RunFolder]:
+    """The finished runs of a store, oldest first; a warning for each run that cannot be read."""
+    done = []
+    for run in readable_runs(store):
+        try:
+            done += [run] if run.done_result() is not None else []
+        except RunError as error:  # of one run, which may have nothing to do with what is shown
+            print_warning(str(error))
+    return done
+
+
 def select_runs(
     store: Store,
     selection: Selection,
@@ -142,7 +153,7 @@ def select_runs(
         if lacking := [run.folder for run in shown if snapshots and not run.folder.has_snapshots]:
             raise without_snapshots(lacking[0])
     else:
-        done = [StoredRun(run, data_dir) for run in readable_runs(store) if run.done_result() is not None]
+        done = [StoredRun(run, data_dir) for run in finished_runs(store)]
         if not done:
             command = f"lossbench compare{' --snapshots 30' if snapshots else ''}"
             raise RunError(f"There is no finished run in {store.runs}; `{command}` makes some.")

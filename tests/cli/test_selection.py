@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
+import lossbench
 from lossbench.__main__ import main
 from lossbench.errors import UsageError
 from lossbench.runs.commands import command_for, command_of
@@ -225,6 +227,21 @@ def test_a_loss_asked_for_is_never_left_out(capsys: Any, stored: Path, command: 
     code, _, err = call(capsys, *command, "--loss", "softmax,cosfcae", "--results", stored)
     assert code == 2
     assert "did you mean cosface" in err
+
+
+def test_a_damaged_run_does_not_keep_others_from_being_shown(
+    capsys: Any, stored: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(stored, results)
+    damaged = next(run for run in Store(results).all()[0] if run.config.seed == 1)
+    (damaged.path / "result.json").write_text('{"status": "done"}')
+    for command in (["plot", "features", "--loss", "softmax"], ["explore"], ["plot", "leaderboard"]):
+        code, _, err = call(capsys, *command, "--results", results)
+        assert (code, err.count(damaged.name)) == (0, 1), err
+    assert len(lossbench.runs(results=results)) == 3
+    code, _, err = call(capsys, "plot", "--run", damaged.name, "--results", results)
+    assert code == 1 and "--force trains anew" in err
 
 
 def test_named_runs_and_a_filter_exclude_each_other(capsys: Any, stored: Path) -> None:
