@@ -6,7 +6,7 @@ Follows Wen et al. 2016, Fig. 5 (accuracy against lambda and alpha).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import rcParams
@@ -85,13 +85,18 @@ def draw_axes(
     limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> None:
     """Draw curves over one axis: logarithmic where the positions span two decades, zero then set apart.
-    Bands are cut off at the limits of the metric."""
+    Bands are cut off at the limits of the metric; a position with one seed, which has no interval, ends them,
+    and an interval between two such positions is a bar."""
     for number, curve in enumerate(curves):
         tint = color(number)
         axes.plot(curve.x, curve.mean, color=tint, marker="o", markersize=4, label=curve.label, zorder=3)
-        band = np.nan_to_num(curve.half_width)
-        low, high = (np.clip(curve.mean + side * band, *limits) for side in (-1, 1))
-        axes.fill_between(curve.x, low, high, color=tint, alpha=0.18, linewidth=0, zorder=1, gid="band")
+        low, high = (np.clip(curve.mean + side * curve.half_width, *limits) for side in (-1, 1))
+        known = np.isfinite(curve.half_width)
+        style: Any = {"color": tint, "alpha": 0.18, "zorder": 1, "gid": "band"}
+        axes.fill_between(curve.x, low, high, where=known, linewidth=0, **style)
+        around = np.convolve(known, [1, 0, 1], "same")[: len(known)]
+        alone = known & (around == 0)
+        axes.vlines(curve.x[alone], low[alone], high[alone], linewidth=6, **style)
         for position, values in zip(curve.x, curve.seeds, strict=True):
             axes.scatter(
                 [position] * len(values), values, s=9, color=tint, alpha=0.55, linewidths=0, zorder=2

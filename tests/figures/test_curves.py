@@ -40,9 +40,27 @@ def test_bands_of_fractions_are_cut_off_at_their_limits():
     for run in given:
         run.numbers["test_accuracy"] = 0.93 + 0.05 * run.seed
     (axes,) = draw_figure(given)
-    (band,) = [child for child in axes.collections if child.get_gid() == "band"]
+    band, _ = [child for child in axes.collections if child.get_gid() == "band"]
     heights = band.get_paths()[0].vertices[:, 1]
     assert heights.max() == 100 and heights.min() < 93
+
+
+def test_a_position_with_one_seed_has_no_interval():
+    """A band that narrows to a point there would say that it is known exactly."""
+    given = [
+        run for run in swept(lambdas=(0.1, 0.2, 0.3, 0.4), seeds=(0, 1)) if run.settings["lambda"] < 0.25
+    ]
+    given += swept(lambdas=(0.3, 0.4), seeds=(0,))
+    (axes,) = draw_figure(given)
+    fill, bars = [child for child in axes.collections if child.get_gid() == "band"]
+    (path,) = fill.get_paths()
+    assert (path.vertices[:, 0].min(), path.vertices[:, 0].max()) == (0.1, 0.2)
+    assert not bars.get_segments()
+    (axes,) = draw_figure([run for run in given if run.settings["lambda"] != 0.1])
+    fill, bars = [child for child in axes.collections if child.get_gid() == "band"]
+    assert {*np.concatenate([path.vertices for path in fill.get_paths()])[:, 0]} == {0.2}  # has no area
+    ((low, high),) = bars.get_segments()
+    assert low[0] == high[0] == 0.2 and low[1] < high[1]
 
 
 def test_scale_follows_the_sweep():
