@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,6 +60,26 @@ def test_a_file_system_that_cannot_sync_is_written_to(
     assert refuse(monkeypatch, os, "fsync", code) == []
     assert run(CONFIG, tmp_path).status == "done"
     assert Store(tmp_path).run(CONFIG).result() is not None
+
+
+def test_a_file_is_on_the_disk_before_its_name_is_and_then_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power failure could leave an empty file, or none where a command said that there is one."""
+    sync, replace, done = os.fsync, os.replace, list[str]()
+
+    def noted_sync(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    def noted_replace(*paths: Any) -> None:
+        done.append("name")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    write_atomically(tmp_path / "file", b"content")
+    assert done == ["file", "name", "folder"]
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EDQUOT])

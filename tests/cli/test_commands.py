@@ -173,6 +173,9 @@ def test_sweep_trains_a_grid_and_skips_it_the_second_time(capsys, tmp_path):
     assert [row["test_accuracy_count"] for row in table] == ["2", "2"]
     for figure in ("curves", "grid"):
         assert (tmp_path / f"figures/sweep-center-lambda-digits-{figure}.png").exists()
+    code, out, _ = call(capsys, "plot", "curves", "--json", "--results", tmp_path)
+    assert code == 0
+    assert len(json.loads(out)["runs"]) == 4, "all values and seeds"
     code, _, err = call(capsys, *arguments, *QUICK, "--jobs", "2", "--results", tmp_path)
     assert code == 0
     assert err.count("(stored)") == 4

@@ -31,6 +31,8 @@ def test_trials_run_at_the_same_time_and_count_once(
     assert document["settings"] == {"softmax.bias": False, "softmax.fixed": False}
     assert document["config"]["epochs"] == 1
     assert len(re.findall(r"trial \d of 2", err)) == 2
+    figure = Path(document["figure"])
+    assert figure.exists() and json.loads(Path(f"{figure}.json").read_text())["kind"] == "tune"
     assert main([*words, "--json"]) == 0  # all trials are stored
     out, err = capsys.readouterr()
     assert json.loads(out)["value"] == document["value"]

@@ -99,6 +99,7 @@ def test_idx_files_load_as_they_were_written(name: str, tmp_path: Path) -> None:
     write_data_set(tmp_path, NAMES[name])
     for (images, labels), count, start in zip(load(name, tmp_path), (50, 20), (0, 5), strict=True):
         expected = pictures(count, start)
+        assert (1, *images.shape[1:]) == catalog.spec("data", name).shape
         if name == "emnist-digits":  # stored transposed, loaded upright
             expected = expected.transpose(1, 2)
         assert torch.equal(images, expected)
@@ -208,7 +209,9 @@ def test_without_a_network_the_sentence_says_what_to_do_at_once(
     name: str, tmp_path: Path, no_network: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     started = time.perf_counter()
-    message = sentence(name, tmp_path, download=True)
+    with pytest.raises(DataError) as caught:
+        catalog.load("data", name)(tmp_path, "train")  # as training does: it fetches what is not there
+    message = str(caught.value)
     assert time.perf_counter() - started < 10
     assert no_network, "it never tried"
     assert "could not be fetched" in message
@@ -295,6 +298,7 @@ def test_digits_show_the_scans_of_scikit_learn() -> None:
 @pytest.mark.mnist
 def test_the_real_mnist(mnist_folder: Path) -> None:
     train, test = load("mnist", mnist_folder)
+    assert catalog.spec("data", "mnist").shape == (1, 28, 28)
     assert train.images.shape == (60_000, 28, 28)
     assert test.images.shape == (10_000, 28, 28)
     assert torch.bincount(train.labels).tolist() == [

@@ -335,6 +335,7 @@ def test_tuning_and_animation(form, place, capsys):
     dataset = make(form, place)
     train(dataset, capsys, "--snapshots", "3")
     assert main(["animate", "--output", "a.gif"]) == 0
+    assert Path("a.gif").read_bytes().startswith(b"GIF")
     command = ["tune", "--loss", "center", "--trials", "2", "--dataset", dataset, *OPTIONS]
     assert main(command) == 0
     assert (

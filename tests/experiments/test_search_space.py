@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 
+import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,6 +56,18 @@ def test_defaults_and_corners_are_runs(loss):
         config = study.run_config(point, 1)
         assert (config.seed, config.eval_split) == (1, "val")
         assert {name: config.value_of(name) for name in point} == point
+
+
+def test_a_search_proposes_whole_numbers_where_only_these_are_allowed():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = study_config("softtriple")
+    whole = [name for name, bounds in study.space().items() if bounds.whole]
+    assert whole
+    optimizer = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(8):
+        study.suggest(trial := optimizer.ask())
+        assert {type(value) for name, value in trial.params.items() if name in whole} == {int}
+        study.run_config(trial.params, 0)
 
 
 @given(data=st.data(), loss=st.sampled_from(LOSSES))

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lossbench.errors import UsageError
+from lossbench.losses._cosine import CosineLoss
 from lossbench.losses._loss import SampleLoss
 from lossbench.specs import LossSpec, catalog
 
@@ -184,6 +185,13 @@ def test_class_scores_of_angular_losses_depend_on_directions_only(name):
     torch.testing.assert_close(loss.logits(x), doubled.logits(x), rtol=0, atol=1e-10)
     torch.testing.assert_close(seeded(loss, x, y), seeded(doubled, x, y), rtol=0, atol=1e-10)
     assert torch.equal(loss.logits(3 * x).argmax(1), loss.logits(x).argmax(1))
+
+
+def test_a_loss_on_class_directions_is_called_angular(name):
+    """By the tag the figures draw angles, and nearest neighbours are found by cosine."""
+    loss = build(name)
+    if isinstance(loss, CosineLoss):
+        assert "angular" in spec_of(name).tags
 
 
 def test_losses_of_samples(name):

@@ -123,3 +123,13 @@ def test_sums_pass_reduction_and_sample_weights_on() -> None:
     pairs = WeightedSum({"ce": Softmax(4, 2), "triplet": Triplet(4, 2)}, [1.0, 0.1])
     with pytest.raises(UsageError, match="Triplet is no mean over samples, so it takes no sample_weight"):
         pairs(x, y, weights)
+
+
+def test_a_loss_without_a_formula_says_so() -> None:
+    class Nothing(Loss):
+        """Has a SPEC alone."""
+
+        SPEC = LossSpec(title="Nothing", summary="", paper="", equation="", kind="pairs")
+
+    with pytest.raises(NotImplementedError):
+        Nothing(10, 2)(torch.zeros(4, 2), torch.arange(4))

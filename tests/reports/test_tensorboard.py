@@ -161,6 +161,7 @@ def test_the_projector_has_every_test_digit(trained: RunFolder, board: Board) ->
     stored = StoredRun(trained)
     tested = stored.splits["test"]
     count = len(tested.labels)
+    assert "test features" in info["tensorName"]
     assert info["tensorShape"] == [count, 3], "the plane, in the space that the projector turns"
     content = board.get("projector/tensor", run=name, name=info["tensorName"])
     shown = np.frombuffer(content, np.float32).reshape(count, 3)

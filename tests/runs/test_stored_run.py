@@ -86,6 +86,16 @@ def test_numbers_are_those_of_the_result_and_those_measured_later(views):
         view.folder.write_metrics({})
 
 
+def test_what_was_measured_later_on_unseen_classes_is_no_number_of_the_others(views):
+    view = views["unseen"]
+    view.folder.write_metrics({"roc-auc": 0.75, "unseen-roc-auc": 0.5})
+    try:
+        numbers = StoredRun(view.folder).numbers
+        assert (numbers["roc-auc"], numbers["unseen-roc-auc"]) == (0.75, 0.5)
+    finally:
+        view.folder.write_metrics({})
+
+
 def test_epochs_hold_what_was_written_after_each(views):
     epochs = views["center"].epochs
     assert [record.epoch for record in epochs] == [1, 2, 3]

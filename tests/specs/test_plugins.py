@@ -118,6 +118,13 @@ def test_opening_stored_runs_never_runs_the_users_code(mine, capsys):
         assert main([*command, *shown]) == (1 if command == ["report"] else 0)  # there is no table
 
 
+@pytest.mark.parametrize("name", ["pml:TripletMarginLoss", "json:dumps"])
+def test_no_code_from_outside_is_looked_for_to_read_a_stored_run(name):
+    plugins.find.cache_clear()
+    with plugins.without_external_code(), pytest.raises(UsageError, match="is code from outside"):
+        plugins.find(name)
+
+
 @pytest.mark.parametrize(
     ("loss", "sentence"),
     [

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from scipy.spatial.distance import pdist
 
 from lossbench.data import load_splits
 from lossbench.errors import Diverged, Interrupted, RunError
@@ -202,6 +203,12 @@ def test_numbers_of_an_epoch_are_those_of_its_steps(tmp_path):
     train_split = folder.features()[0]["train"]
     scores = train_split.features @ loss.directions("weight").numpy().T
     softmax = np.mean(np.logaddexp.reduce(scores, 1) - scores[np.arange(len(scores)), train_split.labels])
+    val = folder.features()[0]["val"]
+    by_class = [val.features[val.labels == label] for label in range(10)]
+    means = np.stack([features.mean(0) for features in by_class])
+    spreads = [np.linalg.norm(f - mean, axis=1).mean() for f, mean in zip(by_class, means, strict=True)]
+    last = observer.records[-1]  # batch norm still moves in the first epoch
+    assert (last.spread, last.gap) == pytest.approx((np.mean(spreads), pdist(means).min()), rel=1e-3)
     for record in observer.records:
         assert record.terms["softmax"] == pytest.approx(softmax, rel=0.02)  # 33 images are left out
         assert record.loss == pytest.approx(record.terms["softmax"] + 0.5 * record.terms["center"], rel=1e-5)
