@@ -94,8 +94,8 @@ def draw_axes(
         known = np.isfinite(curve.half_width)
         style: Any = {"color": tint, "alpha": 0.18, "zorder": 1, "gid": "band"}
         axes.fill_between(curve.x, low, high, where=known, linewidth=0, **style)
-        around = np.convolve(known, [1, 0, 1], "same")[: len(known)]
-        alone = known & (around == 0)
+        padded = np.pad(known, 1)
+        alone = known & ~padded[:-2] & ~padded[2:]
         axes.vlines(curve.x[alone], low[alone], high[alone], linewidth=6, **style)
         for position, values in zip(curve.x, curve.seeds, strict=True):
             axes.scatter(

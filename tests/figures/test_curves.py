@@ -56,7 +56,11 @@ def test_a_position_with_one_seed_has_no_interval():
     (path,) = fill.get_paths()
     assert (path.vertices[:, 0].min(), path.vertices[:, 0].max()) == (0.1, 0.2)
     assert not bars.get_segments()
-    (axes,) = draw_figure([run for run in given if run.settings["lambda"] != 0.1])
+
+
+@pytest.mark.parametrize("single", [(0.3,), (0.3, 0.4), (0.1, 0.3)])
+def test_an_interval_between_positions_with_one_seed_is_a_bar(single):
+    (axes,) = draw_figure([*swept(lambdas=(0.2,), seeds=(0, 1)), *swept(lambdas=single, seeds=(0,))])
     fill, bars = [child for child in axes.collections if child.get_gid() == "band"]
     assert {*np.concatenate([path.vertices for path in fill.get_paths()])[:, 0]} == {0.2}  # has no area
     ((low, high),) = bars.get_segments()
