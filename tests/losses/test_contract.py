@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lossbench.errors import UsageError
-from lossbench.losses._cosine import CosineLoss
 from lossbench.losses._loss import SampleLoss
 from lossbench.specs import LossSpec, catalog
 
@@ -187,11 +186,15 @@ def test_class_scores_of_angular_losses_depend_on_directions_only(name):
     assert torch.equal(loss.logits(3 * x).argmax(1), loss.logits(x).argmax(1))
 
 
-def test_a_loss_on_class_directions_is_called_angular(name):
+def test_a_classifier_whose_scores_depend_on_directions_alone_is_called_angular(name):
     """By the tag the figures draw angles, and nearest neighbours are found by cosine."""
-    loss = build(name)
-    if isinstance(loss, CosineLoss):
-        assert "angular" in spec_of(name).tags
+    x, loss, spec = circle_points()[0], build(name).double(), spec_of(name, "angular")
+    if spec.kind != "classifier" or not isinstance(getattr(loss, "weight", None), nn.Parameter):
+        pytest.skip("a loss without class weights")
+    before = loss.logits(x).detach()
+    with torch.no_grad():
+        loss.weight *= 2
+    assert torch.allclose(loss.logits(x), before) == ("angular" in spec.tags)
 
 
 def test_losses_of_samples(name):
