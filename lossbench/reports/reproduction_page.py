@@ -45,13 +45,17 @@ class Description(NamedTuple):
 
 class GroupRow(NamedTuple):
     """One group of runs: its loss and what tells it from the other groups, how many runs are done and failed,
-    and means over seeds."""
+    and means over seeds.
+
+    by_seed: the numbers of each run; empty in older documents.
+    """
 
     group: str
     settings: str
     done: int
     failed: int
     numbers: Mapping[str, Interval]
+    by_seed: Mapping[int, Mapping[str, float]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +89,18 @@ class ReproductionDocument:
                 CheckResult(**check | {name: number_from_json(check[name]) for name in numbers})
                 for check in data["checks"]
             ],
-            groups=[
-                GroupRow(**row | {"numbers": {k: interval_from_json(v) for k, v in row["numbers"].items()}})
-                for row in data["groups"]
-            ],
+            groups=list(map(_group_from_json, data["groups"])),
             files=[written_file_from_json(file) for file in data["files"]],
         )
+
+
+def _group_from_json(data: Mapping[str, Any]) -> GroupRow:
+    by_seed = {
+        int(seed): {name: number_from_json(value) for name, value in numbers.items()}
+        for seed, numbers in data.get("by_seed", {}).items()
+    }
+    numbers = {name: interval_from_json(interval) for name, interval in data["numbers"].items()}
+    return GroupRow(**dict(data) | {"numbers": numbers, "by_seed": by_seed})
 
 
 def group_settings(configs: Mapping[str, Sequence[RunConfig]]) -> list[str]:
@@ -112,10 +122,13 @@ def group_rows(
     names = dict.fromkeys(["test_accuracy", *(name for check in checks for name in check.numbers)])
     rows = []
     for (group, members), settings in zip(configs.items(), group_settings(configs), strict=True):
-        found = results[group].values()
-        numbers = {name: mean_interval([each[name] for each in found if name in each]) for name in names}
+        by_seed = {
+            seed: {name: run[name] for name in names if name in run} for seed, run in results[group].items()
+        }
+        runs = by_seed.values()
+        numbers = {name: mean_interval([run[name] for run in runs if name in run]) for name in names}
         done = numbers["test_accuracy"].n
-        rows.append(GroupRow(group, settings, done, len(members) - done, numbers))
+        rows.append(GroupRow(group, settings, done, len(members) - done, numbers, by_seed))
     return rows
 
 
