@@ -22,11 +22,10 @@ QUICK = "This was a quick run, of a few epochs of the digits and two seeds. It d
 HOW_TO_READ = (
     "The rules were written before the runs. The effect is a difference of two means over seeds; for a rule "
     "on one group it is the mean itself, along several groups the slope of a line through them, so that "
-    "single steps may go the other way, and for a formula the largest error. p values are adjusted by Holm "
-    "for all rules of this page; those of differences and slopes are estimated by random flips beyond 16 "
-    "seeds, so that one near 0.05 can be 0.001 off. *Reproduced*: the rule holds at the 5 % level. "
-    "*Refuted*: its contrary does. *Not distinguishable*: neither, or the interval of a difference includes "
-    "0. The page is refuted if one of its rules is."
+    "single steps may go the other way, and for a formula the largest error. p values of differences and "
+    "slopes are those of the exact sign-flip test; all are adjusted by Holm for the rules of this page. "
+    "*Reproduced*: the rule holds at the 5 % level. *Refuted*: its contrary does. *Not distinguishable*: "
+    "neither, or the interval of a difference includes 0. The page is refuted if one of its rules is."
 )
 
 

@@ -31,7 +31,7 @@ COLUMNS = (
 )
 _HOW_COMPARED = (
     "Differences are loss minus baseline at the same seed (accuracies in percentage points), with 95 % "
-    "Student intervals; p by the exact sign-flip test (random flips beyond 16 seeds, with their standard "
+    "Student intervals; p by the exact sign-flip test (random flips beyond 32 seeds, with their standard "
     "error), adjusted by Holm over all comparisons here ({count}). Better or worse only where p (Holm) and "
     "interval agree; seeds needed: to find such a difference with 80 % power at a level of 5 % / {count}."
 )

@@ -98,7 +98,7 @@ def overall(results: Sequence[CheckResult]) -> Verdict:
 def greater(number: str, group: str, *, than: str) -> Check:
     """The mean of a number is greater in one group than in another, paired by seed.
 
-    Sign-flip test, exact up to 16 seeds; the interval must exclude 0 as well.
+    Sign-flip test, exact up to 32 seeds; the interval must exclude 0 as well.
     """
 
     def measure(results: Results) -> Finding:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 Verdict = Literal["better", "worse", "not distinguishable"]
 
 TIE = 1e-9  # scores are rounded, so that equal statistics differ by up to 1e-12 of their size
-_EXACT = 16  # with up to this many differences all 2^n sign patterns are tried
+_EXACT = 32  # with up to this many differences all 2^n sign patterns are counted
+_EXACT_TOGETHER = 16  # those of several losses at once, which are tried one by one
 _FLIPS = 100_000
 _BATCH = 1_000  # flips drawn at once, so that memory does not grow with their number
 _MOST_SEEDS = 10_000
@@ -60,7 +61,7 @@ def sign_flip_test(differences: Sequence[float], *, seed: int = 0) -> SignFlip:
     """Two-sided test that paired differences are symmetric about 0 (Fisher 1935, section 21).
 
     p is the share of sign patterns whose |mean| is at least the observed one, equal ones included: of all
-    2^n patterns for n <= 16, so that p >= 2 / 2^n; otherwise (1 + count) / (1 + flips) over 100,000 random
+    2^n patterns for n <= 32, so that p >= 2 / 2^n; otherwise (1 + count) / (1 + flips) over 100,000 random
     ones (Phipson & Smyth 2010) from a generator fixed by `seed`. p is 1 when all differences are 0, and NaN
     for fewer than two differences or any that is not finite: no test was made.
     """
@@ -72,14 +73,32 @@ def sign_flip_test(differences: Sequence[float], *, seed: int = 0) -> SignFlip:
         return SignFlip(math.nan, math.nan)
     least = abs(math.fsum(differences)) - TIE * math.fsum(sizes)
     if len(sizes) <= _EXACT:
-        sums = sizes[:1]  # the first sign is fixed: the other half of the patterns mirrors this one
-        for size in sizes[1:]:
-            sums = np.concatenate([sums + size, sums - size])
-        return SignFlip(float(np.mean(np.abs(sums) >= least)), 0.0)
+        return SignFlip(_share_beyond(least, sizes), 0.0)
     batches = _random_signs(_FLIPS // _BATCH, len(sizes), seed)
     count = sum(int(np.count_nonzero(np.abs(signs @ sizes) >= least)) for signs in batches)
     p = (1 + count) / (1 + _FLIPS)
     return SignFlip(p, math.sqrt(p * (1 - p) / _FLIPS))
+
+
+def _share_beyond(least: float, sizes: np.ndarray) -> float:
+    """The share of the sums of +-sizes at or beyond +-least, from the sums of two halves: for each of the
+    first, how many of the second, sorted, take it there."""
+    import numpy as np
+
+    if least <= 0:
+        return 1.0
+    some, others = _signed_sums(sizes[::2]), np.sort(_signed_sums(sizes[1::2]))
+    beyond = len(others) - np.searchsorted(others, least - some)  # the other side mirrors this one
+    return float(2 * beyond.sum() / 2 ** len(sizes))
+
+
+def _signed_sums(sizes: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    sums = np.zeros(1)
+    for size in sizes:
+        sums = np.concatenate([sums + size, sums - size])
+    return sums
 
 
 @functools.lru_cache(maxsize=2)
@@ -128,7 +147,7 @@ def max_t(differences: np.ndarray, *, seed: int = 0) -> list[float]:
     if not len(tested):
         return adjusted
     seeds = values.shape[1]
-    if seeds <= _EXACT:  # the first sign is fixed: the other half of the patterns mirrors this one
+    if seeds <= _EXACT_TOGETHER:  # the first sign is fixed: the other half of the patterns mirrors this one
         signs = 1.0 - 2.0 * ((np.arange(2 ** (seeds - 1))[:, None] >> np.arange(seeds)) & 1)
     else:
         signs = 2.0 * np.random.RandomState(seed).randint(0, 2, (_FLIPS, seeds), dtype=np.int8) - 1

@@ -60,6 +60,22 @@ def test_sign_flips_are_those_of_brute_force_also_with_ties(counts):
     assert sign_flip_test(differences).p == flip_reference(counts)
 
 
+@pytest.mark.parametrize("count", [15, 16, 17, 20, 31, 32])
+@pytest.mark.parametrize("shift", [0, 9, 25])
+def test_sign_flips_of_many_seeds_are_counted_exactly(count, shift):
+    """Against the number of patterns of each sum, added up seed by seed in whole numbers."""
+    counts = np.random.RandomState(count).randint(-60 + shift, 61 + shift, count).tolist()
+    patterns = {0: 1}
+    for number in counts:
+        totals = {total + sign * number for total in patterns for sign in (-1, 1)}
+        patterns = {
+            total: patterns.get(total - number, 0) + patterns.get(total + number, 0) for total in totals
+        }
+    beyond = sum(n for total, n in patterns.items() if abs(total) >= abs(sum(counts)))
+    p, error = sign_flip_test([0.9871 + number / 10_000 - 0.9871 for number in counts])
+    assert (p, error) == (pytest.approx(beyond / 2**count, rel=1e-12), 0)
+
+
 @pytest.mark.parametrize("count", [2, 5, 8, 11])
 def test_sign_flips_are_those_of_scipy(count):
     differences = np.random.RandomState(count).normal(0.5, 1, count)
@@ -91,9 +107,9 @@ def test_random_flips_never_say_zero():
     assert sign_flip_test([0.0] * 40) == (1, 0)
 
 
-def test_up_to_16_seeds_all_flips_are_tried():
-    assert sign_flip_test([0.1] * 16) == (2 / 2**16, 0)
-    assert sign_flip_test([0.1] * 17).error > 0
+def test_up_to_32_seeds_all_flips_are_counted_and_up_to_16_those_of_several_losses():
+    assert sign_flip_test([0.1] * 32) == (2 / 2**32, 0)
+    assert sign_flip_test([0.1] * 33).error > 0
     assert max_t(np.full((1, 16), 0.1)) == [2 / 2**16]
     assert max_t(np.full((1, 17), 0.1)) != [2 / 2**17]
 
