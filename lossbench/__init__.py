@@ -418,10 +418,12 @@ def animate(
     """
     from .cli._flags import as_path
     from .cli._python import number_of, selected_runs
-    from .cli.animate import write_animation
+    from .cli.animate import VIEWS, write_animation
     from .reports.animation import Animation
+    from .reports.figure_files import check_choice
     from .runs.store import Store
 
+    check_choice("--view", view, VIEWS)
     rate = number_of("fps", fps)
     views = selected_runs(runs, results, snapshots=True)
     path = write_animation(

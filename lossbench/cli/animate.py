@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..runs.store import Store
     from ..runs.stored_run import StoredRun
 
+VIEWS = ("raw", "normalized")
+
 
 @selection_options()
 def animate(
@@ -33,6 +35,7 @@ def animate(
     from ..runs.store import Store
 
     check_choice("--format", form, FORMATS)
+    check_choice("--view", view, VIEWS)
     store = Store(results)
     runs = select_runs(store, selection, snapshots=True)
     path = write_animation(
@@ -67,10 +70,8 @@ def write_animation(
     """Write an animation and its document; the path is `output`, else one in the results folder."""
     from ..reports.animation import animate as draw
     from ..reports.document import record_figure
-    from ..reports.figure_files import check_choice
     from ..reports.figure_names import figure_path
 
-    check_choice("--view", view, ("raw", "normalized"))
     choices = f"view {view}" + (f", style {style}" if style != "paper" else "")
     parts = [view, *([style] if style != "paper" else []), label]
     path = output or figure_path(store, "animation", runs, parts, form, choices, command_line())
