@@ -64,7 +64,7 @@ def run_configs(
         workers=jobs,
         metrics=metrics,
         force=storage.force,
-        announce=lambda: print_message("Timing some steps of the runs to train."),
+        announce=lambda: print_message("Timing some steps of the runs."),
     )
     if expected and (expected.waiting or expected.measuring):
         print_message(_estimate_text(expected, len(configs)))

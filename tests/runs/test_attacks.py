@@ -16,8 +16,9 @@ from lossbench.records import LabelledImages
 from lossbench.runs import attacks, robustness
 from lossbench.runs.attacks import ATTACKS, attack
 from lossbench.runs.measurement import measure_stored
-from lossbench.runs.robustness import RunOnImages, transfer_source
+from lossbench.runs.robustness import IMAGES, RunOnImages, transfer_source
 from lossbench.runs.store import Store
+from lossbench.specs import catalog
 
 from ..helpers.runs import run, small
 
@@ -287,3 +288,20 @@ def test_a_trained_network_is_as_robust_as_an_independent_library_finds(kind, tr
     our_accuracy = float(withstands(run_.scores, images, labels, kind, epsilon).float().mean())
     assert 0.1 < our_accuracy < 0.9
     assert our_accuracy == pytest.approx(their_accuracy, abs=0.01 if kind == "fgsm" else 0.05)
+
+
+def test_the_time_of_attacks_is_estimated_from_the_steps_that_they_take():
+    """Declared beside each metric, which knows nothing of how attacks are made; a query is a pass forward."""
+    steps = {
+        "fgsm": 1,
+        "pgd": attacks._PGD_STEPS * attacks._PGD_RESTARTS,
+        "pgd-5e-1": attacks._PGD_STEPS * attacks._PGD_RESTARTS,
+        "apgd-ce": attacks._APGD_STEPS,
+        "apgd-dlr": attacks._APGD_STEPS,
+        "square": attacks._QUERIES // 3,
+        "transfer": 2 * attacks._APGD_STEPS,
+    }
+    specs = {name: catalog.spec("metrics", f"robust-accuracy-{name}") for name in steps}
+    assert {name: spec.gradients for name, spec in specs.items()} == {
+        name: IMAGES * count for name, count in steps.items()
+    }
