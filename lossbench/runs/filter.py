@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any
 
 from ..errors import UsageError
 from ..specs import Value, catalog
@@ -15,7 +15,6 @@ FILTER_OPTIONS = {
     **{name: option for name, option in RUN_OPTIONS.items() if option.on_command_line},
 }
 """The options by which runs are filtered, by name."""
-WITH_COMMAS = ("augment", "lr_scale", "milestones", "unseen")  # in one value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,35 +73,66 @@ def has_loss(config: RunConfig, loss: str) -> bool:
 
 
 def filter_value(name: str, value: Value | Sequence[float]) -> Value:
-    """One value of an option whose own values may have commas, in the spelling of `filtered_value`.
+    """One value of an option of WITH_COMMAS, in the spelling of `filtered_value`.
 
     Raises UsageError for what training does not take either.
     """
     FILTER_OPTIONS[name].check(value)
-    if name == "augment":
-        return augmentation_names(str(value))
-    if name == "lr_scale":
-        return scale_text(str(value)) or _NO_SCALE
-    if name == "milestones":
-        return ",".join(map(str, milestone_fractions(cast("str | Sequence[float]", value)) or ()))
-    words = value.split(",") if isinstance(value, str) else map(str, cast("Sequence[int]", value))
-    return ",".join(word.strip() for word in words)
+    return WITH_COMMAS[name](value)
 
 
 def filtered_value(config: RunConfig, name: str, wanted: Sequence[Value] = ()) -> Value | None:
-    """The value of an option of FILTER_OPTIONS; None for a setting that none of the losses has. Of the same
-    classes, or the same run, in another spelling it is the `wanted` one."""
-    if name in _TEXTS:
-        own = _TEXTS[name](config)
-        return next((text for text in wanted if _is_other_spelling(str(text), name, config, own)), own)
-    if name == "lambda":
-        return config.value_of(name) if any(term.has_weight for term in config.terms) else None
-    if name in LOSS_OPTIONS and not any(name in dict(term.settings) for term in config.terms):
+    """The value of an option of FILTER_OPTIONS; None for a setting that none of the losses has. Where one of
+    the `wanted` values stands for it in other words, that one."""
+    if name == "lambda" and not any(term.has_weight for term in config.terms):
         return None
-    return config.value_of(name)
+    if name != "lambda" and name in LOSS_OPTIONS and not any(name in dict(t.settings) for t in config.terms):
+        return None
+    value = _TEXTS[name](config) if name in _TEXTS else config.value_of(name)
+    if stands_for := _OTHER_WORDS.get(name):
+        return next((text for text in wanted if text != value and stands_for(str(text), config)), value)
+    return value
+
+
+def _joined(classes: str | Sequence[int]) -> str:
+    words = classes.split(",") if isinstance(classes, str) else map(str, classes)
+    return ",".join(word.strip() for word in words)
+
+
+def _is_run(text: str, config: RunConfig) -> bool:
+    """Whether a text is the beginning of the name or the id of the run that training started from."""
+    name = _TEXTS["init"](config) or ""
+    return any(each.startswith(text) for each in (name, name.rpartition("-")[2]))
+
+
+def _are_classes(text: str, config: RunConfig) -> bool:
+    """Whether a text names the unseen classes of a run, in any order or as a range."""
+    if text == "none":
+        return False
+    classes, words = dataset_spec(config.dataset).classes, text.split(",")
+    labels = all(word.isdecimal() and word not in classes for word in words)  # as Python code has them
+    try:
+        return unseen_labels([*map(int, words)] if labels else text, classes) == config.unseen
+    except UsageError:  # of another data set
+        return False
+
+
+def _is_sampler(text: str, config: RunConfig) -> bool:
+    """Whether a text means what the losses of a run choose; those of a user's code are not asked."""
+    if any(term.external for term in config.terms):
+        return text == "auto"
+    balanced = any(term.spec.sampler == "balanced" for term in config.terms)
+    return text == "auto" and config.sampler == ("balanced" if balanced else "shuffled")
 
 
 _NO_SCALE = "loss=1"
+WITH_COMMAS: Mapping[str, Callable[[Any], str]] = {
+    "augment": augmentation_names,
+    "lr_scale": lambda text: scale_text(text) or _NO_SCALE,
+    "milestones": lambda fractions: ",".join(map(str, milestone_fractions(fractions) or ())),
+    "unseen": _joined,
+}
+"""The options that have commas within one value, with the one spelling of what is asked for."""
 _TEXTS: Mapping[str, Callable[[RunConfig], str | None]] = {
     "init": lambda config: config.init.partition("@")[0] or "none",
     "lr_scale": lambda config: config.lr_scale or _NO_SCALE,
@@ -110,18 +140,10 @@ _TEXTS: Mapping[str, Callable[[RunConfig], str | None]] = {
     "unseen": lambda config: config.unseen_names.replace(" ", "") or "none",
 }
 """The values of options that are not shown as they are stored."""
-
-
-def _is_other_spelling(text: str, name: str, config: RunConfig, own: str | None) -> bool:
-    """Whether a text means the run's `own` value: classes in any order or a range, or the beginning of the
-    name or id of a run."""
-    if name == "init" and own is not None:
-        return any(each.startswith(text) for each in (own, own.rpartition("-")[2]))
-    if name != "unseen" or text == "none":
-        return text == own
-    classes, words = dataset_spec(config.dataset).classes, text.split(",")
-    labels = all(word.isdecimal() and word not in classes for word in words)  # as Python code has them
-    try:
-        return unseen_labels([*map(int, words)] if labels else text, classes) == config.unseen
-    except UsageError:  # of another data set
-        return False
+_OTHER_WORDS: Mapping[str, Callable[[str, RunConfig], bool]] = {
+    "init": _is_run,
+    "precision": lambda text, config: text == "auto",  # the machine's choice, whichever that was
+    "sampler": _is_sampler,
+    "unseen": _are_classes,
+}
+"""Whether a text stands for a run's value of an option."""

@@ -148,9 +148,28 @@ def _alike(runs: Sequence[StoredRun], wanted: RunFilter, which: str) -> list[Sto
 def _sweep(
     runs: Sequence[StoredRun], wanted: RunFilter, *, by_seed: bool, axes: int, over: Sequence[str]
 ) -> list[StoredRun]:
+    """The sweep of the losses that are wanted; without them the newest sweep of any loss, by `over`."""
+    newest_first = dict.fromkeys(run.config.loss for run in reversed(runs))
+    sweeps = []
+    for losses in [wanted.losses] if wanted.losses else [(loss,) for loss in newest_first]:
+        shown, varied = _sweep_of(losses, runs, wanted, by_seed=by_seed, axes=axes, over=over)
+        if len(varied) >= axes and {n for term, key in varied for n in (key, f"{term}.{key}")} >= {*over}:
+            return shown
+        sweeps.append(shown)
+    return sweeps[0]
+
+
+def _sweep_of(
+    losses: Sequence[str],
+    runs: Sequence[StoredRun],
+    wanted: RunFilter,
+    *,
+    by_seed: bool,
+    axes: int,
+    over: Sequence[str],
+) -> tuple[list[StoredRun], set[tuple[str, str]]]:
     """Runs that differ in `axes` settings of a loss or swept options, and in no other condition: in as few
-    options as possible, those of `over` among them."""
-    losses = wanted.losses or (runs[-1].config.loss,)
+    options as possible, those of `over` among them. Also what they differ in, see `_varied`."""
     runs = [run for run in runs if any(has_loss(run.config, loss) for loss in losses)]
     swept = [name for name, option in RUN_OPTIONS.items() if option.sweep and name not in over]
     named = tuple(name for name in over if name in RUN_OPTIONS)
@@ -163,19 +182,21 @@ def _sweep(
         (free, group)
         for free, alike in groups.items()
         for group in alike
-        if not wanted.losses or len(_losses_in(group, losses)) == len(losses)
+        if len(_losses_in(group, losses)) == len(losses)
     ]
-    varied = [(free, group) for free, group in complete if _count_varied(group, free) >= axes]
+    varied = [(free, group) for free, group in complete if len(_varied(group, free)) >= axes]
     fewest = [each for each in varied if len(each[0]) == len(varied[0][0])] or complete[:1]
     # the newest sweep of settings; of sweeps over options the largest, as any two runs differ in some option
-    shown = fewest[0][1] if len(fewest[0][0]) == len(named) else max(fewest, key=lambda each: len(each[1]))[1]
+    in_settings = len(fewest[0][0]) == len(named)
+    free, shown = fewest[0] if in_settings else max(fewest, key=lambda each: len(each[1]))
     order = list(losses)
-    return sorted(shown, key=lambda run: (_position(order, run), _settings(run), _options(run), run.seed))
+    shown = sorted(shown, key=lambda run: (_position(order, run), _settings(run), _options(run), run.seed))
+    return shown, _varied(shown, free)
 
 
-def _count_varied(runs: Sequence[StoredRun], free: Sequence[str]) -> int:
-    """In how many settings of one loss, or of the options `free`, runs differ."""
-    counts = []
+def _varied(runs: Sequence[StoredRun], free: Sequence[str]) -> set[tuple[str, str]]:
+    """What runs differ in: settings of one loss, that with the most, and options of `free`; with the term."""
+    varied = []
     for of_loss in _by_loss(runs).values():
         settings: list[dict[tuple[str, str], Value]] = [
             {
@@ -185,8 +206,9 @@ def _count_varied(runs: Sequence[StoredRun], free: Sequence[str]) -> int:
             }
             for run in of_loss
         ]
-        counts.append(sum(len({each[key] for each in settings}) > 1 for key in settings[0]))
-    return max(counts) + sum(len({getattr(run.config, name) for run in runs}) > 1 for name in free)
+        varied.append({key for key in settings[0] if len({each[key] for each in settings}) > 1})
+    options = {("", name) for name in free if len({getattr(run.config, name) for run in runs}) > 1}
+    return max(varied, key=len) | options
 
 
 def _losses_in(group: Sequence[StoredRun], losses: Sequence[str]) -> list[str]:

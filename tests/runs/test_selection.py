@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from lossbench.runs.conditions import describe_differences, name_differences, on
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.filter import RunFilter, has_loss
 from lossbench.runs.selection import select, swept_names
+from lossbench.runs.term import Term
 
 THREE = ("softmax", "center", "arcface")
 
@@ -175,6 +177,24 @@ def test_a_value_is_found_in_every_spelling_that_training_takes(option, texts, o
 
 
 @pytest.mark.parametrize(
+    ("loss", "sampler", "found"),
+    [
+        ("softmax", "shuffled", True),
+        ("softmax", "balanced", False),
+        ("triplet", "balanced", True),
+        ("triplet", "shuffled", False),
+        ("softmax + triplet", "balanced", True),
+    ],
+)
+def test_auto_finds_the_runs_whose_batches_the_loss_chose(loss, sampler, found):
+    run = config(loss, sampler=sampler)
+    assert make_filter(None, {"sampler": "auto"}).accepts(run) == found
+    assert make_filter(None, {"precision": "auto"}).accepts(run)
+    own = Term(name="gone:Loss", weight=1.0, settings=())  # its code is not read to find a run
+    assert make_filter(None, {"sampler": "auto"}).accepts(dataclasses.replace(run, terms=(own,)))
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [("augment", "blur"), ("lr_scale", "x=1"), ("milestones", "2"), ("nesterov", "maybe"), ("unseen", 8)],
 )
@@ -242,6 +262,20 @@ def test_a_sweep_is_found_whatever_was_trained_later():
     runs = stored(*sweep, config("softmax", dataset="mnist"), config("center", epochs=1))
     assert [run.config for run in shown(runs, "all", losses=("center",))] == sweep
     assert [run.config for run in shown(runs, "settings", losses=("center",))] == sweep
+
+
+def test_without_a_loss_the_newest_sweep_is_shown_whatever_was_trained_later():
+    lambdas = [config("center", lam=lam) for lam in (0.1, 0.2)]
+    grid = [config("git", lam=lam, settings={"push": push}) for lam in (0.1, 0.2) for push in (0.5, 1.5)]
+    margins = [config("arcface", settings={"margin": margin}) for margin in (0.1, 0.2)]
+    runs = stored(*lambdas, *grid, *margins, config("softmax"))
+    for which in ("all", "settings"):
+        assert [run.config for run in shown(runs, which)] == margins
+        assert {run.config for run in shown(runs, which, axes=2)} == set(grid)
+        assert {run.config for run in shown(runs, which, over=("push",))} == set(grid)
+        assert [run.config for run in shown(runs[:-2], which, over=("center.lambda",))] == lambdas
+    alone = stored(config("center"), config("softmax"))
+    assert [run.config.loss for run in shown(alone, "settings")] == ["softmax"]
 
 
 def test_a_sweep_over_an_option_of_training_is_found():
