@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from ..files import plain
+from ..metrics import MetricInput
 from ..metrics import measure as measure_together
-from ..records import Embedding, MetricInput
+from ..records import Embedding
 from ..runs.result import Machine
 from ..specs import catalog
 from ..tables import Table, number_text

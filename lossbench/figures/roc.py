@@ -14,8 +14,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import RunError
-from ..metrics import ONE_IN, Roc, decisions, in_unit, measure, roc, thresholds, true_accept_interval
-from ..records import MetricInput, RunView
+from ..metrics import (
+    ONE_IN,
+    MetricInput,
+    Roc,
+    decisions,
+    in_unit,
+    measure,
+    roc,
+    thresholds,
+    true_accept_interval,
+)
+from ..records import RunView
 from ..specs import FigureSpec
 from ._layout import set_size
 from ._requirements import split_of

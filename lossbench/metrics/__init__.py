@@ -1,5 +1,6 @@
 """The metrics, one or a family per file: `compute(MetricInput)` gives a float. `_*.py` hold shared parts."""
 
+from ._inputs import MetricInput, OnImages
 from ._measure import measure
 from ._probabilities import probabilities
 from ._thresholds import ONE_IN, decisions, in_unit, thresholds, true_accept_interval
@@ -7,6 +8,6 @@ from ._vectors import angles, class_means, unit
 from ._verification import Roc, roc
 
 __all__ = [
-    "ONE_IN", "Roc", "angles", "class_means", "decisions", "in_unit", "measure", "probabilities", "roc",
-    "thresholds", "true_accept_interval", "unit",
+    "ONE_IN", "MetricInput", "OnImages", "Roc", "angles", "class_means", "decisions", "in_unit", "measure",
+    "probabilities", "roc", "thresholds", "true_accept_interval", "unit",
 ]  # fmt: skip

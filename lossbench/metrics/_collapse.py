@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import MetricInput
+from ._inputs import MetricInput
 from ._vectors import class_members, class_statistics, feature_vectors
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import catalog
+from ._inputs import MetricInput
 
 
 def measure(inputs: MetricInput, names: Iterable[str] | None = None) -> dict[str, float]:

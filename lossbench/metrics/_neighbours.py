@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import MetricInput
+from ._inputs import MetricInput
 from ._vectors import feature_directions, feature_vectors, unit
 
 NEAREST = 5

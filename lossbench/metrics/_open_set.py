@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import MetricInput, declared
+from ._inputs import MetricInput, declared
 from ._vectors import class_members, unit
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..records import MetricInput
+from ._inputs import MetricInput
 from ._vectors import class_members, feature_directions, feature_vectors
 
 _CELLS = 4_000_000

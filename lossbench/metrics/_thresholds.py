@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..records import MetricInput
+from ._inputs import MetricInput
 from ._vectors import class_members, compared, compared_vectors
 
 ONE_IN = (100, 1000)

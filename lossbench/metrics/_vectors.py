@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..records import MetricInput
+from ._inputs import MetricInput
 
 _DIGITS = 12
 """Decimals of a direction: coarser than float64's rounding, so that features on one ray are equal to the

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..records import MetricInput
+from ._inputs import MetricInput
 from ._vectors import class_members, compared_vectors
 
 _CELLS = 8_000_000

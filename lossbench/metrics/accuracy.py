@@ -3,8 +3,8 @@
 accuracy = 1/N sum_i [prediction_i = y_i]
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 
 SPEC = MetricSpec(
     title="accuracy",

@@ -3,8 +3,8 @@
 gap = min_(j != k) angle(d_j, d_k),  d_j the direction of sum_(y_i = j) x_i / ||x_i||
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import smallest_angle
 
 SPEC = MetricSpec(

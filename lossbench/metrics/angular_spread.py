@@ -5,8 +5,8 @@ spread = 1/C sum_j  1/n_j sum_(y_i = j) angle(x_i, d_j),  d_j the direction of s
 A zero feature is at 90 degrees from everything.
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import angular_statistics
 
 SPEC = MetricSpec(

@@ -5,8 +5,8 @@
 d_j is the direction of sum_(y_i = j) x_i / ||x_i||. Free of the lengths of the features.
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import angular_statistics, ratio, smallest_angle
 
 SPEC = MetricSpec(

@@ -5,8 +5,8 @@ range = max_(i, d) |x_id|
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import feature_vectors
 
 SPEC = MetricSpec(

@@ -5,8 +5,8 @@ CH = [sum_j n_j ||mean_j - mean||^2 / (C - 1)] / [sum_j sum_(y_i = j) ||x_i - me
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import class_statistics, feature_vectors, ratio
 
 SPEC = MetricSpec(

@@ -1,7 +1,7 @@
 """CCR at FPR 0.1: the share of known samples accepted and right while at most a tenth of the unknown pass."""
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._open_set import classification_curve
 
 SPEC = MetricSpec(

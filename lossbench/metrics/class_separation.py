@@ -7,8 +7,8 @@ The mean of d over two classes is 1 minus the inner product of the means of thei
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import class_members, feature_directions, ratio
 
 SPEC = MetricSpec(

@@ -14,8 +14,8 @@ that merely lose dimensions.
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import compared_vectors, statistics_of
 
 SPEC = MetricSpec(

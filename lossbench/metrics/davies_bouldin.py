@@ -6,8 +6,8 @@ DB = 1/C sum_j max_(k != j) (s_j + s_k) / ||mean_j - mean_k||,  s_j the mean dis
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import class_statistics
 
 SPEC = MetricSpec(

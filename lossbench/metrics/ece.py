@@ -3,8 +3,8 @@
 ECE = sum_b |B_b| / N  |accuracy(B_b) - confidence(B_b)|,  B_b = {i : (b-1)/15 < max_j p_ij <= b/15}
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._probabilities import calibration_error, probabilities
 
 SPEC = MetricSpec(

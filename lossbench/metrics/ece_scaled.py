@@ -5,8 +5,9 @@ T = argmin -1/N sum_i log softmax(f_i / T)_(y_i) over validation samples; then E
 
 import numpy as np
 
-from ..records import Embedding, MetricInput, declared
+from ..records import Embedding
 from ..specs import MetricSpec
+from ._inputs import MetricInput, declared
 from ._probabilities import calibration_error, probabilities
 
 SPEC = MetricSpec(

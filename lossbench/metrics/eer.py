@@ -5,8 +5,8 @@ EER = FAR = 1 - TAR on the ROC curve, whose points at successive distances are j
 Over all pairs i < j of the split, by Euclidean distance, or by cosine where the loss compares so.
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._verification import roc
 
 SPEC = MetricSpec(

@@ -8,9 +8,9 @@ Over the samples that are not drawn, by Euclidean distance, or by cosine where t
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
 from ..statistics import mean_interval
+from ._inputs import MetricInput
 from ._vectors import class_members, compared, compared_vectors
 
 SPECS = {

@@ -6,8 +6,8 @@ FGSM changes each pixel by 0.1, 1 being from black to white; of the first 1,000 
 directions where the loss compares so. For L-GM with unit covariance it is detection by the likelihood.
 """
 
-from ..records import MetricInput, declared
 from ..specs import MetricSpec
+from ._inputs import MetricInput, declared
 from ._open_set import auroc, nearness
 
 SPEC = MetricSpec(

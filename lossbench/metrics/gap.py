@@ -3,8 +3,8 @@
 gap = min_(j != k) ||mean_j - mean_k||
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import smallest_distance
 
 SPEC = MetricSpec(

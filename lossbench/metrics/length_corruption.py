@@ -7,8 +7,8 @@ Of the first 1,000 images, each at all strengths. -1: length falls with every st
 
 import numpy as np
 
-from ..records import MetricInput, declared
 from ..specs import MetricSpec
+from ._inputs import MetricInput, declared
 
 SPEC = MetricSpec(
     title="length against corruption",

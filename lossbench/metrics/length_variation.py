@@ -5,8 +5,8 @@ variation = std(||x_i||) / mean(||x_i||)
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import feature_vectors, ratio
 
 SPEC = MetricSpec(

@@ -8,8 +8,8 @@ Of equally near means the one with the smallest label counts.
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import compared_vectors, statistics_of, unit
 
 SPEC = MetricSpec(

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import compared_vectors
 
 SPECS = {

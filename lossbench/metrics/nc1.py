@@ -6,9 +6,9 @@ pseudo-inverse, both averaged over classes; it falls to 0 as each class falls on
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
 from ._collapse import centered_means, has_classes, within_covariance
+from ._inputs import MetricInput
 
 SPEC = MetricSpec(
     title="NC1",

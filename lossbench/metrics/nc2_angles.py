@@ -7,9 +7,9 @@ Directions of a simplex need C - 1 dimensions; C directions evenly on a circle a
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
 from ._collapse import centered_means, has_classes
+from ._inputs import MetricInput
 from ._vectors import unit
 
 SPEC = MetricSpec(

@@ -5,9 +5,9 @@ std_j ||m_j|| / mean_j ||m_j||,  m_j the mean of class j minus the mean of the c
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
 from ._collapse import centered_means, has_classes
+from ._inputs import MetricInput
 
 SPEC = MetricSpec(
     title="NC2 norms",

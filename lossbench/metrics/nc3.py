@@ -5,9 +5,9 @@ NC3 = || W / ||W||_F - M / ||M||_F ||_F,  row j of M the mean of class j minus t
 
 import numpy as np
 
-from ..records import MetricInput, declared
 from ..specs import MetricSpec
 from ._collapse import centered_means, has_classes
+from ._inputs import MetricInput, declared
 
 SPEC = MetricSpec(
     title="NC3",

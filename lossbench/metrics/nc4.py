@@ -5,8 +5,8 @@ NC4 = share of i with argmax_j f_ij != argmin_j ||x_i - mean_j||
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import class_means, feature_vectors
 
 SPEC = MetricSpec(

@@ -3,8 +3,8 @@
 nearest angle = 1/C sum_j min_(k != j) angle(d_j, d_k),  d_j the direction of sum_(y_i = j) x_i / ||x_i||
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import angular_statistics, nearest_angles
 
 SPEC = MetricSpec(

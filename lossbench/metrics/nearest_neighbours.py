@@ -6,8 +6,8 @@ Of equally near training features, and of equally frequent classes, the smallest
 training features all vote.
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._neighbours import majority, nearest_by_angle, nearest_by_distance
 
 SPECS = {

@@ -6,8 +6,8 @@ NLL = -1/N sum_i log p_i(y_i),  p_i = softmax(scores_i)
 import numpy as np
 from scipy.special import log_softmax
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 
 SPEC = MetricSpec(
     title="negative log-likelihood",

@@ -6,8 +6,8 @@ f is minus the distance to the nearest training class mean, Euclidean, or betwee
 compares so; or the largest class score.
 """
 
-from ..records import MetricInput, declared
 from ..specs import MetricSpec
+from ._inputs import MetricInput, declared
 from ._open_set import auroc, largest_scores, nearness
 
 SPECS = {

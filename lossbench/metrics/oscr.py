@@ -5,8 +5,8 @@ OSCR = integral of CCR over FPR, both at the same threshold of the largest class
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._open_set import classification_curve
 
 SPEC = MetricSpec(

@@ -11,8 +11,8 @@ Means nearer to the hull than a thousandth of the farthest mean's distance from 
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import class_statistics
 
 SPEC = MetricSpec(

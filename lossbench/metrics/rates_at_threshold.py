@@ -6,8 +6,8 @@ t from `threshold-at-far-1e-n`
 A FAR far from 10^-n says that the threshold does not carry over, for example to unseen classes.
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._thresholds import ONE_IN, decisions
 
 SPECS = {

@@ -8,8 +8,8 @@ P_i(k) is the fraction of class y_i among the first k: in MAP@R early places cou
 Q queries, their neighbours and ties: see `_retrieval`.
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._retrieval import retrieve, retrieve_by_angle, retrieve_by_distance
 
 SPECS = {

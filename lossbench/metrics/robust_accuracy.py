@@ -17,8 +17,8 @@ transfer   apgd-ce on the stored softmax run of equal conditions and the neighbo
 Pixels x from 0 (black) to 1 (white), f the margin-free scores; of the first 1,000 images.
 """
 
-from ..records import MetricInput, declared
 from ..specs import MetricSpec
+from ._inputs import MetricInput, declared
 
 SPECS = {
     f"robust-accuracy-{name}": MetricSpec(

@@ -7,8 +7,8 @@ Over all pairs i < j of the split, by Euclidean distance, or by cosine where the
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._verification import roc
 
 SPEC = MetricSpec(

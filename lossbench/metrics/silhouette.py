@@ -8,8 +8,8 @@ only sample of a class, and one with a_i = b_i = 0, count 0.
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import feature_vectors
 
 SPEC = MetricSpec(

@@ -3,8 +3,8 @@
 spread = 1/C sum_j  1/n_j sum_(y_i = j) ||x_i - mean_j||
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import class_statistics
 
 SPEC = MetricSpec(

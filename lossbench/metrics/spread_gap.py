@@ -5,8 +5,8 @@
 Free of the scale of the features, so it compares losses whose features differ in size.
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._vectors import class_statistics, ratio, smallest_distance
 
 SPEC = MetricSpec(

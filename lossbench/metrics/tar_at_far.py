@@ -5,8 +5,8 @@ TAR = max over thresholds t of P(d+ <= t)  where  P(d- <= t) <= 10^-n
 Over all pairs i < j of the split, by Euclidean distance, or by cosine where the loss compares so.
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._verification import roc
 
 SPECS = {

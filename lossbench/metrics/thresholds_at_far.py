@@ -7,8 +7,8 @@ A distance, or where the loss compares so a cosine, which accepted pairs reach. 
 threshold for all does not suit every class.
 """
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 from ._thresholds import ONE_IN, in_unit, thresholds
 
 SPECS = {

@@ -7,8 +7,8 @@ Of equal scores the smaller label's comes first, as in the prediction, so top-2 
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
+from ._inputs import MetricInput
 
 SPEC = MetricSpec(
     title="top-2 accuracy",

@@ -5,8 +5,8 @@ angle of weights = 1/C sum_j angle(W_j, d_j),  d_j the direction of sum_(y_i = j
 
 import numpy as np
 
-from ..records import MetricInput, declared
 from ..specs import MetricSpec
+from ._inputs import MetricInput, declared
 from ._vectors import angles, angular_statistics, unit
 
 SPEC = MetricSpec(

@@ -5,8 +5,8 @@ nearest angle of weights = 1/C sum_j min_(k != j) angle(W_j, W_k)
 
 import numpy as np
 
-from ..records import MetricInput, declared
 from ..specs import MetricSpec
+from ._inputs import MetricInput, declared
 from ._vectors import nearest_angles, unit
 
 SPEC = MetricSpec(

@@ -5,9 +5,9 @@ tr(S_W) / (tr(S_W) + tr(S_B)),  S_W and S_B the covariances within classes and o
 
 import numpy as np
 
-from ..records import MetricInput
 from ..specs import MetricSpec
 from ._collapse import centered_means, has_classes, within_covariance
+from ._inputs import MetricInput
 
 SPEC = MetricSpec(
     title="within-class variance",

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import RunError
-from ..metrics import measure
-from ..records import Embedding, MetricInput, OnImages
+from ..metrics import MetricInput, OnImages, measure
+from ..records import Embedding
 from ..specs import catalog
 from ..specs.quantities import UNSEEN
 from .config import RunConfig

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ..data import Splits, normalize
 from ..errors import UsageError
 from ..losses import WeightedSum, class_means, class_scores
-from ..records import Embedding, MetricInput
+from ..metrics import MetricInput
+from ..records import Embedding
 from ..runs.config import RunConfig, dataset_spec
 from ..runs.measurement import measure_split
 from ..specs import catalog

@@ -11,8 +11,9 @@ from sklearn.metrics import roc_curve
 from lossbench.errors import RunError
 from lossbench.figures import roc
 from lossbench.figures._style import PALETTE
+from lossbench.metrics import MetricInput
 from lossbench.metrics._verification import roc as curve_of
-from lossbench.records import Embedding, MetricInput
+from lossbench.records import Embedding
 from lossbench.reports.figure_files import render_figure
 from lossbench.specs import catalog
 from tests.figures.views import View, embedding

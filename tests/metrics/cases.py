@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lossbench.records import Embedding, MetricInput
+from lossbench.metrics import MetricInput
+from lossbench.records import Embedding
 from lossbench.specs import catalog
 
 BASIC = ("features", "validation features", "reference", "scores", "probabilities")

@@ -10,8 +10,8 @@ import pytest
 from sklearn.metrics import log_loss, top_k_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
+from lossbench.metrics import MetricInput
 from lossbench.metrics import _neighbours as neighbours
-from lossbench.records import MetricInput
 from lossbench.training import evaluation
 
 from .cases import DIMENSIONS, changed, compute, embedding, measured_of, on_rays, random_measured

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from lossbench.records import MetricInput
+from lossbench.metrics import MetricInput
 
 from .cases import DIMENSIONS, changed, compute, embedding, measured_of, random_measured
 

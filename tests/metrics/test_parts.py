@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from lossbench.metrics import measure
+from lossbench.metrics import MetricInput, measure
 from lossbench.metrics.ece_scaled import best_temperature
-from lossbench.records import MetricInput
 from lossbench.specs import catalog
 
 from .cases import METRICS, changed, compute, embedding, measured_of, random_measured

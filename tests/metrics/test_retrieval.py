@@ -13,8 +13,8 @@ from pytorch_metric_learning.distances import CosineSimilarity, LpDistance
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 from pytorch_metric_learning.utils.inference import CustomKNN
 
+from lossbench.metrics import MetricInput
 from lossbench.metrics import _retrieval as retrieval
-from lossbench.records import MetricInput
 
 from .cases import DIMENSIONS, compute, measured_of, on_rays, random_measured
 

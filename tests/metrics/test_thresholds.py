@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
+from lossbench.metrics import MetricInput
 from lossbench.metrics._thresholds import decisions, true_accept_interval
 from lossbench.metrics.few_shot import few_shot_accuracies
-from lossbench.records import MetricInput
 
 from .cases import changed, compute, embedding, random_measured
 

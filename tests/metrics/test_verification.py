@@ -15,8 +15,8 @@ from scipy.interpolate import interp1d
 from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from lossbench.metrics import MetricInput
 from lossbench.metrics import _verification as pairs
-from lossbench.records import MetricInput
 
 from .cases import DIMENSIONS, compute, measured_of, on_rays, random_measured
 from .test_retrieval import distances

@@ -18,8 +18,8 @@ from PIL import Image
 
 from ...errors import RunError
 from ...figures import displayable, first_visible, plane_limit, to_plane, varied
-from ...metrics import angles, class_means, measure, probabilities, unit
-from ...records import Embedding, MetricInput, RunView
+from ...metrics import MetricInput, angles, class_means, measure, probabilities, unit
+from ...records import Embedding, RunView
 from ...specs import catalog, setting_text
 from ...specs.quantities import format_value, metric_title
 
