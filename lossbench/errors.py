@@ -12,9 +12,10 @@ LossbenchError            1   something asked for could not be done
 The message is one sentence for the user. A traceback is for our own mistakes only.
 """
 
+import contextlib
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _MOST_NAMES = 20  # in a sentence
 _NUMBERS = re.compile(
@@ -76,6 +77,18 @@ class Interrupted(LossbenchError):
     """Training stopped on request after its state was saved."""
 
     exit_code = 130
+
+
+@contextlib.contextmanager
+def code_of_user(what: str, kind: type[LossbenchError] = UsageError, hint: str = "") -> Iterator[None]:
+    """Run code of a user, which may raise anything: each error but Ctrl-C is of this kind, with one sentence
+    that begins with `what` and ends with `hint`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise kind(f"{what}: {with_class(error)}{hint}.") from None
 
 
 def first_line(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import InvalidData, LossbenchError, first_line, shown
+from ..errors import InvalidData, LossbenchError, code_of_user, first_line, shown
 from ..specs.plugins import import_object
 from . import _idx
 from ._survey import check_memory
@@ -162,10 +162,9 @@ def name_function(name: str) -> int:
 
 def _of_function(name: str) -> Iterator[tuple[str, np.ndarray]]:
     """What a function returns: a dictionary of arrays, or images and labels, or these for both parts."""
-    what = f"The data set {name}"
     if name not in _functions:
         name_function(name)
-    try:
+    with code_of_user(f"The data set {name} cannot be used", InvalidData, "; see docs/your-data.md"):
         value = _functions[name][-1]()
         if isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, tuple) for part in value):
             value = (*value[0], *value[1])
@@ -174,12 +173,6 @@ def _of_function(name: str) -> Iterator[tuple[str, np.ndarray]]:
         if not isinstance(value, Mapping):
             raise TypeError(f"it returns a {type(value).__name__}, not images and labels")
         arrays = {str(name): _as_array(array) for name, array in value.items()}
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # anybody's code
-        raise InvalidData(
-            f"{what} cannot be used: {type(error).__name__}: {first_line(error)}; see docs/your-data.md."
-        ) from None
     yield from arrays.items()
 
 

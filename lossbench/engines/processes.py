@@ -7,48 +7,28 @@ else. If one dies, the others go on.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import multiprocessing.connection
-import os
-import signal
-import sys
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from multiprocessing import forkserver, resource_tracker
+from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from ..errors import UsageError
-from ..records import EpochRecord, Result
+from ..records import EpochRecord
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.run_folder import RunFolder, differing
 from ..runs.store import Store
-from ..specs.plugins import end_with_threads
 from ..training.device import resolve_device
-from ..training.process import STOP_SIGNALS, Placement, StopRequest
+from ..training.process import Placement, StopRequest
+from ._worker import Worker, start_worker, unblock_interrupts
 from .in_process import train_here
-from .scheduler import PAUSE, SILENCE_LIMIT, STEP_INTERVAL, Executor, ProgressMonitor
+from .scheduler import PAUSE, STEP_INTERVAL, Executor, ProgressMonitor
 
-if TYPE_CHECKING:  # Windows has only one of them
-    from multiprocessing.context import ForkServerContext, SpawnContext
-
-_BLOCKED = set(STOP_SIGNALS) - {signal.SIGTERM}  # until a worker handles them
-_STARTING = threading.Lock()  # the start of a worker changes the working directory for a moment
-_PAUSES = (0.1, 0.4, 1.5)  # seconds between two trials to start a worker
 _EXIT_TIME = 1.0  # seconds for a worker to end by itself before it is killed
-
-
-class Worker(NamedTuple):
-    """A worker process and this process's end of the connection to it."""
-
-    process: multiprocessing.process.BaseProcess
-    connection: Connection
 
 
 class ProcessExecutor(Executor):
@@ -69,7 +49,7 @@ class ProcessExecutor(Executor):
 
     def submit(self, config: RunConfig, force: bool) -> None:
         """Give a run to an idle or new worker."""
-        worker = self.idle.pop() if self.idle else _start_worker(_work, *self.arguments)
+        worker = self.idle.pop() if self.idle else start_worker(_work, *self.arguments)
         self.running[worker] = config
         self.monitor.note(config.run_name)
         code = self.store.run(config).code_digests()
@@ -102,9 +82,7 @@ class ProcessExecutor(Executor):
             worker.connection.close()
         deadline = time.monotonic() + _EXIT_TIME
         for worker in workers:
-            worker.process.join(timeout=max(0.0, deadline - time.monotonic()))
-            worker.process.kill()
-            worker.process.join()
+            worker.end(max(0.0, deadline - time.monotonic()))
 
     def _receive(self, worker: Worker) -> Outcome | None:
         """The outcome of the worker's run, None while it only reports progress."""
@@ -122,10 +100,7 @@ class ProcessExecutor(Executor):
         del self.running[worker]
         if outcome.status is Status.DIED or outcome.config.own_code:
             # one that ran out of memory is still alive; code of a user may have changed anything in it
-            worker.connection.close()
-            worker.process.join(0 if outcome.status is Status.DIED else _EXIT_TIME)
-            worker.process.kill()
-            worker.process.join()
+            worker.end(0 if outcome.status is Status.DIED else _EXIT_TIME)
         else:
             self.idle.append(worker)
         return outcome
@@ -138,127 +113,12 @@ def needs_worker(config: RunConfig, placement: Placement) -> bool:
     return own and resolve_device(placement.device).type != "cuda"
 
 
-def call_in_worker(function: Callable[..., Result], *arguments: object) -> Result | None:
-    """What a function of a module returns in a process of its own, which code of a user cannot take this one
-    with; None where it raises, dies or takes too long."""
-    worker = _start_worker(_call, function, arguments)
-    try:
-        value: Result | None = worker.connection.recv() if worker.connection.poll(SILENCE_LIMIT) else None
-        return value
-    except (EOFError, OSError):
-        return None
-    finally:
-        worker.connection.close()
-        worker.process.kill()
-        worker.process.join()
-
-
-def _start_worker(target: Callable[..., None], *arguments: object) -> Worker:
-    """A process that calls `target` with the other end of a connection and the arguments."""
-    # a Python process that starts searches the folder that it is in first; a file there may be named like
-    # a module of the libraries. Workers take over `sys.path` of this process
-    with _STARTING:
-        folder = os.getcwd()
-        os.chdir(os.path.abspath(os.sep))
-        try:
-            with _interrupts_blocked(), _without_main():
-                context = _context()
-                ours, theirs = context.Pipe()
-                process = _start_process(context, (target, theirs, folder, dict(os.environ), *arguments))
-        finally:
-            os.chdir(folder)
-    theirs.close()
-    return Worker(process, ours)
-
-
-def _context() -> ForkServerContext | SpawnContext:
-    """On Linux workers are forked from a server that has imported the libraries and computes nothing.
-
-    They start sooner and share the pages of the libraries. Forked from this process they would inherit the
-    locks of its threads, and could not use CUDA. On other systems they are spawned; also where the server
-    cannot have its socket, as in a folder of temporary files with too long a path.
-    """
-    if sys.platform == "linux":
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([f"{__package__}._worker_imports"])
-        with contextlib.suppress(OSError):
-            forkserver.ensure_running()
-            return context
-    return multiprocessing.get_context("spawn")
-
-
-def _start_process(
-    context: ForkServerContext | SpawnContext, arguments: tuple[object, ...]
-) -> multiprocessing.process.BaseProcess:
-    """A worker that has started. A server that was killed is replaced, once the system has ended it."""
-    for pause in (*_PAUSES, None):
-        process = context.Process(target=_begin, args=arguments, daemon=True)
-        try:
-            process.start()
-            break
-        except (EOFError, OSError):
-            if pause is None:
-                raise
-            time.sleep(pause)
-    return process
-
-
-@contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Block the signals to stop, but SIGTERM, so that a process that starts can handle them first."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # the first process would start it, and that unblocks the signals
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Hide the module `__main__`: a worker would import it, and with it run a script from its beginning."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def _begin(
-    target: Callable[..., None],
-    connection: Connection,
-    folder: str,
-    environment: Mapping[str, str],
-    *arguments: object,
-) -> None:
-    """What a worker does: call `target` in the folder and environment of its command."""
-    os.chdir(folder)
-    os.environ.clear()  # that of the server's start, which may be long ago
-    os.environ.update(environment)
-    sys.stdout = sys.stderr  # what code of a user prints is no result
-    target(connection, *arguments)
-    end_with_threads(0)
-
-
-def _call(connection: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
-    """Send what a function returns, None where it raises."""
-    value = None
-    with contextlib.suppress(BaseException):  # code of a user may raise anything
-        value = function(*arguments)
-    connection.send(value)
-
-
 def _work(connection: Connection, root: Path, placement: Placement) -> None:
     """Train runs until the other end closes."""
     store, reporter = Store(root), _Reporter(connection)
     setattr(warnings, "showwarning", reporter.show_warning)  # noqa: B010 (its type names each parameter)
     with StopRequest().watching() as stop, contextlib.suppress(EOFError, OSError):
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
+        unblock_interrupts()
         while True:
             config, force, code = connection.recv()
             if stop():  # before there was anything to save

@@ -25,7 +25,8 @@ from ..training.cuda_graph import StepGraph
 from ..training.device import default_workers, resolve_device
 from ..training.process import Placement, prepare_process, threads_of
 from ..training.trainer import Trainer
-from .processes import call_in_worker, needs_worker
+from ._worker import call_in_worker
+from .processes import needs_worker
 
 STARTUP = 4.0
 """Seconds, about, until a worker has imported torch and loaded the data."""

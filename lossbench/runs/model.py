@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import warnings
@@ -13,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ..data import normalize
-from ..errors import RunError, UsageError, first_line, with_class
+from ..errors import RunError, UsageError, code_of_user, first_line
 from ..losses import WeightedSum
 from ..randomness import seeded
 from ..specs import DatasetSpec, catalog
@@ -54,18 +55,11 @@ def build_loss(config: RunConfig) -> WeightedSum:
     for term in config.terms:
         with seeded(config.seed, "loss", term.name):
             loss_class = catalog.load("losses", term.name)
-            try:
+            failed = f"The loss {term.name} cannot be constructed"
+            with code_of_user(failed) if catalog.is_external(term.name) else contextlib.nullcontext():
                 loss = loss_class(config.classes, config.feature_dim, **dict(term.settings))
                 if not isinstance(loss, nn.Module):
                     raise TypeError(f"{type(loss).__name__} is no torch.nn.Module")
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                if not catalog.is_external(term.name):
-                    raise
-                raise UsageError(
-                    f"The loss {term.name} cannot be constructed: {with_class(error)}."
-                ) from None
             losses[term.name] = loss
     return WeightedSum(losses, [term.weight for term in config.terms])
 
@@ -73,17 +67,11 @@ def build_loss(config: RunConfig) -> WeightedSum:
 def _checked(constructor: Callable[..., nn.Module], config: RunConfig) -> nn.Module:
     """A network from outside that maps two samples to features."""
     name, shape = config.network, config.input_shape
-    try:
+    with code_of_user(f"The network {name} cannot be used for samples of shape {shape}"):
         network = constructor(shape, config.feature_dim)
         with torch.no_grad():
             features = network.eval()(torch.zeros(2, *shape))
         network.train()
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # anybody's code
-        raise UsageError(
-            f"The network {name} cannot be used for samples of shape {shape}: {with_class(error)}."
-        ) from None
     check_features(features, 2, config)
     return network
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..errors import UsageError, shown, with_class
+from ..errors import UsageError, code_of_user, shown
 from ._source import sources_of
 from .dataset_spec import DatasetSpec
 from .hyperparameter import HyperParameter
@@ -145,18 +145,12 @@ def import_object(what: str, name: str, point: EntryPoint | None = None) -> Any:
             f"{what} is named as {module}:{attribute}, without a folder or the ending .py; {module}.py is "
             "looked for in the working folder and where Python finds modules."
         )
-    try:
+    with code_of_user(f"{what} cannot be imported"), folder_and_streams_kept():
         if point:
-            with folder_and_streams_kept():
-                return point.load()
+            return point.load()
         if "" not in sys.path:
             sys.path.append("")  # last: a file there may be named like a module of a library
-        with folder_and_streams_kept():
-            return getattr(_import(module), attribute)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # the user's module runs here, and may fail in any way
-        raise UsageError(f"{what} cannot be imported: {with_class(error)}.") from None
+        return getattr(_import(module), attribute)
 
 
 def _network_spec(name: str, network_class: type) -> NetworkSpec:
