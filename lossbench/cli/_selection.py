@@ -12,12 +12,12 @@ import typer
 
 from ..errors import RunError, UsageError
 from ..experiments.grid import parse_seeds, parse_values
-from ..runs.commands import without_snapshots
 from ..runs.conditions import name_differences
 from ..runs.config_builder import config_at, dataset_name
 from ..runs.filter import FILTER_OPTIONS, WITH_COMMAS, RunFilter, filter_value
 from ..runs.options import by_parameter
 from ..runs.selection import select, swept_names
+from ..runs.suggested_commands import without_snapshots
 from ..specs import catalog
 from ..specs.expressions import split_names
 from ._flags import canonical_losses, flag, parameters_of, with_parameters

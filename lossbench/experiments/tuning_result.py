@@ -15,11 +15,11 @@ from typing import Any
 
 from ..errors import RunError, UsageError
 from ..files import read_json, slug, to_json, write_atomically
-from ..runs.commands import dataset_argument
 from ..runs.config import FORMAT, RunConfig
 from ..runs.config_builder import config_at
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
+from ..runs.suggested_commands import dataset_argument
 from ..specs import Value
 from ..specs.quantities import higher_is_better, metric_name
 from .search_space import Range

@@ -25,13 +25,13 @@ from ..randomness import derived_seed
 from ..records import Embedding, LabelledImages
 from ..specs.plugins import folder_and_streams_kept
 from .attacks import Attacked, attack
-from .commands import command_for
 from .conditions import BATCH_OPTIONS
 from .config import BASE_LOSS, RunConfig, dataset_spec
 from .corruptions import KINDS, STRENGTHS, corrupted
 from .filter import RunFilter
 from .model import load_model, load_network
 from .run_folder import RunFolder, open_run
+from .suggested_commands import command_for
 
 IMAGES = 1000
 """How many images are used: the first ones of the split."""

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RunError, UsageError, at_most
 from ..specs import POOLED, Value
 from ..specs.expressions import split_names
-from .commands import command_for, without_snapshots
 from .conditions import describe_differences, groups_of_equal_conditions
 from .config import COMPARED_LOSSES, RUN_OPTIONS, RunConfig
 from .filter import FILTER_OPTIONS, RunFilter, filtered_value, has_loss, typed
+from .suggested_commands import command_for, without_snapshots
 
 if TYPE_CHECKING:
     from .stored_run import StoredRun

@@ -17,10 +17,10 @@ import pytest
 import lossbench
 from lossbench.__main__ import main
 from lossbench.errors import UsageError
-from lossbench.runs.commands import command_for, command_of
 from lossbench.runs.config_builder import config_at, make_config
 from lossbench.runs.filter import RunFilter
 from lossbench.runs.store import Store
+from lossbench.runs.suggested_commands import command_for, command_of
 from tests.helpers.runs import run, small
 
 
