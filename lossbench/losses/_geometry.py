@@ -34,7 +34,7 @@ def full_precision(
     @functools.wraps(method)
     def wrapper(self: Module, features: Tensor, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Tensor:
         check_features(features, getattr(self, "feature_dim", None))
-        with torch.autocast(features.device.type, enabled=False):
+        with torch.autocast("cpu" if features.is_meta else features.device.type, enabled=False):
             tensors = [*self.named_parameters(), *self.named_buffers()]
             state = {key: tensor for key, tensor in tensors if tensor.is_floating_point()}
             types = {tensor.dtype for tensor in state.values()}

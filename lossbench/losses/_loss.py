@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from typing_extensions import dataclass_transform
 
 from ..errors import UsageError
-from ..specs import CLASS_COUNTS, LossSpec, Value
+from ..specs import CLASS_COUNTS, LossSpec, Value, whole_size
 from ._geometry import full_precision, reduce
-from ._labels import check_labels
+from ._labels import check_labels, check_weights
 from ._weighted_sum import Summable
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -56,6 +56,7 @@ class Loss(_Declared, kw_only=False):
     def __init__(self, num_classes: int, feature_dim: int, **settings: Value | None) -> None:
         super().__init__()
         inspect.signature(type(self)).bind(num_classes, feature_dim, **settings)
+        num_classes, feature_dim = whole_size(num_classes), whole_size(feature_dim)
         if self.takes_counts:
             counts = class_counts(cast("Tensor | None", settings.pop("counts", None)), num_classes)
             self.register_buffer("counts", counts)
@@ -131,11 +132,7 @@ class SampleLoss(Loss):
             return reduce(self._zero(features), "none" if self.reduction == "none" else "sum")
         if sample_weight is None:
             return self.compute(features, labels, self.reduction)
-        sample_weight = torch.as_tensor(sample_weight, device=features.device)
-        if sample_weight.shape != labels.shape:
-            raise UsageError(
-                f"sample_weight has the shape {tuple(sample_weight.shape)} for {len(labels)} samples."
-            )
+        sample_weight = check_weights(sample_weight, features)
         losses = self.compute(features, labels, "none")
         sample_weight = sample_weight.to(losses.dtype)
         losses = losses * sample_weight

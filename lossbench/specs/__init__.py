@@ -34,7 +34,7 @@ from .hyperparameter import (
     symbol,
     value_text,
 )
-from .loss_spec import LossSpec
+from .loss_spec import LossSpec, whole_size
 from .variants import POOLED, FigureSpec, MetricSpec, NetworkSpec, OptimizerSpec, RecipeSpec, ScheduleSpec
 
 __all__ = [
@@ -44,4 +44,5 @@ __all__ = [
     "Value", "angular_margin_setting", "best_probability", "largest_angular_margin", "largest_binary_margin",
     "largest_cosine_margin", "margin_setting", "neighbour_angle", "scale_setting", "setting", "setting_text",
     "smallest_length_weight", "smallest_useful_scale", "soft_start_setting", "symbol", "value_text",
+    "whole_size",
 ]  # fmt: skip

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ..errors import UsageError
+from ..errors import UsageError, shown
 from .hyperparameter import HyperParameter, Value
+
+
+def whole_size(size: object) -> int:
+    """A number of classes or dimensions of any integer type as Python's. Raises UsageError for another."""
+    with contextlib.suppress(TypeError):
+        number = operator.index(size)  # type: ignore[arg-type]
+        if number > 0 and not isinstance(size, bool):
+            return number
+    raise UsageError(f"num_classes and feature_dim are whole numbers from 1, not {shown(repr(size))}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +62,7 @@ class LossSpec:
 
         Raises UsageError (a ValueError) for an unknown setting or a value out of bounds.
         """
-        for size in (num_classes, feature_dim):
-            if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
-                raise UsageError(f"num_classes and feature_dim are whole numbers from 1, not {size!r}.")
+        num_classes, feature_dim = whole_size(num_classes), whole_size(feature_dim)
         for name in values:
             if name not in self.settings:
                 known = ", ".join(self.settings) or "none"

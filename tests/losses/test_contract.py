@@ -12,6 +12,7 @@ import math
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -230,6 +231,10 @@ def test_losses_of_samples(name):
     assert build(name).float()(x.float(), y, weights).dtype == torch.float32
     with pytest.raises(ValueError, match="sample_weight has the shape \\(1,\\) for 40 samples"):
         build(name)(x.float(), y, weights[:1])
+    strange = (["a"] * len(y), "abc", {}, [None] * len(y), [[1]] + [[1, 2]] * 39, weights.to("meta"), y * 1j)
+    for wrong in strange:
+        with pytest.raises(UsageError, match="sample_weight is a real number for each of the 40 samples"):
+            build(name)(x.float(), y, wrong)
     with pytest.raises(ValueError, match="reduction = median is none of {mean, sum, none}"):
         build(name, reduction="median")
 
@@ -247,6 +252,15 @@ def test_labels_of_any_integer_type_give_the_same(name):
         )
 
 
+def test_sizes_of_any_integer_type_give_the_same(name):
+    """Also where a function of both would be too large for a narrow type, such as 2 D."""
+    state = build(name, 200, 150).state_dict()
+    for kind in (torch.tensor, np.uint8):
+        loss = build(name, kind(200), kind(150))
+        assert (type(loss.num_classes), type(loss.feature_dim)) == (int, int)
+        assert all(torch.equal(state[key], value) for key, value in loss.state_dict().items()), kind
+
+
 def test_other_labels_are_refused_in_one_sentence(name):
     x, y = circle_points()
     has_classes = spec_of(name).kind != "pairs"
@@ -254,6 +268,7 @@ def test_other_labels_are_refused_in_one_sentence(name):
     wrong = [y[:, None], y[None], y[:-1], y[0], y.float(), y.bool(), nn.functional.one_hot(y, CLASSES)]
     if has_classes:
         wrong += [y - 1, y + 1, torch.full_like(y, 2**40), torch.full_like(y, 10, dtype=torch.int8)]
+        wrong += [torch.full_like(y, 10).to(dtype) for dtype in INTEGERS]
     for labels in wrong:
         loss = build(name)
         before = copy.deepcopy(loss.state_dict())
@@ -261,7 +276,8 @@ def test_other_labels_are_refused_in_one_sentence(name):
             loss(x.float(), labels)
         sentence = (
             f"Labels are {allowed}, one for each of the 40 samples; these have the type "
-            f"{str(labels.dtype)[6:]} and the shape {tuple(labels.shape)} from {labels.min()} to {labels.max()}."
+            f"{str(labels.dtype)[6:]} and the shape {tuple(labels.shape)} from {min(labels.flatten().tolist())} "
+            f"to {max(labels.flatten().tolist())}."
         )
         assert str(error.value) == sentence
         assert all(torch.equal(before[key], value) for key, value in loss.state_dict().items())
@@ -289,6 +305,16 @@ def test_other_features_are_refused_in_one_sentence(name):
             build(name)(features, labels)
     with pytest.raises(UsageError, match="Labels are .* have the type complex64 and the shape"):
         build(name)(x, y.to(torch.complex64))
+    for features, labels in ((x, y.to("meta")), (x.to("meta"), y)):
+        with pytest.raises(UsageError, match=r"^Labels are on the device \w+, features on \w+\.$"):
+            build(name)(features, labels)
+
+
+def test_shapes_are_known_without_numbers(name):
+    """On the device `meta`, on which sizes and operations of large models are counted."""
+    x, y = circle_points()
+    value = build(name).to("meta")(x.float().to("meta"), y.to("meta"))
+    assert value.shape == () and value.dtype == torch.float32
 
 
 def test_class_scores_of_no_and_of_more_samples(name):

@@ -66,6 +66,14 @@ def test_wrong_arguments_are_refused(arguments, keywords, error) -> None:
         Length(*arguments, **keywords)
 
 
+@pytest.mark.parametrize("loss", [Softmax, LDAM])
+@pytest.mark.parametrize("size", [0, -1, 5.0, "5", None, True, torch.tensor(5.0), torch.tensor([5, 5])])
+def test_wrong_sizes_are_refused_in_one_sentence(loss, size) -> None:
+    for sizes in ((size, 2), (5, size)):
+        with pytest.raises(UsageError, match="^num_classes and feature_dim are whole numbers from 1, not "):
+            loss(*sizes)
+
+
 def test_sizes_counts_and_weights_may_come_from_numpy_and_lists() -> None:
     loss = LDAM(np.int64(3), torch.tensor(2), counts=[5, 1, 2])
     assert loss.counts.tolist() == [5, 1, 2]
