@@ -269,7 +269,9 @@ def number_text(value: float, digits: int, *, signed: bool = False) -> str:
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
-    """Seeds in words: 'seed 4', 'seeds 0-4', 'seeds 0, 2'."""
+    """Rising seeds in words: 'seed 4', 'seeds 0-4', 'seeds 0, 2'; nothing for none."""
+    if not seeds:
+        return ""
     if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
         return f"seeds {seeds[0]}-{seeds[-1]}"
     return f"seed{'s'[: len(seeds) - 1]} {', '.join(map(str, seeds))}"

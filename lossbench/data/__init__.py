@@ -2,10 +2,10 @@
 
 from ._augmentation import augment
 from ._batches import epoch_batches
-from ._conditions import under_conditions
 from ._idx import STANDARD_FILES
 from ._splits import Splits, data_folder, from_arrays, load_splits, normalize, on_device, to_arrays
 from ._stratified import SPLIT_SEED
+from ._training_conditions import under_conditions
 from ._user_data import find_dataset, pictures_of
 
 __all__ = [

@@ -74,42 +74,52 @@ def estimate_time(
     Raises DataError when the data set is not there, and UsageError where there is no run that can train.
     """
     waiting = [config for config in configs if force or not _is_complete(config, store)]
-    unfinished = set(waiting)
     packed = resolve_device(placement.device).type == "cuda"
-    gradients = {} if packed else _missing_gradients(metrics, store, unfinished)
+    gradients = {} if packed else _missing_gradients(metrics, store, set(waiting))
     if waiting or gradients:
         announce()
     workers = max(1, min(workers, len(waiting)))
     share = placement if packed else placement.for_workers(workers)
-    threads, seconds_per_epoch = torch.get_num_threads(), dict[tuple[object, ...], float]()
-    mistakes, measuring = [], 0.0
-    # when each worker can take its next run
-    free = [STARTUP if workers > 1 and not packed else 0.0] * workers
+    seconds, mistake = _seconds_per_epoch([*waiting, *gradients], share, workers if packed else 0)
+    stored = len(configs) - len(waiting)
+    if mistake and not stored:
+        raise mistake
+    measuring = 0.0
+    for config, count in gradients.items():
+        images = len(load_splits(config.split_spec, placement.data_dir).train.labels)
+        measuring += seconds[config] * count / images
+    free = [STARTUP if workers > 1 and not packed else 0.0] * workers  # when each can take its next run
+    for config in waiting:
+        heapq.heapreplace(free, free[0] + seconds[config] * config.epochs)
+    return Estimate(stored, len(waiting), max(free) if waiting else 0.0, packed, workers, measuring)
+
+
+def _seconds_per_epoch(
+    configs: Sequence[RunConfig], placement: Placement, packed: int
+) -> tuple[dict[RunConfig, float], UsageError | None]:
+    """Seconds that an epoch of each run takes, found by timing one run of each kind; 0 for a run that cannot
+    train. Also the first mistake, if none can. packed: how many train together, 0 for one at a time.
+    """
+    threads, timed, mistakes = torch.get_num_threads(), dict[tuple[object, ...], float](), []
+    seconds = {}
     try:
-        for config in dict.fromkeys([*waiting, *gradients]):
+        for config in configs:
             kind = (
                 *(config.network, config.optimizer, config.dataset),
                 *(config.image_size, config.feature_dim, config.batch_size),
                 # a GPU first records the steps of a whole pack, which takes longer than losses differ
                 *(() if packed else (term.name for term in config.terms)),
             )
-            if kind not in seconds_per_epoch:
-                seconds_per_epoch[kind] = 0.0  # of one that will not train either: its outcome says why
+            if kind not in timed:
+                timed[kind] = 0.0
                 try:
-                    seconds_per_epoch[kind] = _seconds_per_epoch(config, share, workers if packed else 1)
+                    timed[kind] = _time_run(config, placement, packed or 1) / config.epochs
                 except UsageError as error:
                     mistakes.append(error)
-            if config in gradients:
-                images = len(load_splits(config.split_spec, placement.data_dir).train.labels)
-                measuring += seconds_per_epoch[kind] * gradients[config] / images
-            if config in unfinished:
-                heapq.heapreplace(free, free[0] + seconds_per_epoch[kind] * config.epochs)
+            seconds[config] = timed[kind]
     finally:
         torch.set_num_threads(threads)
-    stored = len(configs) - len(waiting)
-    if not stored and len(mistakes) == len(seconds_per_epoch) > 0:
-        raise mistakes[0]
-    return Estimate(stored, len(waiting), max(free) if waiting else 0.0, packed, workers, measuring)
+    return seconds, mistakes[0] if mistakes and len(mistakes) == len(timed) else None
 
 
 def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> float:
@@ -142,14 +152,14 @@ def _evaluation_seconds(trainer: Trainer) -> float:
     return (time.perf_counter() - began) * evaluated / len(images)
 
 
-def _seconds_per_epoch(config: RunConfig, placement: Placement, together: int) -> float:
+def _time_run(config: RunConfig, placement: Placement, together: int) -> float:
     """0 for a run whose code of a user fails. Raises UsageError for one that makes no sense."""
     if needs_worker(config, placement):
-        return (call_in_worker(_timed, config, placement, together) or 0.0) / config.epochs
-    return _timed(config, placement, together) / config.epochs
+        return call_in_worker(_time_run_here, config, placement, together) or 0.0
+    return _time_run_here(config, placement, together)
 
 
-def _timed(config: RunConfig, placement: Placement, together: int) -> float:
+def _time_run_here(config: RunConfig, placement: Placement, together: int) -> float:
     try:
         with folder_and_streams_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the training will warn

@@ -19,8 +19,7 @@ from ..files import read_bytes
 from ..runs.config import RunConfig, dataset_title
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
-from ..tables import code, numeric_columns
-from .conditions_text import join_distinct
+from ..tables import code, numeric_columns, seeds_text
 from .document import Document, WrittenFile, read_documents
 from .generated_files import with_digest, write_generated
 from .result_tables import CaptionedTable, captioned_tables, markdown, short_title
@@ -192,16 +191,12 @@ def _shown(store: Store, files: Iterable[tuple[str, WrittenFile]]) -> tuple[list
         embedded = [path for suffix in _EMBEDDED for path in paths if path.endswith(suffix)]
         if embedded:
             others = tuple(path for path in paths if path != embedded[0])
-            details = [file.choices, *(dataset_title(name) for name in file.datasets), _seeds(file.seeds)]
+            details = [file.choices, *(dataset_title(name) for name in file.datasets), seeds_text(file.seeds)]
             caption = " · ".join(filter(None, [shows, *details]))
             pictures.append(Picture(embedded[0], caption, f"{shows}: {title}", others))
         else:
             links += [Link(path, f"{shows}: {title}") for path in paths]
     return pictures, links
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed{'s' * (len(seeds) > 1)} {join_distinct(seeds)}" if seeds else ""
 
 
 def _markdown_files(pictures: Iterable[Picture], links: Iterable[Link]) -> list[str]:
