@@ -31,12 +31,12 @@ def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
     given = list(filter(None, split_names(over)))
     for name in given:
         if name not in numeric:
-            raise UsageError(f"--over {name}: these runs do not differ in it; in {_listed(numeric)}.")
+            raise UsageError(f"--over {name}: no such axis; {_described(runs, numeric)}.")
     names = [*given, *(name for name in numeric if name not in given)][:count]
     if len(names) < count:
         raise RunError(
-            f"This figure needs runs that differ in {count} numeric setting{'s' * (count > 1)}; these "
-            f"{len(runs)} differ in {_listed(numeric)}. `lossbench sweep` makes such runs."
+            f"This figure needs runs that differ in {count} numeric setting{'s' * (count > 1)}; "
+            f"{_described(runs, numeric)}. `lossbench sweep` makes such runs."
         )
     return names
 
@@ -94,5 +94,9 @@ def check_measured(runs: Sequence[RunView], metric: str) -> None:
         )
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or "none"
+def _described(runs: Sequence[RunView], names: Sequence[str]) -> str:
+    """Which runs these are, and in which settings they differ."""
+    losses = ", ".join(dict.fromkeys(str(run.settings.get("loss", run.title)) for run in runs))
+    if len(runs) == 1:
+        return f"there is one run of {losses} only"
+    return f"the {len(runs)} runs of {losses} differ in {', '.join(names) or 'none'}"

@@ -155,8 +155,8 @@ def _sweep(
         shown, varied = _sweep_of(losses, runs, wanted, by_seed=by_seed, axes=axes, over=over)
         if len(varied) >= axes and {n for term, key in varied for n in (key, f"{term}.{key}")} >= {*over}:
             return shown
-        sweeps.append(shown)
-    return sweeps[0]
+        sweeps.append((len(varied), shown))
+    return max(sweeps, key=lambda each: each[0])[1]  # the figure says what is missing
 
 
 def _sweep_of(

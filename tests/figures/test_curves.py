@@ -132,9 +132,11 @@ def test_every_metric_has_an_axes_and_a_missing_number_no_point():
 
 
 def test_what_cannot_be_drawn_is_one_sentence():
-    with pytest.raises(RunError, match="differ in 1 numeric setting; these 3 differ in none"):
+    with pytest.raises(RunError, match="differ in 1 numeric setting; the 3 runs of center differ in none"):
         draw_figure(swept(lambdas=(0.1,)))
-    with pytest.raises(UsageError, match="--over scale: these runs do not differ in it; in lambda"):
+    with pytest.raises(RunError, match="numeric setting; there is one run of center only. `lossbench sweep`"):
+        draw_figure(swept(lambdas=(0.1,))[:1])
+    with pytest.raises(UsageError, match="--over scale: no such axis; the 9 runs of center differ in lambda"):
         draw_figure(swept(), over="scale")
     with pytest.raises(RunError, match="None of these runs has eer; `lossbench compare --metric eer`"):
         draw_figure(swept(), metric="eer")

@@ -274,6 +274,7 @@ def test_without_a_loss_the_newest_sweep_is_shown_whatever_was_trained_later():
         assert {run.config for run in shown(runs, which, axes=2)} == set(grid)
         assert {run.config for run in shown(runs, which, over=("push",))} == set(grid)
         assert [run.config for run in shown(runs[:-2], which, over=("center.lambda",))] == lambdas
+        assert {run.config for run in shown(runs, which, axes=3)} == set(grid)  # the most that there is
     alone = stored(config("center"), config("softmax"))
     assert [run.config.loss for run in shown(alone, "settings")] == ["softmax"]
 
