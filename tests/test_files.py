@@ -82,6 +82,15 @@ def test_a_file_is_on_the_disk_before_its_name_is_and_then_its_name(
     assert done == ["file", "name", "folder"]
 
 
+def test_folders_are_made_and_no_descriptor_stays_open(tmp_path: Path) -> None:
+    """A long sweep writes thousands of files in one process."""
+    before = os.listdir("/dev/fd")
+    write_atomically(tmp_path / "a" / "b" / "file", b"content")
+    with files.folder_lock(tmp_path / "c" / "d"):
+        assert (tmp_path / "c" / "d").is_dir()
+    assert os.listdir("/dev/fd") == before
+
+
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
 def test_a_sync_that_fails_is_an_error(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse(monkeypatch, os, "fsync", code)

@@ -121,6 +121,21 @@ def test_every_function_is_typed_and_documented():
                 assert parameter.name in text, (name, parameter)
 
 
+def test_an_argument_has_one_default_and_it_is_that_of_the_command():
+    """Beside those of `tune`, which searches over seeds of its own on another metric."""
+    defaults: dict[str, set[Any]] = {}
+    for name in set(lossbench.__all__) - {"runs", "tune"}:
+        for parameter in inspect.signature(getattr(lossbench, name)).parameters.values():
+            if parameter.default is not inspect.Parameter.empty:
+                defaults.setdefault(parameter.name, set()).add(parameter.default)
+    assert {name: values for name, values in defaults.items() if len(values) > 1} == {}
+    tune = inspect.signature(lossbench.tune).parameters
+    for name in ("jobs", "settings", "results", "progress"):
+        assert {tune[name].default} == defaults[name]
+    flags = {"force": False, "snapshots": 0, "tuned": False, "tensorboard": False, "progress": True}
+    assert {name: defaults[name] for name in flags} == {name: {value} for name, value in flags.items()}
+
+
 def test_the_functions_have_the_names_of_commands():
     assert set(lossbench.__all__) - {"load"} <= set(COMMANDS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,8 +26,15 @@ def on_digits(monkeypatch):
     monkeypatch.setattr(gpu, "_EQUAL_STEPS", 3)
 
 
-def test_packs_are_equal_to_their_runs_alone(on_digits):
+def test_packs_are_equal_to_their_runs_alone(on_digits, monkeypatch):
+    timed, measured = gpu.time_alternately, []
+    monkeypatch.setattr(
+        gpu, "time_alternately", lambda *a, **k: measured.append(timed(*a, **k)) or measured[-1]
+    )
     found = gpu.packs(2, HERE, (1, 3))
+    for row, seconds in zip(found.table.rows, measured, strict=True):
+        together, alone, first = map(np.median, seconds)
+        assert row[3:5] == [f"{alone / together:.1f}", f"{together / first:.1f}"]
     assert [pack["runs"] for pack in found.data["packs"]] == [1, 3]
     assert [pack["differences"] for pack in found.data["packs"]] == [[0.0], [0.0] * 3]
     assert found.table.rows[1][6] == "3 of 3"

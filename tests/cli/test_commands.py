@@ -623,7 +623,8 @@ def test_a_table_in_a_pipe_keeps_its_columns_whole(command):
 
 def test_the_losses_fit_a_screen_by_kind(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    _, out, _ = call(capsys, "losses")
+    _, out, err = call(capsys, "losses")
+    assert "`lossbench losses --kind pairs` says what each does" in err
     assert len(out.splitlines()) <= 22
     assert max(map(len, out.splitlines())) <= 80
     assert {"center", "arcface", "triplet"} <= {word.strip(",") for word in out.split()}
@@ -633,6 +634,12 @@ def test_the_losses_fit_a_screen_by_kind(capsys, monkeypatch):
     code, _, err = call(capsys, "losses", "--kind", "pair")
     assert code == 2
     assert "did you mean pairs" in err
+
+
+def test_the_settings_of_a_loss_have_the_defaults_for_the_shape(capsys):
+    _, out, _ = call(capsys, "losses", "arcface", "--classes", "100", "--dim", "3")
+    assert "default (C=100, D=3)" in out
+    assert re.search(r"scale +│ 24 ", out)
 
 
 def test_runs_are_sorted_limited_and_whole_at_80_columns(capsys, stored, monkeypatch):

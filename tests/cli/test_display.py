@@ -91,6 +91,15 @@ def test_the_bar_of_a_run_says_what_fits_the_terminal(
     assert line.rstrip().endswith(f" {shown}")
 
 
+def test_a_run_has_a_bar_until_it_ends(clock: list[float]) -> None:
+    display = RunDisplay(2)
+    for run in ("a", "b", "b"):  # begun again after a worker died
+        display.started(run, 5, 10, 0)
+    assert [task.description for task in display.progress.tasks] == ["runs", "a", "b"]
+    display.finished_run("a", "done")
+    assert [task.description for task in display.progress.tasks] == ["runs", "b"]
+
+
 def test_durations_in_words() -> None:
     seconds = [0.4, 99, 100, 5999, 6000, 9000]
     assert [duration_text(each) for each in seconds] == ["0 s", "99 s", "2 min", "100 min", "1.7 h", "2.5 h"]

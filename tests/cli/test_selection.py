@@ -119,7 +119,9 @@ def test_the_suggestions_for_snapshots_work_as_they_are_printed(capsys: Any, tmp
     command = errors[0].partition("`")[2].partition("`")[0]
     assert command.startswith("lossbench train --loss center --lambda 0.02 ")
     assert call(capsys, *shlex.split(command)[1:])[0] == 0
-    assert call(capsys, "animate", "--results", results)[0] == 0
+    code, _, told = call(capsys, "animate", "--results", results)
+    assert code == 0
+    assert Path(told.rpartition("Animation: ")[2].strip()).suffix == ".gif"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from optuna.trial import FixedTrial
 
 from lossbench.errors import RunError, UsageError
 from lossbench.experiments import search_space
-from lossbench.experiments.search_space import Range, StudyConfig
+from lossbench.experiments.search_space import Range, StudyConfig, several_losses
 from lossbench.experiments.tuning_result import TuningResult
 from lossbench.runs.config import loss_spec
 from lossbench.specs import catalog
@@ -146,6 +146,15 @@ def test_another_space_or_objective_is_another_study():
     assert len({study.name for study in others}) == len(others)
     assert study_config().name == study_config().name
     assert [study.direction for study in others[:4:3]] == ["maximize", "minimize"]
+
+
+@pytest.mark.parametrize("losses", [["center"], ["softmax", "center"]])
+def test_a_search_over_losses_asks_the_same_of_each(losses):
+    search = several_losses(losses, {"dataset": "digits"}, (3, 4), "map-at-r")
+    assert search.loss == ", ".join(losses)
+    assert (search.seeds, search.metric, search.direction) == ((3, 4), "map-at-r", "maximize")
+    assert search.default_run == study_config(losses[0], (3, 4), "map-at-r").default_run
+    assert [point["loss"] for point in search.default_points()] == losses
 
 
 def test_a_metric_without_a_better_side_is_refused(monkeypatch):

@@ -146,6 +146,7 @@ def test_what_cannot_be_drawn_is_one_sentence():
     ("values", "scale", "marked"),
     [
         ([0.1, 0.2, 0.4], "linear", [0.1, 0.2, 0.4]),
+        ([1.3**n for n in range(9)], "linear", [1.3**n for n in range(9)]),
         ([0.001, 0.01, 0.1], "log", [0.001, 0.01, 0.1]),
         ([0.0, 0.001, 0.01, 0.1], "symlog", [0.0, 0.001, 0.01, 0.1]),
         ([10.0 ** (n / 3) for n in range(-9, 0)], "log", [10.0 ** (n / 3) for n in range(-9, 0)]),

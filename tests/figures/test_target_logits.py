@@ -81,6 +81,9 @@ def test_a_line_per_loss_and_settings_and_none_for_a_loss_without_curve():
     lines = lines_of(axes)
     assert set(lines) == {"cosine, no margin", "ArcFace (m = 0.5)", "ArcFace (m = 0.2)", "half-way"}
     assert lines["half-way"].get_xdata()[0] == pytest.approx(18)  # of ten classes in the plane
+    figure.draw_without_rendering()
+    (note,) = [text for text in axes.texts if "half way" in text.get_text()]
+    assert axes.bbox.y0 < note.get_window_extent().y0 and note.get_window_extent().y1 < axes.bbox.y1
 
 
 def test_a_setting_that_all_share_is_said_once_below():

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lossbench.specs.quantities import interval_text
+from lossbench.specs.quantities import column_title, interval_text
 
 ANY = -math.inf, math.inf
 
@@ -27,6 +27,12 @@ ANY = -math.inf, math.inf
 )
 def test_an_interval_that_would_read_zero_has_more_digits(half_width: float, text: str) -> None:
     assert interval_text(0.98736, half_width, ANY, 2) == text
+
+
+def test_headings_of_columns_are_short_where_they_can_be() -> None:
+    names = ("test_accuracy", "val_accuracy", "robust-accuracy-pgd", "length-corruption", "unseen-map-at-r")
+    headings = ["test (%)", "val (%)", "PGD 0.1 (%)", "length/corruption", "unseen MAP@R"]
+    assert list(map(column_title, names)) == headings
 
 
 def test_ends_at_the_limits_have_the_digits_of_the_half_width() -> None:
