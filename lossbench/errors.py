@@ -5,7 +5,8 @@ LossbenchError            1   something asked for could not be done
 ├── DataError             1   a data set that is missing, cut short or altered
 │   └── InvalidData       2   a user's data that cannot be used (also a UsageError)
 ├── RunError              1   a stored run that cannot be read, written or continued
-│   └── Busy              1   a run that another process is training right now
+│   ├── Busy              1   a run that another process is training right now
+│   └── CodeFailed        1   code of a user that fails on a stored run
 ├── Diverged              3   a loss that became NaN or infinite
 └── Interrupted         130   stopped on request, state saved
 
@@ -65,6 +66,10 @@ class ForeignFile(RunError):
 
 class Busy(RunError):
     """A run that another process is training right now."""
+
+
+class CodeFailed(RunError):
+    """Code of a user that fails on a stored run."""
 
 
 class Diverged(LossbenchError):

@@ -5,6 +5,7 @@ that very class exceeds log 2: against one rival, the rival has the larger proba
 pushes features out of it.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..errors import RunError
+from ..errors import CodeFailed, RunError
 from ..records import RunView
 from ..specs import FigureSpec
 from ._layout import legend_below, run_panels
@@ -49,6 +50,9 @@ def own_loss(run: RunView, points: np.ndarray, won: np.ndarray) -> np.ndarray | 
         region = won == label
         try:
             losses[region] = run.loss_values(points[region], int(label))[0]
+        except CodeFailed as error:
+            warnings.warn(f"{error} The figure has no band of it.", stacklevel=2)
+            return None
         except RunError:
             return None
     return losses

@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ..data import normalize
-from ..errors import RunError, UsageError, code_of_user, first_line
+from ..errors import RunError, UsageError, code_of_user, first_line, one_line, shown
 from ..losses import WeightedSum
 from ..randomness import seeded
 from ..specs import DatasetSpec, catalog
@@ -56,10 +56,13 @@ def build_loss(config: RunConfig) -> WeightedSum:
         with seeded(config.seed, "loss", term.name):
             loss_class = catalog.load("losses", term.name)
             failed = f"The loss {term.name} cannot be constructed"
-            with code_of_user(failed) if catalog.is_external(term.name) else contextlib.nullcontext():
+            external = catalog.is_external(term.name)
+            with code_of_user(failed) if external else contextlib.nullcontext():
                 loss = loss_class(config.classes, config.feature_dim, **dict(term.settings))
                 if not isinstance(loss, nn.Module):
                     raise TypeError(f"{type(loss).__name__} is no torch.nn.Module")
+            if external:
+                _check_state(f"The loss {term.name}", loss)
             losses[term.name] = loss
     return WeightedSum(losses, [term.weight for term in config.terms])
 
@@ -73,7 +76,15 @@ def _checked(constructor: Callable[..., nn.Module], config: RunConfig) -> nn.Mod
             features = network.eval()(torch.zeros(2, *shape))
         network.train()
     check_features(features, 2, config)
+    _check_state(f"The network {name}", network)
     return network
+
+
+def _check_state(what: str, module: nn.Module) -> None:
+    """Raises UsageError for a module from outside that has no plain tensors, or cannot be walked through."""
+    with code_of_user(f"{what} cannot be trained and stored"):
+        list(module.parameters())
+        save(_stored_tensors("", module))
 
 
 def check_features(features: object, count: int, config: RunConfig) -> Tensor:
@@ -173,15 +184,18 @@ def _digest_of(tensors: Mapping[str, Tensor]) -> str:
 
 def model_bytes(network: nn.Module, loss: nn.Module, config: RunConfig) -> bytes:
     """Network and loss as one safetensors file whose header holds the config."""
-    tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
-    tensors |= {f"loss.{key}": value for key, value in loss.state_dict().items()}
-    # copies: tensors of a user's module may share memory, which the file format does not have
-    tensors = {
-        key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for key, value in tensors.items()
-    }
+    tensors = _stored_tensors("network.", network) | _stored_tensors("loss.", loss)
     # one entry only: safetensors writes several in no fixed order, and equal runs shall be equal files
     return save(tensors, {"lossbench": json.dumps({"format": FORMAT, "config": config.to_dict()})})
+
+
+def _stored_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """The state of a module as it is stored: copies, because tensors of a user's module may share memory,
+    which the file format does not have."""
+    return {
+        prefix + key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, value in module.state_dict().items()
+    }
 
 
 @torch.inference_mode(False)  # its modules can be trained, wherever it is called
@@ -219,12 +233,17 @@ def _load(run: RunFolder, **modules: nn.Module) -> None:
         stored = json.loads(header["__metadata__"]["lossbench"])
         if stored != {"format": FORMAT, "config": run.config.to_dict()}:
             raise ValueError("it belongs to another run")
-        for name, module in modules.items():
-            module.load_state_dict(_tensors_of(name, tensors))
     except Exception as error:  # damaged bytes fail in many ways, in three libraries
         raise RunError(
             f"{run.path}/model.safetensors is cut short or of another format ({first_line(error)})."
         ) from None
+    for name, module in modules.items():
+        try:
+            module.load_state_dict(_tensors_of(name, tensors))
+        except Exception as error:
+            own = ", ".join(run.config.own_code)
+            fault = f"does not fit what the code of {own} builds" if own else "is of another format"
+            raise RunError(f"{run.path}/model.safetensors {fault}: {shown(one_line(error))}") from None
 
 
 class TrainedNetwork(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import RunError
+from ..errors import CodeFailed, RunError, code_of_user
 from ..records import Embedding, EpochRecord, Snapshots
 from ..specs import Value, plugins
 from ..specs.quantities import UNSEEN, format_value
@@ -207,8 +208,9 @@ class StoredRun(UntrainedRun):
 
         from ..losses import class_scores
 
-        features = torch.from_numpy(points).float()
-        return np.asarray(class_scores(self.loss, features, self.training_means, self.config.rule).numpy())
+        features, loss = torch.from_numpy(points).float(), self.loss
+        with self._code_of_user("The class scores cannot be computed"):
+            return np.asarray(class_scores(loss, features, self.training_means, self.config.rule).numpy())
 
     @plugins.folder_and_streams_kept()
     def loss_values(self, points: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
@@ -217,7 +219,14 @@ class StoredRun(UntrainedRun):
             raise RunError(f"{self.title} compares samples with each other; one alone has no loss.")
         from ..losses import values_and_gradients
 
-        return values_and_gradients(self.loss, points, self.config.labels.index(label))
+        loss = self.loss
+        with self._code_of_user("The loss cannot be computed for each point"):
+            return values_and_gradients(loss, points, self.config.labels.index(label))
+
+    def _code_of_user(self, what: str) -> contextlib.AbstractContextManager[None]:
+        """What a loss from outside raises is CodeFailed."""
+        failed = f"{self.title}: {what}"
+        return code_of_user(failed, CodeFailed) if self.external else contextlib.nullcontext()
 
     def _by_label(self, directions: np.ndarray | None, dimensions: int) -> np.ndarray | None:
         """Directions (..., C, D) at the rows of their labels, NaN for classes without any; None for anything

@@ -43,18 +43,20 @@ def command_of(run: RunFolder) -> str:
     config = run.config
     expression = "+".join(f"{term.weight!r}*{term.name}" for term in config.terms)
     settings = {f"{term.name}.{key}": value for term in config.terms for key, value in term.settings}
-    values = _non_defaults(config, loss=expression, settings=settings)
+    own = any(term.external for term in config.terms)  # whose defaults are not known without its code
+    sampler = {"sampler": config.sampler} if own else {}
+    values = sampler | _non_defaults(config, [*sampler], loss=expression, settings=settings, **sampler)
     weights = [term.weight for term in config.terms]
     lam = None if "+" in config.loss or not config.terms[-1].has_weight else weights[-1]
     # the shortest that fits
     for loss, weight in ((config.loss, None), (config.loss, lam), (expression, None)):
-        default = make_config(loss=loss, lam=weight, **values)
+        default = make_config(loss=loss, lam=weight, as_written=own, **values)
         if [term.weight for term in default.terms] == weights:
             break
     words = ["train", "--loss", loss, *([] if weight is None else ["--lambda", repr(weight)])]
     for term, other in zip(config.terms, default.terms, strict=True):
         for key, value in dict(term.settings).items():
-            if value != dict(other.settings)[key]:
+            if value != dict(other.settings).get(key):
                 name = config.setting_name(f"{term.name}.{key}")
                 text = typed(value)
                 words += [f"--{name}", text] if name in LOSS_OPTIONS else ["--set", f"{name}={text}"]
@@ -84,7 +86,7 @@ def _non_defaults(config: RunConfig, omitted: Sequence[str] = (), **given: Any) 
     for name, option in RUN_OPTIONS.items():
         if option.on_command_line and name not in omitted:
             value = getattr(config, name)
-            if value != getattr(make_config(**given, **values), name):
+            if value != getattr(make_config(as_written=True, **given, **values), name):
                 values[name] = config.unseen_names.replace(", ", ",") if name == "unseen" else value
     return values
 

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import linecache
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -18,9 +19,12 @@ import torch
 from lossbench.__main__ import main
 from lossbench.errors import UsageError
 from lossbench.losses import documentation, explain
-from lossbench.runs.config_builder import make_config
+from lossbench.runs.config_builder import config_at, make_config
+from lossbench.runs.filter import RunFilter
+from lossbench.runs.model import build
 from lossbench.runs.store import Store
 from lossbench.runs.stored_config import config_from_dict
+from lossbench.runs.suggested_commands import command_for, command_of
 from lossbench.specs import catalog, plugins
 
 from ..helpers.own_code import forget
@@ -38,6 +42,15 @@ MINE = """
 
         def forward(self, features, labels):
             return self.strength * features.square().sum(1).mean()
+"""
+NETWORK = """
+    class Net(nn.Sequential):
+        def __init__(self, input_shape, feature_dim):
+            super().__init__(nn.Flatten(), nn.LazyLinear(feature_dim))
+"""
+EXTRA = """
+        def get_extra_state(self):
+            return {"steps": 1}
 """
 QUICK = ["--dataset", "digits", "--epochs", "1", "--device", "cpu"]
 
@@ -113,9 +126,39 @@ def test_opening_stored_runs_never_runs_the_users_code(mine, capsys):
     assert main(["runs"]) == 0
     assert "pull" in capsys.readouterr().out
     named = ["--run", "softmax+my"]
-    for command in (["plot"], ["plot", "roc"], ["plot", "training"], ["explore"], ["report"]):
+    for command in (["plot"], ["plot", "roc"], ["plot", "training"], ["explore"], ["report"], ["animate"]):
         shown = [] if command == ["report"] else named
-        assert main([*command, *shown]) == (1 if command == ["report"] else 0)  # there is no table
+        failed = command in (["report"], ["animate"])  # there is no table, there are no snapshots
+        assert main([*command, *shown]) == failed
+    assert "was executed" not in capsys.readouterr().err
+
+
+def test_the_command_of_a_run_of_own_code_runs_none_and_trains_the_same_run(mine, monkeypatch):
+    text = (mine / "my_losses.py").read_text() + textwrap.dedent(NETWORK)
+    (mine / "my_losses.py").write_text(text)
+    own = ("my_losses:Pull", "softmax + 0.1*my_losses:Pull", "center + 0.3*my_losses:Pull")
+    configs = [
+        make_config(loss=loss, settings=settings, network=network, sampler=sampler, dataset="digits")
+        for loss in own
+        for settings in ({}, {"strength": 2})
+        for network, sampler in (("mlp", "auto"), ("my_losses:Net", "balanced"))
+    ]
+    (mine / "my_losses.py").write_text("raise SystemExit('the code of a stored run was executed')")
+    forget("my_losses")
+    commands = [shlex.split(command_of(Store(mine).run(config))) for config in configs]
+    for config in configs:
+        command_for(["softmax"], RunFilter(), config)
+    (mine / "my_losses.py").write_text(text)
+    found = []
+
+    def seen(loss, point):
+        found.append(config_at(loss, point))
+        raise UsageError("seen")
+
+    monkeypatch.setattr("lossbench.cli.train.config_at", seen)
+    for _, *words in commands:
+        assert main(words) == 2
+    assert found == configs
 
 
 @pytest.mark.parametrize("name", ["pml:TripletMarginLoss", "json:dumps"])
@@ -144,6 +187,7 @@ def test_what_is_no_loss_is_refused_in_one_sentence(loss, sentence):
 
 
 MISTAKES = """
+    import dataclasses
     import torch
     from torch import nn
     from torch.nn.functional import cross_entropy
@@ -277,6 +321,51 @@ MISTAKES = """
         def forward(self, features, labels):
             return nn.functional.cross_entropy(features @ self.weight.T, labels)
 
+    @dataclasses.dataclass
+    class Data(nn.Module):
+        num_classes: int
+        feature_dim: int
+
+        def __post_init__(self):
+            super().__init__()
+
+    class Lazy(Base):
+        def __init__(self, num_classes, feature_dim):
+            super().__init__(num_classes, feature_dim)
+            self.layer = nn.LazyLinear(num_classes)
+
+    class Extra(Base):
+        def get_extra_state(self):
+            return {"steps": 1}
+
+    class Sparse(Base):
+        def __init__(self, num_classes, feature_dim):
+            super().__init__(num_classes, feature_dim)
+            self.register_buffer("pairs", torch.eye(3).to_sparse())
+
+    class Grows(Base):
+        def __init__(self, num_classes, feature_dim):
+            super().__init__(num_classes, feature_dim)
+            self.register_buffer("bank", torch.zeros(0, feature_dim))
+
+        def forward(self, features, labels):
+            if self.training:
+                self.bank = torch.cat([self.bank, features.detach()[:1]])
+            return super().forward(features, labels)
+
+    class Few(Base):
+        def logits(self, features):
+            if len(features) > 10_000:
+                raise Own("too many")
+            return features @ self.weight.T
+
+    class Single(Base):
+        def forward(self, features, labels):
+            return super().forward(features, labels) if features.sum().item() else features.sum()
+
+        def logits(self, features):
+            return features @ self.weight.T
+
     class Needs(Base):
         def __init__(self, num_classes, feature_dim, margin):
             super().__init__(num_classes, feature_dim)
@@ -369,6 +458,41 @@ def test_mistakes_in_own_losses_are_one_sentence(mistakes, capsys, loss, sentenc
     assert main(["tune", "--loss", named, "--trials", "1", "--seeds", "5", *QUICK]) in (1, 2)
     message = capsys.readouterr().err
     assert sentence in message.replace("\n", " ") and "Traceback" not in message
+
+
+@pytest.mark.parametrize("loss", ["Data", "Lazy", "Extra", "Sparse"])
+def test_what_could_not_be_stored_is_refused_before_it_is_trained(mistakes, capsys, loss):
+    assert main(["train", "--loss", f"my_mistakes:{loss}", *QUICK]) == 2
+    assert f"The loss my_mistakes:{loss} cannot be trained and stored: " in capsys.readouterr().err
+    assert not (mistakes / "results").exists()
+
+
+def test_a_network_that_could_not_be_stored_is_refused_before_it_is_trained(mistakes):
+    (mistakes / "my_losses.py").write_text(f"from torch import nn\n{textwrap.dedent(NETWORK + EXTRA)}")
+    config = make_config(loss="softmax", network="my_losses:Net", dataset="digits")
+    with pytest.raises(UsageError, match="^The network my_losses:Net cannot be trained and stored: "):
+        build(config)
+
+
+@pytest.mark.filterwarnings("default")
+def test_an_own_loss_that_cannot_be_drawn_is_one_sentence(mistakes, capsys):
+    """`regions` leaves out what it cannot compute, and says so."""
+    drawn = {
+        ("Single", "regions"): (
+            0,
+            "warning: Single: The loss cannot be computed for each point: RuntimeError:",
+        ),
+        ("Single", "loss-surface"): (1, "Single: The loss cannot be computed for each point: RuntimeError: "),
+        ("Few", "regions"): (1, "Few: The class scores cannot be computed: Own: too many."),
+        ("Grows", "regions"): (1, "does not fit what the code of my_mistakes:Grows builds: "),
+    }
+    for loss in dict.fromkeys(loss for loss, _ in drawn):
+        assert main(["train", "--loss", f"my_mistakes:{loss}", *QUICK]) == 0
+    for (loss, figure), (code, sentence) in drawn.items():
+        capsys.readouterr()
+        assert main(["plot", figure, "--loss", f"my_mistakes:{loss}"]) == code, (loss, figure)
+        message = " ".join(capsys.readouterr().err.split())
+        assert sentence in message and "Traceback" not in message, (loss, figure)
 
 
 @pytest.mark.filterwarnings("default")
