@@ -117,7 +117,7 @@ def test_explain_takes_the_options_of_a_loss(capsys):
     assert (document["lambda"], document["settings"]["alpha"]) == (0.1, 0.3)
     code, out, _ = explained(capsys, "center", "--lambda", "0.1")
     assert code == 0
-    assert re.search(r"lambda +│ 0\.1 ", out)
+    assert re.search(r"lambda +│ +0\.1 │", out)
 
 
 @pytest.mark.parametrize(
