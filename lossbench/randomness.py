@@ -2,9 +2,12 @@
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Iterator
 
 import torch
+
+_generator = threading.RLock()  # torch has one generator for all threads
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
@@ -16,7 +19,7 @@ def derived_seed(seed: int, *purpose: str | int) -> int:
 @contextlib.contextmanager
 def seeded(seed: int, *purpose: str | int) -> Iterator[None]:
     """Draw the random numbers of one purpose inside the block; afterwards torch's state is as before."""
-    with torch.random.fork_rng():
+    with _generator, torch.random.fork_rng():
         torch.manual_seed(derived_seed(seed, *purpose))
         yield
 
@@ -35,9 +38,11 @@ class Randomness:
             torch.cuda.manual_seed_all(derived_seed(seed, *purpose))
 
     def __enter__(self) -> None:
+        _generator.acquire()
         self._global_state = torch.get_rng_state()
         torch.set_rng_state(self.state)
 
     def __exit__(self, *_: object) -> None:
         self.state = torch.get_rng_state()
         torch.set_rng_state(self._global_state)
+        _generator.release()

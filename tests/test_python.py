@@ -652,6 +652,23 @@ def test_another_thread_than_the_main_one_can_train(tmp_path):
     assert run.metrics["test_accuracy"] > 0.2
 
 
+def test_calls_in_several_threads_wait_for_each_other(tmp_path, capsys):
+    """What training sets in a process, such as the number of threads, holds for all of its threads."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def train(loss: str) -> Any:
+        return lossbench.train(loss, results=tmp_path / "a", **QUICK).features["test"]
+
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(2) as pool:
+        features = list(pool.map(train, ("softmax", "center")))
+    assert "Another thread of this process trains; this call waits for it." in capsys.readouterr().err
+    assert torch.get_num_threads() == threads
+    for loss, found in zip(("softmax", "center"), features, strict=True):
+        alone = lossbench.train(loss, results=tmp_path / "b", **QUICK)
+        assert np.array_equal(alone.features["test"], found), loss
+
+
 # Workers and scripts
 
 

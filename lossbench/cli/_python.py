@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,7 +27,7 @@ from ..specs import catalog
 from ..specs.expressions import canonical_sum, parse_sum, split_names
 from ._flags import as_path, canonical_losses
 from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
-from ._output import messages_shown, print_warning
+from ._output import messages_shown, print_message, print_warning
 from ._selection import Selection, finished_runs, make_filter, select_runs
 
 _NUMBERS = {
@@ -133,13 +134,25 @@ def names_of(argument: str, value: str | os.PathLike[str] | Iterable[Any]) -> tu
     return tuple(map(str.strip, names))
 
 
+_turn = threading.RLock()
+
+
 @contextlib.contextmanager
 def running(progress: bool) -> Iterator[None]:
-    """Inside the block runs are trained; afterwards the user's process is as it was."""
+    """Inside the block runs are trained; afterwards the user's process is as it was.
+
+    One thread at a time is in it: what training sets in the process holds for all threads.
+    """
     from ..training.process import torch_settings_kept
 
-    with messages_shown(progress), torch_settings_kept():
-        yield
+    if not _turn.acquire(blocking=False):
+        print_message("Another thread of this process trains; this call waits for it.")
+        _turn.acquire()
+    try:
+        with messages_shown(progress), torch_settings_kept():
+            yield
+    finally:
+        _turn.release()
 
 
 def check_outcomes(outcomes: Sequence[Outcome]) -> None:
