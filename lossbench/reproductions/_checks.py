@@ -21,7 +21,9 @@ OWN_NUMBERS: Mapping[str, MetricSpec] = {
         title="train accuracy", summary="fraction of the training images classified right", unit="percent"
     ),
     "smallest_loss": MetricSpec(
-        title="smallest training loss", summary="the least mean training loss of an epoch", unit="nats"
+        title="smallest training loss",
+        summary="the least mean training loss of an epoch after the soft start",
+        unit="nats",
     ),
     "trained": MetricSpec(
         title="share of runs that learn the task",

@@ -35,5 +35,11 @@ def _numbers(outcome: Outcome, store: Store) -> dict[str, float]:
         if outcome.result.train_accuracy is not None:
             numbers["train_accuracy"] = outcome.result.train_accuracy
         if losses and all(map(math.isfinite, losses)):
-            numbers["smallest_loss"] = min(losses)
+            begin = math.ceil(_soft_start(outcome.config) * len(losses))
+            numbers["smallest_loss"] = min(losses[begin:] or losses[-1:])
     return numbers
+
+
+def _soft_start(config: RunConfig) -> float:
+    """The part of the training in which the loss is not yet that of the paper, see losses/_soft_start.py."""
+    return max(2 * float(dict(term.settings).get("soft_start", 0)) for term in config.terms)

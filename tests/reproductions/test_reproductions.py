@@ -174,6 +174,17 @@ def test_a_quick_run_writes_all_and_decides_nothing(capsys, tmp_path):
     assert (folder / "center-fig-3-quick.md").read_text(encoding="utf-8") == "mine"
 
 
+def test_the_smallest_loss_is_that_of_the_loss_itself(tmp_path):
+    """In the soft start features have free lengths, and the modified softmax has a smaller loss."""
+    store = Store(tmp_path)
+    words = ["--dataset", "digits", "--epochs", "4", "--batch-size", "32", "--results", str(tmp_path)]
+    assert main(["train", "--loss", "normface", "--scale", "1", *words]) == 0
+    run = StoredRun(store.find("normface"))
+    (numbers,) = collect_results({"": [run.config]}, {run.config: run.outcome}, store)[""].values()
+    losses = [record.loss for record in run.folder.epochs()]  # 0.3 of four epochs, twice, end in the third
+    assert min(losses) < numbers["smallest_loss"] == losses[3]
+
+
 @pytest.mark.slow
 def test_all_reproductions_run_quickly(capsys, tmp_path):
     assert main(["reproduce", "all", "--quick", "--json", "--results", str(tmp_path)]) == 0
