@@ -86,4 +86,4 @@ def __getattr__(name: str) -> type[nn.Module]:
 
 
 def __dir__() -> list[str]:
-    return sorted([*catalog.by_class_name("losses"), *__all__])
+    return [*catalog.by_class_name("losses"), *__all__]

@@ -192,6 +192,9 @@ CASES = {
     "object labels": (npz(labels=LABELS.astype(object)), "Python objects"),
     "object images": (npz(images=IMAGES.astype(object)), "Python objects"),
     "NaN": (features(np.nan), "NaN or infinite, first in row 7"),
+    "half a letter in a class": (
+        function("return np.zeros((9, 8, 8), np.uint8), np.array(['\\udc80', *'bbbbcccc'])"), r"'\\udc80' of a class cannot"
+    ),
     "infinite": (features(np.inf), "NaN or infinite, first in row 7"),
     "beyond float32": (features(1e300), "NaN or infinite"),
     "complex": (npz(images=IMAGES.reshape(-1, 64) * 1j), "complex"),

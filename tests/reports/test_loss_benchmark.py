@@ -23,7 +23,7 @@ from lossbench.reports.loss_benchmark.documents import read_parts, write_part
 from lossbench.reports.loss_benchmark.evidence import Evidence, tuned_rows
 from lossbench.reports.loss_benchmark.figures import pictures_of
 from lossbench.reports.loss_benchmark.findings import answers
-from lossbench.reports.loss_benchmark.limits import poor_runs
+from lossbench.reports.loss_benchmark.limits import poor_runs, threats
 from lossbench.reports.loss_benchmark.page import markdown, write_page
 from lossbench.reports.loss_benchmark.scores import Scores, choose_test
 from lossbench.runs.outcome import Outcome
@@ -93,6 +93,12 @@ def numbers(store: Store, loss: str, metric: str) -> list[float]:
     return [values[metric] for values in row["by_seed"].values() if metric in values]
 
 
+def test_the_threats_name_the_losses_on_balanced_batches() -> None:
+    listed = " ".join(threats().split()).partition("a few fewer images: ")[2].partition(". ")[0].split(", ")
+    assert {"contrastive", "range", "triplet"} < set(listed)
+    assert not {"softmax", "center", "arcface"} & set(listed)
+
+
 def test_the_findings_say_what_loops_over_the_json_find(store: Store) -> None:
     best, softmax, retrieval, against, center, agreement, cost, *_ = sentences(store)
     accuracy = numbers(store, "center", "test_accuracy")
@@ -157,6 +163,8 @@ def test_a_question_whose_part_is_not_there_is_not_answered(store: Store) -> Non
     assert "Not answered: tuned not run yet." in page
     assert "| tuned | Tuned settings on MNIST | 20 | – |" in page
     assert "defaults (8 of 20)" in page  # fewer seeds than planned
+    pictures = [each.name for each in pictures_of(Evidence(read_parts(store)))]
+    assert re.findall(r"^!\[.+\]\((.+)\.png\)$", page, re.MULTILINE) == pictures != []
 
 
 def test_failures_are_counted_and_a_loss_that_failed_is_not_the_best(store: Store) -> None:
