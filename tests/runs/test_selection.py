@@ -213,6 +213,13 @@ def test_a_spelling_that_is_found_is_shown():
         select(runs, make_filter(None, {"nesterov": "false"}), "compared")
 
 
+def test_one_of_several_values_that_is_not_stored_is_named():
+    runs = stored(config("softmax"), config("center"))
+    sentence = "no finished run of center with --seed 1; there are runs with --seed 0"
+    with pytest.raises(RunError, match=sentence):
+        shown(runs, "every", losses=("center",), seed=(0, 1))
+
+
 def test_a_value_that_only_another_loss_could_have_is_not_stored():
     runs = stored(config("softmax"), config("center", lam=0.1), config("arcface"))
     with pytest.raises(

@@ -119,6 +119,16 @@ def test_tuning_varies_every_number_but_those_listed() -> None:
     assert found == NOT_SEARCHED
 
 
+def test_runs_that_a_figure_shows_by_default() -> None:
+    """Those of one seed where the table says nothing else; over one swept setting, but two of a heatmap."""
+    shown = {"curves": "all", "heatmap": "all", "lambda-grid": "settings", "leaderboard": "every"}
+    shown |= {"forest": "every", "target-logits": "untrained", "training": "seeds"}
+    for name in catalog.names("figures"):
+        spec = catalog.spec("figures", name)
+        assert spec.default == shown.get(name, "compared"), name
+        assert spec.axes == (2 if name == "heatmap" else 1), name
+
+
 @pytest.mark.parametrize(
     ("loss", "settings", "warned"),
     [
