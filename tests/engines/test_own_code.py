@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lossbench.__main__ import main
-from lossbench.engines import time_estimate
+from lossbench.engines import processes, time_estimate
+from lossbench.engines.processes import needs_worker
 from lossbench.runs.result import Status
 from lossbench.runs.store import Store
 from lossbench.specs import plugins
@@ -72,6 +74,15 @@ def test_a_loss_that_ends_its_process_fails_alone(harmful: Any, capsys: Any) -> 
     runs = json.loads(capsys.readouterr().out)["runs"]
     assert {run["loss_name"]: run["status"] for run in runs} == {"harmful:Loss": "failed", "softmax": "done"}
     assert "its worker process died (exit code 0)" in runs[0]["reason"]
+
+
+def test_only_code_of_a_user_needs_a_worker_and_not_on_a_gpu(harmful: Any, monkeypatch: Any) -> None:
+    harmful("pass")
+    for config, needed in ((small("harmful:Loss"), True), (small("softmax"), False)):
+        assert needs_worker(config, ONE_THREAD) is needed
+        with monkeypatch.context() as patch:
+            patch.setattr(processes, "resolve_device", torch.device)
+            assert needs_worker(config, ONE_THREAD._replace(device="cuda")) is False
 
 
 @pytest.mark.parametrize("name", ["Loss", "Net"])

@@ -54,6 +54,7 @@ def test_rules_and_figures_speak_of_what_there_is(name):
             assert plain in {*OWN_NUMBERS, *RUN_NUMBERS, *catalog.names("metrics")}, check.rule
             if number.startswith(UNSEEN):
                 assert all(spec.configs()[group][0].unseen for group in check.groups)
+    assert {number.removeprefix(UNSEEN) for number in spec.metrics} <= set(catalog.names("metrics"))
     for drawn in spec.figures:
         choices = catalog.spec("figures", drawn.figure).choices
         assert set(drawn.choices) <= set(choices), drawn.figure
