@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..errors import RunError, UsageError
 from ..records import RunView
-from ..specs import Value, setting_text, symbol
+from ..specs import Value, catalog, setting_text, symbol
 from ..specs.expressions import split_names
 from ..specs.quantities import in_unit
 from ..tables import seeds_text
@@ -73,10 +73,15 @@ def with_setting(runs: Sequence[RunView], names: Sequence[str]) -> list[RunView]
     return kept
 
 
-def axis_title(name: str) -> str:
-    """A setting as an axis has it."""
-    words = {"margin": "margin m (rad)", "scale": "scale s"}
-    return words.get(name, symbol(name))
+def axis_title(name: str, runs: Sequence[RunView]) -> str:
+    """A setting as the axis of runs has it, with its unit where their losses give it the same one."""
+    term, _, key = name.rpartition(".")
+    names = {term} if term else {loss for run in runs for loss in str(run.settings.get("loss")).split("+")}
+    declared = [catalog.spec("losses", loss).settings for loss in names & {*catalog.names("losses")}]
+    units = {settings[key].unit for settings in declared if key in settings}
+    unit = units.pop() if len(units) == 1 else ""
+    words = {"margin": "margin m", "scale": "scale s"}.get(name, symbol(name))
+    return f"{words} ({unit})" if unit else words
 
 
 def number_of(run: RunView, metric: str) -> float | None:

@@ -53,7 +53,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
         figure.suptitle(*titles, fontsize=rcParams["axes.titlesize"], fontweight="bold")
     for axes, name in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
         lines = [_curve(label, alike, axis, name) for label, alike in grouped(runs, [axis]).items()]
-        draw_axes(axes, lines, xlabel=axis_title(axis), ylabel=metric_title(name), limits=bounds(name))
+        draw_axes(axes, lines, xlabel=axis_title(axis, runs), ylabel=metric_title(name), limits=bounds(name))
     if any(np.isfinite(line.half_width).any() for line in lines):
         figure.supxlabel(
             "bands: 95 % intervals of the mean over seeds; small points: seeds", fontsize="small"

@@ -64,8 +64,9 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
             image = draw_axes(
                 axes, table, limits=limits, highest_is_best=higher_is_better(name), possible=bounds(name)
             )
-            axes.set_xlabel(axis_title(x))
-            axes.set_ylabel(axis_title(y), rotation=90 if len(axis_title(y)) > 1 else 0)
+            axes.set_xlabel(axis_title(x, runs))
+            vertical = axis_title(y, runs)
+            axes.set_ylabel(vertical, rotation=90 if len(vertical) > 1 else 0)
             axes.set_title(table.label if len(groups) > 1 else runs[0].title, fontsize="medium")
         figure.colorbar(image, ax=list(column), label=title, aspect=30)
 

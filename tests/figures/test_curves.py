@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lossbench.errors import RunError, UsageError
 from lossbench.figures import curves
+from lossbench.figures._settings import axis_title
 from lossbench.figures._style import PALETTE
 from lossbench.reports.figure_files import render_figure
 from lossbench.statistics.intervals import mean_interval
@@ -110,6 +111,25 @@ def test_seeds_of_a_setting_are_one_point_with_their_interval():
     assert len(points) == 9
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("λ", "test accuracy (%)")
     assert axes.get_legend() is None
+
+
+@pytest.mark.parametrize(
+    ("losses", "name", "title"),
+    [
+        (["arcface"], "margin", "margin m (rad)"),
+        (["arcface", "magface+curricularface"], "margin", "margin m (rad)"),
+        (["cosface"], "margin", "margin m"),  # of the cosine
+        (["arcface", "cosface"], "margin", "margin m"),
+        (["softmax+triplet"], "margin", "margin m"),  # a distance
+        (["arcface+triplet"], "arcface.margin", "arcface.margin (rad)"),
+        (["arcface+triplet"], "triplet.margin", "triplet.margin"),
+        (["mine:Loss"], "margin", "margin m"),
+        (["arcface"], "scale", "scale s"),
+        (["center"], "alpha", "α"),
+    ],
+)
+def test_an_axis_has_the_unit_that_the_losses_give_it(losses, name, title):
+    assert axis_title(name, [View(settings={"loss": loss}) for loss in losses]) == title
 
 
 def test_what_else_was_swept_is_a_line_of_its_own():

@@ -48,7 +48,8 @@ def patches(axes, gid):
 
 
 def test_values_stand_in_order_and_cells_hold_means_in_percent():
-    axes = composed(sweep()).axes[0]
+    axes, colorbar = composed(sweep()).axes
+    assert colorbar.get_ylabel() == "test accuracy (%)"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01", "0.1", "1"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["0.1", "0.5"]
     np.testing.assert_allclose(cells(axes), [[91.1, 90.2, np.nan], [95.1, 94.2, 85.2]])
