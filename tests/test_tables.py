@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lossbench.specs import setting_text
 from lossbench.tables import (
     Table,
     code,
@@ -196,6 +197,23 @@ def test_a_latex_table_line_by_line() -> None:
 )
 def test_settings_are_formulas_in_latex(text: str, printed: str) -> None:
     assert latex(text) == printed
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("lambda_g", r"lambda\_g = 0.5"),  # not lambda and g
+        ("_m1", r"\_m1 = 0.5"),
+        ("margin", "$m = 0.5$"),
+        ("t", "$t = 0.5$"),
+    ],
+)
+def test_no_part_of_a_name_is_taken_for_a_symbol(name: str, printed: str) -> None:
+    """Also where a narrow column divides the settings of a loss."""
+    assert latex(setting_text(name, 0.5)) == printed
+    texts = ", ".join(setting_text(each, 0.5) for each in (name, "exponent", name, "temperature", name))
+    table = to_latex(Table(["loss", "settings"], [["x" * 60, texts]]), "", "tab:x")
+    assert table.count(printed) == 3
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")

@@ -44,6 +44,7 @@ _PAPER: Any = {  # Any: Matplotlib's stubs list its keys one by one
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
     "text.color": INK,
+    "text.parse_math": False,  # a dollar in the name of a class is a dollar
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "xtick.color": FAINT,

@@ -6,6 +6,7 @@ The dots are what the metrics tar-at-far-1e-2, -3 and -4 measure. Diamonds show 
 1e-2 and 1e-3 on validation pairs do on this split, as tar-at-threshold-1e-2 and -3 measure it.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -164,6 +165,8 @@ def draw_axes(axes: Axes, lines: Sequence[Rates]) -> None:
         )  # fmt: skip
         _draw_thresholds(axes, line, tint, number)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda rate, _: f"1e{round(math.log10(rate))}" if rate < 1 else "1")
+    axes.xaxis.set_minor_formatter("")
     axes.set_xlim(_RATES[0], 1)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("false accept rate")

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ParamSpec
@@ -26,6 +27,7 @@ SYMBOLS = {
     "m3": "m3",
 }
 """The papers' letters for hyper-parameters."""
+_ENDS_IN_SYMBOL = re.compile(r"_[^\W\d_]\d?$")
 
 
 def value_text(value: Value) -> str:
@@ -34,8 +36,9 @@ def value_text(value: Value) -> str:
 
 
 def symbol(name: str) -> str:
-    """A setting or an option as people write it: the papers' letter, else its words."""
-    return SYMBOLS.get(name, name.replace("_", " "))
+    """A setting or an option as people write it: the papers' letter, else its words. A name that ends in a
+    letter alone, such as `lambda_g`, stays whole: `g` would be taken for a symbol of its own."""
+    return SYMBOLS.get(name, name if _ENDS_IN_SYMBOL.search(name) else name.replace("_", " "))
 
 
 def setting_text(name: str, value: Value) -> str:

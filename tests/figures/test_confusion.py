@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from lossbench.errors import RunError
 from lossbench.figures import confusion
@@ -111,3 +112,11 @@ def test_long_names_of_columns_stand_upright(names, rotation):
     (labels,) = {tuple(axes.get_xticklabels()) for axes in figure.axes if axes.get_xlabel() == "predicted"}
     assert {text.get_rotation() for text in labels} == {rotation}
     assert [text.get_text() for text in labels] == list(names)
+
+
+def test_a_dollar_in_the_name_of_a_class_is_a_dollar():
+    """Between two of them Matplotlib would set a formula, or fail on one that is none."""
+    names = ("$x^2$", r"$\foo$", "US$ 1-$9")
+    figure = draw_figure([view([0, 1, 2], [0, 1, 1], class_names=names)])
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == list(names)
+    assert not any(text.get_parse_math() for text in figure.findobj(Text))

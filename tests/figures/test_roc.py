@@ -163,6 +163,9 @@ def test_axes_show_where_systems_work():
     assert axes.get_xscale() == "log"
     assert axes.get_xlim() == (1e-5, 1)
     assert axes.get_ylim() == (0, 1.02)
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert [text for text in shown if text] == ["1e-6", "1e-5", "1e-4", "1e-3", "1e-2", "1e-1", "1", "1"]
+    assert not any(label.get_text() for label in axes.get_xticklabels(minor=True))
 
 
 def test_classes_kept_out_of_training_have_pairs_of_their_own():
