@@ -387,7 +387,9 @@ def plot(
 
     check_texts(choices)
     spec = catalog.spec("figures", str(figure))
-    views = selected_runs(runs, results, spec.default, data_dir, axes=spec.axes, over=choices.get("over"))
+    views = selected_runs(
+        runs, results, spec.default, data_dir, axes=spec.axes, over=choices.get("over"), dim=spec.dim
+    )
     return render_figure(compose_figure(figure, views, **choices), style)
 
 

@@ -138,11 +138,14 @@ def select_runs(
     *,
     axes: int = 1,
     over: str | None = None,
+    dim: int = 0,
     snapshots: bool = False,
 ) -> list[StoredRun]:
-    """The named runs; else those that the filter and `which` select, see `runs.selection.select`, and with
-    `snapshots` only those that have them. What differs between them is in their captions. Raises UsageError
-    or RunError."""
+    """The named runs; else those that the filter and `which` select, see `runs.selection.select`.
+
+    dim: of that feature dimension only, unless the filter has one; 0: of any. snapshots: only those that have
+    them. What differs between the runs is in their captions. Raises UsageError or RunError.
+    """
     from ..runs.stored_run import StoredRun
 
     wanted = selection.filter
@@ -157,7 +160,8 @@ def select_runs(
         if not done:
             command = f"lossbench compare{' --snapshots 30' if snapshots else ''}"
             raise RunError(f"There is no finished run in {store.runs}; `{command}` makes some.")
-        wanted = RunFilter(losses=wanted.losses, values=wanted.values, snapshots=snapshots)
+        values = {"feature_dim": (dim,), **wanted.values} if dim else wanted.values
+        wanted = RunFilter(losses=wanted.losses, values=values, snapshots=snapshots)
         shown = select(done, wanted, which, axes, swept_names(over))
     name_differences(shown)
     return shown

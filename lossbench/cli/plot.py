@@ -59,7 +59,7 @@ def plot(
         raise UsageError(f"`{_COMMANDS[spec.drawn_from]}` draws {figure}; `lossbench plot` cannot.")
     check_choice("--format", form, FORMATS)
     store = Store(results)
-    runs = select_runs(store, selection, spec.default, data_dir, axes=spec.axes, over=over)
+    runs = select_runs(store, selection, spec.default, data_dir, axes=spec.axes, over=over, dim=spec.dim)
     choices = {"split": split, "view": view, "metric": metric, "over": over, "projection": projection}
     choices["label"] = label
     described = {**choices, "style": style if style != "paper" else None}

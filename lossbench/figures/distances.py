@@ -29,6 +29,7 @@ SPEC = FigureSpec(
     title="distances",
     summary="a pair of one class beside a pair of two classes, and the distances of all pairs",
     after="Wang et al. 2017 (NormFace), Fig. 2",
+    dim=2,
     choices={"split": ("test", "train"), "view": ("raw", "normalized")},
 )
 _SAMPLES = 2000  # two million pairs
@@ -96,7 +97,7 @@ def draw_axes(features: Axes, histogram: Axes, run: RunView, part: Embedding, sp
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, view: str) -> None:
     """A column per run: features with the two pairs above the distances of all pairs."""
-    require_dimension(runs, 2, "Distances in the plane")
+    require_dimension(runs, SPEC.dim, "Distances in the plane")
     lines = caption_lines(run.caption for run in runs)
     bands, width = grid_shape(len(runs))
     set_size(figure, PANEL * 1.2 * width + 0.2, bands * (PANEL * 2 + 0.5 + 0.18 * lines))

@@ -26,6 +26,7 @@ from ._style import COLORMAP, color, draw_name, draw_points, readable_on
 SPEC = FigureSpec(
     title="loss surface",
     summary="the loss of one class over the plane of features, with its negative gradient",
+    dim=2,
     choices={"split": ("test", "train"), "label": ()},
 )
 _COUNT, _ARROWS, _LEVELS = 201, 16, 24
@@ -87,7 +88,7 @@ def _draw_weights(axes: Axes, run: RunView, label: int, length: float) -> None:
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str, label: str) -> None:
     """A panel per run, each with its own limits and colour bar."""
-    require_dimension(runs, 2, "The loss surface")
+    require_dimension(runs, SPEC.dim, "The loss surface")
     key = "arrows: negative gradient;\nthick line: weight of the class; thin lines: those of the others"
     for axes, run in zip(run_panels(figure, runs, row=0.75, key=key), runs, strict=True):
         number = class_number(run, label)

@@ -30,6 +30,7 @@ SPEC = FigureSpec(
     title="regions",
     summary="decision regions behind 2-D features, with the band that the margin takes from each class",
     after="Deng et al. 2019, Fig. 5",
+    dim=2,
     choices={"split": ("test", "train")},
 )
 _COUNT = 400  # points a side: a pixel of a panel each
@@ -88,7 +89,7 @@ def draw_axes(axes: Axes, run: RunView, split: str) -> bool:
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A panel per run, each at its own limits; below what areas and lines mean."""
-    require_dimension(runs, 2, "Decision regions")
+    require_dimension(runs, SPEC.dim, "Decision regions")
     for run in runs:
         split_of(run, split)
     grid = run_panels(figure, runs, row=0.2)

@@ -25,6 +25,7 @@ SPEC = FigureSpec(
     title="ring",
     summary="directions on the unit circle: every feature, density by class, arcs and class weights",
     after="Deng et al. 2019, Fig. 3",
+    dim=2,
     choices={"split": ("test", "train")},
 )
 _STROKE, _BASE, _PROFILE, _ARCS, _RAY = 0.045, 1.07, 0.5, (0.9, 0.85), 0.8
@@ -106,7 +107,7 @@ def _draw_arc(axes: Axes, angles: np.ndarray, mean: float, label: int, radius: f
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A panel per run; densities at one scale, so that heights compare between panels."""
-    require_dimension(runs, 2, "The ring")
+    require_dimension(runs, SPEC.dim, "The ring")
     parts = [split_of(run, split) for run in runs]
     highest = max(
         float(density(np.arctan2(*part.features[part.labels == label].T[::-1])).max())

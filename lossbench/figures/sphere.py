@@ -23,6 +23,7 @@ SPEC = FigureSpec(
     title="sphere",
     summary="directions of 3-D features on the unit sphere from four sides; a row per run",
     after="Liu et al. 2017 (SphereFace), Fig. 5",
+    dim=3,
     choices={"split": ("test", "train")},
 )
 VIEWS = ((-20, 30), (-20, 150), (-20, 270), (90, 30))
@@ -116,7 +117,7 @@ def _draw_name(axes: Axes3D, direction: np.ndarray, text: str, eye: np.ndarray) 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A row per run, a column per view."""
-    require_dimension(runs, 3, "The sphere")
+    require_dimension(runs, SPEC.dim, "The sphere")
     set_size(figure, 1.1 * PANEL * len(VIEWS), (1.1 * PANEL + 0.35) * len(runs))
     for row, run in zip(figure.subfigures(len(runs), 1, squeeze=False)[:, 0], runs, strict=True):
         row.suptitle(f"{run.title} · {run.caption}", fontsize="large")

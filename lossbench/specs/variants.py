@@ -151,6 +151,7 @@ class FigureSpec:
     of each loss `compared` by default, of one seed; of the newest one all its `seeds`; `all` of a sweep over
     `axes` settings, or of one seed those of all its `settings`; `every` one under the conditions that most
     runs share; or the `untrained` losses at their defaults.
+    dim: the feature dimension without which it cannot be drawn; 0: any.
     choices: options of `plot` that this figure takes, the allowed values of each, the default first
     (nothing: any value).
     """
@@ -161,6 +162,7 @@ class FigureSpec:
     drawn_from: Literal["runs", "comparison", "ranks", "searches", "benchmark"] = "runs"
     default: Literal["compared", "seeds", "all", "settings", "every", "untrained"] = "compared"
     axes: int = 1
+    dim: int = 0
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property

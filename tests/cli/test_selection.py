@@ -124,6 +124,21 @@ def test_the_suggestions_for_snapshots_work_as_they_are_printed(capsys: Any, tmp
     assert Path(told.rpartition("Animation: ")[2].strip()).suffix == ".gif"
 
 
+def test_a_figure_of_one_dimension_shows_the_runs_of_that_dimension(capsys: Any, tmp_path: Path) -> None:
+    words = ["train", "--loss", "softmax", "--dataset", "digits", "--epochs", "1", "--results", tmp_path]
+    assert call(capsys, *words)[0] == 0
+    code, _, error = call(capsys, "plot", "sphere", "--results", tmp_path)
+    assert code == 1 and "no finished run with --feature-dim 3; there are runs with --feature-dim 2." in error
+    assert "`lossbench compare --losses softmax,center,arcface --feature-dim 3" in error
+    assert call(capsys, *words, "--feature-dim", "3")[0] == 0
+    for figure, dim in (("sphere", 3), ("ring", 2), ("features", 3)):  # the newest of any dimension
+        code, out, _ = call(capsys, "plot", figure, "--results", tmp_path, "--json")
+        (name,) = json.loads(out)["runs"]
+        assert code == 0 and Store(tmp_path).find(name).config.feature_dim == dim
+    code, _, error = call(capsys, "plot", "sphere", "--feature-dim", "2", "--results", tmp_path)
+    assert code == 1 and "3-D features only" in error
+
+
 @pytest.mark.parametrize(
     "words",
     [
