@@ -242,7 +242,9 @@ def _load(run: RunFolder, **modules: nn.Module) -> None:
             module.load_state_dict(_tensors_of(name, tensors))
         except Exception as error:
             own = ", ".join(run.config.own_code)
-            fault = f"does not fit what the code of {own} builds" if own else "is of another format"
+            fault = (
+                f"does not fit what the code of {own} builds" if own else "is cut short or of another format"
+            )
             raise RunError(f"{run.path}/model.safetensors {fault}: {shown(one_line(error))}") from None
 
 

@@ -84,7 +84,10 @@ def test_a_document_is_read_back():
 
 def test_numbers_of_unseen_classes_say_so():
     assert number_meaning("unseen-map-at-r").endswith(", of unseen classes")
-    assert number_meaning("smallest_loss") == "the least mean training loss of an epoch (nats)"
+    assert (
+        number_meaning("smallest_loss")
+        == "the least mean training loss of an epoch after the soft start (nats)"
+    )
 
 
 def test_groups_are_told_apart_by_their_options():
