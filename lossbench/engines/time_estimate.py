@@ -36,6 +36,17 @@ _TIMED_SHARE = 0.1
 _EVALUATED_IMAGES = 1000
 
 
+class RunTime(NamedTuple):
+    """Seconds that a run takes, by epoch and at its end."""
+
+    epoch: float = 0.0
+    end: float = 0.0
+
+    def of(self, epochs: int) -> float:
+        """Seconds of a run of so many epochs."""
+        return self.epoch * epochs + self.end
+
+
 class Estimate(NamedTuple):
     """Runs whose results are stored, runs to train, and about how many seconds these take.
 
@@ -80,49 +91,49 @@ def estimate_time(
         announce()
     workers = max(1, min(workers, len(waiting)))
     share = placement if packed else placement.for_workers(workers)
-    seconds, mistake = _seconds_per_epoch([*waiting, *gradients], share, workers if packed else 0)
+    times, mistake = _time_runs([*waiting, *gradients], share, workers if packed else 0)
     stored = len(configs) - len(waiting)
     if mistake and not stored:
         raise mistake
     measuring = 0.0
     for config, count in gradients.items():
         images = len(load_splits(config.split_spec, placement.data_dir).train.labels)
-        measuring += seconds[config] * count / images
+        measuring += times[config].epoch * count / images
     free = [STARTUP if workers > 1 and not packed else 0.0] * workers  # when each can take its next run
     for config in waiting:
-        heapq.heapreplace(free, free[0] + seconds[config] * config.epochs)
+        heapq.heapreplace(free, free[0] + times[config].of(config.epochs))
     return Estimate(stored, len(waiting), max(free) if waiting else 0.0, packed, workers, measuring)
 
 
-def _seconds_per_epoch(
+def _time_runs(
     configs: Sequence[RunConfig], placement: Placement, packed: int
-) -> tuple[dict[RunConfig, float], UsageError | None]:
-    """Seconds that an epoch of each run takes, found by timing one run of each kind; 0 for a run that cannot
-    train. Also the first mistake, if none can. packed: how many train together, 0 for one at a time.
+) -> tuple[dict[RunConfig, RunTime], UsageError | None]:
+    """The time of each run, found by timing one run of each kind; 0 for a run that cannot train. Also the
+    first mistake, if none can. packed: how many train together, 0 for one at a time.
     """
-    threads, timed, mistakes = torch.get_num_threads(), dict[tuple[object, ...], float](), []
-    seconds = {}
+    threads, timed, mistakes = torch.get_num_threads(), dict[tuple[object, ...], RunTime](), []
+    times = {}
     try:
         for config in configs:
             kind = (
-                *(config.network, config.optimizer, config.dataset),
-                *(config.image_size, config.feature_dim, config.batch_size),
+                *(config.network, config.optimizer, config.feature_dim, config.batch_size),
+                *(config.split_spec, config.training_conditions),
                 # a GPU first records the steps of a whole pack, which takes longer than losses differ
                 *(() if packed else (term.name for term in config.terms)),
             )
             if kind not in timed:
-                timed[kind] = 0.0
+                timed[kind] = RunTime()
                 try:
-                    timed[kind] = _time_run(config, placement, packed or 1) / config.epochs
+                    timed[kind] = _time_run(config, placement, packed or 1)
                 except UsageError as error:
                     mistakes.append(error)
-            seconds[config] = timed[kind]
+            times[config] = timed[kind]
     finally:
         torch.set_num_threads(threads)
-    return seconds, mistakes[0] if mistakes and len(mistakes) == len(timed) else None
+    return times, mistakes[0] if mistakes and len(mistakes) == len(timed) else None
 
 
-def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> float:
+def time_of(config: RunConfig, placement: Placement, together: int = 1) -> RunTime:
     """About how long so many equal runs take in this process: some of their steps are timed and discarded."""
     prepare_process(threads_of(config, placement))
     config = dataclasses.replace(config, init="")  # it takes as long from other weights
@@ -132,42 +143,44 @@ def seconds_of(config: RunConfig, placement: Placement, together: int = 1) -> fl
     for trainer in trainers:
         trainer.batch_indices.copy_(torch.arange(config.batch_size))
     graph, moments = StepGraph(), []
-    steps = trainers[0].steps_per_epoch * config.epochs
-    for _ in range(max(3, min(_TIMED_STEPS, int(_TIMED_SHARE * steps)))):
+    steps = trainers[0].steps_per_epoch
+    for _ in range(max(3, min(_TIMED_STEPS, int(_TIMED_SHARE * steps * config.epochs)))):
         for error in graph.step(trainers).values():
             raise error
         float(trainers[-1].loss_sums[0])  # waits for the device
         moments.append(time.perf_counter())
     durations = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
-    return durations[len(durations) // 2] * steps + together * _evaluation_seconds(trainers[0])
+    splits, image = trainers[0].splits, together * _seconds_to_embed_image(trainers[0])
+    return RunTime(
+        epoch=durations[len(durations) // 2] * steps + image * len(splits.val.labels),
+        end=image * sum(len(split.labels) for split in splits),
+    )
 
 
-def _evaluation_seconds(trainer: Trainer) -> float:
-    """Of the validation after each epoch and of all splits at the end, from the features of some images."""
-    splits = trainer.splits
-    evaluated = sum(len(split.labels) for split in splits) + len(splits.val.labels) * trainer.config.epochs
+def _seconds_to_embed_image(trainer: Trainer) -> float:
+    """The seconds to embed some images, by their number."""
     began = time.perf_counter()
-    images = splits.train.images[:_EVALUATED_IMAGES]
+    images = trainer.splits.train.images[:_EVALUATED_IMAGES]
     float(trainer.evaluator.embed(images)[0, 0])  # waits for the device
-    return (time.perf_counter() - began) * evaluated / len(images)
+    return (time.perf_counter() - began) / len(images)
 
 
-def _time_run(config: RunConfig, placement: Placement, together: int) -> float:
+def _time_run(config: RunConfig, placement: Placement, together: int) -> RunTime:
     """0 for a run whose code of a user fails. Raises UsageError for one that makes no sense."""
     if needs_worker(config, placement):
-        return call_in_worker(_time_run_here, config, placement, together) or 0.0
+        return call_in_worker(_time_run_here, config, placement, together) or RunTime()
     return _time_run_here(config, placement, together)
 
 
-def _time_run_here(config: RunConfig, placement: Placement, together: int) -> float:
+def _time_run_here(config: RunConfig, placement: Placement, together: int) -> RunTime:
     try:
         with folder_and_streams_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the training will warn
-            return seconds_of(config, placement, together)
+            return time_of(config, placement, together)
     except (DataError, UsageError, KeyboardInterrupt):
         raise
     except BaseException:  # code of a user may raise anything
-        return 0.0
+        return RunTime()
 
 
 def _missing_gradients(

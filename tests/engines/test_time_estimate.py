@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from lossbench.data import load_splits
 from lossbench.engines import estimate, run_all, time_estimate
-from lossbench.engines.time_estimate import estimate_time
+from lossbench.engines.time_estimate import RunTime, estimate_time, time_of
 from lossbench.errors import DataError
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
@@ -102,12 +102,12 @@ def test_workers_take_the_next_run_when_they_are_free(
 ) -> None:
     timed = []
 
-    def one_second_an_epoch(config: Any, placement: Placement, together: int) -> float:
+    def one_second_an_epoch(config: Any, placement: Placement, together: int) -> RunTime:
         assert together == 1, "on a processor workers train one run each"
         timed.append(placement.threads)
-        return float(config.epochs)
+        return RunTime(epoch=1.0)
 
-    monkeypatch.setattr(time_estimate, "seconds_of", one_second_an_epoch)
+    monkeypatch.setattr(time_estimate, "time_of", one_second_an_epoch)
     monkeypatch.setattr(process, "cores", lambda: 4)
     configs = [small("softmax", seed=seed, epochs=count) for seed, count in enumerate(epochs)]
     estimate = estimate_time(configs, Store(tmp_path), placement=Placement("cpu"), workers=workers)
@@ -121,22 +121,46 @@ def test_each_loss_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A loss may take a sixth of a step, or far more if it is a user's."""
     timed = []
 
-    def by_loss(config: Any, placement: Placement, together: int) -> float:
+    def by_loss(config: Any, placement: Placement, together: int) -> RunTime:
         timed.append(config.loss)
-        return {"softmax": 1.0, "triplet": 5.0}[config.loss]
+        return RunTime(epoch={"softmax": 1.0, "triplet": 5.0}[config.loss])
 
-    monkeypatch.setattr(time_estimate, "seconds_of", by_loss)
+    monkeypatch.setattr(time_estimate, "time_of", by_loss)
     configs = [small(loss, seed=seed, epochs=1) for loss in ("softmax", "triplet") for seed in (0, 1)]
     estimate = estimate_time(configs, Store(tmp_path), placement=ONE_THREAD, workers=1)
     assert estimate.seconds == pytest.approx(12)
     assert timed == ["softmax", "triplet"]
 
 
+def test_what_comes_once_in_a_run_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of runs of 1 and of 8 epochs one is timed; each has one end."""
+    monkeypatch.setattr(time_estimate, "time_of", lambda *_: RunTime(epoch=3.0, end=2.0))
+    configs = [small("softmax", epochs=epochs) for epochs in (1, 8)]
+    estimate = estimate_time(configs, Store(tmp_path), placement=ONE_THREAD, workers=1)
+    assert estimate.seconds == (3 + 2) + (8 * 3 + 2)
+
+
+def test_the_end_of_a_run_takes_as_long_however_many_epochs_it_has() -> None:
+    one, many = (time_of(small("softmax", epochs=epochs), ONE_THREAD) for epochs in (1, 100))
+    assert min(one) > 0
+    for first, second in zip(one, many, strict=True):
+        assert first / 5 < second < 5 * first
+
+
+def test_runs_on_fewer_images_are_timed_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        time_estimate, "time_of", lambda config, *_: RunTime(epoch=config.train_size or 500, end=0.5)
+    )
+    configs = [small("softmax", epochs=1, train_size=size, seed=seed) for size in (0, 100) for seed in (0, 1)]
+    estimate = estimate_time(configs, Store(tmp_path), placement=ONE_THREAD, workers=1)
+    assert estimate.seconds == 2 * 500.5 + 2 * 100.5
+
+
 @pytest.mark.parametrize(("seconds", "workers"), [(9.5, 1), (10.5, 2)])
 def test_runs_of_more_than_twenty_seconds_are_worth_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, workers: int
 ) -> None:
-    monkeypatch.setattr(time_estimate, "seconds_of", lambda *_: seconds)
+    monkeypatch.setattr(time_estimate, "time_of", lambda *_: RunTime(epoch=seconds))
     monkeypatch.setattr(device, "cores", lambda: 4)
     configs = [small("softmax", seed=seed, epochs=1) for seed in (0, 1)]
     expected = estimate(configs, Store(tmp_path), placement=Placement("cpu"))
@@ -152,7 +176,7 @@ def test_attacks_count_where_they_are_not_measured_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the training on so many images: PGD takes 40 gradients of each of 1,000 images."""
-    monkeypatch.setattr(time_estimate, "seconds_of", lambda config, *_: 3.0 * config.epochs)
+    monkeypatch.setattr(time_estimate, "time_of", lambda *_: RunTime(epoch=3.0))
     store, configs = Store(tmp_path), [small("softmax", seed=seed, epochs=1) for seed in (0, 1, 2)]
     run(configs[0], tmp_path)
     run(configs[1], tmp_path)
