@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 
 import pytest
 
-from lossbench.engines import processes
+from lossbench.engines import _worker, processes
 from lossbench.engines.scheduler import ProgressMonitor
 from lossbench.runs.result import Status
 from lossbench.runs.store import Store
@@ -52,7 +52,8 @@ def test_workers_have_the_environment_and_folder_of_their_sweep(tmp_path, monkey
         assert set(words.values()) == {word or "nothing"}
 
 
-@pytest.mark.parametrize("length", [pytest.param(70, marks=pytest.mark.slow), 200])
+@pytest.mark.slow  # workers that no server forks import torch again
+@pytest.mark.parametrize("length", [70, 200])
 def test_a_long_path_of_temporary_files_is_no_obstacle(tmp_path, length):
     """The path of a socket has at most 107 bytes."""
     folder = tmp_path / "t"
@@ -72,12 +73,23 @@ def test_a_long_path_of_temporary_files_is_no_obstacle(tmp_path, length):
     assert not list(folder.glob("pymp-*"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no server")
+def test_workers_are_spawned_where_their_server_cannot_have_its_socket(tmp_path, monkeypatch):
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    monkeypatch.setattr(util, "get_temp_dir", lambda: str(folder))
+    monkeypatch.setattr(forkserver, "ensure_running", forkserver.ForkServer().ensure_running)
+    assert _worker._context().get_start_method() == "spawn"
+    monkeypatch.undo()
+    assert _worker._context().get_start_method() == "forkserver"
+
+
 @pytest.mark.slow  # 30 s on a busy machine: the server imports torch again
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no server")
 def test_a_server_that_is_killed_while_it_starts_a_worker_is_replaced(tmp_path):
     """By a SIGTERM to the whole group, or where memory is short."""
     executor = processes.ProcessExecutor(Store(tmp_path), ONE_THREAD, ProgressMonitor(Recorder()), 2)
-    processes._context()
+    _worker._context()
     server = forkserver._forkserver._forkserver_pid
     os.kill(server, signal.SIGSTOP)  # so that the start of a worker waits for it
     killer = threading.Timer(0.5, os.kill, (server, signal.SIGKILL))

@@ -64,7 +64,7 @@ def assert_matches_reference(
     **settings: Any,
 ) -> None:
     """Value, gradients and moved state agree to 1e-9 in float64 and 1e-5 (relative to size) in float32."""
-    points, labels = batch or circle_points(classes=classes, dim=dim)
+    points, labels = batch or circle_points(3 * CLASSES, classes, dim)
     points = points.detach().float().double()  # exact in both types, so one reference serves both
     spec: LossSpec = catalog.spec("losses", name)
     resolved = spec.resolve(classes, dim, **settings)

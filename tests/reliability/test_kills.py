@@ -113,16 +113,16 @@ def test_a_sweep_whose_workers_are_orphans_then(server, undisturbed, tmp_path, c
     survive(server, undisturbed, tmp_path, count, TWO, 4, 6, "a sweep with workers")
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
-def test_workers_of_a_sweep(server, undisturbed, tmp_path, count, kills):
+@pytest.mark.slow
+def test_workers_of_a_sweep(server, undisturbed, tmp_path, count):
     """Each is replaced and its run retried once; a run that lost two workers is the next command's."""
     chance, whole, kills_done, rounds = random.Random(7), undisturbed(ALONE), 0, 0
-    while kills_done < kills:
+    while kills_done < 12:
         killed, code = KilledFolder(tmp_path / str(rounds), 4), 1
         output, rounds = tmp_path / f"{rounds}.txt", rounds + 1
         while code:
             pid = server.start([*TWO, str(killed.folder)], output)
-            while kills_done < kills and processes_of(pid):
+            while kills_done < 12 and processes_of(pid):
                 time.sleep(chance.uniform(0, 2))
                 if alive := workers_of(pid):
                     os.kill(chance.choice(alive), signal.SIGKILL)
