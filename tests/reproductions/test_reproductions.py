@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 from lossbench.specs import catalog
 from lossbench.specs.quantities import RUN_NUMBERS, UNSEEN
+
+from ..helpers.pages import ROOT
 
 NAMES = catalog.names("reproductions")
 
@@ -84,6 +87,88 @@ def test_the_numbers_of_its_runs_are_told(name):
         for option, value in {**spec.common, **options}.items():
             if isinstance(value, int | float) and not isinstance(value, bool) and value:
                 assert abs(value) in numbers, (group, option)
+
+
+SETTINGS = {
+    "am-softmax-sphere": "dataset fashion-mnist, feature_dim 3, recipe fast: loss softmax | loss normface, "
+    "scale 10.0 | loss sphereface, margin 4.0, lambda_min 0.5 | loss cosface, scale 10.0, margin 0.2 | "
+    "loss cosface, scale 10.0, margin 0.5",
+    "center-fig-2": "recipe center-paper, network compact: loss softmax | loss center, lambda 0.01",
+    "center-fig-3": "loss center, recipe center-paper, network compact: lambda 0.001 | lambda 0.01 | "
+    "lambda 0.1 | lambda 1.0",
+    "claim-center-robust": "recipe fast: loss softmax | loss center, lambda 0.1 | loss softmax, "
+    "feature_dim 16 | loss center, lambda 0.1, feature_dim 16",
+    "claim-imbalance": "feature_dim 16, recipe fast: "
+    + " | ".join(
+        f"loss {loss}, imbalance {ratio}.0"
+        for ratio in (10, 100)
+        for loss in ("softmax", "range", "ldam", "logit-adjusted")
+    ),
+    "claim-label-noise": "label_noise 0.4, feature_dim 16, recipe fast, epochs 12: loss softmax | "
+    "loss generalized-ce | loss arcface | loss subcenter-arcface, subcenters 3",
+    "claim-losses-tie": "feature_dim 64, recipe fast, epochs 12: loss softmax | loss label-smoothing | "
+    "loss focal | loss squared",
+    "claim-open-set-accuracy": "loss softmax, unseen 7-9, feature_dim 16, recipe fast: "
+    "epochs 1 | epochs 2 | epochs 4 | epochs 8",
+    "claim-transfer": "unseen 5-9, feature_dim 32, recipe fast: loss softmax | loss label-smoothing | "
+    "loss normface | loss squared",
+    "cosface-bound": "loss cosface, recipe fast: "
+    "margin 0.05 | margin 0.1 | margin 0.19 | margin 0.35 | margin 0.5",
+    "neural-collapse": "loss softmax, feature_dim 16, recipe fast: "
+    "epochs 2 | epochs 4 | epochs 8 | epochs 16",
+    "sphereface-order": "loss sphereface, recipe fast: margin 1.0 | margin 2.0 | margin 3.0 | margin 4.0",
+}
+"""Of all groups alike, and of each, while no run is published whose name has them."""
+CHOICES = {
+    "arcface-fig-3 features-normalized": "view normalized, split train",
+    "arcface-fig-4a curves": "over epochs, metric angular-spread,angular-gap",
+    "arcface-fig-5 regions": "split train",
+    "arcface-tab-3 ring": "of normalised softmax, ArcFace",
+    "center-fig-2 features": "split train",
+    "center-fig-3 lambda-grid": "split train",
+    "center-fig-5a curves": "over lambda, metric test_accuracy,spread-gap",
+    "center-fig-5b curves": "over alpha, metric test_accuracy,spread-gap",
+    "claim-center-robust leaderboard": "metric robust-accuracy-pgd,robust-accuracy-square",
+    "claim-length-quality leaderboard": "metric length-corruption",
+    "claim-lgm-detects leaderboard": "metric fgsm-detection,robust-accuracy-fgsm",
+    "claim-margins-open-set roc": "split unseen",
+    "claim-negative-margin curves": "over margin, metric test_accuracy,unseen-map-at-r",
+    "claim-open-set-accuracy curves": "over epochs, metric test_accuracy,open-set-auroc-logit,oscr",
+    "claim-transfer leaderboard": "metric class-separation,unseen-recall-at-1",
+    "cosface-bound curves": "over margin, metric test_accuracy,angular-gap",
+    "cosface-fig-4 features-normalized": "view normalized, split train",
+    "hadsell-digits features": "split train",
+    "l-softmax-fig-2 lambda-grid": "split test",
+    "l2-softmax-bound curves": "over scale, metric test_accuracy",
+    "label-smoothing-projection features": "split train",
+    "lgm-fig-1 features": "split train",
+    "neural-collapse curves": "over epochs, metric nc1,nc2-norms,nc2-angles",
+    "normface-fig-2 regions": "of softmax",
+    "reid-sum leaderboard": "metric map-at-r",
+    "softmax-tutorial features": "of softmax",
+    "softmax-tutorial distances-normalized": "view normalized",
+    "softmax-tutorial ring": "of softmax",
+    "sphereface-order curves": "over margin, metric test_accuracy,map-at-r",
+}
+"""What a figure shows where it is not what it shows by default; the page names no choices."""
+
+
+def words(options: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in options.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_and_figures_are_those_written_here(name):
+    spec = spec_of(name)
+    settings = f"{words(spec.common)}: {' | '.join(map(words, spec.runs.values()))}"
+    if name in SETTINGS:
+        assert settings == SETTINGS[name]
+    else:
+        assert (ROOT / f"results/published/reproductions/{name}.json").exists()  # with the names of its runs
+    for drawn in spec.figures:
+        shown = words(drawn.choices) + (f"of {', '.join(drawn.groups)}" if drawn.groups else "")
+        file = f"{drawn.figure}-{drawn.choices['view']}" if "view" in drawn.choices else drawn.figure
+        assert shown == CHOICES.get(f"{name} {file}", ""), file
 
 
 VALUES = (-1, 0, 0.1, 0.2, 0.5, 0.7, 0.8, 0.98, 0.99, 1, 1.4, 5, 10, 25, 35, 45, 100, 120, 200)
