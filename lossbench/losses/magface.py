@@ -70,7 +70,7 @@ class MagFace(CosineLoss):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.upper_margin < self.lower_margin or self.upper_length <= self.lower_length:
-            raise UsageError("upper_margin and upper_length must lie above lower_margin and lower_length.")
+            raise UsageError("upper_length must be above lower_length, upper_margin not below lower_margin.")
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The cross-entropy with margin plus lambda_g g."""

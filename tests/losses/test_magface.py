@@ -125,5 +125,5 @@ def test_default_pull_outweighs_the_margin():
     "wrong", [{"lower_margin": 0.5, "upper_margin": 0.4}, {"lower_length": 5.0, "upper_length": 5.0}]
 )
 def test_limits_in_the_wrong_order_are_refused(wrong):
-    with pytest.raises(UsageError, match="must lie above"):
+    with pytest.raises(UsageError, match="upper_length must be above lower_length, upper_margin not below"):
         build("magface", **wrong)
