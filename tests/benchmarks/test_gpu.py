@@ -37,7 +37,11 @@ def test_packs_are_equal_to_their_runs_alone(on_digits, monkeypatch):
         assert row[3:5] == [f"{alone / together:.1f}", f"{together / first:.1f}"]
     assert [pack["runs"] for pack in found.data["packs"]] == [1, 3]
     assert [pack["differences"] for pack in found.data["packs"]] == [[0.0], [0.0] * 3]
-    assert found.table.rows[1][6] == "3 of 3"
+    assert found.table.rows[1][6:] == ["3 of 3", "0.0e+00"]
+    header = "runs|step of all (ms)|one after another (ms)|times faster|times one run|memory (MiB)|equal runs"
+    assert "|".join(found.table.header) == f"{header}|largest difference"
+    assert found.table.rows[0][0] == "1" and found.table.rows[0][5] == "–"
+    assert found.heading == "gpu packs"
     assert "softmax, center" in found.conditions and "lossbench" in found.conditions
     assert f"Medians of 2 turns of {gpu.STEPS} steps." in found.conditions
 
@@ -62,6 +66,16 @@ def test_accuracy_counts_the_seeds_above_the_target():
     assert (low[2], high[2]) == ("3 of 3", "0 of 3")
     assert len({accuracy for accuracy, _, _ in runs}) > 1, "each seed is another training"
     assert all(0 < steps < whole for _, steps, whole in runs)
+    assert "|".join(found.table.header) == "run|target (%)|reached|test (%)|training (s)|middle half|all (s)"
+    words = "--loss softmax --dataset digits --epochs 1 --batch-size 40 --network mlp"
+    assert (low[:2], high[:2]) == ([words, "0"], [words, "100"])
+    percent = [100 * accuracy for accuracy, _, _ in runs]
+    assert low[3].startswith(f"{np.mean(percent):.2f} ± ")
+    assert low[4] == f"{np.median([steps for _, steps, _ in runs]):.3f}"
+    assert low[6] == f"{np.median([whole for _, _, whole in runs]):.3f}"
+    assert found.heading == "gpu accuracy" and found.conditions.startswith(
+        "3 seeds each; the data are on the GPU"
+    )
 
 
 def test_a_training_without_an_end_is_no_time():
@@ -77,7 +91,13 @@ def test_kernels_are_sorted_by_their_time(on_digits):
     times = [row[1] for row in found.data["networks"][0]["kernels"]]
     assert times == sorted(times, reverse=True) and times[0] > 0
     assert found.table.rows[-1][1] == "all others"
+    assert found.conditions.startswith(
+        "Time on the GPU, without the gaps between kernels; means of 2 steps that are not recorded. "
+    )
     assert "Medians" not in found.conditions
+    assert "|".join(found.table.header) == "network|kernel|microseconds per step|times per step"
+    assert len(found.table.rows) == 13 and found.table.rows[0][0] == "mlp"
+    assert found.table.rows[0][2] == f"{times[0]:.1f}"
     assert float(found.table.rows[-1][2].replace(",", "")) == pytest.approx(
         sum(times[gpu._KERNELS :]), abs=0.1
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lossbench import __version__
 from lossbench.benchmarks import losses
 from lossbench.benchmarks._timing import Timing
 from lossbench.benchmarks.losses import BatchTimings, LossTiming, measure, to_benchmark
@@ -45,7 +46,11 @@ def test_every_counterpart_belongs_to_a_loss_and_computes():
         assert torch.isfinite(x.grad).all(), name
 
 
-@pytest.mark.parametrize("name", ["cosface", "margin-pair", "multi-similarity", "softtriple", "triplet"])
+SAME_FORMULA = ["arcface", "circle-pair", "coco", "cosface", "l-softmax", "lifted", "margin-pair", "modified-softmax",
+                "normface", "proxy-anchor", "softtriple", "subcenter-arcface", "supcon", "triplet"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAME_FORMULA)
 def test_arguments_are_mapped(name):
     """Where both compute the same formula, the counterpart gives the same value (its own weights put in)."""
     x, y = torch.randn(20, 2), torch.arange(20) % 10
@@ -53,11 +58,31 @@ def test_arguments_are_mapped(name):
     kind = type(ours).__name__
     _, theirs = losses._counterpart(kind, catalog.spec("losses", name).resolve(10, 2), 20)
     if hasattr(ours, "weight"):
-        (theirs.fc if name == "softtriple" else theirs.W).data = ours.weight.detach().T.clone()
-    expected = theirs(x, y)
+        (own,) = theirs.parameters()
+        weight = ours.weight.detach()
+        own.data = weight.clone() if own.shape == weight.shape else weight.T.clone()
+    torch.testing.assert_close(ours(x, y), theirs(x, y), rtol=5e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "normalized"),
+    [
+        ("contrastive", {"pos_margin": 0, "neg_margin": 1.0}, False),
+        ("multi-similarity", {"alpha": 2.0, "beta": 50.0, "base": 0.905}, True),
+        ("n-pair", {}, False),
+        ("proxy-nca", {"softmax_scale": 12.0}, True),
+        ("sphereface", {"margin": 4, "scale": 1}, True),
+    ],
+)
+def test_arguments_of_other_formulas(name, arguments, normalized):
+    """They average over other pairs, or anneal: at our defaults for ten classes in the plane."""
+    kind = type(build(name)).__name__
+    _, theirs = losses._counterpart(kind, catalog.spec("losses", name).resolve(10, 2), 20)
     if name == "multi-similarity":
-        return  # its default reducer leaves out zeros: the miner and the scales are what is mapped
-    torch.testing.assert_close(ours(x, y), expected, rtol=1e-4, atol=1e-5)
+        assert theirs.miner.epsilon == 0.1
+        theirs = theirs.loss
+    assert {key: getattr(theirs, key) for key in arguments} == arguments
+    assert theirs.distance.normalize_embeddings is normalized
 
 
 @pytest.mark.parametrize(
@@ -65,7 +90,9 @@ def test_arguments_are_mapped(name):
 )
 def test_a_library_that_lists_all_triplets_is_not_run_on_large_batches(kind, name):
     chosen = catalog.spec("losses", name).resolve(10, 2)
-    assert losses._counterpart(kind, chosen, 1024)[1] is None
+    shown, other = losses._counterpart(kind, chosen, 257)
+    assert shown.endswith("Loss (too large)") and other is None
+    assert losses._counterpart(kind, chosen, 256)[1] is not None
 
 
 def test_a_counterpart_that_does_less_says_so():
@@ -92,4 +119,10 @@ def test_percent_of_a_step_and_ratio():
     lines = made_up.data["losses"]
     assert lines[0]["ratio"] == 2 and lines[0]["percent_of_step"] == 10
     assert lines[1]["theirs"] is None
-    assert "50.0 ms (40.00–60.00)" in made_up.conditions
+    header = "loss|B|ms|middle half|% of a step|pytorch-metric-learning|ms|times ours"
+    assert "|".join(made_up.table.header) == header
+    assert made_up.conditions == (
+        "Value and gradient for features of a batch of B, C = 10, D = 2, defaults throughout; medians of 9, in "
+        "turns with pytorch-metric-learning and a training step of the default network, which takes 50.0 ms "
+        f"(40.00–60.00) at B = 1024. A CPU, 2 threads; torch 2, Python 3, lossbench {__version__}."
+    )

@@ -20,7 +20,24 @@ def test_every_metric_is_timed_alone_and_all_together():
         assert 0 < line["ours"]["low"] <= line["ours"]["median"] <= line["ours"]["high"]
     assert {name for name, line in lines.items() if line["theirs"]} == set(metrics._COUNTERPARTS)
     assert [len(row) for row in found.table.rows] == [len(found.table.header)] * len(lines)
-    assert "200 test features" in found.conditions and "500 training features" in found.conditions
+    header = "metric|measured|ms|middle half|scikit-learn ms|times ours"
+    assert "|".join(found.table.header) == header
+    assert found.conditions.startswith(
+        "Metrics of 200 test features in the plane, of 10 classes, with 500 training features as reference; "
+        "medians of 2, in turns with scikit-learn. Alone, each computes what others share with it; together it is "
+        "computed once. "
+    )
+    kinds = {name: line["kind"] for name, line in lines.items()}
+    assert [kinds[name] for name in ("gap", "nmi", "all")] == ["cheap", "on demand", "together"]
+    measured = ("tested", "reference", "repeats", "unit")
+    assert [found.data[key] for key in measured] == [200, 500, 2, "seconds"]
+    for row, line in zip(found.table.rows, found.data["metrics"], strict=True):
+        assert row[2] == f"{1000 * line['ours']['median']:.1f}"
+        if line["theirs"]:
+            assert row[4] == f"{1000 * line['theirs']['median']:.1f}"
+            assert row[5] == f"{line['theirs']['median'] / line['ours']['median']:.1f}"
+        else:
+            assert row[4:] == ["–", "–"]
 
 
 def test_each_turn_computes_anew(monkeypatch):

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from lossbench import __version__
 from lossbench.benchmarks.quality import Epoch, TrainingCurve, measure, ratio, to_benchmark
 from lossbench.errors import DataError
 from lossbench.runs.config_builder import make_config
@@ -63,6 +64,19 @@ def test_a_table_says_more_than_where_the_target_was_not_reached():
     assert shown[0] == ["six", "2", "4.0", "2.0", "> 1.5", "50.00 90.00"]
     assert shown[1] == ["one", "1", "2.0", "2.0", "> 3.0", "90.00"]
     assert shown[2] == ["usual", "> 3", "> 6.0", "2.0", "1", "10.00 20.00 30.00"]
+    found = to_benchmark(small("center"), [ours, shortest], usual, target=0.9, machine=machine)
+    header = "training|epochs|seconds|s per epoch|sooner than usual|test (%) after each epoch"
+    assert "|".join(found.table.header) == header
+    assert found.conditions == (
+        "Training time to 90 % test accuracy on digits, evaluated after each epoch; network stride3, D = 2, "
+        f"Center (λ = 0.003, α = 0.5), B = {small('center').batch_size}, seed 0. Ours: `lossbench train`, and the "
+        "fewest `--epochs` that end there. Usual: torchvision.datasets.MNIST with ToTensor and Normalize, "
+        "DataLoader without workers, float32 contiguous, SGD at 0.001, momentum 0.9, weight decay 0.0005, "
+        "`.item()` after every step, times 0.8 every 20 epochs. A CPU, 2 threads; torch 2, Python 3, lossbench "
+        f"{__version__}."
+    )
+    assert [curve["name"] for curve in found.data["courses"]] == ["six", "one", "usual"]
+    assert (found.data["target"], found.data["courses"][2]["reached"]) == (0.9, None)
 
 
 def test_a_missing_data_set_is_a_data_error(tmp_path):

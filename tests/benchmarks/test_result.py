@@ -7,8 +7,9 @@ import time
 import pytest
 import torch
 
+from lossbench import __version__
 from lossbench.benchmarks._timing import Timing, thread_count, time_alternately, timing
-from lossbench.benchmarks.result import Benchmark, document, write_section
+from lossbench.benchmarks.result import Benchmark, document, machine_text, write_section
 from lossbench.errors import RunError
 from lossbench.runs.result import Machine
 from lossbench.tables import Table
@@ -53,6 +54,10 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 def test_a_document_says_what_was_measured_and_on_what():
     data = document(made_up())
     assert (data["benchmark"], data["machine"]["threads"], data["x"]) == ("losses", 2, 1)
+    assert data["lossbench"] == __version__
+    assert machine_text(made_up().machine, "1 or 2").startswith(
+        "A CPU (R) @ 2 GHz, 1 or 2 threads; torch 2, "
+    )
 
 
 def test_spread_is_the_middle_half():

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from lossbench import __version__
 from lossbench.benchmarks.sweep import SweepTiming, _time_sweep, _WorkerMonitor, measure, memory, to_benchmark
 from lossbench.errors import RunError
 from lossbench.runs.result import Machine
@@ -33,6 +34,21 @@ def test_throughput_overhead_and_what_is_left_without_the_start():
     row = "4, 2 workers|2 x 1|30.0|13333|1.67|2.00|5.0|1.50|8.7|530|905"
     assert "|".join(found.table.rows[1]) == row
     assert found.table.rows[0][-2:] == ["–", "–"]
+    header = (
+        "runs|workers x threads|seconds|images/s|times alone|without start|start (s)|evaluation per run (s)"
+    )
+    assert "|".join(found.table.header) == f"{header}|overhead (%)|MB per worker, unique|resident"
+    config = small("softmax")
+    assert found.conditions.startswith(
+        f"Runs of {config.epochs} epochs on digits, Softmax, network {config.network}, B = {config.batch_size}, "
+        f"precision {config.precision}; the same ones one after another, in workers, in workers again and one "
+        "after another again, in temporary folders. Start: until a worker trains. Evaluation: all splits, "
+    )
+    assert found.conditions.endswith(
+        "as a part of training and evaluation. Unique memory: what no other process maps, at its most. A CPU, 2 "
+        f"threads; torch 2, Python 3, lossbench {__version__}."
+    )
+    assert found.data["alone"]["judging"] == 4.0  # the name of the key in stored files
 
 
 def test_two_rounds_add_up_to_one_batch():
