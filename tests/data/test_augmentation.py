@@ -8,6 +8,7 @@ import torch
 from lossbench.data import augment
 from lossbench.data._augmentation import rotate, shift
 from lossbench.errors import UsageError
+from lossbench.randomness import derived_seed
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.stored_config import config_from_dict
 from lossbench.specs import AUGMENTATIONS
@@ -75,6 +76,13 @@ def test_the_same_seed_and_epoch_give_the_same_images():
         assert first.dtype == torch.uint8 and not torch.equal(first, before)
     assert augment(before, "none", seed=0, epoch=1) is before
     assert torch.equal(before, images()), "the originals stay"
+
+
+def test_changes_of_stored_runs_stay_what_they_were():
+    """Shifts are drawn before angles, from a generator of this name."""
+    generator = torch.Generator().manual_seed(derived_seed(3, "augmentation", 2))
+    expected = rotate(shift(images(), generator), generator)
+    assert torch.equal(augment(images(), "rotate,shift", seed=3, epoch=2), expected)
 
 
 def test_the_option_has_one_spelling_and_is_stored_unless_none():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lossbench.data._batches import epoch_batches
 from lossbench.errors import UsageError
+from lossbench.randomness import derived_seed
 
 from ..helpers.runs import run, small
 
@@ -47,6 +48,21 @@ def test_the_order_is_the_seed_s_and_the_epoch_s(balanced: dict[str, int]) -> No
     assert torch.equal(torch.get_rng_state(), state)
     others = [order(3, 3), order(4, 2), order(2, 3), order(0, 0), order(1, 0)]
     assert not any(torch.equal(a, b) for a, b in itertools.combinations([first, *others], 2))
+
+
+def test_batches_of_stored_runs_stay_what_they_were() -> None:
+    """The numbers are drawn in this order from a generator of this name."""
+    generator = torch.Generator().manual_seed(derived_seed(3, "batches", 2))
+    expected = torch.randperm(400, generator=generator)[:384].view(3, 128)
+    assert torch.equal(epoch_batches(EVEN, batch_size=128, seed=3, epoch=2), expected)
+    generator.manual_seed(derived_seed(3, "batches", 2))
+    classes = torch.stack([torch.randperm(10, generator=generator) for _ in range(10)])
+    expected = torch.empty(10, 10, 4, dtype=torch.int64)
+    for label in range(10):
+        members = torch.nonzero(label == EVEN).flatten()
+        expected[classes == label] = members[torch.randperm(40, generator=generator)].view(10, 4)
+    found = epoch_batches(EVEN, batch_size=40, seed=3, epoch=2, classes_per_batch=10, samples_per_class=4)
+    assert torch.equal(found, expected.view(10, 40))
 
 
 def test_the_samples_that_are_left_out_change_from_epoch_to_epoch() -> None:

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from lossbench.data import Splits, load_splits, under_conditions
+from lossbench.data._stratified import validation_mask
 from lossbench.errors import UsageError
+from lossbench.randomness import derived_seed
 from lossbench.records import SplitSpec, TrainingConditions
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.stored_config import config_from_dict
@@ -71,6 +73,24 @@ def test_a_fraction_of_the_labels_of_each_class_is_wrong(kind):
         assert int((given != label).sum()) == round(0.4 * len(given))
         wrong = set(given[given != label].tolist())
         assert wrong == ({(label + 1) % 10} if kind == "pair" else set(range(10)) - {label})
+
+
+def test_draws_of_stored_runs_stay_what_they_were():
+    """The numbers are drawn class by class from generators of these names."""
+    labels, digits = SPLITS.train.labels, SPLITS.train.images
+    noise = torch.Generator().manual_seed(derived_seed(3, "label noise"))
+    fewer = torch.Generator().manual_seed(derived_seed(3, "imbalance"))
+    noisy, kept = labels.clone(), torch.zeros(len(labels), dtype=torch.bool)
+    for label in range(10):
+        members = torch.nonzero(labels == label).flatten()
+        wrong = members[torch.randperm(len(members), generator=noise)[: round(0.4 * len(members))]]
+        noisy[wrong] = (label + torch.randint(1, 10, (len(wrong),), generator=noise)) % 10
+        order = torch.randperm(len(members), generator=fewer)
+        kept[members[order[: round(16 ** (-label / 9) * len(members))]]] = True
+    assert torch.equal(changed(3, label_noise=0.4).train.labels, noisy)
+    assert torch.equal(changed(3, imbalance=16.0).train.images, digits[kept])
+    mask = validation_mask(labels.numpy(), 100, derived_seed(3, "train size") % 2**32)
+    assert torch.equal(changed(3, train_size=100).train.images, digits[torch.from_numpy(mask)])
 
 
 def test_noise_is_of_what_imbalance_leaves():

@@ -37,6 +37,7 @@ def named(axes, gid):
 def test_arrows_of_one_length_point_down_the_gradient():
     axes, _ = drawn(Bowl())
     (arrows,) = named(axes, "gradient")
+    assert len(arrows.U) == 16 * 16
     steps = np.stack([arrows.U, arrows.V], axis=1)
     wanted = 5 * directions()[3] - arrows.XY
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)

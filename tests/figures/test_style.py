@@ -198,6 +198,16 @@ def test_points_shrink_with_their_number():
     sizes = [_style.point_style(count)["s"] for count in (1, 50, 1000, 60_000)]
     assert sizes == sorted(sizes, reverse=True)
     assert 0 < sizes[-1] <= 1
+    assert [_style.point_style(count)["alpha"] for count in (1, 10_000, 60_000)] == [0.9, 0.4, 0.2]
+    assert sizes[0] == 14 and _style.point_style(10_000)["s"] == pytest.approx(1.514, abs=1e-3)
+
+
+@pytest.mark.parametrize(("name", "classes", "size"), [("3", 10, 10), ("boot", 10, 7.5), ("3", 40, 5)])
+def test_names_are_smaller_where_there_are_many_or_long_ones(name, classes, size):
+    with mpl.rc_context(STYLES["paper"]):
+        axes = Figure().subplots()
+        _style.draw_name(axes, 0, 0, name, classes)
+    assert axes.texts[0].get_fontsize() == pytest.approx(size)
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -65,7 +65,11 @@ def test_names_stand_in_the_order_of_the_ends_and_apart(count):
 def test_a_curve_far_below_does_not_flatten_the_others():
     axes = Figure().subplots()
     target_logits.draw_axes(axes, [Curve("SphereFace", ANGLES, np.cos(4 * ANGLES) - 8)])
-    assert axes.get_ylim()[0] > -4
+    assert axes.get_ylim() == (-3.2, 1.1)
+    target_logits.draw_axes(axes, [Curve("ArcFace", *arcface())])
+    assert axes.get_ylim() == pytest.approx((-1.1, 1.1)) and axes.get_xlim() == (0, 180)
+    target_logits.draw_axes(axes, [Curve("up", ANGLES, 3 * np.cos(ANGLES))])
+    assert axes.get_ylim() == pytest.approx((-3.1, 1.4))
 
 
 def test_a_line_per_loss_and_settings_and_none_for_a_loss_without_curve():
