@@ -241,6 +241,51 @@ CASES = {
 }  # fmt: skip
 
 
+NO_FILE = "is no .npz, .npy or IDX file (up to 1 GiB), or it is cut short."
+NO_CLASSES = "has no folder per class, no .npy and no IDX files."
+NOT_THERE = "names a folder, a file or one of digits, emnist-digits, fashion-mnist, kmnist, mnist, qmnist."
+NEEDED = "images (N, H, W) or (N, H, W, C) of type uint8, or features (N, D), are needed."
+ONE_PART = "needs one array named like images or features and one named like labels; see docs/your-data.md."
+PYTHON = "holds Python objects, which are not read; save numbers or words."
+NO_IMAGE, LINK = "cannot be read as an image: it is empty or no image.", "; put the files there themselves."
+NAME, FEATURES = (
+    "of a class cannot be shown; rename it.",
+    "has features that are NaN or infinite, first in row 7.",
+)
+ENDS = {
+    **dict.fromkeys(("truncated npz", "truncated IDX", "truncated gzip", "empty file", "text file", "pickle"), NO_FILE),
+    **dict.fromkeys(("no classes", "folder like a file"), NO_CLASSES),
+    **dict.fromkeys(("not there", "newline in the name", "NUL in the name"), NOT_THERE),
+    **dict.fromkeys(("IDX without shape", "complex", "flat", "no pixels", "function of objects"), NEEDED),
+    **dict.fromkeys(("no labels", "no names", "labels in no file", "zip of images", "function of few"), ONE_PART),
+    **dict.fromkeys(("object labels", "object images"), PYTHON),
+    **dict.fromkeys(("empty image", "text as image"), NO_IMAGE),
+    **dict.fromkeys(("link out", "link to a folder", "link to nothing"), LINK),
+    **dict.fromkeys(("newline in a class", "bytes in a class", "name with newline", "half a letter in a class"), NAME),
+    **dict.fromkeys(("NaN", "infinite", "beyond float32"), FEATURES),
+    **dict.fromkeys(("device", "pipe as data"), "is neither a folder nor a file."),
+    "truncated npy": "is cut short or altered: 27,596 bytes where its header promises 46,080.",
+    "no such size": "is cut short or altered: 0 bytes where its header promises 5,119,999,999,488.",
+    "16-bit image": "cannot be read as an image: it has more than 8 bits a channel (mode I;16).",
+    "mixed sizes": "has 9 x 8 pixels, others 8 x 8; --image-size brings all to one size.",
+    "one class": "has one class, class 0; training needs two.",
+    "empty class": "the class void has 0 training samples; 5 are needed.",
+    "folder like an image": "x.png is a folder with the name of an image.",
+    "lengths": "has 720 samples but 719 labels.",
+    "float labels": "has labels of type float64; whole numbers or words are needed.",
+    "negative labels": "has labels from -1 to 2; they number the classes from 0.",
+    "two labels each": "has labels of shape (720, 2); one label per sample is needed.",
+    "float images": "has images of type float64; uint8, from 0 to 255, is needed.",
+    "five channels": "has images of shape (8, 8, 5); one channel or three are needed, in the last place.",
+    "test part without labels": "one named like labels for each part; see docs/your-data.md.",
+    "test part of another shape": "the test part has samples of another shape than the training part.",
+    "twice": "has several arrays for the train samples, such as x.",
+    "function that fails": "The data set bad_data:get cannot be used: RuntimeError: no disk; see docs/your-data.md.",
+    "function of nothing": "TypeError: it returns a NoneType, not images and labels; see docs/your-data.md.",
+}  # fmt: skip
+"""How the sentence ends, where that says what is needed."""
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("case", CASES)
 def test_one_sentence_and_nothing_left_behind(case, tmp_path, monkeypatch, capsys):
@@ -256,7 +301,9 @@ def test_one_sentence_and_nothing_left_behind(case, tmp_path, monkeypatch, capsy
     _array_files._functions.clear()
     said = capsys.readouterr().err.strip()
     assert re.search(sentence, said), said
-    assert said.startswith("lossbench: ") and said.endswith(".") and len(said.splitlines()) == 1, said
+    assert (
+        said.startswith("lossbench: ") and said.endswith(ENDS.get(case, ".")) and len(said.splitlines()) == 1
+    ), said
     after = sorted(
         path for path in tmp_path.rglob("*") if path.name != "__pycache__" and path.suffix != ".pyc"
     )

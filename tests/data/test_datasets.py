@@ -166,10 +166,36 @@ def test_a_header_that_lies_is_refused(header: bytes, items: int, tmp_path: Path
     assert time.process_time() - started < 2
 
 
+@pytest.mark.parametrize(
+    ("which", "content", "said"),
+    [
+        (0, b"<html>", "{path} is not an IDX file; delete it to have it fetched again."),
+        (1, idx(torch.zeros(50, dtype=torch.uint8))[:-1],
+         "{path} is cut short or altered: 57 bytes where its header promises 58; delete it to have it fetched "
+         "again."),
+        (0, idx(torch.zeros(50, 784, dtype=torch.uint8)),
+         "{path} holds values of shape (50, 784); bytes (N, 28, 28) are needed."),
+        (3, idx(torch.zeros(20, 1, 1, dtype=torch.uint8)),
+         "{path} holds values of shape (20, 1, 1); one label per image are needed."),
+        (2, None,
+         "KMNIST is not in {raw}; put train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
+         "t10k-labels-idx1-ubyte (or torchvision's archives of them) into {raw}, or use --dataset digits, which "
+         "needs no files."),
+    ],
+)  # fmt: skip
+def test_sentences_on_files_are_complete(
+    which: int, content: bytes | None, said: str, tmp_path: Path
+) -> None:
+    raw = write_data_set(tmp_path, "KMNIST")
+    path = raw / FILES["KMNIST"][which]
+    path.write_bytes(content) if content is not None else path.unlink()
+    assert sentence("kmnist", tmp_path) == said.format(path=path, raw=raw)
+
+
 def test_more_labels_than_images_are_refused(tmp_path: Path) -> None:
     raw = write_data_set(tmp_path, "KMNIST")
     (raw / "train-labels-idx1-ubyte").write_bytes(idx(torch.zeros(51, dtype=torch.uint8)))
-    assert "50 images but 51 labels" in sentence("kmnist", tmp_path)
+    assert sentence("kmnist", tmp_path) == f"{raw} has 50 images but 51 labels."
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -235,7 +261,9 @@ def test_what_lies_there_is_never_fetched(name: str, tmp_path: Path, no_network:
 def test_mnist_of_another_content_is_refused(tmp_path: Path) -> None:
     raw = write_data_set(tmp_path, "MNIST")
     message = sentence("mnist", tmp_path)
-    assert message.startswith(f"{raw / FILES['MNIST'][0]} is altered: its MD5 is not the published one")
+    assert message == (
+        f"{raw / FILES['MNIST'][0]} is altered: its MD5 is not the published one; delete it to have it fetched again."
+    )
 
 
 def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
