@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,59 @@ def test_a_pack_that_changes_a_run_is_noticed(on_digits, monkeypatch):
     monkeypatch.setattr(_trainers, "StepGraph", Wrong)
     first, second = gpu.packs(1, HERE, (2,)).data["packs"][0]["differences"]
     assert first == 0 and second > 1e-4
+
+
+def test_an_error_of_a_recorded_step_is_raised(monkeypatch):
+    monkeypatch.setattr(
+        _trainers.StepGraph, "step", lambda self, trainers: {trainers[0]: Diverged("at once")}
+    )
+    with pytest.raises(Diverged, match="at once"):
+        _trainers.recorded_steps(["a run"])()
+
+
+def test_each_column_of_graphs_is_its_own_time(on_digits, monkeypatch):
+    """Without the minutes that compilation takes."""
+    measured = [[0.004], [0.016], [0.008], [0.0004]]  # of a turn of four steps
+    monkeypatch.setattr(gpu, "time_alternately", lambda *a, **k: measured)
+    monkeypatch.setattr(torch, "compile", lambda network, mode="": network)
+    found = gpu.graphs(5, HERE, ("mlp",))
+    header = "network|one kernel after another (ms)|graph (ms)|compiled network, graph (ms)"
+    assert "|".join(found.table.header) == f"{header}|network by reduce-overhead (ms)|compilation (s)"
+    assert found.table.rows[0][:5] == ["mlp", "1.000", "2.000", "0.100", "4.000"]
+    assert [each["median"] for each in found.data["networks"][0]["times"]] == [1, 2, 0.1, 4]
+    assert found.conditions.startswith(
+        "`torch.compile` with its defaults, and with mode reduce-overhead of the network alone. Medians of 5 turns "
+    )
+
+
+def test_comparisons_are_whole_commands(monkeypatch):
+    """Without the hour that they take on a processor."""
+    started = []
+
+    def run(command, **options):
+        started.append(command[1:])
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr(gpu.subprocess, "run", run)
+    found = gpu.comparisons(1, HERE._replace(data_dir=Path("there")))
+    words = [each[: each.index("--device")] for each in started]
+    assert words == [
+        ["-m", "lossbench", "compare", "--losses", "softmax,center,arcface"],
+        ["-m", "lossbench", "compare", "--losses", "all", "--seeds", "0-9"],
+    ]
+    assert all(each[-2:] == ["--data-dir", "there"] and each[-5] == "cpu" for each in started)
+    assert "|".join(found.table.header) == "command|complete runs|seconds|exit code"
+    first = found.table.rows[0]
+    assert (first[0], first[1], first[3]) == ("compare --losses softmax,center,arcface", "0", "3")
+    assert found.conditions.startswith("Each command is a process of its own in an empty results folder. ")
+
+
+def test_networks_are_timed_as_by_bench_train(monkeypatch):
+    asked = {}
+    made = gpu._benchmark("train", HERE, ["a"], [], "", {})
+    monkeypatch.setattr(gpu.train, "measure", lambda **options: asked.update(options) or made)
+    assert gpu.networks(7, HERE).heading == "gpu networks"
+    assert asked == {"repeats": 7, "threads": [1], "placement": HERE}
 
 
 def test_accuracy_counts_the_seeds_above_the_target():

@@ -7,8 +7,10 @@ import sys
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.benchmarks.start import _process, measure, write_runs
+from lossbench.benchmarks._timing import Timing
+from lossbench.benchmarks.start import _process, _to_benchmark, measure, write_runs
 from lossbench.errors import RunError
+from lossbench.runs.result import Machine
 from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 
@@ -34,6 +36,21 @@ def test_runs_are_as_large_as_asked_for_and_are_drawn(tmp_path):
     shown = [word for name in names for word in ("--run", name)]
     assert main(["plot", *shown, "--results", str(tmp_path)]) == 0
     assert len(list((tmp_path / "figures").glob("*.png"))) == 1
+
+
+def test_a_table_of_commands():
+    machine = Machine("cpu", "A CPU", 2, "2", "3")
+    found = _to_benchmark({"lossbench --help": Timing(0.5, 0.25, 0.75)}, machine, 7)
+    assert (found.table.header, found.table.rows) == (
+        ["command", "seconds", "middle half"], [["lossbench --help", "0.50", "0.25–0.75"]]
+    )  # fmt: skip
+    assert found.conditions.startswith(
+        "Fresh processes from start to end, medians of 7, in turns, after one that warms the files. A CPU, 2 threads"
+    )
+    assert found.data == {
+        "repeats": 7,
+        "seconds": {"lossbench --help": {"median": 0.5, "low": 0.25, "high": 0.75}},
+    }
 
 
 def test_a_command_that_fails_is_a_run_error():

@@ -73,6 +73,17 @@ def test_paces_follow_from_the_seconds_of_each_turn(monkeypatch):
     assert pace.share.median == pytest.approx(images / 2 / most)
 
 
+def test_a_turn_takes_four_steps_on_other_batches_each_way(monkeypatch):
+    usual, ours = [], []
+    monkeypatch.setattr(PlainTraining, "step", lambda self, images, labels: usual.append(images))
+    monkeypatch.setattr(train.StepGraph, "step_one", lambda self, it: ours.append(it.batch_indices.clone()))
+    config = make_config(network="linear", batch_size=20, dataset="digits", precision="fp32")
+    train._usual_steps(config, HERE, torch.device("cpu"))()
+    train._our_steps(config, HERE)()
+    assert [images.shape for images in usual] == [(20, 1, 28, 28)] * 4
+    assert len(torch.cat(usual).unique(dim=0)) == len(torch.cat(ours).unique()) == 80
+
+
 def test_the_usual_way_sees_our_images_as_torchvision_gives_them():
     part = load_splits(SplitSpec("digits", 180)).train
     batches = loader(part, 100)

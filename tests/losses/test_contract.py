@@ -87,6 +87,8 @@ def test_module_explains_itself(name):
     module = inspect.getmodule(loss)
     assert module is not None and module.__doc__ and " = " in module.__doc__, "the equation belongs on top"
     assert loss.__doc__ and loss.compute.__doc__
+    if issubclass(loss, SampleLoss):
+        assert inspect.signature(loss.compute).parameters["reduction"].default == "mean"
 
 
 def test_values_outside_the_bounds_are_refused(name):
