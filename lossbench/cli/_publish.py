@@ -27,13 +27,15 @@ def finish(
     Raises LossbenchError (exit code 1), with that document, that counts the runs that failed or diverged, if
     any, or with the last of the problems; warns of the other ones.
     """
-    failed = sum(outcome.status is Status.FAILED for outcome in outcomes)
+    reasons = [outcome.message for outcome in outcomes if outcome.status is Status.FAILED]
+    failed = len(reasons)
     diverged = sum(outcome.status is Status.DIVERGED for outcome in outcomes)
     if failed or diverged:
         counts = [f"{n} {word}" for n, word in ((failed, "failed"), (diverged, "diverged")) if n]
         again = ", and the same command tries the failed ones again" if failed else ""
         ended = " and ".join(counts).replace(" ", f" of {len(outcomes)} runs ", 1)
-        problems = [*problems, f"{ended}; their folders hold a log{again}."]
+        why = f" (the first: {reasons[0].rstrip('.')})" if reasons else ""  # no log is on a full disk
+        problems = [*problems, f"{ended}{why}; their folders hold a log{again}."]
     for problem in problems[:-1]:
         print_warning(problem)
     if problems:

@@ -52,6 +52,7 @@ def run_configs(
     """
     for warning in dict.fromkeys(text for config in configs for text in warnings_of(config)):
         print_warning(warning)
+    Store(storage.results).check_folder()  # before runs are timed
     if any(config.in_script for config in configs):
         jobs = without_workers(jobs, request)
     store = Store(storage.results.absolute())  # code of a user may change the working folder

@@ -43,6 +43,7 @@ def report(
     from ..runs.store import Store
 
     store = Store(results)
+    store.check_folder()
     wanted = selection.filter
     filtered = wanted.losses is not None or bool(wanted.values)
     content = read_page_content(store, wanted.accepts if filtered else None)

@@ -156,6 +156,7 @@ def _without_data(cases: Sequence[_Case], data_dir: Path | None) -> dict[str, st
 def _list(store: Store, *, json: bool) -> None:
     from ..reports.reproduction_page import describe
 
+    store.check_folder()
     specs = {each: catalog.spec("reproductions", each) for each in catalog.names("reproductions")}
     verdicts = {}
     for each in specs:

@@ -46,6 +46,9 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     """The result of a run, trained unless it is stored. Raises what `training.train.train` raises."""
     for warning in warnings_of(run.config):
         print_warning(warning)
+    from ..runs.store import Store
+
+    Store(storage.results).check_folder()
     stored = None if storage.force else run.result()
     adds_snapshots = False
     if stored is not None and stored.status is Status.DONE:
@@ -54,7 +57,6 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
         if not adds_snapshots and not storage.tensorboard:
             return stored  # without importing torch
     from ..engines.in_process import failures_of_own_code
-    from ..runs.store import Store
     from ..training import train as training
     from ..training.process import StopRequest
     from ._training import observe_runs

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import LossbenchError, RunError, UsageError, shown, unknown_name
+from ..errors import LossbenchError, RunError, UsageError, at_most, shown, unknown_name
 from ..files import read_json
 from .config import RunConfig
 from .run_folder import RunFolder, open_run
@@ -46,7 +46,7 @@ class Store:
                 else UsageError(f"There is no run in {self.runs}; `lossbench train` makes one.")
             )
         if len(hits) > 1:
-            raise UsageError(f"'{name}' can be any of {', '.join(hits)}; give more of the name.")
+            raise UsageError(f"'{name}' can be any of {', '.join(at_most(hits))}; give more of the name.")
         return open_run(self.runs / hits[0])
 
     def all(self) -> tuple[list[RunFolder], list[str]]:
@@ -78,8 +78,16 @@ class Store:
                     "--force trains on what is there now."
                 )
 
+    def check_folder(self) -> None:
+        """Raise RunError where something other than a folder is in the place of the results folder or of
+        its runs."""
+        existing = next(filter(os.path.lexists, (self.runs, *self.runs.parents)))
+        if not existing.is_dir():  # also a link that leads nowhere
+            raise RunError(f"{shown(existing)} is no folder.")
+
     def check_writable(self) -> None:
         """Raise RunError unless files can be made below the results folder."""
+        self.check_folder()
         try:
             self.runs.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.runs) as file:
@@ -89,9 +97,7 @@ class Store:
 
     def _names(self) -> list[str]:
         if not self.runs.is_dir():
-            existing = next(filter(os.path.lexists, (self.runs, *self.runs.parents)))
-            if not existing.is_dir():  # also a link that leads nowhere
-                raise RunError(f"{shown(existing)} is no folder.")
+            self.check_folder()
             return []
         entries = sorted(entry.name for entry in os.scandir(self.runs) if entry.is_dir(follow_symlinks=False))
         return [name for name in entries if _RUN_NAME.fullmatch(name)]

@@ -177,7 +177,7 @@ def test_a_baseline_that_failed_is_counted_and_decides_nothing(
     monkeypatch.setattr(running, "Trainer", broken)
     code, out, err = call(capsys, *QUICK, *LOSSES, "--json", "--results", tmp_path)
     assert code == 1
-    assert "2 of 6 runs failed; their folders hold a log" in err
+    assert "2 of 6 runs failed (the first: this loss fails); their folders hold a log" in err
     shown = json.loads(out)
     assert [run["status"] for run in shown["runs"][:2]] == ["failed", "failed"]
     assert {run["reason"] for run in shown["runs"][:2]} == {"this loss fails"}

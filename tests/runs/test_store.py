@@ -194,8 +194,10 @@ def test_what_is_no_results_folder_is_not_taken_for_an_empty_one(
     for read in (Store(results).all, lambda: Store(results).find("softmax")):
         with pytest.raises(RunError, match=f"^{place} is no folder"):
             read()
-    assert main(["runs", "--results", str(results)]) == 1
-    assert capsys.readouterr().err == f"lossbench: {place} is no folder.\n"
+    quick = ["--dataset", "digits", "--epochs", "1", "--device", "cpu"]
+    for words in (["runs"], ["report"], ["reproduce"], ["compare", *quick], ["train", *quick]):
+        assert main([*words, "--results", str(results)]) == 1
+        assert capsys.readouterr().err == f"lossbench: {place} is no folder.\n"
     assert Store(tmp_path / "none").all() == ([], [])
 
 
@@ -473,6 +475,13 @@ def test_runs_are_found_by_name_id_and_prefix(store: Store) -> None:
     assert store.find("arc").name == runs[2].name
     with pytest.raises(UsageError, match=r"'center' can be any of center-\w{10}, center-\w{10}; give more"):
         store.find("center")
+
+
+def test_a_name_that_can_be_any_of_many_runs_names_a_few(store: Store) -> None:
+    for seed in range(30):
+        begun(store, made("center", seed=seed))
+    with pytest.raises(UsageError, match=r"'c' can be any of (center-\w{10}, ){20}10 more; give more"):
+        store.find("c")
 
 
 @pytest.mark.parametrize(
