@@ -6,7 +6,8 @@ import urllib.error
 
 import pytest
 
-from lossbench.errors import first_line, one_line
+from lossbench import errors
+from lossbench.errors import at_most, code_of_user, first_line, one_line, shown, unknown_name, with_class
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,45 @@ from lossbench.errors import first_line, one_line
 def test_numbers_of_errors_are_left_out(error: Exception, first: str, whole: str | None) -> None:
     assert first_line(error) == first
     assert one_line(error) == (whole or "{}").format(first)
+
+
+def test_exit_codes() -> None:
+    codes = {"UsageError": 2, "DataError": 1, "InvalidData": 2, "RunError": 1, "ForeignFile": 1, "Busy": 1}
+    codes |= {"CodeFailed": 1, "Diverged": 3, "Interrupted": 130, "LossbenchError": 1}
+    found = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
+    of_ours = {name: kind for name, kind in found.items() if issubclass(kind, errors.LossbenchError)}
+    assert {name: kind.exit_code for name, kind in of_ours.items()} == codes
+    assert issubclass(errors.UsageError, ValueError)
+
+
+def test_a_name_that_is_unknown() -> None:
+    text = "Unknown loss 'cente'; did you mean centre or center?"
+    assert str(unknown_name("loss", "cente", ["arcface", "center"], ["centre"])) == text
+    assert str(unknown_name("loss", 5, "ba")) == "Unknown loss '5'; there are: a, b."
+    many = [f"{number:02}" for number in range(21)]
+    assert list(at_most(many)) == [*many[:20], "1 more"]
+    assert at_most(many[:20]) == many[:20]
+    assert str(unknown_name("loss", "?", many)).endswith("18, 19, 1 more.")
+
+
+def test_names_of_others_are_shown_on_one_short_line() -> None:
+    assert shown("a\nb\x1b") == r"a\nb\x1b"
+    assert shown("x" * 300) == "x" * 300
+    assert shown("a" * 150 + "b" * 151) == "a" * 140 + " ... " + "b" * 140
+
+
+def test_what_a_file_or_the_code_of_others_does_is_a_sentence() -> None:
+    place = "and is not replaced; move it, or choose another place with --output or --results."
+    assert str(errors.ForeignFile("a.png")) == f"a.png is no file of lossbench {place}"
+    changed = f"a.png was changed since lossbench wrote it {place}"
+    assert str(errors.ForeignFile("a.png", changed=True)) == changed
+    assert with_class(KeyError()) == "KeyError"
+    assert with_class(ValueError("no\nnumber")) == "ValueError: no"
+    for failure in (ValueError("no"), SystemExit("no")):
+        with pytest.raises(errors.RunError) as found, code_of_user("It failed", errors.RunError, " here"):
+            raise failure
+        assert str(found.value) == f"It failed: {type(failure).__name__}: no here."
+    with pytest.raises(errors.UsageError, match=r"^It failed: no\.$"), code_of_user("It failed"):
+        raise type("no", (Exception,), {})
+    with pytest.raises(KeyboardInterrupt), code_of_user("It failed"):
+        raise KeyboardInterrupt

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-WORD = re.compile(r"[^\W\d_]{4,}")
+WORD = re.compile(r"[^\W\d_]{2,}")
 TEXT = re.compile(r'(?<!")"(?!")((?:[^"\\\n]|\\.)*)"(?!")')  # in one line, no docstring
 USED_ONCE = """
 anonymous concluded deals definition enlarges guess normally omit overshoot partly warms
@@ -15,9 +15,10 @@ dress sandal trouser microseconds lamda
 abcolsep criptsize etlength extasciicircum extasciitilde extbackslash idrule oprule ottomrule
 arrowprops arrowstyle depthshade ecolor elinewidth frameon hashsalt inclusive mathrm ortho pivot shrinkb
 stepfilled thick viridis
-mlossbench authenticationerror builtins capital cdddb cfbb cpuexecutionprovider cpuinfo creationdate dirty
+bal mlossbench authenticationerror builtins capital cdddb cfbb cpuexecutionprovider cpuinfo creationdate dirty
 dynamicsoftmarginloss iubus junitxml manifoldloss nfkd phys possibilities rankedlistloss reflect retries rollup
 smaps spawn testsuite winerror zλαγ
+ace ad adb bbc bea da dbf dv ea emb gl hwc iu iuf ki mid na pgm pri reg smh sz tif tls tn tsu wf wo xa ya
 """
 """English, LaTeX, matplotlib, and names of other programs and files."""
 

@@ -22,8 +22,8 @@ def unseen_labels(unseen: str | Sequence[int], names: Sequence[str]) -> tuple[in
     elif any(not isinstance(label, int) or not 0 <= label < len(names) for label in unseen):
         raise UsageError("unseen names labels that the data set does not have.")
     labels = tuple(sorted(set(unseen)))
-    if len(names) - len(labels) < 2:
-        raise UsageError(f"--unseen leaves {len(names) - len(labels)} classes; training needs two.")
+    if (left := len(names) - len(labels)) < 2:
+        raise UsageError(f"--unseen leaves {left or 'no'} class; training needs two.")
     return labels
 
 

@@ -67,8 +67,15 @@ def test_train_again_trains_nothing_and_shows_the_same(capsys, stored):
     code, out, err = call(capsys, "train", "--loss", "center", *QUICK, "--results", stored)
     assert code == 0
     assert "epoch" not in err
-    assert "test accuracy" in out
-    assert "class scores" in out
+    assert out.startswith("Center λ = 0.003, α = 0.5 seed 0\n")
+    for line in (
+        r"test accuracy[ │]+[\d.]+ %  by class scores ",
+        r"val accuracy[ │]+[\d.]+ % ",
+        r"training time[ │]+[\d.]+ s on \w",
+        r"speed[ │]+[\d,]+ images/s ",
+        rf"files[ │]+{re.escape(str(stored / 'runs' / 'center-'))}",
+    ):
+        assert re.search(line, out), line
     assert before == {path: path.stat().st_mtime_ns for path in stored.rglob("*") if path.is_file()}
 
 
@@ -590,7 +597,21 @@ def test_a_comparison_in_a_pipe_prints_few_lines(capsys, tmp_path):
     assert "Timing" not in err  # all is stored
 
 
-def test_every_document_has_a_status(capsys, stored):
+RUN = """run path loss_name settings seed loss status rule epochs seconds images_per_second parameters precision
+split_seed finished lossbench machine test_accuracy val_accuracy train_accuracy metrics terms reason"""
+DOCUMENTS = {
+    "runs": f"{RUN} config",
+    "losses": "status name title aliases kind summary equation paper sampler settings",
+    "explain": "status loss classes dim settings neighbour_angle largest_angular_margin largest_cosine_margin "
+    "smallest_useful_scale best_probability curve recommended recipe",
+    "plot": "status figure runs data",
+    "report": "status page tables written",
+    "train": RUN,
+}
+"""The keys of the JSON document of each command."""
+
+
+def test_every_document_has_its_keys_and_a_status(capsys, stored):
     for words in (
         ["runs"],
         ["losses"],
@@ -607,6 +628,9 @@ def test_every_document_has_a_status(capsys, stored):
         documents = document if isinstance(document, list) else [document]
         assert documents
         assert {each["status"] for each in documents} == {"done"}, words
+        assert all(set(each) == set(DOCUMENTS[words[0]].split()) for each in documents), words
+    assert set(document["machine"]) == {"device", "device_name", "threads", "torch", "python", "system"}
+    assert call(capsys, "report", "--results", stored) == (0, "", f"Page: {stored / 'index.html'}\n")
 
 
 @pytest.mark.parametrize("command", ["losses", "explain"])

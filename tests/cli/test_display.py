@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lossbench.cli import _progress
-from lossbench.cli._output import print_pairs
+from lossbench.cli import _output, _progress
+from lossbench.cli._output import print_pairs, print_text
 from lossbench.cli._progress import RunDisplay, duration_text
 from tests.figures.views import epoch_records
 
@@ -98,6 +98,21 @@ def test_a_run_has_a_bar_until_it_ends(clock: list[float]) -> None:
     assert [task.description for task in display.progress.tasks] == ["runs", "a", "b"]
     display.finished_run("a", "done")
     assert [task.description for task in display.progress.tasks] == ["runs", "b"]
+
+
+@pytest.mark.parametrize("shows", [lambda: print_text("text"), lambda: RunDisplay().__enter__()])
+def test_what_is_loaded_is_said_until_something_is_shown(monkeypatch: pytest.MonkeyPatch, shows: Any) -> None:
+    terminal = Console(width=80, file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(_output, "messages", terminal)
+    monkeypatch.setattr(_output, "is_live", lambda: True)
+    with _output.show_loading("Loading PyTorch"):
+        assert _output._State.loading is not None
+        shows()
+        assert _output._State.loading is None
+        with _output.show_loading("Loading data"):
+            pass
+        assert _output._State.loading is None
+    assert "Loading PyTorch" in terminal.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_durations_in_words() -> None:

@@ -22,6 +22,7 @@ from lossbench.training.process import Placement
 from lossbench.training.train import train
 
 from ..figures.views import View, directions, embedding, snapshots
+from ..helpers.pages import ROOT
 from ..helpers.runs import Recorder, small
 from .conftest import CHROMIUM
 
@@ -560,6 +561,16 @@ def test_what_a_user_typed_stays_text():
     assert html.count("alert(1)") == 3, "the page's title, escaped; group and label as JSON"
     data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
     assert data["runs"][0]["group"] == nasty
+
+
+def test_the_script_finds_what_it_reads():
+    html = page([View(pictures=np.zeros((200, 8, 8), np.uint8))])
+    data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
+    script = (ROOT / "lossbench" / "reports" / "explorer" / "page.js").read_text(encoding="utf-8")
+    own = set(re.findall(r"\brun\.(\w+) = ", script)) | {"arrays", "points"}  # of the script itself
+    for name, has in (("data", data), ("run", data["runs"][0]), ("sprite", data["sprites"][0])):
+        assert set(re.findall(rf"\b{name}\.(\w+)", script)) - own <= set(has), name
+    assert data["cell"] == 2 and data["sprites"][0]["columns"] == 100
 
 
 def test_a_label_names_what_differs_within_a_loss():

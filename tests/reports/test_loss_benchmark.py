@@ -295,6 +295,12 @@ def test_a_better_loss_that_is_not_tested_by_class_scores_is_pointed_out(store: 
     rejection = lines["to reject classes that training did not know"]
     assert "`triplet`" not in rejection.losses
     assert not any("class-balanced" in sentence for sentence in rejection.evidence)
+    for row in data["settings"]:
+        for values in row["by_seed"].values():
+            values.pop("nn-accuracy", None)
+    path.write_text(json.dumps(data))
+    assert "1 is not tested by class scores" in details(store, 1)
+    assert "By 1-NN accuracy" not in details(store, 1)
 
 
 def test_runs_that_were_done_and_trained_badly_are_named(store: Store) -> None:

@@ -72,6 +72,9 @@ def test_the_file_computes_features_and_predictions_of_the_run(capsys, folder, t
     assert (predicted == run.predictions["test"]).all()
     assert about["run"] == run.name
     assert about["dataset"] == "digits"
+    assert about["loss"].startswith(
+        {"arcface": "ArcFace m = ", "triplet": "Triplet m = "}.get(loss, "SupCon")
+    )
     assert "pixels are from 0 to 255" in about["normalization"]
     onnx.checker.check_model(onnx.load(path))
 

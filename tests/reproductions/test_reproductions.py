@@ -6,12 +6,15 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.reproductions import Check, Reproduction, Results, apply_rules
+from lossbench.cli import reproduce
+from lossbench.reports.reproduction_page import ReproductionDocument, describe
+from lossbench.reproductions import Check, CheckResult, Reproduction, Results, apply_rules
 from lossbench.reproductions._checks import OWN_NUMBERS
 from lossbench.reproductions._results import collect_results
 from lossbench.runs.store import Store
@@ -230,12 +233,38 @@ def test_an_unknown_name_is_a_wrong_call(capsys, tmp_path):
     assert "center-fig-3" in capsys.readouterr().err
 
 
+def test_a_table_that_is_too_wide_names_the_page(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "70")
+    spec, quick = spec_of("center-fig-3"), "a quick run decides nothing"
+    checks = [
+        CheckResult(check.rule, 0.123, -0.1, 0.2, 2, 0.75, "not testable here", quick)
+        for check in spec.checks
+    ]
+    document = ReproductionDocument(
+        about=describe("center-fig-3", spec),
+        quick=True,
+        verdict="not testable here",
+        checks=checks,
+        groups=[],
+        conditions="",
+        command="",
+        runs=[],
+    )
+    for page, shown in ((Path("a.md"), " a.md has all.\nPage: a.md\n"), (None, "\n")):
+        reproduce._print(Store(tmp_path), document, page)
+        assert capsys.readouterr().err == f"Left out to fit the line: seeds.{shown}"
+
+
 def test_a_quick_run_writes_all_and_decides_nothing(capsys, tmp_path):
     command = ["reproduce", "center-fig-3", "--quick", "--jobs", "1", "--results", str(tmp_path)]
     assert main(command) == 0
     captured = capsys.readouterr()
-    assert "decides nothing" in captured.out
+    assert "It decides nothing." in " ".join(captured.out.split())
     folder = tmp_path / "reproductions"
+    places = [
+        line.split(": ")[1] for line in captured.err.splitlines() if line.startswith(("Page", "Figure"))
+    ]
+    assert places == [str(folder / f"center-fig-3-quick{end}") for end in (".md", "-lambda-grid.png")]
     document = json.loads((folder / "center-fig-3-quick.json").read_text(encoding="utf-8"))
     assert document["quick"] and document["verdict"] == "not testable here"
     assert len(document["runs"]) == 8
@@ -249,6 +278,7 @@ def test_a_quick_run_writes_all_and_decides_nothing(capsys, tmp_path):
     assert numbers["train_accuracy"] == run.result.train_accuracy
     page = (folder / "center-fig-3-quick.md").read_text(encoding="utf-8")
     assert "decides nothing" in page
+    assert [file["kind"] for file in document["files"]] == ["lambda-grid"]
     for file in document["files"]:
         assert (tmp_path / file["path"]).exists() and file["path"].rpartition("/")[2] in page
     assert main([*command, "--json"]) == 0  # again, from what is stored

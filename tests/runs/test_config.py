@@ -147,6 +147,13 @@ def test_every_loss_comes_back_from_its_json(name: str, dim: int) -> None:
     assert config.subtitle is not None
 
 
+def test_several_values_are_lists_in_json() -> None:
+    config = make_config(unseen=(7, 8), optimizer="sgd", schedule="step", milestones=(0.5, 0.75))
+    data = config.to_dict()
+    assert (data["unseen"], data["milestones"]) == ([7, 8], [0.5, 0.75])
+    assert data["terms"][0]["name"] == "softmax" and data["terms"][0]["weight"] == 1.0
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_setting_at_another_value_comes_back(name: str) -> None:
     spec = catalog.spec("losses", name)

@@ -176,6 +176,18 @@ def test_adding_snapshots_goes_on_after_an_interruption(tmp_path):
     assert watching.began_at == 5
 
 
+def test_snapshots_are_added_with_as_many_threads_as_the_run_had(tmp_path):
+    run = trained(small("softmax", epochs=1), tmp_path, snapshots=0)
+    data = json.loads((run.path / "result.json").read_text())
+    data["machine"]["threads"] = 2
+    (run.path / "result.json").write_text(json.dumps(data))
+    threads, watching = [], Recorder(1)
+    watching.started = lambda *_: threads.append(torch.get_num_threads())
+    with pytest.raises(Interrupted):
+        add_snapshots(run, placement=Placement("cpu", snapshots=2), observer=watching, stop=watching.stop)
+    assert threads == [2]
+
+
 def test_snapshots_of_other_numbers_are_not_added(tmp_path):
     run = trained(small("softmax", epochs=1), tmp_path, snapshots=0)
     data = json.loads((run.path / "result.json").read_text()) | {"val_accuracy": 0.123}  # of another machine
