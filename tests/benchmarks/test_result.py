@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 
 import pytest
 import torch
 
 from lossbench import __version__
+from lossbench.benchmarks import gpu, metrics, quality, start, train
 from lossbench.benchmarks._timing import Timing, thread_count, time_alternately, timing
 from lossbench.benchmarks.result import Benchmark, document, machine_text, write_section
 from lossbench.errors import RunError
@@ -81,6 +83,24 @@ def test_works_take_turns_and_warm_up_is_left_out():
     assert order == ["a", "b"] * 4
     assert len(first) == len(second) == 3
     assert min(first) >= 0.002 and min(second) >= 0.01
+
+
+def test_numbers_that_published_tables_rest_on():
+    def defaults(function):
+        parameters = inspect.signature(function).parameters.values()
+        return {each.name: each.default for each in parameters if each.default not in (each.empty, None)}
+
+    assert defaults(train.measure) == {"batch_size": 128, "repeats": 9, "dataset": "mnist"}
+    assert defaults(metrics.measure) == {"repeats": 3, "tested": 10_000, "reference": 55_000}
+    assert defaults(start.measure) == {"repeats": 5, "runs": 6, "points": 60_000}
+    assert defaults(time_alternately) == {"warm_up": 2}
+    assert (gpu.PACKS, gpu._EQUAL_STEPS, gpu.STEPS, quality._REFERENCE) == ((1, 4, 8, 16, 32), 50, 4, 5000)
+    assert " ".join(gpu.MIXED) == "softmax center arcface cosface triplet circle oim supcon"
+    assert gpu.ACCURACIES == (
+        (0.985, {"loss": "center", "epochs": 2, "train_size": 44000}),
+        (0.99, {"loss": "softmax", "feature_dim": 64, "epochs": 1, "batch_size": 256}),
+    )
+    assert train._SIDE == {"cpu": 2048, "cuda": 8192, "mps": 4096}
 
 
 def test_threads_are_as_before_after_a_measurement():

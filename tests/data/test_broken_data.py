@@ -371,6 +371,32 @@ def test_it_says_how_much_memory_it_needs(tmp_path, monkeypatch):
         load_user_data(spec, ("train",), 512)
 
 
+def test_memory_is_needed_for_the_bytes_and_their_copy(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        _array_files, "check_memory", lambda where, needed, what: asked.append((needed, what))
+    )
+    np.save(tmp_path / "x.npy", IMAGES)  # 720 x 8 x 8
+    np.save(tmp_path / "y.npy", LABELS.astype(np.uint8))
+    find_dataset(str(tmp_path / "x.npy"))
+    assert asked == [(2 * 46_080, "0.0 GB of values"), (2 * 720, "0.0 GB of values")]
+    asked.clear()
+    find_dataset(npz()(tmp_path) and str(tmp_path / "a.npz"))
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    assert asked[0] == (2 * size, "its arrays, 0.0 GB when unpacked,")
+
+
+def test_what_pillow_warns_of_is_no_error(tmp_path):
+    """Such as transparency of a palette; pytest makes errors of warnings."""
+    dataset = make("folder", tmp_path)
+    for path in tmp_path.rglob("*.png"):
+        Image.fromarray(np.zeros((8, 8), np.uint8)).convert("P").save(path, transparency=bytes(256))
+    spec = find_dataset(dataset)
+    assert spec.shape == (3, 8, 8)
+    assert load_user_data(spec, ("train",))["train"].images.max() == 0
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_tiny_files_are_listed_in_flat_memory(tmp_path):
     """The listing alone; to read the files takes as long as the disk needs."""

@@ -136,6 +136,13 @@ def test_a_row_far_off_is_an_arrow_at_the_edge_with_its_number():
     assert "mean beyond the axis" not in {text.get_text() for text in draw_axes().get_legend().get_texts()}
 
 
+@pytest.mark.parametrize(("mean", "shown"), [(5.0, (-1.3, 5.3)), (5.1, (-1.1, 1.1))])
+def test_the_axis_reaches_five_times_as_far_as_the_usual_row(mean, shown):
+    usual = Row("a", np.array([-1.0, 1.0]), 0.0, -1.0, 1.0, "not distinguishable")
+    far = Row("b", np.array([mean]), mean, math.nan, math.nan, "better")
+    assert forest._limits([usual, usual, usual, far]) == pytest.approx(shown)
+
+
 def test_many_rows_are_low_enough_for_a_page_and_do_not_overlap():
     figure = render_figure(
         lambda figure: forest.draw_figure(figure, many(53), baseline="Softmax", unit="test accuracy")

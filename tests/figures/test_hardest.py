@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from lossbench.errors import RunError
 from lossbench.figures import hardest
@@ -61,6 +62,13 @@ def test_true_and_predicted_class_stand_below_each_image():
         assert y > bottom > top  # the axis points down
         assert low < left < right < high and lowest < top < bottom < highest  # no image is cut off
     assert "3 of 33 wrong" in axes.get_title("left")
+
+
+@pytest.mark.parametrize(("name", "text"), [("abc", "abc → xyz"), ("abcd", "abcd\n→ xyz")])
+def test_names_of_more_than_six_letters_stand_above_each_other(name, text):
+    axes = Figure().subplots()
+    hardest.draw_axes(axes, [hardest.Tile(np.zeros((8, 8), np.uint8), name, "xyz")])
+    assert [each.get_text() for each in axes.texts] == [text]
 
 
 def test_where_few_are_wrong_the_least_certain_follow_faintly():

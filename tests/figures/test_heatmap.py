@@ -125,6 +125,21 @@ def test_a_number_that_no_run_has_and_too_few_settings_are_clear():
         composed(sweep(), over="margin")
 
 
+@pytest.mark.parametrize(
+    ("span", "decimals"),
+    [(0, 2), (100, 1), (10, 1), (5, 1), (0.5, 2), (0.1, 2), (0.05, 3), (5e-3, 4), (5e-6, 4)],
+)
+def test_numbers_have_as_many_decimals_as_tell_cells_apart(span, decimals):
+    assert heatmap._decimals(span) == decimals
+
+
+def test_a_loss_without_the_swept_setting_is_not_left_out_silently():
+    with pytest.raises(
+        UsageError, match=r"^Softmax has no lambda and alpha; leave it out, or name another --over\.$"
+    ):
+        composed([*sweep(), View(title="Softmax", settings={"loss": "softmax"})])
+
+
 def test_marks_on_colours_stay_readable():
     import matplotlib as mpl
 

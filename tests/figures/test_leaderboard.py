@@ -177,6 +177,25 @@ def test_where_no_side_is_better_no_row_is_left_at_the_edge():
     assert low < 1 and high > 100
 
 
+NEAR = [100.0 - n for n in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("means", "shown"),
+    [
+        ([*NEAR, 84.0], (83.36, 100.64)),  # four times as far off as the median, which is 4
+        ([*NEAR, 83.9], (92.72, 100.28)),
+        ([*NEAR[:7], 1.0, 0.0], (93.76, 100.24)),
+        ([*NEAR[:6], 2.0, 1.0, 0.0], (-4.0, 104.0)),  # a third of all are no few
+    ],
+)
+def test_the_axis_leaves_out_a_few_that_are_far_off(means, shown):
+    intervals = [mean_interval([mean]) for mean in means]
+    assert limits(intervals, 1) == pytest.approx(shown)
+    low, high = limits([mean_interval([-mean]) for mean in means], -1)
+    assert (-high, -low) == pytest.approx(shown)
+
+
 def test_ties_stand_in_the_order_of_their_names():
     places = [Place(name, mean_interval([1.0])) for name in "bac"]
     assert [place.label for place in leaderboard.ranked(places, 1)] == ["a", "b", "c"]

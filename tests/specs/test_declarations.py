@@ -50,6 +50,24 @@ PAIRS = {
     "triplet",
 }
 BALANCED = PAIRS | {"range"}
+ANGULAR = {
+    *("adacos", "adaface", "arcface", "circle", "circle-pair", "coco", "combined-margin", "cosface"),
+    *("curricularface", "elasticface", "etf", "l2-softmax", "ldam", "magface", "modified-softmax"),
+    *(
+        "multi-similarity",
+        "mv-softmax",
+        "normface",
+        "oim",
+        "proxy-anchor",
+        "proxy-nca",
+        "sface",
+        "softtriple",
+    ),
+    *("sphereface", "sphereface2", "subcenter-arcface", "supcon", "uniface"),
+}
+NO_PROBABILITIES = {
+    *("etf", "exponential", "hinge", "proxy-anchor", "sface", "sphereface2", "squared", "uniface"),
+}
 NOT_SEARCHED = {
     *("adaface.rate", "curricularface.rate", "etf.length", "focal.alpha", "ghm.momentum", "range.k"),
     *("l-softmax.base", "l-softmax.gamma", "l-softmax.lambda_min", "l-softmax.power"),
@@ -107,6 +125,8 @@ def test_kinds_and_samplers_of_losses() -> None:
     assert {name for name, spec in specs.items() if spec.kind == "auxiliary"} == AUXILIARY
     assert {name for name, spec in specs.items() if spec.kind == "pairs"} == PAIRS
     assert {name for name, spec in specs.items() if spec.sampler == "balanced"} == BALANCED
+    assert {name for name, spec in specs.items() if "angular" in spec.tags} == ANGULAR
+    assert {name for name, spec in specs.items() if "no-probabilities" in spec.tags} == NO_PROBABILITIES
 
 
 def test_tuning_varies_every_number_but_those_listed() -> None:
