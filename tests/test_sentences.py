@@ -18,7 +18,7 @@ from lossbench.experiments.grid import expand, parse_seeds, parse_values
 from lossbench.experiments.tuning_result import TuningResult, read_result
 from lossbench.files import refuse_links
 from lossbench.runs.config import RUN_OPTIONS
-from lossbench.runs.config_builder import make_config
+from lossbench.runs.config_builder import config_at, make_config
 from lossbench.runs.option_values import check_device, unseen_labels
 from lossbench.runs.run_folder import open_run
 from lossbench.runs.store import Store
@@ -110,6 +110,33 @@ def checks(name: str, value: Any) -> Callable[[], Any]:
             lambda: make_config(image_size=8),
             "--image-size is for a folder of image files; these data have a shape of their own.",
         ),
+        (
+            lambda: make_config(loss="softmax + 0.1*center + 0.1*island", settings={"alpha": 0.5}),
+            "Several terms have a setting 'alpha'; say center.alpha or island.alpha.",
+        ),
+        (
+            lambda: make_config(loss="center", settings={"x": 1}),
+            "softmax + center has no setting 'x'; it has: softmax.bias, softmax.fixed, center.alpha.",
+        ),
+        (
+            lambda: make_config(loss="softmax + center + center"),
+            "Each loss can stand in a sum once; center is repeated.",
+        ),
+        (
+            lambda: make_config(loss="center", lam=-1.0),
+            "The weight of center is -1.0; a weight (lambda) is finite and at least 0.",
+        ),
+        (
+            lambda: make_config(lam=1.0),
+            "--lambda is the weight of one auxiliary term (such as center) without a written weight; 'softmax' "
+            "has none.",
+        ),
+        (
+            lambda: make_config(loss="softmax + center + island", lam=1.0),
+            "--lambda is the weight of one auxiliary term (such as center) without a written weight; "
+            "'softmax + center + island' has several.",
+        ),
+        (lambda: config_at("center", {"lambda": "a"}), "--lambda a is not a number."),
         (lambda: make_config(init="a-run"), "--init a-run is no run that is stored here."),
         (
             lambda: TuningResult.from_dict({"format": 99}),

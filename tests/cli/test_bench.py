@@ -7,6 +7,9 @@ import json
 import pytest
 
 from lossbench.__main__ import main
+from lossbench.benchmarks.result import Benchmark
+from lossbench.runs.result import Machine
+from lossbench.tables import Table
 
 LOSSES = ["losses", "--losses", "softmax,supcon", "--repeats", "1", "--batch-size", "20", "--threads", "1"]
 
@@ -89,3 +92,36 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(capsys, tmp_path, wrong):
     said = capsys.readouterr().err
     assert wrong.split()[1] in said or wrong.split()[2] in said
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("subject", "words", "asked"),
+    [
+        ("start", "", {"repeats": 5}),
+        ("start", "--repeats 2", {"repeats": 2}),
+        ("quality", "--dataset digits", {"target": 0.985, "epochs": 30}),
+        ("train", "--dataset digits --threads 1,2", {"repeats": 9, "batch_size": 128, "threads": [1, 2]}),
+        ("losses", "--threads 2", {"repeats": 25, "batch_size": 1024, "threads": 2, "names": None}),
+        ("metrics", "--metrics a,b", {"repeats": 3, "threads": None, "names": ["a", "b"]}),
+    ],
+)
+def test_what_a_subject_measures_is_printed_and_written(capsys, monkeypatch, tmp_path, subject, words, asked):
+    """Without the minutes that some take."""
+    given = {}
+
+    def measure(*_, **options):
+        given.update(options)
+        machine = Machine("cpu", "a processor", 2, "2.8", "3.11", "Linux")
+        return Benchmark(subject, machine, Table(["time"], [["5 ms"]]), "Conditions.", {"seconds": 0.005})
+
+    monkeypatch.setattr(f"lossbench.benchmarks.{subject}.measure", measure)
+    command = ["bench", subject, *words.split(), "--results", str(tmp_path)]
+    assert main(command) == 0
+    shown = capsys.readouterr()
+    file = tmp_path / "benchmarks" / "a-processor.md"
+    assert "5 ms" in shown.out and shown.err == f"Conditions.\nTable: {file}\n"
+    assert file.read_text().startswith("# Benchmarks on a processor\n") and "5 ms" in file.read_text()
+    assert {name: given[name] for name in asked} == asked
+    assert main([*command, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert list(document) == ["status", "benchmark", "lossbench", "machine", "seconds", "file"]

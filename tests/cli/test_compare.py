@@ -365,31 +365,6 @@ def test_losses_tuned_unequally_are_warned_of_and_the_table_says_so(
     )
 
 
-def test_a_comparison_of_losses_tuned_unequally_warns(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: Any
-) -> None:
-    results = {"arcface": tuning("arcface"), "center": tuning("center", trials=30)}
-    monkeypatch.setattr(
-        "lossbench.experiments.tuning_result.read_result", lambda _, config: results[config.loss]
-    )
-    words = [
-        "compare",
-        "--losses",
-        "arcface,center",
-        "--tuned",
-        "--dataset",
-        "digits",
-        "--baseline",
-        "triplet",
-    ]
-    assert main([*words, "--results", str(tmp_path)]) == 2
-    warning, error = capsys.readouterr().err.splitlines()
-    assert warning.startswith(
-        "warning: Settings found by `lossbench tune`, not under equal conditions: arcface by"
-    )
-    assert error.startswith("lossbench: --baseline triplet is ")
-
-
 def test_seeds_that_tuning_used_are_refused(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(
         "lossbench.experiments.tuning_result.read_result", lambda _, config: tuning("center", seeds=(0, 1))

@@ -91,6 +91,12 @@ def test_the_bar_of_a_run_says_what_fits_the_terminal(
     assert line.rstrip().endswith(f" {shown}")
 
 
+def test_bars_are_shown_until_the_command_ends(clock: list[float]) -> None:
+    with RunDisplay(2) as display:
+        assert display.progress.live.is_started
+    assert not display.progress.live.is_started
+
+
 def test_a_run_has_a_bar_until_it_ends(clock: list[float]) -> None:
     display = RunDisplay(2)
     for run in ("a", "b", "b"):  # begun again after a worker died

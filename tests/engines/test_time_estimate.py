@@ -193,3 +193,11 @@ def test_attacks_count_where_they_are_not_measured_yet(
     again = estimate_time(configs, store, placement=ONE_THREAD, workers=1, metrics=metrics, force=True)
     assert again.measuring == pytest.approx(3.0 * (2 * 40_000 + 1_000 + 100_000) / images)
     assert estimate_time(configs[:2], store, placement=ONE_THREAD, workers=1).measuring == 0
+
+
+def test_a_run_that_cannot_be_read_will_not_train(tmp_path: Path) -> None:
+    config, store = small("softmax"), Store(tmp_path)
+    folder = store.run(config).path
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text("{", encoding="utf-8")
+    assert estimate_time([config], store, placement=ONE_THREAD, workers=1)[:3] == (1, 0, 0.0)

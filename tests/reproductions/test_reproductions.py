@@ -13,6 +13,7 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.cli import reproduce
+from lossbench.errors import UsageError
 from lossbench.reports.reproduction_page import ReproductionDocument, describe
 from lossbench.reproductions import Check, CheckResult, Reproduction, Results, apply_rules
 from lossbench.reproductions._checks import OWN_NUMBERS
@@ -318,3 +319,18 @@ def test_a_stored_verdict_is_listed_and_a_damaged_file_is_none(capsys, tmp_path)
     assert main(["reproduce", "--json", "--results", str(tmp_path)]) == 0
     found = {each["name"]: each["verdict"] for each in json.loads(capsys.readouterr().out)}
     assert (found["center-fig-3"], found["center-fig-2"]) == ("refuted", None)
+
+
+@pytest.mark.parametrize(("words", "jobs"), [([], 0), (["--jobs", "3"], 3)])
+def test_as_many_runs_as_fit_train_at_a_time_unless_a_number_is_said(monkeypatch, tmp_path, words, jobs):
+    asked = []
+
+    def refuse(*_, jobs, **__):
+        asked.append(jobs)
+        raise UsageError("nothing is trained here")
+
+    monkeypatch.setattr("lossbench.cli._training.run_configs", refuse)
+    monkeypatch.setattr("lossbench.cli._benchmark.run_benchmark", refuse)
+    for name in ("center-fig-3", "benchmark"):
+        assert main(["reproduce", name, "--quick", *words, "--results", str(tmp_path)]) == 2
+    assert asked == [jobs, jobs]

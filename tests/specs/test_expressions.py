@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lossbench.errors import UsageError
 from lossbench.specs import catalog
-from lossbench.specs.expressions import parse_sum
+from lossbench.specs.expressions import parse_sum, split_names
 
 FUZZ = settings(max_examples=300, deadline=None, database=None)
 
@@ -167,3 +167,7 @@ _WEIGHT = st.one_of(st.none(), st.floats(0, allow_infinity=False, allow_nan=Fals
 def test_what_is_written_out_is_read_back(terms: list[tuple[str, float | None]], space: str) -> None:
     written = [name if weight is None else f"{weight!r}{space}*{space}{name}" for name, weight in terms]
     assert parse_sum(f"{space}+{space}".join(written)) == terms
+
+
+def test_names_may_have_spaces_around_them() -> None:
+    assert split_names(" softmax , center,arcface ") == ["softmax", "center", "arcface"]
