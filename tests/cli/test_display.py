@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from lossbench.cli import _output, _progress
+from lossbench.cli import _output, _progress, _training
+from lossbench.cli._options import Request, Storage
 from lossbench.cli._output import print_pairs, print_text
 from lossbench.cli._progress import RunDisplay, duration_text
+from lossbench.engines import LOCAL
+from lossbench.engines.time_estimate import Estimate
+from lossbench.errors import UsageError
+from lossbench.runs.config_builder import make_config
 from tests.figures.views import epoch_records
 
 
@@ -133,3 +139,38 @@ def test_pairs_that_are_too_wide_for_two_columns_keep_their_names(
     path = "/a/long/folder/of/results/runs/center-0123456789"
     print_pairs([("test accuracy", "98.9 %"), ("files", path)], "Center")
     assert capsys.readouterr().out.split() == ["Center", "test", "accuracy:", "98.9", "%", "files:", path]
+
+
+@pytest.mark.parametrize(
+    ("stored", "jobs", "workers", "said"),
+    [
+        (0, None, 3, "0 of 2 runs are stored, 2 to train: about 99 s, 3 at a time."),
+        (1, 2, 2, "1 of 2 runs are stored, 1 to train: about 99 s, 3 at a time."),
+        (2, None, None, None),
+    ],
+)
+def test_runs_at_a_time_are_those_asked_for_else_those_of_the_estimate(
+    capsys: Any,
+    monkeypatch: Any,
+    tmp_path: Path,
+    stored: int,
+    jobs: int | None,
+    workers: int | None,
+    said: str,
+) -> None:
+    asked = []
+
+    def run_all(*_: Any, workers: int | None, **__: Any) -> None:
+        asked.append(workers)
+        raise UsageError("nothing is trained here")
+
+    expected = Estimate(stored, 2 - stored, 99.0, packed=False, workers=3)
+    monkeypatch.setattr(_training, "estimate", lambda *_, **__: expected)
+    monkeypatch.setattr(_training, "run_all", run_all)
+    configs = [make_config(dataset="digits", seed=seed) for seed in (0, 1)]
+    with pytest.raises(UsageError):
+        _training.run_configs(
+            configs, Request("auto", None, None, LOCAL, {}), Storage(results=tmp_path), jobs=jobs
+        )
+    assert asked == [workers]
+    assert capsys.readouterr().err == (f"{said}\n" if said else "")

@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lossbench.__main__ import main
-from lossbench.engines import open_trainer
+from lossbench.cli._loss_search import parse_budget, show_search
+from lossbench.cli._options import Request
+from lossbench.engines import LOCAL, open_trainer
+from lossbench.errors import UsageError
+from lossbench.experiments.loss_search import LossOutcome, SearchResult
 from lossbench.records import NullObserver
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
 from lossbench.runs.stored_config import config_from_dict
+from lossbench.statistics import Interval
 from lossbench.training.process import Placement
+
+Capture = pytest.CaptureFixture[str]
 
 QUICK = ["--dataset", "digits", "--epochs", "1", "--batch-size", "256", "--device", "cpu", "--seeds", "1000"]
 
@@ -72,3 +80,46 @@ def test_a_worker_trains_what_this_process_would(tmp_path: Path) -> None:
             )
             values.append(result.val_accuracy)
     assert values[0] == values[1]
+
+
+def test_a_search_is_shown_as_a_table_with_the_command_that_goes_on(capsys: Capture, tmp_path: Path) -> None:
+    outcomes = [
+        LossOutcome("arcface", "best", 0.99, Interval(0.0, 0.0, 3), {}, 7, 3),
+        LossOutcome("center", "worse than the best", 0.98, Interval(-0.01, 0.004, 3), {}, 5, 2),
+        LossOutcome("git", "diverged", None, None, {}, 1, 0),
+    ]
+    config = make_config(loss="arcface", dataset="digits")
+    result = SearchResult(config, "0123456789", "val_accuracy", (0, 2, 3), 13, outcomes)
+    request = Request(
+        "auto", tmp_path, None, LOCAL, {"epochs": (4,), "lambda": (0.5,), "arcface.scale": (9.0,)}
+    )
+    show_search(request, result, "10m", tmp_path / "a folder", json=False)
+    shown = capsys.readouterr()
+    cells = [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in shown.out.splitlines() if "│" in line
+    ]
+    assert cells == [
+        ["arcface", "99.00", "–", "best", "7", "3"],
+        ["center", "98.00", "−1.00 ± 0.40", "worse than the best", "5", "2"],
+        ["git", "–", "–", "diverged", "1", "0"],
+    ]
+    assert shown.out.startswith("val accuracy on Digits, stride3\n")
+    assert shown.err == (
+        "Means over seeds 0, 2, 3 of the validation images that chose the settings.\n"
+        "The same command goes on searching. On other seeds and on test images decides:\n"
+        "lossbench compare --losses arcface --tuned --epochs 4 --lambda 0.5 --set arcface.scale=9.0 "
+        f"--seeds 1,4,5,6,7,8,9,10,11,12 --results '{tmp_path / 'a folder'}' --data-dir {tmp_path}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds"), [("90s", 90), ("1.5m", 90), ("2h", 7200), (" 10 m ", 600), (7, 7), (0.5, 0.5)]
+)
+def test_budgets(budget: Any, seconds: float) -> None:
+    assert parse_budget(budget) == seconds
+
+
+@pytest.mark.parametrize("budget", ["10", "0s", "-1m", "1d", 0, float("inf"), None])
+def test_budgets_that_are_no_time(budget: Any) -> None:
+    with pytest.raises(UsageError, match=rf"^--budget {budget}: a time such as 90s, 10m or 2h\.$"):
+        parse_budget(budget)

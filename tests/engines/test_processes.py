@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from multiprocessing import forkserver, util
 import pytest
 
 from lossbench.engines import _worker, processes
+from lossbench.engines._worker import call_in_worker
 from lossbench.engines.scheduler import ProgressMonitor
 from lossbench.runs.result import Status
 from lossbench.runs.store import Store
@@ -99,3 +101,8 @@ def test_a_server_that_is_killed_while_it_starts_a_worker_is_replaced(tmp_path):
     polled = (outcome.status for _ in range(300) for outcome in executor.poll())
     assert next(polled, None) is Status.DONE
     executor.close()
+
+
+def test_a_function_in_a_process_of_its_own_returns_its_value_or_none() -> None:
+    assert call_in_worker(operator.add, 2, 3) == 5
+    assert call_in_worker(operator.truediv, 1, 0) is None

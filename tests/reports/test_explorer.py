@@ -581,6 +581,8 @@ def test_a_label_names_what_differs_within_a_loss():
         )
 
     assert run_labels([run(), run(seed=1)]) == [f"λ = 0.003, α = 0.5 · seed {n}" for n in (0, 1)]
+    other = View(title="Softmax", settings={"loss": "softmax", "network": "lenet"}, seed=3)
+    assert run_labels([run(), other]) == [f"λ = 0.003, α = 0.5 · seed {seed}" for seed in (0, 3)]
     assert run_labels([run(), run(network="lenet")])[1] == "λ = 0.003, α = 0.5 · network = lenet · seed 0"
 
 
