@@ -662,8 +662,13 @@ def test_the_losses_fit_a_screen_by_kind(capsys, monkeypatch):
 
 def test_the_settings_of_a_loss_have_the_defaults_for_the_shape(capsys):
     _, out, _ = call(capsys, "losses", "arcface", "--classes", "100", "--dim", "3")
+    title, equation, paper, *_ = out.splitlines()
+    assert title == "ArcFace: Additive angular margin: narrow rays at even angles."
+    assert equation == "L = CE(f, y),  f_j = s cos(theta_j),  f_y = s cos(theta_y + m)"
+    assert paper.startswith("Deng et al., ArcFace: ") and paper.endswith("arXiv 1801.07698, eq. 3")
     assert "default (C=100, D=3)" in out
     assert re.search(r"scale +│ 24 ", out)
+    assert "\nAlso called am-softmax.\n" in call(capsys, "losses", "cosface")[1]
 
 
 def test_runs_are_sorted_limited_and_whole_at_80_columns(capsys, stored, monkeypatch):

@@ -20,6 +20,7 @@ from lossbench.runs.store import Store
 from lossbench.training import train as training
 from lossbench.training.process import Placement
 
+from ..figures.views import epoch_records
 from ..helpers.runs import ONE_THREAD, Recorder, small
 from ..reliability.results_folders import completed, contents
 
@@ -245,6 +246,25 @@ def test_what_follows_from_the_way_in_which_runs_end(ends, status, forced, monke
     executor = Scripted(monitor, ends)
     (outcome,) = Scheduler(executor, monitor, lambda: False, force=True).run([small("softmax")])
     assert (outcome.status, outcome.message, executor.forced) == (status, "its end", forced)
+
+
+def test_whatever_a_run_reports_is_progress(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(scheduler.time, "monotonic", lambda: now[0])
+    monitor = ProgressMonitor(Recorder())
+    for report in (
+        lambda: monitor.note("a"),
+        lambda: monitor.started("a", 1, 10, 0),
+        lambda: monitor.stepped("a", 1),
+        lambda: monitor.finished_epoch("a", epoch_records(1)[0]),
+    ):
+        report()
+        now[0] += 599
+        assert monitor.pop_silent() == []
+    now[0] += 2
+    assert monitor.pop_silent() == ["a"]
+    assert monitor.pop_silent() == []
+    assert monitor.has_started == {"a"}
 
 
 def test_a_run_that_was_asked_to_stop_is_interrupted_and_not_tried_again():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 
 import optuna
 import pytest
@@ -145,6 +146,7 @@ def test_another_space_or_objective_is_another_study():
     ]
     assert len({study.name for study in others}) == len(others)
     assert study_config().name == study_config().name
+    assert all(re.fullmatch("[0-9a-f]{10}", study.name) for study in others)
     assert [study.direction for study in others[:4:3]] == ["maximize", "minimize"]
 
 
