@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from lossbench.__main__ import main
+from lossbench.benchmarks import start
 from lossbench.benchmarks._timing import Timing
 from lossbench.benchmarks.start import _process, _to_benchmark, measure, write_runs
 from lossbench.errors import RunError
@@ -36,6 +37,17 @@ def test_runs_are_as_large_as_asked_for_and_are_drawn(tmp_path):
     shown = [word for name in names for word in ("--run", name)]
     assert main(["plot", *shown, "--results", str(tmp_path)]) == 0
     assert len(list((tmp_path / "figures").glob("*.png"))) == 1
+
+
+def test_the_commands_draw_the_runs_that_were_written(monkeypatch):
+    commands = []
+    monkeypatch.setattr(start, "_process", lambda command: lambda: commands.append(list(command)))
+    found = measure(repeats=2, runs=1, points=60)
+    assert found.data["repeats"] == 2 and len(commands) == 4 * 3  # one round to warm up
+    nothing, shown, listed, drawn = (command[1:] for command in commands[:4])
+    assert nothing == ["-c", "pass"]
+    assert (shown, listed) == (["-m", "lossbench", "--help"], ["-m", "lossbench", "losses"])
+    assert [drawn[place] for place in (1, 2, 3, 5)] == ["lossbench", "plot", "--run", "--results"]
 
 
 def test_a_table_of_commands():

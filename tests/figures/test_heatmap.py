@@ -54,6 +54,7 @@ def test_values_stand_in_order_and_cells_hold_means_in_percent():
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["0.1", "0.5"]
     np.testing.assert_allclose(cells(axes), [[91.1, 90.2, np.nan], [95.1, 94.2, 85.2]])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("λ", "α")
+    assert (axes.get_xlim(), axes.get_ylim()) == ((-0.5, 2.5), (-0.5, 1.5))  # both rise
 
 
 def test_intervals_of_fractions_are_cut_off_at_their_limits():

@@ -77,6 +77,7 @@ def test_thresholds_of_the_validation_split(cosine):
     assert "validation pairs" in axes.get_title("left")
     (line,) = roc.data([run], split="test")
     assert (line["run"], line["compared_by"]) == (run.name, "cosine" if cosine else "distance")
+    assert [row["false_accept_rate"] for row in line["thresholds"]] == [0.01, 0.001]
     for number, row in enumerate(line["thresholds"]):
         assert row["threshold"] == numbers("threshold-at-far")[number]
         limits = row["by_class"].values()

@@ -51,6 +51,13 @@ def test_every_point_is_at_its_means_and_has_its_name():
     assert axes.get_ylabel() == "MAP@R, more is better"
 
 
+def test_bars_are_as_long_as_the_intervals():
+    axes = draw([point("a", 20, 0.92)])
+    across, up = (lines.get_segments()[0] for lines in axes.collections if hasattr(lines, "get_segments"))
+    np.testing.assert_allclose(across, [[19.9, 0.92], [20.1, 0.92]])
+    np.testing.assert_allclose(up, [[20, 0.91], [20, 0.93]])
+
+
 def test_a_point_far_off_is_an_arrow_at_the_edge():
     points = [point(str(n), 20 + n, 0.9 + 0.01 * n) for n in range(5)]
     axes = draw([*points, point("far", 22, 0.1)])
@@ -87,3 +94,20 @@ def test_the_legend_names_the_groups_that_are_there_and_the_diagonal_is_drawn_on
 def test_a_single_seed_has_no_bars_and_does_not_fail():
     points = [scatter.Point("a", Interval(1.0, np.nan, 1), Interval(0.5, np.nan, 1))]
     assert len(artists(draw(points), "point-")) == 1
+
+
+def test_names_are_placed_on_the_page_as_it_is_drawn():
+    """Its layout, which is found last, decides where there is room."""
+    random = np.random.RandomState(0)
+    crowd = [point(f"a-long-name-{n}", *random.uniform((20, 0.9), (30, 0.99))) for n in range(60)]
+    axes = draw(crowd, names=("first",))
+    names = artists(axes, "name-")
+    found = {gid: (name.get_position(), name.get_ha()) for gid, name in names.items()}
+    places = np.concatenate([artists(axes, "point-")[f"point-{n}"].get_offsets() for n in range(60)])
+    for name in names.values():
+        name.remove()
+    scatter._draw_names(axes, crowd, places)
+    again = {gid: (name.get_position(), name.get_ha()) for gid, name in artists(axes, "name-").items()}
+    assert again.keys() == found.keys() and len(found) < 60
+    for gid, (position, side) in again.items():
+        assert position == pytest.approx(found[gid][0]) and side == found[gid][1]

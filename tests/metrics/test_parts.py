@@ -89,6 +89,20 @@ def test_a_metric_without_what_it_needs_is_left_out(name):
     assert (name in measure(bare, [name])) == (name in unscored)
 
 
+def test_what_is_available_without_training_features():
+    """As for unseen classes, of which training has none."""
+    every = {"features", "validation features", "reference", "scores", "probabilities", "predictions", "weight",
+             "validation", "images", "unknown", "unknown scores"}  # fmt: skip
+    measured = with_parts(0)
+    assert set(measured.available) == every
+    bare = changed(measured, reference=measured.reference.emptied())
+    assert every - set(bare.available) == {"reference", "predictions", "unknown"}
+    unscored = changed(measured, evaluated=measured.evaluated._replace(scores=None))
+    lost = {"scores", "probabilities", "predictions", "validation", "unknown scores"}
+    assert every - set(unscored.available) == lost
+    assert every - set(changed(measured, probabilities=False).available) == {"probabilities", "validation"}
+
+
 @pytest.mark.parametrize("name", MORE)
 def test_the_order_of_samples_changes_nothing(name):
     measured = with_parts(3)
