@@ -68,3 +68,10 @@ def test_what_a_file_or_the_code_of_others_does_is_a_sentence() -> None:
         raise type("no", (Exception,), {})
     with pytest.raises(KeyboardInterrupt), code_of_user("It failed"):
         raise KeyboardInterrupt
+
+
+def test_at_most_three_names_that_are_near_enough_are_offered() -> None:
+    four = ["aaab", "aaac", "aaad", "aaae"]
+    assert str(unknown_name("loss", "aaa", four)).count(" or ") == 2
+    assert str(unknown_name("loss", "ab", ["abxxxx"])).endswith("did you mean abxxxx?")
+    assert str(unknown_name("loss", "ab", ["abxxxxx"])).endswith("there are: abxxxxx.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,7 +10,7 @@ from contextlib import AbstractContextManager
 import pytest
 import torch
 
-from lossbench.randomness import Randomness, seeded
+from lossbench.randomness import Randomness, derived_seed, seeded
 
 
 @pytest.mark.parametrize("block", [lambda: seeded(0, "first"), lambda: Randomness(0, "first")])
@@ -38,3 +39,9 @@ def test_what_another_thread_draws_changes_nothing(block: Callable[[], AbstractC
     thread.join()
     assert (drawn, other) == (expected, of_other)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_seed_of_a_purpose_is_that_of_stored_runs() -> None:
+    """63 bits of the SHA-256 of the seed and the purpose; another number would be other runs."""
+    for arguments, text in (((0, "training"), "0/training"), ((7, "loss", "center", 2), "7/loss/center/2")):
+        assert derived_seed(*arguments) == int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) // 2

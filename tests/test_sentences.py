@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lossbench.__main__ import main
+from lossbench.cli._flags import canonical_losses
 from lossbench.cli._options import values_of
 from lossbench.cli._python import loss_names, names_of, seeds_of
 from lossbench.engines import EngineOptions
@@ -19,7 +20,13 @@ from lossbench.experiments.tuning_result import TuningResult, read_result
 from lossbench.files import refuse_links
 from lossbench.runs.config import RUN_OPTIONS
 from lossbench.runs.config_builder import config_at, make_config
-from lossbench.runs.option_values import check_device, unseen_labels
+from lossbench.runs.option_values import (
+    augmentation_names,
+    check_device,
+    milestone_fractions,
+    parse_scales,
+    unseen_labels,
+)
 from lossbench.runs.run_folder import open_run
 from lossbench.runs.store import Store
 
@@ -91,6 +98,29 @@ def checks(name: str, value: Any) -> Callable[[], Any]:
         (checks("lr", float("inf")), "--lr inf is not a finite number."),
         (checks("lr", float("nan")), "--lr nan is not a number."),
         (checks("batch_size", 0), "--batch-size 0 is too small; it must be at least 1."),
+        (checks("epochs", 10**30), f"--epochs 1{'0' * 19} is too large; the limit is 100000."),
+        (lambda: parse_values("--lr", "$" * 50), f"--lr {'$' * 40} is neither a number, a range nor a word."),
+        (lambda: canonical_losses("x," * 30), f"Losses '{'x,' * 20}': there is an empty name in the list."),
+        (
+            lambda: augmentation_names("y" * 50),
+            f"--augment {'y' * 40} is none of shift, rotate, none.",
+        ),
+        (
+            lambda: milestone_fractions("z" * 50),
+            f"--milestones {'z' * 40}: write fractions like 0.5,0.75.",
+        ),
+        (
+            lambda: milestone_fractions("0.5,0.5"),
+            "--milestones are rising fractions of the steps between 0 and 1, like 0.5,0.75.",
+        ),
+        (
+            lambda: parse_scales("w" * 50),
+            f"--lr-scale {'w' * 40}: write it like loss=10 or network=0.5,loss=2.",
+        ),
+        (
+            lambda: unseen_labels("x" * 50, ("a", "b", "c")),
+            f"--unseen {'x' * 40} is no class or range of classes; there are: a, b, c.",
+        ),
         (lambda: unseen_labels("0-8", DIGITS), "--unseen leaves 1 class; training needs two."),
         (lambda: unseen_labels("0-9", DIGITS), "--unseen leaves no class; training needs two."),
         (lambda: unseen_labels([10], DIGITS), "unseen names labels that the data set does not have."),
@@ -161,6 +191,8 @@ def test_the_most_and_the_least_that_is_allowed() -> None:
     )
     assert RUN_OPTIONS["epochs"].check(1) == 1 and RUN_OPTIONS["epochs"].check(100_000) == 100_000
     assert unseen_labels("0-7", DIGITS) == tuple(range(8))
+    assert parse_scales(" loss = 10, network=0.5") == {"loss": 10.0, "network": 0.5}
+    assert milestone_fractions("0.5,0.75") == (0.5, 0.75)
     assert make_config(classes_per_batch=10).classes_per_batch == 10
 
 

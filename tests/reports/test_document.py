@@ -13,6 +13,7 @@ import pytest
 
 from lossbench.errors import RunError
 from lossbench.files import to_json
+from lossbench.reports.conditions_text import join_distinct
 from lossbench.reports.document import Document, WrittenFile, read_documents, record_figure, written_file
 from lossbench.reports.result_tables import (
     differences_csv,
@@ -141,3 +142,10 @@ def test_a_figure_outside_the_results_folder_is_not_recorded(tmp_path: Path) -> 
         store, tmp_path / "a.png", "roc", [], made_by="plot", command="lossbench plot roc", title="A"
     )
     assert not store.root.exists()
+
+
+def test_distinct_values_in_a_sentence() -> None:
+    assert join_distinct([2, 3, 2, 16, 64]) == "2, 3, 16, 64"
+    assert join_distinct([2, 3, 4, 16, 64]) == "2 ... 64"
+    assert join_distinct([52930]) == "52,930"
+    assert join_distinct(["a", "b", "a"]) == "a, b"

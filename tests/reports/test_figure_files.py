@@ -6,6 +6,9 @@ import io
 import re
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from lossbench.errors import RunError, UsageError
 from lossbench.figures import forest
 from lossbench.figures._style import PALETTE
 from lossbench.reports.figure_files import draw, render_figure, render_pixels, write_figure
+from lossbench.reports.figure_names import figure_path
 from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 from lossbench.specs import catalog
@@ -257,3 +261,31 @@ def test_drawing_stored_features_needs_neither_torch_nor_scipy(folder, tmp_path)
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "features.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "losses", "seeds", "parts", "name"),
+    [
+        ("features", ["center"], [0], [], "features-center-digits"),
+        ("features", ["center"], [3], [], "features-center-digits-seed-3"),
+        ("features", ["center"], [3], ["normalized", "seed-3"], "features-center-digits-normalized-seed-3"),
+        ("roc", ["center", "git"], [3, 4], ["", "dark"], "roc-center-git-digits-dark"),
+        ("roc", list("abcde"), [0], [], "roc-a-b-c-d-e-digits"),
+        ("roc", list("abcdef"), [0], [], "roc-6-losses-digits"),
+        ("explorer", ["center", "center"], [0, 0], [], "explore-center-digits"),
+    ],
+)
+def test_names_of_files(
+    tmp_path: Path, kind: str, losses: list[str], seeds: list[int], parts: list[str], name: str
+) -> None:
+    runs: Any = [
+        SimpleNamespace(config=SimpleNamespace(loss=loss, dataset="digits"), seed=seed, name=loss)
+        for loss in losses
+        for seed in seeds
+    ]
+    store = Store(tmp_path)
+    assert figure_path(store, kind, runs, parts, "svg", "", "") == store.figures / f"{name}.svg"
+    (store.figures / f"{name}.svg").parent.mkdir()
+    (store.figures / f"{name}.svg").write_text("of other runs", encoding="utf-8")
+    (other,) = {figure_path(store, kind, runs, parts, "svg", "", command) for command in ("a", "b")}
+    assert re.fullmatch(rf"{name}-[0-9a-f]{{8}}\.svg", other.name)
