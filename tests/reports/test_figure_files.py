@@ -19,6 +19,9 @@ from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.figures import forest
 from lossbench.figures._style import PALETTE
+from lossbench.reports import experiment
+from lossbench.reports.document import Document
+from lossbench.reports.experiment import Sweep
 from lossbench.reports.figure_files import draw, render_figure, render_pixels, write_figure
 from lossbench.reports.figure_names import figure_path
 from lossbench.runs.store import Store
@@ -289,3 +292,19 @@ def test_names_of_files(
     (store.figures / f"{name}.svg").write_text("of other runs", encoding="utf-8")
     (other,) = {figure_path(store, kind, runs, parts, "svg", "", command) for command in ("a", "b")}
     assert re.fullmatch(rf"{name}-[0-9a-f]{{8}}\.svg", other.name)
+
+
+@pytest.mark.parametrize(
+    ("count", "drawn"), [(0, []), (1, []), (2, ["lambda-grid"]), (40, ["lambda-grid"]), (41, [])]
+)
+def test_the_grid_of_a_sweep_has_two_to_forty_panels(
+    tmp_path: Path, monkeypatch: Any, count: int, drawn: list[str]
+) -> None:
+    runs = [SimpleNamespace(seed=3)] * count + [SimpleNamespace(seed=4)] * 50
+    monkeypatch.setattr(experiment, "done_runs", lambda *_: runs[: count + 50 * bool(count)])
+    document = Document(kind="sweep", title="", command="")
+    sweep = Sweep(store=Store(tmp_path), name="sweep-a", document=document, outcomes=[], varied={})
+    drawings = list(sweep.drawings())
+    assert [drawing.kind for drawing in drawings] == drawn
+    assert all({run.seed for run in drawing.runs} == {3} for drawing in drawings)
+    assert all(drawing.path.name == "sweep-a-grid.png" for drawing in drawings)

@@ -64,6 +64,10 @@ def test_a_mean_has_the_decimals_of_its_interval(mean, half_width, text):
     assert groups_table([row]).rows[0][-1] == text
 
 
+def test_runs_that_failed_are_counted():
+    assert groups_table([ROW._replace(done=18, failed=2)]).rows[0][:3] == ["linear", "Softmax", "18 of 20"]
+
+
 def test_a_page_explains_its_numbers_and_pictures():
     page = markdown(document())
     assert (

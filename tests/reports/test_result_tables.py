@@ -333,6 +333,10 @@ def test_a_verdict_by_two_distances_says_so() -> None:
     stored = Path(__file__).parents[2] / "results/published/tables/compare-softmax-center-arcface-mnist.json"
     read = Document.from_dict(json.loads(stored.read_text(encoding="utf-8")))
     assert mixed_distances(read).startswith(" ROC AUC: by cosine for some of these losses")
+    more = [*read.against, read.against[0]._replace(metric="eer")]
+    assert mixed_distances(dataclasses.replace(read, against=more)).startswith(
+        " ROC AUC, equal error rate: by cosine"
+    )
     same = [row for row in read.settings if row.loss != "arcface"]
     assert mixed_distances(dataclasses.replace(read, settings=same)) == ""
     accuracy = [row for row in read.against if row.metric == "test_accuracy"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 from lossbench.runs.result import RunResult, Status
@@ -29,3 +30,6 @@ def test_what_an_older_result_does_not_say_is_unknown() -> None:
     assert old.machine == ("cpu", "", 0, "", "", "")
     assert (old.epochs, old.parameters, old.split_seed) == (0, 0, 0)
     assert old.numbers == {} and old.test_accuracy is None
+    for name in ("seconds", "images_per_second"):  # JSON has no NaN
+        again = RunResult.from_dict({"run": "old", "status": "diverged", name: None})
+        assert math.isnan(getattr(again, name)) and again.numbers == {}
