@@ -25,7 +25,7 @@ from lossbench.reports.loss_benchmark.figures import pictures_of
 from lossbench.reports.loss_benchmark.findings import answers
 from lossbench.reports.loss_benchmark.limits import poor_runs, threats
 from lossbench.reports.loss_benchmark.page import markdown, write_page
-from lossbench.reports.loss_benchmark.scores import Scores, choose_test
+from lossbench.reports.loss_benchmark.scores import Scores, choose_test, compare_scores
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store
@@ -467,3 +467,14 @@ def test_a_line_that_names_no_loss_says_why() -> None:
     best = published.scores("open-set", "unseen-5-shot").leader
     rows = {row.loss: row.verdict for row in published.against("open-set", "unseen-5-shot", best)}
     assert rows["softmax"] == "not distinguishable" and "softmax" in examples.losses
+
+
+@pytest.mark.parametrize(("metric", "verdict"), [("seconds", "better"), ("eer", "better"), ("gap", "worse")])
+def test_smaller_numbers_are_better_where_the_metric_says_so(metric: str, verdict: str) -> None:
+    values = {
+        "softmax": {seed: 10 + 0.01 * seed for seed in range(8)},
+        "center": dict.fromkeys(range(8), 5),
+    }
+    (row,) = compare_scores(Scores(metric, values, 8, frozenset(values)), "softmax", list(values))
+    assert (row.loss, row.verdict, row.done, row.failed) == ("center", verdict, 8, 0)
+    assert row.paired.difference.mean == pytest.approx(-5.035)
