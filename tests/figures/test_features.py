@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lossbench.errors import RunError
-from lossbench.figures import Panel, features
+from lossbench.figures import Panel, features, first_visible, plane_limit
 from lossbench.figures._style import PALETTE, UNSEEN, point_style
 from lossbench.records import Embedding
 from lossbench.reports.figure_files import render_figure
@@ -111,6 +111,32 @@ def test_a_few_far_points_do_not_shrink_the_others():
     points[:8] *= 20  # 0.4 %
     far = shown._replace(splits={"test": Embedding(points, labels, labels)}, weight=None)
     assert far.limit == pytest.approx(panel(2000, centers=False).limit, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("far", "centers", "limit"),
+    [
+        (4, None, 1.08),  # 0.4 %
+        (6, None, 1.08 * 9),
+        (0, [[2, -3], [np.nan, np.nan]], 1.08 * 3),
+        (0, [[np.nan, np.nan]], 1.08),
+    ],
+)
+def test_axes_show_all_but_half_a_percent_and_all_centers(far, centers, limit):
+    points = np.tile([1.0, -0.5], (1000, 1))
+    points[:far] *= 9
+    given = None if centers is None else np.array(centers, dtype=float)
+    assert plane_limit([points, points / 2], given) == pytest.approx(limit)
+    assert plane_limit([0 * points], None) == 1
+
+
+@pytest.mark.parametrize(
+    ("reaches", "first"), [((0, 0.05, 0.2, 1), 1), ((0.2, 1), 0), ((0, 0.05), 0), ((0, 0.1, 0.11), 1)]
+)
+def test_the_moment_before_features_leave_the_middle_tenth_is_the_first_to_be_seen(reaches, first):
+    moments = [reach * np.array([[1.0, -0.5]] * 200) for reach in reaches]
+    moments[1][:1] *= 50  # half a percent may be far off
+    assert first_visible(moments, 1.0) == first
 
 
 def test_centers_are_white_dots_and_weights_are_rays():

@@ -61,7 +61,9 @@ def test_every_term_of_the_loss_is_a_line_in_the_colour_of_its_run():
     np.testing.assert_allclose(lines[2].get_ydata(), [0.5 / n for n in range(1, 6)])
     assert [line.get_color() for line in lines] == [PALETTE[0], PALETTE[1], PALETTE[1]]
     assert [line.get_linestyle() for line in lines] == ["-", "-", "--"]
-    assert [text.get_text() for text in panels[LOSS].get_legend().get_texts()] == ["softmax", "center"]
+    legend = panels[LOSS].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["softmax", "center"]
+    assert [line.get_linestyle() for line in legend.get_lines()] == ["-", "--"]
     spare = next(axes for axes in figure.axes if not axes.axison)
     assert [text.get_text() for text in spare.get_legend().get_texts()] == ["Softmax", "Center"]
     assert "loss" in draw_figure([softmax()])[1]  # one term is the loss itself
