@@ -34,7 +34,7 @@ def test_times_a_network_beside_the_usual_way_and_the_ceiling(monkeypatch):
     monkeypatch.setitem(train._SIDE, "cpu", 256)
     before = torch.get_num_threads()
     found = measure(
-        networks=["lenet"], threads=[1, 2], batch_size=20, repeats=2, dataset="digits", placement=HERE
+        networks=["mlp"], threads=[1, 2], batch_size=20, repeats=2, dataset="digits", placement=HERE
     )
     assert torch.get_num_threads() == before
     native = [pace["precision"] for pace in found.data["paces"]]
@@ -54,7 +54,7 @@ def test_times_a_network_beside_the_usual_way_and_the_ceiling(monkeypatch):
     )
     assert (
         "Ceiling: a 256 x 256 matrix product in the same precision, over the operations counted per image "
-        "(millions: lenet 13.2). "
+        "(millions: mlp 0.4). "
     ) in found.conditions
     assert "1 or 2 threads" in found.conditions
     assert [found.data[key] for key in ("dataset", "batch_size", "repeats")] == ["digits", 20, 2]
