@@ -70,11 +70,11 @@ def train(
             ``{"center.alpha": 0.5}``.
         results: The folder of runs, figures and tables.
         force: Train again, and delete what is stored of the run.
-        snapshots: Moments of training, dense early, at which features are kept for `animate`.
+        snapshots: Number of snapshots of the features in training, for `animate`; denser early.
         tensorboard: Also write the run for TensorBoard.
         progress: Whether to show a bar (lines of text where there is no terminal, or no ipywidgets in a
             notebook).
-        **options: See the documentation of this package.
+        **options: Options of a run, see `help(lossbench)` and docs/options.md.
 
     Returns:
         The finished run, with features, labels, metrics, network and loss.
@@ -117,15 +117,16 @@ def compare(
     """Compare losses with a baseline over the same seeds; what is missing is trained.
 
     Args:
-        losses: As in `train`; ``"all"`` stands for every loss. By default softmax, center loss and ArcFace.
+        losses: Losses as in `train`; ``"all"`` stands for every loss. By default softmax, center loss and
+            ArcFace.
         seeds: For example ``range(10)`` or ``"0-9"``.
         baseline: The loss that the others are compared with. By default softmax, else the first.
-        metric: What is compared; ``"all"`` for every metric.
-        datasets: Several data sets. By default that of the option `dataset`.
+        metric: Metrics to compare by; ``"all"`` for every metric.
+        datasets: Several data sets. By default the one of the option `dataset`.
         tuned: Use the settings that `tune` found for each loss.
         jobs: Runs trained at the same time, on a CPU thread each; 0 is as many as fit. By default 1 on a
             CPU. This is safe in notebooks and in scripts without ``if __name__ == "__main__"``: a worker
-            never imports them. A class or data of a function that is defined there trains with 1.
+            never imports them. With a class or a data function that is defined there, `jobs` is 1.
         settings, results, force, snapshots, progress, **options: As in `train`.
 
     Returns:
@@ -189,8 +190,8 @@ def sweep(
         loss: As in `train`.
         seeds: For example ``range(3)`` or ``"0-2"``.
         jobs: As in `compare`; by default as many as fit.
-        settings, results, force, snapshots, progress, **options: As in `train`; a list, a range or an array
-            of numbers is varied, as is a text like ``"1e-4:1e-1:log:7"``.
+        settings, results, force, snapshots, progress, **options: As in `train`; several values are a list, a
+            range, an array of numbers, or a text such as ``"1e-4:1e-1:log:7"``.
 
     Returns:
         A sweep with `table()`, `to_latex()`, `figure()`, `varied` and `runs`.
@@ -266,8 +267,8 @@ def tune(
 ) -> TuningResult | SearchResult:
     """Search the settings and the learning rate of a loss, or the best of several losses and their settings.
 
-    The validation split alone is used. The same call goes on where it was stopped, as the command does, also
-    in several processes at once.
+    Only the validation split is used. The same call continues a search that was stopped, as the command
+    does; several processes can work on one search at once.
 
     Args:
         loss: As in `train`. Either this is given, with `trials`, or `losses`, with `budget`.
@@ -278,7 +279,7 @@ def tune(
         metric: The objective, measured on the validation split.
         seeds: Seeds over which the objective is averaged, by default 1000 and 1001, for `losses` 1000 to
             1004. Compare with other ones afterwards.
-        jobs: Trials at the same time, on a CPU thread each; 0 is as many as fit. By default 1.
+        jobs: Trials run at the same time, on a CPU thread each; 0 is as many as fit. By default 1.
         settings, results, progress, **options: As in `train`; what is given here is not searched.
 
     Returns:
@@ -290,7 +291,7 @@ def tune(
     Raises:
         UsageError: Without the extra `tune`, for options of `loss` and of `losses` at once, where nothing is
             left to search, or as in `train`.
-        RunError: Where no trial came to an end, or files cannot be written.
+        RunError: Where no trial finished, or files cannot be written.
         DataError, Interrupted: As in `train`.
 
     Examples:
@@ -316,16 +317,16 @@ def tune(
 
 
 def load(run: Path, *, results: Path = "results", data_dir: Path | None = None) -> Run:
-    """Open a finished run. No code of a user is run by this.
+    """Open a finished run. This runs no code of yours.
 
     Args:
-        run: Its folder, or its name, its id, or the beginning of either in `results`.
+        run: Its folder; or its name, its id, or the beginning of either, for a run in `results`.
         results: The folder of runs, figures and tables.
         data_dir: Where the data set is, for `Run.images`. By default ``$LOSSBENCH_DATA``, else the user's
             cache.
 
     Raises:
-        UsageError: For a name that no run has, or several have.
+        UsageError: Where no run, or more than one, has this name.
         RunError: Where the run is not complete, damaged, or changed by hand.
     """
     from .cli._python import open_run
@@ -340,7 +341,7 @@ def runs(
     data_dir: Path | None = None,
     **options: Any,
 ) -> list[Run]:
-    """All finished runs that have one of the losses and of the values of each option, oldest first.
+    """All finished runs with one of these losses and these values of options, oldest first.
 
     Args:
         loss: As in `train`. By default any.
@@ -367,15 +368,16 @@ def plot(
     """Draw a figure of finished runs, without training.
 
     Args:
-        figure: One of those of docs/figures.md, such as ``"features"``, ``"regions"`` or ``"curves"``.
-        runs: By default those that the command `lossbench plot` shows. Conditions that differ are in the
-            titles.
+        figure: A figure of docs/figures.md, such as ``"features"``, ``"regions"`` or ``"curves"``.
+        runs: The runs to show. By default those that the command `lossbench plot` shows. Titles say in what
+            the runs differ.
         style: ``"paper"``, ``"slides"`` or ``"dark"``.
         results, data_dir: As in `load`.
-        **choices: Those of the figure: `split`, `view`, `metric`, `over`, `projection`, `label`.
+        **choices: Options of the figure: `split`, `view`, `metric`, `over`, `projection`, `label`.
 
     Returns:
-        A notebook shows it; ``figure.savefig("features.pdf")`` writes it. It is not known to pyplot.
+        A matplotlib Figure. A notebook shows it; ``figure.savefig("features.pdf")`` writes it. It is not
+        registered with pyplot.
 
     Raises:
         UsageError: For an unknown figure or choice.
@@ -402,17 +404,17 @@ def animate(
     style: str = "paper",
     results: Path = "results",
 ) -> Animation:
-    """Animate runs that were trained with `snapshots`: one frame per moment, side by side.
+    """Animate runs that were trained with `snapshots`: one frame per snapshot, runs side by side.
 
     Args:
-        runs: By default those that the command `lossbench animate` shows.
+        runs: The runs to show. By default those that the command `lossbench animate` shows.
         output: The file, a GIF, or an MP4 with the extra `video`. By default a GIF in ``results/figures``.
         view: ``"raw"`` for the plane, ``"normalized"`` for directions on the unit circle.
-        fps: Moments per second.
+        fps: Frames per second.
         style, results: As in `plot`.
 
     Returns:
-        With `path`; a notebook shows it.
+        An animation with its `path`; a notebook shows it.
 
     Raises:
         RunError: Where a run has no snapshots, or the file cannot be written.
@@ -449,8 +451,9 @@ def export(run: Run, output: Path) -> OnnxFile:
             and normalized as its metadata says; its outputs are `features` (N, D) and `scores` (N, C).
 
     Returns:
-        With `difference`, the largest one to PyTorch on 1,000 images, relative to the largest number, and
-        `left_out`, why there are no scores: the code of your own loss, which this runs, cannot be used.
+        A file with its `path`, `outputs`, `difference` (the largest one to PyTorch on 1,000 images, relative
+        to the largest number) and `left_out` (why there are no scores: they need the code of your own loss,
+        which this runs, and it cannot be used).
 
     Raises:
         UsageError: Without the extra `onnx`, or for another kind of file.
@@ -466,7 +469,7 @@ def export(run: Run, output: Path) -> OnnxFile:
 def explain(
     loss: str, classes: int = 10, dim: int = 2, *, settings: Mapping[str, Value] | None = None
 ) -> Explanation:
-    """The limits of a loss for C classes in D dimensions, and what it can reach with its settings.
+    """The limits of a loss for C classes in D dimensions, and what it can reach at its settings.
 
     Args:
         loss: A loss by name.

@@ -290,7 +290,7 @@ def test_a_published_page_shows_its_document_in_the_words_that_the_entry_has_now
 
 HEADER = ("option", "meaning", "default", "allowed")
 GENERAL = {"`--results`", "`--json`", "`--help`"}  # said once, above all tables
-SELECTS = "Show runs of: "  # begins the help of an option that selects stored runs
+SELECTS = "Select runs by: "  # begins the help of an option that selects stored runs
 FIGURE_NAMES = ": " + ", ".join(FIGURES)  # they have a page of their own
 
 

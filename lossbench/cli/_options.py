@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PLACEMENT_OPTIONS = {
     "device": Option("Device: auto, cpu, cuda, cuda:0 ... or mps.", "Machine", name="device", default="auto"),
     "data_dir": Option(
-        "Data folder.",
+        "Folder of the data sets.",
         "Data",
         name="data_dir",
         default_text="$LOSSBENCH_DATA, else the user's cache",
@@ -59,9 +59,9 @@ ENGINE_OPTIONS = {
             "Ray cluster to join: auto or HOST:PORT.",
             "Machine",
             name="address",
-            default_text="one is started here",
+            default_text="start one on this machine",
         ),
-        Option("GPUs of a run on Ray, like 0.25.", "Machine", name="gpus_per_run", default=0, type=float),
+        Option("GPUs of a run on Ray, such as 0.25.", "Machine", name="gpus_per_run", default=0, type=float),
         Option("CPUs of a run on Ray.", "Machine", name="cpus_per_run", default=1, ge=1, type=int),
     )
 }
@@ -92,13 +92,15 @@ class Storage:
         int,
         flag(
             "--snapshots",
-            "Moments of training, dense early, at which features are kept for `animate` and `explore`.",
+            "Number of snapshots of the features in training, for `animate` and `explore`; denser early.",
             "Output",
             min=0,
             max=1000,
         ),
     ] = 0
-    tensorboard: Annotated[bool, flag("--tensorboard", "Also write it for TensorBoard.", "Output")] = False
+    tensorboard: Annotated[
+        bool, flag("--tensorboard", "Also write event files for TensorBoard.", "Output")
+    ] = False
 
 
 Device = Annotated[str, typer_option(PLACEMENT_OPTIONS["device"])]

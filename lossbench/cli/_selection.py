@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from ..runs.stored_run import StoredRun
 
 _BOOL = {"true": True, "false": False}
-_RUN = flag("--run", "A run by name, id or their beginning; repeatable (default: by --loss).", "Loss")
+_RUN = flag(
+    "--run", "A run: its name, its id, or the beginning of either; repeatable (default: by --loss).", "Loss"
+)
 _LOSS = flag(
     "--loss",
-    "Losses that are shown, separated by commas (default: all that fit).",
+    "Losses to show, separated by commas (default: all that fit).",
     "Loss",
     callback=canonical_losses,
 )
@@ -63,7 +65,7 @@ def selection_options(*, names: bool = True) -> Callable[[Callable[..., None]], 
         parameters |= {"run": (Annotated[list[str] | None, _RUN], None)} if names else {}
         parameters["loss"] = (Annotated[str | None, _LOSS], None)
         for name, option in options.items():
-            text = f"Show runs of: {option.help[:1].lower()}{option.help[1:].rstrip('.')} (default: any)."
+            text = f"Select runs by: {option.help[:1].lower()}{option.help[1:].rstrip('.')} (default: any)."
             shown = typer.Option(option.flag, help=text, rich_help_panel=option.panel, show_default=False)
             parameters[name] = (Annotated[str | None, shown], None)
 

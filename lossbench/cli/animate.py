@@ -21,15 +21,15 @@ VIEWS = ("raw", "normalized")
 def animate(
     *,
     selection: Selection,
-    view: Annotated[str, flag("--view", "raw plane, or normalized: directions on the unit circle.")] = "raw",
-    fps: Annotated[float, flag("--fps", "Moments per second.", min=0.5, max=60)] = 4.0,
+    view: Annotated[str, flag("--view", "raw, or normalized: directions on the unit circle.")] = "raw",
+    fps: Annotated[float, flag("--fps", "Frames per second.", min=0.5, max=60)] = 4.0,
     style: Style = "paper",
     form: Annotated[str, flag("--format", "gif, or mp4 with the extra `video`.")] = "gif",
     output: Output = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Animate stored runs that were trained with `--snapshots`: one frame per moment, side by side."""
+    """Animate stored runs that were trained with `--snapshots`: one frame per snapshot, runs side by side."""
     from ..reports.animation import FORMATS
     from ..reports.figure_files import check_choice
     from ..runs.store import Store

@@ -33,7 +33,7 @@ Metric = Annotated[
     str,
     flag(
         "--metric",
-        "Compared by these, separated by commas; `all` for every one. The first is drawn.",
+        "Metrics to compare by, separated by commas; `all` for every one. The first is drawn.",
         "Comparison",
     ),
 ]

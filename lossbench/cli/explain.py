@@ -39,7 +39,7 @@ def explain(
     settings: Settings = None,
     json: Json = False,
 ) -> None:
-    """Formula, settings, limits and recommended values for C classes in D dimensions, target-logit curve."""
+    """Print formula, settings, limits and recommended values of a loss for C classes in D dimensions."""
     from ..losses import documentation
     from ..losses import explain as explain_loss
 
@@ -70,7 +70,7 @@ def explain(
         print_text("\n" + _chart(*explanation.curve))
     elif spec.kind == "classifier" and {"angular", "no-probabilities"} <= set(spec.tags):
         print_text(
-            "No target-logit curve: this loss is no cross-entropy, so no logit of the own class gives its "
+            "No target-logit curve: this loss is not a cross-entropy, so no logit of the own class gives its "
             "value. `lossbench plot loss-surface` draws the loss of a trained run."
         )
 
@@ -108,7 +108,9 @@ def _weight(loss: str, spec: LossSpec, value: Value | None, classes: int, dim: i
     """The weight lambda of an auxiliary term, None for another loss. Raises UsageError."""
     if spec.weight is None:
         if value is not None:
-            raise UsageError(f"--lambda is the weight of an auxiliary term (such as center); {loss} is none.")
+            raise UsageError(
+                f"--lambda is the weight of an auxiliary term (such as center); {loss} is not one."
+            )
         return None
     return float(
         spec.weight.check("lambda", spec.weight.default_for(classes, dim) if value is None else value)

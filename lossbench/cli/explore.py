@@ -15,7 +15,7 @@ def explore(
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Make a page to explore stored runs in a browser: every image, every moment, every error; offline."""
+    """Make a page to explore stored runs in a browser: every image, snapshot and error; offline."""
     from ..reports.document import record_figure
     from ..reports.explorer.page import explore as write
     from ..reports.figure_names import figure_path

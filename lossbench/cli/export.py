@@ -10,13 +10,13 @@ from ._output import print_json, print_message
 
 def export(
     *,
-    run: Annotated[str, flag("--run", "The run by name, id or their beginning.", "Loss")],
+    run: Annotated[str, flag("--run", "The run: its name, its id, or the beginning of either.", "Loss")],
     output: Annotated[Path, path_flag("--output", "The file to write, ending in .onnx.")],
     data_dir: DataDir = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Write the network of a run, with class scores, as an ONNX file that onnxruntime checked."""
+    """Write the network of a run, with class scores, as an ONNX file, and check it with onnxruntime."""
     from ..reports.onnx_file import export as write
     from ..runs.store import Store
     from ..runs.stored_run import StoredRun

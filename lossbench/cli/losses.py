@@ -16,10 +16,14 @@ def losses(
     name: Annotated[
         str | None, typer.Argument(help="Only this loss, with its settings (default: all).")
     ] = None,
-    classes: Annotated[int, flag("--classes", "Defaults for so many classes.", min=2)] = 10,
-    dim: Annotated[int, flag("--dim", "Defaults for so many dimensions.", min=1)] = 2,
+    classes: Annotated[int, flag("--classes", "Number of classes C; defaults depend on it.", min=2)] = 10,
+    dim: Annotated[int, flag("--dim", "Feature dimension D; defaults depend on it.", min=1)] = 2,
     kind: Annotated[
-        str | None, flag("--kind", "Only classifier, auxiliary or pairs, with what each does (default: all).")
+        str | None,
+        flag(
+            "--kind",
+            "Only this kind (classifier, auxiliary or pairs), with what each loss does (default: all).",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -41,7 +45,9 @@ def losses(
             of_kind = [each for each, spec in specs.items() if spec.kind == each_kind]
             print_text(f"{each_kind} ({len(of_kind)})", style="bold")
             print_text(textwrap.indent(", ".join(of_kind), "  "))
-        print_message("`lossbench losses --kind pairs` says what each does, `losses center` all of one.")
+        print_message(
+            "`lossbench losses --kind pairs` says what each does, `losses center` lists the settings of one."
+        )
     else:
         (spec,) = specs.values()
         aliases = f"\nAlso called {', '.join(spec.aliases)}." if spec.aliases else ""

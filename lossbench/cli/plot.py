@@ -31,16 +31,17 @@ def plot(
     selection: Selection,
     split: Annotated[str | None, _choice("--split", "train or test, some figures both or unseen")] = None,
     view: Annotated[
-        str | None, _choice("--view", "raw plane, or normalized: directions on the unit circle")
+        str | None, _choice("--view", "raw, or normalized: directions on the unit circle")
     ] = None,
     metric: Annotated[str | None, _choice("--metric", "Metrics, separated by commas")] = None,
     over: Annotated[
-        str | None, _choice("--over", "The swept setting on the axis; two, with a comma, for two axes")
+        str | None, _choice("--over", "The swept setting on the x axis; two, with a comma, for both axes")
     ] = None,
     projection: Annotated[
-        str | None, _choice("--projection", "Of features beyond the plane: pca, tsne or umap")
+        str | None,
+        _choice("--projection", "Projection of features with more than two dimensions: pca, tsne or umap"),
     ] = None,
-    label: Annotated[str | None, _choice("--label", "The class shown, by its name")] = None,
+    label: Annotated[str | None, _choice("--label", "Name of the class shown")] = None,
     style: Style = "paper",
     form: Annotated[str, flag("--format", "png, pdf or svg.")] = "png",
     output: Output = None,

@@ -38,7 +38,7 @@ def reproduce(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Which one, `all`, or `benchmark`: all losses (default: list them, with stored verdicts)."
+            help="A name, `all`, or `benchmark`, which compares all losses (default: list the names)."
         ),
     ] = None,
     part: Annotated[
@@ -62,12 +62,15 @@ def reproduce(
         ),
     ] = None,
     quick: Annotated[
-        bool, flag("--quick", "A few epochs of the digits and two seeds; decides nothing.", "Training")
+        bool,
+        flag(
+            "--quick", "Try it in seconds: few epochs, two seeds, the digits; without a verdict.", "Training"
+        ),
     ] = False,
     jobs: Jobs = None,
     json: Json = False,
 ) -> None:
-    """Make a published figure or claim again from its recipe; apply rules written before the runs."""
+    """Make a published figure or claim again, and check it by rules that were written before the runs."""
     from ..runs.store import Store
     from ._benchmark import PartOptions, run_benchmark
 

@@ -27,7 +27,7 @@ def runs(
     sort: Annotated[
         str, flag("--sort", "oldest, newest, loss, seed, epochs, test or val (accuracy, best first).")
     ] = "oldest",
-    limit: Annotated[int | None, flag("--limit", "Only the first so many (default: all).", min=1)] = None,
+    limit: Annotated[int | None, flag("--limit", "Number of runs to list (default: all).", min=1)] = None,
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:

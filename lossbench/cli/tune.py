@@ -32,7 +32,7 @@ LossOfTune = Annotated[
     str | None,
     flag(
         "--loss",
-        "A loss, or a sum such as 'softmax + 0.003*center'; see `lossbench losses` (default: none).",
+        "The loss to tune, or a sum such as 'softmax + 0.003*center' (default: none).",
         "Loss",
         callback=canonical_losses,
     ),
@@ -45,7 +45,7 @@ Losses = Annotated[
     str | None,
     flag(
         "--losses",
-        "Instead of --loss: losses separated by commas, or `all`; finds the best (default: none).",
+        "Instead of --loss: losses to choose the best of, separated by commas, or `all` (default: none).",
         "Loss",
         callback=canonical_losses,
     ),
@@ -58,7 +58,7 @@ Seeds = Annotated[
     str | None,
     flag(
         "--seeds",
-        "Seeds of the mean; compare with others afterwards (default: 1000,1001; for --losses 1000-1004).",
+        "Seeds to average over; compare on others (default: 1000,1001; for --losses 1000-1004).",
         "Search",
     ),
 ]
@@ -87,7 +87,7 @@ def tune(
     results: Results = DEFAULT_RESULTS,
     json: Json = False,
 ) -> None:
-    """Find the best settings of a loss, or the best of several losses; the same command goes on."""
+    """Find the best settings of a loss, or the best of several losses; run it again to continue."""
     from ..experiments.loss_search import SearchResult
     from ..runs.store import Store
 

@@ -1,7 +1,7 @@
 """One run as data: frozen, hashable, every default filled in, and to JSON and back.
 
 A `RunConfig` holds every value that decides what is learned, so its id names the experiment: the same
-values are the same run. Where it runs (device, threads, folders) is no part of it.
+values are the same run. Where it runs (device, threads, folders) is not part of it.
 """
 
 import dataclasses
@@ -52,11 +52,13 @@ class RunConfig:
         "Data set.", "Data", default=DEFAULT_DATASET, catalog="data", own="your folder or file"
     )
     image_size: int = option(
-        "Side in pixels to which a folder's images are cropped and resized.",
-        "Data", absent=0, default_text="their own", le=4096,
+        "Side in pixels to which images of a folder are cropped and resized.",
+        "Data", absent=0, default_text="their own size", le=4096,
     )  # fmt: skip
-    val_size: int = option("Validation images held out; 0 trains on all.", "Data", source="dataset")
-    epochs: int = option("Epochs.", source="dataset", ge=1, le=100_000, sweep=True)
+    val_size: int = option(
+        "Number of validation images held out of training; 0 trains on all.", "Data", source="dataset"
+    )
+    epochs: int = option("Number of epochs.", source="dataset", ge=1, le=100_000, sweep=True)
     batch_size: int = option("Samples per step.", default=128, ge=1, sweep=True)
     augment: str = option(
         "Random changes of training images: shift, rotate, shift,rotate or none.",
@@ -74,7 +76,7 @@ class RunConfig:
         "Momentum in Nesterov's form (sgd, muon).", OPTIMIZER, absent=None, source="optimizer"
     )
     lr_scale: str = option(
-        "Factor on the learning rate of the network or of the loss's parameters, like loss=10.",
+        "Factor on the learning rate of the network or of the loss's parameters, such as loss=10.",
         OPTIMIZER, absent="", default_text="1 for both",
     )  # fmt: skip
     schedule: str = option(
@@ -89,33 +91,35 @@ class RunConfig:
         OPTIMIZER, absent=None, source="schedule",
     )  # fmt: skip
     decay: float | None = option(
-        "Factor on the rate at each milestone (step).",
+        "Factor on the learning rate at each milestone (step).",
         OPTIMIZER, absent=None, source="schedule", gt=0, le=1, sweep=True,
     )  # fmt: skip
     seed: int = option("Seed of all random numbers.", default=0)
-    precision: str = option("Type of the convolutions.", "Machine", default="auto", choices=PRECISIONS)
-    sampler: str = option("Batches.", default="auto", choices=SAMPLERS)
+    precision: str = option("Data type of the convolutions.", "Machine", default="auto", choices=PRECISIONS)
+    sampler: str = option(
+        "How batches are drawn (auto: as the loss needs).", default="auto", choices=SAMPLERS
+    )
     classes_per_batch: int = option("Classes P of a balanced batch.", default=0, default_text="all classes")
     samples_per_class: int = option(
         "Samples K of each class in a balanced batch.", default=0, default_text="batch size / P"
     )
     unseen: tuple[int, ...] = option(
-        "Classes kept out of training and evaluated separately, like 7,8,9 or 7-9 (open set).",
+        "Classes kept out of training and evaluated separately (open set), such as 7,8,9 or 7-9.",
         "Data", absent=(), default_text="none",
     )  # fmt: skip
     train_size: int = option(
-        "Training images that are kept, each class in proportion.",
+        "Number of training images to keep, each class in proportion.",
         "Data", absent=0, default_text="all", sweep=True,
     )  # fmt: skip
     imbalance: float = option(
-        "Samples of the first class for one of the last; those between fall exponentially.",
+        "Samples of the first class per sample of the last; in between they fall exponentially.",
         "Data", absent=1.0, ge=1, le=1e6, sweep=True,
     )  # fmt: skip
     label_noise: float = option(
         "Fraction of training labels that are wrong.", "Data", absent=0.0, le=1, sweep=True
     )
     noise_kind: str = option(
-        "Wrong labels: any other class (symmetric) or the next one (pair).",
+        "Wrong labels are any other class (symmetric) or the next one (pair).",
         "Data", absent="symmetric", choices=NOISE_KINDS,
     )  # fmt: skip
     eval_split: str = option(
@@ -288,7 +292,7 @@ STORED_DEFAULTS = {
 """What a field is that stored JSON does not have; the other fields are always there."""
 REQUIRED = {"terms", *RUN_OPTIONS} - STORED_DEFAULTS.keys()
 RECIPE_OPTION = Option(
-    "Recipe, the values that the other options have unless given.",
+    "Recipe, a set of defaults for the other options.",
     OPTIMIZER,
     name="recipe",
     default="fast",
@@ -298,7 +302,7 @@ LOSS_OPTIONS = {
     name: Option(text, "Loss", name=name, default_text="the loss's", type=float, sweep=True)
     for name, text in {
         "lambda": "Weight of the auxiliary term.",
-        "alpha": "Rate of the center updates; in (0, 1].",
+        "alpha": "Setting alpha, such as the rate of the center updates.",
         "margin": "Margin m (radians when an angle).",
         "scale": "Scale s.",
     }.items()
