@@ -317,7 +317,7 @@ def tune(
 
 
 def load(run: Path, *, results: Path = "results", data_dir: Path | None = None) -> Run:
-    """Open a finished run. This runs no code of yours.
+    """Open a finished run. This runs none of your code.
 
     Args:
         run: Its folder; or its name, its id, or the beginning of either, for a run in `results`.

@@ -6,7 +6,7 @@ LossbenchError            1   something asked for could not be done
 │   └── InvalidData       2   a user's data that cannot be used (also a UsageError)
 ├── RunError              1   a stored run that cannot be read, written or continued
 │   ├── Busy              1   a run that another process is training right now
-│   └── CodeFailed        1   code of a user that fails on a stored run
+│   └── CodeFailed        1   user code that fails on a stored run
 ├── Diverged              3   a loss that became NaN or infinite
 └── Interrupted         130   stopped on request, state saved
 
@@ -58,7 +58,7 @@ class ForeignFile(RunError):
     """A file that lossbench did not write, or that was changed since, is where lossbench would write one."""
 
     def __init__(self, path: object, *, changed: bool = False) -> None:
-        what = "was changed since lossbench wrote it" if changed else "is no file of lossbench"
+        what = "was changed since lossbench wrote it" if changed else "is not a file of lossbench"
         super().__init__(
             f"{path} {what} and is not replaced; move it, or choose another place with --output or --results."
         )
@@ -69,7 +69,7 @@ class Busy(RunError):
 
 
 class CodeFailed(RunError):
-    """Code of a user that fails on a stored run."""
+    """User code that fails on a stored run."""
 
 
 class Diverged(LossbenchError):
@@ -86,7 +86,7 @@ class Interrupted(LossbenchError):
 
 @contextlib.contextmanager
 def code_of_user(what: str, kind: type[LossbenchError] = UsageError, hint: str = "") -> Iterator[None]:
-    """Run code of a user, which may raise anything: each error but Ctrl-C is of this kind, with one sentence
+    """Run user code, which may raise anything: each error but Ctrl-C is of this kind, with one sentence
     that begins with `what` and ends with `hint`."""
     try:
         yield
@@ -124,7 +124,7 @@ def at_most(names: Sequence[str]) -> Sequence[str]:
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str], aliases: Iterable[str] = ()) -> UsageError:
-    """The error for a `name` that is none of the `known` ones, with near matches among them and `aliases`."""
+    """The error for a `name` that is not `known`, with near matches among the known names and `aliases`."""
     known = sorted(known)
     near = difflib.get_close_matches(str(name), [*known, *aliases], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(at_most(known))}."

@@ -262,7 +262,7 @@ def is_number(text: str) -> bool:
 
 
 def number_text(value: float, digits: int, *, signed: bool = False) -> str:
-    """A number with so many digits and a true minus sign; a dash for NaN."""
+    """A number with `digits` decimals and a true minus sign; a dash for NaN."""
     if math.isnan(value):
         return "–"
     return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")

@@ -496,7 +496,7 @@ def test_how_much_pairing_removes_follows_from_the_published_json():
     shown = f"{correlation:+.2f}".replace("-", "−")
     text = (
         f"In the published benchmark ({len(rows)} losses, {len(seeds)} seeds) the test accuracies of two losses have a "
-        f"correlation over seeds of {shown} in the mean. Pairing then removes about {max(correlation, 0):.0%} of the "
+        f"correlation over seeds of {shown} on average. Pairing then removes about {max(correlation, 0):.0%} of the "
         "variance of a difference."
     ).replace("%", " %")
     check_generated(DOCS / "statistics.md", "correlation", text)

@@ -55,7 +55,7 @@ def test_names_of_others_are_shown_on_one_short_line() -> None:
 
 def test_what_a_file_or_the_code_of_others_does_is_a_sentence() -> None:
     place = "and is not replaced; move it, or choose another place with --output or --results."
-    assert str(errors.ForeignFile("a.png")) == f"a.png is no file of lossbench {place}"
+    assert str(errors.ForeignFile("a.png")) == f"a.png is not a file of lossbench {place}"
     changed = f"a.png was changed since lossbench wrote it {place}"
     assert str(errors.ForeignFile("a.png", changed=True)) == changed
     assert with_class(KeyError()) == "KeyError"

@@ -252,7 +252,7 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(tmp_path, call, sentence):
         (lambda **o: lossbench.train(augment=["shift"], **o), "--augment takes a text, not list"),
         (lambda **o: lossbench.train(device=torch.device("cpu"), **o), "--device takes a text"),
         (lambda **o: lossbench.train(init=5, **o), "--init takes a text, not int"),
-        (lambda **o: lossbench.train(recipe=["paper"], **o), "--recipe .* is no name"),
+        (lambda **o: lossbench.train(recipe=["paper"], **o), "--recipe .* is not a name"),
         (lambda **o: lossbench.compare(5, **o), "A loss is .* not int"),
         (lambda **o: lossbench.runs(loss=5, **o), "A loss is .* not int"),
         (lambda **o: lossbench.compare(seeds=None, **o), "--seed None is not a number"),
@@ -481,7 +481,7 @@ def test_an_animation_shows_itself_in_a_notebook(folder, tmp_path):
     assert lossbench.animate(run, tmp_path / "a.gif").path == tmp_path / "a.gif"
     with pytest.raises(UsageError, match="none of gif, mp4"):
         lossbench.animate(run, tmp_path / "a.png")
-    with pytest.raises(UsageError, match="--view x is none of raw, normalized"):
+    with pytest.raises(UsageError, match="--view x is not one of raw, normalized"):
         lossbench.animate(run, tmp_path / "a.gif", view="x")
 
 

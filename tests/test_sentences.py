@@ -85,8 +85,8 @@ def checks(name: str, value: Any) -> Callable[[], Any]:
             "--device cuda:0 on Ray needs --gpus-per-run.",
         ),
         (lambda: check_device("gpu"), "Unknown device 'gpu'; there are: auto, cpu, cuda, cuda:0 ..., mps."),
-        (checks("network", 5), "--network 5 is no name."),
-        (checks("precision", "x"), "--precision x is none of auto, fp32, bf16."),
+        (checks("network", 5), "--network 5 is not a name."),
+        (checks("precision", "x"), "--precision x is not one of auto, fp32, bf16."),
         (checks("init", 5), "--init takes a text, not int."),
         (checks("unseen", 5), "--unseen takes a text or a list, not int."),
         (checks("nesterov", 3), "--nesterov 3 is neither true nor false."),
@@ -103,7 +103,7 @@ def checks(name: str, value: Any) -> Callable[[], Any]:
         (lambda: canonical_losses("x," * 30), f"Losses '{'x,' * 20}': there is an empty name in the list."),
         (
             lambda: augmentation_names("y" * 50),
-            f"--augment {'y' * 40} is none of shift, rotate, none.",
+            f"--augment {'y' * 40} is not one of shift, rotate, none.",
         ),
         (
             lambda: milestone_fractions("z" * 50),
@@ -119,14 +119,14 @@ def checks(name: str, value: Any) -> Callable[[], Any]:
         ),
         (
             lambda: unseen_labels("x" * 50, ("a", "b", "c")),
-            f"--unseen {'x' * 40} is no class or range of classes; there are: a, b, c.",
+            f"--unseen {'x' * 40} is not a class or range of classes; there are: a, b, c.",
         ),
         (lambda: unseen_labels("0-8", DIGITS), "--unseen leaves 1 class; training needs two."),
         (lambda: unseen_labels("0-9", DIGITS), "--unseen leaves no class; training needs two."),
         (lambda: unseen_labels([10], DIGITS), "unseen names labels that the data set does not have."),
         (
             lambda: unseen_labels("9-7", DIGITS),
-            "--unseen 9-7 is no class or range of classes; there are: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9.",
+            "--unseen 9-7 is not a class or range of classes; there are: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9.",
         ),
         (
             lambda: make_config(sampler="shuffled", classes_per_batch=2),
@@ -167,7 +167,7 @@ def checks(name: str, value: Any) -> Callable[[], Any]:
             "'softmax + center + island' has several.",
         ),
         (lambda: config_at("center", {"lambda": "a"}), "--lambda a is not a number."),
-        (lambda: make_config(init="a-run"), "--init a-run is no run that is stored here."),
+        (lambda: make_config(init="a-run"), "--init a-run is not a run that is stored here."),
         (
             lambda: TuningResult.from_dict({"format": 99}),
             "No result of tuning, of another format, or changed by hand.",

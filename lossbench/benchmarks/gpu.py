@@ -48,7 +48,7 @@ def measure(parts: Sequence[str] | None, *, repeats: int, placement: Placement) 
     """
     for name in parts or ():
         if name not in PARTS:
-            raise UsageError(f"--parts {name} is none of {', '.join(PARTS)}.")
+            raise UsageError(f"--parts {name} is not one of {', '.join(PARTS)}.")
     if not torch.cuda.is_available():
         raise UsageError("This machine has no usable CUDA device, which `bench gpu` measures.")
     for name in parts or PARTS:
@@ -57,7 +57,7 @@ def measure(parts: Sequence[str] | None, *, repeats: int, placement: Placement) 
 
 
 def tests(repeats: int, placement: Placement) -> Benchmark:  # noqa: ARG001
-    """The tests marked `gpu`. Raises RunError where this is no checkout, or pytest is missing."""
+    """The tests marked `gpu`. Raises RunError where this is not a checkout, or pytest is missing."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "gpu", f"--junitxml={report}"]

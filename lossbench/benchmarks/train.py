@@ -91,7 +91,7 @@ def _precisions(asked: Sequence[str] | None, device: torch.device) -> tuple[str,
     explicit = tuple(name for name in PRECISIONS if name != "auto")
     for name in asked or ():
         if name not in explicit:
-            raise UsageError(f"--precisions {name} is none of {', '.join(explicit)}.")
+            raise UsageError(f"--precisions {name} is not one of {', '.join(explicit)}.")
     native = resolve_precision("auto", device)
     return tuple(
         asked or (name for name in explicit if resolve_precision(name, device) in (torch.float32, native))

@@ -53,7 +53,7 @@ def _parts(options: PartOptions) -> dict[str, Part]:
     names = list(PARTS) if options.part is None else split_names(options.part)
     for name in names:
         if name not in PARTS:
-            raise UsageError(f"--part {name} is none of {', '.join(PARTS)}.")
+            raise UsageError(f"--part {name} is not one of {', '.join(PARTS)}.")
     parts = {name: PARTS[name].quick() if options.quick else PARTS[name] for name in names}
     for name, part in parts.items():
         if part.settings == "search":

@@ -1,4 +1,4 @@
-"""The options of commands that are no options of a run; nothing here reads how runs are configured."""
+"""The options of commands that are not options of a run; nothing here reads how runs are configured."""
 
 import functools
 import inspect
@@ -17,7 +17,7 @@ DEFAULT_RESULTS = Path("results")
 
 
 def flag(name: str, text: str, panel: str | None = None, **bounds: Any) -> Any:
-    """An option that is no option of a run, for Typer."""
+    """An option that is not an option of a run, for Typer."""
     return typer.Option(name, help=text, rich_help_panel=panel, **bounds)
 
 
@@ -45,7 +45,7 @@ def with_parameters(
 
 def as_path(text: str | os.PathLike[str]) -> Path:
     """A path of the user, with `~`, which a shell leaves alone after `=`, in full. Raises UsageError for an
-    empty one, such as an unset variable gives, and for what is no path."""
+    empty one, such as an unset variable gives, and for what is not a path."""
     path: object = os.fspath(text) if isinstance(text, os.PathLike) else text
     if not isinstance(path, str):
         raise UsageError(f"A path is text or a pathlib.Path, not {type(text).__name__}.")

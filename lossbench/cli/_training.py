@@ -55,7 +55,7 @@ def run_configs(
     Store(storage.results).check_folder()  # before runs are timed
     if any(config.in_script for config in configs):
         jobs = without_workers(jobs, request)
-    store = Store(storage.results.absolute())  # code of a user may change the working folder
+    store = Store(storage.results.absolute())  # user code may change the working folder
     placement = request.placement._replace(snapshots=storage.snapshots)
     expected = estimate(
         configs,
@@ -185,7 +185,7 @@ def _add_snapshots(
 def observe_runs(
     total: int, request: Request, storage: Storage, seconds: float | None = None
 ) -> Iterator[tuple[RunDisplay, Tracker | None]]:
-    """The display of so many runs, and with `--tensorboard` the tracker that observes them in its place."""
+    """The progress display of runs, and with `--tensorboard` the tracker that observes them in its place."""
     with RunDisplay(total, seconds) as display:
         if not storage.tensorboard:
             yield display, None

@@ -63,9 +63,7 @@ def report(
     names = [section.name for section in content.sections]
     document = {"page": str(page), "tables": names, "stale" if check else "written": list(map(str, stale))}
     if check and stale:
-        error = LossbenchError(
-            f"Out of date: {', '.join(map(str, stale))}; `lossbench report` makes it anew."
-        )
+        error = LossbenchError(f"Out of date: {', '.join(map(str, stale))}; `lossbench report` updates it.")
         error.document = document
         raise error
     if json:
@@ -75,7 +73,7 @@ def report(
 
 
 def _refresh(pages: Mapping[Path, bytes], *, write: bool) -> list[Path]:
-    """The pages that are out of date; written anew if asked to."""
+    """The pages that are out of date; written again if asked to."""
     from ..files import write_atomically
     from ..reports.generated_files import check_generated, holds
 
@@ -88,7 +86,7 @@ def _refresh(pages: Mapping[Path, bytes], *, write: bool) -> list[Path]:
 
 
 def _refresh_parts(store: Store, *, write: bool) -> list[Path]:
-    """The tables and the files of the benchmark that are out of date; written anew if asked to."""
+    """The tables and the files of the benchmark that are out of date; written again if asked to."""
     from ..reports.document import read_documents
     from ..reports.loss_benchmark.page import stale_files, write_page
     from ..reports.result_tables import stale_tables, write_tables

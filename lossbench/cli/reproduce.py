@@ -164,7 +164,7 @@ def _list(store: Store, *, json: bool) -> None:
     verdicts = {}
     for each in specs:
         verdicts[each] = ""
-        with contextlib.suppress(RunError):  # a damaged file is no verdict
+        with contextlib.suppress(RunError):  # a damaged file is not a verdict
             stored = read_json(store.reproductions / f"{each}.json")
             verdicts[each] = str(stored.get("verdict", "")) if isinstance(stored, dict) else ""
     if json:

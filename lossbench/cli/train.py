@@ -61,7 +61,7 @@ def train_run(run: RunFolder, request: Request, storage: Storage) -> RunResult:
     from ..training.process import StopRequest
     from ._training import observe_runs
 
-    store = Store(storage.results.absolute())  # code of a user may change the working folder
+    store = Store(storage.results.absolute())  # user code may change the working folder
     placement = request.placement._replace(snapshots=storage.snapshots)
     with StopRequest().watching() as stop, observe_runs(1, request, storage) as (display, tracker):
         with failures_of_own_code(run):

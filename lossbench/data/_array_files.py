@@ -115,7 +115,7 @@ def _array_file(path: str) -> np.ndarray:
     except OSError as error:
         raise InvalidData(f"{shown(path)} cannot be read: {error.strerror or error}.") from None
     if (array := _idx.read_array(Path(path))) is None:
-        raise InvalidData(f"{shown(path)} is no .npz, .npy or IDX file (up to 1 GiB), or it is cut short.")
+        raise InvalidData(f"{shown(path)} is not an .npz, .npy or IDX file (up to 1 GiB), or is cut short.")
     return array
 
 
@@ -127,7 +127,7 @@ def _npy(file: Any, size: int, where: str) -> np.ndarray:
         shape, fortran_order, dtype = read_header(file)
     except Exception as error:
         raise InvalidData(
-            f"{shown(where)} is no .npy file, or it is cut short: {first_line(error)}."
+            f"{shown(where)} is not an .npy file, or is cut short: {first_line(error)}."
         ) from None
     if dtype.hasobject:
         raise InvalidData(f"{shown(where)} holds Python objects, which are not read; save numbers or words.")

@@ -20,7 +20,7 @@ from ._array_files import named_arrays, role_of
 from ._stratified import test_mask
 from ._survey import Survey, moments
 
-_MOST_LABEL = 10**6  # a larger label is no number of a class
+_MOST_LABEL = 10**6  # a larger label is not the number of a class
 _SURVEYED = 2000  # training images of which mean and deviation are found
 
 
@@ -113,7 +113,7 @@ def _labels(
     for part, array in values.items():
         if strange := np.setdiff1d(array, known)[:1].tolist():
             raise InvalidData(
-                f"{where}: the {part} part has the label {strange[0]!r}, which is none of the classes."
+                f"{where}: the {part} part has the label {strange[0]!r}, which is not one of the classes."
             )
         numbers[part] = order_of[np.searchsorted(known, array.ravel(), sorter=order_of)].astype(np.int64)
     return numbers, tuple(map(str, known if names is None else names))

@@ -1,4 +1,4 @@
-"""Random changes of training images, drawn anew for every epoch."""
+"""Random changes of training images, drawn again for every epoch."""
 
 import math
 

@@ -180,7 +180,7 @@ def _images(folder: str, root: str) -> Iterator[str]:
                     waiting.append(entry.path)
                 elif named:
                     if not entry.is_file():
-                        raise InvalidData(f"{shown(entry.path)} is no file.")
+                        raise InvalidData(f"{shown(entry.path)} is not a file.")
                     yield os.path.relpath(entry.path, root)
 
 

@@ -105,7 +105,7 @@ def check_file(path: Path, digest: str = "") -> None:
 
 
 def _expected_size(head: bytes) -> int | None:
-    """The size that an IDX header promises, None when it is no such header."""
+    """The size that an IDX header promises, None when it is not such a header."""
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or len(head) < 4 + 4 * head[3]:
         return None
     items = math.prod(_dimensions(head)) if head[3] else 0

@@ -4,7 +4,7 @@ import numpy as np
 
 SPLIT_SEED = 20240229
 """Fixes which images are validation, for every run and machine; stored with each result."""
-_TEST_SHARE = 5  # one of so many samples is a test sample where a data set has no test part
+_TEST_SHARE = 5  # 1 / the fraction of samples that are test samples where a data set has no test part
 
 
 def test_mask(labels: np.ndarray) -> np.ndarray:

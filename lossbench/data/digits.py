@@ -1,4 +1,4 @@
-"""Digits: 1,797 real handwritten 8 x 8 digits that come inside scikit-learn, brought to 28 x 28.
+"""Digits: 1,797 real handwritten 8 x 8 digits that come with scikit-learn, enlarged to 28 x 28.
 
 Source: Alpaydin, Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), the test part. It has no
 official split: every fifth sample of each class, in file order, is test, which keeps all classes in
@@ -18,7 +18,7 @@ from ..specs import DatasetSpec
 
 SPEC = DatasetSpec(
     title="Digits",
-    summary="1,797 handwritten 8 x 8 digits, embedded, no files needed",
+    summary="1,797 handwritten 8 x 8 digits of scikit-learn, enlarged; no download",
     source="Alpaydin & Kaynak 1998 (UCI), inside scikit-learn",
     classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
     shape=(1, 28, 28),

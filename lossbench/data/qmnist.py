@@ -1,4 +1,4 @@
-"""QMNIST: MNIST made anew from NIST, with the first 10,000 of its test digits."""
+"""QMNIST: MNIST rebuilt from NIST, with the first 10,000 of its test digits."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from ._idx import load_official
 
 SPEC = DatasetSpec(
     title="QMNIST",
-    summary="MNIST made anew from NIST, with the first 10,000 test digits, 28 x 28",
+    summary="MNIST rebuilt from NIST, with the first 10,000 test digits, 28 x 28",
     source="Yadav, Bottou 2019, arXiv 1905.10498, through torchvision",
     classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
     shape=(1, 28, 28),

@@ -93,7 +93,7 @@ def runs_that_fit(options: EngineOptions, resources: Mapping[str, float]) -> int
 def connected(options: EngineOptions) -> Iterator[Cluster]:
     """Join the cluster at the address of the options, or start one here.
 
-    Raises UsageError without Ray, for something that is no address and for a run that fits on no node;
+    Raises UsageError without Ray, for something that is not an address and for a run that fits on no node;
     RunError where no cluster answers or it has other versions.
     """
     ray = import_ray()
@@ -146,7 +146,7 @@ def check_reachable(address: str) -> None:
                 connection.sendall(_HTTP2_PREFACE)
                 if connection.recv(4)[3:] != _SETTINGS_FRAME:
                     raise OSError("something else does")
-    except (OSError, UnicodeError) as error:  # the latter for what is no name of a machine
+    except (OSError, UnicodeError) as error:  # the latter for what is not the name of a machine
         raise RunError(f"No Ray cluster answers at {address}: {one_line(error)}.") from None
 
 

@@ -1,5 +1,5 @@
-"""Worker processes on this machine: one that starts in the folder and environment of its command, with its
-signals in order, and calls one function."""
+"""Worker processes on this machine: each starts in the folder and environment of its command, handles signals
+from the start, and calls one function."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def start_worker(target: Callable[..., None], *arguments: object) -> Worker:
 
 
 def call_in_worker(function: Callable[..., Result], *arguments: object) -> Result | None:
-    """What a function of a module returns in a process of its own, which code of a user cannot take this one
-    with; None where it raises, dies or takes too long."""
+    """What a function returns when it is called in a process of its own, so that user code cannot end this
+    one; None where it raises, dies or takes too long."""
     worker = start_worker(_call, function, arguments)
     try:
         value: Result | None = worker.connection.recv() if worker.connection.poll(SILENCE_LIMIT) else None
@@ -147,9 +147,9 @@ def _begin(
 ) -> None:
     """What a worker does: call `target` in the folder and environment of its command."""
     os.chdir(folder)
-    os.environ.clear()  # that of the server's start, which may be long ago
+    os.environ.clear()  # from when the server started, which may be long ago
     os.environ.update(environment)
-    sys.stdout = sys.stderr  # what code of a user prints is no result
+    sys.stdout = sys.stderr  # what user code prints is not a result
     target(connection, *arguments)
     end_with_threads(0)
 
@@ -157,6 +157,6 @@ def _begin(
 def _call(connection: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
     """Send what a function returns, None where it raises."""
     value = None
-    with contextlib.suppress(BaseException):  # code of a user may raise anything
+    with contextlib.suppress(BaseException):  # user code may raise anything
         value = function(*arguments)
     connection.send(value)

@@ -45,7 +45,7 @@ def train_here(
             )
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # code of a user may raise anything
+    except BaseException as error:  # user code may raise anything
         return outcome_of_error(store.run(config), error)
     return Outcome(config, result.status, result)
 

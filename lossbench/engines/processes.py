@@ -1,6 +1,6 @@
 """Runs in worker processes on this machine, each on a CPU thread unless it has more.
 
-A worker imports torch and loads the data once for all its runs; one that ran code of a user trains nothing
+A worker imports torch and loads the data once for all its runs; one that ran user code trains nothing
 else. If one dies, the others go on.
 """
 
@@ -99,7 +99,7 @@ class ProcessExecutor(Executor):
         outcome = Outcome(*content)
         del self.running[worker]
         if outcome.status is Status.DIED or outcome.config.own_code:
-            # one that ran out of memory is still alive; code of a user may have changed anything in it
+            # one that ran out of memory is still alive; user code may have changed anything in it
             worker.end(0 if outcome.status is Status.DIED else _EXIT_TIME)
         else:
             self.idle.append(worker)
@@ -107,8 +107,8 @@ class ProcessExecutor(Executor):
 
 
 def needs_worker(config: RunConfig, placement: Placement) -> bool:
-    """Whether a run has code of a user, which may end its process or change it: it trains in a worker, also
-    where it trains alone. Not with what is of a script, nor on a GPU, which the runs of one process share."""
+    """Whether a run has user code, which may end or change its process: it then trains in a worker even where
+    it is the only run. Not for code of a script, nor on a GPU, which the runs of one process share."""
     own = bool(config.own_code) and not config.in_script
     return own and resolve_device(placement.device).type != "cuda"
 

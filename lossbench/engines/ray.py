@@ -67,7 +67,7 @@ class RayExecutor(Executor):
         # the scheduler makes the second attempt: it starts from the state that was sent back
         resources = {"max_retries": 0, "num_cpus": options.cpus, "num_gpus": options.gpus}
         self.task = self.ray.remote(_train).options(**resources)
-        # a worker keeps what it imported: code of a user, which may be edited, gets one of its own
+        # a worker keeps what it imported: user code, which may be edited, gets one of its own
         self.own_code_task = self.ray.remote(max_calls=1)(_train).options(**resources)
 
     def capacity(self) -> int:
@@ -77,7 +77,7 @@ class RayExecutor(Executor):
         return min(self.workers or _MAX_TASKS, self.slots + _QUEUED, _MAX_TASKS)
 
     def submit(self, config: RunConfig, force: bool) -> None:
-        """Lock a run and submit its task; `poll` returns the outcome of one that needs not or cannot go."""
+        """Lock a run and submit its task; `poll` returns the outcome of one that need not or cannot run."""
         run, lock = self.store.run(config), contextlib.ExitStack()
         try:
             lock.enter_context(run.lock())
@@ -218,7 +218,7 @@ def _train(task_input: _TaskInput, queues: Any, arrays: Any) -> tuple[Outcome, d
 
 
 def _code_problem(run: RunFolder, code: Mapping[str, str]) -> str:
-    """Why this node cannot run the code of a user that belongs to a run; empty where it can."""
+    """Why this node cannot run the user code of a run; empty where it can."""
     node = f"Node {socket.gethostname()}"
     try:
         here = run.code_digests()

@@ -32,7 +32,7 @@ STARTUP = 4.0
 """Seconds, about, until a worker has imported torch and loaded the data."""
 _TIMED_STEPS = 16
 _TIMED_SHARE = 0.1
-"""Of the steps of a run: timing a short one must not take longer than training it."""
+"""The fraction of its steps that is timed: timing a short run must not take longer than training it."""
 _EVALUATED_IMAGES = 1000
 
 
@@ -43,7 +43,7 @@ class RunTime(NamedTuple):
     end: float = 0.0
 
     def of(self, epochs: int) -> float:
-        """Seconds of a run of so many epochs."""
+        """Seconds of a run with this number of epochs."""
         return self.epoch * epochs + self.end
 
 
@@ -118,7 +118,7 @@ def _time_runs(
             kind = (
                 *(config.network, config.optimizer, config.feature_dim, config.batch_size),
                 *(config.split_spec, config.training_conditions),
-                # a GPU first records the steps of a whole pack, which takes longer than losses differ
+                # a GPU first records the steps of the whole group, which takes far longer than losses differ
                 *(() if packed else (term.name for term in config.terms)),
             )
             if kind not in timed:
@@ -134,7 +134,7 @@ def _time_runs(
 
 
 def time_of(config: RunConfig, placement: Placement, together: int = 1) -> RunTime:
-    """About how long so many equal runs take in this process: some of their steps are timed and discarded."""
+    """About how long this number of equal runs take in this process: some steps are timed and discarded."""
     prepare_process(threads_of(config, placement))
     config = dataclasses.replace(config, init="")  # it takes as long from other weights
     trainers = [
@@ -166,7 +166,7 @@ def _seconds_to_embed_image(trainer: Trainer) -> float:
 
 
 def _time_run(config: RunConfig, placement: Placement, together: int) -> RunTime:
-    """0 for a run whose code of a user fails. Raises UsageError for one that makes no sense."""
+    """The time of a run; 0 where its user code fails. Raises UsageError for a run that makes no sense."""
     if needs_worker(config, placement):
         return call_in_worker(_time_run_here, config, placement, together) or RunTime()
     return _time_run_here(config, placement, together)
@@ -179,7 +179,7 @@ def _time_run_here(config: RunConfig, placement: Placement, together: int) -> Ru
             return time_of(config, placement, together)
     except (DataError, UsageError, KeyboardInterrupt):
         raise
-    except BaseException:  # code of a user may raise anything
+    except BaseException:  # user code may raise anything
         return RunTime()
 
 

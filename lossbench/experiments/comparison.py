@@ -1,4 +1,4 @@
-"""Losses compared with a baseline over the same seeds: which is better, by how much, and how sure that is."""
+"""Losses compared with a baseline over the same seeds: which is better, by how much, with what certainty."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,10 @@ from .grid import Axes, axes_by_loss, expand
 class ComparisonRow(NamedTuple):
     """One loss compared with the baseline, by one metric, on one data set.
 
-    baseline, loss: short names. title, settings: of the loss, as people write them; the labels are titles
+    baseline, loss: short names. title, settings: of the loss, for people to read; the labels are titles
     with the settings where a title alone is not unique. done, failed: runs of the loss; diverged ones failed.
     p_holm: the p value adjusted for all comparisons of the command, and needed: seeds that would show a
-    difference of this size among so many; both are None or NaN where no test was made.
+    difference of this size among all of them; both are None or NaN where no test was made.
     """
 
     dataset: str
@@ -185,5 +185,5 @@ def choose_baseline(baseline: str | None, losses: Sequence[str]) -> str:
     if baseline is None:
         return BASE_LOSS if BASE_LOSS in losses else losses[0]
     if baseline not in losses:
-        raise UsageError(f"--baseline {baseline} is none of the losses compared: {', '.join(losses)}.")
+        raise UsageError(f"--baseline {baseline} is not one of the losses compared: {', '.join(losses)}.")
     return baseline

@@ -79,7 +79,7 @@ class Part:
         return [StudyConfig(loss, fixed, self.seeds, TUNING_METRIC) for loss in names]
 
     def quick(self) -> Part:
-        """The same with three losses on a few epochs of the digits, for a look at the machinery."""
+        """The same with three losses on a few epochs of the digits, to see how it works."""
         return replace(
             self,
             losses=COMPARED_LOSSES,

@@ -1,8 +1,8 @@
 """Which loss for these data: a search over several losses and their settings together, within a time.
 
 Every loss begins at its defaults; then Optuna proposes losses and settings. Successive halving (Jamieson,
-Talwalkar, AISTATS 2016; Li et al., MLSys 2020) lets the best third of the trials go on, first over epochs,
-then over seeds. So only good trials come to an end, with a value for every seed on the validation split.
+Talwalkar, AISTATS 2016; Li et al., MLSys 2020) lets the best third of the trials continue, first over
+epochs, then over seeds. So only good trials finish, with a value for every seed on the validation split.
 
     results/tuned/<dataset>/<network>/several-losses/<search>/  journal, locks, runs of trials in progress
 """
@@ -81,8 +81,8 @@ class LossSearch(Study):
     config: SeveralLosses
 
     def pruner(self) -> BasePruner:
-        """Asynchronous successive halving: a third goes on after 1, 3, 9 ... epochs and seeds, and what is
-        within the standard error of the best."""
+        """Asynchronous successive halving: after 1, 3, 9 ... epochs and seeds a third of the trials
+        continues, and those within the standard error of the best."""
         from optuna.pruners import BasePruner, SuccessiveHalvingPruner
 
         halving = SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
@@ -119,7 +119,7 @@ class LossSearch(Study):
         best_of = max if self.config.direction == "maximize" else min
         complete = [trial for trial in self.finished() if trial.state.name == "COMPLETE"]
         if not complete:
-            raise RunError("No trial came to an end; a larger --budget goes on where this one stopped.")
+            raise RunError("No trial finished; the same command with a larger --budget continues from here.")
         best = best_of(complete, key=_value)
         outcomes = [self._outcome_of(each, best) for each in self.config.studies]
         sign = -1 if best_of is max else 1
@@ -157,7 +157,7 @@ def search_losses(
     config: SeveralLosses, store: Store, worker: TrialWorker, *, deadline: float
 ) -> SearchResult:
     """Search until `time.monotonic()` is at the deadline, and store the settings of each loss that came to an
-    end, unless there are some from more trials. The same call goes on. Otherwise like `trials.tune`."""
+    end, unless stored ones are from more trials. The same call continues. Otherwise like `trials.tune`."""
     folder = study_folder(store, config.default_run).parent / "several-losses" / config.name
     with writing(folder):
         study = LossSearch(config, store, folder)

@@ -1,8 +1,8 @@
 """Tuning: a study of a loss's parameters on the validation split, with an equal budget for every loss.
 
 Optuna proposes points (tree-structured Parzen estimator, Bergstra et al. 2011), beginning with the defaults;
-the objective is the mean over seeds, see `trials`. The study is a journal file, so it survives the death of
-any process, and several processes or machines can work on it.
+the objective is the mean over seeds, see `trials`. The study is a journal file, so it survives when any
+process is killed, and several processes or machines can work on it.
 
     results/tuned/<dataset>/<network>/<loss>/<study>/  journal, locks, and the runs of trials in progress
 """
@@ -36,7 +36,7 @@ _FINISHED = ("COMPLETE", "PRUNED")  # the states of trials that count
 
 
 class Study:
-    """The Optuna study of a config in its journal, begun with the default point as its first trial."""
+    """The Optuna study of a config in its journal; its first trial is the default point."""
 
     def __init__(self, config: StudyConfig | SeveralLosses, store: Store, folder: Path) -> None:
         try:

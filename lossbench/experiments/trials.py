@@ -24,11 +24,11 @@ from .tuning_result import TuningResult, study_folder, write_result
 if TYPE_CHECKING:
     import optuna
 
-_POLL_INTERVAL = 0.5  # seconds between two looks at the trials of other processes
+_POLL_INTERVAL = 0.5  # seconds between two checks of the trials of other processes
 
 
 class TrialWorker(NamedTuple):
-    """What trials are run with. `stop` is asked often; `report` gets a line after each trial."""
+    """How trials are run. `stop` is called often; `report` gets a line after each trial."""
 
     placement: Placement
     observer: Observer
@@ -38,7 +38,7 @@ class TrialWorker(NamedTuple):
 
 
 def tune(config: StudyConfig, store: Store, worker: TrialWorker, *, trials: int) -> TuningResult:
-    """Work until `trials` trials are finished, whichever process ran them, and store the result.
+    """Run trials until `trials` are finished, whichever process ran them, and store the result.
 
     Raises Interrupted when asked to stop; the same call continues. Raises UsageError without Optuna or where
     everything is fixed, RunError where all trials diverged or nothing can be written.
@@ -56,7 +56,7 @@ def tune(config: StudyConfig, store: Store, worker: TrialWorker, *, trials: int)
 def run_trials(
     study: Study, worker: TrialWorker, *, trials: float = math.inf, deadline: float = math.inf
 ) -> None:
-    """Run trials until so many are finished, whichever process ran them, or `time.monotonic()` is at the
+    """Run trials until `trials` are finished, whichever process ran them, or `time.monotonic()` reaches the
     deadline. A trial that the deadline interrupts is continued by the next call."""
 
     def out_of_time() -> bool:
@@ -93,7 +93,7 @@ class _Pruned(Exception):
 
 
 def _run_trial(study: Study, trial: optuna.Trial, worker: TrialWorker) -> str:
-    """Run a trial and tell the study; returns what the user reads about it."""
+    """Run a trial and tell the study; returns a line about it for the user."""
     from optuna.trial import TrialState
 
     store = study.trial_store(trial)

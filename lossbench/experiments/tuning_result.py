@@ -131,7 +131,7 @@ def read_result(store: Store, config: RunConfig) -> TuningResult:
 
 
 def check_other_seeds(results: Mapping[RunConfig, TuningResult]) -> None:
-    """Raise UsageError for a run of a seed on which its loss was tuned: the settings suit that seed."""
+    """Raise UsageError for a run with a seed on which its loss was tuned: the settings suit that seed."""
     used = {config: result for config, result in results.items() if config.seed in result.seeds}
     if used:
         losses = ", ".join(dict.fromkeys(result.loss for result in used.values()))
@@ -174,4 +174,6 @@ def _read(path: Path) -> TuningResult:
     try:
         return TuningResult.from_dict(data)
     except RunError:
-        raise RunError(f"{path} is no result of tuning, of another format, or was changed by hand.") from None
+        raise RunError(
+            f"{path} is not a result of tuning, has another format, or was changed by hand."
+        ) from None

@@ -63,7 +63,7 @@ def legend_below(figure: Figure, handles: Sequence[Artist | Container]) -> None:
 
 
 def grid_shape(count: int, longest: int = _ROW) -> tuple[int, int]:
-    """Rows and columns for so many panels: rows of nearly equal length, none longer than `longest`."""
+    """Rows and columns for `count` panels: rows of nearly equal length, none longer than `longest`."""
     rows = math.ceil(count / longest)
     return rows, math.ceil(count / rows)
 

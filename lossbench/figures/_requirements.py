@@ -30,7 +30,7 @@ def class_number(run: RunView, name: str) -> int:
     """The number of a trained class by its name, '' for the first. Raises UsageError."""
     labels = {run.class_names[label]: label for label in run.trained}
     if name and name not in labels:
-        raise UsageError(f"--label {name} is none of the classes of {run.name}: {', '.join(labels)}.")
+        raise UsageError(f"--label {name} is not one of the classes of {run.name}: {', '.join(labels)}.")
     return labels[name] if name else run.trained[0]
 
 

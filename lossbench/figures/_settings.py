@@ -11,7 +11,7 @@ from ..tables import seeds_text
 
 
 def varied(runs: Sequence[RunView]) -> dict[str, list[Value]]:
-    """The settings along which the runs differ, with their values in order; seeds are no setting."""
+    """The settings along which the runs differ, with their values in order; seeds are not a setting."""
     names = dict.fromkeys(name for run in runs for name in run.settings)
     values_by_name: dict[str, list[Value]] = {}
     for name in names:

@@ -3,7 +3,7 @@
 `raw` shows the features as they are, with class centers as white dots and class weights as rays;
 `normalized` their directions on the unit circle, each class on a ring segment of a little depth so that
 density can be seen, with the class weights as rays. Unseen classes are drawn over the
-test features as grey-edged shapes, at most so many of each that those below stay visible.
+test features as grey-edged shapes, few enough of each that those below stay visible.
 """
 
 import itertools

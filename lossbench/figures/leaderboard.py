@@ -1,7 +1,7 @@
 """All losses in order of a metric, the better ones on top: mean over seeds and its 95 % interval.
 
 A single seed is a dot without a bar; intervals are cut off at what a number can be. Intervals of two
-losses are no test of their difference, which is paired: that is what `compare` and `forest` are for.
+losses are not a test of their difference, which is paired: that is what `compare` and `forest` are for.
 (Cleveland & McGill 1984: positions on a common scale.)
 """
 
@@ -81,7 +81,7 @@ def draw_axes(
     digits: int = 2,
 ) -> None:
     """Draw rows from top to bottom. `better`: 1 when more is better, -1 when less is, 0 when neither.
-    Intervals are cut off at the `possible` values; numbers have so many `digits` after the point.
+    Intervals are cut off at the `possible` values; numbers have `digits` decimals.
 
     Rows far worse than the others are marks at the edge with their number, so that the others can be told
     apart.

@@ -71,7 +71,7 @@ class AdditiveMarginLoss(CosineLoss):
 
 
 class DirectCosineLoss(CosineLoss):
-    """A loss on cosines that is no cross-entropy; until `soft_start` it is the modified softmax."""
+    """A loss on cosines that is not a cross-entropy; until `soft_start` it is the modified softmax."""
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """The values of the samples."""

@@ -28,7 +28,7 @@ def full_precision(
     """Let a method of a loss compute in float32, or in float64 where its features or its module are float64.
 
     That holds for modules and features in half precision, and under autocast. Raises UsageError for features
-    that are no tensor of real numbers, or whose last dimension is not the module's `feature_dim`.
+    that are not a tensor of real numbers, or whose last dimension is not the module's `feature_dim`.
     """
 
     @functools.wraps(method)

@@ -21,8 +21,8 @@ def check_features(features: object, dim: int | None) -> None:
 def check_labels(labels: Tensor, features: Tensor, classes: int | None) -> Tensor:
     """The labels (B,) of features (B, D) as int64.
 
-    Raises UsageError for features of another shape, and for labels that are no integers, of another shape, on
-    another device or outside 0 ... classes-1 (None: any integers). The range is not checked under
+    Raises UsageError for features of another shape, and for labels that are not integers, have another shape,
+    are on another device or outside 0 ... classes-1 (None: any integers). The range is not checked under
     torch.compile or while a CUDA graph is captured. On CUDA the device checks it, because to read it here
     would wait for the device.
     """

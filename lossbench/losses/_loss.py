@@ -98,7 +98,7 @@ class Loss(_Declared, kw_only=False):
 
     def _value(self, features: Tensor, labels: Tensor, sample_weight: Tensor | None) -> Tensor:
         if sample_weight is not None:
-            raise UsageError(f"{self.SPEC.title} is no mean over samples, so it takes no sample_weight.")
+            raise UsageError(f"{self.SPEC.title} is not a mean over samples, so it takes no sample_weight.")
         return self.compute(features, labels) if len(labels) else self._zero(features).sum()
 
     def _zero(self, features: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class SampleLoss(Loss):
     ) -> None:
         super().__init__(num_classes, feature_dim, **settings)
         if reduction not in REDUCTIONS:
-            raise UsageError(f"reduction = {reduction} is none of {{{', '.join(REDUCTIONS)}}}.")
+            raise UsageError(f"reduction = {reduction} is not one of {{{', '.join(REDUCTIONS)}}}.")
         self.reduction = reduction
 
     def compute(self, features: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:

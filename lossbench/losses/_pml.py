@@ -35,7 +35,7 @@ def find(name: str) -> tuple[Callable[..., nn.Module], LossSpec]:
     parameters = _parameters(loss_class)
     defaults = {key: p.default for key, p in parameters.items()} | _REQUIRED.get(name, {})
     settings = {
-        # an int default is no proof of the type: alpha=2 may become 2.5
+        # an int default is not a proof of the type: alpha=2 may become 2.5
         key: HyperParameter(
             default=float(default) if type(default) is int else default, help="see pytorch-metric-learning"
         )

@@ -44,7 +44,7 @@ def soft_start(loss: SoftStarted, features: Tensor, scale: float | Tensor) -> tu
 
 
 def after_modified_softmax(loss: Directed, features: Tensor, labels: Tensor, values: Tensor) -> Tensor:
-    """The values (B,) of a loss that is no cross-entropy; until `soft_start`, the modified softmax."""
+    """The values (B,) of a loss that is not a cross-entropy; until `soft_start`, the modified softmax."""
     if not loss.starting:
         return values
     start = F.cross_entropy(features @ normalize(loss.weight).T, labels, reduction="none")

@@ -3,7 +3,7 @@
     L_C = 1/(2B) sum_i ||x_i - c_{y_i}||^2                                      (Wen et al. 2016, eq. 2)
     dc_j = sum_i [y_i = j] (c_j - x_i) / (1 + n_j),   c_j <- c_j - alpha dc_j   (eq. 4)
 
-Used as softmax + lambda * center. The centers are no parameters: they move in the forward pass of
+Used as softmax + lambda * center. The centers are not parameters: they move in the forward pass of
 training, after the value is computed, by the rule above, whatever lambda, the optimiser, its learning
 rate or weight decay are. In the plane: ten compact blobs; Fig. 3 shows lambda = 0.001, 0.01, 0.1 and 1.
 

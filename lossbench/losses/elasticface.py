@@ -1,4 +1,4 @@
-"""ElasticFace: ArcFace or CosFace whose margin is drawn anew for each sample.
+"""ElasticFace: ArcFace or CosFace whose margin is drawn at random for each sample.
 
     L = CE(f, y),  f_j = s cos(theta_j) for j != y,  m_i ~ N(m, sigma)               (Boutros et al. 2022)
     f_y = s cos(theta_y + m_i) (arc)  or  s (cos(theta_y) - m_i) (cos)

@@ -10,7 +10,7 @@ it. In the plane: ten rays, each table row in the middle of its class.
 Departures from the paper: there is no queue of unlabelled features, because every image has a label. The
 table moves in forward, after the value is taken, where the paper moves it in backward. The paper takes one
 sample after the other and normalises between them; with many samples of a class in a batch that leaves
-little but the last ones, and it is no tensor program. Here `update` is `batch` (one move per class and
+little but the last ones, and it is not a tensor program. Here `update` is `batch` (one move per class and
 batch, to the mean of its unit features) or `sequence` (sample by sample in batch order, normalised once at
 the end: gamma^n v + (1 - gamma) sum_k gamma^(n-k) x_k). Both equal the paper where a class occurs once in a
 batch. The table starts with random directions: from the zeros of the public code (`zero_start`) the gradient

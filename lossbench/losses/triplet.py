@@ -121,7 +121,7 @@ class Triplet(Loss):
         rows = max(1, _STREAMED // pulls.shape[1] ** 2)
         values, slopes = [], []
         for pull, push in zip(torch.split(pulls, rows), torch.split(pushes, rows), strict=True):
-            gap = pull.unsqueeze(2) - push.unsqueeze(1)  # -inf where (a, p, n) is no triplet
+            gap = pull.unsqueeze(2) - push.unsqueeze(1)  # -inf where (a, p, n) is not a triplet
             if self.mining == "semi-hard":
                 gap = gap.masked_fill((gap > 0) | (gap <= -self.margin), -torch.inf)
             values.append(F.softplus(gap).sum())

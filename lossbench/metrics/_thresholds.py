@@ -15,7 +15,7 @@ from ._inputs import MetricInput
 from ._vectors import class_members, compared, compared_vectors
 
 ONE_IN = (100, 1000)
-"""The false accept rates: at most one pair of two classes in so many is accepted."""
+"""The false accept rates as 1 / rate: one accepted pair of two classes in this number of pairs."""
 
 _DRAWS = 500
 
@@ -58,7 +58,7 @@ def thresholds(inputs: MetricInput) -> Thresholds:
 
 
 def _below(distances: np.ndarray, accepted: int) -> float:
-    """The largest threshold that accepts at most so many of the distances."""
+    """The largest threshold that accepts at most this number of the distances."""
     if not len(distances):
         return float("nan")
     return float(np.nextafter(np.partition(distances, accepted)[accepted], -np.inf))
@@ -104,7 +104,7 @@ def _accepted(left: np.ndarray, right: np.ndarray, limits: np.ndarray) -> np.nda
 
 
 def true_accept_interval(inputs: MetricInput) -> np.ndarray:
-    """The 95 % interval (2, R) of the true accept rates over images drawn anew, at the same thresholds.
+    """The 95 % interval (2, R) of the true accept rates over resampled images, at the same thresholds.
 
     Percentile bootstrap: each of 500 draws takes as many images of every class as there are, with
     replacement; pairs of an image with itself do not count (Efron, Tibshirani, An Introduction to the

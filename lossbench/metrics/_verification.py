@@ -38,7 +38,7 @@ class Roc(NamedTuple):
         return self.positives > 0 and self.negatives > 0
 
     def true_accept_rates(self, false_accepts: np.ndarray | int) -> np.ndarray:
-        """The largest TAR, a fraction, with at most so many false accepts, for each of the counts (...)."""
+        """The largest TAR, a fraction, with at most `false_accepts` false accepts, for each of these."""
         passed = np.searchsorted(self.upto, false_accepts, side="right")
         return np.asarray(np.append(0, self.own)[passed] / self.positives)
 

@@ -46,7 +46,7 @@ def compute(inputs: MetricInput, shots: int, half_width: bool = False) -> float:
 
 
 def few_shot_accuracies(inputs: MetricInput, shots: int) -> np.ndarray:
-    """The accuracies (100,) of seeded draws of so many samples of each class; NaN where a class has no more.
+    """The accuracies (100,) of seeded draws of `shots` samples of each class; NaN where a class has no more.
 
     Each other sample takes the class whose mean of drawn samples is nearest; under cosine the mean of
     directions, as a direction. The samples are sorted first, so that their order changes nothing.

@@ -38,14 +38,14 @@ def standardization(input_shape: Sequence[int]) -> nn.Sequential:
 
 
 def check_image_shape(input_shape: Sequence[int]) -> None:
-    """Raise UsageError for samples that are no images."""
+    """Raise UsageError for samples that are not images."""
     if len(input_shape) != 3:
         raise UsageError("This network is for images; for features there are linear and mlp.")
 
 
 def output_size(layers: Sequence[nn.Module], input_shape: Sequence[int]) -> int:
     """How many values the layers make of one image (C, H, W). Raises UsageError for too small an image, and
-    for samples that are no images."""
+    for samples that are not images."""
     check_image_shape(input_shape)
     try:
         with torch.no_grad():

@@ -26,8 +26,8 @@ _REST = 2.5  # seconds that the last frame stays
 
 
 class _AnimatedRun(NamedTuple):
-    """One run's frames: panels and the moments (T,) they show, in epochs; the half width of all axes, and the
-    moment at which features begin to leave the origin."""
+    """The frames of one run: panels and their times (T,) in epochs; the half width of all axes, and the time
+    at which features begin to leave the origin."""
 
     panels: Sequence[Panel]
     epochs: np.ndarray
@@ -54,7 +54,7 @@ class Animation:
 def animate(
     runs: Sequence[RunView], path: Path, *, view: str = "raw", style: str = "paper", fps: float = 4.0
 ) -> Path:
-    """One frame per stored moment, runs side by side, limits fixed over all frames. Returns the path.
+    """One frame per stored snapshot, runs side by side, with fixed axis limits. Returns the path.
 
     Raw features are shown from where some leave the origin.
 
@@ -83,7 +83,7 @@ def _animated(run: RunView) -> _AnimatedRun:
     right = snapshots.scores.argmax(2) == np.searchsorted(run.trained, labels)
     parts = {str(t): Embedding(features, labels, labels) for t, features in enumerate(snapshots.features)}
     note = ""
-    if snapshots.features.shape[2] != 2:  # the axes of the last moment, for all of them
+    if snapshots.features.shape[2] != 2:  # the axes of the last snapshot, for all frames
         last = parts[str(len(parts) - 1)]
         placed, note = to_plane({"train": last, **parts}, "pca")
         parts = {name: part for name, part in placed.items() if name != "train"}
@@ -99,7 +99,7 @@ def _animated(run: RunView) -> _AnimatedRun:
 
 
 def _frame(animated: Sequence[_AnimatedRun], epoch: float, last: float, view: str, style: str) -> np.ndarray:
-    """One picture (height, width, 3) uint8: every run as it was after so many epochs."""
+    """One picture (height, width, 3) uint8: every run as it was after `epoch` epochs."""
     panels = [run.panels[int(np.abs(run.epochs - epoch).argmin())] for run in animated]
     lines = 1 + max(panel.subtitle.count(" · ") for panel in panels)
 
@@ -131,7 +131,7 @@ def _gif(frames: Sequence[np.ndarray], fps: float, comment: bytes) -> bytes:
     palette = Image.fromarray(frames[-1]).quantize(128, dither=Image.Dither.NONE)
     pages = [Image.fromarray(f).quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
     colors = np.array(palette.getpalette()).reshape(-1, 3)
-    colors[np.asarray(pages[-1])[0, 0]] = frames[-1][0, 0]  # the ground exactly: pages show a box else
+    colors[np.asarray(pages[-1])[0, 0]] = frames[-1][0, 0]  # a page shows a box else
     for page in pages:
         page.putpalette(colors.ravel().tolist())
     durations = [round(1000 / fps)] * (len(pages) - 1) + [round(1000 * _REST)]

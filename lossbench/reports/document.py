@@ -111,7 +111,7 @@ class Document:
     def from_dict(cls, data: Mapping[str, Any]) -> Document:
         """A document from the plain data of `to_dict`, also of format 1.
 
-        Raises KeyError, TypeError or ValueError for data that is no document.
+        Raises KeyError, TypeError or ValueError for data that is not a document.
         """
         data = data if "format" in data else _from_format_1(data)
         return cls(
@@ -181,7 +181,7 @@ def shows_the_same(
 def read_documents(store: Store) -> dict[str, Document]:
     """All documents of a results folder by name, those of tables first.
 
-    A JSON file that no command wrote is passed over. Raises RunError for a damaged one.
+    A JSON file that no command wrote is ignored. Raises RunError for a damaged one.
     """
     documents = {}
     for path in (*sorted(store.tables.glob("*.json")), *sorted(store.figures.glob("*.json"))):

@@ -37,9 +37,9 @@ _PANEL_LOSSES = 5  # beyond that one column per loss is too narrow to read
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Experiment:
-    """Runs with a purpose. A notebook shows its tables.
+    """A set of runs with its tables and figures. A notebook shows the tables.
 
-    document: what was found, as `--json` prints it. outcomes: what became of each run. name: of its files.
+    document: what was found, as `--json` prints it. outcomes: the outcome of each run. name: of its files.
     """
 
     store: Store
@@ -180,7 +180,7 @@ def report_comparison(
     command: str,
     tuning: str = "",
 ) -> Comparison:
-    """What outcomes by loss say. tuning: a sentence on how the settings were found, if they were tuned."""
+    """The comparison of outcomes by loss. tuning: a sentence on how the settings were tuned, if they were."""
     outcomes = list({outcome.config: outcome for group in groups.values() for outcome in group}.values())
     configs = [outcome.config for outcome in outcomes]
     datasets = list(dict.fromkeys(config.dataset for config in configs))
@@ -201,7 +201,7 @@ def report_comparison(
 def report_sweep(
     store: Store, outcomes: Sequence[Outcome], axes: Mapping[str, Sequence[Value]], *, command: str
 ) -> Sweep:
-    """What the outcomes of a grid over `axes` say."""
+    """The sweep of the outcomes of a grid over `axes`."""
     configs = [outcome.config for outcome in outcomes]
     varied = varied_axes(configs, {configs[0].setting_name(name): values for name, values in axes.items()})
     over = ", ".join(map(symbol, varied)) or "seeds"
@@ -236,7 +236,7 @@ def _settings_without_seed(document: Document) -> list[str]:
 
 
 def _name(configs: Sequence[RunConfig], losses: int) -> str:
-    """The name of the files of a comparison of so many losses."""
+    """The name of the files of a comparison, with the number of losses where their names are too long."""
     label = slug("-".join(dict.fromkeys(config.loss for config in configs)))
     if losses > _PANEL_LOSSES:
         hashed = "" if losses == len(catalog.names("losses")) else f"-{zlib.crc32(label.encode()):08x}"

@@ -225,7 +225,7 @@ def format_of(path: Path, formats: Sequence[str]) -> str:
 def check_choice(option: str, value: str, allowed: Sequence[str]) -> str:
     """`value` if it is allowed. Raises UsageError."""
     if value not in allowed:
-        raise UsageError(f"{option} {value} is none of {', '.join(allowed)}.")
+        raise UsageError(f"{option} {value} is not one of {', '.join(allowed)}.")
     return value
 
 

@@ -22,7 +22,7 @@ def figure_path(
     """The file of a figure: its kind, losses, data sets and `parts` in words; with a digest of its content
     added where a file of that name shows something else.
 
-    `choices` and `command` are those of its document. The same runs drawn anew, or the same command,
+    `choices` and `command` are those of its document. The same runs drawn again, or the same command,
     overwrite the file.
     """
     losses = list(dict.fromkeys(run.config.loss for run in runs))

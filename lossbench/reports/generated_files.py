@@ -73,8 +73,8 @@ def check_generated(path: Path) -> None:
 def write_with_document(document: Path, data: Mapping[str, object], files: Mapping[str, bytes]) -> None:
     """Write a JSON document and the files beside it that follow from it, with their digests.
 
-    Raises ForeignFile, before any is written, for a file that would replace anything but itself or what its
-    document tells of; or RunError.
+    Raises RunError, or ForeignFile, before any is written, for a file that would replace another one than
+    itself or one of its document.
 
     document: the JSON file; data: its content; files: the content of each file beside it, by name.
     """

@@ -62,13 +62,13 @@ class _Exported(nn.Module):
 
 
 def export(run: StoredRun, path: Path) -> OnnxFile:
-    """Write the network of a run, and class scores as the run predicts by them.
+    """Write the network of a run, and the class scores by which it predicts.
 
     The metadata of the file are texts: `run`, `loss`, `dataset`, and in JSON `classes` (names in the order of
     the scores), `mean` and `deviation` of each channel; `normalization` says what to do with these. Scores
-    of a loss of a user's own run its code. They are left out where that cannot be imported, has changed since
-    the training, or cannot be exported. Features of training in bfloat16 differ
-    more from the stored ones than from PyTorch's in float32, which the check computes.
+    of a user's loss run its code. They are left out where that cannot be imported, has changed since the
+    training, or cannot be exported. After training in bfloat16 the features differ more from the stored ones
+    than from PyTorch's in float32, with which the check compares.
 
     Raises UsageError without the extra `onnx` or for another suffix, RunError where the numbers of the file
     differ from PyTorch's, ForeignFile where another file, not written by lossbench, is at the path.

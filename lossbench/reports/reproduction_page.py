@@ -30,7 +30,7 @@ HOW_TO_READ = (
 
 
 class Description(NamedTuple):
-    """What a `Reproduction` says of itself."""
+    """The description of a `Reproduction` as data."""
 
     name: str
     title: str
@@ -132,12 +132,12 @@ def group_rows(
 
 
 def describe(name: str, spec: Reproduction) -> Description:
-    """What the reproduction of this name says of itself."""
+    """The description of the reproduction of this name."""
     return Description(name, *(getattr(spec, field) for field in Description._fields[1:]))
 
 
 def file_name(name: str, quick: bool) -> str:
-    """What the files of a reproduction are called, without their ending."""
+    """The name of the files of a reproduction, without suffix."""
     return f"{name}-quick" if quick else name
 
 
@@ -149,7 +149,7 @@ def group_label(group: str, config: RunConfig) -> str:
 
 
 def checks_table(checks: Sequence[CheckResult]) -> Table:
-    """One line per check: the rule, what was measured, the verdict; no column that holds dashes alone."""
+    """One line per check: the rule, what was measured, the verdict; without columns that hold only dashes."""
     header = ["rule", "effect", "95 % interval", "seeds", "p (Holm)", "verdict"]
     rows = [
         [
@@ -167,7 +167,7 @@ def checks_table(checks: Sequence[CheckResult]) -> Table:
 
 
 def groups_table(rows: Sequence[GroupRow]) -> Table:
-    """One line per group of runs: mean ± half width of each number that a check speaks of."""
+    """One line per group of runs: mean ± half width of each number that a check uses."""
     names = _numbers(rows)
     cells = [
         [row.group, row.settings, f"{row.done} of {row.done + row.failed}"]
@@ -207,7 +207,7 @@ def _numbers(rows: Sequence[GroupRow]) -> list[str]:
 
 
 def _picture(file: WrittenFile) -> str:
-    """A picture with a caption that readers see: what it shows, and of which seeds."""
+    """A picture with a visible caption: what it shows, and of which seeds."""
     seeds = f" ({seeds_text(file.seeds)})" if file.seeds else ""
     return f"![{file.shows}]({Path(file.path).name})\n\n*{file.shows[0].upper()}{file.shows[1:]}{seeds}.*"
 

@@ -184,7 +184,7 @@ def results_csv(rows: Sequence[SettingRow]) -> bytes:
 
 
 def differences_csv(rows: Sequence[ComparisonRow]) -> bytes:
-    """The paired differences with full precision, those of all seeds in the last column."""
+    """The paired differences with full precision; the last column has those of all seeds."""
     return _csv(
         {
             "dataset": row.dataset,
@@ -272,7 +272,7 @@ def _escape(text: str) -> str:
 
 
 def _seeds(row: ComparisonRow) -> str:
-    """Pairs, of how many seeds where one of the two has no number, and the loss's own failures."""
+    """The number of pairs, of all seeds where one of the two lacks a number, and the failures of the loss."""
     pairs, unpaired = row.paired.n, row.paired.unpaired
     text = f"{pairs} of {pairs + unpaired}" if unpaired else str(pairs)
     return f"{text} ({row.failed} failed)" if row.failed else text

@@ -54,7 +54,7 @@ class Tracker:
             self._close(run)
 
     def started(self, run: str, epochs: int, steps: int, done: int) -> None:
-        """A run begins, or continues: its folder is begun anew, so that no point is there twice."""
+        """A run begins, or continues: its folder starts empty, so that no point is there twice."""
         self.observer.started(run, epochs, steps, done)
         self._close(run)
         folder = self.store.find(run)
@@ -92,7 +92,7 @@ class Tracker:
 def write_tensorboard(run: StoredRun) -> Path:
     """Write all of a stored run, in place of what was there. Returns the folder.
 
-    Each epoch has the moment at which it ended. Raises UsageError without TensorBoard, RunError where the
+    Each epoch has the time at which it ended. Raises UsageError without TensorBoard, RunError where the
     folder cannot be written, DataError where the images cannot be read.
     """
     began = datetime.fromisoformat(run.result.finished).timestamp()
@@ -127,7 +127,7 @@ def _write_numbers(writer: SummaryWriter, record: EpochRecord, moment: float | N
 
 
 def _in_space(features: np.ndarray) -> np.ndarray:
-    """Features (N, D) with zeros up to a third dimension, without which the projector shows nothing."""
+    """Features (N, D) padded with zeros to three dimensions, as the projector shows no fewer."""
     return np.pad(features, ((0, 0), (0, max(0, 3 - features.shape[1]))))
 
 

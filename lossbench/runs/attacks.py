@@ -55,9 +55,9 @@ def attack(
 ) -> Attacked:
     """Attack images (B, C, H, W) with labels (B,).
 
-    kind: one of `ATTACKS`. epsilon: the largest change of a pixel, 1 being from black to white. generator: of
-    the CPU, wherever the images are. until_wrong: leave an image alone once it is classified wrong, which is
-    all that `right` asks for; most attacks succeed in their first steps.
+    kind: one of `ATTACKS`. epsilon: the largest change of a pixel, 1 being from black to white. generator: on
+    the CPU, wherever the images are. until_wrong: stop attacking an image once it is classified wrong, which
+    is enough for `right`; most attacks succeed in their first steps.
     """
     task = _Task(scores, images, labels, epsilon * _LARGEST, generator, until_wrong)
     task.score(images)

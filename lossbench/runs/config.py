@@ -138,7 +138,7 @@ class RunConfig:
 
     @property
     def data(self) -> DatasetSpec | None:
-        """The SPEC of a user's data set, whose name holds its digest; None for one of this package."""
+        """The SPEC of a user's data set, whose name contains its digest; None for one of this package."""
         return plugins.known_dataset(self.dataset)
 
     @property
@@ -163,7 +163,7 @@ class RunConfig:
 
     @property
     def in_script(self) -> bool:
-        """Whether its data or code of a user is of a script or notebook, which no worker imports."""
+        """Whether its data or user code is defined in a script or notebook, which no worker imports."""
         names = [*self.own_code, self.data.location if self.data else ""]
         return any(name.startswith("__main__:") for name in names)
 
@@ -174,7 +174,7 @@ class RunConfig:
 
     @property
     def title(self) -> str:
-        """The loss as people call it, e.g. 'Center'."""
+        """The title of the loss, e.g. 'Center'."""
         named = self.loss.split("+")
         return " + ".join(term.title for term in self.terms if term.name in named)
 
@@ -289,7 +289,7 @@ STORED_DEFAULTS = {
     for field in dataclasses.fields(RunConfig)
     if field.default is not dataclasses.MISSING
 }
-"""What a field is that stored JSON does not have; the other fields are always there."""
+"""The value of a field that is missing in stored JSON; the other fields are always there."""
 REQUIRED = {"terms", *RUN_OPTIONS} - STORED_DEFAULTS.keys()
 RECIPE_OPTION = Option(
     "Recipe, a set of defaults for the other options.",
@@ -323,5 +323,5 @@ def dataset_spec(name: str) -> DatasetSpec:
 
 
 def dataset_title(name: str) -> str:
-    """What people call a data set."""
+    """The title of a data set, for people."""
     return catalog.title("data", name)

@@ -135,7 +135,7 @@ def _check_sources(values: Mapping[str, Any], dataset: DatasetSpec) -> None:
     if augmentation_names(values["augment"]) != NO_AUGMENTATION and len(dataset.shape) != 3:
         raise UsageError(f"--augment {values['augment']} is for images; these data are vectors of features.")
     if values["init"] and not re.fullmatch("[a-z0-9+-]+@[0-9a-f]{16}", values["init"]):
-        raise UsageError(f"--init {str(values['init'])[:40]} is no run that is stored here.")
+        raise UsageError(f"--init {str(values['init'])[:40]} is not a run that is stored here.")
 
 
 def sampling(values: Mapping[str, Any], terms: Sequence[Term], classes: int) -> dict[str, Value]:
@@ -157,7 +157,7 @@ def sampling(values: Mapping[str, Any], terms: Sequence[Term], classes: int) -> 
 
 def warnings_of(config: RunConfig) -> list[str]:
     """A sentence for each setting beyond what C directions in D dimensions can satisfy, and for each loss or
-    network of a user that was edited after this process imported it: Python does not import it again."""
+    network of the user that was edited after this process imported it: Python does not import it again."""
     return [
         f"{term.name}: {text}"
         for term in config.terms

@@ -41,14 +41,14 @@ class RunFilter:
                 FILTER_OPTIONS[name].check(value)
 
     def accepts(self, config: RunConfig) -> bool:
-        """Whether a run has one of the losses and of the values of each option."""
+        """Whether a run has one of the losses, and for each option one of its values."""
         if self.losses is not None and not any(has_loss(config, loss) for loss in self.losses):
             return False
         found = {name: filtered_value(config, name, values) for name, values in self.values.items()}
         return all(value is None or value in self.values[name] for name, value in found.items())
 
     def __str__(self) -> str:
-        """The options as they are typed, without the losses."""
+        """The options as a user types them, without the losses."""
         return " ".join(
             f"{FILTER_OPTIONS[name].flag} {','.join(map(typed, values))}"
             for name, values in self.values.items()
@@ -56,7 +56,7 @@ class RunFilter:
 
 
 def typed(value: Value) -> str:
-    """A value as it is typed."""
+    """A value as a user types it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -118,7 +118,7 @@ def _are_classes(text: str, config: RunConfig) -> bool:
 
 
 def _is_sampler(text: str, config: RunConfig) -> bool:
-    """Whether a text means what the losses of a run choose; those of a user's code are not asked."""
+    """Whether a text means the value that the losses of a run choose; losses in user code are not asked."""
     if any(term.external for term in config.terms):
         return text == "auto"
     balanced = any(term.spec.sampler == "balanced" for term in config.terms)

@@ -69,7 +69,7 @@ def measure_stored(
         embeddings, directions = run.features()
         weight = directions.get("weight")
         if weight is not None and weight.shape != (run.config.classes, run.config.feature_dim):
-            weight = None  # several directions of each class, or something else of an own loss
+            weight = None  # several directions of each class, or something else of a user's loss
         if split not in embeddings:
             raise RunError(f"{run.path / 'features.npz'} has no {split} features.")
         on_images = None

@@ -60,7 +60,7 @@ def build_loss(config: RunConfig) -> WeightedSum:
             with code_of_user(failed) if external else contextlib.nullcontext():
                 loss = loss_class(config.classes, config.feature_dim, **dict(term.settings))
                 if not isinstance(loss, nn.Module):
-                    raise TypeError(f"{type(loss).__name__} is no torch.nn.Module")
+                    raise TypeError(f"{type(loss).__name__} is not a torch.nn.Module")
             if external:
                 _check_state(f"The loss {term.name}", loss)
             losses[term.name] = loss
@@ -88,7 +88,7 @@ def _check_state(what: str, module: nn.Module) -> None:
 
 
 def check_features(features: object, count: int, config: RunConfig) -> Tensor:
-    """What a network gave for so many samples. Raises UsageError where it is no features (count, D)."""
+    """Check the output of a network for `count` samples. Raises UsageError unless it is (count, D)."""
     if isinstance(features, Tensor) and features.shape == (count, config.feature_dim):
         return features
     found = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
@@ -99,8 +99,8 @@ def check_features(features: object, count: int, config: RunConfig) -> Tensor:
 
 
 def check_terms(loss: WeightedSum, terms: Sequence[object], features: Tensor, *, first: bool) -> None:
-    """Raises UsageError for what is no loss of a batch with a gradient, as an own loss may return it;
-    warns at the `first` step of one that gives the features none."""
+    """Raises UsageError unless each term is the loss of a batch with a gradient, which a user's loss may get
+    wrong; warns at the `first` step of a term that gives the features no gradient."""
     for name, weight, term in zip(loss.names, loss.weights, terms, strict=True):
         found = ""
         if not isinstance(term, Tensor):
@@ -125,7 +125,7 @@ def check_terms(loss: WeightedSum, terms: Sequence[object], features: Tensor, *,
 
 
 def _has_in_graph(value: Tensor, features: Tensor) -> bool:
-    """Whether the gradient of a value reaches the features, and these have one."""
+    """Whether the features have a gradient, and that of the value reaches them."""
     waiting, seen = [value.grad_fn], set[object]()
     while waiting and features.grad_fn not in seen:
         node = waiting.pop()
@@ -137,11 +137,11 @@ def _has_in_graph(value: Tensor, features: Tensor) -> bool:
 
 def load_initial(network: nn.Module, content: bytes, config: RunConfig) -> None:
     """Start a network from that of the stored run that `config.init` names, whose losses and classes may be
-    others. Raises RunError where that run was trained anew, UsageError where the network is another."""
+    others. Raises RunError where that run was trained again, UsageError where it has another network."""
     name, _, digest = config.init.partition("@")
     tensors = _network_tensors(content, name)
     if _digest_of(tensors) != digest:
-        raise RunError(f"{name} was trained anew since it was named with --init; name it again.")
+        raise RunError(f"{name} was trained again since it was named with --init; name it again.")
     try:
         network.load_state_dict(tensors)
     except RuntimeError:

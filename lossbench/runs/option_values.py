@@ -32,7 +32,7 @@ def augmentation_names(text: str) -> str:
     names = set(split_names(text))
     if unknown := names - {*AUGMENTATIONS, NO_AUGMENTATION}:
         allowed = ", ".join((*AUGMENTATIONS, NO_AUGMENTATION))
-        raise UsageError(f"--augment {min(unknown)[:40] or repr('')} is none of {allowed}.")
+        raise UsageError(f"--augment {min(unknown)[:40] or repr('')} is not one of {allowed}.")
     return ",".join(name for name in AUGMENTATIONS if name in names) or NO_AUGMENTATION
 
 
@@ -68,7 +68,7 @@ def _labels(word: str, names: Sequence[str]) -> Sequence[int]:
         if first in names and last in names and names.index(first) <= names.index(last):
             return range(names.index(first), names.index(last) + 1)
     raise UsageError(
-        f"--unseen {word[:40] or repr('')} is no class or range of classes; there are: {', '.join(names)}."
+        f"--unseen {word[:40] or repr('')} is not a class or range of classes; there are: {', '.join(names)}."
     )
 
 

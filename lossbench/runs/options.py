@@ -23,12 +23,12 @@ from ..specs import catalog
 class Option:
     """One option. A dataclass field is declared as `name: type = option(...)`.
 
-    help: one sentence. panel: the heading of the help text under which it stands.
-    default: the value where none is given (else `absent`, see `option`). source: instead, the option whose
-    SPEC has the default, as a data set has a number of epochs. default_text: the default in words, where
-    these do not say it.
+    help: one sentence. panel: the heading under which the help text shows it.
+    default: the value where none is given (else `absent`, see `option`). source: the option whose SPEC has
+    the default instead, as a data set has a number of epochs. default_text: the default in words, where the
+    value does not explain itself.
     ge, gt, le: numbers must be at least, more than, at most this. choices: the allowed words.
-    catalog: the kind of catalogue entries that it names. own: what else it takes, of the user's own.
+    catalog: the kind of catalogue entry that it names. own: what of the user it takes as well, in words.
     sweep: whether a sweep takes a list or a range of values. on_command_line: whether there is a flag.
     key: its key in stored JSON. name, type: those of the field. several: whether the field is a tuple.
     """
@@ -75,11 +75,11 @@ class Option:
         """The value, a number in the type of this option. Raises UsageError that names the flag."""
         if self.catalog:
             if not isinstance(value, str):
-                raise UsageError(f"{self.flag} {value} is no name.")
+                raise UsageError(f"{self.flag} {value} is not a name.")
             if not catalog.is_external(value, self.catalog):
                 catalog.spec(self.catalog, value)  # raises for an unknown name
         elif self.choices and value not in self.choices:
-            raise UsageError(f"{self.flag} {value} is none of {', '.join(self.choices)}.")
+            raise UsageError(f"{self.flag} {value} is not one of {', '.join(self.choices)}.")
         elif self.type is str and not isinstance(value, Iterable if self.several else str):
             kinds = "a text or a list" if self.several else "a text"
             raise UsageError(f"{self.flag} takes {kinds}, not {type(value).__name__}.")
@@ -133,7 +133,7 @@ def options_of(declaration: type) -> dict[str, Option]:
 
 
 def _scalar(hint: Any) -> type:
-    """The type of one value as it is typed: `float` of `float | None`, `str` of a tuple."""
+    """The type of one value: `float` for `float | None`, `str` for a tuple."""
     return next((kind for kind in _kinds(hint) if kind in (int, float, bool, Path)), str)
 
 
@@ -161,7 +161,7 @@ def with_defaults(options: Options, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def default_text(options: Options, option: Option) -> str:
-    """The default of an option as its help shows it: '2', or "the data set's, 6 for mnist"."""
+    """The default of an option as its help shows it: '2', or "the data set's, 4 for mnist"."""
     if option.default_text or not option.source:
         return option.default_text or str(option.default)
     source = options[option.source]

@@ -1,4 +1,4 @@
-"""What became of a run in a command that asked for it."""
+"""The outcome of a run in a command that asked for it."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""The result of a run, and what became of it."""
+"""The result and the status of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..specs.quantities import RUN_NUMBERS, UNSEEN
 
 
 class Status(str, Enum):
-    """What became of a run.
+    """The status of a run.
 
     A stored result is done or diverged. Without one a run is incomplete, or broken where its files cannot be
     read. In a command it may also have failed or been interrupted. The others are between an executor and
@@ -46,7 +46,7 @@ class Machine(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What result.json holds.
+    """The content of result.json.
 
     Accuracies are fractions, None where there is no such split or nothing was evaluated. `metrics` are those
     of the evaluated split, `unseen` those of the classes kept out of training, None where not defined.
@@ -100,9 +100,9 @@ class RunResult:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RunResult:
-        """A result from the plain data of `to_dict`; keys that this version does not know are passed over.
+        """A result from the plain data of `to_dict`; keys that this version does not know are ignored.
 
-        Raises ValueError for data that is no result.
+        Raises ValueError for data that is not a result.
         """
         values = {name: data[name] for name in _FIELDS if name in data}
         for name, kinds in _KINDS.items():
@@ -110,7 +110,7 @@ class RunResult:
                 raise ValueError(f"{name} is {values[name]!r}")
         for name in ("metrics", "unseen", "terms"):
             if not all(isinstance(value, _NUMBER) for value in values.get(name, {}).values()):
-                raise ValueError(f"{name} holds something that is no number")
+                raise ValueError(f"{name} holds something that is not a number")
         for name in ("seconds", "images_per_second"):  # JSON has no NaN
             if name in values and values[name] is None:
                 values[name] = math.nan

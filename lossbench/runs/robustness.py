@@ -108,8 +108,8 @@ class RunOnImages:
         return float(self.attacked(kind, epsilon, until_wrong=True).right.float().mean())
 
     def transfer_accuracy(self, epsilon: float, source: RunFolder | None = None) -> float:
-        """The share of the images that the run classifies right, themselves and after `apgd-ce` changed them
-        for another run.
+        """The share of the images that the run classifies right, both as they are and after `apgd-ce` changed
+        them to attack another run.
 
         source: the other run (default: `transfer_source`). Raises UsageError for one on other images,
         RunError where there is none.
@@ -162,7 +162,7 @@ def transfer_source(run: RunFolder) -> RunFolder:
     """
     seed = run.config.seed ^ 1
     for path in sorted(run.path.parent.glob(f"{BASE_LOSS}-*")):
-        with contextlib.suppress(LossbenchError):  # a run that cannot be read is no source
+        with contextlib.suppress(LossbenchError):  # a run that cannot be read is not a source
             source = open_run(path)
             alike = source.config.loss == BASE_LOSS and source.config.seed == seed
             if alike and _conditions(source.config) == _conditions(run.config) and source.result():

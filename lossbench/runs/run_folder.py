@@ -55,7 +55,7 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the folder."""
         return self.path.name
 
     @contextlib.contextmanager
@@ -88,32 +88,31 @@ class RunFolder:
         write_atomically(self.path / "config.json", to_json(data).encode())
 
     def check_code(self, *, loss: bool = True, network: bool = True) -> None:
-        """Raises RunError where the code of a user's loss or network is another than the run was trained
-        with."""
+        """Raises RunError where the code of a user's loss or network has changed since the training."""
         code = self.code_digests(loss=loss, network=network)
         stored = (read_json(self.path / "config.json") or {}).get("code", {}) if code else {}
         if changed := differing(code, stored):
             raise RunError(
                 f"The code of {', '.join(changed)} has changed since {self.name} was trained; --force trains "
-                "it anew."
+                "it again."
             )
 
     def code_digests(self, *, loss: bool = True, network: bool = True) -> dict[str, str]:
-        """Digests of the code of a user's losses and network, by their names."""
+        """Digests of the code of the user's losses and network, by their names."""
         wanted = {"losses": loss, "networks": network}
         return {
             name: plugins.digest(name, kind) for name, kind in self.config.own_code.items() if wanted[kind]
         }
 
     def clear(self) -> None:
-        """Remove all that an earlier training left, the result first: it never stands beside other files."""
+        """Remove the files of an earlier training, the result first: a result needs its files."""
         for name in _FILES:
             remove_file(self.path / name)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
         self.drop_retraining()
 
     def retraining(self, snapshots: int) -> Path:
-        """The results folder inside this run in which it is trained again with so many snapshots."""
+        """The results folder inside this run in which it is trained again with more snapshots."""
         return self.path / f"again-{snapshots}"
 
     def drop_retraining(self) -> None:
@@ -132,7 +131,7 @@ class RunFolder:
                 return result
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
-        raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains anew.")
+        raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains it again.")
 
     def done_result(self) -> RunResult | None:
         """The stored result of a run that is done, None for any other. Raises RunError for a broken file."""
@@ -144,7 +143,7 @@ class RunFolder:
         self.write_bytes("result.json", to_json(result.to_dict()).encode())
 
     def pack(self) -> dict[str, bytes]:
-        """What the run has, by file name, to go on or to be kept elsewhere. Raises RunError."""
+        """The content of the files of the run by name, to continue or store it elsewhere. Raises RunError."""
         return {name: content for name in _FILES if (content := self.read_bytes(name)) is not None}
 
     def initial_model(self) -> bytes | None:
@@ -160,12 +159,12 @@ class RunFolder:
         return content
 
     def pack_initial(self) -> dict[str, bytes]:
-        """What a run that begins elsewhere needs besides `pack`. Raises RunError."""
+        """The further files that a run needs to begin elsewhere. Raises RunError."""
         content = self.initial_model()
         return {} if content is None else {_INITIAL: content}
 
     def unpack(self, files: Mapping[str, bytes]) -> None:
-        """Write what `pack` gave elsewhere, the result last. Raises RunError."""
+        """Write the files that `pack` returned elsewhere, the result last. Raises RunError."""
         if files:
             self.begin()
         for name in (_INITIAL, *reversed(_FILES)):  # and no other: a name from elsewhere could lead anywhere
@@ -204,16 +203,16 @@ class RunFolder:
                 if f"{split}_features" in arrays
             }
         except KeyError as error:
-            raise RunError(f"{self.path / 'features.npz'} has no {error}; --force trains anew.") from None
+            raise RunError(f"{self.path / 'features.npz'} has no {error}; --force trains it again.") from None
         return splits, arrays
 
     def epochs(self) -> list[EpochRecord]:
-        """What was written after each epoch, nothing before the first. Raises RunError."""
+        """The records of the finished epochs, empty before the first. Raises RunError."""
         content = self.read_bytes("epochs.csv")
         try:
             return [] if content is None else parse_epochs(content)
         except ValueError:
-            raise RunError(f"{self.path / 'epochs.csv'} cannot be read; --force trains anew.") from None
+            raise RunError(f"{self.path / 'epochs.csv'} cannot be read; --force trains it again.") from None
 
     def write_snapshots(self, snapshots: Snapshots | None) -> None:
         """Write snapshots.npz, or nothing for None."""
@@ -224,18 +223,18 @@ class RunFolder:
 
     @property
     def has_snapshots(self) -> bool:
-        """Whether features at moments of training were kept."""
+        """Whether there are snapshots of the features."""
         return (self.path / "snapshots.npz").exists()
 
     @property
     def lacks_snapshots(self) -> bool:
-        """Whether the run is done, and kept none."""
+        """Whether the run is done and has no snapshots."""
         with contextlib.suppress(LossbenchError):
             return self.done_result() is not None and not self.has_snapshots
         return False
 
     def snapshots(self) -> Snapshots | None:
-        """Features at moments of training, None when none were kept. Raises RunError."""
+        """The snapshots of the features, None when there are none. Raises RunError."""
         if not self.has_snapshots:
             return None
         arrays = read_arrays(self.path / "snapshots.npz", *Snapshots._fields[:-1])
@@ -285,7 +284,7 @@ def differing(code: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
 
 
 def open_run(path: Path) -> RunFolder:
-    """The run of a folder. Raises RunError for one that is none, or that was changed by hand."""
+    """The run in a folder. Raises RunError where there is no run, or one that was changed by hand."""
     data = read_json(path / "config.json")
     if not isinstance(data, dict):
         raise RunError(f"{path} has no config.json; it is no run, or its training never began.")

@@ -1,8 +1,8 @@
 """Which stored runs are shown together: those that a filter names, under the same conditions.
 
 The conditions of a run are all its options but the loss with its settings and the seed. A figure shows runs
-of the same conditions and the same seed, except for what it is about: it draws several seeds as one mean, or
-the values of a swept option along an axis. What was asked for and is not stored is an error.
+of the same conditions and the same seed, except for what it compares: it draws several seeds as one mean, or
+the values of a swept option along an axis. Asking for what is not stored is an error.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _beside(accepted: Sequence[StoredRun], losses: Sequence[str]) -> RunConfig |
 def _not_stored(
     runs: Sequence[StoredRun], losses: Sequence[str], wanted: RunFilter, like: RunConfig | None = None
 ) -> RunError:
-    """The error for options that no run has, with the values that there are."""
+    """The error for option values that no run has, with those that exist."""
     of = f" of {','.join(losses)}" if losses else ""
     stored = []
     for name in wanted.values:
@@ -195,7 +195,7 @@ def _sweep_of(
 
 
 def _varied(runs: Sequence[StoredRun], free: Sequence[str]) -> set[tuple[str, str]]:
-    """What runs differ in: settings of one loss, that with the most, and options of `free`; with the term."""
+    """What runs differ in: settings of the loss with the most, and options of `free`; with the term."""
     varied = []
     for of_loss in _by_loss(runs).values():
         settings: list[dict[tuple[str, str], Value]] = [

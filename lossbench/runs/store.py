@@ -34,7 +34,7 @@ class Store:
 
     def find(self, name: str) -> RunFolder:
         """A stored run by its folder name, its id, or the beginning of either. Raises UsageError, or RunError
-        where the results folder is none."""
+        where the results folder is not a folder."""
         names = self._names()
         hits = [n for n in names if n == name] or [
             n for n in names if n.startswith(name) or n.rpartition("-")[2].startswith(name)
@@ -51,7 +51,7 @@ class Store:
 
     def all(self) -> tuple[list[RunFolder], list[str]]:
         """All readable runs, oldest result first, and a sentence for each that is not. Raises RunError where
-        the results folder is none."""
+        the results folder is not a folder."""
         runs, problems = [], []
         for name in self._names():
             try:
@@ -83,7 +83,7 @@ class Store:
         its runs."""
         existing = next(filter(os.path.lexists, (self.runs, *self.runs.parents)))
         if not existing.is_dir():  # also a link that leads nowhere
-            raise RunError(f"{shown(existing)} is no folder.")
+            raise RunError(f"{shown(existing)} is not a folder.")
 
     def check_writable(self) -> None:
         """Raise RunError unless files can be made below the results folder."""

@@ -1,4 +1,4 @@
-"""A config from the plain data that a run has stored, checked as strictly as what a user writes."""
+"""A config from the stored data of a run, checked as strictly as the input of a user."""
 
 import dataclasses
 import functools

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class UntrainedRun:
-    """What a RunView knows before any training: the loss itself at its settings.
+    """What a RunView knows without training: the loss at its settings.
 
     conditions: see RunView.
     """
@@ -224,13 +224,13 @@ class StoredRun(UntrainedRun):
             return values_and_gradients(loss, points, self.config.labels.index(label))
 
     def _code_of_user(self, what: str) -> contextlib.AbstractContextManager[None]:
-        """What a loss from outside raises is CodeFailed."""
+        """Turn what a loss from outside raises into CodeFailed."""
         failed = f"{self.title}: {what}"
         return code_of_user(failed, CodeFailed) if self.external else contextlib.nullcontext()
 
     def _by_label(self, directions: np.ndarray | None, dimensions: int) -> np.ndarray | None:
-        """Directions (..., C, D) at the rows of their labels, NaN for classes without any; None for anything
-        that has not one direction per class, in an array of so many dimensions."""
+        """Directions (..., C, D) at the rows of their labels, NaN for classes without any; None for what is
+        not an array of this number of dimensions with one direction per class."""
         labels, shape = np.array(self.config.labels), (self.config.classes, self.dim)
         if directions is None or directions.ndim != dimensions or directions.shape[-2:] != shape:
             return None

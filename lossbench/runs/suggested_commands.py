@@ -67,7 +67,7 @@ def command_of(run: RunFolder) -> str:
 
 
 def without_snapshots(run: RunFolder) -> RunError:
-    """The error for a stored run that kept none, with the command that helps."""
+    """The error for a stored run without snapshots, with the command that adds them."""
     return RunError(
         f"{run.name} is stored without snapshots; `{command_of(run)} --snapshots 30` trains it again and "
         "adds them."

@@ -13,7 +13,7 @@ class Term:
     weight: float
     settings: tuple[tuple[str, Value], ...]
     by_lambda: bool = field(default=False, compare=False)
-    """Whether --lambda set the weight: says which one a sweep varies, and is no part of the run."""
+    """Whether --lambda set the weight: says which one a sweep varies, and is not part of the run."""
 
     @property
     def spec(self) -> LossSpec:
@@ -28,7 +28,7 @@ class Term:
 
     @property
     def title(self) -> str:
-        """What people call the loss."""
+        """The title of the loss."""
         return self.name.rpartition(":")[2] if self.external else self.spec.title
 
     @property

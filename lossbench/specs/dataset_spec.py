@@ -67,7 +67,7 @@ class DatasetSpec:
         deviation: tuple[float, ...],
         location: str = "",
     ) -> DatasetSpec:
-        """A user's data set with so many training samples, whose defaults follow from what was found."""
+        """A user's data set with this number of training samples; the defaults follow from what was found."""
         return cls(
             title=title,
             summary=f"{samples:,} training samples of {len(classes)} classes",

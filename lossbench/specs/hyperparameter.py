@@ -95,11 +95,11 @@ class HyperParameter:
         return "any" if (low, high) == ("(-inf", "inf)") else f"{low}, {high}".replace("inf", "∞")
 
     def check(self, name: str, value: Value) -> Value:
-        """`value` converted to the type; UsageError when it is no such value or out of bounds."""
+        """`value` converted to the type; UsageError when it is not such a value or out of bounds."""
         converted = self._convert(name, value)
         if isinstance(converted, str):
             if self.choices and converted not in self.choices:
-                raise UsageError(f"{name} = {value} is none of {self.bounds}.")
+                raise UsageError(f"{name} = {value} is not one of {self.bounds}.")
         elif not math.isfinite(converted):
             raise UsageError(f"{name} = {value} is not a finite number.")
         elif not (self.gt < converted < self.lt and self.ge <= converted <= self.le):

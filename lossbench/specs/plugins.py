@@ -74,7 +74,7 @@ def find(name: str, kind: Kind = "losses") -> tuple[Callable[..., Any], Any]:
         return _from_pml(name.partition(":")[2])
     entry = import_object(what, name, offered_of(kind).get(name))
     if not inspect.isclass(entry) or not hasattr(entry, "forward"):
-        raise UsageError(f"{what} is no torch.nn.Module class.")
+        raise UsageError(f"{what} is not a torch.nn.Module class.")
     _digests.setdefault(entry, _digest_of(entry))
     spec = getattr(entry, "SPEC", None) or getattr(sys.modules[entry.__module__], "SPEC", None)
     if isinstance(spec, LossSpec if kind == "losses" else NetworkSpec):
@@ -119,7 +119,7 @@ class _Stream(NamedTuple):
 
 
 def end_with_threads(code: int) -> None:
-    """End this process if threads are left that would keep it, such as one that code of a user started."""
+    """End this process if threads are left that would keep it, such as one that user code started."""
     deadline = time.monotonic() + _THREAD_TIME
     own = (threading.main_thread(), threading.current_thread())
     left = [each for each in threading.enumerate() if each not in own and not each.daemon]

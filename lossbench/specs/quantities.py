@@ -33,7 +33,7 @@ RUN_NUMBERS: Mapping[str, MetricSpec] = {
         title="images/s", summary="training speed", unit="images/s", higher_is_better=True
     ),
 }
-"""The numbers of a run that are no metric of the catalogue, described like metrics."""
+"""The numbers of a run that are not metrics of the catalogue, described like metrics."""
 
 UNSEEN = "unseen-"
 """Before the name of a metric that was measured on unseen classes."""

@@ -35,6 +35,6 @@ def load_state(content: bytes, where: str) -> dict[str, Any]:
             raise ValueError("it has another version")
     except Exception as error:  # damaged bytes fail in many ways
         raise RunError(
-            f"{where}/resume.pt is cut short or of another format ({first_line(error)}); --force starts anew."
+            f"{where}/resume.pt is cut short or of another format ({first_line(error)}); --force starts over."
         ) from None
     return dict(state)

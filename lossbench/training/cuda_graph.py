@@ -89,7 +89,7 @@ def _step_each(trainers: Iterable[Trainer]) -> dict[Trainer, BaseException]:
             trainer.step()
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # code of a user may raise anything
+        except BaseException as error:  # user code may raise anything
             errors[trainer] = error
     return errors
 

@@ -51,7 +51,7 @@ class Evaluator:
         """Class scores (N, C) of features (N, D), by the loss in evaluation mode or else by the class means
         (C, D).
 
-        Raises UsageError for what are no class scores, as `logits` of an own loss may return it.
+        Raises UsageError where `logits` of a user's loss does not return class scores.
         """
         was_training = self.loss.training
         self.loss.eval()

@@ -37,7 +37,7 @@ class Placement(NamedTuple):
     splits: Splits | None = None
 
     def for_workers(self, workers: int) -> Placement:
-        """The placement of each of some runs that train at the same time: a CPU thread each."""
+        """The placement of each of `workers` runs that train at the same time: a CPU thread each."""
         return self if workers == 1 or self.threads else self._replace(threads=1)
 
 
@@ -64,7 +64,7 @@ def prepare_process(threads: int) -> None:
 
 @contextlib.contextmanager
 def torch_settings_kept() -> Iterator[None]:
-    """After the block the thread count and the choice of convolutions are those before it."""
+    """Restore the thread count and the choice of convolutions after the block."""
     threads, deterministic = torch.get_num_threads(), torch.backends.cudnn.deterministic
     try:
         yield
@@ -92,7 +92,7 @@ class StopRequest:
     @contextlib.contextmanager
     def watching(self) -> Iterator[StopRequest]:
         """Handle the signals inside the block; under `nohup` SIGHUP stays ignored. Python handles signals in
-        the main thread only: in another one the block is not told of any."""
+        the main thread only: in another thread the block does nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return

@@ -13,11 +13,11 @@ from .evaluation import Evaluator
 MAX_IMAGES, MAX_IMAGES_UP_TO = 2000, 20
 """A snapshot has 2000 images: up to 20 snapshots then take under 3 % of a training. More snapshots have fewer
 images each, so that they never take more time."""
-_REFERENCE = 1000  # training images whose class means give the scores of a loss without classes
+_REFERENCE = 1000  # training images for the class means that classify under a loss without class scores
 
 
 def snapshot_steps(steps: int, count: int) -> tuple[int, ...]:
-    """Steps after which a snapshot is taken: 0, then about log-spaced, dense early, up to the last."""
+    """Steps after which a snapshot is taken: 0, then about log-spaced (denser early), up to the last."""
     if count < 2:
         return (steps,) if count else ()
     spaced = np.geomspace(steps, 1, min(count, steps + 1) - 1)[::-1].round().astype(int)  # of one, the last

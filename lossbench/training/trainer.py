@@ -41,7 +41,7 @@ RunStep = Callable[["Trainer"], None]
 
 
 class Trainer:
-    """Trains one run: its modules, its optimizer, and how far it is.
+    """Trains one run: its modules, its optimizer, and its progress.
 
     `run_step` is called for each step; the default calls `step`. `stop` is asked after each step.
     """
@@ -183,7 +183,7 @@ class Trainer:
         self.step_version += self.loss.advance(progress)
 
     def _evaluate_epoch(self, began: float) -> EpochRecord:
-        """Means over the epoch that began then, and the numbers of the validation split."""
+        """Means over the epoch that began at this time, and the metrics of the validation split."""
         means = (self.loss_sums / self.steps_per_epoch).tolist()  # waits for the device
         self.epoch_seconds = time.perf_counter() - began
         validation = self.evaluator.validate()
@@ -282,7 +282,7 @@ class Trainer:
             self._load_state_dict(state)
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise RunError(
-                f"{self.run.path}/resume.pt is of another run ({first_line(error)}); --force starts anew."
+                f"{self.run.path}/resume.pt is of another run ({first_line(error)}); --force starts over."
             ) from None
 
     def _load_state_dict(self, state: Mapping[str, Any]) -> None:

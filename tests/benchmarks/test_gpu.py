@@ -186,7 +186,7 @@ def test_the_help_names_all_parts(capsys):
 
 
 def test_an_unknown_part_is_named():
-    with pytest.raises(UsageError, match="--parts speed is none of tests, networks, graphs"):
+    with pytest.raises(UsageError, match="--parts speed is not one of tests, networks, graphs"):
         list(gpu.measure(["speed"], repeats=1, placement=HERE))
 
 

@@ -126,7 +126,7 @@ def test_a_usual_step_is_plain_sgd():
 
 
 def test_what_cannot_be_measured_is_one_sentence(tmp_path):
-    with pytest.raises(UsageError, match="--precisions fp8 is none of fp32, bf16"):
+    with pytest.raises(UsageError, match="--precisions fp8 is not one of fp32, bf16"):
         measure(precisions=["fp8"], placement=HERE)
     with pytest.raises(UsageError, match="network"):
         measure(networks=["lenet5"], placement=HERE)

@@ -102,7 +102,7 @@ def test_the_same_command_trains_nothing_and_writes_the_same(results: Path, caps
 
 def test_parts_and_seeds_are_checked(capsys: Capture, tmp_path: Path) -> None:
     for options, text in (
-        (["benchmark", "--part", "nothing"], "--part nothing is none of defaults, open-set"),
+        (["benchmark", "--part", "nothing"], "--part nothing is not one of defaults, open-set"),
         (["benchmark", "--part", "open-set", "--seeds", "7-9"], "--seeds 7-9: open-set has 0-4"),
         (["benchmark", "--part", "digits", "--metric", "gap"], "--metric gap: digits has test_accuracy, "),
         (["center-fig-3", "--part", "defaults"], "--part, --seeds and --metric are options of"),

@@ -301,7 +301,7 @@ def test_ranks_of_many_losses_can_be_read(count: int) -> None:
     [
         (
             ["--baseline", "arcface"],
-            "--baseline arcface is none of the losses compared: softmax, center, triplet",
+            "--baseline arcface is not one of the losses compared: softmax, center, triplet",
         ),
         (["--datasets", "digits,mnist"], "--dataset and --datasets exclude each other"),
         (["--metric", "map-at-rr"], "did you mean map-at-r"),

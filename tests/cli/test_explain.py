@@ -47,7 +47,7 @@ def document(capsys: Any, *words: str) -> dict[str, Any]:
             "softmax",
             ["Recommended for C = 10, D = 2: the defaults; none of the settings depends on C and D."],
         ),
-        ("sphereface2", ["No target-logit curve: this loss is no cross-entropy"]),
+        ("sphereface2", ["No target-logit curve: this loss is not a cross-entropy"]),
     ],
 )
 def test_sentences(capsys: Any, words: str, lines: list[str]) -> None:
@@ -100,7 +100,7 @@ def test_the_document(capsys: Any) -> None:
     [
         (
             "arcface --lambda 1",
-            "--lambda is the weight of an auxiliary term (such as center); arcface is none.",
+            "--lambda is the weight of an auxiliary term (such as center); arcface is not one.",
         ),
         (
             "arcface --margin 0.1 --set arcface.margin=0.2",

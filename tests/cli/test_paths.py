@@ -154,7 +154,7 @@ def test_a_loop_of_links_is_a_sentence_without_a_number(capsys: Any, tmp_path: P
     for words in ("train --dataset digits", "runs", "plot"):
         assert main([*words.split(), "--results", str(tmp_path / "loop")]) == 1
         said = capsys.readouterr().err
-        assert "Too many levels of symbolic links." in said or "is no folder." in said
+        assert "Too many levels of symbolic links." in said or "is not a folder." in said
         assert "Errno" not in said
 
 

@@ -258,7 +258,7 @@ def test_a_damaged_run_does_not_keep_others_from_being_shown(
         assert (code, err.count(damaged.name)) == (0, 1), err
     assert len(lossbench.runs(results=results)) == 3
     code, _, err = call(capsys, "plot", "--run", damaged.name, "--results", results)
-    assert code == 1 and "--force trains anew" in err
+    assert code == 1 and "--force trains it again" in err
 
 
 def test_named_runs_and_a_filter_exclude_each_other(capsys: Any, stored: Path) -> None:

@@ -58,7 +58,7 @@ def test_trials_start_from_a_run_of_the_same_results(
     assert config.init.startswith(name)
     begun = Store(tmp_path).run(
         config
-    )  # a run like that of a trial, interrupted: the trial still begins anew
+    )  # a run like that of a trial, interrupted: the trial still starts over
     begun.begin()
     begun.write_bytes("resume.pt", b"")
     assert begun.pack_initial()

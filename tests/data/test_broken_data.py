@@ -179,13 +179,13 @@ CASES = {
     "link out": (folder(link_out), r"zz\.png is a link to /etc/hostname"),
     "link to a folder": (folder(link_to_folder), "etc is a link"),
     "link to nothing": (folder(lambda f: os.symlink("gone.png", f / "class 1" / "zz.png")), "is a link"),
-    "pipe": (folder(lambda f: os.mkfifo(f / "class 1" / "zz.png")), "is no file"),
+    "pipe": (folder(lambda f: os.mkfifo(f / "class 1" / "zz.png")), "is not a file"),
     "lengths": (npz(labels=LABELS[:-1]), "720 samples but 719 labels"),
     "float labels": (npz(labels=LABELS / 2), "labels of type float64"),
     "negative labels": (npz(labels=LABELS - 1), "labels from -1 to 2"),
     "huge labels": (npz(labels=LABELS.astype(np.uint64) << 60), "labels from 0 to"),
     "two labels each": (npz(labels=np.stack([LABELS, LABELS], 1)), r"labels of shape \(720, 2\)"),
-    "label beyond the classes": (npz(classes=["a", "b", "c"]), "label 3, which is none of the classes"),
+    "label beyond the classes": (npz(classes=["a", "b", "c"]), "label 3, which is not one of the classes"),
     "test label unknown": (npz(test_images=IMAGES[:9], test_labels=np.full(9, 7)), "test part has the label 7"),
     "same names": (npz(classes=["a", "b", "a", "d"]), "two classes have the same name"),
     "name with newline": (npz(classes=["a", "b", "c\n", "d"]), "rename"),
@@ -219,15 +219,15 @@ CASES = {
         "images.npy",
     ),
     "code in a header": (
-        lambda place: file("images.npy", npy(b"__import__('os').mkdir('hacked')"))(place), "images.npy is no .npy"
+        lambda place: file("images.npy", npy(b"__import__('os').mkdir('hacked')"))(place), "images.npy is not an .npy"
     ),
     "device": (nothing("/dev/zero"), "is neither a folder nor a file"),
     "pipe as data": (lambda place: os.mkfifo(place / "p.npz") or "p.npz", "is neither a folder nor a file"),
     "zip of images": (replaced("npz", "npz.npz", zip_of_images()), "one named like labels"),
     "altered npz": (altered_npz, "npz.npz cannot be read: Bad CRC-32"),
-    "empty file": (file("empty.npz"), "empty.npz is no .npz"),
-    "text file": (file("a.csv", b"1,2\n"), "a.csv is no .npz"),
-    "pickle": (file("a.pkl", b"\x80\x04K\x01."), "a.pkl is no .npz"),
+    "empty file": (file("empty.npz"), "empty.npz is not an .npz"),
+    "text file": (file("a.csv", b"1,2\n"), "a.csv is not an .npz"),
+    "pickle": (file("a.pkl", b"\x80\x04K\x01."), "a.pkl is not an .npz"),
     "folder like a file": (lambda place: str((place / "a.npz").mkdir() or "a.npz"), "a.npz has no folder per class"),
     "not there": (nothing("no/such place"), "no/such place is not there"),
     "newline in the name": (nothing("no\nsuch.npz"), r"no\\nsuch.npz is not there"),
@@ -241,7 +241,7 @@ CASES = {
 }  # fmt: skip
 
 
-NO_FILE = "is no .npz, .npy or IDX file (up to 1 GiB), or it is cut short."
+NO_FILE = "is not an .npz, .npy or IDX file (up to 1 GiB), or is cut short."
 NO_CLASSES = "has no folder per class, no .npy and no IDX files."
 NOT_THERE = "names a folder, a file or one of digits, emnist-digits, fashion-mnist, kmnist, mnist, qmnist."
 NEEDED = "images (N, H, W) or (N, H, W, C) of type uint8, or features (N, D), are needed."

@@ -76,7 +76,7 @@ def test_features_are_shown_as_grey_squares_of_two_deviations_around_the_mean():
         "mine", "0" * 64, samples=9, classes=("a", "b"), shape=(5,), mean=(3.0,), deviation=(2.0,)
     )
     pictures = pictures_of(torch.tensor([[3.0, 5.0, 1.0, 7.5, -2.0]]), spec)
-    assert pictures.tolist() == [[[[127, 191, 63], [255, 0, 0], [0, 0, 0]]]]  # the last four are no features
+    assert pictures.tolist() == [[[[127, 191, 63], [255, 0, 0], [0, 0, 0]]]]  # the last four are not features
 
 
 def test_moments_have_three_digits_and_a_constant_has_the_deviation_1():

@@ -1,4 +1,4 @@
-"""Code of a user that ends, changes or keeps its process takes neither other runs nor the command with it."""
+"""User code that ends, changes or keeps its process takes neither other runs nor the command with it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_other_channels_than_three_are_grey(channels: int, shown: tuple[int, ...
     [
         ((8, 12), 12, 1, (8, 12)),
         ((8, 12), 6, 2, (4, 6)),
-        ((9, 13), 5, 3, (3, 4)),  # the thirteenth column is no whole block
+        ((9, 13), 5, 3, (3, 4)),  # the thirteenth column is not a whole block
         ((2, 12), 3, 4, (1, 3)),
     ],
 )

@@ -96,7 +96,7 @@ def test_every_panel_has_a_bar_that_names_the_class(label, shown):
 
 
 def test_what_cannot_be_drawn_is_one_clear_sentence():
-    with pytest.raises(UsageError, match="--label ten is none of the classes of center-0123456789: 0, 1"):
+    with pytest.raises(UsageError, match="--label ten is not one of the classes of center-0123456789: 0, 1"):
         loss_surface.draw_figure(Figure(), [Bowl()], split="test", label="ten")
     deep = embedding(50, dim=3)
     with pytest.raises(RunError, match="--feature-dim 2"):

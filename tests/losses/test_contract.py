@@ -206,7 +206,7 @@ def test_losses_of_samples(name):
     weights = torch.rand(len(y), dtype=torch.float64)
     if not isinstance(build(name), SampleLoss):
         assert spec_of(name).kind != "classifier"
-        with pytest.raises(ValueError, match="is no mean over samples, so it takes no sample_weight"):
+        with pytest.raises(ValueError, match="is not a mean over samples, so it takes no sample_weight"):
             build(name)(x, y, weights)
         return
     for progress in (0.1, 0.4, 1.0):
@@ -237,7 +237,7 @@ def test_losses_of_samples(name):
     for wrong in strange:
         with pytest.raises(UsageError, match="sample_weight is a real number for each of the 40 samples"):
             build(name)(x.float(), y, wrong)
-    with pytest.raises(ValueError, match="reduction = median is none of {mean, sum, none}"):
+    with pytest.raises(ValueError, match="reduction = median is not one of {mean, sum, none}"):
         build(name, reduction="median")
 
 

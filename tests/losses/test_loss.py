@@ -129,7 +129,7 @@ def test_sums_pass_reduction_and_sample_weights_on() -> None:
         weighted("mean")(x, y, sample_weight=weights), weights @ losses / weights.sum()
     )
     pairs = WeightedSum({"ce": Softmax(4, 2), "triplet": Triplet(4, 2)}, [1.0, 0.1])
-    with pytest.raises(UsageError, match="Triplet is no mean over samples, so it takes no sample_weight"):
+    with pytest.raises(UsageError, match="Triplet is not a mean over samples, so it takes no sample_weight"):
         pairs(x, y, weights)
 
 

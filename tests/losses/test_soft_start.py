@@ -69,7 +69,7 @@ def test_leaving_out_what_is_over_changes_nothing(name):
 
 
 def test_training_is_told_when_a_step_changes():
-    """A recorded step is recorded anew then, and no other time."""
+    """A recorded step is recorded again then, and no other time."""
     whole = WeightedSum({name: build(name, soft_start=0.3) for name in ("arcface", "cosface")}, [1.0, 1.0])
     assert [whole.advance(done) for done in (0.0, 0.1, 0.59, 0.6, 0.9, 1.0)] == [
         True,

@@ -153,7 +153,7 @@ def test_features_of_training_are_checked_too(mine, capsys, network, found):
     [
         ("no_such_module:Net", "cannot be imported"),
         ("my_networks:Nothing", "cannot be imported"),
-        ("my_networks:function", "is no torch.nn.Module class"),
+        ("my_networks:function", "is not a torch.nn.Module class"),
         ("my_networks:Strange", r"cannot be used for samples of shape \(1, 28, 28\): TypeError"),
         ("my_networks:Three", r"returns \(2, 3\) for 2 samples; features of shape \(2, 2\) are needed"),
         ("my_networks:Pair", "returns tuple for 2 samples"),

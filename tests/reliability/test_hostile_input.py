@@ -134,7 +134,7 @@ def test_a_resume_state_that_does_not_fit_is_a_sentence(tmp_path, changed):
         run(CONFIG, tmp_path, Recorder(1))
     path = Store(tmp_path).run(CONFIG).path / "resume.pt"
     path.write_bytes(state_bytes({**load_state(path.read_bytes(), "here"), **changed}))
-    with pytest.raises(RunError, match=r"resume\.pt is .*; --force starts anew") as caught:
+    with pytest.raises(RunError, match=r"resume\.pt is .*; --force starts over") as caught:
         run(CONFIG, tmp_path)
     assert "\n" not in str(caught.value)
 

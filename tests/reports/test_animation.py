@@ -140,7 +140,7 @@ def test_frames_have_even_sizes():
 def test_what_cannot_be_animated_is_said(tmp_path, capsys):
     with pytest.raises(RunError, match="has no snapshots; `lossbench train --snapshots"):
         animate([View()], tmp_path / "a.gif")
-    with pytest.raises(UsageError, match="--format avi is none of gif, mp4"):
+    with pytest.raises(UsageError, match="--format avi is not one of gif, mp4"):
         animate([moving()], tmp_path / "a.avi")
     assert not list(tmp_path.iterdir())
     assert main(["animate", "--results", str(tmp_path)]) == 1

@@ -54,7 +54,7 @@ def test_compare_and_sweep_leave_a_readme_of_the_user(folder: Path, capsys: Capt
         shutil.rmtree(folder / "tables")
         assert main([*words, "--results", str(folder)]) == 0
         said = capsys.readouterr().err
-        assert f"warning: {readme} is no file of lossbench and is not replaced" in said
+        assert f"warning: {readme} is not a file of lossbench and is not replaced" in said
         assert readme.read_text() == "# My project\nIt compares losses with lossbench.\n"
         assert len(list((folder / "tables").glob(f"{words[0]}-*"))) >= 4
 
@@ -65,7 +65,7 @@ def test_report_refuses_and_writes_nothing(folder: Path, capsys: Capture, tmp_pa
     (folder / name).write_text("<title>Results of lossbench</title> mine")
     assert main(["report", "--results", str(folder)]) == 1
     assert capsys.readouterr().err.strip() == (
-        f"lossbench: {folder / name} is no file of lossbench and is not replaced; move it, or choose another "
+        f"lossbench: {folder / name} is not a file of lossbench and is not replaced; move it, or choose another "
         "place with --output or --results."
     )
     assert (folder / name).read_text() == "<title>Results of lossbench</title> mine"
@@ -91,7 +91,7 @@ def test_output_replaces_only_what_lossbench_wrote(
     where = ["--results", str(folder), "--output", str(path)]
     path.write_bytes(b"a thesis")
     assert main([*words, *where]) == 1
-    assert f"{path} is no file of lossbench" in capsys.readouterr().err
+    assert f"{path} is not a file of lossbench" in capsys.readouterr().err
     assert path.read_bytes() == b"a thesis"
     path.write_bytes(b"")  # as mktemp leaves it
     for _ in range(2):  # then its own
@@ -104,7 +104,7 @@ def test_a_figure_of_the_user_stays_and_the_table_is_written(folder: Path, capsy
     figure.write_bytes(b"mine")
     assert main([*COMPARE, "--results", str(folder)]) == 1
     said = capsys.readouterr()
-    assert f"lossbench: {figure} is no file of lossbench" in said.err
+    assert f"lossbench: {figure} is not a file of lossbench" in said.err
     assert "Softmax" in said.out
     assert figure.read_bytes() == b"mine"
 
@@ -122,7 +122,7 @@ def test_a_table_of_the_user_stays_and_the_new_one_is_printed(
     table.write_text("mine")
     assert main([*COMPARE, "--results", str(folder)]) == 1
     said = capsys.readouterr()
-    reason = "is no file of lossbench" if alone else "was changed since lossbench wrote it"
+    reason = "is not a file of lossbench" if alone else "was changed since lossbench wrote it"
     assert f"{table} {reason} and is not replaced" in said.err
     assert "Softmax" in said.out
     assert table.read_text() == "mine"

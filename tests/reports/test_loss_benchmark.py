@@ -359,11 +359,11 @@ def test_advice_names_the_losses_that_are_known_to_be_close_to_the_best(store: S
     assert re.search(rf" under `arcface`, {base[0]:.3f} ± \S+ under `softmax` \(8 seeds\)\.", means)
     assert f" In MAP@R (cosine) `softmax` has {base[1]:.3f} ± " in means
     assert tested == "Better than `softmax`: `arcface`. Not distinguishable from it: none."
-    assert within == "Within 0.005 of `arcface`: 1 of 5; open: 0."
+    assert within == "Within 0.005 of `arcface`: 1 of 5; undecided: 0."
     accuracy = lines["the best test accuracy"]
     assert accuracy.losses == "`center`, `etf`, `softmax`"
     assert "Better than `softmax`: `etf`. Not distinguishable from it: 1." in accuracy.evidence
-    assert "Within 0.20 percentage points of `center`: 3 of 5; open: 0." in accuracy.evidence
+    assert "Within 0.20 percentage points of `center`: 3 of 5; undecided: 0." in accuracy.evidence
     rejection = lines["to reject classes that training did not know"].evidence[0]
     assert " by cosine, " in rejection and " under `softmax` by Euclidean distance (" in rejection
     assert "new classes from five examples each" in lines
@@ -388,7 +388,7 @@ def test_advice_says_where_the_best_loss_stands_elsewhere() -> None:
         }
         places.append(1 + sum(mean > means[best] for mean in means.values()))
     expected = (
-        f"Place of `{best}` elsewhere: {places[0]} of 54 on the digits (20 seeds), {places[1]} of 54 in 64-D"
+        f"Rank of `{best}` elsewhere: {places[0]} of 54 on the digits (20 seeds), {places[1]} of 54 in 64-D"
     )
     assert any(sentence.startswith(expected) for sentence in line.evidence)
     assert any(sentence.startswith("Classified by the nearest class mean") for sentence in line.evidence)

@@ -256,7 +256,7 @@ def test_stale_is_named_and_left_alone(copied: Path, capsys: Capture, changed: s
     assert files_of(copied) == before
     names = ", ".join(str(copied / name) for name in stale)
     command = f"lossbench report --results {copied}"
-    assert err.strip() == f"lossbench: Out of date: {names}; `{command}` makes it anew."
+    assert err.strip() == f"lossbench: Out of date: {names}; `{command}` updates it."
     code, out, _ = call(capsys, "--results", copied, "--check", "--json")
     assert code == 1
     assert json.loads(out)["stale"] == [str(copied / name) for name in stale]

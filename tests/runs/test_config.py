@@ -378,13 +378,13 @@ def test_an_id_is_the_same_in_another_process() -> None:
         ({"lr": math.nan}, "--lr nan is not a number"),
         ({"lr": math.inf}, "--lr inf is not a finite number"),
         ({"loss": "center", "lam": math.inf}, "a weight (lambda) is finite and at least 0"),
-        ({"augment": "shift,"}, "--augment '' is none of"),
-        ({"unseen": "7,"}, "--unseen '' is no class"),
+        ({"augment": "shift,"}, "--augment '' is not one of"),
+        ({"unseen": "7,"}, "--unseen '' is not a class"),
         ({"lr_scale": "loss=1,loss=2"}, "--lr-scale loss=2"),
         ({"lr": 1e30}, "--lr 1e+30 is too large"),
         ({"weight_decay": -1e-9}, "--weight-decay -1e-09 is too small"),
-        ({"precision": "fp16"}, "--precision fp16 is none of auto, fp32, bf16"),
-        ({"sampler": "random"}, "--sampler random is none of auto, shuffled, balanced"),
+        ({"precision": "fp16"}, "--precision fp16 is not one of auto, fp32, bf16"),
+        ({"sampler": "random"}, "--sampler random is not one of auto, shuffled, balanced"),
         ({"loss": "triplet", "classes_per_batch": 11}, "--classes-per-batch 11 is more than the 10 classes"),
         ({"loss": "triplet", "classes_per_batch": -1}, "--classes-per-batch -1 is too small"),
         ({"loss": "triplet", "samples_per_class": -1}, "--samples-per-class -1 is too small"),
@@ -640,7 +640,7 @@ def test_hyphens_of_class_names_are_no_ranges() -> None:
 
 @pytest.mark.parametrize("text", ["9-7", "7-", "-7", "7-12", "7-8-9", "-"])
 def test_what_is_no_range_of_classes_is_a_sentence(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--unseen .* is no class or range"):
+    with pytest.raises(UsageError, match=r"--unseen .* is not a class or range"):
         made("softmax", unseen=text)
 
 

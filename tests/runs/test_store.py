@@ -192,12 +192,12 @@ def test_what_is_no_results_folder_is_not_taken_for_an_empty_one(
     else:
         results = place / below
     for read in (Store(results).all, lambda: Store(results).find("softmax")):
-        with pytest.raises(RunError, match=f"^{place} is no folder"):
+        with pytest.raises(RunError, match=f"^{place} is not a folder"):
             read()
     quick = ["--dataset", "digits", "--epochs", "1", "--device", "cpu"]
     for words in (["runs"], ["report"], ["reproduce"], ["compare", *quick], ["train", *quick]):
         assert main([*words, "--results", str(results)]) == 1
-        assert capsys.readouterr().err == f"lossbench: {place} is no folder.\n"
+        assert capsys.readouterr().err == f"lossbench: {place} is not a folder.\n"
     assert Store(tmp_path / "none").all() == ([], [])
 
 

@@ -173,7 +173,7 @@ def test_no_code_from_outside_is_looked_for_to_read_a_stored_run(name):
     [
         ("no_such_module:Loss", "cannot be imported"),
         ("json:Nothing", "cannot be imported"),
-        ("json:dumps", "is no torch.nn.Module class"),
+        ("json:dumps", "is not a torch.nn.Module class"),
         ("torch.nn:L1Loss", "must take the number of classes as num_classes"),
         ("pml:VICRegLoss", "cannot be used: it takes two views"),
         ("pml:HistogramLoss", "cannot be used: its histogram"),
@@ -436,7 +436,7 @@ FOUND_AT_EVERY_STAGE = (
         ("Complex", "returns a number of type complex64"),
         ("NoScores", "logits of my_mistakes:NoScores returns NoneType for "),
         ("FewScores", "2) for "),
-        ("NoModule", "cannot be constructed: TypeError: NoModule is no torch.nn.Module"),
+        ("NoModule", "cannot be constructed: TypeError: NoModule is not a torch.nn.Module"),
         ("Needs", "The argument 'margin' of the constructor of my_mistakes:Needs has no default value."),
         ("Twice", "must take the number of classes as num_classes"),
     ],

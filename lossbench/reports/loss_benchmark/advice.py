@@ -62,8 +62,8 @@ def advice(evidence: Evidence) -> list[Advice]:
             lines.append(Advice(purpose, _TOO_FEW_SEEDS if scores.provisional else _NOT_TOLD, (means,)))
             continue
         within = (
-            f"Within {size_text(metric, tolerance)} of `{best}`: {len(close)} of {len(scores.values)}; open: "
-            f"{len(scores.values) - settled}."
+            f"Within {size_text(metric, tolerance)} of `{best}`: {len(close)} of {len(scores.values)}; "
+            f"undecided: {len(scores.values) - settled}."
         )
         tested = _against_softmax(evidence, part, metric, close)
         details = [means, *tested, within, *_elsewhere(evidence, part, metric, best)]
@@ -111,18 +111,18 @@ def _against_softmax(evidence: Evidence, part: str, metric: str, close: Sequence
 
 
 def _elsewhere(evidence: Evidence, part: str, metric: str, best: str) -> list[str]:
-    """The place of the best loss by the same metric on the digits, and in the largest dimension."""
+    """The rank of the best loss by the same metric on the digits, and in the largest dimension."""
     if part != "defaults":
         return []
-    places = []
+    ranks = []
     for name, where in (("digits", "on the digits"), ("dimensions", "in {}")):
         if name in evidence.parts and best in evidence.scores(name, metric).values:
             blocks = evidence.blocks(name)
             scores = evidence.scores(name, metric, len(blocks) - 1)
-            place = list(scores.values).index(best) + 1
+            rank = list(scores.values).index(best) + 1
             condition = where.format(blocks[-1].label.rpartition(", ")[2])
-            places.append(f"{place} of {len(scores.values)} {condition} ({scores.seeds_text})")
-    return [f"Place of `{best}` elsewhere: {', '.join(places)}."] * bool(places)
+            ranks.append(f"{rank} of {len(scores.values)} {condition} ({scores.seeds_text})")
+    return [f"Rank of `{best}` elsewhere: {', '.join(ranks)}."] * bool(ranks)
 
 
 def close_losses(scores: Scores, best: str, tolerance: float) -> tuple[list[str], int]:
