@@ -29,6 +29,12 @@ class OnImages(Protocol):
     def corrupted_lengths(self) -> Mapping[str, np.ndarray]:
         """Feature lengths (strengths, N) by kind of corruption, those of the images as they are first."""
 
+    def features_of(
+        self, dataset: str, count: int
+    ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """Features (N, D) and labels (N,) of the first `count` training images of another data set, and of
+        its first test images."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MetricInput:

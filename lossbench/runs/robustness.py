@@ -1,4 +1,4 @@
-"""Trained runs on images that were attacked or corrupted; see `attacks` and `corruptions`.
+"""Trained runs on images that were attacked or corrupted, or of other data; see `attacks`, `corruptions`.
 
 Attacks run on the GPU where there is one.
 """
@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data import load_splits, normalize
 from ..errors import LossbenchError, RunError, UsageError
 from ..losses import WeightedSum, class_means, class_scores
 from ..randomness import derived_seed
-from ..records import Embedding, LabelledImages
+from ..records import Embedding, LabelledImages, SplitSpec
 from ..specs.plugins import folder_and_streams_kept
 from .attacks import Attacked, attack
 from .conditions import BATCH_OPTIONS
@@ -152,6 +153,27 @@ class RunOnImages:
             kind: np.stack([clean, *(lengths(corrupted(images, kind, s, generator)) for s in STRENGTHS)])
             for kind in KINDS
         }
+
+    @folder_and_streams_kept()
+    @torch.no_grad()
+    def features_of(
+        self, dataset: str, count: int
+    ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """Features (N, D) and labels (N,) of the first `count` training images of another data set, and of
+        its first test images.
+
+        Images are resized to those of the run; grey ones stand for each of its channels. Raises DataError
+        where the data set cannot be read.
+        """
+        splits = load_splits(SplitSpec(dataset, 0, (), "test", 0), self.data_dir)
+        network, (channels, *size) = load_network(self.run), self.config.input_shape
+
+        def features(split: LabelledImages) -> tuple[np.ndarray, np.ndarray]:
+            images, labels = split.at(slice(count))
+            resized = F.interpolate(images.float(), size=size, mode="bilinear", antialias=True)
+            return network(resized.expand(-1, channels, -1, -1)).numpy(), labels.numpy()
+
+        return features(splits.train), features(splits.test)
 
 
 def transfer_source(run: RunFolder) -> RunFolder:

@@ -80,6 +80,7 @@ BY_HAND = {
     **{f"{shots}-shot{part}": NAN for shots in (5, 20) for part in ("", "-half-width")},
     "1-shot": 1.0,
     "1-shot-half-width": 0.0,
+    "linear-probe": 0.5,  # fitted to (2, 0) and (1, 5), standardized: (0, 0) lies on the side of class 1
     "collapse": 0.0,
     "axis-range": 5.0,
     "length-variation": np.std([0, 2, math.sqrt(10), math.sqrt(26)])
@@ -103,7 +104,11 @@ ONE_CLASS |= {"length-variation": (math.sqrt(2) - 1) / (math.sqrt(2) + 1)}
 COINCIDENT = dict.fromkeys(METRICS, 0.0) | dict.fromkeys(["accuracy", "top2-accuracy", "collapse"], 1.0)
 COINCIDENT |= dict.fromkeys((name for name in METRICS if "n-accuracy" in name or "knn5" in name), 0.5)
 COINCIDENT |= {"axis-range": 1.0, "roc-auc": 0.5, "eer": 0.5, "ece": 0.5, "nll": math.log(2)}
-COINCIDENT |= dict.fromkeys([*COLLAPSE, *SHOTS], NAN) | {"1-shot": 0.5, "1-shot-half-width": 0.0}
+COINCIDENT |= dict.fromkeys([*COLLAPSE, *SHOTS], NAN) | {
+    "1-shot": 0.5,
+    "1-shot-half-width": 0.0,
+    "linear-probe": 0.5,
+}
 COINCIDENT |= dict.fromkeys(["spread-gap", "angular-spread-gap", "davies-bouldin", "calinski-harabasz"], NAN)
 
 
@@ -134,7 +139,7 @@ def test_points_that_all_coincide(name: str, cosine: bool) -> None:
     assert compute(name, measured) == pytest.approx(expected, nan_ok=True, abs=1e-9)
 
 
-ALONE_UNDEFINED = {"recall-at-1", "r-precision", *MAPS, "roc-auc", "eer", "silhouette"}
+ALONE_UNDEFINED = {"recall-at-1", "r-precision", *MAPS, "roc-auc", "eer", "silhouette", "linear-probe"}
 ALONE_UNDEFINED |= {"calinski-harabasz", *(name for name in METRICS if name.startswith("tar")), *SHOTS}
 
 
@@ -236,7 +241,9 @@ def doubled(part: Embedding) -> Embedding:
 
 ONCE_EACH = {"silhouette", "calinski-harabasz", "knn5-accuracy", "knn5-accuracy-cosine", "ami", "nmi"}
 ONCE_EACH |= (
-    {"recall-at-1", "r-precision", *MAPS, "roc-auc", "eer"} | {n for n in METRICS if "tar" in n} | SHOTS
+    {"recall-at-1", "r-precision", *MAPS, "roc-auc", "eer", "linear-probe"}
+    | {n for n in METRICS if "tar" in n}
+    | SHOTS
 )
 
 

@@ -20,6 +20,7 @@ ROBUST = {
     *("robust-accuracy-fgsm", "robust-accuracy-pgd", "robust-accuracy-pgd-5e-1", "robust-accuracy-apgd-ce"),
     *("robust-accuracy-apgd-dlr", "robust-accuracy-square", "robust-accuracy-transfer"),
 }
+PROBES = {"linear-probe-digits", "linear-probe-fashion-mnist", "linear-probe-kmnist"}
 
 
 class ByHand:
@@ -34,6 +35,10 @@ class ByHand:
     def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
         features = random_measured(0, 2).evaluated.features[:, :2]
         return features, features + 100 * epsilon * np.ones(2, np.float32)
+
+    def features_of(self, dataset: str, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        parts = (random_measured(seed, 2).evaluated for seed in (0, 1))
+        return [(part.features, part.labels) for part in parts]
 
     def corrupted_lengths(self) -> dict[str, np.ndarray]:
         falling = np.arange(6.0)[::-1, None] + np.zeros((6, 10))
@@ -73,7 +78,7 @@ def test_metrics_that_compare_as_the_loss_does_say_so():
 def test_every_metric_is_tested_here_or_there():
     assert set(MORE) == {
         "open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", "ece-scaled", "nc3", "nc4",
-        "length-corruption", "fgsm-detection", "weight-angle", "weight-nearest-angle", *ROBUST,
+        "length-corruption", "fgsm-detection", "weight-angle", "weight-nearest-angle", *ROBUST, *PROBES,
     }  # fmt: skip
 
 
@@ -85,7 +90,7 @@ def test_a_metric_without_what_it_needs_is_left_out(name):
     assert name not in measure(without, [name]) or name == "nc4"
     bare = changed(measured, evaluated=measured.evaluated._replace(scores=None))
     of_weights = ("nc3", "weight-angle", "weight-nearest-angle")
-    unscored = ("open-set-auroc", "fgsm-detection", "length-corruption", *of_weights, *ROBUST)
+    unscored = ("open-set-auroc", "fgsm-detection", "length-corruption", *of_weights, *ROBUST, *PROBES)
     assert (name in measure(bare, [name])) == (name in unscored)
 
 

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from PIL import Image
 
+import lossbench
 from lossbench.__main__ import main
+from lossbench.data import load_splits
+from lossbench.records import SplitSpec
+from lossbench.runs.robustness import RunOnImages
 from lossbench.runs.store import Store
 from lossbench.specs import catalog
 
@@ -53,6 +59,15 @@ def test_every_figure_of_runs_is_drawn(results: Path, tmp_path: Path, figure: st
     assert main(["plot", figure, *chosen, "--results", str(results), "--output", str(path)]) == 0
     picture = np.asarray(Image.open(path).convert("RGB"))
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+
+
+def test_images_of_another_data_set_are_enlarged_and_grey_in_all_channels(results: Path) -> None:
+    run = Store(results).find(runs_of(results)["arcface"])
+    (features, _), _ = RunOnImages(run).features_of("digits", 20)
+    images = load_splits(SplitSpec("digits", 0)).train.images[:20]
+    grey = F.interpolate(images.float(), size=(32, 32), mode="bilinear")
+    expected = lossbench.load(run.path).network(torch.cat([grey] * 3, dim=1))
+    torch.testing.assert_close(torch.from_numpy(features), expected, rtol=0, atol=1e-3)
 
 
 def test_unseen_classes_are_drawn(results: Path, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import lossbench
 from lossbench.__main__ import main
-from lossbench.errors import RunError, UsageError
-from lossbench.records import LabelledImages
+from lossbench.data import load_splits
+from lossbench.errors import DataError, RunError, UsageError
+from lossbench.records import LabelledImages, SplitSpec
 from lossbench.runs import attacks, robustness
 from lossbench.runs.attacks import ATTACKS, attack
 from lossbench.runs.measurement import measure_stored
@@ -218,6 +220,21 @@ def trained(tmp_path_factory):
     assert run(config, folder).test_accuracy > 0.9
     trained = RunOnImages(Store(folder).run(config))
     return trained, *trained.samples.at(slice(100))
+
+
+def test_features_of_another_data_set_are_those_of_its_images(trained):
+    """The other set is that of the run here; test_tiles.py has a run on larger images in colour."""
+    run = trained[0].run
+    splits = load_splits(SplitSpec("digits", 0))
+    parts = RunOnImages(run).features_of("digits", 50)
+    for (features, labels), split in zip(parts, (splits.train, splits.test), strict=True):
+        expected = lossbench.load(run.path).network(split.images[:50])
+        torch.testing.assert_close(torch.from_numpy(features), expected, rtol=0, atol=1e-5)
+        assert labels.tolist() == split.labels[:50].tolist()
+    found = measure_stored(run, ["linear-probe", "linear-probe-digits"])
+    assert 0.5 < min(found.values()) < max(found.values()) <= 1
+    with pytest.raises(DataError, match="KMNIST"):
+        measure_stored(run, ["linear-probe-kmnist"], data_dir=run.path)
 
 
 def test_features_of_attacked_images_are_those_of_all_batches(trained, monkeypatch):

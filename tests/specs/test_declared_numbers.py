@@ -147,6 +147,10 @@ knn5-accuracy 5-NN accuracy
 knn5-accuracy-cosine 5-NN accuracy, cosine
 length-corruption length against corruption
 length-variation length variation
+linear-probe linear probe
+linear-probe-digits linear probe of Digits
+linear-probe-fashion-mnist linear probe of Fashion-MNIST
+linear-probe-kmnist linear probe of KMNIST
 map-at-r MAP@R
 map-at-r-cosine MAP@R (cosine)
 map-at-r-euclidean MAP@R (Euclidean)
