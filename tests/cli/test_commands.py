@@ -520,7 +520,7 @@ def test_the_help_of_train_shows_what_an_option_of_a_run_declares(capsys, monkey
     assert code == 0
     for text in (
         "Peak learning rate (default: the optimizer's, 0.05 for muon).",
-        "Epochs (default: the data set's, 4 for mnist).",
+        "Number of epochs (default: the data set's, 4 for mnist).",
         "Learning-rate schedule: constant, cosine, linear, step (default: linear).",
         "Samples per step (default: 128).",
     ):
