@@ -83,8 +83,10 @@ def _settings_table(
     if spec.weight is not None:
         rows.append(["lambda", f"{weight:g}", spec.weight.paper, spec.weight.bounds, "", spec.weight.help])
     for key, setting in spec.settings.items():
-        limits = [f"at most {setting.largest(classes, dim):.3f}"] if setting.largest else []
-        limits += [f"at least {setting.smallest(classes, dim):.1f}"] if setting.smallest else []
+        limits = [f"at most {setting.largest(classes, dim):.3g}"] if setting.largest else []
+        if setting.smallest:
+            smallest = setting.smallest(classes, dim)
+            limits.append("none is large enough" if math.isinf(smallest) else f"at least {smallest:.1f}")
         shown = value_text(explanation.settings[key])
         rows.append([key, shown, setting.paper, setting.bounds, " ".join(limits), setting.help])
     header = ["setting", f"here (C={classes}, D={dim})", "paper", "bounds", "feasible", "meaning"]
@@ -132,8 +134,8 @@ def _sentences(
         lines.append(
             f"{classes} directions in {dim} dimension{'' if dim == 1 else 's'} are at most {degrees:.1f}° "
             "apart: the largest margin for all classes at once is "
-            f"{explanation.largest_angular_margin:.3f} rad on the angle, "
-            f"{explanation.largest_cosine_margin:.3f} on the cosine."
+            f"{explanation.largest_angular_margin:.3g} rad on the angle, "
+            f"{explanation.largest_cosine_margin:.3g} on the cosine."
         )
     if any(setting.smallest for setting in spec.settings.values()):
         lines.append(

@@ -13,7 +13,7 @@ from ._selection import Selection, select_runs, selection_options
 
 _COMMANDS = {
     "searches": "lossbench tune",
-    "ranks": "lossbench compare --datasets",
+    "ranks": "lossbench compare --datasets digits,mnist",
     "benchmark": "lossbench reproduce benchmark",
 }
 """Which command draws a figure that is not drawn from stored runs alone."""

@@ -49,7 +49,7 @@ def read(location: str) -> Arrays:
                 f"{' for each part' if 'test samples' in arrays else ''}; see docs/your-data.md."
             )
     given = arrays.get("classes")
-    names = None if given is None else [str(name) for name in np.ravel(given)]
+    names = None if given is None else [str(name) for name in _decoded(shown(location), np.ravel(given))]
     return _checked(shown(location), arrays, names)
 
 
@@ -102,7 +102,7 @@ def _labels(
             raise InvalidData(
                 f"{where} has labels from {array.min()} to {array.max()}; they number the classes from 0."
             )
-    values = {part: np.char.decode(a) if a.dtype.kind == "S" else a for part, a in given.items()}
+    values = {part: _decoded(where, array) for part, array in given.items()}
     known = np.unique(values["train"])
     if names is not None:
         if len(set(names)) != len(names):
@@ -117,6 +117,14 @@ def _labels(
             )
         numbers[part] = order_of[np.searchsorted(known, array.ravel(), sorter=order_of)].astype(np.int64)
     return numbers, tuple(map(str, known if names is None else names))
+
+
+def _decoded(where: str, words: np.ndarray) -> np.ndarray:
+    """Words in bytes as text, other arrays as they are."""
+    try:
+        return np.char.decode(words, "utf-8") if words.dtype.kind == "S" else words
+    except UnicodeDecodeError:
+        raise InvalidData(f"{where} has labels or names of classes in words that are not UTF-8.") from None
 
 
 def _samples(where: str, array: np.ndarray) -> np.ndarray:

@@ -88,24 +88,41 @@ class LossSpec:
                 value = float(setting.default_for(num_classes, feature_dim))
                 if value < smallest < math.inf:
                     value = math.ceil(100 * smallest) / 100
-                values[name] = min(value, math.floor(1000 * largest) / 1000) if largest < math.inf else value
+                values[name] = (
+                    min(value, _rounded_down(largest)) if setting.gt < largest < math.inf else value
+                )
+        for name, smallest_beside in self.minima.items():
+            least = smallest_beside(**self.resolve(num_classes, feature_dim, **values))
+            values[name] = max(values[name], math.ceil(100 * least) / 100)
         return values
 
     def warnings(self, values: Mapping[str, Any], num_classes: int, feature_dim: int) -> list[str]:
         """A sentence for each value beyond what C directions in D dimensions, or the other values, allow."""
-        shape = f"{num_classes} classes in {feature_dim} dimensions"
+        shape = f"{num_classes} classes in {feature_dim} dimension{'' if feature_dim == 1 else 's'}"
         warnings = []
         for name, value in values.items():
             setting = self.settings[name]
             if setting.largest and float(value) > (limit := setting.largest(num_classes, feature_dim)):
-                warnings.append(f"{name} {value:g} cannot hold for {shape}; the largest is {limit:.3f}.")
+                warnings.append(f"{name} {value:g} cannot hold for {shape}; the largest is {limit:.3g}.")
             if setting.smallest and float(value) < (limit := setting.smallest(num_classes, feature_dim)):
                 warnings.append(
-                    f"{name} {value:g} is small for {shape}; below {limit:.3g} not even a sample on its "
-                    "class direction is classified with confidence."
+                    f"{name} {value:g} is small for {shape}; "
+                    + (
+                        f"below {limit:.3g} not even"
+                        if limit < math.inf
+                        else "no value is large enough there that"
+                    )
+                    + " a sample on its class direction is classified with confidence."
                 )
             if name in self.minima and float(value) < (limit := self.minima[name](**values)):
                 warnings.append(
                     f"{name} {value:g} is too small for the other settings; the smallest is {limit:.3g}."
                 )
         return warnings
+
+
+def _rounded_down(limit: float) -> float:
+    """A limit to three decimals, one between 0 and 0.001 to three digits: 0 is no temperature."""
+    digits = 3 if not 0 < limit < 0.001 else 2 - math.floor(math.log10(limit))
+    scale = 10.0**digits
+    return math.floor(scale * limit) / scale

@@ -532,7 +532,7 @@ def test_the_help_of_train_shows_what_an_option_of_a_run_declares(capsys, monkey
     ("figure", "command"),
     [
         ("budget", "lossbench tune"),
-        ("critical-difference", "compare --datasets"),
+        ("critical-difference", "`lossbench compare --datasets digits,mnist --results elsewhere`"),
         ("scatter", "reproduce benchmark"),
     ],
 )
@@ -540,7 +540,7 @@ def test_a_figure_that_plot_cannot_draw_is_not_offered_and_the_command_that_draw
     capsys, figure, command
 ):
     assert figure not in call(capsys, "plot", "--help")[1]
-    code, _, err = call(capsys, "plot", figure)
+    code, _, err = call(capsys, "plot", figure, "--results", "elsewhere")
     assert code == 2
     assert command in err
 

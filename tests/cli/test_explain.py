@@ -41,6 +41,12 @@ def document(capsys: Any, *words: str) -> dict[str, Any]:
                 "Recommended for C = 3, D = 1: scale 16.",
             ],
         ),
+        (
+            "supcon --classes 200",
+            [
+                "0.0314 rad on the angle, 0.000493 on the cosine. Recommended for C = 200, D = 2: temperature 0.00017."
+            ],
+        ),
         ("arcface --classes 2 --dim 1", ["2 directions in 1 dimension are at most 180.0° apart"]),
         ("center", ["Recommended for C = 10, D = 2: lambda 0.003."]),
         (
@@ -54,6 +60,7 @@ def test_sentences(capsys: Any, words: str, lines: list[str]) -> None:
     assert main(["explain", *words.split()]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert " ".join(lines) in shown
+    assert "at least inf" not in shown
     assert ("The smallest scale" in shown) == words.startswith("arcface")
 
 

@@ -181,6 +181,7 @@ CASES = {
     "link to nothing": (folder(lambda f: os.symlink("gone.png", f / "class 1" / "zz.png")), "is a link"),
     "pipe": (folder(lambda f: os.mkfifo(f / "class 1" / "zz.png")), "is not a file"),
     "lengths": (npz(labels=LABELS[:-1]), "720 samples but 719 labels"),
+    "labels in no UTF-8": (npz(labels=np.array([b"a", b"\xff"])[LABELS % 2]), "words that are not UTF-8"),
     "float labels": (npz(labels=LABELS / 2), "labels of type float64"),
     "negative labels": (npz(labels=LABELS - 1), "labels from -1 to 2"),
     "huge labels": (npz(labels=LABELS.astype(np.uint64) << 60), "labels from 0 to"),

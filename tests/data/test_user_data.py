@@ -175,6 +175,18 @@ def test_figures_pages_and_open_set(form, place, capsys):
     assert len(list((place / "results" / "figures").glob("*.png"))) >= 4
 
 
+@pytest.mark.parametrize(
+    "labels", [np.arange(30) % 3, np.array([b"b", b"a", b"\xc3\xa9"])[np.arange(30) % 3]]
+)
+def test_words_in_bytes_are_names_of_classes(place, labels):
+    """As Fortran, HDF5 and Python 2 store them."""
+    np.savez("bytes.npz", x=np.arange(60.0).reshape(30, 2), y=labels, classes=[b"b", b"a", "é".encode()])
+    config = make_config(dataset="bytes.npz")
+    assert config.data is not None and config.data.classes == ("b", "a", "é")
+    split = load_splits(config.split_spec).train
+    assert (split.images[:, 0] / 2 % 3).long().tolist() == split.labels.tolist()
+
+
 def test_the_same_content_in_another_place_is_the_same_run(place):
     first = make_config(dataset=make("npz", place))
     shutil.move(place / "npz.npz", place / "other")

@@ -175,7 +175,7 @@ def test_explain_recommends_values_for_the_shape_and_warns_of_others(capsys):
 
 
 @pytest.mark.parametrize("name", catalog.names("losses"))
-@pytest.mark.parametrize("shape", [(10, 2), (10, 3), (25, 512), (1000, 128)])
+@pytest.mark.parametrize("shape", [(10, 2), (10, 3), (25, 512), (1000, 128), (200, 2)])
 def test_what_is_recommended_is_allowed_and_brings_no_warning(name, shape):
     spec = catalog.spec("losses", name)
     values = spec.resolve(*shape, **spec.recommended(*shape))

@@ -149,6 +149,18 @@ def test_runs_that_a_figure_shows_by_default() -> None:
         assert spec.axes == (2 if name == "heatmap" else 1), name
 
 
+def test_limits_of_small_or_impossible_values_can_be_read() -> None:
+    """Two hundred directions in a plane leave a temperature of 1 / 5858, and three on a line no scale."""
+    few, many = (catalog.spec("losses", loss) for loss in ("normface", "supcon"))
+    assert many.warnings({"temperature": 0.02}, 200, 2) == [
+        "temperature 0.02 cannot hold for 200 classes in 2 dimensions; the largest is 0.000171."
+    ]
+    assert few.warnings({"scale": 16.0}, 3, 1) == [
+        "scale 16 is small for 3 classes in 1 dimension; no value is large enough there that a sample on its "
+        "class direction is classified with confidence."
+    ]
+
+
 @pytest.mark.parametrize(
     ("loss", "settings", "warned"),
     [
