@@ -97,6 +97,7 @@ metrics._vectors: _DIGITS 12
 metrics._verification: _CELLS 8000000
 metrics.collapse: _ROUNDING 1e-06, _OVERLAP 0.1
 metrics.few_shot: _DRAWS 100
+metrics.linear_probe: _IMAGES 5000
 metrics.outer_classes: _TOLERANCE 0.001
 metrics.silhouette: _MEBIBYTES 64
 networks._lenet_plus_plus: _CHANNELS (32, 64, 128)

@@ -40,7 +40,8 @@ MEASURED_WHEN_ASKED = {
     *("tar-at-far-1e-2", "tar-at-far-1e-3", "tar-at-far-1e-4", "nc1", "within-variance", "ece-scaled"),
     *("robust-accuracy-fgsm", "robust-accuracy-pgd", "robust-accuracy-pgd-5e-1", "fgsm-detection"),
     *("robust-accuracy-apgd-ce", "robust-accuracy-apgd-dlr", "robust-accuracy-square"),
-    *("robust-accuracy-transfer", "nearest-angle"),
+    *("robust-accuracy-transfer", "nearest-angle", "linear-probe", "linear-probe-digits"),
+    *("linear-probe-fashion-mnist", "linear-probe-kmnist"),
     *("open-set-auroc", "open-set-auroc-logit", "oscr", "ccr-at-fpr-1e-1", *NEITHER_IS_BETTER),
 }
 NEED_PROBABILITIES = {"ece", "nll"}
