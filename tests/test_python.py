@@ -479,7 +479,7 @@ def test_an_animation_shows_itself_in_a_notebook(folder, tmp_path):
     assert shown._repr_html_().startswith('<img src="data:image/gif;base64,R0lGOD')
     run = lossbench.runs(loss="center", seed=1, results=folder)[0]
     assert lossbench.animate(run, tmp_path / "a.gif").path == tmp_path / "a.gif"
-    with pytest.raises(UsageError, match="none of gif, mp4"):
+    with pytest.raises(UsageError, match="not one of gif, mp4"):
         lossbench.animate(run, tmp_path / "a.png")
     with pytest.raises(UsageError, match="--view x is not one of raw, normalized"):
         lossbench.animate(run, tmp_path / "a.gif", view="x")

@@ -16,7 +16,7 @@ from ._vectors import class_members
 SPECS = {
     f"linear-probe-{dataset}" if dataset else "linear-probe": MetricSpec(
         title=f"linear probe of {title}" if dataset else "linear probe",
-        summary=f"fraction of the test images of {title} right by a linear classifier of their features"
+        summary=f"fraction of test images of {title} right by a linear classifier of features"
         if dataset
         else "fraction right by a linear classifier fitted to the features of the other half of the samples",
         needs="images" if dataset else "features",

@@ -228,7 +228,7 @@ def test_the_command_names_a_run_and_refuses_what_does_not_fit(tmp_path, monkeyp
     ):
         assert main(["train", *quick, "--init", name, *more]) == 2
         assert sentence in capsys.readouterr().err
-    with pytest.raises(UsageError, match="no run that is stored here"):
+    with pytest.raises(UsageError, match="not a run that is stored here"):
         make_config(init="../../etc@0123456789abcdef")
     config = make_config(
         dataset="digits", network="linear", init="softmax-0123456789@0123456789abcdef", epochs=1

@@ -149,7 +149,7 @@ def test_only_a_file_of_lossbench_is_replaced(folder, tmp_path):
     assert path.read_bytes() == content
     assert b".py" not in content  # no path of this machine
     path.write_bytes(b"somebody's")
-    with pytest.raises(RunError, match="no file of lossbench"):
+    with pytest.raises(RunError, match="not a file of lossbench"):
         lossbench.export(run, path)
     assert path.read_bytes() == b"somebody's"
     with pytest.raises(UsageError, match=r"ends in \.onnx"):
