@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import math
 import os
+import re
 import struct
 import sys
 import tempfile
@@ -135,10 +136,10 @@ def _in_other_layout(title: str, folder: Path, files: Mapping[str, str]) -> dict
 def _candidates(title: str, folder: Path, names: set[str]) -> Iterator[tuple[Path, bool]]:
     """The files in the data folder, in its folders `raw` and `title`, and in folders named like a file; and
     whether such a place is named after the data set."""
-    named = [path for path in _entries(folder) if path.name.lower() == title.lower()]
+    named = [path for path in _entries(folder) if _is_named(path, title)]
     places = [*(path / "raw" for path in named), *named, folder / "raw", folder]
     for place in places:
-        of_data_set = title.lower() in (place.name.lower(), place.parent.name.lower())
+        of_data_set = _is_named(place, title) or _is_named(place.parent, title)
         for path in _entries(place):
             inner = _entries(path) if _plain_name(path.name) in names and path.is_dir() else [path]
             yield from ((each, of_data_set) for each in inner if each.is_file())
@@ -148,6 +149,11 @@ def _entries(folder: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         return sorted(folder.iterdir())[:_MAX_ENTRIES]
     return []
+
+
+def _is_named(folder: Path, title: str) -> bool:
+    """Whether the folder is named after the data set: FashionMNIST, fashion-mnist, fashion_mnist."""
+    return re.sub("[-_]", "", folder.name.lower()) == title.lower()
 
 
 def _plain_name(name: str) -> str:

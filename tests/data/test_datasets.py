@@ -425,6 +425,21 @@ def test_other_layouts_are_read_as_they_are(
     assert not no_network
 
 
+@pytest.mark.parametrize("spelling", ["fashion-mnist", "Fashion_MNIST", "fashionmnist"])
+def test_the_folder_of_a_data_set_may_be_spelt_with_dashes(
+    spelling: str, tmp_path: Path, no_network: list[Any]
+) -> None:
+    """Debian's package dataset-fashion-mnist has its archives in /usr/share/datasets/fashion-mnist."""
+    raw = write_data_set(tmp_path / "written", "FashionMNIST")
+    for path in raw.iterdir():
+        target = tmp_path / "data" / spelling / f"{path.name}.gz"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(gzip.compress(path.read_bytes()))
+    train, _ = load("fashion-mnist", tmp_path / "data", download=True)
+    assert torch.equal(train.images, pictures(50))
+    assert not no_network
+
+
 def test_files_of_another_data_set_are_not_taken_by_their_names(tmp_path: Path) -> None:
     """FashionMNIST and KMNIST have files of the same names, and no published MD5."""
     raw = write_data_set(tmp_path, "FashionMNIST")
