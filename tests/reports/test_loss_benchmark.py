@@ -372,6 +372,28 @@ def test_advice_names_the_losses_that_are_known_to_be_close_to_the_best(store: S
     assert "new classes from five examples each" not in {line.purpose for line in advice(Evidence(del_parts))}
 
 
+def test_the_ranking_on_each_other_data_set_is_compared_with_that_on_mnist(store: Store) -> None:
+    for name in ("dimensions", "digits"):
+        write_part(store, name, PARTS[name], outcomes(PARTS[name], range(5)), command="lossbench")
+    with_digits = answers(Evidence(read_parts(store)))[9]
+    assert "Fashion" not in " ".join([with_digits.sentence, *with_digits.details])
+    turned = []
+    for outcome in outcomes(PARTS["fashion-mnist"], range(5)):
+        metrics = outcome.result and {
+            name: 1 - value for name, value in outcome.result.metrics.items() if value
+        }
+        result = outcome.result and dataclasses.replace(outcome.result, metrics=metrics)
+        turned.append(outcome._replace(result=result))
+    write_part(store, "fashion-mnist", PARTS["fashion-mnist"], turned, command="lossbench")
+    answer = answers(Evidence(read_parts(store)))[9]
+    assert answer.sentence == with_digits.sentence
+    assert "+1.00" in answer.sentence
+    (sentence,) = answer.details
+    assert sentence.startswith("Between MNIST and Fashion-MNIST the rank correlation of the losses is −1.00")
+    assert "MNIST and Fashion-MNIST" in str(answer.table)
+    assert "over 8 sets" in " ".join(picture.caption for picture in pictures_of(Evidence(read_parts(store))))
+
+
 def test_advice_says_where_the_best_loss_stands_elsewhere() -> None:
     """Places counted over the means of the published JSON."""
     folder = Path(__file__).parents[2] / "results" / "published"

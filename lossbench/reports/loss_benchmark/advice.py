@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...experiments.loss_benchmark import MAPS
+from ...experiments.loss_benchmark import MAPS, OTHER_DATA
 from ...runs.config import BASE_LOSS
 from ...specs.quantities import MAIN_METRIC, better_sign, metric_name, number_spec
 from .evidence import Evidence
@@ -111,11 +111,12 @@ def _against_softmax(evidence: Evidence, part: str, metric: str, close: Sequence
 
 
 def _elsewhere(evidence: Evidence, part: str, metric: str, best: str) -> list[str]:
-    """The rank of the best loss by the same metric on the digits, and in the largest dimension."""
+    """The rank of the best loss by the same metric on other data, and in the largest dimension."""
     if part != "defaults":
         return []
     ranks = []
-    for name, where in (("digits", "on the digits"), ("dimensions", "in {}")):
+    other_data = [(part, f"on {title}") for part, title in OTHER_DATA.items()]
+    for name, where in (*other_data, ("dimensions", "in {}")):
         if name in evidence.parts and best in evidence.scores(name, metric).values:
             blocks = evidence.blocks(name)
             scores = evidence.scores(name, metric, len(blocks) - 1)

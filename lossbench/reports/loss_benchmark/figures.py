@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from ...experiments.loss_benchmark import MAPS, UNSEEN_MAPS
+from ...experiments.loss_benchmark import MAPS, OTHER_DATA, UNSEEN_MAPS
 from ...figures import leaderboard, scatter
 from ...files import to_json
 from ...runs.config import BASE_LOSS
@@ -120,9 +120,9 @@ def _pictures_of_defaults(evidence: Evidence) -> list[Picture]:
 
 
 def _ranks(evidence: Evidence, metric: str, unseen: str) -> list[Picture]:
-    """Mean ranks over MNIST, the digits and the open sets, where there is more than one of them."""
+    """Mean ranks over MNIST, other data and the open sets, where there is more than one of them."""
     blocks: list[Scores] = [
-        evidence.scores(part, metric) for part in ("defaults", "digits") if part in evidence.parts
+        evidence.scores(part, metric) for part in ("defaults", *OTHER_DATA) if part in evidence.parts
     ]
     if "open-set" in evidence.parts:
         count = len(evidence.blocks("open-set"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ...experiments.comparison import ComparisonRow
-from ...experiments.loss_benchmark import MAPS, UNSEEN_MAPS
+from ...experiments.loss_benchmark import MAPS, OTHER_DATA, UNSEEN_MAPS
 from ...runs.config import BASE_LOSS
 from ...specs.quantities import MAIN_METRIC, interval_text, metric_name, number_spec
 from ...tables import Table
@@ -235,24 +235,23 @@ def _tuning(evidence: Evidence, _: str, metric: str) -> Text:
 def _transfer(evidence: Evidence) -> Text:
     labels = [block.label for block in evidence.blocks("dimensions")]
     largest = labels[-1].rpartition(", ")[2]
-    widths, datasets = [], []
-    for metric in MAPS:
-        plane, *_others, last = (evidence.scores("dimensions", metric, n) for n in range(len(labels)))
-        widths.append(Pair(f"{metric_name(metric)}, 2-D and {largest}", plane, last))
-        sides = (evidence.scores(part, metric) for part in ("defaults", "digits"))
-        datasets.append(Pair(f"{metric_name(metric)}, MNIST and the digits", *sides))
-    texts = [
-        " and ".join(f"{pair.text} by {metric_name(pair.first.metric)}" for pair in pairs)
-        for pairs in (widths, datasets)
-    ]
-    seeds = f"{widths[0].first.seeds_text}, without an interval" if widths[0].seeds < 2 else ""
-    return Text(
-        f"Between 2-D and {largest} the rank correlation of the losses is {texts[0]} "
-        f"({seeds or widths[0].first.seeds_text}). Between MNIST and the digits it is {texts[1]} "
-        f"({datasets[0].seeds} seeds).",
-        (),
-        correlation_table("rank correlation", [*widths, *datasets]),
-    )
+    between = {f"2-D and {largest}": (("dimensions", 0), ("dimensions", len(labels) - 1))}
+    for part, title in OTHER_DATA.items():
+        if part in evidence.parts:
+            between[f"MNIST and {title}"] = (("defaults", 0), (part, 0))
+    sentences: list[str] = []
+    tabled: list[Pair] = []
+    for sides, blocks in between.items():
+        pairs = [
+            Pair(f"{metric_name(metric)}, {sides}", *(evidence.scores(part, metric, n) for part, n in blocks))
+            for metric in MAPS
+        ]
+        by_metric = " and ".join(f"{pair.text} by {metric_name(pair.first.metric)}" for pair in pairs)
+        seeds = f"{pairs[0].seeds} seeds" if pairs[0].seeds > 1 else "1 seed, without an interval"
+        what = "it" if len(sentences) == 1 else "the rank correlation of the losses"
+        sentences.append(f"Between {sides} {what} is {by_metric} ({seeds}).")
+        tabled += pairs
+    return Text(" ".join(sentences[:2]), tuple(sentences[2:]), correlation_table("rank correlation", tabled))
 
 
 FINDINGS = (
