@@ -68,7 +68,7 @@ def explain(
         print_text(" ".join(filter(None, words)))
     if explanation.curve is not None:
         print_text("\n" + _chart(*explanation.curve))
-    elif spec.kind == "classifier" and {"angular", "no-probabilities"} <= set(spec.tags):
+    elif spec.kind == "classifier" and spec.angular and not spec.probabilities:
         print_text(
             "No target-logit curve: this loss is not a cross-entropy, so no logit of the own class gives its "
             "value. `lossbench plot loss-surface` draws the loss of a trained run."

@@ -49,7 +49,7 @@ def explain(name: str, settings: Mapping[str, Value], classes: int, dim: int) ->
     """The explanation of a loss. Raises UsageError for an unknown name or setting."""
     spec: LossSpec = catalog.spec("losses", name)
     settings = spec.resolve(classes, dim, **settings)
-    angular = spec.kind == "classifier" and "angular" in spec.tags and "no-probabilities" not in spec.tags
+    angular = spec.kind == "classifier" and spec.angular and spec.probabilities
     return Explanation(
         settings=settings,
         neighbour_angle=neighbour_angle(classes, dim),

@@ -53,7 +53,7 @@ def find(name: str) -> tuple[Callable[..., nn.Module], LossSpec]:
         equation=f"pytorch_metric_learning.losses.{name}",
         kind="classifier" if classifies else "pairs",
         sampler="shuffled" if "num_classes" in parameters else "balanced",
-        tags=("angular",),  # its distances normalise by default
+        angular=True,  # its distances normalise by default
         settings=settings,
     )
     adapter = _Classifier if classifies else _Wrapped

@@ -38,7 +38,7 @@ class AdaCos(SampleLoss):
         paper="Zhang et al., AdaCos: Adaptively Scaling Cosine Logits, CVPR 2019, arXiv 1905.00292",
         equation="L = CE(f, y),  f_j = s cos(theta_j),  s <- ln(B_avg) / cos(min(pi/4, theta_med))",
         kind="classifier",
-        tags=("angular",),
+        angular=True,
         exceptions={
             "gradcheck": "the scale is computed from the batch, but the paper lets no gradient through it"
         },

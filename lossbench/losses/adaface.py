@@ -38,7 +38,7 @@ class AdaFace(CosineLoss):
         paper="Kim, Jain, Liu, AdaFace: Quality Adaptive Margin, CVPR 2022, arXiv 2204.00964",
         equation="L = CE(f, y),  f_y = s (cos(theta_y - m q) - m - m q),  q = clip(h (||x|| - mu) / sigma)",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
         exceptions={
             "gradcheck": "the margin depends on the length of x, but the paper lets no gradient through it"
         },

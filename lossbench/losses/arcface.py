@@ -30,7 +30,7 @@ class ArcFace(CosineLoss):
         paper="Deng et al., ArcFace: Additive Angular Margin Loss, CVPR 2019, arXiv 1801.07698, eq. 3",
         equation="L = CE(f, y),  f_j = s cos(theta_j),  f_y = s cos(theta_y + m)",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
     )
     scale: float = SCALE
     margin: float = angular_margin_setting(

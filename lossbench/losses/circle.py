@@ -30,7 +30,7 @@ class Circle(CosineLoss):
         paper="Sun et al., Circle Loss, CVPR 2020, arXiv 2002.10857, eqs. 5, 6 and 8",
         equation="L = CE(f, y),  f_y = g [1+m-c_y]_+ (c_y-1+m),  f_j = g [c_j+m]_+ (c_j-m)",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
         exceptions={"gradcheck": "the weights a_p and a_n are constants in backward, as the paper has it"},
     )
     scale: float = scale_setting(24.0, "scale gamma of the scores", sweep="8:128:log:5", paper="256")

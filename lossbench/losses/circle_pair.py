@@ -36,7 +36,7 @@ class CirclePair(Loss):
         equation="L = log(1 + sum exp(g a_n (s_n - m)) sum exp(-g a_p (s_p - 1 + m)))",
         kind="pairs",
         sampler="balanced",
-        tags=("angular", "margin"),
+        angular=True,
         exceptions={"gradcheck": "the weights a are constants in the gradient, by definition"},
     )
     gamma: float = setting(

@@ -26,7 +26,7 @@ class Coco(CosineLoss):
         paper="Liu, Li, Wang, Rethinking Feature Discrimination and Polymerization, 2017, arXiv 1710.00870",
         equation="L = CE(f, y),  f_j = s cos(theta_j)",
         kind="classifier",
-        tags=("angular",),
+        angular=True,
     )
     scale: float = scale_setting(
         16.0, sweep="4:64:log:5", paper="ln((C-1)/eps)/2 + 3: 8.7 for C = 10, eps = 1e-4"

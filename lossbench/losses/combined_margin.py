@@ -32,7 +32,7 @@ class CombinedMargin(CosineLoss):
         paper="Deng et al., ArcFace: Additive Angular Margin Loss, CVPR 2019, arXiv 1801.07698, eq. 4",
         equation="L = CE(f, y),  f_j = s cos(theta_j),  f_y = s (cos(m1 theta_y + m2) - m3)",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
     )
     scale: float = SCALE
     m1: float = setting(

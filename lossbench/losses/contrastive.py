@@ -31,7 +31,6 @@ class Contrastive(Loss):
         equation="L = mean over pairs of t D^2 / 2 + (1 - t) [m - D]_+^2 / 2",
         kind="pairs",
         sampler="balanced",
-        tags=("distance", "margin"),
     )
     margin: float = setting(
         1.0, "distance m that pairs of two classes keep", gt=0, sweep="0.5:8:log:5", paper="1"

@@ -27,7 +27,6 @@ class ContrastiveCenter(SampleLoss):
         paper="Qi and Su, Contrastive-Center Loss for Deep Neural Networks, ICIP 2017, arXiv 1707.07391",
         equation="L = 1/2 |x - c_y|^2 / (sum_(j != y) |x - c_j|^2 + delta)",
         kind="auxiliary",
-        tags=("centers",),
         weight=setting(
             1.0, "weight of the contrastive-center term beside softmax", ge=0, sweep="0.1:100:log:4"
         ),

@@ -26,7 +26,7 @@ class CosFace(AdditiveMarginLoss):
         equation="L = CE(f, y),  f_j = s cos(theta_j),  f_y = s (cos(theta_y) - m)",
         kind="classifier",
         aliases=("am-softmax",),
-        tags=("angular", "margin"),
+        angular=True,
     )
     scale: float = SCALE
     margin: float = margin_setting(

@@ -34,7 +34,7 @@ class CurricularFace(CosineLoss):
         paper="Huang et al., CurricularFace: Adaptive Curriculum Learning Loss, CVPR 2020, arXiv 2004.00288",
         equation="L = CE(f, y),  f_y = s cos(theta_y + m),  hard f_j = s cos(theta_j) (t + cos(theta_j))",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
     )
     scale: float = SCALE
     margin: float = ANGULAR_MARGIN

@@ -26,7 +26,7 @@ class ElasticFace(CosineLoss):
         paper="Boutros et al., ElasticFace: Elastic Margin Loss, CVPR Workshops 2022, arXiv 2109.09416",
         equation="L = CE(f, y),  f_j = s cos(theta_j),  f_y = s cos(theta_y + m),  m ~ N(m, sigma)",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
         exceptions={"order": "the n-th sample of a batch gets the n-th margin that is drawn"},
     )
     form: str = setting("arc", "margin on the angle or on the cosine", choices=("arc", "cos"), paper="both")

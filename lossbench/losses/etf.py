@@ -29,7 +29,8 @@ class ETF(DirectCosineLoss):
         paper="Yang et al., Inducing Neural Collapse in Imbalanced Learning, NeurIPS 2022, arXiv 2203.09081",
         equation="L = (m_y . h - E)^2 / (2 E),  h = E x / |x|,  fixed m",
         kind="classifier",
-        tags=("angular", "no-probabilities"),
+        angular=True,
+        probabilities=False,
     )
     length: float = setting(1.0, "length E of the features", gt=0, paper="1")
     soft_start: float = SOFT_START

@@ -33,7 +33,7 @@ class Exponential(LinearLoss):
         "Stat. Interface 2 (2009)",
         equation="L = exp(CE) - 1  or  exp(-1/C (f_y - mean_(j != y) f_j))",
         kind="classifier",
-        tags=("no-probabilities",),
+        probabilities=False,
     )
     form: str = setting("m2", "against every other score, or against their mean", choices=("m2", "samme"))
     limit: float = setting(

@@ -30,7 +30,6 @@ class Git(Loss):
         "(equation number not verified)",
         equation="L = 1/2 |x - c_y|^2 + w mean_(i != j) 1 / (1 + |x_i - c_(y_j)|^2)",
         kind="auxiliary",
-        tags=("centers",),
         weight=setting(
             0.1,
             "weight lambda_C of the git term beside softmax",

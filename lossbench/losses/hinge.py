@@ -28,7 +28,7 @@ class Hinge(LinearLoss):
         paper="Crammer & Singer, JMLR 2 (2001) 265-292; Weston & Watkins, ESANN 1999",
         equation="L = sum_(j != y) [delta + f_j - f_y]_+  or  [delta + max_(j != y) f_j - f_y]_+",
         kind="classifier",
-        tags=("margin", "no-probabilities"),
+        probabilities=False,
     )
     form: str = setting(
         "weston-watkins",

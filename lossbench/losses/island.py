@@ -37,7 +37,6 @@ class Island(Loss):
         "Recognition, FG 2018, arXiv 1710.03144, eqs. 6, 7, 9 and 10",
         equation="L = 1/2 |x - c_y|^2 + lambda_1 sum_j sum_(k != j) (cos(c_j, c_k) + 1)",
         kind="auxiliary",
-        tags=("centers",),
         weight=setting(
             0.01, "weight of the island term beside softmax", ge=0, sweep="1e-4:1:log:5", paper="0.01"
         ),

@@ -33,7 +33,7 @@ class L2Softmax(LinearLoss):
         paper="Ranjan et al., L2-constrained Softmax Loss, 2017, arXiv 1703.09507, eq. 3",
         equation="L = CE(W (s x / ||x||) + b, y)",
         kind="classifier",
-        tags=("angular",),
+        angular=True,
         exceptions={"angular": "only the features are normalised; the class weights keep their free lengths"},
     )
     scale: float = setting(

@@ -36,7 +36,6 @@ class LSoftmax(LinearLoss):
         "(equation numbers not verified)",
         equation="f_j = w_j x,  f_y = |w_y| |x| (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda)",
         kind="classifier",
-        tags=("margin",),
     )
     margin: int = setting(3, "factor m of the angle", ge=1, le=4, sweep="1:4:lin:4", paper="2 ... 4")
     annealing: str = setting(

@@ -29,7 +29,7 @@ class LDAM(CosineLoss):
         paper="Cao et al., Learning Imbalanced Datasets with LDAM, NeurIPS 2019, arXiv 1906.07413",
         equation="L = CE(f, y),  f_y = s (cos(theta_y) - m (n_min / n_y)^(1/4)),  f_j = s cos(theta_j)",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
     )
     scale: float = SCALE
     margin: float = margin_setting(

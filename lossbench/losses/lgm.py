@@ -33,7 +33,6 @@ class LGM(SampleLoss):
         "eqs. 7, 10, 11, 13, 14, 17 and 18",
         equation="L = CE(f, y) + lambda (d_y + log|S_y|/2),  f_j = -(1 + alpha [j = y]) d_j - log|S_j|/2",
         kind="classifier",
-        tags=("margin",),
     )
     alpha: float = setting(1.0, "margin: own distance counts 1 + alpha", ge=0, sweep="0:2:lin:5", paper="1")
     lam: float = setting(0.1, "weight lambda of the likelihood", ge=0, sweep="1e-3:1:log:4", paper="0.1")

@@ -37,7 +37,6 @@ class Lifted(Loss):
         equation="J_ij = log(sum exp(m - D_ik) + sum exp(m - D_jl)) + D_ij,  L = mean [J]_+^2 / 2",
         kind="pairs",
         sampler="balanced",
-        tags=("distance", "margin"),
     )
     margin: float = setting(1.0, "distance m", ge=0, sweep="0.5:4:log:4", paper="1")
     generalized: bool = setting(False, "one term for each anchor (Hermans et al.)", paper="false")

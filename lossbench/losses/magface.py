@@ -43,7 +43,7 @@ class MagFace(CosineLoss):
         paper="Meng et al., MagFace: A Universal Representation, CVPR 2021, arXiv 2103.06627, eq. 2",
         equation="L = CE(f, y) + lambda_g (1/a + a/u_a^2),  f_y = s cos(theta_y + m(a)),  a = clip(||x||)",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
         minima={"lambda_g": smallest_length_weight},
     )
     scale: float = SCALE

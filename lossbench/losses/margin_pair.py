@@ -35,7 +35,6 @@ class MarginPair(Loss):
         equation="L = [alpha + D_ap - beta]_+ + [alpha + beta - D_an]_+",
         kind="pairs",
         sampler="balanced",
-        tags=("distance", "margin"),
     )
     margin: float = setting(0.2, "alpha, half the gap", ge=0, sweep="0.1:1:log:4", paper="0.2")
     boundary: float = setting(1.2, "beta, the boundary, or its start", gt=0, sweep="0.4:4:log:5", paper="1.2")

@@ -27,7 +27,7 @@ class ModifiedSoftmax(LinearLoss):
         paper="Liu et al., SphereFace: Deep Hypersphere Embedding, CVPR 2017, arXiv 1704.08063, eq. 5",
         equation="L = CE(f, y),  f_j = ||x|| cos(theta_j)",
         kind="classifier",
-        tags=("angular",),
+        angular=True,
     )
     fixed: bool = FIXED
 

@@ -36,7 +36,7 @@ class MultiSimilarity(Loss):
         equation="L = 1/a log(1 + sum exp(-a (S_p - l))) + 1/b log(1 + sum exp(b (S_n - l)))",
         kind="pairs",
         sampler="balanced",
-        tags=("angular",),
+        angular=True,
     )
     alpha: float = setting(2.0, "scale of the positives", gt=0, sweep="1:16:log:5", paper="2")
     beta: float = setting(50.0, "scale of the negatives", gt=0, sweep="10:100:log:5", paper="50")

@@ -28,7 +28,7 @@ class MVSoftmax(CosineLoss):
         paper="Wang et al., Mis-classified Vector Guided Softmax Loss, AAAI 2020, arXiv 1912.00833",
         equation="L = CE(f, y),  f_y = s M(theta_y),  f_j = s (t c_j + t - 1) if c_j > M(theta_y)",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
     )
     form: str = setting("am", "margin on the angle or on the cosine", choices=("arc", "am"), paper="both")
     scale: float = SCALE

@@ -29,7 +29,7 @@ class NormFace(CosineLoss):
         paper="Wang et al., NormFace: L2 Hypersphere Embedding, ACM MM 2017, arXiv 1704.06369, eq. 6",
         equation="L = CE(f, y),  f_j = s cos(theta_j)",
         kind="classifier",
-        tags=("angular",),
+        angular=True,
     )
     scale: float = scale_setting(
         lambda _, dim: max(16.0, min(30.0, 4.0 * dim)),

@@ -36,7 +36,7 @@ class OIM(CosineLoss):
         "arXiv 1604.01850, eq. 1 (equation number not verified)",
         equation="L = CE(s V x, y),  |x| = 1,  v_y <- normalise(gamma v_y + (1 - gamma) x)",
         kind="classifier",
-        tags=("angular", "table"),
+        angular=True,
     )
     scale: float = scale_setting(
         24.0, "sharpness of the softmax, 1 / temperature", sweep="8:64:log:4", paper="10"

@@ -33,7 +33,8 @@ class ProxyAnchor(CosineLoss):
         paper="Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020, arXiv 2003.13911, eq. 4",
         equation="L = mean_P+ log(1 + sum_X+ exp(-s (cos - m))) + mean_P log(1 + sum_X- exp(s (cos + m)))",
         kind="classifier",
-        tags=("angular", "margin", "proxy", "no-probabilities"),
+        angular=True,
+        probabilities=False,
     )
     scale: float = setting(
         lambda classes, dim: max(4.0, min(32.0, 2.0 * dim)),

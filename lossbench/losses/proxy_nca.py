@@ -34,7 +34,7 @@ class ProxyNCA(CosineLoss):
         "arXiv 1703.07464, eq. 4 (equation number not verified)",
         equation="L = s d(x, p_y) + log sum_(j != y) exp(-s d(x, p_j)),  d = |x - p|^2 of unit vectors",
         kind="classifier",
-        tags=("angular", "proxy"),
+        angular=True,
     )
     scale: float = setting(
         12.0,

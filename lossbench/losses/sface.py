@@ -27,7 +27,8 @@ class SFace(DirectCosineLoss):
         paper="Zhong et al., SFace: Sigmoid-Constrained Hypersphere Loss, IEEE TIP 2021, arXiv 2205.12010",
         equation="L = -s sigma(k (theta_y - a)) c_y + sum_(j != y) s sigma(-k (theta_j - b)) c_j",
         kind="classifier",
-        tags=("angular", "margin", "no-probabilities"),
+        angular=True,
+        probabilities=False,
         exceptions={"gradcheck": "the sigmoids are constants in backward, as the paper has it"},
     )
     scale: float = setting(64.0, "factor s of the forces", gt=0, sweep="8:64:log:4", paper="64")

@@ -25,7 +25,7 @@ class SoftTriple(AdditiveMarginLoss):
         paper="Qian et al., SoftTriple Loss, ICCV 2019, arXiv 1909.05235",
         equation="L = CE(lambda (S - delta [j = y]), y) + tau R,  S_j = sum_k softmax_k(c_jk / gamma) c_jk",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
     )
     scale: float = scale_setting(20.0, "scale lambda", sweep="8:64:log:4", paper="20")
     margin: float = margin_setting(1.0, 0.01, "margin delta", sweep="0:0.2:lin:5", paper="0.01")

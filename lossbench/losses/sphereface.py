@@ -48,7 +48,7 @@ class SphereFace(CosineLoss):
         equation="f_y = |x| (lambda cos(theta_y) + psi(theta_y)) / (1 + lambda),  f_j = |x| cos(theta_j)",
         kind="classifier",
         aliases=("a-softmax",),
-        tags=("angular", "margin"),
+        angular=True,
     )
     form: str = setting("a-softmax", "the equation", choices=("a-softmax", "v1", "v2"))
     margin: float = setting(4.0, "a-softmax: m", ge=1, le=8, sweep="1:4:lin:4", paper="4")

@@ -25,7 +25,8 @@ class SphereFace2(DirectCosineLoss):
         paper="Wen et al., SphereFace2: Binary Classification is All You Need, ICLR 2022, arXiv 2108.01513",
         equation="L = w/r [l sp(-(r (g(c_y) - m) + b)) + (1 - l) sum_(j != y) sp(r (g(c_j) + m) + b)]",
         kind="classifier",
-        tags=("angular", "margin", "no-probabilities"),
+        angular=True,
+        probabilities=False,
         exceptions={"gradcheck": "the slope of g counts as 1 in backward, as in the released code"},
     )
     scale: float = setting(40.0, "scale r", gt=0, sweep="10:80:log:4", paper="40")

@@ -33,7 +33,7 @@ class Squared(LinearLoss):
         paper="Hui & Belkin, Square Loss vs Cross-Entropy in Classification, ICLR 2021, arXiv 2006.07322",
         equation="L = 1/C [ k (f_y - M)^2 + sum_(j != y) f_j^2 ]",
         kind="classifier",
-        tags=("no-probabilities",),
+        probabilities=False,
         exceptions={
             "separation": "the check sets own scores of 36, which overshoot the target of 1; see its own test"
         },

@@ -31,7 +31,7 @@ class SubcenterArcFace(CosineLoss):
         "eq. 7 of the PAMI version of ArcFace",
         equation="L = CE(f, y),  f_j = s max_k cos(theta_jk),  f_y = s cos(theta_y + m)",
         kind="classifier",
-        tags=("angular", "margin"),
+        angular=True,
     )
     scale: float = SCALE
     margin: float = ANGULAR_MARGIN

@@ -31,7 +31,7 @@ class SupCon(Loss):
         equation="L = -mean over p of log(exp(z_i z_p / t) / sum_(a != i) exp(z_i z_a / t))",
         kind="pairs",
         sampler="balanced",
-        tags=("angular",),
+        angular=True,
     )
     temperature: float = setting(
         lambda classes, dim: round(max(0.02, min(0.1, 1 / smallest_useful_scale(classes, dim))), 3),

@@ -45,7 +45,6 @@ class Triplet(Loss):
         equation="L = [D_ap - D_an + m]_+",
         kind="pairs",
         sampler="balanced",
-        tags=("distance", "margin"),
     )
     mining: str = setting(
         "all",

@@ -29,7 +29,6 @@ class TripletCenter(SampleLoss):
         paper="He et al., Triplet-Center Loss for Multi-View Object Retrieval, CVPR 2018, arXiv 1803.06189",
         equation="L = [|x - c_y|^2 / 2 + m - min_(j != y) |x - c_j|^2 / 2]_+",
         kind="auxiliary",
-        tags=("centers", "margin"),
         weight=setting(
             0.1, "weight of the triplet-center term beside softmax", ge=0, sweep="1e-3:1:log:4", paper="0.1"
         ),

@@ -27,7 +27,8 @@ class UniFace(DirectCosineLoss):
         paper="Zhou et al., UniFace: Unified Cross-Entropy Loss for Deep Face Recognition, ICCV 2023",
         equation="L = sp(b - s (c_y - m)) + sum_(j != y) sp(s c_j - b),  sp(z) = ln(1 + e^z)",
         kind="classifier",
-        tags=("angular", "margin", "no-probabilities"),
+        angular=True,
+        probabilities=False,
     )
     scale: float = SCALE
     margin: float = margin_setting(

@@ -237,13 +237,13 @@ class RunConfig:
     @property
     def cosine(self) -> bool:
         """Whether the loss compares features by direction, so that metrics of pairs do so too."""
-        return any("angular" in term.spec.tags for term in self.terms)
+        return any(term.spec.angular for term in self.terms)
 
     @property
     def probabilities(self) -> bool:
         """Whether softmax of the class scores is the loss's probability of each class."""
         scored = [term.spec for term in self.terms if term.spec.kind == "classifier"]
-        return bool(scored) and "no-probabilities" not in scored[0].tags
+        return bool(scored) and scored[0].probabilities
 
     def value_of(self, name: str) -> Value:
         """What `name` is here: a field, lambda, or a setting of the only term that has it."""

@@ -47,7 +47,7 @@ class UntrainedRun:
     def cosine(self) -> bool:
         """See RunView; a loss from outside says so only to those who train with it."""
         terms = [term for term in self.config.terms if not term.external]
-        return any("angular" in term.spec.tags for term in terms)
+        return any(term.spec.angular for term in terms)
 
     @cached_property
     def settings(self) -> Mapping[str, Value]:
@@ -74,7 +74,7 @@ class UntrainedRun:
         from ..losses import target_curve
 
         term = self.config.terms[0]
-        if term.external or term.spec.kind != "classifier" or "angular" not in term.spec.tags:
+        if term.external or term.spec.kind != "classifier" or not term.spec.angular:
             return None
         return target_curve(term.name, dict(term.settings))
 

@@ -32,8 +32,8 @@ class LossSpec:
     sampler: `balanced` batches hold K samples of each of P classes, `shuffled` any.
     weight: the lambda with which the term joins a sum (auxiliary terms only).
     aliases: other names by which people know it, taken wherever a loss is named.
-    tags: `angular` when only directions count in `logits`; `no-probabilities` when softmax of `logits` is
-    not what the loss fits; free words otherwise.
+    angular: whether it compares features, or classes in `logits`, by direction alone.
+    probabilities: whether softmax of `logits` is what a classifier fits.
     minima: for a setting the smallest value that the others allow, a function of all of them; below it the
     command line warns.
     exceptions: checks of tests/losses/test_contract.py that do not apply, each with the reason.
@@ -48,7 +48,8 @@ class LossSpec:
     weight: HyperParameter | None = None
     sampler: Literal["shuffled", "balanced"] = "shuffled"
     aliases: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    angular: bool = False
+    probabilities: bool = True
     minima: Mapping[str, Callable[..., float]] = field(default_factory=dict)
     exceptions: Mapping[str, str] = field(default_factory=dict)
 

@@ -39,7 +39,7 @@ CLASSIFIERS = [
     name
     for name in catalog.names("losses")
     if catalog.spec("losses", name).kind == "classifier"
-    and "no-probabilities" not in catalog.spec("losses", name).tags
+    and catalog.spec("losses", name).probabilities
     and name not in NO_CROSS_ENTROPY
 ]
 

@@ -126,8 +126,8 @@ def test_kinds_and_samplers_of_losses() -> None:
     assert {name for name, spec in specs.items() if spec.kind == "auxiliary"} == AUXILIARY
     assert {name for name, spec in specs.items() if spec.kind == "pairs"} == PAIRS
     assert {name for name, spec in specs.items() if spec.sampler == "balanced"} == BALANCED
-    assert {name for name, spec in specs.items() if "angular" in spec.tags} == ANGULAR
-    assert {name for name, spec in specs.items() if "no-probabilities" in spec.tags} == NO_PROBABILITIES
+    assert {name for name, spec in specs.items() if spec.angular} == ANGULAR
+    assert {name for name, spec in specs.items() if not spec.probabilities} == NO_PROBABILITIES
 
 
 def test_tuning_varies_every_number_but_those_listed() -> None:
