@@ -51,7 +51,7 @@ def draw_places(figure: Figure, columns: Mapping[str, Sequence[Place]]) -> None:
     first = next(iter(columns))
     order = [place.label for place in ranked(columns[first], better_sign(first))]
     width = 5.2 if len(columns) == 1 else 1.3 + 2.9 * len(columns)  # fonts shrink with a page that is wider
-    set_size(figure, width, 0.22 * len(order) + 0.9)
+    set_size(figure, width, 0.22 * len(order) + 1.05)
     grid = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     for axes, (name, column) in zip(grid, columns.items(), strict=True):
         places = sorted(column, key=lambda place: order.index(place.label))
@@ -99,7 +99,8 @@ def draw_axes(
     seeds = f"{max(counts, default=0)} seed{'s' * (counts != {1})}" if len(counts) < 2 else "seeds"
     head = f"mean ± 95 % ({seeds})" if counts != {1} else seeds
     note(axes, head, (1, 1), (6, 2), "axes fraction", fontsize="small")
-    axes.set_xlabel(title + {1: ", more is better →", -1: ", ← less is better", 0: ""}[better], wrap=True)
+    direction = {1: "more is better →", -1: "← less is better", 0: ""}[better]
+    axes.set_xlabel(f"{title}\n{direction}".rstrip())
 
 
 def _draw_row(axes: Axes, row: int, interval: Interval, shown: Range, possible: Range) -> None:

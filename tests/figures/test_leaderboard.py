@@ -10,8 +10,8 @@ from lossbench.figures import leaderboard
 from lossbench.figures._layout import limits
 from lossbench.figures.leaderboard import Place
 from lossbench.reports.figure_files import render_figure
-from lossbench.specs import MetricSpec
-from lossbench.specs.quantities import RUN_NUMBERS
+from lossbench.specs import MetricSpec, catalog
+from lossbench.specs.quantities import RUN_NUMBERS, metric_title
 from lossbench.statistics.intervals import mean_interval
 from tests.figures.views import View
 
@@ -153,6 +153,19 @@ def test_several_metrics_are_columns_in_one_order():
     assert names(figure.axes[0]) == ["Center", "Softmax", "Arcface"]
     dots = [found(figure.axes[1], f"mean-{row}").get_xdata()[0] for row in range(3)]
     assert dots == pytest.approx([0.2, 0.3, 0.1])
+
+
+@pytest.mark.parametrize("style", ["paper", "slides"])
+def test_titles_of_columns_stand_apart(style):
+    """The longest titles of all metrics, side by side."""
+    metrics = sorted(catalog.names("metrics"), key=lambda name: len(metric_title(name)))[-4:]
+    given = runs()
+    for run in given:
+        run.numbers.update(dict.fromkeys(metrics, 0.5))
+    figure = draw_figure(given, ",".join(metrics), style)
+    titles = [axes.xaxis.label.get_window_extent() for axes in figure.axes]
+    assert not any(a.overlaps(b) for a, b in zip(titles, titles[1:], strict=False))
+    assert titles[-1].x1 <= figure.bbox.x1
 
 
 def test_a_loss_without_the_number_comes_last_and_empty():
