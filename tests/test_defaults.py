@@ -160,6 +160,22 @@ total_runs 1; trained True; unit 'percentage points'; view 'raw'; warm_up 2; whi
 xlabel 'mean rank (1 is best)'
 """
 """By argument of a function or field of a class, its defaults that are not empty, but for those of losses."""
+EMPTY = """
+accepts address after against aliases alpha arguments as_loss_compares as_written baseline below benchmark
+block budget by_loss by_seed catalog changed check choices classes_per_batch column command comment compose
+conditions content cosine count cpus_per_run data data_dir datasets decay default_text departures details
+device_name diagonal digest document end epoch error failure features fetch fewer_seeds figures files
+finished folder folders force formats free ge given gpus_per_run gradients group groups half_way half_width
+hint image_size jobs json key label label_noise lam largest least left_out like limit linear lists loading
+location lossbench margin means measuring message metrics milestones moment momentum more named narrowest
+needed nesterov networks note number numbers omitted on_images optional output over over_classes own paper
+parameters part parts point precision precisions prefix probabilities problems python quick reason recipe
+result rule run_step runs samples samples_per_class scale scores seconds seed separator several shown shows
+signed smallest snapshots source split split_seed splits status stream sweep swept system table tags
+tensorboard test_accuracy text title tools torch train train_accuracy train_size trials tuned tuning unknown
+unseen unseen_classes until_wrong val_accuracy validation version wanted warmup weight why without workers
+"""
+"""Arguments and fields whose every default is empty: None, False, 0 or nothing."""
 
 
 @cache
@@ -224,3 +240,4 @@ def test_defaults_are_those_written_here() -> None:
     for line in " ".join(DEFAULTS.split()).split("; "):
         name, values = line.split(" ", 1)
         assert set(values.split(" | ")) == found[name], name  # a new name need not be listed
+    assert not [name for name in EMPTY.split() if found[name]]

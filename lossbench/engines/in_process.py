@@ -77,7 +77,7 @@ def outcome_of_error(run: RunFolder, error: BaseException) -> Outcome:
     if not isinstance(error, LossbenchError):
         log_entry = "failed:\n" + "".join(traceback.format_exception(error))
         if _is_out_of_memory(error):
-            status, message = Status.DIED, "out of memory"
+            status = Status.DIED
         message = f"{with_class(error)} (see {run.path / 'log.txt'})"
         with contextlib.suppress(OSError):
             run.path.mkdir(parents=True, exist_ok=True)  # it may have failed before it began

@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,11 +33,13 @@ _QUEUED = 4  # tasks beyond those that fit, so that no node waits for the next o
 _MAX_TASKS = 400  # submitted at a time: each holds a lock, which is an open file
 
 
-class _Submitted(NamedTuple):
-    """A run whose task was submitted, and what releases its lock."""
+@dataclass(eq=False)
+class _Submitted:
+    """A run whose task was submitted, what releases its lock, and whether a node has begun it."""
 
     run: RunFolder
     lock: contextlib.ExitStack
+    has_begun: bool = False
 
 
 class RayExecutor(Executor):
@@ -63,7 +66,6 @@ class RayExecutor(Executor):
         self.slots, self.slots_counted_at = 0, 0.0
         self.submitted: dict[Any, _Submitted] = {}
         self.unsubmitted: list[Outcome] = []
-        self.begun: set[str] = set()
         # the scheduler makes the second attempt: it starts from the state that was sent back
         resources = {"max_retries": 0, "num_cpus": options.cpus, "num_gpus": options.gpus}
         self.task = self.ray.remote(_train).options(**resources)
@@ -109,69 +111,69 @@ class RayExecutor(Executor):
             ended = self.ray.wait(tasks, num_returns=len(tasks), timeout=0)[0]
         self._take_messages()
         for task in ended:
-            run, lock = self.submitted.pop(task)
-            with lock:
-                outcome = self._outcome(task, run)
-            self.begun.discard(run.name)
+            submitted = self.submitted.pop(task)
+            with submitted.lock:
+                outcome = self._outcome(task, submitted)
             yield outcome
 
     def stop(self) -> None:
         """Tell the nodes to save and send the state; cancel what has not begun."""
         self.stopping = True
         self._take_messages()
-        for task, (run, _) in self.submitted.items():
-            if run.name not in self.begun:
+        for task, submitted in self.submitted.items():
+            if not submitted.has_begun:
                 self.ray.cancel(task)
 
     def kill(self, run_name: str) -> None:
         """Kill the worker of a task."""
-        for task, (run, _) in self.submitted.items():
-            if run.name == run_name:
+        for task, submitted in self.submitted.items():
+            if submitted.run.name == run_name:
                 self.ray.cancel(task, force=True)
 
     def close(self) -> None:
         """Cancel all tasks and release the locks."""
-        for task, (_, lock) in self.submitted.items():
+        for task, submitted in self.submitted.items():
             self.ray.cancel(task, force=True)
-            lock.close()
+            submitted.lock.close()
         self.cluster.queues.close.remote(self.queue)
 
     def _take_messages(self) -> None:
         """Pass on what tasks have sent, and tell them whether to stop."""
-        runs = {run.name: run for run, _ in self.submitted.values()}
+        by_name = {submitted.run.name: submitted for submitted in self.submitted.values()}
         try:
             messages = self.ray.get(self.cluster.queues.take.remote(self.queue, self.stopping))
         except self.ray.exceptions.RayError as error:
             raise RunError(f"The connection to the Ray cluster is lost: {first_line(error)}") from None
         for kind, name, *content in messages:
-            if name not in runs:
+            if name not in by_name:
                 continue  # from an attempt whose node was given up
             if kind == "begun":
-                self.begun.add(name)
+                by_name[name].has_begun = True
                 self.monitor.note(name)
             elif kind == "files":
-                runs[name].unpack(*content)
+                by_name[name].run.unpack(*content)
             elif kind != "ended":
                 if kind == "started":
-                    runs[name].begin()
+                    by_name[name].run.begin()
                 getattr(self.monitor, kind)(name, *content)
 
-    def _outcome(self, task: Any, run: RunFolder) -> Outcome:
+    def _outcome(self, task: Any, submitted: _Submitted) -> Outcome:
         """The outcome of a task that ended, its files written."""
+        run = submitted.run
         try:
             outcome: Outcome
             outcome, files = self.ray.get(task)
             run.unpack(files)
         except self.ray.exceptions.RayError as error:
-            return self._failure(error, run)
+            return self._failure(error, submitted)
         except LossbenchError as error:  # the files cannot be written
             return Outcome(run.config, Status.FAILED, None, str(error))
         return outcome
 
-    def _failure(self, error: Any, run: RunFolder) -> Outcome:
+    def _failure(self, error: Any, submitted: _Submitted) -> Outcome:
         """The outcome of a task without a result. Raises RunError for a node where no run can train."""
-        errors = self.ray.exceptions
-        if self.stopping and run.name not in self.begun:
+        run, errors = submitted.run, self.ray.exceptions
+        if self.stopping and not submitted.has_begun:
             # a task that is cancelled while its worker starts fails in many ways
             return Outcome(run.config, Status.INTERRUPTED, None, f"{run.name} had not begun.")
         if not isinstance(error, errors.RayTaskError):

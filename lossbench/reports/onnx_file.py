@@ -157,7 +157,7 @@ def _model_bytes(
     model.producer_name, model.producer_version = "lossbench", __version__
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
-    content: bytes = model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString()
     return content
 
 

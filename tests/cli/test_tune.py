@@ -12,9 +12,11 @@ import pytest
 from lossbench.__main__ import main
 from lossbench.cli._loss_search import parse_budget, show_search
 from lossbench.cli._options import Request
+from lossbench.cli._trials import in_threads
 from lossbench.engines import LOCAL, open_trainer
 from lossbench.errors import UsageError
 from lossbench.experiments.loss_search import LossOutcome, SearchResult
+from lossbench.experiments.search_space import StudyConfig
 from lossbench.records import NullObserver
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
@@ -45,6 +47,16 @@ def test_trials_run_at_the_same_time_and_count_once(
     out, err = capsys.readouterr()
     assert json.loads(out)["value"] == document["value"]
     assert "trial" not in err
+
+
+def test_the_folder_of_results_stays_the_same_while_a_worker_starts_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    request = Request("cpu", None, None, LOCAL, {})
+    config = StudyConfig("softmax", {"dataset": "digits"}, (0,), "val_accuracy")
+    roots = in_threads(request, config, Store(Path("here")), 2, 2, lambda store, _: [store.root])
+    assert roots == [tmp_path / "here"]
 
 
 def test_trials_start_from_a_run_of_the_same_results(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lossbench import engines
 from lossbench.data._batches import epoch_batches
 from lossbench.engines.in_process import GroupExecutor, outcome_of_error
 from lossbench.engines.scheduler import ProgressMonitor, Scheduler
+from lossbench.errors import Busy, DataError, Diverged, Interrupted, RunError
 from lossbench.records import NullObserver
 from lossbench.runs.result import Status
 from lossbench.runs.run_folder import RunFolder
@@ -179,3 +182,30 @@ def test_a_run_that_failed_before_it_began_has_a_log(tmp_path):
     assert (outcome.status, outcome.config) == (Status.FAILED, folder.config)
     assert outcome.message == f"ValueError: no such thing (see {folder.path / 'log.txt'})"
     assert "ValueError: no such thing" in (folder.path / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "raised"),
+    [
+        (Diverged("its loss became NaN"), Status.DIVERGED, Diverged),
+        (Interrupted("it was asked to stop"), Status.INTERRUPTED, Interrupted),
+        (Busy("another process trains it"), Status.BUSY, RunError),
+        (DataError("there are no images"), Status.FAILED, RunError),
+        (ZeroDivisionError("division by zero"), Status.FAILED, RunError),
+        (MemoryError("it is full"), Status.DIED, RunError),
+        (torch.OutOfMemoryError("it is full"), Status.DIED, RunError),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), Status.DIED, RunError),
+    ],
+)
+def test_an_error_of_a_run_is_its_outcome_and_is_raised_again_where_the_run_was_called(
+    tmp_path, error, status, raised
+):
+    outcome = outcome_of_error(Store(tmp_path).run(small("softmax")), error)
+    assert (outcome.status, outcome.result) == (status, None)
+    with pytest.raises(raised, match=re.escape(str(error))):
+        engines._result(outcome)
+
+
+def test_a_run_without_an_outcome_was_interrupted():
+    with pytest.raises(Interrupted, match="had not begun"):
+        engines._result(None)

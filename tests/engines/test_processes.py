@@ -17,6 +17,7 @@ from lossbench.engines._worker import call_in_worker
 from lossbench.engines.scheduler import ProgressMonitor
 from lossbench.runs.result import Status
 from lossbench.runs.store import Store
+from lossbench.training.process import STOP_SIGNALS
 
 from ..helpers.runs import ONE_THREAD, Recorder, small
 from .test_scheduler import ENGINES, statuses
@@ -83,7 +84,8 @@ def test_workers_are_spawned_where_their_server_cannot_have_its_socket(tmp_path,
     monkeypatch.setattr(forkserver, "ensure_running", forkserver.ForkServer().ensure_running)
     assert _worker._context().get_start_method() == "spawn"
     monkeypatch.undo()
-    assert _worker._context().get_start_method() == "forkserver"
+    with _worker._interrupts_blocked():  # workers have the signal mask of their server
+        assert _worker._context().get_start_method() == "forkserver"
 
 
 @pytest.mark.slow  # 30 s on a busy machine: the server imports torch again
@@ -91,7 +93,8 @@ def test_workers_are_spawned_where_their_server_cannot_have_its_socket(tmp_path,
 def test_a_server_that_is_killed_while_it_starts_a_worker_is_replaced(tmp_path):
     """By a SIGTERM to the whole group, or where memory is short."""
     executor = processes.ProcessExecutor(Store(tmp_path), ONE_THREAD, ProgressMonitor(Recorder()), 2)
-    _worker._context()
+    with _worker._interrupts_blocked():
+        _worker._context()
     server = forkserver._forkserver._forkserver_pid
     os.kill(server, signal.SIGSTOP)  # so that the start of a worker waits for it
     killer = threading.Timer(0.5, os.kill, (server, signal.SIGKILL))
@@ -106,3 +109,26 @@ def test_a_server_that_is_killed_while_it_starts_a_worker_is_replaced(tmp_path):
 def test_a_function_in_a_process_of_its_own_returns_its_value_or_none() -> None:
     assert call_in_worker(operator.add, 2, 3) == 5
     assert call_in_worker(operator.truediv, 1, 0) is None
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")
+def test_signals_to_stop_but_sigterm_wait_until_a_worker_handles_them() -> None:
+    blocked = call_in_worker(signal.pthread_sigmask, signal.SIG_BLOCK, ())
+    assert blocked == set(STOP_SIGNALS) - {signal.SIGTERM}
+    assert call_in_worker(unblocked_signals) == set()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")
+def test_the_start_of_a_worker_leaves_this_process_as_it_was() -> None:
+    def state() -> tuple[object, ...]:
+        return os.getcwd(), sys.modules["__main__"], signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    before = state()
+    assert call_in_worker(os.getcwd) == os.getcwd()
+    assert state() == before
+
+
+def unblocked_signals() -> set[signal.Signals]:
+    """Those that are still blocked once a worker handles signals."""
+    _worker.unblock_interrupts()
+    return signal.pthread_sigmask(signal.SIG_BLOCK, ())

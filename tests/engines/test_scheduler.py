@@ -122,6 +122,14 @@ def test_the_run_of_a_killed_worker_is_tried_again_from_its_last_state(tmp_path,
     assert contents(tmp_path / "killed") == contents(tmp_path / "undisturbed")
 
 
+@on_workers
+def test_each_run_of_own_code_has_a_process_of_its_own(tmp_path, engine, orders):
+    (orders / "tell").touch()
+    configs = [small(WITH_FAULTS, epochs=1, seed=seed, **FEW_IMAGES) for seed in range(3)]  # of two workers
+    assert statuses(configs, tmp_path, engine) == [Status.DONE] * 3
+    assert len(list(orders.glob("process *"))) == 3
+
+
 @pytest.mark.slow
 @on_workers
 def test_a_run_whose_worker_dies_twice_has_failed_and_the_others_go_on(tmp_path, engine, orders):

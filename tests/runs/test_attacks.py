@@ -121,6 +121,21 @@ def test_an_attack_ends_with_images_that_fool_where_it_says_so(kind):
     assert (fooled == ~right).float().mean() > 0.9
 
 
+@pytest.mark.parametrize("kind", BY_GRADIENT)
+def test_the_images_of_an_attack_are_among_those_that_were_classified(kind):
+    """Also those after the last step."""
+    scores, _, images, labels = linear(4)
+    seen = []
+
+    def noting(given):
+        seen.append(given.detach().clone())
+        return scores(given)
+
+    changed = attack(noting, images, labels, kind, EPSILON, torch.Generator().manual_seed(0)).images
+    same = torch.stack([(given == changed).flatten(1).all(1) for given in seen if len(given) == len(images)])
+    assert same.any(0).all()
+
+
 def test_scores_so_large_that_cross_entropy_has_no_gradient_hide_from_two_attacks_alone():
     """Their gradient is exactly 0 in float32: it is masked, and the other attacks show it."""
     scores, _, images, labels = linear(0)

@@ -27,8 +27,10 @@ from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.files import to_json, write_atomically
 from lossbench.records import Embedding, EpochRecord
+from lossbench.runs import run_folder
 from lossbench.runs.config import RunConfig
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.measurement import measure_stored
 from lossbench.runs.result import Machine, RunResult, Status
 from lossbench.runs.run_folder import RunFolder
 from lossbench.runs.store import Store
@@ -135,6 +137,21 @@ def test_a_result_that_cannot_be_written_leaves_the_run_resumable(store: Store) 
     run.write_result(done(run))
     assert run.result().status is Status.DONE
     assert run.read_bytes("resume.pt") is None
+
+
+@pytest.mark.parametrize("name", [name for name in run_folder._FILES if name != "result.json"])
+def test_a_result_is_written_after_the_other_files_and_removed_before_them(store: Store, name: str) -> None:
+    run = store.run(made())
+    run.unpack({})
+    assert not run.path.exists()
+    (run.path / name).mkdir(parents=True)  # so that this file can be neither written nor removed
+    with pytest.raises(RunError, match=f"{name} cannot be written"):
+        run.unpack(dict.fromkeys(run_folder._FILES, b"{}"))
+    assert not (run.path / "result.json").exists()
+    (run.path / "result.json").write_bytes(b"{}")
+    with pytest.raises(OSError, match=name):
+        run.clear()
+    assert not (run.path / "result.json").exists()
 
 
 def test_a_read_only_folder_is_a_sentence() -> None:
@@ -386,6 +403,16 @@ def test_features_come_back_bit_for_bit(store: Store) -> None:
     assert set(directions) == {"weight", "centers"}
     run.write_features({"train": parts["train"], "test": parts["test"]}, {})
     assert list(run.features()[0]) == ["train", "test"]
+
+
+@pytest.mark.parametrize(("split", "unseen"), [("test", False), ("unseen", True)])
+def test_metrics_of_features_that_are_not_stored_are_a_sentence(
+    store: Store, split: str, unseen: bool
+) -> None:
+    run = begun(store)
+    run.write_features({"train": features_of(run)["train"]}, {})
+    with pytest.raises(RunError, match=rf"features\.npz has no {split} features\.$"):
+        measure_stored(run, ["map-at-r"], unseen=unseen)
 
 
 def test_cut_features_are_a_sentence_wherever_they_end(store: Store) -> None:
