@@ -214,7 +214,11 @@ def test_files(tmp_path: Path) -> None:
         (lambda: open_run(run), {"format": 9}, f"{settings} has another format than this version reads (1)."),
         (lambda: refuse_links(tmp_path), None, link),
         (lambda: refuse_links(tmp_path / "link"), None, link),
-        (lambda: read_result(Store(tmp_path), config), None, f"{missing} is not there; {tune} makes it."),
+        (
+            lambda: read_result(Store(tmp_path), config, "arcface"),
+            None,
+            f"{missing} is not there; {tune} makes it.",
+        ),
     ]
     for refused, content, sentence in cases:
         if content is not None:

@@ -124,16 +124,16 @@ def run_comparison(
     command: str,
 ) -> Comparison:
     """Train what is missing of these losses, and compare them."""
-    from ..experiments.comparison import choose_baseline, comparison_configs, tuned_configs
+    from ..experiments.comparison import choose_baseline, comparison_configs, distinct, tuned_configs
     from ..reports.experiment import report_comparison
 
     store, configs, tuning = Store(storage.results), comparison_configs(losses, axes), ""
     if tuned:
-        configs, tuning, alike = tuned_configs(store, configs)
+        configs, tuning, alike = tuned_configs(store, configs, axes)
         if not alike:
             print_warning(tuning)
-    baseline = choose_baseline(baseline, list(configs))
-    groups = run_groups(configs, request, storage, metrics, jobs)
+    baseline = choose_baseline(baseline, configs)
+    groups = run_groups(distinct(configs), request, storage, metrics, jobs)
     return report_comparison(
         store, groups, baseline=baseline, metrics=metrics, command=command, tuning=tuning
     )

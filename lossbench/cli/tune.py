@@ -138,7 +138,7 @@ def search(
 
 
 def _show_study(request: Request, result: TuningResult, store: Store, *, json: bool) -> None:
-    from ..experiments.tuning_result import read_results, result_path
+    from ..experiments.tuning_result import read_results, result_path, tuned_alike
     from ..reports.document import Drawing, record_figure
     from ._publish import draw_figures, finish
 
@@ -146,7 +146,7 @@ def _show_study(request: Request, result: TuningResult, store: Store, *, json: b
     tuned, problems = read_results(store, run.dataset, run.network)
     for problem in problems:
         print_warning(problem)
-    comparable = [each for each in tuned if each.metric == result.metric]
+    comparable = [each for each in tuned if tuned_alike(each, result)]
     figure = store.figures / f"budget-{run.dataset}-{run.network}.png"
     path = result_path(store, run)
     if not json:

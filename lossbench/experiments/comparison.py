@@ -1,13 +1,13 @@
 """Losses compared with a baseline over the same seeds: which is better, by how much, with what certainty."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import UsageError
-from ..runs.config import BASE_LOSS, RUN_OPTIONS, RunConfig
+from ..runs.config import BASE_LOSS, LOSS_OPTIONS, RUN_OPTIONS, RunConfig
 from ..runs.config_builder import config_at
 from ..runs.loss_terms import lambda_target
 from ..runs.outcome import Outcome
@@ -153,22 +153,49 @@ def comparison_configs(losses: Sequence[str], axes: Axes) -> dict[str, list[RunC
     return {loss: expand(loss, of_loss) for loss, of_loss in axes_by_loss(losses, axes).items()}
 
 
-def tuned_configs(
-    store: Store, configs: Mapping[str, list[RunConfig]]
-) -> tuple[dict[str, list[RunConfig]], str, bool]:
-    """The same runs with the settings that `tune` found, a sentence on how, and whether all were tuned alike.
+def distinct(configs: Mapping[str, list[RunConfig]]) -> dict[str, list[RunConfig]]:
+    """The runs without other names of the same ones, each of which would count as a comparison more."""
+    names: dict[tuple[RunConfig, ...], str] = {}
+    for loss, group in configs.items():
+        names.setdefault(tuple(group), loss)
+    return {loss: configs[loss] for loss in names.values()}
 
-    Raises UsageError for a loss that was not tuned, or for a seed on which it was.
+
+def tuned_configs(
+    store: Store, configs: Mapping[str, list[RunConfig]], given: Collection[str] = ()
+) -> tuple[dict[str, list[RunConfig]], str, bool]:
+    """The same runs with the settings that `tune` found, a sentence on how, and whether all were tuned alike,
+    and under the conditions of the runs.
+
+    given: the names of the options that the user gave. Raises UsageError for a loss that was not tuned, for a
+    seed on which it was, and for an option that tuning found another value of.
     """
     results = {
-        config: tuning_result.read_result(store, config) for group in configs.values() for config in group
+        config: tuning_result.read_result(store, config, loss)
+        for loss, group in configs.items()
+        for config in group
     }
     tuning_result.check_other_seeds(results)
+    for config, result in results.items():
+        _check_given(config, result.point, given)
     at_points = {
         loss: [_at_point(loss, config, results[config].point) for config in group]
         for loss, group in configs.items()
     }
-    return at_points, *tuning_result.describe_tuning(list(results.values()))
+    return at_points, *tuning_result.describe_tuning(results)
+
+
+def _check_given(config: RunConfig, point: Mapping[str, Value], given: Collection[str]) -> None:
+    """Raise UsageError for a given option that has another value at the point."""
+    for key, found in point.items():
+        for name in {key, key.rpartition(".")[2]}.intersection(given):
+            if (value := config.value_of(key)) != found:
+                is_option = name in RUN_OPTIONS or name in LOSS_OPTIONS
+                option = f"--{name} {value}" if is_option else f"--set {name}={value}"
+                raise UsageError(
+                    f"{option}: `lossbench tune` found {found:.4g} for {config.loss}, which --tuned takes; "
+                    f"leave one of them out, or tune with {option}."
+                )
 
 
 def _at_point(loss: str, config: RunConfig, point: Mapping[str, Value]) -> RunConfig:
@@ -180,10 +207,13 @@ def _at_point(loss: str, config: RunConfig, point: Mapping[str, Value]) -> RunCo
     return config_at(loss, values | dict(point))
 
 
-def choose_baseline(baseline: str | None, losses: Sequence[str]) -> str:
-    """The loss that the others are compared with. Raises UsageError for one that is not among them."""
+def choose_baseline(baseline: str | None, configs: Mapping[str, Sequence[RunConfig]]) -> str:
+    """The loss that the others are compared with: the first name of its runs. Raises UsageError for one that
+    is not among them."""
     if baseline is None:
-        return BASE_LOSS if BASE_LOSS in losses else losses[0]
-    if baseline not in losses:
-        raise UsageError(f"--baseline {baseline} is not one of the losses compared: {', '.join(losses)}.")
-    return baseline
+        return BASE_LOSS if BASE_LOSS in configs else next(iter(configs))
+    terms = parse_sum(baseline)  # however it is spaced
+    named = [group for loss, group in configs.items() if parse_sum(loss) == terms]
+    if not named:
+        raise UsageError(f"--baseline {baseline} is not one of the losses compared: {', '.join(configs)}.")
+    return next(loss for loss, group in configs.items() if group == named[0])

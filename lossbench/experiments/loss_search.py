@@ -174,7 +174,7 @@ def search_losses(
 def _store(store: Store, config: StudyConfig, study: str, trials: Sequence[optuna.trial.FrozenTrial]) -> None:
     result = tuning_result(config, study, trials, point_of_loss)
     with contextlib.suppress(UsageError, RunError):  # none, or one that cannot be used
-        before = read_result(store, config.default_run)
+        before = read_result(store, config.default_run, config.loss)
         if before.trials > result.trials and before.study != study:
             return
     write_result(store, result)

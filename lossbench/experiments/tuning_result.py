@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError, UsageError
+from ..errors import RunError, UsageError, at_most
 from ..files import read_json, slug, to_json, write_atomically
+from ..runs.conditions import BATCH_OPTIONS, option_differences
 from ..runs.config import FORMAT, RunConfig
 from ..runs.config_builder import config_at
+from ..runs.loss_terms import lambda_target
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..runs.suggested_commands import dataset_argument
 from ..specs import Value
+from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better, metric_name
 from .search_space import Range
 
@@ -112,8 +115,8 @@ def read_results(store: Store, dataset: str, network: str) -> tuple[list[TuningR
     return results, problems
 
 
-def read_result(store: Store, config: RunConfig) -> TuningResult:
-    """The result for a config's loss, data set and network.
+def read_result(store: Store, config: RunConfig, loss: str) -> TuningResult:
+    """The result for a config's loss, data set and network; `loss` as the user wrote it.
 
     Raises UsageError where there is none, or one of another sum of the same losses; RunError for a file that
     was cut or edited.
@@ -121,11 +124,12 @@ def read_result(store: Store, config: RunConfig) -> TuningResult:
     path = result_path(store, config)
     if not path.exists():
         dataset = dataset_argument(config.dataset)
-        words = ["--loss", config.loss, "--dataset", dataset, "--network", config.network]
+        words = ["--loss", loss, "--dataset", dataset, "--network", config.network]
         raise UsageError(f"{path} is not there; `lossbench tune {shlex.join(words)}` makes it.")
     result = _read(path)
+    searched = "lambda" in result.point
     weights = [[(t.name, t.weight) for t in each.terms] for each in (result.config, config)]
-    if "lambda" not in result.point and weights[0] != weights[1]:
+    if lambda_target(parse_sum(loss)) is None if searched else weights[0] != weights[1]:
         raise UsageError(f"{path} is a search of {result.loss}, whose weights are others.")
     return result
 
@@ -134,39 +138,56 @@ def check_other_seeds(results: Mapping[RunConfig, TuningResult]) -> None:
     """Raise UsageError for a run with a seed on which its loss was tuned: the settings suit that seed."""
     used = {config: result for config, result in results.items() if config.seed in result.seeds}
     if used:
-        losses = ", ".join(dict.fromkeys(result.loss for result in used.values()))
+        losses = list(dict.fromkeys(result.loss for result in used.values()))
+        were = "was" if len(losses) == 1 else "were"
         seeds = sorted({config.seed for config in used})
         every = {seed for result in results.values() for seed in result.seeds}
         others = [seed for seed in range(len(every) + 5) if seed not in every][:5]
         raise UsageError(
-            f"{losses} was tuned on seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}; "
+            f"{', '.join(losses)} {were} tuned on seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}; "
             f"compare on others, such as --seeds {','.join(map(str, others))}."
         )
 
 
-def describe_tuning(results: Sequence[TuningResult]) -> tuple[str, bool]:
-    """A sentence on how settings were found, and whether all losses of a data set were tuned by the same
-    metric, number of trials and seeds, under the same conditions."""
+def tuned_alike(first: TuningResult, second: TuningResult) -> bool:
+    """Whether two losses were tuned by the same metric and seeds under the same conditions: so that their
+    values can be shown together, whatever their numbers of trials are."""
+    configs = [dataclasses.replace(each.config, lr=0.0) for each in (first, second)]
+    differences = option_differences(configs, BATCH_OPTIONS)[0]
+    return (first.metric, list(first.seeds), []) == (second.metric, list(second.seeds), differences)
+
+
+def describe_tuning(results: Mapping[RunConfig, TuningResult]) -> tuple[str, bool]:
+    """Sentences on how the settings of runs were found, and whether all losses of a data set were tuned by
+    the same metric, number of trials and seeds, under the conditions of the runs."""
     ways: dict[str, dict[str, str]] = {}  # by data set and loss
-    for result in results:
+    others: dict[tuple[str, ...], list[str]] = {}  # losses by how the conditions of their search differ
+    for run, result in results.items():
+        pair = option_differences([result.config, run], ("lr", "eval_split"))
+        losses = others.setdefault(tuple(map(", ".join, pair)), [])
+        losses += [] if result.loss in losses else [result.loss]
         config = result.config
         words = [f"by {metric_name(result.metric)}", f"{result.trials} trials of {config.epochs} epochs"]
         words += [f"seeds {', '.join(map(str, result.seeds))}", f"{config.feature_dim}-D features"]
         words += [f"{config.val_size:,} validation images"]
         words += [f"without classes {config.unseen_names}"] if config.unseen else []
         ways.setdefault(config.dataset, {})[result.loss] = ", ".join(words)
-    alike = all(len(set(way.values())) == 1 for way in ways.values())
-    if alike:
+    others.pop(("", ""), None)
+    more = "".join(
+        f" The search of {', '.join(at_most(losses))} had {searched}; these runs have {compared}."
+        for (searched, compared), losses in others.items()
+    )
+    if all(len(set(way.values())) == 1 for way in ways.values()):
         texts = [
             f"{f'{dataset}: ' if len(ways) > 1 else ''}{min(way.values())}" for dataset, way in ways.items()
         ]
-        return f"Settings found by `lossbench tune` {'; '.join(texts)}.", True
+        return f"Settings found by `lossbench tune` {'; '.join(texts)}.{more}", not others
     texts = [
         f"{loss}{f' on {dataset}' if len(ways) > 1 else ''} {text}"
         for dataset, way in ways.items()
         for loss, text in way.items()
     ]
-    return f"Settings found by `lossbench tune`, not under equal conditions: {'; '.join(texts)}.", False
+    return f"Settings found by `lossbench tune`, not under equal conditions: {'; '.join(texts)}.{more}", False
 
 
 def _read(path: Path) -> TuningResult:

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,8 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
-from lossbench.experiments.comparison import tuned_configs
-from lossbench.experiments.tuning_result import describe_tuning
+from lossbench.experiments.comparison import comparison_configs, tuned_configs
+from lossbench.experiments.tuning_result import describe_tuning, tuned_alike
 from lossbench.reports.figure_files import compose_ranks, render_figure
 from lossbench.runs import measurement
 from lossbench.runs.config_builder import make_config
@@ -316,6 +317,17 @@ def test_refusals(compared: Path, capsys: Capture, arguments: list[str], sentenc
     assert sorted(compared.rglob("*")) == before
 
 
+def test_another_name_of_the_same_runs_is_no_further_comparison(capsys: Capture, tmp_path: Path) -> None:
+    """Counted twice, it would double the adjusted p values of all. Any name of the runs, and any spacing,
+    names the baseline."""
+    command = [*QUICK, "--seeds", "0-1", "--results", tmp_path]
+    once = document(capsys, *command, "--losses", "softmax,center,git")
+    command += ["--losses", "ce,center,softmax + 0.003*center,git"]
+    assert document(capsys, *command)["against"] == once["against"]
+    of_center = document(capsys, *command, "--baseline", "softmax+0.0030*center")["against"]
+    assert [(row["baseline"], row["loss"]) for row in of_center] == [("center", "softmax"), ("center", "git")]
+
+
 def test_an_unknown_data_set_among_several(capsys: Capture, tmp_path: Path) -> None:
     code, _, err = call(capsys, "--datasets", "digits,mnits", "--results", tmp_path)
     assert code == 2
@@ -335,6 +347,46 @@ def test_tuned_settings_join_those_that_were_given(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
+    ("given", "settings", "option"),
+    [
+        ({"lr": 0.3}, {}, "--lr 0.3: `lossbench tune` found 0.004 for center"),
+        ({"lambda": 0.25}, {}, "--lambda 0.25: `lossbench tune` found 0.02 for center"),
+        ({}, {"alpha": 0.9}, "--alpha 0.9: `lossbench tune` found 0.1 for center"),
+        ({}, {"center.alpha": 0.9}, "--set center.alpha=0.9: `lossbench tune` found 0.1 for center"),
+    ],
+)
+def test_an_option_that_tuning_found_another_value_of_is_refused(
+    tmp_path: Path, monkeypatch: Any, given: dict[str, float], settings: dict[str, float], option: str
+) -> None:
+    found = {"lr": 0.004, "lambda": 0.02, "center.alpha": 0.1}
+    monkeypatch.setattr(
+        "lossbench.experiments.tuning_result.read_result", lambda *_: tuning("center", point=found)
+    )
+    axes = {"dataset": ("digits",), **{name: (value,) for name, value in (given | settings).items()}}
+    with pytest.raises(UsageError, match=f"^{re.escape(option)}, which --tuned takes; leave one of them out"):
+        tuned_configs(Store(tmp_path), comparison_configs(["center"], axes), axes)
+    same = {"dataset": ("digits",), **{name: (found.get(name, 0.1),) for name in given | settings}}
+    ((config,),) = tuned_configs(Store(tmp_path), comparison_configs(["center"], same), same)[0].values()
+    assert (config.lr, config.value_of("lambda"), config.value_of("alpha")) == (0.004, 0.02, 0.1)
+
+
+def test_a_search_under_other_conditions_is_warned_of(tmp_path: Path, monkeypatch: Any) -> None:
+    """The learning rate that suits one optimizer does not suit another."""
+    results = {loss: tuning(loss, optimizer="sgd", point={"lr": 0.1}) for loss in ("arcface", "center")}
+    monkeypatch.setattr(
+        "lossbench.experiments.tuning_result.read_result", lambda _, config, __: results[config.loss]
+    )
+    options = {"dataset": ("digits",), "seed": (0, 1)}
+    _, text, alike = tuned_configs(Store(tmp_path), comparison_configs([*results], options))
+    assert not alike
+    assert "The search of arcface, center had " in text
+    assert re.search(r"had .*optimizer SGD.*; these runs have .*optimizer Muon", text)
+    options["optimizer"] = ("sgd",)
+    _, text, alike = tuned_configs(Store(tmp_path), comparison_configs([*results], options))
+    assert alike and "The search of" not in text
+
+
+@pytest.mark.parametrize(
     ("other", "words"),
     [
         ({"trials": 30}, "30 trials"),
@@ -349,7 +401,7 @@ def test_losses_tuned_unequally_are_warned_of_and_the_table_says_so(
 ) -> None:
     results = {"arcface": tuning("arcface"), "center": tuning("center", **other)}
     monkeypatch.setattr(
-        "lossbench.experiments.tuning_result.read_result", lambda _, config: results[config.loss]
+        "lossbench.experiments.tuning_result.read_result", lambda _, config, __: results[config.loss]
     )
     configs = {loss: [make_config(loss=loss, dataset="digits")] for loss in results}
     _, text, alike = tuned_configs(Store(tmp_path), configs)
@@ -367,7 +419,7 @@ def test_losses_tuned_unequally_are_warned_of_and_the_table_says_so(
 
 def test_seeds_that_tuning_used_are_refused(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(
-        "lossbench.experiments.tuning_result.read_result", lambda _, config: tuning("center", seeds=(0, 1))
+        "lossbench.experiments.tuning_result.read_result", lambda *_: tuning("center", seeds=(0, 1))
     )
     configs = {"center": [make_config(loss="center", dataset="digits", seed=seed) for seed in (1, 2)]}
     with pytest.raises(UsageError, match=r"center was tuned on seed 1; compare on others, .*--seeds 2,3,4"):
@@ -381,16 +433,26 @@ def test_searches_on_several_data_sets_are_told_for_each() -> None:
     """Alike are those of one data set; whether the data sets differ does not matter."""
     digits = [tuning(loss, unseen="8,9", val_size=100) for loss in ("arcface", "center")]
     on_mnist = [tuning(loss, trials=30, seeds=(5,), dataset="mnist") for loss in ("arcface", "center")]
-    text, alike = describe_tuning([*digits, *on_mnist])
+    text, alike = describe_tuning({each.config: each for each in (*digits, *on_mnist)})
     assert alike and text == (
         "Settings found by `lossbench tune` digits: by val accuracy, 3 trials of 27 epochs, seeds 1000, 1001, 2-D "
         "features, 100 validation images, without classes 8, 9; mnist: by val accuracy, 30 trials of 4 epochs, "
         "seeds 5, 2-D features, 5,000 validation images."
     )
-    text, alike = describe_tuning([*digits, *on_mnist, tuning("git", trials=30, seeds=(6,), dataset="mnist")])
+    another = tuning("git", trials=30, seeds=(6,), dataset="mnist")
+    text, alike = describe_tuning({each.config: each for each in (*digits, *on_mnist, another)})
     assert not alike
     assert "not under equal conditions: arcface on digits by val accuracy, 3 trials" in text
     assert "; git on mnist by val accuracy, 30 trials of 4 epochs, seeds 6, " in text
+
+
+@pytest.mark.parametrize(
+    "other", [{"metric": "gap"}, {"seeds": (7,)}, {"epochs": 2}, {"optimizer": "sgd"}, {"label_noise": 0.1}]
+)
+def test_only_searches_under_equal_conditions_are_drawn_together(other: dict[str, Any]) -> None:
+    first: Any = tuning("softmax")
+    assert tuned_alike(first, tuning("triplet", trials=30))
+    assert not tuned_alike(first, tuning("triplet", **other))
 
 
 def tuning(loss: str, *, point: Any = None, **options: Any) -> SimpleNamespace:

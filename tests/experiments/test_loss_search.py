@@ -132,7 +132,7 @@ def test_the_same_call_goes_on(tmp_path, trained, monkeypatch):
 def test_settings_are_stored_for_compare(tmp_path, trained, monkeypatch):
     config = several()
     search(tmp_path, config, monkeypatch, trials=8)
-    stored = read_result(Store(tmp_path), config.studies[0].default_run)
+    stored = read_result(Store(tmp_path), config.studies[0].default_run, config.studies[0].loss)
     assert (stored.loss, stored.metric, stored.seeds) == ("softmax", "val_accuracy", list(SEEDS))
     assert set(stored.point) == {"lr"}
     assert not list(tmp_path.glob("tuned/**/cosface.json"))
@@ -142,9 +142,9 @@ def test_settings_are_stored_for_compare(tmp_path, trained, monkeypatch):
 def test_settings_of_more_trials_stay(tmp_path, trained, monkeypatch):
     config = several(("softmax",))
     search(tmp_path, config, monkeypatch, trials=6)
-    before = read_result(Store(tmp_path), config.studies[0].default_run)
+    before = read_result(Store(tmp_path), config.studies[0].default_run, config.studies[0].loss)
     search(tmp_path, several(), monkeypatch, trials=4)
-    assert read_result(Store(tmp_path), config.studies[0].default_run) == before
+    assert read_result(Store(tmp_path), config.studies[0].default_run, config.studies[0].loss) == before
 
 
 def test_a_trial_that_the_time_interrupts_is_continued(tmp_path, monkeypatch):

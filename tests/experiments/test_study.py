@@ -283,9 +283,13 @@ def test_compare_uses_what_was_found(tmp_path, capsys, trained):
 
 
 def test_a_search_of_other_weights_is_not_used(tmp_path, trained):
-    tune_in(tmp_path, study_config("softmax + 0.01*center"), 2)
+    written = "softmax + 0.01*center"
+    tune_in(tmp_path, study_config(written), 2)
     with pytest.raises(UsageError, match=r"is a search of softmax \+ 0\.01\*center"):
-        read_result(Store(tmp_path), study_config("center").default_run)
-    assert read_result(Store(tmp_path), study_config("softmax + 0.01*center").default_run).trials == 2
+        read_result(Store(tmp_path), study_config("center").default_run, "center")
+    assert read_result(Store(tmp_path), study_config(written).default_run, written).trials == 2
     tune_in(tmp_path, study_config("center"), 2)
-    assert "lambda" in read_result(Store(tmp_path), study_config("center", epochs=7).default_run).point
+    stored = read_result(Store(tmp_path), study_config("center", epochs=7).default_run, "center")
+    assert "lambda" in stored.point
+    with pytest.raises(UsageError, match="is a search of center, whose weights are others"):
+        read_result(Store(tmp_path), study_config(written).default_run, written)
