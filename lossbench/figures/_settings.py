@@ -17,18 +17,27 @@ def varied(runs: Sequence[RunView]) -> dict[str, list[Value]]:
     for name in names:
         values = dict.fromkeys(run.settings[name] for run in runs if name in run.settings)
         if len(values) > 1:
-            values_by_name[name] = sorted(values, key=lambda value: (isinstance(value, str), value))
+            values_by_name[name] = sorted(values, key=_order)
     return values_by_name
+
+
+def _order(value: Value | None) -> tuple[bool, bool, Value]:
+    """Numbers, then words, then None: an option that the optimizer, for example, does not have."""
+    return (value is None, isinstance(value, str), 0 if value is None else value)
 
 
 def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
     """`count` swept numeric settings: those named in `over` (commas between), else the first that vary.
 
-    Raises UsageError for a name that does not vary, RunError when too few do.
+    Raises UsageError for a name that does not vary and for too many names, RunError when too few vary.
     """
     values = varied(runs)
     numeric = [n for n, vs in values.items() if all(isinstance(v, int | float) for v in vs)]
     given = list(filter(None, split_names(over)))
+    if len(given) > count:
+        raise UsageError(
+            f"--over {over}: this figure takes {'one name' if count == 1 else f'{count} names'}."
+        )
     for name in given:
         if name not in numeric:
             raise UsageError(f"--over {name}: no such axis; {_described(runs, numeric)}.")
@@ -51,7 +60,7 @@ def grouped(runs: Sequence[RunView], without: Sequence[str] = ()) -> dict[str, l
     names = {loss: [name for name in varied(alike) if name not in without] for loss, alike in by_loss.items()}
     groups: dict[str, list[RunView]] = {}
     for run in runs:
-        differing = [name for name in names[run.settings.get("loss", "")] if name in run.settings]
+        differing = [n for n in names[run.settings.get("loss", "")] if run.settings.get(n) is not None]
         parts = [setting_text(name, run.settings[name]) for name in differing]
         if len(by_loss) > 1:
             parts = [run.title, *parts, *([run.conditions] if run.conditions and not differing else [])]

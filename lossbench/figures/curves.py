@@ -17,7 +17,7 @@ from ..records import RunView
 from ..specs import FigureSpec
 from ..specs.quantities import bounds, metric_title
 from ..statistics import mean_interval
-from ._layout import set_size
+from ._layout import legend_below, set_size
 from ._settings import axes_of, axis_title, check_measured, grouped, number_of, with_setting
 from ._style import color
 
@@ -54,6 +54,8 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
     for axes, name in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
         lines = [_curve(label, alike, axis, name) for label, alike in grouped(runs, [axis]).items()]
         draw_axes(axes, lines, xlabel=axis_title(axis, runs), ylabel=metric_title(name), limits=bounds(name))
+    if len(lines) > 1:  # the same in all axes, where long labels would hide the lines
+        legend_below(figure, figure.axes[0].get_lines())
     if any(np.isfinite(line.half_width).any() for line in lines):
         figure.supxlabel(
             "bands: 95 % intervals of the mean over seeds; small points: seeds", fontsize="small"
@@ -107,8 +109,6 @@ def draw_axes(
     axes.set_ylabel(ylabel, wrap=True)
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
     axes.margins(x=0.04)
-    if len(curves) > 1:
-        axes.legend(fontsize="small")
 
 
 def _scale_x(axes: Axes, positions: np.ndarray) -> None:

@@ -167,6 +167,7 @@ class Sweep(Experiment):
                 yield Drawing(path, "curves", runs, {"over": axis})
         first_seed = min((run.seed for run in runs), default=0)
         shown = [run for run in runs if run.seed == first_seed]
+        name_differences(shown)
         if 1 < len(shown) <= 40:
             yield Drawing(self.store.figures / f"{self.name}-grid.png", "lambda-grid", shown)
 

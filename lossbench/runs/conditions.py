@@ -36,7 +36,10 @@ def option_differences(configs: Sequence[RunConfig], without: Sequence[str] = ()
     """For each config the options in which it differs from the others, like 'epochs 2'; not the seed."""
     names = [name for name in RUN_OPTIONS if name not in ("seed", *without)]
     names = [name for name in names if len({getattr(each, name) for each in configs}) > 1]
-    return [[_difference_text(each, name) for name in names] for each in configs]
+    return [
+        [_difference_text(each, name) for name in names if getattr(each, name) is not None]  # has no such
+        for each in configs
+    ]
 
 
 def name_differences(runs: Iterable[StoredRun]) -> None:

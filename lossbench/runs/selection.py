@@ -49,7 +49,8 @@ def select(
 def swept_names(over: str | None) -> tuple[str, ...]:
     """The settings and options that `--over` names, with commas between, options also as their flags."""
     names = [name for name in split_names(over or "") if name]
-    return tuple(plain if (plain := name.replace("-", "_")) in RUN_OPTIONS else name for name in names)
+    plain = (each if (each := name.replace("-", "_")) in RUN_OPTIONS else name for name in names)
+    return tuple(dict.fromkeys(plain))
 
 
 def _accepted(runs: Sequence[StoredRun], wanted: RunFilter) -> list[StoredRun]:
@@ -169,12 +170,17 @@ def _sweep_of(
     over: Sequence[str],
 ) -> tuple[list[StoredRun], set[tuple[str, str]]]:
     """Runs that differ in `axes` settings of a loss or swept options, and in no other condition: in as few
-    options as possible, those of `over` among them. Also what they differ in, see `_varied`."""
+    options as possible, those of `over` and those asked for with several values among them. Also what they
+    differ in, see `_varied`."""
     runs = [run for run in runs if any(has_loss(run.config, loss) for loss in losses)]
-    swept = [name for name, option in RUN_OPTIONS.items() if option.sweep and name not in over]
-    named = tuple(name for name in over if name in RUN_OPTIONS)
+    swept = [name for name, option in RUN_OPTIONS.items() if option.sweep]
+    several = [name for name in swept if len(wanted.values.get(name, ())) > 1]
+    named = tuple(name for name in dict.fromkeys([*over, *several]) if name in RUN_OPTIONS)
+    others = [name for name in swept if name not in named]
     freed = [
-        (*named, *more) for n in range(axes - len(named) + 1) for more in itertools.combinations(swept, n)
+        (*named, *more)
+        for n in range(max(0, axes - len(named)) + 1)
+        for more in itertools.combinations(others, n)
     ]
     _check_together(runs, groups_of_equal_conditions(runs, named, by_seed=by_seed), wanted)
     groups = {free: groups_of_equal_conditions(runs, free, by_seed=by_seed) for free in freed}
@@ -184,6 +190,12 @@ def _sweep_of(
         for group in alike
         if len(_losses_in(group, losses)) == len(losses)
     ]
+    asked = {name: {*wanted.values[name]} for name in several}
+    complete = [
+        (free, group)
+        for free, group in complete
+        if all({getattr(run.config, name) for run in group} >= values for name, values in asked.items())
+    ] or complete
     varied = [(free, group) for free, group in complete if len(_varied(group, free)) >= axes]
     fewest = [each for each in varied if len(each[0]) == len(varied[0][0])] or complete[:1]
     # the newest sweep of settings; of sweeps over options the largest, as any two runs differ in some option

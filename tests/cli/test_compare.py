@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lossbench
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.experiments.comparison import comparison_configs, tuned_configs
@@ -461,3 +462,10 @@ def tuning(loss: str, *, point: Any = None, **options: Any) -> SimpleNamespace:
     found |= {name: options.pop(name) for name in list(options) if name in found}
     config = make_config(loss=loss, **{"dataset": "digits", **options})
     return SimpleNamespace(point=point or {}, loss=loss, config=config, **found)
+
+
+def test_panels_of_a_sweep_say_which_option_differs(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"dataset": "digits", "epochs": 1, "train_size": 200, "label_noise": [0, 0.5]}
+    swept = lossbench.sweep("softmax", **options, jobs=1, results=tmp_path, progress=False)
+    texts = [text.get_text() for axes in swept.figure("lambda-grid").axes for text in axes.texts]
+    assert {"label noise 0", "label noise 0.5"} <= {*texts}

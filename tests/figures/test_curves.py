@@ -110,7 +110,7 @@ def test_seeds_of_a_setting_are_one_point_with_their_interval():
     points = np.concatenate([c.get_offsets() for c in axes.collections if isinstance(c, PathCollection)])
     assert len(points) == 9
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("λ", "test accuracy (%)")
-    assert axes.get_legend() is None
+    assert not axes.get_figure().legends
 
 
 @pytest.mark.parametrize(
@@ -134,11 +134,40 @@ def test_an_axis_has_the_unit_that_the_losses_give_it(losses, name, title):
 
 def test_what_else_was_swept_is_a_line_of_its_own():
     (axes,) = draw_figure(swept(alphas=(0.1, 0.5)))
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["α = 0.1", "α = 0.5"]
+    (legend,) = axes.get_figure().legends
+    assert [text.get_text() for text in legend.get_texts()] == ["α = 0.1", "α = 0.5"]
     assert [line.get_color() for line in axes.lines] == list(PALETTE[:2])
     (axes,) = draw_figure(swept(alphas=(0.1, 0.5)), over="alpha")
     assert axes.get_xlabel() == "α"
     assert len(axes.lines) == 3
+
+
+def test_long_names_of_lines_leave_room_for_the_axes():
+    runs = swept(alphas=(0.1, 0.5))
+    for run in runs:
+        nesterov, momentum = (True, 0.9) if run.settings["alpha"] == 0.5 else (False, 0.95)
+        run.settings |= {"weight_decay": 0.0005 * momentum, "momentum": momentum, "nesterov": nesterov}
+    axes = draw_figure(runs, over="lambda", metric="test_accuracy,spread-gap")
+    (legend,) = axes[0].get_figure().legends
+    for each in axes:
+        area = each.get_window_extent()
+        assert area.width > 150
+        assert not area.overlaps(legend.get_window_extent())
+
+
+def test_an_option_that_some_runs_do_not_have_is_not_named_there():
+    """AdamW has no momentum."""
+    runs = swept(alphas=(0.1, 0.5))
+    for run in runs:
+        muon = run.settings["alpha"] == 0.5
+        run.settings |= {"optimizer": "muon" if muon else "adamw", "momentum": 0.9 if muon else None}
+    (axes,) = draw_figure(runs)
+    assert [line.get_label() for line in axes.lines] == [
+        "α = 0.1, optimizer = adamw",
+        "α = 0.5, optimizer = muon, momentum = 0.9",
+    ]
+    with pytest.raises(UsageError, match="--over momentum: no such axis"):
+        draw_figure(runs, over="momentum")
 
 
 def test_every_metric_has_an_axes_and_a_missing_number_no_point():
@@ -158,6 +187,8 @@ def test_what_cannot_be_drawn_is_one_sentence():
         draw_figure(swept(lambdas=(0.1,))[:1])
     with pytest.raises(UsageError, match="--over scale: no such axis; the 9 runs of center differ in lambda"):
         draw_figure(swept(), over="scale")
+    with pytest.raises(UsageError, match=r"--over alpha,lambda: this figure takes one name\.$"):
+        draw_figure(swept(alphas=(0.1, 0.5)), over="alpha,lambda")
     with pytest.raises(RunError, match="None of these runs has eer; `lossbench compare --metric eer`"):
         draw_figure(swept(), metric="eer")
 

@@ -231,6 +231,7 @@ def test_a_value_that_only_another_loss_could_have_is_not_stored():
 def test_an_option_on_an_axis_may_have_the_name_of_its_flag():
     assert swept_names("label-noise, lambda") == ("label_noise", "lambda")
     assert swept_names("triplet-center.margin") == ("triplet-center.margin",)
+    assert swept_names("lr,lr, label_noise,label-noise") == ("lr", "label_noise")
     assert swept_names(None) == ()
 
 
@@ -291,6 +292,18 @@ def test_a_sweep_over_an_option_of_training_is_found():
     runs = stored(*sweep, config("center", lr=0.01, epochs=1))
     assert [run.config for run in shown(runs, "all", losses=("center",))][:3] == sweep
     assert {run.config.epochs for run in shown(runs, "all", losses=("center",), over=("lr",))} == {27}
+
+
+def test_the_sweep_over_several_values_asked_for_is_shown():
+    """Also beside a larger one over another option; more names than axes are an error of the figure."""
+    rates = [config("softmax", lr=lr) for lr in (0.02, 0.05)]
+    others = [config("softmax", lr=0.05, momentum=0.5), config("softmax", lr=0.05, optimizer="sgd")]
+    runs = stored(*rates, *others)
+    assert [run.config for run in shown(runs, "all", losses=("softmax",), lr=(0.02, 0.05))] == rates
+    assert shown(runs, "all", losses=("softmax",), over=("label_noise", "lr"))
+    noisy = [config("softmax", lr=lr, label_noise=0.2) for lr in (0.02, 0.05)]
+    both = shown([*runs, *stored(*noisy)], "all", over=("lr",), optimizer=("muon", "sgd"))
+    assert {run.config.optimizer for run in both} == {"muon", "sgd"}
 
 
 def test_two_axes_are_found_for_a_figure_of_two():
@@ -375,6 +388,13 @@ def test_a_setting_says_nothing_about_losses_without_it():
 def test_that_a_run_started_from_no_other_is_said_too():
     runs = stored(config("softmax"), config("center", init="softmax-0123456789@0123456789abcdef"))
     assert describe_differences(runs)[0] == "init none"
+
+
+def test_an_option_that_an_optimizer_does_not_have_is_not_said():
+    runs = stored(config("softmax", optimizer="adamw", lr=0.1), config("center", lr=0.1))
+    name_differences(runs)
+    assert runs[0].conditions == "optimizer AdamW"
+    assert runs[1].conditions == "optimizer Muon · momentum 0.9 · nesterov True"
 
 
 def test_what_differs_is_said_in_words():
