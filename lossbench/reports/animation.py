@@ -128,7 +128,7 @@ def _draw_progress(figure: Figure, epoch: float, last: float) -> None:
 
 def _gif(frames: Sequence[np.ndarray], fps: float, comment: bytes) -> bytes:
     # one palette, of the last frame, so that colours do not flicker
-    palette = Image.fromarray(frames[-1]).quantize(128, dither=Image.Dither.NONE)
+    palette = Image.fromarray(frames[-1]).quantize(128)
     pages = [Image.fromarray(f).quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
     colors = np.array(palette.getpalette()).reshape(-1, 3)
     colors[np.asarray(pages[-1])[0, 0]] = frames[-1][0, 0]  # a page shows a box else

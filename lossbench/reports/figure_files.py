@@ -155,7 +155,7 @@ def _with_palette(content: io.BytesIO) -> bytes:
         kept = PngInfo()
         for key, value in image.text.items():  # type: ignore[attr-defined]
             kept.add_text(key, value)
-        small = image.convert("RGB").quantize(_GALLERY_COLORS, dither=Image.Dither.NONE)
+        small = image.convert("RGB").quantize(_GALLERY_COLORS)
         written = io.BytesIO()
         small.save(written, "PNG", dpi=image.info["dpi"], pnginfo=kept)
     return written.getvalue()

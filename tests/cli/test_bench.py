@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from lossbench.__main__ import main
 from lossbench.benchmarks.result import Benchmark
+from lossbench.errors import UsageError
+from lossbench.runs.config_builder import make_config
 from lossbench.runs.result import Machine
 from lossbench.tables import Table
+from lossbench.training.process import Placement
 
 LOSSES = ["losses", "--losses", "softmax,supcon", "--repeats", "1", "--batch-size", "20", "--threads", "1"]
 
@@ -125,3 +129,60 @@ def test_what_a_subject_measures_is_printed_and_written(capsys, monkeypatch, tmp
     assert main([*command, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert list(document) == ["status", "benchmark", "lossbench", "machine", "seconds", "file"]
+
+
+RUN = {"network": "lenet", "dataset": "digits", "epochs": 3}
+CPU = Placement("cpu", Path("d"))
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (
+            "train --networks lenet,mlp --precisions bf16 --threads 1,2 --batch-size 3 --repeats 4 "
+            "--dataset digits --data-dir d --device cpu",
+            {
+                **{"networks": ["lenet", "mlp"], "precisions": ["bf16"], "threads": [1, 2], "batch_size": 3},
+                **{"repeats": 4, "dataset": "digits", "placement": CPU},
+            },
+        ),
+        (
+            "quality --loss center --network lenet --seed 3 --target 90 --epochs 2 --threads 2 "
+            "--dataset digits --data-dir d --device cpu",
+            {
+                "runs": make_config(loss="center", network="lenet", dataset="digits", seed=3),
+                **{"target": 0.9, "epochs": 2, "placement": CPU._replace(threads=2)},
+            },
+        ),
+        (
+            "sweep --jobs 2 --epochs 3 --network lenet --dataset digits --data-dir d --device cpu",
+            {"runs": [make_config(seed=n, **RUN) for n in range(4)], "workers": 2, "placement": CPU},
+        ),
+        (
+            "sweep --jobs 2 --runs 1 --epochs 3 --network lenet --dataset digits --data-dir d --device cpu",
+            {"runs": [make_config(**RUN)], "workers": 2, "placement": CPU},
+        ),
+        (
+            "losses --losses ring,git --repeats 4 --batch-size 3 --threads 2",
+            {"names": ["ring", "git"], "repeats": 4, "batch_size": 3, "threads": 2},
+        ),
+        (
+            "metrics --metrics gap,ece --repeats 4 --threads 2",
+            {"names": ["gap", "ece"], "repeats": 4, "threads": 2},
+        ),
+        (
+            "gpu --parts packs,graphs --repeats 4 --data-dir d",
+            {"runs": ["packs", "graphs"], "repeats": 4, "placement": CPU._replace(device="cuda")},
+        ),
+    ],
+)
+def test_every_option_reaches_what_is_measured(monkeypatch, words, asked):
+    given = {}
+
+    def measure(*runs, **options):
+        given.update(options, **dict(zip(["runs"], runs, strict=False)))
+        raise UsageError("nothing is measured here")
+
+    monkeypatch.setattr(f"lossbench.benchmarks.{words.split()[0]}.measure", measure)
+    assert main(["bench", *words.split()]) == 2
+    assert given == asked

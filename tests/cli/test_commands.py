@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -479,6 +481,44 @@ def test_the_help_shows_the_default_of_every_option():
         for option in command.params:
             shown = option.required or "(default: " in option.help
             assert shown or option.name == "help", (command.name, option.name)
+
+
+BOUNDS = """
+train: snapshots 0 to 1000
+compare: jobs from 0, snapshots 0 to 1000
+sweep: jobs from 0, snapshots 0 to 1000
+tune: trials from 1, jobs from 0
+reproduce: jobs from 0, snapshots 0 to 1000
+animate: fps 0.5 to 60
+runs: limit from 1
+losses: classes from 2, dim from 1
+explain: classes 2 to 100000, dim 1 to 4096
+bench train: batch_size from 2, repeats from 1
+bench quality: target 0 to 100, epochs from 1, seed from 0, threads from 1
+bench sweep: runs from 1, jobs from 0, epochs from 1
+bench losses: repeats from 1, batch_size from 2, threads from 1
+bench metrics: repeats from 1, threads from 1
+bench gpu: repeats from 1
+bench start: repeats from 1
+"""
+"""By command, the smallest and the largest value of an option that is not an option of a run."""
+
+
+def test_the_bounds_of_options_are_those_written_here():
+    found = {}
+    for name, command in Commands().items():
+        for subject, each in getattr(command, "commands", {"": command}).items():
+            for option in inspect.signature(each.callback, eval_str=True).parameters.values():
+                declared = typing.get_args(option.annotation)[1]
+                if declared.min is not None:
+                    bounds = (
+                        f"from {declared.min}"
+                        if declared.max is None
+                        else f"{declared.min} to {declared.max}"
+                    )
+                    found.setdefault(f"{name} {subject}".strip(), []).append(f"{option.name} {bounds}")
+    written = dict(line.split(": ") for line in BOUNDS.strip().splitlines())
+    assert {name: ", ".join(found[name]) for name in written} == written  # a new command need not be listed
 
 
 def test_panels_stand_in_one_order_in_every_help_text():

@@ -15,8 +15,10 @@ from lossbench.cli._output import print_pairs, print_text
 from lossbench.cli._progress import RunDisplay, duration_text
 from lossbench.engines import LOCAL
 from lossbench.engines.time_estimate import Estimate
-from lossbench.errors import UsageError
+from lossbench.errors import RunError, UsageError
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.store import Store
+from lossbench.training.process import Placement
 from tests.figures.views import epoch_records
 
 
@@ -174,3 +176,48 @@ def test_runs_at_a_time_are_those_asked_for_else_those_of_the_estimate(
         )
     assert asked == [workers]
     assert capsys.readouterr().err == (f"{said}\n" if said else "")
+
+
+def test_what_a_command_was_asked_for_reaches_the_estimate_and_the_runs(
+    monkeypatch: Any, tmp_path: Path
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def estimate(configs: Any, store: Store, **given: Any) -> Estimate:
+        given.pop("announce")
+        asked.append({"configs": configs, "store": store.root, **given})
+        return Estimate(0, 2, 99.0, packed=False, workers=3)
+
+    def run_all(configs: Any, store: Store, *, observer: Any, stop: Any, **given: Any) -> None:
+        assert isinstance(observer, RunDisplay) and not stop()
+        assert (observer.total_runs, observer.expected) == (2, 99.0)
+        asked.append({"configs": configs, "store": store.root, **given})
+        raise UsageError("nothing is trained here")
+
+    monkeypatch.setattr(_training, "estimate", estimate)
+    monkeypatch.setattr(_training, "run_all", run_all)
+    configs = [make_config(dataset="digits", seed=seed) for seed in (0, 1)]
+    metrics = dict.fromkeys(configs, ("ece",))
+    request = Request("cpu", tmp_path / "data", 2, LOCAL, {})
+    with pytest.raises(UsageError):
+        _training.run_configs(
+            configs, request, Storage(tmp_path, force=True, snapshots=5), jobs=4, metrics=metrics
+        )
+    placement = Placement("cpu", tmp_path / "data", 2, snapshots=5)
+    same = {"configs": configs, "store": tmp_path, "engine": LOCAL, "workers": 4, "force": True}
+    same["placement"] = placement
+    assert asked == [same | {"metrics": metrics}, same]
+
+
+def test_a_results_folder_that_is_none_is_refused_before_runs_are_timed(
+    monkeypatch: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_training, "estimate", None)
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="file is not a folder"):
+        _training.run_configs(
+            [make_config(dataset="digits")],
+            Request("auto", None, None, LOCAL, {}),
+            Storage(tmp_path / "file"),
+            jobs=1,
+        )

@@ -16,10 +16,12 @@ import pytest
 
 import lossbench
 from lossbench.__main__ import main
+from lossbench.cli.animate import write_animation
 from lossbench.errors import UsageError
 from lossbench.runs.config_builder import config_at, make_config
 from lossbench.runs.filter import RunFilter
 from lossbench.runs.store import Store
+from lossbench.runs.stored_run import UntrainedRun
 from lossbench.runs.suggested_commands import command_for, command_of
 from tests.helpers.runs import run, small
 
@@ -206,6 +208,28 @@ def test_the_name_of_a_file_says_what_was_asked_for(capsys: Any, stored: Path) -
     assert name == "confusion-softmax-digits-epochs-1.png"
     words = ("--loss", "center", "--dataset", "digits", "--seed", "1")
     assert plotted(capsys, stored, "plot", "confusion", *words)[0] == "confusion-center-digits-seed-1.png"
+
+
+@pytest.mark.parametrize(
+    ("view", "style", "label", "name", "choices"),
+    [
+        ("raw", "paper", "", "raw", "view raw"),
+        ("normalized", "dark", "seed-4", "normalized-dark-seed-4", "view normalized, style dark"),
+    ],
+)
+def test_the_name_of_an_animation_says_what_was_asked_for(
+    tmp_path: Path, monkeypatch: Any, view: str, style: str, label: str, name: str, choices: str
+) -> None:
+    drawn = {}
+    monkeypatch.setattr("lossbench.reports.animation.animate", lambda *_, **options: drawn.update(options))
+    runs: Any = [UntrainedRun(make_config(loss="center", dataset="digits"))]
+    store, how = Store(tmp_path), {"view": view, "style": style, "fps": 3.0}
+    path = write_animation(store, runs, None, **how, label=label, command="lossbench animate")
+    assert path == store.figures / f"animation-center-digits-{name}.gif"
+    assert drawn == how
+    document = json.loads(Path(f"{path}.json").read_text())
+    assert (document["kind"], document["command"]) == ("animate", "lossbench animate")
+    assert [(file["kind"], file["choices"]) for file in document["files"]] == [("animation", choices)]
 
 
 def test_another_figure_is_never_overwritten_and_the_same_one_is(capsys: Any, stored: Path) -> None:

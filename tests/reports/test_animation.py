@@ -42,6 +42,21 @@ def test_a_gif_has_a_frame_per_moment_and_rests_on_the_last(tmp_path):
     assert "softmax-0123456789" in comment
 
 
+def test_a_colour_is_the_same_in_all_frames_and_nowhere_mixed_of_others(tmp_path, monkeypatch):
+    pictures, shown = [], {}
+
+    def keep(*arguments):
+        pictures.append(_frame(*arguments))
+        return pictures[-1]
+
+    monkeypatch.setattr("lossbench.reports.animation._frame", keep)
+    path = animate([moving(2)], tmp_path / "a.gif")
+    for picture, (frame, _) in zip(pictures, frames_of(path), strict=True):
+        for color in np.unique(np.concatenate([picture, frame], axis=2).reshape(-1, 6), axis=0):
+            shown.setdefault(tuple(color[:3]), set()).add(tuple(color[3:]))
+    assert len(shown) > 50 and {len(colors) for colors in shown.values()} == {1}
+
+
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures of all frames, as they were render_figure."""

@@ -591,6 +591,7 @@ def test_features_of_many_dimensions_are_projected_and_have_no_regions():
     run = View(splits=parts, weight=directions(dim=5), pictures=np.zeros((200, 8, 8), np.uint8))
     data = json.loads(re.search(r'id="data">(.*?)</script>', page([run]), re.DOTALL)[1])["runs"][0]
     assert data["grid"] == 0 and data["weight"] == [None]
+    assert data["epochs"] == [0]  # of a run without a list of epochs
     assert "PCA of 5-D" in data["conditions"]
 
 

@@ -215,6 +215,40 @@ def test_times_of_a_shared_machine_say_nothing(store: Store) -> None:
     assert "the shortest training" not in {line.purpose for line in advice(Evidence(read_parts(store)))}
 
 
+def test_axes_and_legends_say_what_a_figure_shows(store: Store) -> None:
+    for name, gain in (("tuned", 0.01), ("dimensions", 0.0), ("digits", 0.0)):
+        write_part(store, name, PARTS[name], outcomes(PARTS[name], range(6), gain), command="lossbench")
+    drawn: dict[str, Any] = {
+        each.name: each.compose.keywords  # type: ignore[attr-defined]
+        for each in pictures_of(Evidence(read_parts(store)))
+    }
+    maps = ("MAP@R (Euclidean)", "MAP@R (cosine)")
+    distances = tuple(f"the loss compares features by {name}" for name in ("Euclidean distance", "cosine"))
+    by_distance = {loss: int(loss in ("arcface", "etf")) for loss in ACCURACY}
+    for name, axes, names, groups in (
+        ("accuracy-map", [("test accuracy (%)", each) for each in maps], distances, by_distance),
+        ("cost", [("seconds of a run", each) for each in maps], distances, by_distance),
+        ("dimensions", [(f"{each} in 2-D", f"{each} in 64-D") for each in maps], distances, by_distance),
+        (
+            "tuned",
+            [(f"{each} at the defaults", f"{each} with tuned settings") for each in maps],
+            ("better with tuning", "not better with tuning"),
+            {**dict.fromkeys(ACCURACY, 0), "etf": 1},  # of which a run failed
+        ),
+    ):
+        panels = drawn[name]["panels"]
+        assert [(panel.x.title, panel.y.title) for panel in panels] == axes
+        assert {panel.x.better for panel in panels} == {-1 if name == "cost" else 1}
+        assert {panel.y.better for panel in panels} == {1}
+        assert [{point[0]: point[3] for point in panel.points} for panel in panels] == [groups, groups]
+        assert (drawn[name]["names"], drawn[name]["diagonal"]) == (names, name == "tuned")
+    for metric, title in zip(("map-at-r-euclidean", "map-at-r-cosine"), maps, strict=True):
+        ranks = drawn[f"ranks-{metric}"]["xlabel"]
+        assert ranks == f"mean rank by {title} over 7 sets (1 is best)"  # MNIST, the digits, five open sets
+        forest = drawn[f"forest-{metric}"]
+        assert (forest["unit"], forest["baseline"], len(forest["rows"])) == (title, "softmax", 4)
+
+
 def test_tuned_settings_are_paired_with_the_defaults(store: Store) -> None:
     write_part(store, "tuned", PARTS["tuned"], outcomes(PARTS["tuned"], gain=0.01), command="lossbench")
     rows = tuned_rows(Evidence(read_parts(store)), MAP)

@@ -280,6 +280,25 @@ def test_conditions_in_a_sentence() -> None:
     assert "Classes 8, 9 are kept out of training." in apart
 
 
+def test_conditions_say_what_changed_the_training_split() -> None:
+    options: dict[str, Any] = {"train_size": 500, "imbalance": 10, "label_noise": 0.2}
+    made = outcome("softmax", 0, 0.9, machine=MACHINE._replace(threads=1))
+
+    def stated(**more: Any) -> str:
+        return conditions([made._replace(config=make_config(dataset="digits", epochs=1, **more)), made])
+
+    changed = stated(augment="none", noise_kind="pair", **options)
+    assert (
+        "Training split: 500 images, imbalance 10, 20% pair label noise; images changed by shift. " in changed
+    )
+    assert f"; 1, {made.config.epochs} epochs, batch " in changed and ", 1 thread per run;" in changed
+    assert "Training split: images changed by shift and rotate; images changed by shift. " in stated(
+        augment="shift,rotate"
+    )
+    alone = conditions([made._replace(config=make_config(dataset="digits", epochs=1, augment="none"))])
+    assert "Training split" not in alone and "; 1 epoch, batch " in alone
+
+
 def test_conditions_say_where_losses_are_not_treated_alike() -> None:
     numbers = dict.fromkeys(("map-at-r", "roc-auc", "nn-accuracy"), 0.9)
     made = {

@@ -147,7 +147,9 @@ def test_a_single_run_below_the_bound_refutes_it():
     check = never_below("smallest_loss", "a", 1.0)
     values = {seed: {"smallest_loss": 1.0 + seed} for seed in range(3)}
     assert one(check, {"a": values}).verdict == "reproduced"
-    assert one(check, {"a": values | {3: {"smallest_loss": 0.999}}}).verdict == "refuted"
+    refuted = one(check, {"a": values | {3: {"smallest_loss": 0.999}}})
+    assert (refuted.verdict, refuted.seeds, refuted.effect) == ("refuted", 4, pytest.approx(-0.001))
+    assert all(map(math.isnan, (refuted.low, refuted.high, refuted.p_holm)))  # there is no test
 
 
 def test_the_curve_of_a_loss_is_compared_with_a_formula():
@@ -155,6 +157,9 @@ def test_the_curve_of_a_loss_is_compared_with_a_formula():
     right = target_curve("arcface", settings, lambda angle: math.cos(angle + 0.5), text="cos(θ + 0.5)")
     wrong = target_curve("arcface", settings, lambda angle: math.cos(angle + 0.4), text="cos(θ + 0.4)")
     assert [one(check, {}).verdict for check in (right, wrong)] == ["reproduced", "refuted"]
+    result = one(wrong, {})
+    assert (result.seeds, result.effect) == (0, pytest.approx(0.0998, abs=1e-3))
+    assert all(map(math.isnan, (result.low, result.high, result.p_holm)))
 
 
 def test_a_claim_that_cannot_be_tested_says_why():

@@ -18,8 +18,11 @@ from lossbench.reports.reproduction_page import ReproductionDocument, describe
 from lossbench.reproductions import Check, CheckResult, Reproduction, Results, apply_rules
 from lossbench.reproductions._checks import OWN_NUMBERS
 from lossbench.reproductions._results import collect_results
+from lossbench.runs import stored_run
+from lossbench.runs.outcome import Outcome
+from lossbench.runs.result import RunResult, Status
 from lossbench.runs.store import Store
-from lossbench.runs.stored_run import StoredRun
+from lossbench.runs.stored_run import StoredRun, UntrainedRun
 from lossbench.specs import catalog
 from lossbench.specs.quantities import RUN_NUMBERS, UNSEEN
 
@@ -291,6 +294,61 @@ def test_a_quick_run_writes_all_and_decides_nothing(capsys, tmp_path):
     assert (folder / "center-fig-3-quick.md").read_text(encoding="utf-8") == "mine"
 
 
+def test_the_document_says_where_losses_are_compared_by_other_distances(tmp_path):
+    name = "claim-arcface-discriminative"
+    spec = spec_of(name)
+    configs = spec.configs(quick=True)
+    outcomes = [
+        Outcome(
+            config,
+            Status.DONE,
+            RunResult(
+                run=config.run_name,
+                status=Status.DONE,
+                finished="2026-01-01T00:00:00+00:00",
+                test_accuracy=0.9,
+                metrics=dict.fromkeys(spec.metrics, 0.5),
+            ),
+        )
+        for members in configs.values()
+        for config in members
+    ]
+    case = reproduce._Case(name, spec, configs, quick=True)
+    document, page, problems = reproduce._write_document(Store(tmp_path), case, outcomes[:-1], None)
+    assert "In MAP@R, features are compared by Euclidean distance under Softmax; " in document.conditions
+    assert [(row.done, row.failed) for row in document.groups] == [(2, 0), (2, 0), (2, 0), (1, 1)]
+    assert document.runs == [each.config.run_name for each in outcomes[:-1]]
+    assert page == tmp_path / "reproductions" / f"{name}-quick.md" and page.exists()
+    assert len(problems) == 1 and not document.files  # the runs are not stored, so there is nothing to draw
+
+
+@pytest.mark.parametrize(
+    "name", ["arcface-fig-3", "normface-fig-2", "claim-margins-open-set", "arcface-fig-4b", "center-fig-5a"]
+)
+def test_the_figures_show_the_runs_that_the_published_ones_show(monkeypatch, tmp_path, name):
+    """One seed of each group, or all of a figure that pools them; the named groups alone."""
+    published = json.loads((ROOT / f"results/published/reproductions/{name}.json").read_text("utf-8"))
+    monkeypatch.setattr(stored_run, "done_runs", lambda _, done: [UntrainedRun(each.config) for each in done])
+    spec = spec_of(name)
+    configs = spec.configs()
+    case = reproduce._Case(name, spec, configs, quick=False)
+    outcomes = {
+        config: Outcome(config, Status.DONE, None) for members in configs.values() for config in members
+    }
+    drawings = list(reproduce._drawings(Store(tmp_path), case, outcomes))
+    assert [(drawing.path.relative_to(tmp_path).as_posix(), drawing.kind) for drawing in drawings] == [
+        (file["path"], file["kind"]) for file in published["files"]
+    ]
+    assert [drawing.choices for drawing in drawings] == [drawn.choices for drawn in spec.figures]
+    for drawing, file in zip(drawings, published["files"], strict=True):
+        shown = [(run.title, run.seed) for run in drawing.runs]
+        if spec.trained:
+            assert len(shown) == len(set(file["runs"]))
+            assert sorted({seed for _, seed in shown}) == file["seeds"]
+        else:
+            assert [config.title for (config,) in configs.values()] == [title for title, _ in shown]
+
+
 def test_the_smallest_loss_is_that_of_the_loss_itself(tmp_path):
     """In the soft start features have free lengths, and the modified softmax has a smaller loss."""
     store = Store(tmp_path)
@@ -334,3 +392,19 @@ def test_as_many_runs_as_fit_train_at_a_time_unless_a_number_is_said(monkeypatch
     for name in ("center-fig-3", "benchmark"):
         assert main(["reproduce", name, "--quick", *words, "--results", str(tmp_path)]) == 2
     assert asked == [jobs, jobs]
+
+
+def test_all_numbers_of_its_rules_and_figures_are_measured_of_its_runs(monkeypatch, tmp_path):
+    asked = []
+
+    def refuse(configs, request, storage, *, jobs, metrics):
+        asked.append((configs, metrics))
+        raise UsageError("nothing is trained here")
+
+    monkeypatch.setattr("lossbench.cli._training.run_configs", refuse)
+    for name in ("claim-arcface-discriminative", "claim-margins-open-set"):
+        spec = spec_of(name)
+        assert main(["reproduce", name, "--results", str(tmp_path)]) == 2
+        configs, metrics = asked.pop()
+        expected = [config for members in spec.configs().values() for config in members]
+        assert (configs, metrics) == (expected, {config: set(spec.metrics) for config in expected})
