@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..engines import estimate, run_all
-from ..errors import Interrupted, LossbenchError, UsageError
+from ..errors import Interrupted, LossbenchError, RunError, UsageError
 from ..experiments.grid import Axes, expand
 from ..runs.config import RunConfig
 from ..runs.config_builder import warnings_of
@@ -201,7 +201,8 @@ def observe_runs(
 def with_metrics(
     outcomes: Sequence[Outcome], store: Store, names: Sequence[str], data_dir: Path | None = None
 ) -> list[Outcome]:
-    """The outcomes with those of the named metrics that were not measured in training.
+    """The outcomes with those of the named metrics that were not measured in training; failed where the
+    features of a run cannot be read.
 
     In threads: what takes long, sorting distances, runs outside of the interpreter's lock.
     """
@@ -210,8 +211,11 @@ def with_metrics(
         if outcome.status is not Status.DONE or outcome.result is None:
             return outcome
         run, result = store.run(outcome.config), outcome.result
-        metrics = _completed(run, result.metrics, names, "", data_dir)
-        unseen = _completed(run, result.unseen, names, UNSEEN) if outcome.config.unseen else {}
+        try:
+            metrics = _completed(run, result.metrics, names, "", data_dir)
+            unseen = _completed(run, result.unseen, names, UNSEEN) if outcome.config.unseen else {}
+        except RunError as error:  # its files are damaged; the others can be shown
+            return Outcome(outcome.config, Status.FAILED, message=str(error))
         return outcome._replace(result=dataclasses.replace(result, metrics=metrics, unseen=unseen))
 
     pool = ThreadPoolExecutor(min(cores(), _MEASURED_AT_ONCE))

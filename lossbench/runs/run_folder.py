@@ -122,7 +122,10 @@ class RunFolder:
 
     def result(self) -> RunResult | None:
         """The stored result, None while the run is not complete. Raises RunError for a broken file."""
-        data = read_json(self.path / "result.json")
+        try:
+            data = read_json(self.path / "result.json")
+        except RunError as error:
+            raise RunError(f"{error} --force trains the run again.") from None
         if data is None:
             return None
         try:
@@ -131,7 +134,9 @@ class RunFolder:
                 return result
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
-        raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains it again.")
+        raise RunError(
+            f"{self.path / 'result.json'} is not the result of this run. --force trains the run again."
+        )
 
     def done_result(self) -> RunResult | None:
         """The stored result of a run that is done, None for any other. Raises RunError for a broken file."""

@@ -168,6 +168,25 @@ def test_older_results_lack_metrics_and_scores(compared: Path, capsys: Capture, 
     assert "1-NN accuracy (%)" in out
 
 
+@pytest.mark.parametrize("name", ["features.npz", "result.json"])
+def test_a_damaged_file_is_the_failure_of_its_run_alone(
+    name: str, compared: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    shutil.copytree(compared / "runs", tmp_path / "runs")
+    for path in (tmp_path / "runs").glob("*/metrics.json"):
+        path.unlink()
+    damaged = next((tmp_path / "runs").glob(f"center-*/{name}"))
+    damaged.write_text("{")
+    options = [*QUICK, *LOSSES, "--metric", "recall-at-1", "--results", tmp_path]
+    code, out, err = call(capsys, *options)
+    assert code == 1
+    assert "0 / 1" in out
+    assert "1-NN accuracy" in out or "recall at 1" in out
+    assert str(damaged) in err
+    assert "--force" in err
+    assert call(capsys, *options, "--force")[0] == 0
+
+
 def test_a_baseline_that_failed_is_counted_and_decides_nothing(
     compared: Path, capsys: Capture, tmp_path: Path, monkeypatch: Any
 ) -> None:
