@@ -169,7 +169,7 @@ finished folder folders force formats free ge given gpus_per_run gradients group
 hint image_size jobs json key label label_noise lam largest least left_out like limit linear lists loading
 location lossbench margin means measuring message metrics milestones moment momentum more named narrowest
 needed nesterov networks note number numbers omitted on_images optional output over over_classes own paper
-parameters part parts point precision precisions prefix probabilities problems python quick reason recipe
+parameters part parts point precision precisions prefix problems python quick reason recipe
 result rule run_step runs samples samples_per_class scale scores seconds seed separator several shown shows
 signed smallest snapshots source split split_seed splits status stream sweep swept system table tags
 tensorboard test_accuracy text title tools torch train train_accuracy train_size trials tuned tuning unknown

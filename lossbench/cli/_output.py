@@ -160,7 +160,7 @@ def print_pairs(pairs: Sequence[tuple[str, str]], title: str) -> None:
 
 
 def _print_lines(table: Table, *, header: bool = True) -> None:
-    lines = RichTable(header_style="bold", show_header=header)
+    lines = RichTable(show_header=header)
     for heading, numeric in zip(table.header, numeric_columns(table), strict=True):
         lines.add_column(heading, justify="right" if numeric and header else "left", no_wrap=True)
     for row in table.rows:

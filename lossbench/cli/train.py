@@ -27,7 +27,7 @@ def train(request: Request, storage: Storage, loss: LossName = "softmax", json: 
     try:
         result = train_run(run, request, storage)
     except LossbenchError as error:
-        error.document = run_document(config, run.path, *_failure(run, error), reason=str(error))
+        error.document = run_document(config, run.path, *_failure(run, error))
         raise
     if json:
         print_json(run_document(config, run.path, result.status, result))

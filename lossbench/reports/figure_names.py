@@ -25,7 +25,7 @@ def figure_path(
     `choices` and `command` are those of its document. The same runs drawn again, or the same command,
     overwrite the file.
     """
-    losses = list(dict.fromkeys(run.config.loss for run in runs))
+    losses = dict.fromkeys(run.config.loss for run in runs)
     shown = "-".join(losses) if len(losses) <= 5 else f"{len(losses)}-losses"
     seeds = {run.seed for run in runs}
     seed = f"seed-{min(seeds)}" if len(seeds) == 1 and seeds != {0} else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lossbench.__main__ import main
+from lossbench.cli._benchmark import PartOptions, _parts
 from lossbench.experiments import loss_benchmark
 from lossbench.experiments.loss_benchmark import PARTS
 from lossbench.reports.loss_benchmark.documents import read_parts
@@ -114,6 +115,23 @@ def test_parts_and_seeds_are_checked(capsys: Capture, tmp_path: Path) -> None:
         assert code == 2
         assert text in err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_seeds_and_metrics_that_were_asked_for_are_those_of_each_part() -> None:
+    assert _parts(PartOptions(None, None, None, quick=False)) == PARTS
+    parts = _parts(PartOptions("digits,open-set,tuning", "3-30", None, quick=False))
+    assert [(name, part.seeds) for name, part in parts.items()] == [
+        *(("digits", tuple(range(3, 20))), ("open-set", (3, 4))),
+        ("tuning", PARTS["tuning"].seeds),
+    ]
+    assert {name: part.metrics for name, part in parts.items()} == {
+        name: PARTS[name].metrics for name in parts
+    }
+    (part,) = _parts(PartOptions("digits", None, "eer", quick=False)).values()
+    assert part.seeds == PARTS["digits"].seeds
+    assert part.metrics == ("test_accuracy", "map-at-r-euclidean", "map-at-r-cosine", "eer", "seconds")
+    quick = _parts(PartOptions(None, None, None, quick=True))
+    assert quick == {name: part.quick() for name, part in PARTS.items()}
 
 
 def test_all_reproductions_do_not_include_it(capsys: Capture, tmp_path: Path) -> None:

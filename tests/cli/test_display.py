@@ -111,7 +111,10 @@ def test_a_run_has_a_bar_until_it_ends(clock: list[float]) -> None:
         display.started(run, 5, 10, 0)
     assert [task.description for task in display.progress.tasks] == ["runs", "a", "b"]
     display.finished_run("a", "done")
+    display.finished_run("c", "interrupted", ended=False)
     assert [task.description for task in display.progress.tasks] == ["runs", "b"]
+    every = display.progress.tasks[0]
+    assert (every.completed, every.total, every.fields["state"]) == (1, 2, "1/2")
 
 
 @pytest.mark.parametrize("shows", [lambda: print_text("text"), lambda: RunDisplay().__enter__()])

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,13 @@ def test_json_in_an_encoding_without_a_letter_is_escaped(tmp_path: Path) -> None
 def test_characters_are_spelled_out(text: str, ascii_text: str) -> None:
     assert printable(text, io.TextIOWrapper(io.BytesIO(), "ascii")) == ascii_text
     assert printable(text, io.TextIOWrapper(io.BytesIO(), "utf-8")) == text
+
+
+def test_control_characters_alone_are_spelled_out() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    for code in range(0x180):
+        is_control = unicodedata.category(chr(code)) == "Cc" and chr(code) not in "\t\n"
+        assert printable(chr(code), stream) == (f"\\x{code:02x}" if is_control else chr(code))
 
 
 def test_a_name_cannot_control_the_terminal(tmp_path: Path) -> None:

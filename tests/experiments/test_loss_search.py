@@ -13,7 +13,7 @@ import pytest
 from lossbench.__main__ import main
 from lossbench.errors import Diverged, Interrupted, RunError
 from lossbench.experiments import loss_search
-from lossbench.experiments.loss_search import LossSearch, search_losses
+from lossbench.experiments.loss_search import LossOutcome, LossSearch, search_losses
 from lossbench.experiments.search_space import SeveralLosses, StudyConfig, several_losses
 from lossbench.experiments.trials import TrialWorker
 from lossbench.experiments.tuning_result import read_result
@@ -84,6 +84,32 @@ def test_the_answer_marks_what_cannot_be_told_from_the_best(tmp_path, trained, m
     assert difference.mean == pytest.approx(0.005 - 0.02 / 3, abs=1e-4)
     assert abs(difference.mean) < difference.half_width
     assert json.loads(json.dumps(result.to_dict()))["candidates"] == ["softmax", "center"]
+
+
+@pytest.mark.parametrize(
+    ("direction", "order"),
+    [
+        ("maximize", ["ring", "git", "range", "center", "arcface", "island", "lgm", "coco", "etf"]),
+        ("minimize", ["ring", "center", "git", "range", "arcface", "lgm", "island", "coco", "etf"]),
+    ],
+)
+def test_losses_stand_by_verdict_then_by_value_then_by_name(direction, order):
+    found = {
+        "ring": ("BEST", 0.9), "center": ("TIED", 0.6), "range": ("TIED", 0.8), "git": ("TIED", 0.8),
+        "arcface": ("WORSE", 0.7), "lgm": ("STOPPED", 0.1), "island": ("STOPPED", 0.2),
+        "etf": ("UNTRIED", None), "coco": ("DIVERGED", None),
+    }  # fmt: skip
+
+    def outcome_of(loss, _):
+        verdict, value = found[loss]
+        return LossOutcome(loss, getattr(loss_search, verdict), value, None, {}, 1, 1)
+
+    config = SimpleNamespace(
+        direction=direction, studies=list(found), default_run=None, name="", metric="", seeds=()
+    )
+    trial = SimpleNamespace(state=SimpleNamespace(name="COMPLETE"), value=0.5)
+    study = SimpleNamespace(config=config, finished=lambda: [trial], _outcome_of=outcome_of)
+    assert [each.loss for each in LossSearch.outcome(study).outcomes] == order
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.records import Snapshots
-from lossbench.reports.explorer.data import run_labels
+from lossbench.reports.explorer.data import _Moment, _target_angles, run_labels
 from lossbench.reports.explorer.page import explore, page
 from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
@@ -588,11 +588,20 @@ def test_a_label_names_what_differs_within_a_loss():
 
 def test_features_of_many_dimensions_are_projected_and_have_no_regions():
     parts = {name: embedding(200, dim=5) for name in ("train", "test")}
-    run = View(splits=parts, weight=directions(dim=5), pictures=np.zeros((200, 8, 8), np.uint8))
+    run = View(splits=parts, weight=directions(dim=5), pictures=np.zeros((200, 8, 8), np.uint8), epochs=[])
     data = json.loads(re.search(r'id="data">(.*?)</script>', page([run]), re.DOTALL)[1])["runs"][0]
     assert data["grid"] == 0 and data["weight"] == [None]
     assert data["epochs"] == [0]  # of a run without a list of epochs
     assert "PCA of 5-D" in data["conditions"]
+
+
+def test_the_angle_of_a_point_is_that_to_the_weight_or_else_the_mean_of_its_class():
+    features = np.array([[1, 0], [0, 2], [1, 1], [0, 2]], np.float32)
+    labels = np.array([0, 0, 1, 1])
+    moment = _Moment(features, labels, labels, np.ones(4), None, None, 1.0, np.zeros((4, 2)))
+    assert list(_target_angles(moment)) == [63, 26, 26, 18]  # to (0.5, 1) and (0.5, 1.5)
+    weight = np.array([[2, 1], [np.nan, np.nan]], np.float32)  # a class that was kept out of training
+    assert list(_target_angles(moment._replace(weight=weight))) == [26, 63, 255, 255]
 
 
 def test_a_run_without_features_to_judge_is_refused(tmp_path):
