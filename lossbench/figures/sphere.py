@@ -30,6 +30,9 @@ VIEWS = ((-20, 30), (-20, 150), (-20, 270), (90, 30))
 """Elevation and azimuth in degrees: from the corners of a tetrahedron, so that some view shows each part."""
 _PIN, _NAME = 1.15, 1.28
 _FAINT = 0.22
+_ZOOM, _LESS_PER_LETTER = 1.28, 0.048
+"""Size of a sphere in its panel, and how much less for each letter of a class name after the second."""
+_LETTERS = 12  # of a class name; beyond, the sphere would be too small
 
 
 def draw_axes(
@@ -54,11 +57,13 @@ def draw_axes(
             if direction.any():
                 _draw_pin(axes, direction, label, eye)
     means = mean_directions(part.features, part.labels, len(class_names))
+    names = [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in class_names]
     for label in np.unique(part.labels):
-        _draw_name(axes, unit(means[label][None])[0], class_names[label], eye)
+        _draw_name(axes, unit(means[label][None])[0], names[label], eye)
     axes.set_axis_off()
     axes.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-1, 1))
-    axes.set_box_aspect((1, 1, 1), zoom=1.28)
+    room = _LESS_PER_LETTER * max(0, max(map(len, names)) - 2)
+    axes.set_box_aspect((1, 1, 1), zoom=_ZOOM - room)
     axes.patch.set_visible(False)  # it would cover the names around the sphere to its left
 
 

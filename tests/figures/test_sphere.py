@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d import proj3d
 
 from lossbench.errors import RunError
 from lossbench.figures import sphere
+from lossbench.reports.figure_files import render_figure
 from tests.figures.views import DIGITS, View, directions, embedding
 
 
@@ -95,6 +97,21 @@ def test_a_row_per_run_with_every_view():
     assert [row.get_suptitle() for row in figure.subfigs] == [
         "Center · λ = 0.003, α = 0.5 · 99.00 % test, seed 0"
     ] * 2
+
+
+@pytest.mark.parametrize("length", [1, 8, 40])
+def test_names_of_classes_stay_in_their_panel(length):
+    run = view3d()
+    run.class_names = tuple("abcdefghij"[label] * length for label in range(10))
+    figure = render_figure(lambda figure: sphere.draw_figure(figure, [run], split="test"), "paper")
+    width = figure.bbox.width / len(sphere.VIEWS)
+    for number, axes in enumerate(figure.axes):
+        for name in named(axes, "class-glyph"):
+            x, y, _ = proj3d.proj_transform(*name.get_position_3d(), axes.get_proj())
+            middle, _ = axes.transData.transform((x, y))
+            half = name.get_window_extent().width / 2
+            assert number * width <= middle - half
+            assert middle + half <= (number + 1) * width
 
 
 def test_other_dimensions_are_one_clear_sentence():
