@@ -116,5 +116,8 @@ def parse_settings(texts: list[str] | None) -> dict[str, str]:
         if not name or not value:
             raise UsageError(f"--set {text}: write it as name=value, for example --set alpha=0.3.")
         term, dot, key = name.rpartition(".")
-        settings[catalog.canonical(term) + dot + key] = value
+        name = catalog.canonical(term) + dot + key
+        if name in settings:
+            raise UsageError(f"--set {text}: {name} is given twice; a sweep takes --set {name}=VALUE,VALUE.")
+        settings[name] = value
     return settings

@@ -13,7 +13,7 @@ from ..runs.loss_terms import lambda_target
 from ..runs.outcome import Outcome
 from ..runs.result import Status
 from ..runs.store import Store
-from ..specs import Value
+from ..specs import Value, value_text
 from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better
 from ..statistics import PairedDifference, Verdict, compare_paired, holm, seeds_needed
@@ -176,26 +176,27 @@ def tuned_configs(
         for config in group
     }
     tuning_result.check_other_seeds(results)
-    for config, result in results.items():
-        _check_given(config, result.point, given)
-    at_points = {
-        loss: [_at_point(loss, config, results[config].point) for config in group]
-        for loss, group in configs.items()
-    }
+    at_points = {}
+    for loss, group in configs.items():
+        at_points[loss] = [_at_point(loss, config, results[config].point) for config in group]
+        for config, tuned in zip(group, at_points[loss], strict=True):
+            _check_given(config, tuned, results[config].point, given)
     return at_points, *tuning_result.describe_tuning(results)
 
 
-def _check_given(config: RunConfig, point: Mapping[str, Value], given: Collection[str]) -> None:
-    """Raise UsageError for a given option that has another value at the point."""
-    for key, found in point.items():
-        for name in {key, key.rpartition(".")[2]}.intersection(given):
-            if (value := config.value_of(key)) != found:
-                is_option = name in RUN_OPTIONS or name in LOSS_OPTIONS
-                option = f"--{name} {value}" if is_option else f"--set {name}={value}"
-                raise UsageError(
-                    f"{option}: `lossbench tune` found {found:.4g} for {config.loss}, which --tuned takes; "
-                    f"leave one of them out, or tune with {option}."
-                )
+def _check_given(
+    config: RunConfig, tuned: RunConfig, searched: Collection[str], given: Collection[str]
+) -> None:
+    """Raise UsageError for a given option, one of those searched, that has another value when tuned."""
+    for key in searched:
+        value, found = config.value_of(key), tuned.value_of(key)
+        for name in {key, key.rpartition(".")[2]}.intersection(given) if value != found else ():
+            is_option = name in RUN_OPTIONS or name in LOSS_OPTIONS
+            option = f"--{name} {value_text(value)}" if is_option else f"--set {name}={value_text(value)}"
+            raise UsageError(
+                f"{option}: tuning found {value_text(found)} for {config.loss}, which --tuned takes; leave "
+                f"one of them out, or tune with {option}."
+            )
 
 
 def _at_point(loss: str, config: RunConfig, point: Mapping[str, Value]) -> RunConfig:

@@ -22,13 +22,13 @@ def loss_terms(
     none are given. See `make_config`."""
     weights, target = _weights(loss, lam, shape, as_written, recipe.weights)
     of_recipe = {k: v for k, v in recipe.settings.items() if k.partition(".")[0] in weights}
-    by_term = _settings_by_term(list(weights), of_recipe | dict(settings))
+    by_term, given = (_settings_by_term(list(weights), each) for each in (of_recipe, settings))
     return tuple(
         Term(
             name=name,
             weight=weight,
             by_lambda=name == target,
-            settings=_settings(name, by_term[name], shape, as_written),
+            settings=_settings(name, by_term[name] | given[name], shape, as_written),
         )
         for name, weight in weights.items()
     )
@@ -79,7 +79,8 @@ def _weights(
 
 
 def _settings_by_term(names: list[str], settings: Mapping[str, Value]) -> dict[str, dict[str, Value]]:
-    """Settings such as `alpha` or `center.alpha`, by the term that they belong to."""
+    """Settings such as `alpha` or `center.alpha`, by the term that they belong to. Raises UsageError for a
+    setting under both names."""
     by_term: dict[str, dict[str, Value]] = {name: {} for name in names}
     for key, value in settings.items():
         term, _, setting = key.rpartition(".")
@@ -91,6 +92,8 @@ def _settings_by_term(names: list[str], settings: Mapping[str, Value]) -> dict[s
         if not owners or owners[0] not in by_term:
             available = ", ".join(f"{name}.{each}" for name in names for each in loss_spec(name).settings)
             raise UsageError(f"{' + '.join(names)} has no setting '{key}'; it has: {available or 'none'}.")
+        if setting in by_term[owners[0]]:
+            raise UsageError(f"{setting} and {owners[0]}.{setting} are the same setting; give one of them.")
         by_term[owners[0]][setting] = value
     return by_term
 

@@ -33,6 +33,8 @@ def augmentation_names(text: str) -> str:
     if unknown := names - {*AUGMENTATIONS, NO_AUGMENTATION}:
         allowed = ", ".join((*AUGMENTATIONS, NO_AUGMENTATION))
         raise UsageError(f"--augment {min(unknown)[:40] or repr('')} is not one of {allowed}.")
+    if NO_AUGMENTATION in names and len(names) > 1:
+        raise UsageError(f"--augment {text[:40]}: {NO_AUGMENTATION} stands alone.")
     return ",".join(name for name in AUGMENTATIONS if name in names) or NO_AUGMENTATION
 
 

@@ -252,6 +252,10 @@ WRONG = [
     (["train", "--loss", "center", "--alpha", "1.5"], "outside (0, 1]"),
     (["train", "--loss", "center", "--set", "alpha"], "name=value"),
     (["train", "--loss", "center", "--set", "beta=1"], "no setting 'beta'"),
+    (
+        ["sweep", "--set", "alpha=0.1", "--set", "alpha=0.2"],
+        "alpha is given twice; a sweep takes --set alpha=",
+    ),
     (["train", "--loss", "oim", "--temperature", "0.2"], "the setting is written --set temperature=VALUE"),
     (["sweep", "--loss", "arcface", "--easy-margin=true"], "written --set easy_margin=VALUE"),
     (["train", "--epochs", "0"], "too small"),

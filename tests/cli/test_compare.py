@@ -369,10 +369,10 @@ def test_tuned_settings_join_those_that_were_given(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("given", "settings", "option"),
     [
-        ({"lr": 0.3}, {}, "--lr 0.3: `lossbench tune` found 0.004 for center"),
-        ({"lambda": 0.25}, {}, "--lambda 0.25: `lossbench tune` found 0.02 for center"),
-        ({}, {"alpha": 0.9}, "--alpha 0.9: `lossbench tune` found 0.1 for center"),
-        ({}, {"center.alpha": 0.9}, "--set center.alpha=0.9: `lossbench tune` found 0.1 for center"),
+        ({"lr": 0.3}, {}, "--lr 0.3: tuning found 0.004 for center"),
+        ({"lambda": 0.25}, {}, "--lambda 0.25: tuning found 0.02 for center"),
+        ({}, {"alpha": 0.9}, "--alpha 0.9: tuning found 0.1 for center"),
+        ({}, {"center.alpha": 0.9}, "--set center.alpha=0.9: tuning found 0.1 for center"),
     ],
 )
 def test_an_option_that_tuning_found_another_value_of_is_refused(
@@ -385,7 +385,10 @@ def test_an_option_that_tuning_found_another_value_of_is_refused(
     axes = {"dataset": ("digits",), **{name: (value,) for name, value in (given | settings).items()}}
     with pytest.raises(UsageError, match=f"^{re.escape(option)}, which --tuned takes; leave one of them out"):
         tuned_configs(Store(tmp_path), comparison_configs(["center"], axes), axes)
-    same = {"dataset": ("digits",), **{name: (found.get(name, 0.1),) for name in given | settings}}
+    same = {
+        "dataset": ("digits",),
+        **{name: (found.get(name, 0.1),) for name in given | settings},
+    }
     ((config,),) = tuned_configs(Store(tmp_path), comparison_configs(["center"], same), same)[0].values()
     assert (config.lr, config.value_of("lambda"), config.value_of("alpha")) == (0.004, 0.02, 0.1)
 

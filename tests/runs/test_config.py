@@ -379,6 +379,11 @@ def test_an_id_is_the_same_in_another_process() -> None:
         ({"lr": math.inf}, "--lr inf is not a finite number"),
         ({"loss": "center", "lam": math.inf}, "a weight (lambda) is finite and at least 0"),
         ({"augment": "shift,"}, "--augment '' is not one of"),
+        ({"augment": "none,shift"}, "--augment none,shift: none stands alone"),
+        (
+            {"loss": "center", "settings": {"alpha": 0.1, "center.alpha": 0.2}},
+            "alpha and center.alpha are the same setting; give one of them",
+        ),
         ({"unseen": "7,"}, "--unseen '' is not a class"),
         ({"lr_scale": "loss=1,loss=2"}, "--lr-scale loss=2"),
         ({"lr": 1e30}, "--lr 1e+30 is too large"),
