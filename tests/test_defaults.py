@@ -148,16 +148,16 @@ DEFAULTS = """
 axes 1; batch_size 1024 | 128; blocks 1; cheap True; classes 10; compare 'as the loss'; confidence 0.95;
 decides True; default 'compared'; degrees (20, 100); deviation (128.0,); device 'auto'; digits 2; dim 2;
 download True; drawn_from 'runs'; ended True; epoch_share 1.0; epochs 1 | 30; eval_split 'test'; factor 2;
-figure 'features'; fontsize 'medium'; form 'gif' | 'png'; fps 4.0; header True; help 'length s given to the
-features'; hidden 96; higher_is_better True; imbalance 1.0; kind 'losses'; le 2; level 0.05; loss 'center' |
-'softmax' | True; losses ('all',); mean (127.5,); metric 'test_accuracy' | 'val_accuracy'; name 'local';
-names True; needs 'features'; needs_files True; network True; noise_kind 'symmetric'; of_runs True;
-on_command_line True; option '--seeds'; panel 'Output' | 'Training'; power 0.8; progress True; projection
-'pca'; repeats 25 | 3 | 5 | 9; results 'results'; rounds 1; sampler 'shuffled'; seeds '0' | 20 | 30; sets
-'data sets'; settings 'defaults'; several_runs True; smallest_batch 1; sort 'oldest'; stored_at_default
-True; stride 1; style 'paper'; target 1.0 | 98.5; threads 1; timeout -1; together 1; tolerance 0.2;
-total_runs 1; trained True; unit 'percentage points'; view 'raw'; warm_up 2; which 'compared'; width 0.6;
-xlabel 'mean rank (1 is best)'
+figure 'features'; fontsize 'medium'; form 'gif' | 'png'; fps 4.0; grace 10.0 | 20.0; header True; help
+'length s given to the features'; hidden 96; higher_is_better True; imbalance 1.0; kind 'losses'; le 2;
+level 0.05; loss 'center' | 'softmax' | True; losses ('all',); mean (127.5,); metric 'test_accuracy' |
+'val_accuracy'; name 'local'; names True; needs 'features'; needs_files True; network True; noise_kind
+'symmetric'; of_runs True; on_command_line True; option '--seeds'; panel 'Output' | 'Training'; power 0.8;
+progress True; projection 'pca'; repeats 25 | 3 | 5 | 9; results 'results'; rounds 1; sampler 'shuffled';
+seeds '0' | 20 | 30; sets 'data sets'; settings 'defaults'; several_runs True; smallest_batch 1; sort
+'oldest'; stored_at_default True; stride 1; style 'paper'; target 1.0 | 98.5; threads 1; timeout -1;
+together 1; tolerance 0.2; total_runs 1; trained True; unit 'percentage points'; view 'raw'; warm_up 2;
+which 'compared'; width 0.6; xlabel 'mean rank (1 is best)'
 """
 """By argument of a function or field of a class, its defaults that are not empty, but for those of losses."""
 EMPTY = """
@@ -170,7 +170,7 @@ hint image_size jobs json key label label_noise lam largest least left_out like 
 location lossbench margin means measuring message metrics milestones moment momentum more named narrowest
 needed nesterov networks note number numbers omitted on_images optional output over over_classes own paper
 parameters part parts point precision precisions prefix problems python quick reason recipe
-result rule run_step runs samples samples_per_class scale scores seconds seed separator several shown shows
+result rule run_step runs samples samples_per_class scale scores seconds seed separator several shows
 signed smallest snapshots source split split_seed splits status stream sweep swept system table tags
 tensorboard test_accuracy text title tools torch train train_accuracy train_size trials tuned tuning unknown
 unseen unseen_classes until_wrong val_accuracy validation version wanted warmup weight why without workers
@@ -217,8 +217,10 @@ def defaults_of(body: Sequence[ast.stmt], *, fields: bool = False) -> Iterator[t
             for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
                 if default is not None:
                     yield argument.arg, default
-        elif fields and isinstance(node, ast.AnnAssign) and node.value and isinstance(node.target, ast.Name):
-            yield node.target.id, node.value
+        elif fields and isinstance(node, ast.AnnAssign | ast.Assign) and node.value:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name):
+                yield target.id, node.value
 
 
 def test_numbers_are_those_written_here() -> None:

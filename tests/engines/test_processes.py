@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from multiprocessing import forkserver, util
 
 import pytest
@@ -109,6 +111,23 @@ def test_a_server_that_is_killed_while_it_starts_a_worker_is_replaced(tmp_path):
 def test_a_function_in_a_process_of_its_own_returns_its_value_or_none() -> None:
     assert call_in_worker(operator.add, 2, 3) == 5
     assert call_in_worker(operator.truediv, 1, 0) is None
+
+
+def test_a_worker_that_is_ended_has_time_to_end_by_itself_and_is_killed_after_it(tmp_path) -> None:
+    note = tmp_path / "note"
+    _worker.start_worker(wait_and_write, note, 0).end(60)
+    assert note.read_text() == "ended"
+    worker = _worker.start_worker(wait_and_write, note, 1000)
+    worker.end(0.1)
+    assert worker.process.exitcode == -signal.SIGKILL
+
+
+def wait_and_write(connection, note, seconds) -> None:
+    """Once the other end is closed."""
+    with contextlib.suppress(EOFError):
+        connection.recv()
+    time.sleep(seconds)
+    note.write_text("ended")
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")

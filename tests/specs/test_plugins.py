@@ -677,7 +677,11 @@ def test_an_installed_package_can_offer_losses(mine, monkeypatch):
     from importlib.metadata import EntryPoint
 
     point = EntryPoint("pull", "my_losses:Pull", "lossbench.losses")
-    monkeypatch.setattr(plugins, "offered_of", lambda kind: {"pull": point} if kind == "losses" else {})
+    offered = {"losses": {"pull": point, "softmax": point, "am-softmax": point}, "networks": {"lenet": point}}
+    monkeypatch.setattr(plugins, "offered_of", offered.get)
+    assert catalog.is_external("pull")
+    assert not any(map(catalog.is_external, ("softmax", "am-softmax"))), "names of ours, which stay ours"
+    assert not catalog.is_external("lenet", "networks")
     config = make_config(loss="softmax + 0.5*pull", settings={"strength": 3}, dataset="digits", epochs=1)
     assert dict(config.terms[1].settings) == {"strength": 3.0}
     assert config_from_dict(json.loads(json.dumps(config.to_dict()))) == config
