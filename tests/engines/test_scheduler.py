@@ -256,13 +256,14 @@ def test_what_follows_from_the_way_in_which_runs_end(ends, status, forced, monke
     assert (outcome.status, outcome.message, executor.forced) == (status, "its end", forced)
 
 
-def test_whatever_a_run_reports_is_progress(monkeypatch):
+def test_whatever_a_run_reports_is_progress_and_passed_on(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(scheduler.time, "monotonic", lambda: now[0])
-    monitor = ProgressMonitor(Recorder())
+    observer = Recorder()
+    monitor = ProgressMonitor(observer)
     for report in (
         lambda: monitor.note("a"),
-        lambda: monitor.started("a", 1, 10, 0),
+        lambda: monitor.started("a", 1, 10, 4),
         lambda: monitor.stepped("a", 1),
         lambda: monitor.finished_epoch("a", epoch_records(1)[0]),
     ):
@@ -273,6 +274,7 @@ def test_whatever_a_run_reports_is_progress(monkeypatch):
     assert monitor.pop_silent() == ["a"]
     assert monitor.pop_silent() == []
     assert monitor.has_started == {"a"}
+    assert (observer.began_at, observer.steps, observer.records) == (4, 1, epoch_records(1))
 
 
 def test_a_run_that_was_asked_to_stop_is_interrupted_and_not_tried_again():

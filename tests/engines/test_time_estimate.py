@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -138,6 +140,20 @@ def test_what_comes_once_in_a_run_is_counted_once(tmp_path: Path, monkeypatch: p
     configs = [small("softmax", epochs=epochs) for epochs in (1, 8)]
     estimate = estimate_time(configs, Store(tmp_path), placement=ONE_THREAD, workers=1)
     assert estimate.seconds == (3 + 2) + (8 * 3 + 2)
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_the_time_of_a_run_is_that_of_its_steps_and_of_the_images_that_are_evaluated(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a clock that shows 0, 1, 4, 9 and 16: steps of 1 and 3 seconds, then 7 for a thousand images."""
+    times = (float(n * n) for n in itertools.count())
+    monkeypatch.setattr(time_estimate, "time", SimpleNamespace(perf_counter=times.__next__))
+    config = small("softmax", epochs=1)
+    train, val, test, _ = (len(split.labels) for split in load_splits(config.split_spec))
+    found = time_of(config, ONE_THREAD, together)
+    assert found.epoch == pytest.approx(3 * (train // 100) + together * 0.007 * val)
+    assert found.end == pytest.approx(together * 0.007 * (train + val + test))
 
 
 def test_the_end_of_a_run_takes_as_long_however_many_epochs_it_has() -> None:

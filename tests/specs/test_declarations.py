@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
 import pytest
 
+from lossbench import specs
 from lossbench.errors import UsageError
 from lossbench.runs.config_builder import make_config, warnings_of
 from lossbench.specs import DatasetSpec, HyperParameter, catalog
@@ -110,6 +112,14 @@ OTHER_BOUNDS = {
     "[0, 2]": "ldam.margin softtriple.margin uniface.margin",
     "[1, 8]": "sphereface.margin",
 }
+
+
+def test_a_spec_is_written_by_names_and_never_changes() -> None:
+    kinds = [kind for kind in vars(specs).values() if dataclasses.is_dataclass(kind)]
+    assert len(kinds) > 5
+    for kind in kinds:
+        assert kind.__dataclass_params__.frozen, kind
+        assert kind is HyperParameter or all(each.kw_only for each in dataclasses.fields(kind)), kind
 
 
 def test_directions_of_metrics() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from lossbench.errors import UsageError
 from lossbench.training import device as device_module
-from lossbench.training.device import core_quota, cores, default_workers, resolve_precision
+from lossbench.training.device import core_quota, cores, default_workers, resolve_device, resolve_precision
 
 AVAILABLE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
@@ -120,3 +121,31 @@ def test_runs_at_a_time_by_device() -> None:
     assert default_workers(torch.device("cuda")) == 32
     assert default_workers(torch.device("mps")) == 1
     assert default_workers(torch.device("cpu")) == cores()
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "mps", "found"),
+    [
+        ("auto", 0, False, "cpu"),
+        ("auto", 0, True, "mps"),
+        ("auto", 2, True, "cuda"),
+        ("cpu", 2, True, "cpu"),
+        ("cuda:1", 2, False, "cuda:1"),
+        ("mps", 0, True, "mps"),
+        ("tpu", 0, False, "Unknown device 'tpu'"),
+        ("cuda", 0, True, "no usable CUDA device"),
+        ("mps", 2, False, "no usable MPS device"),
+        ("cuda:2", 2, False, "There is no cuda:2: this machine has 2 CUDA devices."),
+    ],
+)
+def test_a_name_means_a_device_that_the_machine_has(
+    name: str, gpus: int, mps: bool, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    if " " not in found:
+        assert resolve_device(name) == torch.device(found)
+        return
+    with pytest.raises(UsageError, match=found):
+        resolve_device(name)
