@@ -79,6 +79,7 @@ def test_useful_scales_of_known_spreads() -> None:
     for probability, bound in ((0.9, 3.96), (0.99, 6.11), (0.999, 8.19)):  # CosFace eq. 6, the simplex
         assert smallest_useful_scale(10, 9, probability) == pytest.approx(bound, abs=6e-3)
     assert smallest_useful_scale(10, 9) == smallest_useful_scale(10, 9, 0.9)
+    assert smallest_useful_scale(220, 2) == pytest.approx(7170, rel=0.02)  # the last power of 2 is 8192
     assert smallest_useful_scale(3, 1) == math.inf  # two of three classes share a direction
 
 

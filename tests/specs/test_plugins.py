@@ -112,6 +112,14 @@ def test_modules_of_the_working_directory_never_replace_those_of_libraries(mine,
     assert "instead of the library" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("start", [["-m", "lossbench"], ["-mlossbench"]], ids=" ".join)
+def test_python_with_m_searches_the_working_directory_last(mine, start):
+    for name in SHADOWED:
+        (mine / f"{name}.py").write_text("raise RuntimeError('imported instead of the library')")
+    done = subprocess.run([sys.executable, *start, "losses", "softmax"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_own_module_that_is_named_like_one_of_python_is_told_to_be_renamed(mine):
     (mine / "json.py").write_text(textwrap.dedent(MINE))
     with pytest.raises(UsageError, match=r"json\.py.*rename"):
