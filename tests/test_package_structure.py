@@ -73,16 +73,16 @@ def test_every_variant_has_a_test():
             assert (tests / kind / f"test_{name.replace('-', '_')}.py").exists(), name
 
 
-def test_the_floors_of_the_linter_and_of_contributing_are_the_packages_there_are():
+def test_the_layers_of_the_linter_and_of_contributing_are_the_packages_there_are():
     root = PACKAGE.parent
     tomllib = pytest.importorskip("tomllib", reason="Python reads TOML from 3.11 on")
     contract = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
-    floors = [set(layer.split(" | ")) for layer in contract["layers"]]
+    layers = [set(layer.split(" | ")) for layer in contract["layers"]]
     rows = re.findall(r"^\| \d \| (.*?) \|", (root / "CONTRIBUTING.md").read_text(), re.MULTILINE)
-    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == floors
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == layers
     entries = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("_")}
-    assert set().union(*floors) == entries - {"py"}
-    assert len(floors) <= 10
+    assert set().union(*layers) == entries - {"py"}
+    assert len(layers) <= 10
     assert len(entries) <= 23  # with __init__ and __main__ at most 25
 
 

@@ -1,6 +1,6 @@
 """The speed of training steps, compared with the usual way and with the limit of the machine.
 
-A step takes its batch from the data, goes forward, through the loss, backward and through the optimiser.
+A step takes its batch from the data, goes forward, through the loss, backward and through the optimizer.
 The usual way is `_plain_pytorch`, with a linear layer and cross-entropy on the same network. The ceiling is a
 large matrix product in the same precision: its operations per second over those that the network's products
 and convolutions take per image. All three are timed alternately.
@@ -191,7 +191,7 @@ def _to_benchmark(
     counts = " or ".join(map(str, dict.fromkeys(each.threads for each in timings)))
     took = ", ".join(f"{name} {count / 1e6:.1f}" for name, count in operations.items())
     conditions = (
-        f"Training steps on {dataset}, B = {batch_size}: data, forward, loss, backward, optimiser; medians "
+        f"Training steps on {dataset}, B = {batch_size}: data, forward, loss, backward, optimizer; medians "
         f"of {repeats} turns of {STEPS} steps, all of a row in turns. Usual: the same network, {RECIPE}, in "
         "the same process, which keeps the memory that is freed. "
         f"Ceiling: a {side} x {side} matrix product in the same precision, over the operations counted per "

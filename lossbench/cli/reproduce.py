@@ -64,7 +64,9 @@ def reproduce(
     quick: Annotated[
         bool,
         flag(
-            "--quick", "Try it in seconds: few epochs, two seeds, the digits; without a verdict.", "Training"
+            "--quick",
+            "Try it: few epochs, two seeds, the digits; seconds for one name, no verdict.",
+            "Training",
         ),
     ] = False,
     jobs: Jobs = None,

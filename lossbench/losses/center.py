@@ -4,7 +4,7 @@
     dc_j = sum_i [y_i = j] (c_j - x_i) / (1 + n_j),   c_j <- c_j - alpha dc_j   (eq. 4)
 
 Used as softmax + lambda * center. The centers are not parameters: they move in the forward pass of
-training, after the value is computed, by the rule above, whatever lambda, the optimiser, its learning
+training, after the value is computed, by the rule above, whatever lambda, the optimizer, its learning
 rate or weight decay are. In the plane: ten compact blobs; Fig. 3 shows lambda = 0.001, 0.01, 0.1 and 1.
 
 Departures from the paper: the value is the mean over the batch where the paper writes a sum, as is

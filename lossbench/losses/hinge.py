@@ -6,7 +6,7 @@
 with f = W x + b and [a]_+ = max(0, a); `squared` squares each bracket (L2-SVM, Tang 2013, arXiv
 1306.0239). In the plane: rays whose points stop near the margin instead of running outwards.
 
-Departures from the papers: the regulariser ||W||^2 is left to the optimiser's weight decay; no bias by
+Departures from the papers: the regularizer ||W||^2 is left to the optimizer's weight decay; no bias by
 default, as for softmax. Weston-Watkins is the sum over the other classes, where torch's MultiMarginLoss
 divides by C. pytorch-metric-learning has no counterpart.
 """

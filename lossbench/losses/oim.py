@@ -4,7 +4,7 @@
                                                  (Xiao et al. 2017, eq. 1, equation number not verified)
     v_y <- normalise(gamma v_y + (1 - gamma) x)                            (Xiao et al. 2017, sec. 3.3)
 
-The table is the buffer `weight` (C, D), unit rows; `scale` is 1 / tau. No gradient and no optimiser moves
+The table is the buffer `weight` (C, D), unit rows; `scale` is 1 / tau. No gradient and no optimizer moves
 it. In the plane: ten rays, each table row in the middle of its class.
 
 Departures from the paper: there is no queue of unlabelled features, because every image has a label. The

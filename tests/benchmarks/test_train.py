@@ -49,7 +49,7 @@ def test_times_a_network_beside_the_usual_way_and_the_ceiling(monkeypatch):
     )
     assert "|".join(found.table.header) == f"{header}|ceiling images/s|% of ceiling|middle half"
     assert found.conditions.startswith(
-        "Training steps on digits, B = 20: data, forward, loss, backward, optimiser; medians of 2 turns of 4 steps, "
+        "Training steps on digits, B = 20: data, forward, loss, backward, optimizer; medians of 2 turns of 4 steps, "
         "all of a row in turns. Usual: the same network, torchvision.datasets.MNIST with ToTensor"
     )
     assert (

@@ -45,7 +45,7 @@ def test_one_sample_moves_half_of_alpha():
     torch.testing.assert_close(loss.centers[4], before + 0.3 * (torch.ones(2) - before))
 
 
-def test_centers_are_out_of_the_optimisers_reach():
+def test_centers_are_out_of_the_optimizers_reach():
     """A buffer: neither weight decay nor the gradient of lambda * L_C can move it."""
     loss = build("center")
     assert not list(loss.parameters())

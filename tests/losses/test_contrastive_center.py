@@ -49,5 +49,5 @@ def test_the_size_of_the_space_does_not_matter_without_delta():
     torch.testing.assert_close(loss(x, y), larger(50 * x, y), rtol=0, atol=1e-9)
 
 
-def test_the_centers_belong_to_the_optimiser():
+def test_the_centers_belong_to_the_optimizer():
     assert [name for name, _ in build("contrastive-center").named_parameters()] == ["centers"]

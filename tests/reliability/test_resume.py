@@ -49,7 +49,7 @@ def state_after(config, folder, steps):
 
 
 def assert_equal(one, other, at=""):
-    """Everything in two states but what a clock said: network, loss, optimiser, sums, generators, records."""
+    """Everything in two states but what a clock said: network, loss, optimizer, sums, generators, records."""
     if isinstance(one, torch.Tensor):
         assert torch.equal(one, other), at
     elif isinstance(one, dict):

@@ -153,7 +153,7 @@ MODEL = model_bytes(*build(made("softmax")), made("softmax"))
 
 
 def resume_state() -> dict[str, Any]:
-    """What training stores: weights, optimiser state, generator states, records."""
+    """What training stores: weights, optimizer state, generator states, records."""
     module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
     module(torch.rand(5, 3)).sum().backward()
