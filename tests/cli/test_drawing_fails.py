@@ -120,6 +120,7 @@ def test_a_table_that_cannot_be_written_is_printed(tmp_path: Path, capsys: Captu
     said = capsys.readouterr()
     assert "Center" in said.out
     assert said.err.splitlines()[-1].endswith("cannot be written: File exists.")
+    assert not (tmp_path / "figures").exists()  # no document could list them
     assert main([*words, "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["runs"]) == 2
 

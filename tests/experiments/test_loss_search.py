@@ -135,6 +135,25 @@ def test_a_trial_within_the_standard_error_of_the_best_goes_on(best, last, image
         assert found is expected
 
 
+def test_the_best_third_goes_on_after_the_first_step_and_the_third():
+    pruner = LossSearch.pruner(SimpleNamespace(is_beyond_noise=lambda *_: True))
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    stopped = []
+    for value in (0.9, 0.8, 0.7, 0.6, 0.5, 0.85):  # the last is one of the best two of six
+        trial = study.ask()
+        trial.report(value, 1)
+        stopped.append(trial.should_prune())
+    assert stopped == [False, True, True, True, True, False]
+    trial.report(0.1, 2)
+    assert not trial.should_prune()
+    first = study.ask()
+    for step, value in ((1, 0.95), (3, 0.9)):
+        first.report(value, step)
+        assert not first.should_prune()
+    trial.report(0.1, 3)
+    assert trial.should_prune()
+
+
 def test_every_loss_begins_at_its_defaults(tmp_path, trained, monkeypatch):
     search(tmp_path, several(), monkeypatch, trials=4)
     first = [config for config in trained if config.seed == SEEDS[0]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,8 @@ from sklearn.datasets import load_digits
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.records import Snapshots
-from lossbench.reports.explorer.data import _Moment, _target_angles, run_labels
-from lossbench.reports.explorer.page import explore, page
+from lossbench.reports.explorer.data import _Moment, _target_angles, run_data, run_labels
+from lossbench.reports.explorer.page import _plane, explore, page
 from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 from lossbench.training.process import Placement
@@ -602,6 +604,38 @@ def test_the_angle_of_a_point_is_that_to_the_weight_or_else_the_mean_of_its_clas
     assert list(_target_angles(moment)) == [63, 26, 26, 18]  # to (0.5, 1) and (0.5, 1.5)
     weight = np.array([[2, 1], [np.nan, np.nan]], np.float32)  # a class that was kept out of training
     assert list(_target_angles(moment._replace(weight=weight))) == [26, 63, 255, 255]
+
+
+@pytest.mark.parametrize(("classes", "size"), [(256, 1), (257, 2)])
+def test_a_label_takes_two_bytes_where_one_is_too_small(classes, size):
+    """As the script reads them; beside them a point has a place of four bytes, two of confidence, an angle."""
+    run = View(
+        splits={name: embedding(50, dim=5) for name in ("train", "test")},
+        class_names=[str(number) for number in range(classes)],
+        weight=directions(dim=5),
+        pictures=np.zeros((50, 8, 8), np.uint8),
+    )
+    arrays = zlib.decompress(base64.b64decode(run_data(run, {})["arrays"]))
+    assert len(arrays) == 50 * (4 + 2 + 2 * size + 1)  # label and prediction
+
+
+def test_the_layers_of_the_plane_draw_what_their_sources_hold():
+    layers = {layer.name: layer for layer in _plane(["#000000"] * 3).renderers}
+    names = ("areas", "weights", "points", "unseen", "centers", "pinned", "names")
+    assert list(layers) == [f"{name}-layer" for name in names]
+    weights = layers["weights-layer"].glyph
+    assert (weights.x, weights.y, weights.length, weights.angle) == (0, 0, 0, "angle")  # to the edge
+    for name, fields in {
+        "areas": "image x x side side", "points": "x y", "unseen": "x y", "centers": "x y",
+        "pinned": "x y", "names": "x y text",
+    }.items():  # fmt: skip
+        layer = layers[f"{name}-layer"]
+        order = ("image", "x", "y", "dw", "dh") if name == "areas" else ("x", "y", "text")
+        found = [getattr(layer.glyph, each) for each in order if hasattr(layer.glyph, each)]
+        assert found == fields.split() and set(found) <= set(layer.data_source.column_names)
+    for name in ("points", "unseen"):
+        colors = layers[f"{name}-layer"].glyph.fill_color
+        assert (colors.field, colors.transform.low, colors.transform.high) == ("color", -0.5, 2.5)
 
 
 def test_a_run_without_features_to_judge_is_refused(tmp_path):
