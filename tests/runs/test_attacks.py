@@ -3,12 +3,14 @@ those of an independent library."""
 
 from __future__ import annotations
 
+import os
 import shlex
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.nn.modules.module import register_module_forward_hook
 
 import lossbench
 from lossbench.__main__ import main
@@ -250,6 +252,28 @@ def test_features_of_another_data_set_are_those_of_its_images(trained):
     assert 0.5 < min(found.values()) < max(found.values()) <= 1
     with pytest.raises(DataError, match="KMNIST"):
         measure_stored(run, ["linear-probe-kmnist"], data_dir=run.path)
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda on_images: on_images.embed(on_images.samples.images),
+        lambda on_images: on_images.scores(on_images.samples.images),
+        lambda on_images: on_images.attacked("fgsm", EPSILON),
+        lambda on_images: on_images.attacked_features(EPSILON),
+        lambda on_images: on_images.features_of("digits", 5),
+    ],
+    ids=["embed", "scores", "attacked", "attacked_features", "features_of"],
+)
+def test_a_network_that_changes_the_working_folder_changes_nothing_else(
+    trained, compute, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    on_images = RunOnImages(trained[0].run)
+    on_images.samples = LabelledImages(trained[1][:5], trained[2][:5])
+    with register_module_forward_hook(lambda *_: os.chdir("/")):
+        compute(on_images)
+    assert os.getcwd() == str(tmp_path)
 
 
 def test_features_of_attacked_images_are_those_of_all_batches(trained, monkeypatch):
