@@ -56,7 +56,7 @@ CASES = {
     ),
     "heatmap": (sweep(), {"over": "lambda,alpha", "metric": "test_accuracy"}, {"λ", "α", "test accuracy (%)"}),
     "lambda-grid": ([view()], {"split": "test", **PCA}, PLANE),
-    "leaderboard": ([view()], {"metric": "test_accuracy"}, {"test accuracy (%), more is better →", "1 seed"}),
+    "leaderboard": ([view()], {"metric": "test_accuracy"}, {"test accuracy (%)\nmore is better →", "1 seed"}),
     "loss-surface": (
         [view()],
         {"split": "test", "label": ""},
