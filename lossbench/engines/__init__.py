@@ -198,10 +198,11 @@ def _executor(
 ) -> Iterator[Executor]:
     """The executor for these runs. Raises DataError before anything is started."""
     if engine.name == "ray":
-        from ._cluster import connected
+        from ._cluster import connected, import_ray
         from .ray import RayExecutor
 
         engine.check_device(placement.device)
+        import_ray()  # first: to load data, or to download them, takes longer
         splits = _load_splits(configs, placement.data_dir)
         with connected(engine) as cluster:
             yield RayExecutor(cluster, store, cluster.put(splits), placement, monitor, workers or 0)

@@ -205,9 +205,12 @@ def wait_for_server(address):
     pytest.fail("no cluster came up")
 
 
-def test_without_ray_the_extra_is_named(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("data", [[], ["--dataset", "mnist", "--data-dir"]])
+def test_without_ray_the_extra_is_named_before_any_data_are_read(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert main([*SWEEP, "--engine", "ray", "--results", str(tmp_path)]) == 2
+    (tmp_path / "data").mkdir()  # without MNIST
+    data = [*data, *([str(tmp_path / "data")] if data else [])]
+    assert main([*SWEEP, *data, "--engine", "ray", "--results", str(tmp_path / "results")]) == 2
     assert capsys.readouterr().err == "lossbench: --engine ray needs Ray: pip install 'lossbench[ray]'.\n"
 
 
