@@ -24,8 +24,10 @@ _GLYPH_RADIUS = 1.22
 _MIDDLE = 0.1
 _NAME_RADIUS = 0.11
 """Half the height of a class name, as a share of the half width of the axes."""
+_APART = 1.4 * _NAME_RADIUS
+"""How far apart names of one letter stand, as a share of the same: nearer ones would cover each other."""
 _NAMES_TOGETHER = 3
-"""Class names that one text holds; of more, as at the start of training, each is drawn."""
+"""Class names that one text holds; of more, as at the start of training, it says how many there are."""
 
 
 class Panel(NamedTuple):
@@ -103,22 +105,22 @@ def _name_position(points: np.ndarray, center: np.ndarray | None, limit: float) 
 def _draw_names(
     axes: Axes, positions: Mapping[int, np.ndarray], class_names: Sequence[str], limit: float
 ) -> None:
-    """The names at their positions (2,) on axes of half width `limit`; those of two or three classes at one
-    place as one text, since each would hide the others."""
+    """The names at their positions (2,) on axes of half width `limit`; those of several classes at one place
+    as one text, since each would hide the others."""
+    apart = _APART * limit * min(1.0, (10 / len(class_names)) ** 0.5)  # names shrink alike, see draw_name
     places: list[list[int]] = []
     for label, position in positions.items():
         for place in places:
-            if np.linalg.norm(positions[place[0]] - position) < _NAME_RADIUS * limit:
+            if np.linalg.norm(positions[place[0]] - position) < apart:
                 place.append(label)
                 break
         else:
             places.append([label])
     for place in places:
-        together = [place] if len(place) <= _NAMES_TOGETHER else [[label] for label in place]
-        for labels in together:
-            x, y = np.mean([positions[label] for label in labels], axis=0)
-            text = ", ".join(class_names[label] for label in labels)
-            draw_name(axes, float(x), float(y), text, len(class_names))
+        x, y = np.mean([positions[label] for label in place], axis=0)
+        few = len(place) <= _NAMES_TOGETHER
+        text = ", ".join(class_names[label] for label in place) if few else f"{len(place)} classes"
+        draw_name(axes, float(x), float(y), text, len(class_names))
 
 
 def draw_ring(axes: Axes, panel: Panel, split: str) -> None:

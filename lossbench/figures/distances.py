@@ -51,6 +51,11 @@ class Pairs(NamedTuple):
         place = order[int(share * (len(self.distances) - 1))]
         return float(self.distances[place]), self.samples[place]
 
+    def like(self, distance: float, shown: np.ndarray) -> np.ndarray:
+        """The pair (2,) of samples that are all shown (N,) with nearly this distance."""
+        off = np.where(shown[self.samples].all(axis=1), np.abs(self.distances - distance), np.inf)
+        return np.asarray(self.samples[off.argmin()])
+
 
 def pairs_of(features: np.ndarray, labels: np.ndarray) -> tuple[Pairs, Pairs]:
     """The pairs of one class and of two among features (N, D), of at most `_SAMPLES` drawn at random."""
@@ -64,9 +69,11 @@ def pairs_of(features: np.ndarray, labels: np.ndarray) -> tuple[Pairs, Pairs]:
 
 
 def draw_pairs(axes: Axes, points: np.ndarray, labels: np.ndarray, same: Pairs, other: Pairs) -> None:
-    """A solid line between two points (N, 2) of one class, and a dotted one between two of two classes."""
+    """A solid line between two points (N, 2) of one class, and a dotted one between two of two classes; both
+    inside the axes, which leave out a few points."""
+    shown = (np.abs(points) <= axes.get_xlim()[1]).all(axis=1)
     for name, pairs, share, line in (("one", same, 1 - _RARE, "-"), ("two", other, _RARE, ":")):
-        _, pair = pairs.at(share)
+        pair = pairs.like(pairs.at(share)[0], shown)
         x, y = points[pair].T
         axes.plot(x, y, line, color=ink(), linewidth=1.3, zorder=6, gid=f"pair-of-{name}")
         axes.scatter(x, y, s=18, c=[color(label) for label in labels[pair]], edgecolors=ink(), zorder=7)

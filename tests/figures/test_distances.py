@@ -109,3 +109,17 @@ def test_the_legend_names_unseen_classes_and_what_is_drawn(view):
     named = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "direction of a class weight, not a boundary" in named
     assert named[-1] == "unseen: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+
+
+def test_both_ends_of_the_pairs_lie_inside_the_axes():
+    """Some features of one class are far out, and the axes leave them out."""
+    part = embedding(60)
+    far = np.flatnonzero(part.labels == part.labels[0])[:5]
+    points = np.array(part.features)
+    points[far] *= 100
+    axes = Figure().subplots()
+    axes.set(xlim=(-50, 50), ylim=(-50, 50))
+    assert np.abs(points[distances.pairs_of(points, part.labels)[0].at(0.99)[1]]).max() > 50
+    distances.draw_pairs(axes, points, part.labels, *distances.pairs_of(points, part.labels))
+    for name in ("one", "two"):
+        assert np.abs(segment(axes, name)).max() <= 50

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from lossbench.errors import RunError
 from lossbench.figures import Panel, features, first_visible, plane_limit
-from lossbench.figures._style import PALETTE, UNSEEN, point_style
+from lossbench.figures._style import PALETTE, PANEL, UNSEEN, point_style
 from lossbench.records import Embedding
 from lossbench.reports.figure_files import render_figure
 from tests.figures.views import View, directions, embedding
@@ -323,7 +323,7 @@ def test_axes_that_differ_between_panels_are_said_to():
 
 @pytest.mark.parametrize(
     ("together", "texts"),
-    [(2, {"0, 1", *"23456789"}), (3, {"0, 1, 2", *"3456789"}), (10, set("0123456789"))],
+    [(2, {"0, 1", *"23456789"}), (3, {"0, 1, 2", *"3456789"}), (10, {"10 classes"})],
 )
 @pytest.mark.parametrize("draw", [features.draw_plane, features.draw_ring])
 def test_classes_at_one_place_show_the_names_of_all(draw, together, texts):
@@ -333,3 +333,19 @@ def test_classes_at_one_place_show_the_names_of_all(draw, together, texts):
     axes = Figure().subplots()
     draw(axes, shown._replace(centers=None), "test")
     assert {artist.get_text() for artist in artists(axes, "class-glyph")} == texts
+
+
+@pytest.mark.parametrize("apart", np.linspace(0.05, 0.3, 6))
+def test_names_of_neighbours_do_not_cover_each_other(apart):
+    """Two classes this share of the half width apart, one above the other: two names, or one for both."""
+    shown = panel()
+    points, labels = shown.splits["test"][:2]
+    limit = shown._replace(centers=None).limit
+    points[labels == 0] = [0.5 * limit, 0]
+    points[labels == 1] = [0.5 * limit, apart * limit]
+    axes = Figure((PANEL, PANEL)).add_axes((0, 0, 1, 1))
+    features.draw_plane(axes, shown._replace(centers=None), "test", limit)
+    names = [name for name in artists(axes, "class-glyph") if {"0", "1"} & {*name.get_text().split(", ")}]
+    if len(names) > 1:
+        a, b = (name.get_window_extent() for name in names)
+        assert not a.overlaps(b)
