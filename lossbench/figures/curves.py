@@ -115,12 +115,16 @@ def _scale_x(axes: Axes, positions: np.ndarray) -> None:
     positive = positions[positions > 0]
     if len(positive) < 2 or positions.min() < 0 or positive.max() / positive.min() < 100:
         if len(positions) <= 9:
-            axes.set_xticks(positions, [f"{value:g}" for value in positions])
+            axes.set_xticks(positions, [_tick(value) for value in positions])
         return
     if len(positive) < len(positions):
         axes.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.6)
     else:
         axes.set_xscale("log")
     shown = positions if len(positions) <= 9 else positions[:: -(-len(positions) // 9)]
-    axes.set_xticks(shown, [f"{value:g}" for value in shown])
+    axes.set_xticks(shown, [_tick(value) for value in shown])
     axes.minorticks_off()
+
+
+def _tick(value: float) -> str:
+    return f"{value:g}".replace("-", "−")

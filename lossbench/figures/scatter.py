@@ -79,6 +79,9 @@ def draw_figure(
         Line2D([], [], linestyle="", marker=_MARKS[n % len(_MARKS)], color=PALETTE[n], label=names[n])
         for n in present
     ]
+    means = [[(point.x.mean, point.y.mean) for point in panel.points] for panel in panels]
+    if not all(np.array_equal(own, mean, equal_nan=True) for own, mean in zip(places, means, strict=True)):
+        handles.append(Line2D([], [], linestyle="", marker="<", color=FAINT, label="beyond the axis"))
     legend_below(figure, handles)
     figure.draw_without_rendering()  # lays it out: where there is room for names depends on it
     for axes, panel, own in zip(grid, panels, places, strict=True):

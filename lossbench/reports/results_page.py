@@ -87,7 +87,7 @@ def read_page_content(store: Store, accepts: Callable[[RunConfig], bool] | None 
     unlisted = store.figures.glob("[!.]*.*") if accepts is None else ()
     for path in sorted(f"figures/{path.name}" for path in unlisted):
         if path.endswith(_EMBEDDED) and path not in listed:
-            pictures.append(Picture(path, path, path))
+            pictures.append(Picture(path, path, Path(path).stem.replace("-", " ")))
         elif not path.endswith(".json") and path not in listed:
             links.append(Link(path, path))
     stored = frozenset(path.name for path in store.runs.glob("*"))

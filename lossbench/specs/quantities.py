@@ -95,14 +95,16 @@ def metric_name(name: str) -> str:
 
 
 def metric_title(name: str) -> str:
-    """A number as the title of an axis, with the unit where it is percent."""
-    return metric_name(name) + (" (%)" if is_percent(name) else "")
+    """A number as the title of an axis, with the unit where it is percent or degrees."""
+    unit = {"percent": " (%)", "degrees": " (degrees)"}.get(number_spec(name).unit, "")
+    return metric_name(name) + unit
 
 
 def column_title(name: str) -> str:
-    """The heading of a number's column, like `metric_title` but shorter where it can be."""
+    """The heading of a number's column, like `metric_title` but shorter where it can be, without degrees."""
     spec = number_spec(name)
-    return metric_title(name).replace(spec.title, spec.column or spec.title)
+    short = metric_name(name).replace(spec.title, spec.column or spec.title)
+    return short + (" (%)" if is_percent(name) else "")
 
 
 def is_percent(name: str) -> bool:
@@ -138,7 +140,7 @@ def interval_text(
         digits = -math.floor(math.log10(half_width))
 
     def text(number: float) -> str:
-        return number_text(number, digits, signed=True) if signed else f"{number:.{digits}f}"
+        return number_text(number, digits, signed=signed)
 
     low, high = mean - half_width, mean + half_width
     if math.isnan(half_width):

@@ -77,6 +77,8 @@ def test_scale_follows_the_sweep():
 def test_swept_values_are_the_ticks():
     labels = [text.get_text() for text in draw_axes([0, 0.001, 0.01, 0.1]).get_xticklabels()]
     assert labels == ["0", "0.001", "0.01", "0.1"]
+    labels = [text.get_text() for text in draw_axes([-0.2, 0, 0.2]).get_xticklabels()]
+    assert labels == ["−0.2", "0", "0.2"]  # the minus of the other axis
 
 
 def swept(lambdas=(0.001, 0.01, 0.1), alphas=(0.5,), seeds=(0, 1, 2)):

@@ -65,6 +65,7 @@ def test_a_point_far_off_is_an_arrow_at_the_edge():
     assert x == 22
     assert y == pytest.approx(axes.get_ylim()[0])
     assert y > 0.5
+    assert legend(axes) == ["beyond the axis"]
 
 
 def test_a_crowd_far_off_is_drawn_where_it_is():

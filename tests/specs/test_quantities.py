@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lossbench.specs.quantities import column_title, interval_text
+from lossbench.specs.quantities import column_title, interval_text, metric_title
 
 ANY = -math.inf, math.inf
 
@@ -37,3 +37,9 @@ def test_headings_of_columns_are_short_where_they_can_be() -> None:
 
 def test_ends_at_the_limits_have_the_digits_of_the_half_width() -> None:
     assert interval_text(99.998, 0.003, (0.0, 100.0), 2) == "99.998 [99.995, 100.000]"
+
+
+def test_axes_say_degrees_and_numbers_have_a_true_minus_sign():
+    assert metric_title("angular-gap") == "angular gap (degrees)"
+    assert interval_text(-0.5, 0.1, ANY, 2) == "−0.50 ± 0.10"
+    assert interval_text(-0.5, 0.1, (-0.55, 1), 2) == "−0.50 [−0.55, −0.40]"
