@@ -24,8 +24,8 @@ _GLYPH_RADIUS = 1.22
 _MIDDLE = 0.1
 _NAME_RADIUS = 0.11
 """Half the height of a class name, as a share of the half width of the axes."""
-_APART = 1.4 * _NAME_RADIUS
-"""How far apart names of one letter stand, as a share of the same: nearer ones would cover each other."""
+_APART = (0.11, 0.155)
+"""Two names nearer than this in width and height, as shares of the half width, would cover each other."""
 _NAMES_TOGETHER = 3
 """Class names that one text holds; of more, as at the start of training, it says how many there are."""
 
@@ -107,11 +107,12 @@ def _draw_names(
 ) -> None:
     """The names at their positions (2,) on axes of half width `limit`; those of several classes at one place
     as one text, since each would hide the others."""
-    apart = _APART * limit * min(1.0, (10 / len(class_names)) ** 0.5)  # names shrink alike, see draw_name
+    shrunk = min(1.0, (10 / len(class_names)) ** 0.5)  # as draw_name shrinks names
+    apart = limit * shrunk * np.array(_APART)
     places: list[list[int]] = []
     for label, position in positions.items():
         for place in places:
-            if np.linalg.norm(positions[place[0]] - position) < apart:
+            if np.linalg.norm((positions[place[0]] - position) / apart) < 1:
                 place.append(label)
                 break
         else:
