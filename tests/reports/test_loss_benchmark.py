@@ -437,7 +437,7 @@ def test_advice_says_where_the_best_loss_stands_elsewhere() -> None:
     line = lines["the best test accuracy"]
     best = line.losses.split("`")[1]
     places = []
-    for part, dim in (("digits", 2), ("dimensions", 64)):
+    for part, dim in (("digits", 2), ("fashion-mnist", 2), ("dimensions", 64)):
         rows = json.loads((folder / "benchmark" / f"{part}.json").read_text())["settings"]
         means = {
             row["loss"]: row["metrics"]["test_accuracy"]["mean"]
@@ -446,7 +446,8 @@ def test_advice_says_where_the_best_loss_stands_elsewhere() -> None:
         }
         places.append(1 + sum(mean > means[best] for mean in means.values()))
     expected = (
-        f"Rank of `{best}` elsewhere: {places[0]} of 54 on the digits (20 seeds), {places[1]} of 54 in 64-D"
+        f"Rank of `{best}` elsewhere: {places[0]} of 54 on the digits (20 seeds), {places[1]} of 54 on "
+        f"Fashion-MNIST (1 seed), {places[2]} of 54 in 64-D"
     )
     assert any(sentence.startswith(expected) for sentence in line.evidence)
     assert any(sentence.startswith("Classified by the nearest class mean") for sentence in line.evidence)
