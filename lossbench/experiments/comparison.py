@@ -202,7 +202,8 @@ def _check_given(
 def _at_point(loss: str, config: RunConfig, point: Mapping[str, Value]) -> RunConfig:
     """The same run of a loss at another point."""
     values: dict[str, Any] = {name: getattr(config, name) for name in RUN_OPTIONS}
-    values |= {f"{term.name}.{key}": value for term in config.terms for key, value in term.settings}
+    for term in config.terms:  # a setting that tuning was given stands in the point without its term
+        values |= {f"{term.name}.{key}": value for key, value in term.settings if key not in point}
     if lambda_target(parse_sum(loss)) is not None:
         values["lambda"] = config.value_of("lambda")
     return config_at(loss, values | dict(point))

@@ -30,9 +30,9 @@ VIEWS = ((-20, 30), (-20, 150), (-20, 270), (90, 30))
 """Elevation and azimuth in degrees: from the corners of a tetrahedron, so that some view shows each part."""
 _PIN, _NAME = 1.15, 1.28
 _FAINT = 0.22
-_ZOOM, _LESS_PER_LETTER = 1.28, 0.048
+_ZOOM, _LESS_PER_LETTER = 1.28, 0.056
 """Size of a sphere in its panel, and how much less for each letter of a class name after the second."""
-_LETTERS = 12  # of a class name; beyond, the sphere would be too small
+_LETTERS = 10  # of a class name; beyond, the sphere would be too small
 
 
 def draw_axes(

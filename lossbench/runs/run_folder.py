@@ -125,7 +125,7 @@ class RunFolder:
         try:
             data = read_json(self.path / "result.json")
         except RunError as error:
-            raise RunError(f"{error} --force trains the run again.") from None
+            raise RunError(f"{str(error).removesuffix('.')}; --force trains it again.") from None
         if data is None:
             return None
         try:
@@ -134,9 +134,7 @@ class RunFolder:
                 return result
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
-        raise RunError(
-            f"{self.path / 'result.json'} is not the result of this run. --force trains the run again."
-        )
+        raise RunError(f"{self.path / 'result.json'} is not the result of this run; --force trains it again.")
 
     def done_result(self) -> RunResult | None:
         """The stored result of a run that is done, None for any other. Raises RunError for a broken file."""

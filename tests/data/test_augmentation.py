@@ -87,7 +87,6 @@ def test_changes_of_stored_runs_stay_what_they_were():
 
 def test_the_option_has_one_spelling_and_is_stored_unless_none():
     assert make_config(augment="rotate, shift").augment == "shift,rotate"
-    assert make_config(augment="shift,none").augment == "shift"
     assert make_config().augment == "shift"
     stored = make_config(augment="none").to_dict()
     assert "augment" not in stored, "runs stored before the option have none"
@@ -95,3 +94,5 @@ def test_the_option_has_one_spelling_and_is_stored_unless_none():
     for wrong in ("flip", "", "shift;rotate", "shift,,rotate"):
         with pytest.raises(UsageError, match=r"--augment .*shift, rotate, none"):
             make_config(augment=wrong)
+    with pytest.raises(UsageError, match="--augment shift,none: none stands alone"):
+        make_config(augment="shift,none")

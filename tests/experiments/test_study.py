@@ -254,7 +254,7 @@ def test_compare_uses_what_was_found(tmp_path, capsys, trained):
         assert "at the defaults" in found[1]
     command = ["compare", "--losses", "softmax,arcface", "--tuned", *QUICK, "--results", tmp_path, "--json"]
     code, out, err = call(capsys, *command)
-    assert code == 0
+    assert code == 0, (out, err)
     assert "not under equal conditions" in err
     assert json.loads(out)["conditions"].endswith(err.partition("warning: ")[2].splitlines()[0])
     for result in json.loads(out)["runs"]:

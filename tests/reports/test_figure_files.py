@@ -302,6 +302,7 @@ def test_the_grid_of_a_sweep_has_two_to_forty_panels(
 ) -> None:
     runs = [SimpleNamespace(seed=3)] * count + [SimpleNamespace(seed=4)] * 50
     monkeypatch.setattr(experiment, "done_runs", lambda *_: runs[: count + 50 * bool(count)])
+    monkeypatch.setattr(experiment, "name_differences", lambda _: None)  # needs what runs hold
     document = Document(kind="sweep", title="", command="")
     sweep = Sweep(store=Store(tmp_path), name="sweep-a", document=document, outcomes=[], varied={})
     drawings = list(sweep.drawings())
