@@ -199,6 +199,7 @@ def test_the_list_of_variants_is_fresh(kind):
 
 
 REPRODUCTIONS = ROOT / "results" / "published" / "reproductions"
+HELD = "reproduced"
 
 
 def verdict_text(found: dict[str, Any]) -> str:
@@ -229,10 +230,24 @@ def test_the_list_of_reproductions_is_fresh():
         lines += ["", f"{runs}. Figures: {figures}. Source: {spec.source}."]
         if name in published:
             picture = next(Path(file["path"]).name for file in published[name]["files"])
-            lines += ["", f"Verdict: {verdict_text(published[name])}.", ""]
+            tried = f" [What was tried](not-reproduced.md#{name})." * (published[name]["verdict"] != HELD)
+            lines += ["", f"Verdict: {verdict_text(published[name])}.{tried}", ""]
             lines += [f"![{spec.title}](../results/published/reproductions/{picture})"]
         parts.append("\n".join(lines))
     check_generated(DOCS / "reproductions.md", "reproductions", "\n\n".join(parts))
+
+
+def test_what_did_not_hold_has_a_paragraph_each():
+    """On what was tried to be fair to the source, and what was not."""
+    verdicts = {
+        path.stem: json.loads(path.read_text("utf-8"))["verdict"] for path in REPRODUCTIONS.glob("*.json")
+    }
+    _, *parts = re.split(r"^### `(.*)`$", (DOCS / "not-reproduced.md").read_text("utf-8"), flags=re.MULTILINE)
+    paragraphs = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert sorted(paragraphs) == sorted(name for name, verdict in verdicts.items() if verdict != HELD)
+    for name, text in paragraphs.items():
+        assert f"[Page](../results/published/reproductions/{name}.md)" in text
+        assert "ried:*" in text or "so is what was tried" in text, name
 
 
 @pytest.mark.parametrize(
