@@ -32,8 +32,8 @@ def show_search(request: Request, result: SearchResult, budget: str, results: Pa
     print_table(_table(result), title)
     print_message(
         f"Means over seeds {', '.join(map(str, result.seeds))} of the validation images that chose the "
-        "settings.\nThe same command goes on searching. On other seeds and on test images decides:\n"
-        f"{command}"
+        "settings.\nThe same command continues the search. To compare them on other seeds and on test "
+        f"images:\n{command}"
     )
 
 

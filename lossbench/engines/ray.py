@@ -183,7 +183,9 @@ class RayExecutor(Executor):
         if isinstance(cause, RunError):  # its versions
             raise RunError(str(cause)) from None
         if isinstance(cause, ImportError | AttributeError):  # raised where a module is missing
-            raise RunError(f"A node of the Ray cluster lacks this lossbench: {reason}.") from None
+            raise RunError(
+                f"A node of the Ray cluster does not have this version of lossbench: {reason}."
+            ) from None
         return Outcome(run.config, Status.FAILED, None, f"its node could not train it: {reason}")
 
 

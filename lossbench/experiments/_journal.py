@@ -52,6 +52,6 @@ def open_journal(path: Path, config: StudyConfig | SeveralLosses) -> optuna.Stud
         raise
     except Exception as error:  # an altered line fails in as many ways as there are entries
         raise RunError(
-            f"{path} cannot be read ({first_line(error)}); removed, the search starts over."
+            f"{path} cannot be read ({first_line(error)}); remove it to start the search over."
         ) from None
     return study

@@ -63,7 +63,9 @@ class StudyConfig(NamedTuple):
         """`maximize` or `minimize`. Raises UsageError for a metric of which neither is better."""
         better = higher_is_better(self.metric)
         if better is None:
-            raise UsageError(f"--metric {self.metric}: neither more nor less of it is better.")
+            raise UsageError(
+                f"--metric {self.metric} cannot be tuned for: neither higher nor lower values are better."
+            )
         return "maximize" if better else "minimize"
 
     def space(self) -> dict[str, Range]:

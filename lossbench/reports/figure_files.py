@@ -218,7 +218,7 @@ def _style(style: str) -> AbstractContextManager[None]:
 def format_of(path: Path, formats: Sequence[str]) -> str:
     """The format that the name of a file says. Raises UsageError for none or another."""
     if not path.suffix:
-        raise UsageError(f"--output {path}: the name of the file ends in .{' or .'.join(formats)}.")
+        raise UsageError(f"--output {path}: the file name must end in .{' or .'.join(formats)}.")
     return check_choice("--format", path.suffix.lstrip("."), formats)
 
 
@@ -250,7 +250,7 @@ def _check_choices(name: str, spec: FigureSpec, choices: Mapping[str, str | None
             continue
         if option not in spec.choices:
             known = ", ".join(f"--{choice}" for choice in spec.choices) or "none"
-            raise UsageError(f"--{option} means nothing to `{name}`; its own options are: {known}.")
+            raise UsageError(f"`{name}` has no option --{option}; its own options are: {known}.")
         allowed = spec.choices[option]
         any_value = not allowed or "" in allowed
         checked[option] = value if any_value else check_choice(f"--{option}", value, allowed)
@@ -277,7 +277,7 @@ def _compare(runs: Sequence[StoredRun], metric: str) -> list[ComparisonRow]:
     outcomes = {name: [run.outcome for run in group] for name, group in groups.items()}
     rows = compare_losses(outcomes, baseline, [metric], [runs[0].config.dataset])
     if not rows:
-        raise UsageError(f"--metric {metric} has no better side, so nothing can be better by it.")
+        raise UsageError(f"--metric {metric} cannot rank losses: neither higher nor lower values are better.")
     conditions = {name: group[0].conditions for name, group in groups.items()}
     base = conditions.pop(baseline)
     return [

@@ -82,7 +82,7 @@ def export(run: StoredRun, path: Path) -> OnnxFile:
             "Export needs onnx, onnxruntime and onnxscript: pip install 'lossbench[onnx]'."
         ) from None
     if path.suffix != ".onnx":
-        raise UsageError(f"--output {path}: the name of the file ends in .onnx.")
+        raise UsageError(f"--output {path}: the file name must end in .onnx.")
     check_generated(path)
     network = run.load_network()
     split = run.config.eval_split

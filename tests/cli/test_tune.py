@@ -118,7 +118,7 @@ def test_a_search_is_shown_as_a_table_with_the_command_that_goes_on(capsys: Capt
     assert shown.out.startswith("val accuracy on Digits, stride3\n")
     assert shown.err == (
         "Means over seeds 0, 2, 3 of the validation images that chose the settings.\n"
-        "The same command goes on searching. On other seeds and on test images decides:\n"
+        "The same command continues the search. To compare them on other seeds and on test images:\n"
         "lossbench compare --losses arcface --tuned --epochs 4 --lambda 0.5 --set arcface.scale=9.0 "
         f"--seeds 1,4,5,6,7,8,9,10,11,12 --results '{tmp_path / 'a folder'}' --data-dir {tmp_path}\n"
     )

@@ -161,7 +161,7 @@ def test_a_search_over_losses_asks_the_same_of_each(losses):
 
 def test_a_metric_without_a_better_side_is_refused(monkeypatch):
     monkeypatch.setattr(search_space, "higher_is_better", lambda metric: None)
-    with pytest.raises(UsageError, match="neither more nor less"):
+    with pytest.raises(UsageError, match="neither higher nor lower"):
         _ = study_config().direction
 
 

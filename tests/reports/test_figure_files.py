@@ -187,15 +187,15 @@ def test_a_canvas_of_its_own_takes_the_settings_of_its_style():
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["confusion", "--view", "raw"], "--view means nothing to `confusion`; its own options are: none."),
-        (["roc", "--metric", "eer"], "--metric means nothing to `roc`; its own options are: --split."),
+        (["confusion", "--view", "raw"], "`confusion` has no option --view; its own options are: none."),
+        (["roc", "--metric", "eer"], "`roc` has no option --metric; its own options are: --split."),
         (["features", "--split", "vel"], "--split vel is not one of both, train, test."),
         (["leaderboard", "--metric", "accurcy"], "Unknown metric 'accurcy'; did you mean accuracy"),
         (["leaderbord"], "Unknown figure 'leaderbord'; did you mean leaderboard?"),
         (["budget"], "`lossbench tune --results {}` draws budget; `lossbench plot` cannot."),
         (["roc", "--format", "gif"], "--format gif is not one of png, pdf, svg."),
         (["roc", "--style", "neon"], "--style neon is not one of paper, slides, dark."),
-        (["roc", "--output", "folder"], "--output folder: the name of the file ends in .png or .pdf or .svg."),
+        (["roc", "--output", "folder"], "--output folder: the file name must end in .png or .pdf or .svg."),
         (["roc", "--output", "a.gif"], "--format gif is not one of png, pdf, svg."),
         (["roc", "--run", "nothing"], "Unknown run 'nothing'"),
     ],
