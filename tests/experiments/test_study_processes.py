@@ -205,7 +205,7 @@ def test_a_journal_changed_by_hand_is_one_sentence(tmp_path, trained):
     lines = journal.read_text().splitlines(keepends=True)
     for altered in ("".join([*lines[:3], "{]\n", *lines[3:]]), "{}\n", "\0" * 100 + "\n", "\udcff\n"):
         journal.write_bytes(altered.encode(errors="surrogateescape"))
-        with pytest.raises(RunError, match=r"journal\.log cannot be read .* starts over"):
+        with pytest.raises(RunError, match=r"journal\.log cannot be read .* remove it to start"):
             tune_in(tmp_path, config, 2)
     journal.write_text("".join(lines)[:-40])
     assert tune_in(tmp_path, config, 2) == before
