@@ -46,6 +46,14 @@ def test_only_its_own_section_is_replaced(tmp_path):
     )
 
 
+def test_a_machine_whose_name_has_no_letter_of_a_file_name_has_a_file_too(tmp_path):
+    found = made_up()
+    found = found._replace(machine=found.machine._replace(device_name="処理装置"))
+    path = write_section(tmp_path, found, "lossbench bench losses")
+    assert path == tmp_path / "benchmarks" / "machine.md"
+    assert path.read_text().startswith("# Benchmarks on 処理装置\n")
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "a-cpu-r-2-ghz.md").write_bytes(b"\xff\xfe\xff")

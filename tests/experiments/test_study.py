@@ -78,6 +78,18 @@ def test_the_first_trial_is_the_default_point(tmp_path, trained):
     assert found["default_value"] == found["values"][0] == pytest.approx(1 - distance / 10 - 0.035)
 
 
+def test_optuna_says_nothing_of_a_usual_search(tmp_path, trained, caplog):
+    """Trials are reported in our own words."""
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.INFO)  # as it is in a new process
+    optuna.logging.enable_propagation()  # to `caplog`
+    try:
+        tune_in(tmp_path, study_config("center"), 1)
+    finally:
+        optuna.logging.disable_propagation()
+    assert not caplog.records
+
+
 def test_more_trials_go_on_and_fewer_show_the_same(tmp_path, trained):
     config = study_config("center")
     few = tune_in(tmp_path, config, 3)

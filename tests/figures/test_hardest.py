@@ -16,12 +16,14 @@ from tests.figures.views import View, embedding
 
 
 def view(margins, labels=None, predictions=None, **given):
-    """One of three classes for each sample; the next class scores `margins` more than the true one."""
+    """One of three classes for each sample; the next class scores `margins` more than the true one. All
+    scores of a sample are higher by its number, which changes no margin."""
     count = len(margins)
     labels = np.arange(count) % 3 if labels is None else np.array(labels)
     scores = np.full((count, 3), -50.0, np.float32)
     scores[np.arange(count), labels] = 0
     scores[np.arange(count), (labels + 1) % 3] = margins
+    scores += np.arange(count, dtype=np.float32)[:, None]
     predictions = scores.argmax(1) if predictions is None else np.array(predictions)
     part = Embedding(np.zeros((count, 2), np.float32), labels, predictions, scores)
     pictures = np.zeros((count, 8, 8), np.uint8)

@@ -7,6 +7,7 @@ import importlib
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -96,6 +97,17 @@ def test_grey_tells_most_colours_apart_and_the_glyphs_tell_all_classes():
     assert sorted(text.get_text() for text in glyphs) == list("0123456789")
     halo = glyphs[0].get_path_effects()[0]
     assert halo._gc["foreground"] == "white"  # readable over its own cloud
+
+
+def test_the_name_of_a_class_beyond_the_limits_is_not_drawn_over_what_is_beside_the_axes():
+    figure = Figure(figsize=(4, 2), dpi=50)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 0.5, 1), xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[])
+    _style.draw_name(axes, 0, 0, "7")
+    _style.draw_name(axes, 2, 0, "8")
+    canvas.draw()
+    ink = (np.asarray(canvas.buffer_rgba())[:, :, :3] < 128).all(axis=2)
+    assert ink[20:80, 20:80].any() and not ink[:, 105:].any()
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -62,6 +62,14 @@ def test_names_stand_in_the_order_of_the_ends_and_apart(count):
     assert boxes[-1].y0 >= axes.get_window_extent().y0 - 1
 
 
+def test_names_of_curves_that_cross_stand_in_the_order_of_the_ends():
+    axes = Figure().subplots()
+    target_logits.draw_axes(axes, [Curve("above, then below", ANGLES, 1.4 * np.cos(ANGLES))])
+    names = names_of(axes)
+    assert [name.get_text() for name in names] == ["cosine, no margin", "above, then below"]
+    assert names[0].xy[1] > names[1].xy[1]
+
+
 def test_a_curve_far_below_does_not_flatten_the_others():
     axes = Figure().subplots()
     target_logits.draw_axes(axes, [Curve("SphereFace", ANGLES, np.cos(4 * ANGLES) - 8)])

@@ -100,7 +100,8 @@ def test_an_own_loss_gives_scores(capsys, folder, tmp_path):
     (run,) = lossbench.runs(loss=Own, results=folder)
     path = tmp_path / "own.onnx"
     assert main(["export", "--run", run.config.id, "--output", str(path), "--results", str(folder)]) == 0
-    assert "left out" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "\nFeatures and scores of " in said and "left out" not in said
     (features, scores), about = computed(path, run)
     assert np.allclose(features, run.features["test"], atol=1e-3)
     names = json.loads(about["classes"])
