@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..errors import RunError, UsageError
 from ..records import RunView
-from ..specs import Value, catalog, setting_text, symbol
+from ..specs import Value, catalog, setting_text, symbol, value_text
 from ..specs.expressions import split_names
 from ..specs.quantities import in_unit
 from ..tables import seeds_text
@@ -17,22 +17,23 @@ def varied(runs: Sequence[RunView]) -> dict[str, list[Value]]:
     for name in names:
         values = dict.fromkeys(run.settings[name] for run in runs if name in run.settings)
         if len(values) > 1:
-            values_by_name[name] = sorted(values, key=_order)
+            values_by_name[name] = sorted(values, key=order)
     return values_by_name
 
 
-def _order(value: Value | None) -> tuple[bool, bool, Value]:
+def order(value: Value | None) -> tuple[bool, bool, Value]:
     """Numbers, then words, then None: an option that the optimizer, for example, does not have."""
     return (value is None, isinstance(value, str), 0 if value is None else value)
 
 
 def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
-    """`count` swept numeric settings: those named in `over` (commas between), else the first that vary.
+    """`count` swept numeric settings: those named in `over` (commas between), else the first that vary. One
+    of the values may be a word, like the `all` of a training set that is not limited.
 
     Raises UsageError for a name that does not vary and for too many names, RunError when too few vary.
     """
     values = varied(runs)
-    numeric = [n for n, vs in values.items() if all(isinstance(v, int | float) for v in vs)]
+    numeric = [n for n, vs in values.items() if None not in vs and isinstance(vs[0], int | float)]
     given = list(filter(None, split_names(over)))
     if len(given) > count:
         raise UsageError(
@@ -91,6 +92,11 @@ def axis_title(name: str, runs: Sequence[RunView]) -> str:
     unit = units.pop() if len(units) == 1 else ""
     words = {"margin": "margin m", "scale": "scale s"}.get(name, symbol(name))
     return f"{words} ({unit})" if unit else words
+
+
+def tick_text(value: Value) -> str:
+    """A value at an axis, with the minus of its other numbers."""
+    return value if isinstance(value, str) else value_text(value).replace("-", "−")
 
 
 def number_of(run: RunView, metric: str) -> float | None:

@@ -18,7 +18,7 @@ from ..specs import FigureSpec
 from ..specs.quantities import bounds, metric_title
 from ..statistics import mean_interval
 from ._layout import legend_below, set_size
-from ._settings import axes_of, axis_title, check_measured, grouped, number_of, with_setting
+from ._settings import axes_of, axis_title, check_measured, grouped, number_of, order, tick_text, with_setting
 from ._style import color
 
 SPEC = FigureSpec(
@@ -31,7 +31,8 @@ SPEC = FigureSpec(
 
 
 class Curve(NamedTuple):
-    """One line: positions (n,), means (n,), half widths (n,) and the values of all seeds at each position."""
+    """One line: positions (n,), means (n,), half widths (n,) and the values of all seeds at each position.
+    A word has the position infinity."""
 
     label: str
     x: np.ndarray
@@ -53,7 +54,14 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
         figure.suptitle(*titles, fontsize=rcParams["axes.titlesize"], fontweight="bold")
     for axes, name in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
         lines = [_curve(label, alike, axis, name) for label, alike in grouped(runs, [axis]).items()]
-        draw_axes(axes, lines, xlabel=axis_title(axis, runs), ylabel=metric_title(name), limits=bounds(name))
+        draw_axes(
+            axes,
+            lines,
+            xlabel=axis_title(axis, runs),
+            ylabel=metric_title(name),
+            limits=bounds(name),
+            word=next((str(run.settings[axis]) for run in runs if isinstance(run.settings[axis], str)), ""),
+        )
     if len(lines) > 1:  # the same in all axes, where long labels would hide the lines
         legend_below(figure, figure.axes[0].get_lines())
     if any(np.isfinite(line.half_width).any() for line in lines):
@@ -63,7 +71,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
 
 
 def _curve(label: str, runs: Sequence[RunView], axis: str, metric: str) -> Curve:
-    values = sorted({float(run.settings[axis]) for run in runs})
+    values = sorted({run.settings[axis] for run in runs}, key=order)
     seeds = [
         [n for run in runs if run.settings[axis] == v and (n := number_of(run, metric)) is not None]
         for v in values
@@ -71,7 +79,7 @@ def _curve(label: str, runs: Sequence[RunView], axis: str, metric: str) -> Curve
     intervals = [mean_interval(numbers) for numbers in seeds]
     return Curve(
         label,
-        np.array(values),
+        np.array([np.inf if isinstance(value, str) else value for value in values], dtype=float),
         np.array([interval.mean for interval in intervals]),
         np.array([interval.half_width for interval in intervals]),
         seeds,
@@ -85,11 +93,15 @@ def draw_axes(
     xlabel: str,
     ylabel: str,
     limits: tuple[float, float] = (-np.inf, np.inf),
+    word: str = "",
 ) -> None:
     """Draw curves over one axis: logarithmic where the positions span two decades, zero then set apart.
     Bands are cut off at the limits of the metric; a position with one seed, which has no interval, ends them,
-    and an interval between two such positions is a bar."""
-    for number, curve in enumerate(curves):
+    and an interval between two such positions is a bar. A `word` stands a step beyond the numbers, and no
+    line leads to it: a step is no distance there."""
+    positions = np.unique(np.concatenate([curve.x for curve in curves]))
+    place = _scale_x(axes, positions[np.isfinite(positions)], word)
+    for number, curve in enumerate(_with_gap(curve, place) for curve in curves):
         tint = color(number)
         axes.plot(curve.x, curve.mean, color=tint, marker="o", markersize=4, label=curve.label, zorder=3)
         low, high = (np.clip(curve.mean + side * curve.half_width, *limits) for side in (-1, 1))
@@ -103,28 +115,35 @@ def draw_axes(
             axes.scatter(
                 [position] * len(values), values, s=9, color=tint, alpha=0.55, linewidths=0, zorder=2
             )
-    positions = np.unique(np.concatenate([curve.x for curve in curves]))
-    _scale_x(axes, positions)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel, wrap=True)
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
     axes.margins(x=0.04)
 
 
-def _scale_x(axes: Axes, positions: np.ndarray) -> None:
-    positive = positions[positions > 0]
-    if len(positive) < 2 or positions.min() < 0 or positive.max() / positive.min() < 100:
-        if len(positions) <= 9:
-            axes.set_xticks(positions, [_tick(value) for value in positions])
-        return
-    if len(positive) < len(positions):
-        axes.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.6)
-    else:
-        axes.set_xscale("log")
-    shown = positions if len(positions) <= 9 else positions[:: -(-len(positions) // 9)]
-    axes.set_xticks(shown, [_tick(value) for value in shown])
-    axes.minorticks_off()
+def _with_gap(curve: Curve, place: float) -> Curve:
+    """The curve with its word, if it has one, at this place after a gap."""
+    if not np.isinf(curve.x[-1:]).any():
+        return curve
+    seeds = [*curve.seeds[:-1], (), curve.seeds[-1]]
+    mean, half_width = (np.insert(each, -1, np.nan) for each in (curve.mean, curve.half_width))
+    return Curve(curve.label, np.append(curve.x[:-1], [np.nan, place]), mean, half_width, seeds)
 
 
-def _tick(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
+def _scale_x(axes: Axes, numbers: np.ndarray, word: str) -> float:
+    """Scale the axis for these positions, and mark them and the word; returns the place of the word."""
+    positive, steps = numbers[numbers > 0], max(1, len(numbers) - 1)
+    place = numbers[-1] + (float(np.ptp(numbers)) / steps or 1.0)
+    is_log = len(positive) >= 2 and numbers[0] >= 0 and positive[-1] / positive[0] >= 100
+    if is_log:
+        place = numbers[-1] * (positive[-1] / positive[0]) ** (1 / (len(positive) - 1))
+        if len(positive) < len(numbers):
+            axes.set_xscale("symlog", linthresh=float(positive[0]), linscale=0.6)
+        else:
+            axes.set_xscale("log")
+        axes.minorticks_off()
+    if is_log or word or len(numbers) <= 9:
+        shown = numbers[:: -(-len(numbers) // 9)]
+        words = {place: word} if word else {}
+        axes.set_xticks([*shown, *words], [*map(tick_text, shown), *words.values()])
+    return float(place)

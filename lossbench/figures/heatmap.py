@@ -18,7 +18,7 @@ from ..specs import FigureSpec, Value
 from ..specs.quantities import bounds, higher_is_better, interval_text, metric_title
 from ..statistics import Interval, mean_interval
 from ._layout import set_size
-from ._settings import axes_of, axis_title, grouped, number_of, with_setting
+from ._settings import axes_of, axis_title, grouped, number_of, order, tick_text, with_setting
 from ._style import COLORMAP, ray, readable_on
 
 SPEC = FigureSpec(
@@ -72,7 +72,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
 
 
 def _table(label: str, runs: Sequence[RunView], x: str, y: str, metric: str) -> Table:
-    columns, rows = (sorted({run.settings[name] for run in runs}, key=float) for name in (x, y))
+    columns, rows = (sorted({run.settings[name] for run in runs}, key=order) for name in (x, y))
     numbers: dict[tuple[Value, Value], list[float]] = {}
     for run in runs:
         if (number := number_of(run, metric)) is not None and np.isfinite(number):
@@ -120,8 +120,8 @@ def draw_axes(
         tint = readable_on(image.to_rgba(means[row, column])[:3])
         place = (column - 0.45, row - 0.43)
         axes.add_patch(Rectangle(place, 0.9, 0.86, fill=False, edgecolor=tint, linewidth=1.8, gid="best"))
-    axes.set_xticks(range(len(table.x)), [f"{value:g}" for value in table.x])
-    axes.set_yticks(range(len(table.y)), [f"{value:g}" for value in table.y])
+    axes.set_xticks(range(len(table.x)), map(tick_text, table.x))
+    axes.set_yticks(range(len(table.y)), map(tick_text, table.y))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return image

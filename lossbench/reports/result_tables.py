@@ -129,7 +129,7 @@ def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Ta
 def _settings_text(row: SettingRow) -> str:
     """The settings of the loss, and the options of the run that were swept: they tell its rows apart."""
     swept = [
-        setting_text(name, value)
+        setting_text(name, RUN_OPTIONS[name].shown(value))
         for name, value in row.swept.items()
         if name in RUN_OPTIONS and name != "dataset"  # which has a column of its own
     ]

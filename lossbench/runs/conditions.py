@@ -112,10 +112,7 @@ def _with_shuffled_batches(run: StoredRun, runs: Sequence[StoredRun]) -> RunConf
 
 def _difference_text(config: RunConfig, name: str) -> str:
     option, value = RUN_OPTIONS[name], getattr(config, name)
-    if name == "unseen":
-        return f"unseen {config.unseen_names or 'none'}"
-    if name == "init":
-        return f"init {value or 'none'}"
+    value = option.shown(config.unseen_names if name == "unseen" else value)
     if option.catalog:
         title = value if catalog.is_external(value, option.catalog) else catalog.title(option.catalog, value)
         return f"{option.help.rstrip('.').lower()} {title}"

@@ -42,8 +42,9 @@ class RunConfig:
     terms: tuple[Term, ...]
     network: str = option("Network.", default=DEFAULT_NETWORK, catalog="networks", own="your module:Class")
     init: str = option(
-        "Stored run whose trained network the training starts from.", absent="", default_text="random weights"
-    )
+        "Stored run whose trained network the training starts from.",
+        absent="", default_text="random weights", empty="none",
+    )  # fmt: skip
     feature_dim: int = option("Feature dimension D.", default=2, ge=1, le=4096, sweep=True)
     feature_activation: str = option(
         "Activation after the feature.", absent="none", default="none", choices=FEATURE_ACTIVATIONS
@@ -53,7 +54,7 @@ class RunConfig:
     )
     image_size: int = option(
         "Side in pixels to which images of a folder are cropped and resized.",
-        "Data", absent=0, default_text="their own size", le=4096,
+        "Data", absent=0, empty="as stored", le=4096,
     )  # fmt: skip
     val_size: int = option(
         "Number of validation images held out of training; 0 trains on all.", "Data", source="dataset"
@@ -77,7 +78,7 @@ class RunConfig:
     )
     lr_scale: str = option(
         "Factor on the learning rate of the network or of the loss's parameters, such as loss=10.",
-        OPTIMIZER, absent="", default_text="1 for both",
+        OPTIMIZER, absent="", empty="1 for both",
     )  # fmt: skip
     schedule: str = option(
         "Learning-rate schedule.", OPTIMIZER, absent="linear", catalog="schedules", sweep=True
@@ -99,17 +100,19 @@ class RunConfig:
     sampler: str = option(
         "How batches are drawn (auto: as the loss needs).", default="auto", choices=SAMPLERS
     )
-    classes_per_batch: int = option("Classes P of a balanced batch.", default=0, default_text="all classes")
+    classes_per_batch: int = option(
+        "Classes P of a balanced batch.", default=0, default_text="all classes", empty="none"
+    )
     samples_per_class: int = option(
-        "Samples K of each class in a balanced batch.", default=0, default_text="batch size / P"
+        "Samples K of each class in a balanced batch.", default=0, default_text="batch size / P", empty="none"
     )
     unseen: tuple[int, ...] = option(
         "Classes kept out of training and evaluated separately (open set), such as 7,8,9 or 7-9.",
-        "Data", absent=(), default_text="none",
+        "Data", absent=(), empty="none",
     )  # fmt: skip
     train_size: int = option(
         "Number of training images to keep, each class in proportion.",
-        "Data", absent=0, default_text="all", sweep=True,
+        "Data", absent=0, empty="all", sweep=True,
     )  # fmt: skip
     imbalance: float = option(
         "Samples of the first class per sample of the last; in between they fall exponentially.",

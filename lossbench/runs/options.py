@@ -26,7 +26,7 @@ class Option:
     help: one sentence. panel: the heading under which the help text shows it.
     default: the value where none is given (else `absent`, see `option`). source: the option whose SPEC has
     the default instead, as a data set has a number of epochs. default_text: the default in words, where the
-    value does not explain itself.
+    value does not explain itself. empty: what 0, an empty text or no class stands for, in words.
     ge, gt, le: numbers must be at least, more than, at most this. choices: the allowed words.
     catalog: the kind of catalogue entry that it names. own: what of the user it takes as well, in words.
     sweep: whether a sweep takes a list or a range of values. on_command_line: whether there is a flag.
@@ -39,6 +39,7 @@ class Option:
     default: Any = None
     source: str = ""
     default_text: str = ""
+    empty: str = ""
     ge: float = 0
     gt: float = -math.inf
     le: float = 2**31
@@ -70,6 +71,10 @@ class Option:
         if self.le < Option.le:
             return f"{self.ge:g} to {self.le:g}"
         return f"more than {self.gt:g}" if self.gt >= self.ge else f"at least {self.ge:g}"
+
+    def shown(self, value: Any) -> Any:
+        """The value, or in words what an empty one stands for."""
+        return value or self.empty or value
 
     def check(self, value: Any) -> Any:
         """The value, a number in the type of this option. Raises UsageError that names the flag."""
@@ -163,7 +168,7 @@ def with_defaults(options: Options, given: Mapping[str, Any]) -> dict[str, Any]:
 def default_text(options: Options, option: Option) -> str:
     """The default of an option as its help shows it: '2', or "the data set's, 4 for mnist"."""
     if option.default_text or not option.source:
-        return option.default_text or str(option.default)
+        return option.default_text or str(option.shown(option.default))
     source = options[option.source]
     value = _default_of(options, option, source.default)
     shown = {"True": "on", "False": "off"}.get(str(value), str(value).lower())

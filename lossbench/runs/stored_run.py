@@ -51,17 +51,17 @@ class UntrainedRun:
 
     @cached_property
     def settings(self) -> Mapping[str, Value]:
-        """See RunView; a term's setting is named as in `--set`, with the term where two have it."""
+        """See RunView; a term's setting is named as in `--set`, with the term where two have it. An option is
+        in words where its value is no number, like 'all' for a training set that was not limited."""
         config = self.config
-        fields = {name: getattr(config, name) for name in RUN_OPTIONS}
+        fields = {name: getattr(config, name) for name in RUN_OPTIONS} | {"unseen": config.unseen_names}
         settings: dict[str, Value] = {"loss": config.loss}  # its own first: figures prefer them for an axis
         if any(term.has_weight for term in config.terms):
             settings["lambda"] = config.value_of("lambda")
         for term in config.terms:
             for key, value in term.settings:
                 settings[config.setting_name(f"{term.name}.{key}")] = value
-        settings["unseen"] = config.unseen_names
-        settings |= {name: value for name, value in fields.items() if name not in ("seed", "unseen")}
+        settings |= {name: RUN_OPTIONS[name].shown(value) for name, value in fields.items() if name != "seed"}
         return settings
 
     @property

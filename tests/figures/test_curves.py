@@ -81,6 +81,48 @@ def test_swept_values_are_the_ticks():
     assert labels == ["−0.2", "0", "0.2"]  # the minus of the other axis
 
 
+def sizes(values, seeds=(0, 1)):
+    """A sweep over the number of training images, of which `all` is one."""
+    return [
+        View(seed=seed, settings={"train_size": size}, numbers={"test_accuracy": 0.9 + place / 50})
+        for place, size in enumerate(values)
+        for seed in seeds
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "ticks"),
+    [
+        ([100, 200, 400, "all"], "linear", [100, 200, 400, 550]),
+        (["all", 100, 1000, 10000], "log", [100, 1000, 10000, 100000]),
+        ([100, "all"], "linear", [100, 101]),
+    ],
+)
+def test_a_word_in_place_of_a_number_is_a_tick_beyond_the_numbers(values, scale, ticks):
+    """0 stands for all images; at 0 it would be the smallest training set."""
+    (axes,) = draw_figure(sizes(values), over="train_size")
+    assert axes.get_xscale() == scale
+    np.testing.assert_allclose(axes.get_xticks(), ticks)
+    assert [text.get_text() for text in axes.get_xticklabels()][-1] == "all"
+    (line,) = axes.lines
+    x, y = line.get_data()
+    shown = np.isfinite(x)
+    np.testing.assert_allclose(x[shown], ticks)
+    assert not shown[-2]  # no line leads from the last number to a word
+    assert y[-1] == pytest.approx(90 + 2 * values.index("all"))
+
+
+def test_a_word_alone_is_no_axis():
+    with pytest.raises(UsageError, match="--over lr_scale: no such axis"):
+        draw_figure(
+            [
+                View(settings={"lr_scale": text, "lambda": n})
+                for n, text in enumerate(("1 for both", "loss=2"))
+            ],
+            over="lr_scale",
+        )
+
+
 def swept(lambdas=(0.001, 0.01, 0.1), alphas=(0.5,), seeds=(0, 1, 2)):
     return [
         View(

@@ -57,6 +57,14 @@ def test_values_stand_in_order_and_cells_hold_means_in_percent():
     assert (axes.get_xlim(), axes.get_ylim()) == ((-0.5, 2.5), (-0.5, 1.5))  # both rise
 
 
+def test_a_word_in_place_of_a_number_is_the_last_cell():
+    runs = [run(lam, 0.5, train_size=size) for lam in (0.01, 0.1) for size in ("all", 100, 1000)]
+    axes, _ = composed(runs, over="train_size,lambda").axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["100", "1000", "all"]
+    axes, _ = composed(runs, over="lambda,train_size").axes
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["100", "1000", "all"]
+
+
 def test_intervals_of_fractions_are_cut_off_at_their_limits():
     given = [
         run(lam, alpha, seed, 0.93 + 0.05 * seed) for lam in (1, 2) for alpha in (1, 2) for seed in (0, 1)

@@ -10,10 +10,15 @@ import pytest
 
 from lossbench.cli._selection import make_filter
 from lossbench.errors import RunError, UsageError
+from lossbench.experiments.summary import summarize
+from lossbench.reports.result_tables import results_table
 from lossbench.runs.conditions import describe_differences, name_differences, one_seed
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.filter import RunFilter, has_loss
+from lossbench.runs.outcome import Outcome
+from lossbench.runs.result import Status
 from lossbench.runs.selection import select, swept_names
+from lossbench.runs.stored_run import UntrainedRun
 from lossbench.runs.term import Term
 
 THREE = ("softmax", "center", "arcface")
@@ -404,6 +409,25 @@ def test_what_differs_is_said_in_words():
     assert runs[1].conditions == "epochs 1 · unseen 7, 8"
     name_differences(runs[:1])
     assert runs[0].conditions == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("train_size", 200, "all"),
+        ("image_size", 8, "as stored"),
+        ("lr_scale", "loss=2", "1 for both"),
+        ("unseen", (7,), "none"),
+        ("init", "softmax-0123456789@0123456789abcdef", "none"),
+    ],
+)
+def test_an_option_that_was_not_given_is_said_in_words(option, value, words):
+    plain = config("softmax")
+    runs = stored(plain, dataclasses.replace(plain, **{option: value}))
+    assert describe_differences(runs)[0] == f"{option.replace('_', ' ')} {words}"
+    assert UntrainedRun(plain).settings[option] == words
+    rows = summarize([Outcome(each.config, Status.INTERRUPTED) for each in runs], [option])
+    assert results_table(rows).rows[0][1] == f"{option.replace('_', ' ')} = {words}"
 
 
 @pytest.mark.parametrize(

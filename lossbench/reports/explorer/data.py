@@ -50,7 +50,7 @@ def run_labels(runs: Sequence[RunView]) -> list[str]:
     for run in runs:
         names = varied([other for other in runs if other.title == run.title])
         settings = [setting_text(name, run.settings[name]) for name in names if name in run.settings]
-        more = [part for part in settings if part not in run.subtitle and not part.endswith("= ")]
+        more = [part for part in settings if part not in run.subtitle]
         conditions = [] if more else [run.conditions]  # `more` says what differs within one loss
         labels.append(" · ".join(filter(None, [run.subtitle, *more, *conditions, f"seed {run.seed}"])))
     return labels
