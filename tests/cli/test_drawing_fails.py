@@ -96,7 +96,7 @@ def test_a_picture_for_tensorboard_that_fails_takes_no_result_away(
     from lossbench.reports import tensorboard
 
     def broken(*_: object) -> None:
-        raise RuntimeError("no such font")
+        raise RuntimeError("no such font\nThere are: none.")
 
     monkeypatch.setattr(tensorboard, "render_pixels", broken)
     common = ["--tensorboard", *QUICK, "--results", str(tmp_path)]

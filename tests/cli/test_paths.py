@@ -163,7 +163,7 @@ def test_a_file_beside_the_command_may_be_named_like_a_library(tmp_path: Path, n
     (tmp_path / f"{name}.py").write_text("raise SystemError('imported')\n")
     command = [sys.executable, "-m", "lossbench", "losses", "center"]
     done = subprocess.run(command, cwd=tmp_path, env=with_package(), capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("Center: ")
 
 
 def test_the_search_path_of_another_program_is_left_alone(tmp_path: Path) -> None:

@@ -98,9 +98,10 @@ def test_a_check_says_each_verdict_where_it_is_known(name):
     assert one(check, holds).verdict == "reproduced"
     assert one(check, fails).verdict == "refuted"
     assert one(check, unclear).verdict == "not distinguishable"
-    assert one(check, {group: {} for group in holds}).verdict == "not testable here"
-    single = {group: {0: runs[0]} for group, runs in holds.items()}
-    assert one(check, single).verdict == "not testable here"
+    none = one(check, {group: {} for group in holds})
+    assert (none.verdict, none.why) == ("not testable here", "no run has the number")
+    single = one(check, {group: {0: runs[0]} for group, runs in holds.items()})
+    assert (single.verdict, single.why) == ("not testable here", "fewer than two seeds have the number")
 
 
 @pytest.mark.parametrize("name", CASES)

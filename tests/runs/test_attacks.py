@@ -101,6 +101,29 @@ def test_images_that_are_wrong_can_be_left_alone(kind):
     assert looked_at[0] == len(images) and looked_at[-2] <= int(right.sum()) + 10
 
 
+@pytest.mark.parametrize(
+    ("kind", "passes"),
+    [
+        ("fgsm", 2),  # a gradient and the changed images
+        ("pgd", 2 * (20 + 1)),
+        ("apgd-ce", 100 + 1),  # the random start is the first
+        ("square", 30),  # the stripes are the first query
+    ],
+)
+def test_an_attack_takes_as_many_passes_as_its_steps_say(monkeypatch, kind, passes):
+    """Where no image is ever classified wrong; besides, the images themselves are classified."""
+    monkeypatch.setattr(attacks, "_QUERIES", 30)
+    scores, _, images, labels = linear(3)
+    classified = []
+
+    def counted(given):
+        classified.append(given)
+        return scores(given)
+
+    withstands(counted, images, labels, kind, 1e-6)
+    assert len(classified) == 1 + passes
+
+
 def test_apgd_looks_at_the_steps_of_the_paper():
     """Croce and Hein, section 3.1: p_0 = 0, p_1 = 0.22, p_(j+1) = p_j + max(p_j - p_(j-1) - 0.03, 0.06)."""
     looks = sorted(step for step in attacks._checkpoints(100) if step <= 100)

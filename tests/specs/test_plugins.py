@@ -117,7 +117,7 @@ def test_python_with_m_searches_the_working_directory_last(mine, start):
     for name in SHADOWED:
         (mine / f"{name}.py").write_text("raise RuntimeError('imported instead of the library')")
     done = subprocess.run([sys.executable, *start, "losses", "softmax"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and done.stdout.startswith("Softmax: "), done.stderr
 
 
 def test_an_own_module_that_is_named_like_one_of_python_is_told_to_be_renamed(mine):
