@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import LossbenchError, unknown_name
 from ..runs.result import Status, diverged_text
-from ..specs.quantities import format_value
-from ..tables import Table
+from ..specs.quantities import column_title, format_value
+from ..tables import Table, fit_columns
 from ._flags import DEFAULT_RESULTS, Json, Results, flag
-from ._output import print_json, print_message, print_table, print_warning, run_document
+from ._output import line_width, print_json, print_message, print_table, print_warning, run_document
 from ._selection import Selection, readable_runs, selection_options
 
 if TYPE_CHECKING:
@@ -47,14 +47,20 @@ def runs(
     elif not documents:
         print_message(f"No such run in {results}; `lossbench train` makes one.")
     else:
-        header = ["run", "settings", "data", "network", "epochs", "seed", "status", "test (%)", "val (%)"]
-        optional = ("settings", "network", "val (%)", "data", "epochs")
-        rows = [_line(document) for document in documents]
-        print_table(Table(header, rows, optional), more="--json has all.")
+        table, shared = _table(documents, _COLUMNS), ""
+        if fit_columns(table, line_width())[1]:
+            alike = {title: {row[table.header.index(title)] for row in table.rows} for title in _COLUMNS}
+            shared = ", ".join(f"{title} {min(cells)}" for title, cells in alike.items() if len(cells) == 1)
+            table = _table(documents, {})
+        print_table(table, more="--json has all.")
+        if shared:
+            print_message(f"All: {shared}.")
         if len(documents) < total:
             print_message(f"{len(documents)} of {total} runs.")
 
 
+_COLUMNS = {"data": "dataset", "network": "network", "epochs": "epochs"}
+"""The options that have a column where there is room, by its heading."""
 _STATUSES = (Status.DONE, Status.DIVERGED, Status.INCOMPLETE, Status.BROKEN)
 
 
@@ -86,10 +92,25 @@ def _document(run: RunFolder) -> dict[str, Any]:
     return run_document(run.config, run.path, status, result, reason) | {"config": run.config.to_dict()}
 
 
-def _line(document: dict[str, Any]) -> list[str]:
+def _table(documents: Sequence[dict[str, Any]], options: Mapping[str, str]) -> Table:
+    """The runs with a column for each of these options, by its heading. In which other options they differ
+    stands with their settings."""
+    from ..runs.conditions import condition_differences
     from ..runs.stored_config import config_from_dict
 
-    config = config_from_dict(document["config"])
-    shown = [format_value(name, document.get(name)) for name in ("test_accuracy", "val_accuracy")]
-    fields = [config.dataset, config.network, str(config.epochs), str(config.seed), document["status"]]
-    return [document["run"], config.subtitle, *fields, *shown]
+    configs = [config_from_dict(document["config"]) for document in documents]
+    settings = zip(
+        [config.subtitle for config in configs],
+        condition_differences(configs, tuple(options.values())),
+        strict=True,
+    )
+    columns = {
+        "run": [document["run"] for document in documents],
+        "settings": [" · ".join(filter(None, texts)) for texts in settings],
+        **{title: [str(getattr(each, name)) for each in configs] for title, name in options.items()},
+        "seed": [str(config.seed) for config in configs],
+        "status": [document["status"] for document in documents],
+    }
+    for name in ("test_accuracy", "val_accuracy"):
+        columns[column_title(name)] = [format_value(name, document.get(name)) for document in documents]
+    return Table(list(columns), list(map(list, zip(*columns.values(), strict=True))), ("val (%)", *options))

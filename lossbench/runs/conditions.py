@@ -22,14 +22,18 @@ BATCH_OPTIONS = ("sampler", "batch_size", "classes_per_batch", "samples_per_clas
 
 def conditions(run: StoredRun) -> RunConfig:
     """What must be equal for runs to be comparable: the config without losses and seed."""
-    precision = run.result.precision or run.config.precision
-    return dataclasses.replace(run.config, terms=(), seed=0, precision=precision)
+    return dataclasses.replace(_as_trained(run), terms=(), seed=0)
 
 
 def describe_differences(runs: Sequence[StoredRun]) -> list[str]:
     """For each run the conditions in which it differs from the others, like 'data set Digits · epochs 2'."""
-    shared = [_with_shuffled_batches(run, runs) for run in runs]
-    return [" · ".join(words) for words in option_differences(shared)]
+    return condition_differences(list(map(_as_trained, runs)))
+
+
+def condition_differences(configs: Sequence[RunConfig], without: Sequence[str] = ()) -> list[str]:
+    """The same from configs, the options `without` aside."""
+    shared = _with_shuffled_batches(configs)
+    return [" · ".join(words) for words in option_differences(shared, without)]
 
 
 def option_differences(configs: Sequence[RunConfig], without: Sequence[str] = ()) -> list[list[str]]:
@@ -67,7 +71,11 @@ def groups_of_equal_conditions(
     free = [*free, *(BATCH_OPTIONS if "batch_size" in free else ())]
     equal = {name: getattr(runs[0].config, name) for name in free}
     keys = [
-        (dataclasses.replace(conditions(run), **equal), run.seed if by_seed else 0, _balanced_by_loss(run))
+        (
+            dataclasses.replace(conditions(run), **equal),
+            run.seed if by_seed else 0,
+            _balanced_by_loss(run.config),
+        )
         for run in runs
     ]
     groups: dict[tuple[RunConfig, int], list[int]] = {}
@@ -82,11 +90,16 @@ def groups_of_equal_conditions(
     return [[runs[place] for place in places] for places in newest_first]
 
 
-def _balanced_by_loss(run: StoredRun) -> bool:
+def _as_trained(run: StoredRun) -> RunConfig:
+    """The config of a run, with the precision that the machine chose."""
+    return dataclasses.replace(run.config, precision=run.result.precision or run.config.precision)
+
+
+def _balanced_by_loss(config: RunConfig) -> bool:
     """Whether the batches are balanced because the loss compares samples. True also for a loss from outside:
     reading its SPEC would run its code."""
-    balanced = any(term.external or term.spec.sampler == "balanced" for term in run.config.terms)
-    return balanced and run.config.sampler == "balanced"
+    balanced = any(term.external or term.spec.sampler == "balanced" for term in config.terms)
+    return balanced and config.sampler == "balanced"
 
 
 def _with_balanced_batches(shared: RunConfig) -> RunConfig:
@@ -98,16 +111,19 @@ def _with_balanced_batches(shared: RunConfig) -> RunConfig:
     return dataclasses.replace(shared, **sizes)
 
 
-def _with_shuffled_batches(run: StoredRun, runs: Sequence[StoredRun]) -> RunConfig:
-    """The conditions of a run; for a loss on pairs with the shuffled batches of another run where these are
-    the same condition."""
-    shared = conditions(run)
-    for other in runs if _balanced_by_loss(run) else ():
-        batches = {name: getattr(other.config, name) for name in BATCH_OPTIONS}
-        shuffled = dataclasses.replace(shared, **batches)
-        if other.config.sampler == "shuffled" and _with_balanced_batches(shuffled) == shared:
-            return shuffled
-    return shared
+def _with_shuffled_batches(configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The configs, those of losses on pairs with the shuffled batches of another config where these are the
+    same condition."""
+    shuffled = [config for config in configs if config.sampler == "shuffled"]
+    batches = dict.fromkeys(tuple(getattr(each, name) for name in BATCH_OPTIONS) for each in shuffled)
+    found = []
+    for config in configs:
+        alike = (
+            dataclasses.replace(config, **dict(zip(BATCH_OPTIONS, each, strict=True))) for each in batches
+        )
+        same = (each for each in alike if _with_balanced_batches(each) == config)
+        found.append(next(same, config) if _balanced_by_loss(config) else config)
+    return found
 
 
 def _difference_text(config: RunConfig, name: str) -> str:

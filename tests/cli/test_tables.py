@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,44 @@ def test_the_table_of_runs(capsys: Capture) -> None:
         "",
         f"No such run in {FORMATS}; `lossbench train --results {FORMATS}` makes one.\n",
     )
+
+
+DIFFERENT: list[dict[str, Any]] = [
+    {"loss": "softmax"},
+    {"loss": "softmax", "label_noise": 0.2},
+    {"loss": "softmax", "train_size": 500, "lr": 0.0001},
+    {"loss": "softmax", "optimizer": "adamw", "network": "lenet", "epochs": 3},
+    {"loss": "softmax + 0.01*center + 0.1*ring", "dataset": "mnist", "seed": 7},
+]
+
+
+@pytest.mark.parametrize("width", [80, 100, 160, 200])
+def test_runs_that_differ_are_told_apart(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    configs = [make_config(**{"dataset": "digits", "epochs": 2, **options}) for options in DIFFERENT]
+    for number, each in enumerate(configs):
+        folder = Store(tmp_path).run(each)
+        folder.begin()
+        os.utime(folder.path / "config.json", (number, number))
+    assert main(["runs", "--results", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    cells: list[list[str]] = []
+    for line in [line.split("│")[1:-1] for line in out.splitlines() if line[:1] == "│"]:
+        cells += [["" for _ in line]] if line[0].strip() else []
+        cells[-1] = [f"{text} {more.strip()}".strip() for text, more in zip(cells[-1], line, strict=True)]
+    assert [name for name, *_ in cells] == [each.run_name for each in configs]
+    assert len({tuple(more) for _, *more in cells}) == len(DIFFERENT)
+    texts = [" ".join(line).lower() for line in cells]
+    for text, options in zip(texts, DIFFERENT, strict=True):
+        for name, value in options.items():
+            shown = f"{value:g}" if isinstance(value, int | float) else value
+            assert name == "loss" or shown in re.findall(r"[\w.]+", text)
+    assert "label noise 0.2" in texts[1] and "label noise 0 " in texts[0] + " "
+    assert main(["runs", "--results", str(tmp_path), "--loss", "softmax"]) == 0
+    assert ("All: data digits." in capsys.readouterr().err) is (width < 100)  # else it has a column
 
 
 @pytest.mark.parametrize(
