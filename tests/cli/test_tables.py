@@ -242,7 +242,7 @@ def test_the_list_of_reproductions(capsys: Capture) -> None:
     reproduce._print_list(specs, {"center-fig-3": "refuted", "arcface-fig-4b": ""})
     assert rows_of(capsys) == [
         ["name", "what", "runs", "verdict"],
-        ["center-fig-3", specs["center-fig-3"].title, "20", "refuted"],
+        ["center-fig-3", specs["center-fig-3"].title, "32", "refuted"],
         ["arcface-fig-4b", specs["arcface-fig-4b"].title, "0", "–"],
     ]
 
