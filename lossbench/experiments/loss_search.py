@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import RunError, UsageError
@@ -23,7 +24,7 @@ from ..statistics import Interval, mean_interval
 from .search_space import SeveralLosses, StudyConfig, point_of_loss
 from .study import Study, tuning_result
 from .trials import TrialWorker, run_trials
-from .tuning_result import read_result, study_folder, write_result
+from .tuning_result import read_result, result_path, study_folder, write_result
 
 if TYPE_CHECKING:
     import optuna
@@ -158,6 +159,7 @@ def search_losses(
 ) -> SearchResult:
     """Search until `time.monotonic()` is at the deadline, and store the settings of each loss that came to an
     end, unless stored ones are from more trials. The same call continues. Otherwise like `trials.tune`."""
+    _check_files(store, config)
     folder = study_folder(store, config.default_run).parent / "several-losses" / config.name
     with writing(folder):
         study = LossSearch(config, store, folder)
@@ -169,6 +171,18 @@ def search_losses(
                 if any(trial.state.name == "COMPLETE" for trial in trials):
                     _store(store, each, config.name, trials)
         return result
+
+
+def _check_files(store: Store, config: SeveralLosses) -> None:
+    """Raise UsageError for two losses whose settings would be written to the same file."""
+    losses: dict[Path, str] = {}
+    for each in config.studies:
+        first = losses.setdefault(path := result_path(store, each.default_run), each.loss)
+        if first != each.loss:
+            raise UsageError(
+                f"--losses {first},{each.loss}: the settings of both would be in {path}; search one of them, "
+                "or each with a --results of its own."
+            )
 
 
 def _store(store: Store, config: StudyConfig, study: str, trials: Sequence[optuna.trial.FrozenTrial]) -> None:

@@ -118,8 +118,8 @@ def read_results(store: Store, dataset: str, network: str) -> tuple[list[TuningR
 def read_result(store: Store, config: RunConfig, loss: str) -> TuningResult:
     """The result for a config's loss, data set and network; `loss` as the user wrote it.
 
-    Raises UsageError where there is none, or one of another sum of the same losses; RunError for a file that
-    was cut or edited.
+    Raises UsageError where there is none, or one of another loss of the same file name or another sum of the
+    same losses; RunError for a file that was cut or edited.
     """
     path = result_path(store, config)
     if not path.exists():
@@ -127,6 +127,8 @@ def read_result(store: Store, config: RunConfig, loss: str) -> TuningResult:
         words = ["--loss", loss, "--dataset", dataset, "--network", config.network]
         raise UsageError(f"{path} is not there; `lossbench tune {shlex.join(words)}` makes it.")
     result = _read(path)
+    if [term.name for term in result.config.terms] != [term.name for term in config.terms]:
+        raise UsageError(f"{path} is a search of {result.loss}, not of {loss}.")
     searched = "lambda" in result.point
     weights = [[(t.name, t.weight) for t in each.terms] for each in (result.config, config)]
     if lambda_target(parse_sum(loss)) is None if searched else weights[0] != weights[1]:

@@ -14,7 +14,7 @@ from lossbench.errors import RunError, UsageError
 from lossbench.experiments import search_space
 from lossbench.experiments import study as study_module
 from lossbench.experiments import trials as trials_module
-from lossbench.experiments.tuning_result import read_result
+from lossbench.experiments.tuning_result import TuningResult, read_result, write_result
 from lossbench.records import EpochRecord
 from lossbench.runs.store import Store
 from lossbench.training import train as training
@@ -23,6 +23,7 @@ from ..data.test_datasets import FILES, write_data_set
 from ..helpers.runs import ONE_THREAD, Recorder, run
 from ..helpers.studies import check_ended, open_study, replace_training, study_config, tune_in
 
+LONG_SUM = "softmax + arcface + cosface + sphereface + normface + magface + adaface"
 QUICK = [
     "--dataset",
     "digits",
@@ -305,3 +306,18 @@ def test_a_search_of_other_weights_is_not_used(tmp_path, trained):
     assert "lambda" in stored.point
     with pytest.raises(UsageError, match="is a search of center, whose weights are others"):
         read_result(Store(tmp_path), study_config(written).default_run, written)
+
+
+def test_a_search_of_another_loss_of_the_same_file_is_not_used(tmp_path):
+    """The name of a file is cut: it holds sixty characters of the loss."""
+    first, other = (study_config(f"{LONG_SUM} + {loss}") for loss in ("poly-1", "focal"))
+    point = first.default_point()
+    found = TuningResult(
+        **{"loss": first.loss, "study": first.name, "point": point, "value": 0.5, "default_value": None},
+        **{"metric": "val_accuracy", "seeds": (0,), "trials": 1, "diverged": 0, "pruned": 0},
+        **{"space": first.space(), "values": [0.5], "curve": [0.5], "config": first.default_run},
+    )
+    write_result(Store(tmp_path), found)
+    assert read_result(Store(tmp_path), first.default_run, first.loss).point == point
+    with pytest.raises(UsageError, match=r"is a search of .*poly-1, not of .*focal"):
+        read_result(Store(tmp_path), other.default_run, other.loss)
