@@ -9,7 +9,7 @@ from typing import TypeVar
 from ..errors import UsageError
 from ..runs.config import RECIPE_OPTION, RUN_OPTIONS, RunConfig, loss_spec
 from ..runs.config_builder import config_at
-from ..runs.loss_terms import lambda_target
+from ..runs.loss_terms import lambda_target, term_names
 from ..specs import Value, catalog
 from ..specs.expressions import parse_sum
 
@@ -108,11 +108,10 @@ def axes_by_loss(losses: Sequence[str], axes: Axes) -> dict[str, Axes]:
     """
     by_loss: dict[str, Axes] = {}
     for loss in itertools.chain(*(catalog.names("losses") if each == "all" else [each] for each in losses)):
-        parsed = parse_sum(loss)
         names = {*RUN_OPTIONS, RECIPE_OPTION.name}
-        for name, _ in parsed:
+        for name in term_names(loss):
             names |= {key for setting in loss_spec(name).settings for key in (setting, f"{name}.{setting}")}
-        if lambda_target(parsed) is not None:
+        if lambda_target(parse_sum(loss)) is not None:
             names.add("lambda")
         by_loss[loss] = {name: values for name, values in axes.items() if name in names}
     if unused := sorted(set(axes).difference(*by_loss.values())):

@@ -34,6 +34,13 @@ def loss_terms(
     )
 
 
+def term_names(loss: str) -> list[str]:
+    """The names of the terms of a loss: an auxiliary one that is named alone joins softmax."""
+    names = [name for name, _ in parse_sum(loss)]
+    alone = len(names) == 1 and loss_spec(names[0]).kind == "auxiliary"
+    return [BASE_LOSS, *names] if alone else names
+
+
 def lambda_target(parsed: Sequence[tuple[str, float | None]]) -> str | None:
     """The term whose weight --lambda sets: the only auxiliary one without a written weight, else the only
     term after the first without one; None where that is not one term.
@@ -61,7 +68,7 @@ def _weights(
             f"--lambda is the weight of one auxiliary term (such as center) without a written weight; "
             f"'{loss}' has {'several' if len(parsed) > 2 else 'none'}."
         )
-    alone = len(parsed) == 1 and not as_written and loss_spec(names[0]).kind == "auxiliary"
+    alone = not as_written and term_names(loss) != names
     weights = {BASE_LOSS: 1.0} if alone else {}
     for name, weight in parsed:
         if name == target:

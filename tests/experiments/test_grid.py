@@ -208,6 +208,8 @@ def test_each_loss_gets_the_axes_that_it_has() -> None:
     ]
     (written,) = axes_by_loss(["softmax + 0.5*center"], {"alpha": (0.1, 0.2)}).values()
     assert list(written) == ["alpha"]
+    joined = axes_by_loss(["center", "ring", "arcface", "arcface + center"], {"softmax.bias": (True,)})
+    assert [loss for loss, axes in joined.items() if axes] == ["center", "ring"]  # softmax is part of them
 
 
 def test_an_axis_that_no_loss_has_is_refused() -> None:
