@@ -165,6 +165,13 @@ def test_two_classes_on_top_of_each_other_are_a_collapse(distance: float, expect
     assert compute("collapse", measured_of(third, np.append(labels, [2] * 200))) == expected
 
 
+def test_two_classes_in_one_point_each_are_a_collapse_where_it_is_the_same_point() -> None:
+    labels = np.repeat([0, 1, 2], 10)
+    for second, expected in ((1, 1), (2, 0)):
+        places = np.array([[1, 0], [second, 0], [0, 5]], np.float32)
+        assert compute("collapse", measured_of(places[labels], labels)) == expected
+
+
 def test_labels_by_chance_are_a_collapse_and_separate_blobs_are_none() -> None:
     random = np.random.RandomState(0)
     x, y = random.randn(4000, 2), random.choice(10, 4000)

@@ -722,6 +722,15 @@ def test_the_adapter_is_the_library_itself():
     torch.testing.assert_close(ours(x, y), expected)
 
 
+def test_the_adapter_computes_in_float32_under_autocast():
+    make, spec = plugins.find("pml:CosFaceLoss")
+    ours = make(10, 2, **spec.resolve(10, 2))
+    x, y = torch.randn(40, 2), torch.arange(40) % 10
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = ours(x, y), ours.logits(x)
+    torch.testing.assert_close(found, (ours(x, y), ours.logits(x)))
+
+
 @pytest.mark.filterwarnings("ignore")  # the library warns of its own use of NumPy
 def test_the_library_is_there_but_for_what_is_refused():
     from pytorch_metric_learning import losses
