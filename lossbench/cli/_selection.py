@@ -12,7 +12,7 @@ import typer
 
 from ..errors import RunError, UsageError
 from ..experiments.grid import parse_seeds, parse_values
-from ..runs.conditions import name_differences
+from ..runs.conditions import distinguishing_conditions, name_differences
 from ..runs.config_builder import config_at, dataset_name
 from ..runs.filter import FILTER_OPTIONS, WITH_COMMAS, RunFilter, filter_value
 from ..runs.options import by_parameter
@@ -22,7 +22,7 @@ from ..specs import catalog
 from ..specs.expressions import split_names
 from ._flags import canonical_losses, flag, parameters_of, with_parameters
 from ._options import values_of
-from ._output import print_warning
+from ._output import print_message, print_warning
 
 if TYPE_CHECKING:
     from ..runs.run_folder import RunFolder
@@ -146,7 +146,8 @@ def select_runs(
     """The named runs; else those that the filter and `which` select, see `runs.selection.select`.
 
     dim: of that feature dimension only, unless the filter has one; 0: of any. snapshots: only those that have
-    them. What differs between the runs is in their captions. Raises UsageError or RunError.
+    them. What differs between the runs is in their captions; what those shown have and others of their losses
+    do not is a message. Raises UsageError or RunError.
     """
     from ..runs.stored_run import StoredRun
 
@@ -165,6 +166,10 @@ def select_runs(
         values = {"feature_dim": (dim,), **wanted.values} if dim else wanted.values
         wanted = RunFilter(losses=wanted.losses, values=values, snapshots=snapshots)
         shown = select(done, wanted, which, axes, swept_names(over))
+        losses = dict.fromkeys(run.config.loss for run in shown)
+        others = [run for run in done if run.config.loss in losses and wanted.accepts(run.config)]
+        if chosen := distinguishing_conditions(shown, others):
+            print_message(f"Of the runs of {', '.join(losses)} those with {chosen} are shown.")
     name_differences(shown)
     return shown
 

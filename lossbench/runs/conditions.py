@@ -46,6 +46,13 @@ def option_differences(configs: Sequence[RunConfig], without: Sequence[str] = ()
     ]
 
 
+def distinguishing_conditions(shown: Sequence[StoredRun], others: Sequence[StoredRun]) -> str:
+    """The conditions that all runs shown have, and others do not, like 'epochs 2'."""
+    configs = _with_shuffled_batches(list(map(_as_trained, [*shown, *others])))
+    first, *more = option_differences(configs)[: len(shown)]
+    return " · ".join(word for word in first if all(word in words for words in more))
+
+
 def name_differences(runs: Iterable[StoredRun]) -> None:
     """Set `conditions` of each run: what its caption must say of them when it is shown beside the others."""
     runs = list(runs)

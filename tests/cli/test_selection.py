@@ -257,6 +257,12 @@ def test_runs_named_one_by_one_say_in_what_they_differ(capsys: Any, stored: Path
     assert "epochs 3 · " in captions["Center", 3] and captions["Center", 3].endswith("seed 1")
 
 
+def test_the_conditions_of_the_runs_shown_are_said_where_there_are_others(capsys: Any, stored: Path) -> None:
+    words = ("plot", "confusion", "--results", stored, "--loss")
+    assert "Of the runs of softmax those with epochs 1 are shown." in call(capsys, *words, "softmax")[2]
+    assert "are shown" not in call(capsys, *words, "center")[2]
+
+
 @pytest.mark.parametrize(
     "command", [["plot", "leaderboard"], ["plot", "roc"], ["plot", "curves"], ["explore"]]
 )

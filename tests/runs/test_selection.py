@@ -12,7 +12,12 @@ from lossbench.cli._selection import make_filter
 from lossbench.errors import RunError, UsageError
 from lossbench.experiments.summary import summarize
 from lossbench.reports.result_tables import results_table
-from lossbench.runs.conditions import describe_differences, name_differences, one_seed
+from lossbench.runs.conditions import (
+    describe_differences,
+    distinguishing_conditions,
+    name_differences,
+    one_seed,
+)
 from lossbench.runs.config_builder import make_config
 from lossbench.runs.filter import RunFilter, has_loss
 from lossbench.runs.outcome import Outcome
@@ -393,6 +398,15 @@ def test_a_setting_says_nothing_about_losses_without_it():
 def test_that_a_run_started_from_no_other_is_said_too():
     runs = stored(config("softmax"), config("center", init="softmax-0123456789@0123456789abcdef"))
     assert describe_differences(runs)[0] == "init none"
+
+
+def test_what_all_shown_have_and_others_do_not_is_said():
+    runs = stored(config("center", lr=0.1), config("center", lr=0.2), config("center", epochs=1, lr=0.1))
+    assert distinguishing_conditions(runs[:2], runs) == "epochs 27"
+    assert distinguishing_conditions(runs[2:], runs) == "epochs 1 · lr 0.1"
+    assert distinguishing_conditions(runs, runs) == ""
+    pairs = stored(config("softmax"), config("triplet"), config("triplet", label_noise=0.2))
+    assert distinguishing_conditions(pairs[:2], pairs) == "label noise 0"
 
 
 def test_an_option_that_an_optimizer_does_not_have_is_not_said():
