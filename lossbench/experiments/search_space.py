@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..runs.config import RunConfig
 from ..runs.config_builder import config_at
 from ..runs.loss_terms import lambda_target
-from ..specs import Value
+from ..specs import Value, plugins
 from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better
 from .grid import axes_by_loss, parse_values
@@ -54,8 +54,12 @@ class StudyConfig(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The study's name, a hash of its space, objective, data, network, schedule and seeds."""
-        text = json.dumps([self.default_run.to_dict(), self.space(), self.seeds, self.metric], sort_keys=True)
+        """The study's name, a hash of its space, objective, data, network, schedule and seeds, and of the
+        user's code: the trials of a changed loss say nothing about the new one."""
+        run = self.default_run
+        code = {name: plugins.digest(name, kind) for name, kind in run.own_code.items()}
+        decisive = [run.to_dict(), self.space(), self.seeds, self.metric, *([code] if code else [])]
+        text = json.dumps(decisive, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     @property

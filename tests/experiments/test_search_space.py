@@ -18,6 +18,7 @@ from lossbench.experiments.search_space import Range, StudyConfig, several_losse
 from lossbench.experiments.tuning_result import TuningResult
 from lossbench.runs.config import loss_spec
 from lossbench.specs import catalog
+from tests.helpers.own_code import forget
 
 LOSSES = catalog.names("losses")
 
@@ -148,6 +149,22 @@ def test_another_space_or_objective_is_another_study():
     assert study_config().name == study_config().name
     assert all(re.fullmatch("[0-9a-f]{10}", study.name) for study in others)
     assert [study.direction for study in others[:4:3]] == ["maximize", "minimize"]
+
+
+def test_changed_code_of_a_user_is_another_study(tmp_path, monkeypatch):
+    """Else trials of the code before would be counted for the code after."""
+    monkeypatch.syspath_prepend(tmp_path)
+    code = "from lossbench.losses import Softmax\n\nclass Loss(Softmax):\n    factor = {}\n"
+    names = []
+    for factor in (1.0, 2.0, 1.0):
+        forget("changing_loss")
+        (tmp_path / "changing_loss.py").write_text(code.format(factor), encoding="utf-8")
+        alone, several = study_config("changing_loss:Loss"), ["softmax", "changing_loss:Loss"]
+        search = several_losses(several, {"dataset": "digits"}, (3,), "val_accuracy")
+        names.append((alone.name, search.name))
+    assert names[0] == names[2]
+    assert not {*names[0]} & {*names[1]}
+    forget("changing_loss")
 
 
 @pytest.mark.parametrize("losses", [["center"], ["softmax", "center"]])

@@ -272,6 +272,7 @@ def test_drawing_stored_features_needs_neither_torch_nor_scipy(folder, tmp_path)
         ("features", ["center"], [0], [], "features-center-digits"),
         ("features", ["center"], [3], [], "features-center-digits-seed-3"),
         ("features", ["center"], [3], ["normalized", "seed-3"], "features-center-digits-normalized-seed-3"),
+        ("features", ["center"], [3], ["dark"], "features-center-digits-dark-seed-3"),
         ("roc", ["center", "git"], [3, 4], ["", "dark"], "roc-center-git-digits-dark"),
         ("roc", list("abcde"), [0], [], "roc-a-b-c-d-e-digits"),
         ("roc", list("abcdef"), [0], [], "roc-6-losses-digits"),

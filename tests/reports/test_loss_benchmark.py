@@ -537,3 +537,17 @@ def test_smaller_numbers_are_better_where_the_metric_says_so(metric: str, verdic
     (row,) = compare_scores(Scores(metric, values, 8, frozenset(values)), "softmax", list(values))
     assert (row.loss, row.verdict, row.done, row.failed) == ("center", verdict, 8, 0)
     assert row.paired.difference.mean == pytest.approx(-5.035)
+
+
+def test_p_values_of_few_and_of_many_seeds_are_adjusted_for_all_losses() -> None:
+    """By Holm's method: the smallest p times the number of comparisons, the next times one less."""
+    for seeds in (3, 12):
+        values = {
+            loss: {seed: shift + 0.01 * ((seed * step) % 5) for seed in range(seeds)}
+            for loss, shift, step in (("softmax", 0.9, 1), ("center", 0.93, 2), ("ring", 0.89, 3))
+        }
+        scores = Scores("test_accuracy", values, seeds, frozenset(values))
+        rows = compare_scores(scores, "softmax", list(values))
+        first, second = sorted(rows, key=lambda row: row.paired.p)
+        assert first.p_holm == pytest.approx(min(1, 2 * first.paired.p))
+        assert second.p_holm == pytest.approx(max(first.p_holm, second.paired.p))
