@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from scipy.spatial.distance import pdist
 
-from lossbench.data import load_splits
+from lossbench.data import load_splits, under_conditions
 from lossbench.errors import Diverged, Interrupted, RunError
 from lossbench.records import SplitSpec
 from lossbench.runs.config_builder import make_config
@@ -263,6 +263,21 @@ def test_class_counts_of_the_split_are_stored_with_the_model(tmp_path, loss):
     run(config, tmp_path)
     _, stored = load_model(folder)
     assert torch.equal(stored.losses[0].counts, counts)
+
+
+def test_a_class_that_noisy_labels_left_without_an_image_counts_as_one(tmp_path):
+    """Ten images, one of each class, with other labels: at this seed none of them is of the last class."""
+    config = small(
+        "logit-adjusted", network="linear", train_size=10, label_noise=0.9, epochs=1, batch_size=10, seed=2
+    )
+    splits = under_conditions(load_splits(config.split_spec), config.training_conditions, config.seed)
+    counts = torch.bincount(splits.train.labels)
+    assert len(counts) < 10
+    run(config, tmp_path)
+    _, stored = load_model(Store(tmp_path).run(config))
+    expected = torch.ones(10)
+    expected[: len(counts)] = counts.clamp(min=1)
+    assert torch.equal(stored.losses[0].counts, expected)
 
 
 def test_divergence_is_stored_and_keeps_the_last_finite_values(tmp_path):
