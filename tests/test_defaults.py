@@ -51,9 +51,9 @@ experiments.loss_benchmark: TUNING_SEEDS (100, 101)
 experiments.search_space: LEARNING_RATES (0.125, 4.0)
 experiments.study: _STARTUP_TRIALS 8, _PRUNING_PERCENTILE 75.0
 experiments.trials: _POLL_INTERVAL 0.5
-figures._layout: _ROW 5, _SIDE 2.7, _LEGEND_COLUMN 3.6, _NARROWEST 3.8, _FAR 4
-figures._plane: _RING_DEPTH 0.1, _MOST_SHAPES 60, _GLYPH_RADIUS 1.22, _MIDDLE 0.1, _NAME_RADIUS 0.11, _APART (0.11, 0.155),
-    _NAMES_TOGETHER 3
+figures._layout: _ROW 5, _SIDE 2.7, _LEGEND_COLUMN 3.6, _ROWS_APART 0.08, _NARROWEST 3.8, _FAR 4
+figures._names: _APART (0.11, 0.155), _NAMES_TOGETHER 3, _SHORT 2, _HALO 2.0, _STEPS 200
+figures._plane: _RING_DEPTH 0.1, _MOST_SHAPES 60, _GLYPH_RADIUS 1.22, _MIDDLE 0.1, _NAME_RADIUS 0.11
 figures._projection: _MOST 3000, _SEED 0
 figures._style: _CONES ((0.4122214708, 0.5363325363, 0.0514459929), (0.2119034982, 0.6806995451,
     0.1073969566), (0.0883024619, 0.2817188376, 0.6299787005)), _LAB ((0.2104542553, 0.793617785,
@@ -70,12 +70,12 @@ figures.heatmap: _CELL (0.62, 0.46)
 figures.lambda_grid: _ROW 5
 figures.loss_surface: _COUNT _ARROWS _LEVELS (201, 16, 24), _FLOOR 0.01
 figures.regions: _COUNT 400, _TINT _BAND (0.17, 0.42)
-figures.ring: _STROKE _BASE _PROFILE _ARCS _RAY (0.045, 1.07, 0.5, (0.9, 0.85), 0.8), _BINS 1440
+figures.ring: _STROKE _BASE _PROFILE _ARCS _RAY (0.045, 1.07, 0.5, (0.9, 0.85), 0.8), _LETTER 0.06, _BINS 1440
 figures.roc: _MARKED (0.0001, 0.001, 0.01)
 figures.scatter: _SIZE (9.0, 4.6), _FONT 7.5, _GAPS (5.0, 13.0), _PLACES ((1, 0), (-1, 0), (0, 1), (0, -1),
     (1, 1), (-1, 1), (1, -1), (-1, -1))
 figures.sphere: VIEWS ((-20, 30), (-20, 150), (-20, 270), (90, 30)), _PIN _NAME (1.15, 1.28), _FAINT 0.22,
-    _ZOOM _LESS_PER_LETTER (1.28, 0.056), _LETTERS 10
+    _ZOOM _RADIUS (1.28, 0.286), _LESS_PER_LETTER 0.046, _LETTERS 10
 figures.target_logits: _LOWEST _HIGHEST (-3.2, 1.4), _PLOT _LETTER (3.4, 0.07)
 figures.training: _DECADE 10, _WIDTH 3, _MARKED 12
 files: _PAUSES (0.02, 0.1, 0.3, 0.6), _LONGEST_NAME 150
@@ -113,7 +113,7 @@ reports.document: FORMAT 2
 reports.experiment: _PANEL_LOSSES 5
 reports.explorer.data: _GRID 600, _REACH 1.6, _NO_ANGLE 255, _COLUMNS 100, _TILE 64
 reports.explorer.page: _CELL 2
-reports.figure_files: _DPI 200, _SCREEN_DPI 90, _EDGE 0.04, _GALLERY 20, _GALLERY_DPI 120, _GALLERY_COLORS 256
+reports.figure_files: _DPI 200, _SCREEN_DPI 90, _EDGE 0.04, _SPARE 0.1, _GALLERY 20, _GALLERY_DPI 120, _GALLERY_COLORS 256
 reports.loss_benchmark.correlations: _FEWEST 4
 reports.loss_benchmark.evidence: _STRIDE 1000000
 reports.loss_benchmark.figures: _DIGITS 9

@@ -22,6 +22,7 @@ Range = tuple[float, float]
 _ROW = 5  # panels
 _SIDE = 2.7  # inches of a panel of one run
 _LEGEND_COLUMN = 3.6  # inches
+_ROWS_APART = 0.08  # inches around each axes where there are several rows
 _NARROWEST = 3.8  # inches of a figure: a line or the legend below one panel needs them
 _FAR = 4  # times as far from the best as the median is: farther ones stand at the edge
 
@@ -45,17 +46,18 @@ def title_lines(axes: Axes, title: str, caption: str, height: int) -> None:
         note(axes, line, (0.5, 1), (0, 4 + pitch * row), "axes fraction", ha="center", fontsize="medium")
 
 
-def legend_below(figure: Figure, handles: Sequence[Artist | Container]) -> None:
-    """What marks mean, below all panels, in as many columns as fit, and above it that axes of planes differ
-    where they do; the figure grows by its height."""
+def legend_below(figure: Figure, handles: Sequence[Artist | Container], words: str = "") -> None:
+    """What marks mean, below all panels, in as many columns as fit, and above it these words and that axes of
+    planes differ where they do; the figure grows by its height."""
     differ = len({axes.get_xlim() for axes in figure.axes if axes.get_aspect() == 1}) > 1
-    if handles or differ:
+    title = "; ".join(filter(None, [words, "axes differ between panels" * differ]))
+    if handles or title:
         figure.set_figwidth(max(figure.get_figwidth(), _NARROWEST * rcParams["font.size"] / 9))
         columns = max(1, min(len(handles), int(figure.get_figwidth() / _LEGEND_COLUMN)))
-        rows = math.ceil(len(handles) / columns) + differ
+        rows = math.ceil(len(handles) / columns) + bool(title)
         height = (1.6 * rows + 0.6) * rcParams["font.size"] / 72
         figure.set_figheight(figure.get_figheight() + height)
-        style: Any = {"title": "axes differ between panels" if differ else None, "title_fontsize": "small"}
+        style: Any = {"title": title or None, "title_fontsize": "small"}
         style |= {"loc": "outside lower center", "ncols": columns, "fontsize": "medium"}
         widest = max((len(each) for each in handles if isinstance(each, Container)), default=0)
         style |= {"handlelength": max(2, widest), "handler_map": {Container: HandlerTuple(ndivide=None)}}
@@ -70,15 +72,23 @@ def grid_shape(count: int, longest: int = _ROW) -> tuple[int, int]:
 
 def panels(figure: Figure, rows: int, columns: int, count: int) -> list[Axes]:
     """The first `count` axes of a grid; the others are hidden."""
+    _part_rows(figure, rows)
     grid: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in grid[count:]:
         axes.set_visible(False)
     return grid[:count]
 
 
+def _part_rows(figure: Figure, rows: int) -> None:
+    """Keep the titles of later rows off the axes above them."""
+    if rows > 1 and (engine := figure.get_layout_engine()):
+        engine.set(h_pad=_ROWS_APART)  # type: ignore[call-arg]
+
+
 def run_columns(figure: Figure, count: int, rows: int, **options: Any) -> list[list[Axes]]:
     """For each of `count` runs `rows` axes, one below the other; at most five runs side by side."""
     bands, width = grid_shape(count)
+    _part_rows(figure, bands)
     grid = figure.subplots(bands * rows, width, squeeze=False, **options)
     columns = [list(grid[band * rows : (band + 1) * rows, c]) for band in range(bands) for c in range(width)]
     for axes in itertools.chain(*columns[count:]):

@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from ..errors import at_most
 from ..metrics import class_means, unit
 from ..records import Embedding, RunView
-from ._style import UNSEEN, color, draw_name, draw_points, ground, ink, ray
+from ._names import draw_names
+from ._style import UNSEEN, color, draw_points, ground, ink, ray
 
 _RING_DEPTH = 0.1
 _SHAPES = ("s", "^", "D", "v", "P", "X")
@@ -24,10 +25,6 @@ _GLYPH_RADIUS = 1.22
 _MIDDLE = 0.1
 _NAME_RADIUS = 0.11
 """Half the height of a class name, as a share of the half width of the axes."""
-_APART = (0.11, 0.155)
-"""Two names nearer than this in width and height, as shares of the half width, would cover each other."""
-_NAMES_TOGETHER = 3
-"""Class names that one text holds; of more, as at the start of training, it says how many there are."""
 
 
 class Panel(NamedTuple):
@@ -77,7 +74,7 @@ def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None)
     for label in np.unique(labels):
         center = None if panel.centers is None else panel.centers[label]
         positions[label] = _name_position(features[labels == label], center, limit)
-    _draw_names(axes, positions, panel.class_names, limit)
+    draw_names(axes, positions, panel.class_names, limit)
     ticks = _ticks(limit)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=ticks, yticks=ticks, aspect="equal")
 
@@ -102,28 +99,6 @@ def _name_position(points: np.ndarray, center: np.ndarray | None, limit: float) 
     return np.asarray(middle + shift if has_room else middle - shift)
 
 
-def _draw_names(
-    axes: Axes, positions: Mapping[int, np.ndarray], class_names: Sequence[str], limit: float
-) -> None:
-    """The names at their positions (2,) on axes of half width `limit`; those of several classes at one place
-    as one text, since each would hide the others."""
-    shrunk = min(1.0, (10 / len(class_names)) ** 0.5)  # as draw_name shrinks names
-    apart = limit * shrunk * np.array(_APART)
-    places: list[list[int]] = []
-    for label, position in positions.items():
-        for place in places:
-            if np.linalg.norm((positions[place[0]] - position) / apart) < 1:
-                place.append(label)
-                break
-        else:
-            places.append([label])
-    for place in places:
-        x, y = np.mean([positions[label] for label in place], axis=0)
-        few = len(place) <= _NAMES_TOGETHER
-        text = ", ".join(class_names[label] for label in place) if few else f"{len(place)} classes"
-        draw_name(axes, float(x), float(y), text, len(class_names))
-
-
 def draw_ring(axes: Axes, panel: Panel, split: str) -> None:
     """Directions of the features on the unit circle, with class weights as rays."""
     features, labels = panel.splits[split][:2]
@@ -132,7 +107,7 @@ def draw_ring(axes: Axes, panel: Panel, split: str) -> None:
     _draw_unseen(axes, panel, split, _ring)
     means = unit(class_means(unit(features.astype(np.float64)), labels, len(panel.class_names)))
     positions = {label: _GLYPH_RADIUS * means[label] for label in np.unique(labels)}
-    _draw_names(axes, positions, panel.class_names, _GLYPH_RADIUS)
+    draw_names(axes, positions, panel.class_names, _GLYPH_RADIUS)
     axes.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
 

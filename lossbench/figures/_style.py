@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import color_sequences, rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.text import Text
 
 # M. Petroff, Accessible Color Sequences, 2021, arXiv 2107.02270: made for ten categories that stay apart
 # with colour-vision deficiency and in grey
@@ -151,11 +152,11 @@ def note(
     axes.annotate(text, place, offset, xycoords=frame, textcoords="offset points", **style)
 
 
-def draw_name(axes: Axes, x: float, y: float, text: str, classes: int = 10) -> None:
+def draw_name(axes: Axes, x: float, y: float, text: str, classes: int = 10) -> Text:
     """A class name with a halo: readable over its own cloud, and without colour vision; smaller where there
     are more than ten classes."""
     size = 10 * min(1.0, (10 / classes) ** 0.5)
-    axes.text(
+    return axes.text(
         x,
         y,
         text,

@@ -7,16 +7,21 @@ Below, where features were kept during training, the mean of both angles by epoc
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib.patheffects as effects
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from ..metrics import angles, unit
 from ..records import RunView, Snapshots
 from ..specs import FigureSpec
-from ._layout import caption_lines, grid_shape, run_columns, set_size, title_lines
+from ._layout import caption_lines, grid_shape, legend_below, run_columns, set_size, title_lines
 from ._requirements import mean_directions, split_of
-from ._style import PALETTE, note
+from ._style import PALETTE, ground, ink, note
 
 SPEC = FigureSpec(
     title="angles",
@@ -56,7 +61,9 @@ def draw_axes(axes: Axes, pair: np.ndarray, bins: np.ndarray) -> None:
         axes.hist(values, histtype="step", linewidth=0.9, **style)
         mean = float(values.mean())
         axes.axvline(mean, color=tint, linestyle=(0, (4, 2)), linewidth=1.0, gid=f"mean of {kind}")
-        note(axes, f"{mean:.1f}°", (mean, height), (3, 0), axes.get_xaxis_transform(), va="top", gid="mean")
+        halo: Any = [effects.withStroke(linewidth=3, foreground=ground())]  # over the other dashed line
+        style = {"va": "top", "gid": "mean", "path_effects": halo}
+        note(axes, f"{mean:.1f}°", (mean, height), (3, 0), axes.get_xaxis_transform(), **style)
     axes.set_xlim(0, bins[-1])
     axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the numbers
 
@@ -102,7 +109,11 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
         band[0][0].set_ylabel(f"{split} features (%)")
         if shown := [below for _, *rest in band for below in rest if below.axison]:
             shown[0].set_ylabel("mean angle (degrees)")
-    figure.legend(*columns[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    handles: list[Artist | Container] = [
+        Patch(facecolor=tint, alpha=0.45, label=f"to the {kind}")
+        for kind, tint in zip(KINDS, _TINTS, strict=True)
+    ]
+    legend_below(figure, [*handles, Line2D([], [], color=ink(), linestyle="--", label="mean")])
 
 
 def _final_angles(run: RunView, split: str) -> np.ndarray:

@@ -35,12 +35,13 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     lines = caption_lines(run.caption for run in runs)
     longest = max(len(name) for run in runs for name in run.class_names)
     size = 0.29 * max(len(present) for present, _ in tables) + 0.9 + 0.06 * longest
-    set_size(figure, size * width + 0.7, (size + 0.3) * height)
+    set_size(figure, size * width + 0.7, (size + 0.3) * height + 0.2)
     grid = panels(figure, height, width, len(runs))
     for axes, run, (present, table) in zip(grid, runs, tables, strict=True):
         title_lines(axes, run.title, run.caption, lines)
         draw_axes(axes, table, [run.class_names[label] for label in present], norm)
     bar = figure.colorbar(ScalarMappable(norm, _errors()), ax=grid, shrink=0.55, aspect=28, pad=0.02)
+    figure.supxlabel("numbers: test images; at the right: accuracy of the class", fontsize="small")
     bar.set_label("% of the true class", fontsize="medium")
     bar.outline.set_visible(False)
 

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..specs import FigureSpec
-from ._layout import set_size
-from ._style import FAINT, PALETTE, ink, note
+from ._layout import legend_below, set_size
+from ._style import PALETTE, ink, note
 
 SPEC = FigureSpec(
     title="critical-difference",
@@ -29,6 +30,11 @@ def draw_figure(
     draw_axes(axes := figure.subplots(), names, ranks, groups, xlabel=xlabel)
     if len(names) > 15:  # more numbers than there is room for
         axes.set_xticks([1, *range(5, len(names) + 1, 5)])
+    if groups:
+        bar = Line2D(
+            [], [], color=PALETTE[0], linewidth=4, label="no two methods that a bar joins can be told apart"
+        )
+        legend_below(figure, [bar])
 
 
 def draw_axes(
@@ -86,7 +92,7 @@ def _connect(axes: Axes, name: str, rank: float, height: float, side: float, ali
     outer: Any = {"ha": alignment, "va": "center_baseline", "fontsize": 9, "gid": f"name-{name}"}
     note(axes, name, (side, height), (4 * outward, 0), "data", **outer)
     inner: Any = {"ha": "left" if alignment == "right" else "right", "va": "bottom", "fontsize": 6.5}
-    inner |= {"color": FAINT, "gid": f"rank-{name}"}
+    inner |= {"gid": f"rank-{name}"}
     note(axes, f"{rank:.2f}", (side, height), (-2 * outward, 1.5), "data", **inner)
 
 

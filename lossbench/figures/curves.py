@@ -62,12 +62,12 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
             limits=bounds(name),
             word=next((str(run.settings[axis]) for run in runs if isinstance(run.settings[axis], str)), ""),
         )
-    if len(lines) > 1:  # the same in all axes, where long labels would hide the lines
-        legend_below(figure, figure.axes[0].get_lines())
-    if any(np.isfinite(line.half_width).any() for line in lines):
-        figure.supxlabel(
-            "bands: 95 % intervals of the mean over seeds; small points: seeds", fontsize="small"
-        )
+    several = any(np.isfinite(line.half_width).any() for line in lines)
+    # the same in all axes, where long labels would hide the lines
+    handles = figure.axes[0].get_lines() if len(lines) > 1 else []
+    legend_below(
+        figure, handles, "bands: 95 % intervals of the mean over seeds; small points: seeds" * several
+    )
 
 
 def _curve(label: str, runs: Sequence[RunView], axis: str, metric: str) -> Curve:

@@ -88,7 +88,7 @@ def draw_histogram(axes: Axes, same: Pairs, other: Pairs) -> None:
         counts = np.histogram(pairs.distances, bins)[0]
         axes.stairs(counts / counts.max(), bins, fill=True, color=shade, alpha=_SHADE)
         place = pairs.at(share)[0]
-        axes.axvline(place, color=ink(), linestyle=line, linewidth=1.1, label=f"{place:.3g}")
+        axes.axvline(place, ymax=1 / _TOP, color=ink(), linestyle=line, linewidth=1.1, label=f"{place:.3g}")
     axes.set(xlim=(0, farthest), ylim=(0, _TOP), yticks=[], xlabel="distance")
     axes.legend(loc="upper right", ncols=2, borderaxespad=0.2, fontsize="medium", handlelength=1.4)
 

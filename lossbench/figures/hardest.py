@@ -41,7 +41,9 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     extra = max(_lines(tiles) for tiles in all_tiles) - 1
     height = _ROWS * (1 + _BELOW * (1 + extra)) * _TILE + 0.28
     set_size(figure, _COLUMNS * _PITCH * _TILE + 0.2, height * len(runs) + 0.2)
-    figure.supxlabel("below each image: true class → predicted class", fontsize="small")
+    figure.supxlabel(
+        "the most confident errors; below each image: true class → predicted class", fontsize="small"
+    )
     for axes, run, tiles in zip(
         figure.subplots(len(runs), 1, squeeze=False)[:, 0], runs, all_tiles, strict=True
     ):

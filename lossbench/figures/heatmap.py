@@ -54,7 +54,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
     tables = {name: [_table(label, alike, x, y, name) for label, alike in groups.items()] for name in names}
     width, height = (len({run.settings[name] for run in runs}) for name in (x, y))
     set_size(
-        figure, len(names) * (_CELL[0] * max(width, 3) + 1.5), len(groups) * (_CELL[1] * max(height, 3) + 0.8)
+        figure, len(names) * (_CELL[0] * max(width, 3) + 1.5), len(groups) * (_CELL[1] * max(height, 3) + 1.0)
     )
     grid = figure.subplots(len(groups), len(names), squeeze=False)
     for column, name in zip(grid.T, names, strict=True):
@@ -69,6 +69,13 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, over: str, metric: s
             axes.set_ylabel(vertical, rotation=90 if len(vertical) > 1 else 0)
             axes.set_title(table.label if len(groups) > 1 else runs[0].title, fontsize="medium")
         figure.colorbar(image, ax=list(column), label=title, aspect=30)
+    cells = [cell for column in tables.values() for table in column for row in table.cells for cell in row]
+    marks = {
+        "mean ± 95 % interval over seeds": any(cell.n > 1 for cell in cells),
+        "outlined: best": any(higher_is_better(name) is not None for name in names),
+        "hatched: no run": not all(cell.n for cell in cells),
+    }
+    figure.supxlabel("; ".join(text for text, drawn in marks.items() if drawn), fontsize="small")
 
 
 def _table(label: str, runs: Sequence[RunView], x: str, y: str, metric: str) -> Table:

@@ -95,7 +95,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     grid = run_panels(figure, runs, row=0.2)
     bands = [draw_axes(axes, run, split) for axes, run in zip(grid, runs, strict=True)]
     marks: list[Artist | Container] = [
-        Patch(facecolor=ink(), alpha=_TINT, label="color of the class with the largest score")
+        Patch(facecolor=ink(), alpha=_TINT, label="colour of the class with the largest score")
     ]
     if any(bands):
         text = (

@@ -17,9 +17,10 @@ from matplotlib.patches import Polygon
 from ..records import Embedding, RunView
 from ..specs import FigureSpec
 from ._layout import run_panels
+from ._names import draw_names
 from ._plane import draw_rays
 from ._requirements import require_dimension, split_of
-from ._style import color, draw_name, point_style, ray
+from ._style import color, point_style, ray
 
 SPEC = FigureSpec(
     title="ring",
@@ -29,6 +30,7 @@ SPEC = FigureSpec(
     choices={"split": ("test", "train")},
 )
 _STROKE, _BASE, _PROFILE, _ARCS, _RAY = 0.045, 1.07, 0.5, (0.9, 0.85), 0.8
+_LETTER = 0.06  # half the width of a letter: names stand beside the circle, not across it
 _BINS = 1440  # of a quarter of a degree
 _GRID = 2 * np.pi * np.arange(_BINS + 1) / _BINS
 _NARROWEST = np.radians(0.4)  # kernel: a class on one ray is drawn as a needle, not as a line without area
@@ -58,13 +60,15 @@ def draw_axes(
     _draw_strokes(axes, angles, part.labels)
     labels = np.unique(part.labels)
     means = {label: np.angle(np.exp(1j * angles[part.labels == label]).mean()) for label in labels}
+    positions = {}
     for place, label in enumerate(sorted(labels, key=lambda label: means[label])):
         of_class = angles[part.labels == label]
         profile = _draw_profile(axes, of_class, int(label), highest)
         _draw_arc(axes, of_class, means[label], int(label), _ARCS[place % 2])
-        x, y = _at(_BASE + 0.13 + profile, means[label])
-        draw_name(axes, float(x), float(y), class_names[label], len(class_names))
-    reach = _BASE + _PROFILE + 0.28
+        outside = _LETTER * (len(class_names[label]) - 1) * np.array([np.cos(means[label]), 0])
+        positions[label] = _at(_BASE + 0.13 + profile, means[label]) + outside
+    reach = _BASE + _PROFILE + 0.28 + _LETTER * (max(map(len, class_names)) - 1)
+    draw_names(axes, positions, class_names, reach)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
 
@@ -115,7 +119,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
         for label in np.unique(part.labels)
     )
     key = (
-        f"{split} features: outside, density of each class's angle;\n"
+        f"strokes: {split} features; outside, density of each class's angle;\n"
         "inside, arc over 95 % of each class; grey rays: class weights"
     )
     grid = run_panels(figure, runs, row=0.35, below=0.15, key=key)

@@ -149,7 +149,6 @@ def accepted_at(curve: Roc, rates: np.ndarray) -> np.ndarray:
 
 def draw_axes(axes: Axes, lines: Sequence[Rates]) -> None:
     """Draw mean true accept rates, the range of the seeds as a band, and chance as a dotted line."""
-    axes.plot(_RATES, _RATES, ":", color=ray(), linewidth=1, zorder=1, gid="chance")
     marked = np.isin(_RATES, _MARKED)
     for number, line in enumerate(lines):
         tint, mean = color(number), line.accepted.mean(axis=0)
@@ -164,6 +163,7 @@ def draw_axes(axes: Axes, lines: Sequence[Rates]) -> None:
             gid=f"marks-{number}",
         )  # fmt: skip
         _draw_thresholds(axes, line, tint, number)
+    axes.plot(_RATES, _RATES, ":", color=ray(), linewidth=1, label="chance", zorder=1, gid="chance")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda rate, _: f"1e{round(math.log10(rate))}" if rate < 1 else "1")
     axes.xaxis.set_minor_formatter("")

@@ -3,12 +3,11 @@
 The far side is faint. Class weights are pins that stick out of the sphere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.patheffects as effects
 import numpy as np
-from matplotlib import rcParams
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 
@@ -16,6 +15,7 @@ from ..metrics import unit
 from ..records import Embedding, RunView
 from ..specs import FigureSpec
 from ._layout import set_size
+from ._names import spread
 from ._requirements import mean_directions, require_dimension, split_of
 from ._style import PANEL, color, draw_points, ground, ink, point_style, ray
 
@@ -30,8 +30,10 @@ VIEWS = ((-20, 30), (-20, 150), (-20, 270), (90, 30))
 """Elevation and azimuth in degrees: from the corners of a tetrahedron, so that some view shows each part."""
 _PIN, _NAME = 1.15, 1.28
 _FAINT = 0.22
-_ZOOM, _LESS_PER_LETTER = 1.28, 0.056
-"""Size of a sphere in its panel, and how much less for each letter of a class name after the second."""
+_ZOOM, _RADIUS = 1.28, 0.286
+"""Size of a sphere in its square panel, and its radius there at size 1."""
+_LESS_PER_LETTER = 0.046
+"""Share by which panels are lower, and spheres smaller, for each letter of a class name after the second."""
 _LETTERS = 10  # of a class name; beyond, the sphere would be too small
 
 
@@ -50,20 +52,19 @@ def draw_axes(
     axes.view_init(elevation, azimuth)
     up, around = np.radians([elevation, azimuth])
     eye = np.array([np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up)])
+    above = np.array([-np.sin(up) * np.cos(around), -np.sin(up) * np.sin(around), np.cos(up)])
     _draw_wires(axes, eye)
     _draw_features(axes, part, eye)
     if weight is not None:
         for label, direction in enumerate(unit(np.nan_to_num(weight))):
             if direction.any():
                 _draw_pin(axes, direction, label, eye)
-    means = mean_directions(part.features, part.labels, len(class_names))
-    names = [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in class_names]
-    for label in np.unique(part.labels):
-        _draw_name(axes, unit(means[label][None])[0], names[label], eye)
     axes.set_axis_off()
     axes.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-1, 1))
-    room = _LESS_PER_LETTER * max(0, max(map(len, names)) - 2)
-    axes.set_box_aspect((1, 1, 1), zoom=_ZOOM - room)
+    axes.set_box_aspect((1, 1, 1), zoom=_ZOOM)
+    means = mean_directions(part.features, part.labels, len(class_names))
+    names = {_short(class_names[label]): unit(means[label][None])[0] for label in np.unique(part.labels)}
+    _draw_names(axes, names, eye, above)
     axes.patch.set_visible(False)  # it would cover the names around the sphere to its left
 
 
@@ -103,27 +104,37 @@ def _draw_pin(axes: Axes3D, direction: np.ndarray, label: int, eye: np.ndarray) 
     axes.plot(x, y, z, color=ink(), gid=f"weight-{label}", **style)
 
 
-def _draw_name(axes: Axes3D, direction: np.ndarray, text: str, eye: np.ndarray) -> None:
-    near = direction @ eye >= 0
-    axes.text(
-        *(_NAME * direction),
-        text,
-        ha="center",
-        va="center",
-        fontsize=rcParams["font.size"] * (1 if near else 0.85),
-        fontweight="bold",
-        color=ink(),
-        alpha=1.0 if near else 0.35,
-        zorder=6 if near else 1,
-        gid="class-glyph",
-        path_effects=[effects.withStroke(linewidth=2.6, foreground=ground())] if near else [],
-    )
+def _draw_names(
+    axes: Axes3D, directions: Mapping[str, np.ndarray], eye: np.ndarray, above: np.ndarray
+) -> None:
+    """The names on the near side, beyond the sphere, one above another where they would overlap."""
+    near = {name: _NAME * direction for name, direction in directions.items() if direction @ eye >= 0}
+    style: Any = {"ha": "center", "va": "center", "fontweight": "bold", "gid": "class-glyph", "zorder": 6}
+    style |= {"path_effects": [effects.withStroke(linewidth=2.6, foreground=ground())]}
+    texts = [axes.text(*place, name, **style) for name, place in near.items()]
+    if not texts:
+        return
+    screen = np.stack([np.cross(above, eye), above])
+    middles = np.array(list(near.values())) @ screen.T
+    radius = _RADIUS * _ZOOM * min(axes.bbox.size)  # in pixels
+    moved = spread(middles, np.array([text.get_window_extent().size for text in texts]) / radius)
+    for text, place, steps in zip(texts, near.values(), (moved - middles)[:, 1], strict=True):
+        text.set_position_3d(place + steps * above)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A row per run, a column per view."""
     require_dimension(runs, SPEC.dim, "The sphere")
-    set_size(figure, 1.1 * PANEL * len(VIEWS), (1.1 * PANEL + 0.35) * len(runs))
+    longest = max(len(_short(name)) for run in runs for name in run.class_names)
+    row_height = 1.1 * PANEL * (1 - _LESS_PER_LETTER * max(0, longest - 2))
+    set_size(figure, 1.1 * PANEL * len(VIEWS), (row_height + 0.35) * len(runs) + 0.2)
+    figure.set_layout_engine("constrained")  # "compressed" would push a single row of spheres together
+    pins = "strokes: class weights; " * any(run.weight is not None for run in runs)
+    figure.supxlabel(f"{pins}what is on the far side is faint and has no name", fontsize="small")
     for row, run in zip(figure.subfigures(len(runs), 1, squeeze=False)[:, 0], runs, strict=True):
         row.suptitle(f"{run.title} · {run.caption}", fontsize="large")
         grid = row.subplots(1, len(VIEWS), subplot_kw={"projection": "3d"})

@@ -44,6 +44,7 @@ Compose = Callable[[Figure], None]
 _DPI = 200
 _SCREEN_DPI = 90  # in a notebook
 _EDGE = 0.04  # inches around what is drawn; the layout itself leaves a little more
+_SPARE = 0.1  # inches above all panels that a page may keep
 _GALLERY = 20  # panels: with more a figure is a gallery
 _GALLERY_DPI = 120  # sharp at page width
 _GALLERY_COLORS = 256  # a third of the bytes that all shades of half a million points take
@@ -170,17 +171,21 @@ def render_figure(compose: Compose, style: str = "paper") -> Figure:
         FigureCanvasAgg(figure)
         figure.set_facecolor(mpl.rcParams["figure.facecolor"])
         compose(figure)
-        _enlarge(figure)
+        _fit_page(figure)
     return figure
 
 
-def _enlarge(figure: Figure) -> None:
-    """Enlarge a figure until its page holds all of it: the layout cuts legends and titles that lack room."""
+def _fit_page(figure: Figure) -> None:
+    """Enlarge a figure until its page holds all of it: the layout cuts legends and titles that lack room.
+    Lower one whose panels, as wide as they can be, leave room above and below them."""
     for _ in range(3):
         figure.draw_without_rendering()
         size, (low, high) = figure.get_size_inches(), figure.get_tightbbox().get_points()
-        outside = np.maximum(_EDGE - low, high - (size - _EDGE)).clip(0)
-        if (outside < 0.01).all():
+        beyond = high - (size - _EDGE)
+        outside = np.maximum(_EDGE - low, beyond).clip(0)
+        if -beyond[1] > _SPARE:
+            outside[1] = beyond[1]
+        if (np.abs(outside) < 0.01).all():
             return
         figure.set_size_inches(size + 2 * outside)  # the layout centers what it draws
     figure.draw_without_rendering()

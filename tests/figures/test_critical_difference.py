@@ -83,6 +83,15 @@ def test_bars_span_their_groups_and_share_a_level_only_where_they_are_apart():
     assert 0 < max(heights) < min(path(axes, name)[-1][1] for name in NAMES)
 
 
+@pytest.mark.parametrize(
+    ("groups", "words"), [([(1, 2)], ["no two methods that a bar joins can be told apart"]), ([], [])]
+)
+def test_what_a_bar_means_is_said_where_there_is_one(groups, words):
+    figure = Figure(layout="constrained")
+    critical_difference.draw_figure(figure, NAMES, RANKS, groups, xlabel="mean rank")
+    assert [text.get_text() for legend in figure.legends for text in legend.get_texts()] == words
+
+
 def test_bars_may_all_share_one_level():
     axes = draw_axes(groups=[(1, 2), (0, 4)])
     assert found(axes, "group-0").get_ydata()[0] == found(axes, "group-1").get_ydata()[0]

@@ -94,7 +94,7 @@ def test_a_loss_on_pairs_has_regions_and_no_band():
         return [text.get_text() for text in figure.legends[0].get_texts()]
 
     without = [
-        "color of the class with the largest score",
+        "colour of the class with the largest score",
         "boundary between classes",
         "direction of a class weight, not a boundary",
     ]

@@ -52,7 +52,7 @@ def test_marks_and_legend_are_what_the_metrics_measure(cosine):
     marks = dict(found(axes, "marks-0").get_offsets().tolist())
     for name, rate in {"tar-at-far-1e-2": 1e-2, "tar-at-far-1e-3": 1e-3, "tar-at-far-1e-4": 1e-4}.items():
         assert marks[rate] == metric(name, run)
-    (text,) = (text.get_text() for text in axes.get_legend().get_texts())
+    text, _ = (text.get_text() for text in axes.get_legend().get_texts())
     by = "cosine" if cosine else "distance"
     assert text == f"Center, by {by}\nAUC {metric('roc-auc', run):.4f}, EER {100 * metric('eer', run):.2f} %"
 
@@ -71,7 +71,7 @@ def test_thresholds_of_the_validation_split(cosine):
     axes = draw_figure([run])
     x, y = found(axes, "thresholds-0").get_data()
     assert (x.tolist(), y.tolist()) == (numbers("far-at-threshold"), numbers("tar-at-threshold"))
-    (text,) = (text.get_text() for text in axes.get_legend().get_texts())
+    text, _ = (text.get_text() for text in axes.get_legend().get_texts())
     by = "cosine" if cosine else "distance"
     assert text.endswith(f"at 1e-3: {100 * y[1]:.1f} % accepted, {by} {numbers('threshold-at-far')[1]:.6g}")
     assert "validation pairs" in axes.get_title("left")
@@ -185,4 +185,4 @@ def test_classes_kept_out_of_training_have_pairs_of_their_own():
 def test_settings_that_differ_are_named_in_words():
     runs = [view(settings={"loss": "center", "lambda": 0.1, "feature_dim": dim}) for dim in (2, 16)]
     words = [text.get_text().split(", by")[0] for text in draw_figure(runs).get_legend().get_texts()]
-    assert words == ["feature dim = 2", "feature dim = 16"]
+    assert words == ["feature dim = 2", "feature dim = 16", "chance"]

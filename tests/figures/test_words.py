@@ -29,9 +29,10 @@ CASES = {
     "angles": (
         [view(snapshots=snapshots())],
         {"split": "test"},
-        {"test features (%)", "angle (degrees)", "mean angle (degrees)", "epoch", "own class", "nearest other class"},
+        {"test features (%)", "angle (degrees)", "mean angle (degrees)", "epoch", "to the own class",
+         "to the nearest other class", "mean"},
     ),
-    "confusion": ([view()], {}, {"predicted", "true", "% of the true class"}),
+    "confusion": ([view()], {}, {"predicted", "true", "% of the true class", "numbers: test images; at the right: accuracy of the class"}),
     "curves": (
         sweep(),
         {"over": "lambda", "metric": "test_accuracy"},
@@ -52,9 +53,9 @@ CASES = {
     "hardest": (
         [view(pictures=np.zeros((200, 8, 8), np.uint8))],
         {},
-        {"below each image: true class → predicted class"},
+        {"the most confident errors; below each image: true class → predicted class"},
     ),
-    "heatmap": (sweep(), {"over": "lambda,alpha", "metric": "test_accuracy"}, {"λ", "α", "test accuracy (%)"}),
+    "heatmap": (sweep(), {"over": "lambda,alpha", "metric": "test_accuracy"}, {"λ", "α", "test accuracy (%)", "mean ± 95 % interval over seeds; outlined: best"}),
     "lambda-grid": ([view()], {"split": "test", **PCA}, PLANE),
     "leaderboard": ([view()], {"metric": "test_accuracy"}, {"test accuracy (%)\nmore is better →", "1 seed"}),
     "loss-surface": (
@@ -67,16 +68,16 @@ CASES = {
         [view()],
         {"split": "test"},
         PLANE
-        | {"color of the class with the largest score", "boundary between classes",
+        | {"colour of the class with the largest score", "boundary between classes",
            "the same, where the loss of that class, with its\nmargin, exceeds log 2 (probability below 1/2)"},
     ),
     "ring": (
         [view()],
         {"split": "test"},
-        {"test features: outside, density of each class's angle;\n"
+        {"strokes: test features; outside, density of each class's angle;\n"
          "inside, arc over 95 % of each class; grey rays: class weights"},
     ),
-    "roc": ([view()], {"split": "test"}, {"false accept rate", "true accept rate"}),
+    "roc": ([view()], {"split": "test"}, {"false accept rate", "true accept rate", "chance"}),
     "target-logits": (
         [view(curve=(ANGLES, np.cos(np.minimum(ANGLES + 0.5, np.pi))))],
         {},
@@ -91,7 +92,7 @@ CASES = {
 
 def words_of(figure: Figure) -> set[str]:
     legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
-    texts = [text.get_text() for legend in legends for text in legend.get_texts()]
+    texts = [text.get_text() for legend in legends for text in (*legend.get_texts(), legend.get_title())]
     axes = [each for axes in figure.axes for each in (axes, *axes.child_axes)]
     texts += [label for each in axes if each.axison for label in (each.get_xlabel(), each.get_ylabel())]
     texts += [
