@@ -236,6 +236,7 @@ def interrupted():
 """
 
 
+@pytest.mark.slow  # four processes and two workers import torch
 def test_what_other_code_prints_is_not_in_the_document(tmp_path: Path) -> None:
     """Also in workers; and code that leaves, or that Ctrl-C stops, gets a document, too."""
     (tmp_path / "noisy.py").write_text(NOISY)

@@ -50,7 +50,10 @@ def found(axes, gid):
     return next(child for child in axes.get_children() if child.get_gid() == gid)
 
 
-@pytest.mark.parametrize("count, rows", [(1, 1), (5, 1), (6, 2), (10, 2), (12, 3), (20, 4), (39, 7)])
+@pytest.mark.parametrize(
+    "count, rows",
+    [(1, 1), (5, 1), (6, 2), (10, 2), (12, 3), (20, 4), pytest.param(39, 7, marks=pytest.mark.slow)],
+)
 def test_rows_are_of_nearly_equal_length(count, rows):
     figure = Figure(layout="compressed")  # not laid out, which takes seconds for the longest
     lambda_grid.draw_figure(figure, runs(range(count)), split="test", projection="pca")

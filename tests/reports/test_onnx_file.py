@@ -153,7 +153,7 @@ def test_only_a_file_of_lossbench_is_replaced(folder, tmp_path):
     with pytest.raises(RunError, match="not a file of lossbench"):
         lossbench.export(run, path)
     assert path.read_bytes() == b"somebody's"
-    with pytest.raises(UsageError, match=r"ends in \.onnx"):
+    with pytest.raises(UsageError, match=r"must end in \.onnx"):
         lossbench.export(run, tmp_path / "network.pt")
 
 
