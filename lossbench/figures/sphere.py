@@ -3,7 +3,7 @@
 The far side is faint. Class weights are pins that stick out of the sphere.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.patheffects as effects
@@ -63,7 +63,7 @@ def draw_axes(
     axes.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(-1, 1))
     axes.set_box_aspect((1, 1, 1), zoom=_ZOOM)
     means = mean_directions(part.features, part.labels, len(class_names))
-    names = {_short(class_names[label]): unit(means[label][None])[0] for label in np.unique(part.labels)}
+    names = [(_short(class_names[label]), unit(means[label][None])[0]) for label in np.unique(part.labels)]
     _draw_names(axes, names, eye, above)
     axes.patch.set_visible(False)  # it would cover the names around the sphere to its left
 
@@ -105,20 +105,20 @@ def _draw_pin(axes: Axes3D, direction: np.ndarray, label: int, eye: np.ndarray) 
 
 
 def _draw_names(
-    axes: Axes3D, directions: Mapping[str, np.ndarray], eye: np.ndarray, above: np.ndarray
+    axes: Axes3D, directions: Sequence[tuple[str, np.ndarray]], eye: np.ndarray, above: np.ndarray
 ) -> None:
     """The names on the near side, beyond the sphere, one above another where they would overlap."""
-    near = {name: _NAME * direction for name, direction in directions.items() if direction @ eye >= 0}
+    near = [(name, _NAME * direction) for name, direction in directions if direction @ eye >= 0]
     style: Any = {"ha": "center", "va": "center", "fontweight": "bold", "gid": "class-glyph", "zorder": 6}
     style |= {"path_effects": [effects.withStroke(linewidth=2.6, foreground=ground())]}
-    texts = [axes.text(*place, name, **style) for name, place in near.items()]
+    texts = [axes.text(*place, name, **style) for name, place in near]
     if not texts:
         return
     screen = np.stack([np.cross(above, eye), above])
-    middles = np.array(list(near.values())) @ screen.T
+    middles = np.array([place for _, place in near]) @ screen.T
     radius = _RADIUS * _ZOOM * min(axes.bbox.size)  # in pixels
     moved = spread(middles, np.array([text.get_window_extent().size for text in texts]) / radius)
-    for text, place, steps in zip(texts, near.values(), (moved - middles)[:, 1], strict=True):
+    for text, (_, place), steps in zip(texts, near, (moved - middles)[:, 1], strict=True):
         text.set_position_3d(place + steps * above)
 
 

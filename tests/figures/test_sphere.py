@@ -87,6 +87,19 @@ def test_some_view_names_each_class():
     assert named_somewhere == set(DIGITS)
 
 
+def test_long_names_that_begin_alike_are_all_drawn():
+    run = view3d()
+    names = [f"automobile {letter}" for letter in "abcdefghij"]
+    counts = []
+    for view in sphere.VIEWS:
+        axes = Figure().add_subplot(projection="3d")
+        look = dict(zip(("elevation", "azimuth"), view, strict=True))
+        sphere.draw_axes(axes, run.splits["test"], names, run.weight, **look)
+        counts.append(len(named(axes, "class-glyph")))
+    assert sum(counts) >= len(names)
+    assert max(counts) > 1
+
+
 @pytest.mark.parametrize("length", [1, 8])
 def test_names_of_classes_in_one_direction_stand_above_each_other(length):
     run = view3d()
