@@ -141,9 +141,9 @@ def packs(repeats: int, placement: Placement, sizes: Sequence[int] = PACKS) -> B
             {"runs": size, "together": both, "alone": single, "memory": memory, "differences": differences}
         )
     text = (
-        f"The runs take these losses in turn: {', '.join(MIXED)}; network {DEFAULT_NETWORK}. Memory: the "
-        "peak that torch allocated, for the runs in both ways. Differences: of the weights from those of the "
-        f"run alone, after {_EQUAL_STEPS} steps, as a part of their norm."
+        f"Losses of the runs, repeated in this order: {', '.join(MIXED)}; network {DEFAULT_NETWORK}. "
+        "Memory: the peak that torch allocated, for the runs in both ways. Differences: of the weights from "
+        f"those of the run alone, after {_EQUAL_STEPS} steps, as a part of their norm."
     )
     return _benchmark("gpu packs", placement, header, rows, text, {"packs": data}, repeats)
 

@@ -9,12 +9,9 @@ from typing import Any
 
 import matplotlib.patheffects as effects
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from ..metrics import angles, unit
 from ..records import RunView, Snapshots
@@ -57,7 +54,7 @@ def draw_axes(axes: Axes, pair: np.ndarray, bins: np.ndarray) -> None:
     for kind, tint, values, height in zip(KINDS, _TINTS, pair, (0.97, 0.85), strict=True):
         weights = np.full(len(values), 100 / len(values))
         style: Any = {"bins": bins, "weights": weights, "color": tint}
-        axes.hist(values, histtype="stepfilled", alpha=0.45, linewidth=0, label=kind, **style)
+        axes.hist(values, histtype="stepfilled", alpha=0.45, linewidth=0, label=f"to the {kind}", **style)
         axes.hist(values, histtype="step", linewidth=0.9, **style)
         mean = float(values.mean())
         axes.axvline(mean, color=tint, linestyle=(0, (4, 2)), linewidth=1.0, gid=f"mean of {kind}")
@@ -109,10 +106,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
         band[0][0].set_ylabel(f"{split} features (%)")
         if shown := [below for _, *rest in band for below in rest if below.axison]:
             shown[0].set_ylabel("mean angle (degrees)")
-    handles: list[Artist | Container] = [
-        Patch(facecolor=tint, alpha=0.45, label=f"to the {kind}")
-        for kind, tint in zip(KINDS, _TINTS, strict=True)
-    ]
+    handles, _ = columns[0][0].get_legend_handles_labels()
     legend_below(figure, [*handles, Line2D([], [], color=ink(), linestyle="--", label="mean")])
 
 
