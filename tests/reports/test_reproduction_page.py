@@ -108,3 +108,4 @@ def test_a_panel_names_its_group_where_loss_and_settings_do_not():
     margin = config_at("cosface", {"margin": 1.0, "scale": 16.0})
     assert group_label("m = 1.0", margin) == group_label("CosFace", margin) == ""
     assert group_label("AM m = 0.5", margin) == "AM m = 0.5"
+    assert group_label("label-smoothing", config_at("label-smoothing", {})) == ""
