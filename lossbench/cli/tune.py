@@ -148,7 +148,7 @@ def _show_study(request: Request, result: TuningResult, store: Store, *, json: b
         print_warning(problem)
     comparable = [each for each in tuned if tuned_alike(each, result)]
     figure = store.figures / f"budget-{run.dataset}-{run.network}.png"
-    path = result_path(store, run)
+    path = result_path(store, run, result.loss)
     if not json:
         print_pairs(_pairs(result), f"{run.title} on {run.dataset}, {run.network}")
 

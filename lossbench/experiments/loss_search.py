@@ -24,7 +24,7 @@ from ..statistics import Interval, mean_interval
 from .search_space import SeveralLosses, StudyConfig, point_of_loss
 from .study import Study, tuning_result
 from .trials import TrialWorker, run_trials
-from .tuning_result import read_result, result_path, study_folder, write_result
+from .tuning_result import read_result, result_path, tuned_folder, write_result
 
 if TYPE_CHECKING:
     import optuna
@@ -160,7 +160,8 @@ def search_losses(
     """Search until `time.monotonic()` is at the deadline, and store the settings of each loss that came to an
     end, unless stored ones are from more trials. The same call continues. Otherwise like `trials.tune`."""
     _check_files(store, config)
-    folder = study_folder(store, config.default_run).parent / "several-losses" / config.name
+    run = config.default_run
+    folder = tuned_folder(store, run.dataset, run.network) / "several-losses" / config.name
     with writing(folder):
         study = LossSearch(config, store, folder)
         run_trials(study, worker, deadline=deadline)
@@ -177,7 +178,7 @@ def _check_files(store: Store, config: SeveralLosses) -> None:
     """Raise UsageError for two losses whose settings would be written to the same file."""
     losses: dict[Path, str] = {}
     for each in config.studies:
-        first = losses.setdefault(path := result_path(store, each.default_run), each.loss)
+        first = losses.setdefault(path := result_path(store, each.default_run, each.loss), each.loss)
         if first != each.loss:
             raise UsageError(
                 f"--losses {first},{each.loss}: the settings of both would be in {path}; search one of them, "

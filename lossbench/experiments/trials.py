@@ -43,7 +43,7 @@ def tune(config: StudyConfig, store: Store, worker: TrialWorker, *, trials: int)
     Raises Interrupted when asked to stop; the same call continues. Raises UsageError without Optuna or where
     everything is fixed, RunError where all trials diverged or nothing can be written.
     """
-    folder = study_folder(store, config.default_run) / config.name
+    folder = study_folder(store, config.default_run, config.loss) / config.name
     with writing(folder):
         study = Study(config, store, folder)
         run_trials(study, worker, trials=trials)

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import RunError, UsageError, at_most
 from ..files import read_json, slug, to_json, write_atomically
 from ..runs.conditions import BATCH_OPTIONS, option_differences
-from ..runs.config import FORMAT, RunConfig
+from ..runs.config import BASE_LOSS, FORMAT, RunConfig
 from ..runs.config_builder import config_at
 from ..runs.loss_terms import lambda_target
 from ..runs.store import Store
@@ -89,25 +89,37 @@ class TuningResult:
         return result
 
 
-def study_folder(store: Store, config: RunConfig) -> Path:
-    """The folder of all studies of a config's loss; the JSON file has the same name."""
-    return store.root / "tuned" / config.dataset / config.network / slug(config.loss)[:60]
+def tuned_folder(store: Store, dataset: str, network: str) -> Path:
+    """The folder of all results and studies for a data set and network."""
+    return store.root / "tuned" / dataset / network
 
 
-def result_path(store: Store, config: RunConfig) -> Path:
-    """The JSON file of the result for a config's loss, data set and network."""
-    return study_folder(store, config).with_suffix(".json")
+def study_folder(store: Store, config: RunConfig, loss: str) -> Path:
+    """The folder of all studies of a loss, as the user wrote it; the JSON file has the same name, in which
+    the weights stand that were written."""
+    written = {name: weight for name, weight in parse_sum(loss) if weight is not None}
+    if written.get(BASE_LOSS) == 1:
+        del written[BASE_LOSS]
+    named = {*written, *config.loss.split("+")}
+    names = [term.name for term in config.terms if term.name in named]
+    text = "+".join(f"{written[name]:g}*{name}" if name in written else name for name in names)
+    return tuned_folder(store, config.dataset, config.network) / slug(text)[:60]
+
+
+def result_path(store: Store, config: RunConfig, loss: str) -> Path:
+    """The JSON file of the result for a loss and the data set and network of a config."""
+    return study_folder(store, config, loss).with_suffix(".json")
 
 
 def write_result(store: Store, result: TuningResult) -> None:
     """Write the JSON file. Raises RunError."""
-    write_atomically(result_path(store, result.config), to_json(result.to_dict()).encode())
+    write_atomically(result_path(store, result.config, result.loss), to_json(result.to_dict()).encode())
 
 
 def read_results(store: Store, dataset: str, network: str) -> tuple[list[TuningResult], list[str]]:
     """All results for a data set and network, by loss, and a sentence for each unreadable file."""
     results, problems = [], []
-    for path in sorted((store.root / "tuned" / dataset / network).glob("*.json")):
+    for path in sorted(tuned_folder(store, dataset, network).glob("*.json")):
         try:
             results.append(_read(path))
         except RunError as error:
@@ -121,7 +133,7 @@ def read_result(store: Store, config: RunConfig, loss: str) -> TuningResult:
     Raises UsageError where there is none, or one of another loss of the same file name or another sum of the
     same losses; RunError for a file that was cut or edited.
     """
-    path = result_path(store, config)
+    path = result_path(store, config, loss)
     if not path.exists():
         dataset = dataset_argument(config.dataset)
         words = ["--loss", loss, "--dataset", dataset, "--network", config.network]

@@ -296,16 +296,18 @@ def test_compare_uses_what_was_found(tmp_path, capsys, trained):
 
 
 def test_a_search_of_other_weights_is_not_used(tmp_path, trained):
-    written = "softmax + 0.01*center"
-    tune_in(tmp_path, study_config(written), 2)
-    with pytest.raises(UsageError, match=r"is a search of softmax \+ 0\.01\*center"):
-        read_result(Store(tmp_path), study_config("center").default_run, "center")
-    assert read_result(Store(tmp_path), study_config(written).default_run, written).trials == 2
-    tune_in(tmp_path, study_config("center"), 2)
-    stored = read_result(Store(tmp_path), study_config("center", epochs=7).default_run, "center")
-    assert "lambda" in stored.point
-    with pytest.raises(UsageError, match="is a search of center, whose weights are others"):
-        read_result(Store(tmp_path), study_config(written).default_run, written)
+    tune_in(tmp_path, study_config("softmax + focal"), 1)
+    other = study_config("softmax + focal", **{"lambda": 0.2}).default_run
+    with pytest.raises(UsageError, match=r"is a search of softmax \+ focal, whose weights are others"):
+        read_result(Store(tmp_path), other, "softmax + focal")
+
+
+def test_searches_of_the_same_losses_with_other_weights_have_files_of_their_own(tmp_path, trained):
+    for number, loss in enumerate(("softmax + 0.01*center", "0.1*center", "center"), start=1):
+        tune_in(tmp_path, study_config(loss), number)
+    for spelling, trials in (("0.01*center", 1), ("1*softmax + 0.10*center", 2), ("softmax + center", 3)):
+        run = study_config(spelling, epochs=7).default_run
+        assert read_result(Store(tmp_path), run, spelling).trials == trials
 
 
 def test_a_search_of_another_loss_of_the_same_file_is_not_used(tmp_path):

@@ -46,7 +46,7 @@ def tune_in(
 
 
 def folder_of(folder: Path, config: StudyConfig) -> Path:
-    return study_folder(Store(folder), config.default_run) / config.name
+    return study_folder(Store(folder), config.default_run, config.loss) / config.name
 
 
 def open_study(folder: Path, config: StudyConfig) -> Study:
