@@ -138,8 +138,9 @@ def search(
 
 
 def _show_study(request: Request, result: TuningResult, store: Store, *, json: bool) -> None:
-    from ..experiments.tuning_result import read_results, result_path, tuned_alike
+    from ..experiments.tuning_result import read_results, result_path, search_conditions, tuned_alike
     from ..reports.document import Drawing, record_figure
+    from ..reports.figure_names import figure_path
     from ._publish import draw_figures, finish
 
     run = result.config
@@ -147,7 +148,9 @@ def _show_study(request: Request, result: TuningResult, store: Store, *, json: b
     for problem in problems:
         print_warning(problem)
     comparable = [each for each in tuned if tuned_alike(each, result)]
-    figure = store.figures / f"budget-{run.dataset}-{run.network}.png"
+    choices = search_conditions(result)
+    parts = [run.dataset, run.network, "" if result.metric == "val_accuracy" else result.metric]
+    figure = figure_path(store, "budget", (), parts, "png", choices, command_line())
     path = result_path(store, run, result.loss)
     if not json:
         print_pairs(_pairs(result), f"{run.title} on {run.dataset}, {run.network}")
@@ -160,7 +163,10 @@ def _show_study(request: Request, result: TuningResult, store: Store, *, json: b
     files, problems = draw_figures(store, drawings())
     if files:
         title = f"{dataset_title(run.dataset)}, network {run.network}"
-        record_figure(store, figure, "budget", (), made_by="tune", command=command_line(), title=title)
+        command = command_line()
+        record_figure(
+            store, figure, "budget", (), made_by="tune", command=command, title=title, choices=choices
+        )
     if not json:
         print_message(f"Settings: {path}" + (f"\nFigure: {figure}" if files else ""))
     best = config_at(result.loss, {**request.point, **result.point, "seed": result.config.seed})

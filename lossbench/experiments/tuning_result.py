@@ -16,15 +16,17 @@ from typing import Any
 from ..errors import RunError, UsageError, at_most
 from ..files import read_json, slug, to_json, write_atomically
 from ..runs.conditions import BATCH_OPTIONS, option_differences
-from ..runs.config import BASE_LOSS, FORMAT, RunConfig
+from ..runs.config import BASE_LOSS, FORMAT, RUN_OPTIONS, RunConfig
 from ..runs.config_builder import config_at
 from ..runs.loss_terms import lambda_target
+from ..runs.options import with_defaults
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..runs.suggested_commands import dataset_argument
 from ..specs import Value
 from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better, metric_name
+from ..tables import seeds_text
 from .search_space import Range
 
 _KEYS = {"pruned": "hopeless"}
@@ -169,6 +171,19 @@ def tuned_alike(first: TuningResult, second: TuningResult) -> bool:
     configs = [dataclasses.replace(each.config, lr=0.0) for each in (first, second)]
     differences = option_differences(configs, BATCH_OPTIONS)[0]
     return (first.metric, list(first.seeds), []) == (second.metric, list(second.seeds), differences)
+
+
+def search_conditions(result: TuningResult) -> str:
+    """By what and under which conditions a loss was tuned, as far as these are not the defaults: what searches
+    that are `tuned_alike` have in common."""
+    run = result.config
+    given = {name: getattr(run, name) for name in ("dataset", "network", "optimizer", "schedule")}
+    plain = with_defaults(RUN_OPTIONS, given)
+    plain |= {name: RUN_OPTIONS[name].default for name in ("optimizer", "schedule")}
+    kept = ("seed", "eval_split", "lr", *BATCH_OPTIONS)
+    default = dataclasses.replace(run, **{name: plain[name] for name in plain if name not in kept})
+    words = [f"by {metric_name(result.metric)}", seeds_text(sorted(result.seeds))]
+    return " · ".join([*words, *option_differences([run, default])[0]])
 
 
 def describe_tuning(results: Mapping[RunConfig, TuningResult]) -> tuple[str, bool]:

@@ -121,9 +121,11 @@ def compose_budget(results: Sequence[TuningResult]) -> Compose:
     metric = results[0].metric
     factor = in_unit(metric, 1.0)
     lines = []
-    for result in results:
+    titles = [result.config.title for result in results]
+    for title, result in zip(titles, results, strict=True):
         values, best = (factor * np.array(v, dtype=float) for v in (result.values, result.curve))
-        lines.append(budget.Line(result.config.title, values, best))
+        label = title if titles.count(title) == 1 else result.loss
+        lines.append(budget.Line(label, values, best))
     name = "validation accuracy" if metric == "val_accuracy" else f"{metric_name(metric)} on validation"
     ylabel = f"{name} (%)" if is_percent(metric) else name
     better = higher_is_better(metric) is not False

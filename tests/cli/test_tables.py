@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -234,6 +235,34 @@ def test_the_figure_of_a_search_shows_the_losses_that_were_tuned_for_the_same_me
     found = json.loads(capsys.readouterr().out)
     assert (found["path"], found["figure"]) == (str(folder / "center.json"), str(figure))
     assert (found["seed"], found["settings"]["center.lambda"]) == (7, 2.0)
+
+
+def test_the_figure_of_a_search_replaces_none_of_other_conditions(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figure_files, "compose_budget", lambda _: lambda figure: None)
+    optimizer = {"config": make_config(loss="git", dataset="digits", optimizer="sgd")}
+    names, choices = [], []
+    for number, (loss, metric, other) in enumerate(
+        [
+            ("center", "val_accuracy", {}),
+            ("center", "gap", {}),
+            ("center", "val_accuracy", {"seeds": (8,)}),
+            ("git", "val_accuracy", optimizer),
+            ("ring", "val_accuracy", {}),
+        ]
+    ):
+        monkeypatch.setattr("sys.argv", ["lossbench", "tune", str(number)])
+        result = dataclasses.replace(tuned(loss, metric), **other)
+        write_result(Store(tmp_path), result)
+        _show_study(Request("auto", None, None, LOCAL, {}), result, Store(tmp_path), json=True)
+        path = Path(json.loads(capsys.readouterr().out)["figure"])
+        names.append(re.sub("-[0-9a-f]{8}", "-digest", path.stem.removeprefix("budget-digits-stride3")))
+        choices.append(json.loads(Path(f"{path}.json").read_text())["files"][0]["choices"])
+    assert names == ["", "-gap", "-digest", "-digest", ""]
+    assert choices[:3] == ["by val accuracy · seeds 7, 8", "by gap · seeds 7, 8", "by val accuracy · seed 8"]
+    assert choices[3] == "by val accuracy · seeds 7, 8 · optimizer SGD"
+    assert len(list((tmp_path / "figures").glob("*.png"))) == 4
 
 
 def test_the_list_of_reproductions(capsys: Capture) -> None:

@@ -114,7 +114,7 @@ def tuned(loss, values, metric="val_accuracy", best_of=np.fmax):
     """What a study of this loss found, as far as the figure shows it."""
     curve = best_of.accumulate(np.array(values, dtype=float))
     config = StudyConfig(loss, {"dataset": "digits"}, (0,), metric).default_run
-    return SimpleNamespace(metric=metric, values=values, curve=curve, config=config)
+    return SimpleNamespace(loss=loss, metric=metric, values=values, curve=curve, config=config)
 
 
 def test_results_of_tuning_are_drawn_in_percent_and_fits_its_page(tmp_path, monkeypatch):
@@ -141,6 +141,9 @@ def test_results_of_tuning_are_drawn_in_percent_and_fits_its_page(tmp_path, monk
     write_figure(compose_budget([tuned("center", [0.5, 0.4], "spread-gap", np.fmin)]), tmp_path / "b.png")
     assert drawn[1][2] == {"ylabel": "spread/gap on validation", "higher_is_better": False}
     np.testing.assert_array_equal(drawn[1][1][0].best, [0.5, 0.4])
+    sums = [tuned(loss, [0.5]) for loss in ("center", "softmax + 0.1*center")]
+    write_figure(compose_budget(sums), tmp_path / "d.png")
+    assert [each.label for each in drawn.pop()[1]] == ["center", "softmax + 0.1*center"]
     write_figure(compose_budget([tuned("softmax", [0.5])] * 39), tmp_path / "c.png")
     axes = drawn[2][0]
     page, legend = axes.figure.bbox, axes.get_legend().get_window_extent()
