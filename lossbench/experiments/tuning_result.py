@@ -174,8 +174,8 @@ def tuned_alike(first: TuningResult, second: TuningResult) -> bool:
 
 
 def search_conditions(result: TuningResult) -> str:
-    """By what and under which conditions a loss was tuned, as far as these are not the defaults: what searches
-    that are `tuned_alike` have in common."""
+    """By what and under which conditions a loss was tuned, as far as these are not the defaults: what
+    searches that are `tuned_alike` have in common."""
     run = result.config
     given = {name: getattr(run, name) for name in ("dataset", "network", "optimizer", "schedule")}
     plain = with_defaults(RUN_OPTIONS, given)

@@ -27,12 +27,21 @@ _REST = 2.5  # seconds that the last frame stays
 
 class _AnimatedRun(NamedTuple):
     """The frames of one run: panels and their times (T,) in epochs; the half width of all axes, and the time
-    at which features begin to leave the origin."""
+    at which features begin to leave the origin. dated: its panels say their time, which may be another than
+    that of the frame."""
 
     panels: Sequence[Panel]
     epochs: np.ndarray
     limit: float
     start: float
+    dated: bool = False
+
+    def panel_at(self, epoch: float) -> Panel:
+        """The panel of the nearest snapshot."""
+        nearest = int(np.abs(self.epochs - epoch).argmin())
+        panel = self.panels[nearest]
+        date = f" · epoch {_epoch_text(self.epochs[nearest])}" if self.dated else ""
+        return panel._replace(subtitle=panel.subtitle + date)
 
 
 class Animation:
@@ -54,7 +63,8 @@ class Animation:
 def animate(
     runs: Sequence[RunView], path: Path, *, view: str = "raw", style: str = "paper", fps: float = 4.0
 ) -> Path:
-    """One frame per stored snapshot, runs side by side, with fixed axis limits. Returns the path.
+    """One frame per snapshot of the run with the most, then of those that trained longer, runs side by side,
+    with fixed axis limits. Returns the path.
 
     Raw features are shown from where some leave the origin.
 
@@ -63,10 +73,13 @@ def animate(
     form = format_of(path, FORMATS)
     check_generated(path)  # before the time that frames take
     animated = [_animated(run) for run in runs]
-    longest = max(animated, key=lambda run: len(run.epochs)).epochs
+    moments = np.zeros(0)
+    for run in sorted(animated, key=lambda run: -len(run.epochs)):
+        moments = np.concatenate([moments, run.epochs[run.epochs > max(moments, default=-1.0)]])
     if view == "raw":  # directions are seen from the beginning
-        longest = longest[longest >= min(run.start for run in animated)]
-    frames = (_frame(animated, epoch, longest[-1], view, style) for epoch in longest)
+        moments = moments[moments >= min(run.start for run in animated)]
+    animated = [run._replace(dated=not np.isin(moments, run.epochs).all()) for run in animated]
+    frames = (_frame(animated, epoch, moments[-1], view, style) for epoch in moments)
     if form == "gif":
         comment = "; ".join(map(describe, runs)).encode()
         write_generated(path, _gif(list(frames), fps, comment))
@@ -100,7 +113,7 @@ def _animated(run: RunView) -> _AnimatedRun:
 
 def _frame(animated: Sequence[_AnimatedRun], epoch: float, last: float, view: str, style: str) -> np.ndarray:
     """One picture (height, width, 3) uint8: every run as it was after `epoch` epochs."""
-    panels = [run.panels[int(np.abs(run.epochs - epoch).argmin())] for run in animated]
+    panels = [run.panel_at(epoch) for run in animated]
     lines = 1 + max(panel.subtitle.count(" · ") for panel in panels)
 
     def paint(figure: Figure) -> None:
@@ -122,8 +135,11 @@ def _draw_progress(figure: Figure, epoch: float, last: float) -> None:
     for share, tint, width in ((1.0, ray(), 1.5), (epoch / last, ink(), 2.5)):
         line = figure.add_artist(Line2D([0.08, 0.08 + 0.84 * share], [0.075] * 2))
         line.set(color=tint, linewidth=width, transform=figure.transFigure, gid="clock")
-    shown = f"{epoch:.0f}" if epoch == int(epoch) else f"{epoch:.2f}"
-    figure.supxlabel(f"epoch {shown} of {last:.0f}", y=0.02, fontsize="medium", gid="epoch")
+    figure.supxlabel(f"epoch {_epoch_text(epoch)} of {last:.0f}", y=0.02, fontsize="medium", gid="epoch")
+
+
+def _epoch_text(epoch: float) -> str:
+    return f"{epoch:.0f}" if epoch == int(epoch) else f"{epoch:.2f}"
 
 
 def _gif(frames: Sequence[np.ndarray], fps: float, comment: bytes) -> bytes:

@@ -106,6 +106,16 @@ def test_runs_of_other_moments_show_the_nearest(drawn, tmp_path):
         for figure in drawn
     ]
     assert [other > 1 for _, other in reach] == [False, False, True, True]
+    texts = [[text.get_text() for axes in figure.axes for text in axes.texts] for figure in drawn]
+    dates = [[text for text in each if text.startswith("epoch")] for each in texts]
+    assert dates == [["epoch 0"], ["epoch 0"], ["epoch 5"], ["epoch 5"]]  # of the second panel alone
+
+
+def test_a_run_that_trained_longer_is_shown_to_its_end(drawn, tmp_path):
+    short = View(snapshots=snapshots(4)._replace(epochs=np.array([0, 0.5, 1, 2.0])))
+    animate([short, moving(2, title="Softmax")], tmp_path / "a.gif")
+    texts = [next(t.get_text() for t in figure.texts if t.get_gid() == "epoch") for figure in drawn]
+    assert texts == ["epoch 0 of 5", "epoch 0.50 of 5", "epoch 1 of 5", "epoch 2 of 5", "epoch 5 of 5"]
 
 
 def test_accuracy_is_that_of_the_moment():
