@@ -111,7 +111,7 @@ class RunDisplay:
                 print_message(f"{run}: {state}")
 
     def finished_run(self, run: str, text: str, *, ended: bool = True) -> None:
-        """A run is over, or `ended` says that it is not; its bar goes, a line stays."""
+        """A run is over, or `ended` says that it is not; its bar goes, a line stays if there is a text."""
         self.close(run)
         self.ended += ended
         if run not in self.shares:
@@ -119,7 +119,8 @@ class RunDisplay:
         elif ended:
             self.shares[run] = self.shares[run][0], 1.0
         self.update_overall()
-        print_message(text if text.startswith(run) else f"{run}: {text}")
+        if text:
+            print_message(text if text.startswith(run) else f"{run}: {text}")
 
     def close(self, run: str) -> None:
         """The bar of a run goes, if it has one."""

@@ -67,7 +67,7 @@ def run_configs(
         force=storage.force,
         announce=lambda: print_message("Timing some steps of the runs."),
     )
-    if expected and (expected.waiting or expected.measuring):
+    if expected:
         print_message(_estimate_text(expected, len(configs)))
         jobs = jobs if jobs is not None or not expected.waiting else expected.workers
     outcomes = {}
@@ -244,9 +244,9 @@ def _completed(
 def _estimate_text(expected: Estimate, total: int) -> str:
     at_once = f", {expected.workers} at a time" if expected.workers > 1 else ""
     at_once += " in one program" if at_once and expected.packed else ""
-    text = f"{expected.stored} of {total} runs are stored, {expected.waiting} to train"
+    text = f"{expected.stored} of {total} runs are stored"
     if expected.waiting:
-        text += f": about {duration_text(expected.seconds)}{at_once}"
+        text += f", {expected.waiting} to train: about {duration_text(expected.seconds)}{at_once}"
     if expected.measuring:
         seconds = expected.measuring / min(cores(), _MEASURED_AT_ONCE)
         text += f"; about {duration_text(seconds)} to measure metrics"
@@ -254,11 +254,14 @@ def _estimate_text(expected: Estimate, total: int) -> str:
 
 
 def _outcome_text(outcome: Outcome) -> str:
-    stored = " (stored)" if outcome.message == STORED else ""
+    """What the line of a run says; '' for a stored one, of which there may be hundreds."""
+    stored = outcome.message == STORED
     if outcome.status is not Status.DONE or outcome.result is None:
         if outcome.message.startswith(outcome.config.run_name):  # it says what happened
             return outcome.message
-        return f"{outcome.status}{stored}" if stored else f"{outcome.status}: {outcome.message}"
+        return f"{outcome.status} (stored)" if stored else f"{outcome.status}: {outcome.message}"
+    if stored:
+        return ""
     split, result = outcome.config.eval_split, outcome.result
     accuracy = format_value(f"{split}_accuracy", result.accuracy(split), unit=True)
-    return f"{accuracy} {split} in {result.seconds:.1f} s{stored}"
+    return f"{accuracy} {split} in {result.seconds:.1f} s"

@@ -151,7 +151,7 @@ def test_pairs_that_are_too_wide_for_two_columns_keep_their_names(
     [
         (0, None, 3, "0 of 2 runs are stored, 2 to train: about 99 s, 3 at a time."),
         (1, 2, 2, "1 of 2 runs are stored, 1 to train: about 99 s, 3 at a time."),
-        (2, None, None, None),
+        (2, None, None, "2 of 2 runs are stored."),
     ],
 )
 def test_runs_at_a_time_are_those_asked_for_else_those_of_the_estimate(
@@ -178,7 +178,7 @@ def test_runs_at_a_time_are_those_asked_for_else_those_of_the_estimate(
             configs, Request("auto", None, None, LOCAL, {}), Storage(results=tmp_path), jobs=jobs
         )
     assert asked == [workers]
-    assert capsys.readouterr().err == (f"{said}\n" if said else "")
+    assert capsys.readouterr().err == f"{said}\n"
 
 
 def test_what_a_command_was_asked_for_reaches_the_estimate_and_the_runs(
