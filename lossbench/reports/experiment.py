@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -157,7 +158,7 @@ class Sweep(Experiment):
     varied: Mapping[str, Sequence[Value]]
 
     def drawings(self) -> Iterator[Drawing]:
-        """A row of curves per numeric axis, and the features of the first seed at each setting."""
+        """A row of curves per numeric axis, and the features of one seed at each setting that has a run."""
         runs = done_runs(self.store, self.outcomes)
         for axis in self.varied:
             values = {run.config.value_of(axis) for run in runs}  # some may have failed
@@ -165,8 +166,10 @@ class Sweep(Experiment):
                 suffix = "" if len(self.varied) == 1 else f"-{slug(axis)}"
                 path = self.store.figures / f"{self.name}-curves{suffix}.png"
                 yield Drawing(path, "curves", runs, {"over": axis})
-        first_seed = min((run.seed for run in runs), default=0)
-        shown = [run for run in runs if run.seed == first_seed]
+        by_setting: dict[RunConfig, list[StoredRun]] = {}
+        for run in runs:
+            by_setting.setdefault(dataclasses.replace(run.config, seed=0), []).append(run)
+        shown = one_seed(by_setting.values())
         name_differences(shown)
         if 1 < len(shown) <= 40:
             yield Drawing(self.store.figures / f"{self.name}-grid.png", "lambda-grid", shown)

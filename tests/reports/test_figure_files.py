@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 import subprocess
@@ -24,6 +25,7 @@ from lossbench.reports.document import Document
 from lossbench.reports.experiment import Sweep
 from lossbench.reports.figure_files import draw, render_figure, render_pixels, write_figure
 from lossbench.reports.figure_names import figure_path
+from lossbench.runs.config_builder import make_config
 from lossbench.runs.store import Store
 from lossbench.runs.stored_run import StoredRun
 from lossbench.specs import catalog
@@ -298,15 +300,20 @@ def test_names_of_files(
 @pytest.mark.parametrize(
     ("count", "drawn"), [(0, []), (1, []), (2, ["lambda-grid"]), (40, ["lambda-grid"]), (41, [])]
 )
-def test_the_grid_of_a_sweep_has_two_to_forty_panels(
+def test_the_grid_of_a_sweep_has_two_to_forty_panels_one_for_each_setting(
     tmp_path: Path, monkeypatch: Any, count: int, drawn: list[str]
 ) -> None:
-    runs = [SimpleNamespace(seed=3)] * count + [SimpleNamespace(seed=4)] * 50
-    monkeypatch.setattr(experiment, "done_runs", lambda *_: runs[: count + 50 * bool(count)])
+    configs = [make_config(loss="center", lam=k, dataset="digits", seed=3) for k in range(count)]
+    if count > 1:  # the first setting diverged with one seed, the last one with the other
+        configs[-1:] = [dataclasses.replace(config, seed=4) for config in configs[1:]]
+    runs = [SimpleNamespace(config=config, seed=config.seed) for config in configs]
+    monkeypatch.setattr(experiment, "done_runs", lambda *_: runs)
     monkeypatch.setattr(experiment, "name_differences", lambda _: None)  # needs what runs hold
     document = Document(kind="sweep", title="", command="")
     sweep = Sweep(store=Store(tmp_path), name="sweep-a", document=document, outcomes=[], varied={})
     drawings = list(sweep.drawings())
     assert [drawing.kind for drawing in drawings] == drawn
-    assert all({run.seed for run in drawing.runs} == {3} for drawing in drawings)
+    for drawing in drawings:
+        assert [run.seed for run in drawing.runs] == [3] * (count - 1) + [4]
+        assert [run.config.value_of("lambda") for run in drawing.runs] == list(range(count))
     assert all(drawing.path.name == "sweep-a-grid.png" for drawing in drawings)
