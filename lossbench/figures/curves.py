@@ -28,6 +28,7 @@ SPEC = FigureSpec(
     default="all",
     choices={"over": (), "metric": ("test_accuracy,nn-accuracy,spread-gap", "")},
 )
+_CROWDED = 0.06  # of the axis: values nearer to each other have ticks that overlap
 
 
 class Curve(NamedTuple):
@@ -134,7 +135,9 @@ def _scale_x(axes: Axes, numbers: np.ndarray, word: str) -> float:
     """Scale the axis for these positions, and mark them and the word; returns the place of the word."""
     positive, steps = numbers[numbers > 0], max(1, len(numbers) - 1)
     place = numbers[-1] + (float(np.ptp(numbers)) / steps or 1.0)
-    is_log = len(positive) >= 2 and numbers[0] >= 0 and positive[-1] / positive[0] >= 100
+    ratio = positive[-1] / positive[0] if len(positive) >= 2 and numbers[0] >= 0 else 1.0
+    crowded = len(numbers) > 1 and np.diff(numbers).min() < _CROWDED * np.ptp(numbers)
+    is_log = ratio >= 100 or (ratio >= 10 and crowded)
     if is_log:
         place = numbers[-1] * (positive[-1] / positive[0]) ** (1 / (len(positive) - 1))
         if len(positive) < len(numbers):

@@ -71,6 +71,7 @@ def test_an_interval_between_positions_with_one_seed_is_a_bar(single):
 def test_scale_follows_the_sweep():
     assert draw_axes([0.001, 0.01, 0.1]).get_xscale() == "log"
     assert draw_axes([0, 0.001, 0.01, 0.1]).get_xscale() == "symlog"
+    assert draw_axes([0, 0.003, 0.01, 0.1]).get_xscale() == "symlog"  # where labels would overlap
     assert draw_axes([0.1, 0.3, 0.5, 0.9]).get_xscale() == "linear"
 
 
