@@ -172,7 +172,9 @@ def draw_axes(axes: Axes, lines: Sequence[Rates]) -> None:
     axes.set_xlabel("false accept rate")
     axes.set_ylabel("true accept rate")
     axes.grid(linewidth=0.4, alpha=0.5)
-    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))  # no curve lies below it
+    few: Any = {"bbox_to_anchor": (0, -0.16), "ncols": 2}  # beside the axes one line would leave it empty
+    beside = {"bbox_to_anchor": (1, 1)}
+    axes.legend(fontsize="small", loc="upper left", **(few if len(lines) == 1 else beside))
 
 
 def _draw_thresholds(axes: Axes, line: Rates, tint: str, number: int) -> None:

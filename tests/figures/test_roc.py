@@ -182,6 +182,14 @@ def test_classes_kept_out_of_training_have_pairs_of_their_own():
         draw_figure([alone])
 
 
+def test_the_axes_of_a_single_line_fill_the_width():
+    one, two = (
+        draw_figure([view(settings={"loss": "center", "lambda": n}) for n in range(count)])
+        for count in (1, 2)
+    )
+    assert one.get_position().width > 0.8 > two.get_position().width
+
+
 def test_settings_that_differ_are_named_in_words():
     runs = [view(settings={"loss": "center", "lambda": 0.1, "feature_dim": dim}) for dim in (2, 16)]
     words = [text.get_text().split(", by")[0] for text in draw_figure(runs).get_legend().get_texts()]
