@@ -4,6 +4,7 @@ A colour for each loss or setting: the line is the mean over seeds, the band rea
 largest. (An interval of few seeds would be wider than all that is seen, and cross zero.)
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -36,6 +37,8 @@ _TERMS: Sequence[Any] = ("-", "--", ":", "-.")  # the first term of a sum, the s
 _DECADE = 10  # losses and distances that span more than this are drawn on a logarithmic axis
 _LINEAR = ("validation accuracy (%)", "learning rate")
 _WIDTH = 3  # panels of a row
+_IN_PANEL = 8  # names that the panel that is not needed has room for
+_COLUMNS = 4  # of names above the panels
 _MARKED = 12  # epochs whose points do not yet hide the dashes of a line
 
 
@@ -62,8 +65,9 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
         if any(np.isfinite(course.values).any() for course in courses):
             panels[title] = courses
     height, width = grid_shape(len(panels), _WIDTH)
-    spare = height * width - len(panels)
-    set_size(figure, 2.5 * width + 0.1, 1.9 * height + (0.1 if spare else 0.5))
+    spare = height * width > len(panels) and len(groups) <= _IN_PANEL
+    above = 0.1 if spare else 0.3 + 0.2 * math.ceil(len(groups) / _COLUMNS)
+    set_size(figure, 2.5 * width + 0.1, 1.9 * height + above)
     grid = figure.subplots(height, width, squeeze=False)
     for axes, (title, courses) in zip(grid.flat, panels.items(), strict=False):
         draw_axes(axes, courses, title=title, linear=title in _LINEAR)
@@ -136,7 +140,7 @@ def _equal(a: np.ndarray, b: np.ndarray) -> bool:
 def _draw_legend(
     figure: Figure, spare: Axes | None, groups: Mapping[str, Sequence[RunView]], tints: Sequence[str]
 ) -> None:
-    """What the colours are, in the panel that is not needed, else above all of them."""
+    """What the colours are, in the panel that is not needed if they fit there, else above all of them."""
     names = list(groups)
     if len(names) == 1:
         run = groups[names[0]][0]
@@ -145,6 +149,8 @@ def _draw_legend(
     seeds = sorted({len(alike) for alike in groups.values()})
     words = f"mean and range of {' or '.join(map(str, seeds))} seeds" if seeds[-1] > 1 else None
     if spare is None:
-        figure.legend(handles=handles, title=words, loc="outside upper center", ncols=min(len(names), 4))
+        figure.legend(
+            handles=handles, title=words, loc="outside upper center", ncols=min(len(names), _COLUMNS)
+        )
     else:
         spare.legend(handles=handles, title=words, loc="center left", alignment="left")

@@ -148,3 +148,14 @@ def test_labels_of_a_logarithmic_axis_do_not_overlap(values):
     boxes.sort(key=lambda box: box.y0)
     assert len(boxes) >= 3
     assert all(lower.y1 <= upper.y0 for lower, upper in itertools.pairwise(boxes))
+
+
+def test_many_names_stand_above_the_panels():
+    """In the panel that is not needed they would push the others apart."""
+    runs = [View(settings={"loss": "center", "lambda": float(count)}) for count in range(12)]
+    figure, panels = draw_figure(runs)
+    assert len(figure.legends[0].get_texts()) == 12
+    assert panels[LOSS].get_position().height == pytest.approx(panels[RATE].get_position().height, rel=0.05)
+    below, top = panels[GAP].get_tightbbox(), panels[LOSS].get_tightbbox()
+    assert top.y0 - below.y1 < 0.2 * figure.bbox.height
+    assert figure.legends[0].get_window_extent().y0 >= top.y1 - 1
