@@ -11,21 +11,25 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "λ": "lambda",
+    "σ": "sigma", "τ": "tau",
+}  # fmt: skip
 _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
-    "λ": r"$\lambda$",
-    "α": r"$\alpha$",
-    "γ": r"$\gamma$",
+    **{letter: rf"$\{name}$" for letter, name in _GREEK.items()},
     "≤": r"$\le$",
     "−": "$-$",
     "–": "--",
     **{letter: f"${letter}$" for letter in "<>|"},
     **{letter: f"{{{letter}}}" for letter in "[*"},  # bare they are arguments of the row before: \\[2pt], \\*
 }
-_ASSIGNMENT = re.compile(r"(?<!\w)([A-Za-zλαγ][0-9]? = [−-]?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?)(?!\.?\w)")
+_ASSIGNMENT = re.compile(
+    r"(?<!\w)([A-Za-zαβγδελστ][0-9]? = [−-]?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?)(?!\.?\w)"
+)
 _MARKDOWN = {"\\": "\\\\", "|": "\\|", "<": "&lt;"}
 _NUMBER = re.compile(r"(< )?[+−-]?\d[\d.,]*(e[+−-]?\d+)?(?![\w-])")
 _PIECE = re.compile(r"(?:< )?\S+(?: [=±] \S+)*")  # text that no line break may divide

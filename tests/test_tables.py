@@ -192,7 +192,7 @@ def test_a_latex_table_line_by_line() -> None:
     [
         ("ArcFace (m = 0.3, s = 16)", "ArcFace ($m = 0.3$, $s = 16$)"),
         ("λ = 1e-05, m1 = −1", r"$\lambda = 1\mathrm{e}{-}05$, $m_1 = -1$"),
-        ("lambda min = 0.5, form = v1", "lambda min = 0.5, form = v1"),
+        (setting_text("lambda_min", 0.5) + ", form = v1", r"$\lambda$ min = 0.5, form = v1"),
     ],
 )
 def test_settings_are_formulas_in_latex(text: str, printed: str) -> None:
@@ -202,7 +202,8 @@ def test_settings_are_formulas_in_latex(text: str, printed: str) -> None:
 @pytest.mark.parametrize(
     ("name", "printed"),
     [
-        ("lambda_g", r"lambda\_g = 0.5"),  # not lambda and g
+        ("sigma", r"$\sigma = 0.5$"),
+        ("lambda_g", r"$\lambda$\_g = 0.5"),  # not lambda and g
         ("_m1", r"\_m1 = 0.5"),
         ("margin", "$m = 0.5$"),
         ("t", "$t = 0.5$"),

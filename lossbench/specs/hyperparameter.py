@@ -27,6 +27,10 @@ SYMBOLS = {
     "m3": "m3",
 }
 """The papers' letters for hyper-parameters."""
+_GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "lam": "λ", "lambda": "λ",
+    "sigma": "σ", "tau": "τ",
+}  # fmt: skip
 _ENDS_IN_SYMBOL = re.compile(r"_[^\W\d_]\d?$")
 
 
@@ -36,9 +40,11 @@ def value_text(value: Value) -> str:
 
 
 def symbol(name: str) -> str:
-    """A setting or an option as people write it: the papers' letter, else its words. A name that ends in a
-    letter alone, such as `lambda_g`, stays whole: `g` would be taken for a symbol of its own."""
-    return SYMBOLS.get(name, name if _ENDS_IN_SYMBOL.search(name) else name.replace("_", " "))
+    """A setting or an option as people write it: the papers' letter, else its words, with Greek letters.
+    A name that ends in a letter alone, such as `lambda_g`, keeps its `_`: `g` would be taken for a symbol of
+    its own."""
+    words = "_".join(_GREEK.get(word, word) for word in name.split("_"))
+    return SYMBOLS.get(name, words if _ENDS_IN_SYMBOL.search(name) else words.replace("_", " "))
 
 
 def setting_text(name: str, value: Value) -> str:
