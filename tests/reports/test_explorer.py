@@ -619,6 +619,18 @@ def test_a_label_takes_two_bytes_where_one_is_too_small(classes, size):
     assert len(arrays) == 50 * (4 + 2 + 2 * size + 1)  # label and prediction
 
 
+def test_two_bytes_hold_the_score_of_the_predicted_class():
+    parts = {name: embedding(50, dim=5) for name in ("train", "test")}
+    run = View(splits=parts, weight=directions(dim=5), pictures=np.zeros((50, 8, 8), np.uint8))
+    data = run_data(run, {})
+    arrays = zlib.decompress(base64.b64decode(data["arrays"]))
+    scores = run.scores(parts["test"].features)[np.arange(50), parts["test"].predictions]
+    low, high = data["confidence_range"]
+    assert (low, high) == pytest.approx((scores.min(), scores.max()))
+    read = low + (high - low) * np.frombuffer(arrays, "<u2", 50, offset=50 * 4) / 65535  # after the places
+    np.testing.assert_allclose(read, scores, rtol=0, atol=(high - low) / 65535)
+
+
 def test_the_layers_of_the_plane_draw_what_their_sources_hold():
     layers = {layer.name: layer for layer in _plane(["#000000"] * 3).renderers}
     names = ("areas", "weights", "points", "unseen", "centers", "pinned", "names")
