@@ -222,16 +222,30 @@ def report_sweep(
 
 
 def _free_name(store: Store, name: str, document: Document) -> str:
-    """The name, with a digest of the settings added where tables of that name are of others. More seeds and
+    """The name, with a digest added where tables of that name are of other settings or seeds. More seeds and
     other metrics of the same settings overwrite them."""
-    settings = _settings_without_seed(document)
+    settings, seeds = "".join(_settings_without_seed(document)), _seeds(document)
+    for content in ("", settings, f"{settings}{sorted(seeds)}"):
+        free = f"{name}-{zlib.crc32(content.encode()):08x}" if content else name
+        if _may_replace(store, free, document):
+            break
+    return free
+
+
+def _may_replace(store: Store, name: str, document: Document) -> bool:
+    """Whether there are no tables of that name, or those of the same settings and no other seeds."""
     with contextlib.suppress(LossbenchError):  # a file that cannot be read: writing says so
         path = store.tables / f"{name}.json"
         data = read_json(path)
-        known = isinstance(data, dict) and "command" in data
-        if known and _settings_without_seed(parse_document(path, data)) != settings:
-            return f"{name}-{zlib.crc32(''.join(settings).encode()):08x}"
-    return name
+        if isinstance(data, dict) and "command" in data:
+            there = parse_document(path, data)
+            same = _settings_without_seed(there) == _settings_without_seed(document)
+            return same and _seeds(there) <= _seeds(document)
+    return True
+
+
+def _seeds(document: Document) -> set[int]:
+    return {seed for row in document.settings for seed in row.runs}
 
 
 def _settings_without_seed(document: Document) -> list[str]:

@@ -263,6 +263,10 @@ def test_another_comparison_overwrites_no_file(capsys: Capture, tmp_path: Path) 
     assert both.keys() == again.keys()
     changed = {name for name in both if both[name] != again[name]}
     assert "compare-softmax-digits.md" in changed <= first.keys()
+    for seed in ("1", "0", "1"):
+        fewer = files_after("--epochs", "1", "--seeds", seed)
+        assert again.items() <= fewer.items(), "tables of two seeds are not replaced by those of one"
+    assert len(fewer) == 4 * len(first)
 
 
 def test_two_settings_of_one_loss_have_a_panel_each(compared: Path, capsys: Capture) -> None:
