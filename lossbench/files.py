@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .errors import RunError, first_line
+from .errors import RunError, first_line, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,13 @@ def slug(text: str) -> str:
     long one is cut, and ends in a checksum."""
     name = re.sub(r"[^a-z0-9+-]+", "-", text.lower()).strip("-")
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}-{zlib.crc32(text.encode()):08x}"
+
+
+def check_folder(folder: Path) -> None:
+    """Raise RunError where something other than a folder is in its place, or in that of one above it."""
+    existing = next(filter(os.path.lexists, (folder, *folder.parents)))
+    if not existing.is_dir():  # also a link that leads nowhere
+        raise RunError(f"{shown(existing)} is not a folder.")
 
 
 @contextlib.contextmanager

@@ -100,7 +100,7 @@ class RunDisplay:
         accuracy = format_value("val_accuracy", record.val_accuracy, unit=True)
         state = f"epoch {record.epoch}/{epochs}"
         if self.wide or not self.live:
-            state += f"  loss {record.loss:.4f}  val {accuracy}  {record.images_per_second:,.0f} images/s"
+            state += f"  loss {record.loss:#.5g}  val {accuracy}  {record.images_per_second:,.0f} images/s"
         else:
             state += f"  val {accuracy}"
         if self.live:

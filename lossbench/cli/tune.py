@@ -121,6 +121,7 @@ def search(
     from ..experiments.search_space import StudyConfig, several_losses
     from ..experiments.trials import tune
 
+    store.check_folder()
     if losses is not None:
         if loss is not None or trials is not None:
             raise UsageError("--losses takes a --budget, and excludes --loss and --trials.")

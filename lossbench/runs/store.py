@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import LossbenchError, RunError, UsageError, at_most, shown, unknown_name
-from ..files import read_json
+from ..files import check_folder, read_json
 from .config import RunConfig
 from .run_folder import RunFolder, open_run
 
@@ -81,9 +81,7 @@ class Store:
     def check_folder(self) -> None:
         """Raise RunError where something other than a folder is in the place of the results folder or of
         its runs."""
-        existing = next(filter(os.path.lexists, (self.runs, *self.runs.parents)))
-        if not existing.is_dir():  # also a link that leads nowhere
-            raise RunError(f"{shown(existing)} is not a folder.")
+        check_folder(self.runs)
 
     def check_writable(self) -> None:
         """Raise RunError unless files can be made below the results folder."""

@@ -89,10 +89,17 @@ def test_output_replaces_only_what_lossbench_wrote(
 ) -> None:
     path = tmp_path / name
     where = ["--results", str(folder), "--output", str(path)]
+    path.mkdir()
+    assert main([*words, *where]) == 1
+    assert capsys.readouterr().err == f"lossbench: {path} is a folder, not a file.\n"
+    path.rmdir()
     path.write_bytes(b"a thesis")
     assert main([*words, *where]) == 1
     assert f"{path} is not a file of lossbench" in capsys.readouterr().err
     assert path.read_bytes() == b"a thesis"
+    below = ["--results", str(folder), "--output", str(path / name)]
+    assert main([*words, *below]) == 1
+    assert capsys.readouterr().err == f"lossbench: {path} is not a folder.\n"
     path.write_bytes(b"")  # as mktemp leaves it
     for _ in range(2):  # then its own
         assert main([*words, *where]) == 0

@@ -212,7 +212,10 @@ def test_what_is_no_results_folder_is_not_taken_for_an_empty_one(
         with pytest.raises(RunError, match=f"^{place} is not a folder"):
             read()
     quick = ["--dataset", "digits", "--epochs", "1", "--device", "cpu"]
-    for words in (["runs"], ["report"], ["reproduce"], ["compare", *quick], ["train", *quick]):
+    for words in (
+        ["runs"], ["report"], ["reproduce"], ["compare", *quick], ["train", *quick], ["tune", *quick],
+        ["tune", "--losses", "softmax,center", *quick],
+    ):  # fmt: skip
         assert main([*words, "--results", str(results)]) == 1
         assert capsys.readouterr().err == f"lossbench: {place} is not a folder.\n"
     assert Store(tmp_path / "none").all() == ([], [])
