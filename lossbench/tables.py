@@ -11,16 +11,17 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-_GREEK = {
+GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "λ": "lambda",
     "σ": "sigma", "τ": "tau",
 }  # fmt: skip
+"""Greek letters and their names."""
 _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
-    **{letter: rf"$\{name}$" for letter, name in _GREEK.items()},
+    **{letter: rf"$\{name}$" for letter, name in GREEK.items()},
     "≤": r"$\le$",
     "−": "$-$",
     "–": "--",
@@ -28,7 +29,7 @@ _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
     **{letter: f"{{{letter}}}" for letter in "[*"},  # bare they are arguments of the row before: \\[2pt], \\*
 }
 _ASSIGNMENT = re.compile(
-    r"(?<!\w)([A-Za-zαβγδελστ][0-9]? = [−-]?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?)(?!\.?\w)"
+    rf"(?<!\w)([A-Za-z{''.join(GREEK)}][0-9]? = [−-]?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?)(?!\.?\w)"
 )
 _MARKDOWN = {"\\": "\\\\", "|": "\\|", "<": "&lt;"}
 _NUMBER = re.compile(r"(< )?[+−-]?\d[\d.,]*(e[+−-]?\d+)?(?![\w-])")

@@ -77,7 +77,7 @@ figures.scatter: _SIZE (9.0, 4.6), _FONT 7.5, _GAPS (5.0, 13.0), _PLACES ((1, 0)
 figures.sphere: VIEWS ((-20, 30), (-20, 150), (-20, 270), (90, 30)), _PIN _NAME (1.15, 1.28), _FAINT 0.22,
     _ZOOM _RADIUS (1.28, 0.286), _LESS_PER_LETTER 0.046, _LETTERS 10
 figures.target_logits: _LOWEST _HIGHEST (-3.2, 1.4), _PLOT _LETTER (3.4, 0.07)
-figures.training: _DECADE 10, _WIDTH 3, _MARKED 12
+figures.training: _DECADE 10, _WIDTH 3, _IN_PANEL 8, _COLUMNS 4, _MARKED 12
 files: _PAUSES (0.02, 0.1, 0.3, 0.6), _LONGEST_NAME 150
 losses._annealing: ITERATIONS 20000
 losses._explanation: _MAX_CLASSES 200

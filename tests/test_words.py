@@ -17,7 +17,7 @@ arrowprops arrowstyle depthshade ecolor elinewidth frameon hashsalt inclusive ma
 stepfilled thick viridis
 bal mlossbench authenticationerror builtins capital cdddb cfbb cpuexecutionprovider cpuinfo creationdate dirty
 dynamicsoftmarginloss iubus junitxml manifoldloss nfkd phys possibilities rankedlistloss reflect retries rollup
-smaps spawn testsuite winerror zλαγ
+smaps spawn testsuite winerror
 ace ad adb bbc bea da dbf dv ea emb gl hwc iu iuf ki mid na pgm pri reg smh sz tif tls tn tsu wf wo xa ya
 """
 """English, LaTeX, matplotlib, and names of other programs and files."""

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ParamSpec
 
 from ..errors import UsageError
+from ..tables import GREEK
 from .feasibility import largest_angular_margin, largest_cosine_margin, smallest_useful_scale
 
 Value = float | int | bool | str
@@ -27,10 +28,7 @@ SYMBOLS = {
     "m3": "m3",
 }
 """The papers' letters for hyper-parameters."""
-_GREEK = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "lam": "λ", "lambda": "λ",
-    "sigma": "σ", "tau": "τ",
-}  # fmt: skip
+_LETTERS = {"lam": "λ", **{name: letter for letter, name in GREEK.items()}}
 _ENDS_IN_SYMBOL = re.compile(r"_[^\W\d_]\d?$")
 
 
@@ -43,7 +41,7 @@ def symbol(name: str) -> str:
     """A setting or an option as people write it: the papers' letter, else its words, with Greek letters.
     A name that ends in a letter alone, such as `lambda_g`, keeps its `_`: `g` would be taken for a symbol of
     its own."""
-    words = "_".join(_GREEK.get(word, word) for word in name.split("_"))
+    words = "_".join(_LETTERS.get(word, word) for word in name.split("_"))
     return SYMBOLS.get(name, words if _ENDS_IN_SYMBOL.search(name) else words.replace("_", " "))
 
 
