@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -217,8 +218,9 @@ def test_the_list_of_reproductions_is_fresh():
         for name, spec in specs.items()
         if name in published
     ]
-    missing = f"{len(specs) - len(rows)} of {len(specs)} have no published verdict yet."
-    parts = [f"{table(['name', 'reproduction', 'verdict'], rows)}\n\n{missing}"]
+    counts = Counter(published[name]["verdict"] if name in published else "not run yet" for name in specs)
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    parts = [f"{len(specs)} entries: {counted}.\n\n{table(['name', 'reproduction', 'verdict'], rows)}"]
     for name, spec in specs.items():
         runs = f"{spec.count} runs: {len(spec.runs)} × {spec.seeds} seeds" if spec.count else "No runs"
         lines = [f"### `{name}`", "", f"**{spec.title}.** {spec.question}", ""]
