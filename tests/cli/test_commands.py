@@ -432,10 +432,9 @@ def test_interrupted_after_the_last_run(capsys, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "ignored"),
     [
-        ("SIGINT", False),
         ("SIGTERM", False),
         ("SIGHUP", True),
-        *(pytest.param(name, False, marks=pytest.mark.slow) for name in ("SIGHUP", "SIGUSR1")),
+        *(pytest.param(name, False, marks=pytest.mark.slow) for name in ("SIGINT", "SIGHUP", "SIGUSR1")),
     ],
 )
 def test_a_signal_before_or_after_training_is_a_sentence_too(tmp_path, name, ignored):

@@ -280,7 +280,9 @@ def test_small_dots_with_corners_look_like_circles():
     assert 0 < difference.mean() < 0.5 and difference.max() < 40
 
 
-@pytest.mark.parametrize(("count", "shape"), [(5, (1, 5)), (7, (2, 4)), (15, (3, 5))])
+@pytest.mark.parametrize(
+    ("count", "shape"), [(5, (1, 5)), (7, (2, 4)), pytest.param(15, (3, 5), marks=pytest.mark.slow)]
+)
 def test_at_most_five_runs_stand_side_by_side(count, shape):
     """Train above test for each, in the order of the runs; a panel is as wide for 15 runs as for 5."""
     figure = Figure(layout="constrained")

@@ -52,7 +52,13 @@ def found(axes, gid):
 
 @pytest.mark.parametrize(
     "count, rows",
-    [(1, 1), (5, 1), (6, 2), (10, 2), (12, 3), (20, 4), pytest.param(39, 7, marks=pytest.mark.slow)],
+    [
+        (1, 1),
+        (5, 1),
+        (6, 2),
+        (12, 3),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in ((20, 4), (39, 7))),
+    ],
 )
 def test_rows_are_of_nearly_equal_length(count, rows):
     figure = Figure(layout="compressed")  # not laid out, which takes seconds for the longest

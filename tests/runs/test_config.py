@@ -664,7 +664,7 @@ def test_a_batch_of_one_is_a_sentence_where_the_network_has_batch_norm() -> None
             {"loss": "arcface", "settings": {"scale": 20.5, "easy_margin": True}},
             "easy margin = true, m = 0.3, s = 20.5",
         ),
-        ({"loss": "sphereface", "settings": {"lambda_min": 0.5}}, "lambda min = 0.5, m = 4, s = 24"),
+        ({"loss": "sphereface", "settings": {"lambda_min": 0.5}}, "λ min = 0.5, m = 4, s = 24"),
         ({"loss": "triplet", "settings": {"mining": "hard"}}, "m = 1, mining = hard"),
         ({"loss": "combined-margin"}, "m1 = 1, m2 = 0.2, m3 = 0.05, s = 16"),
         ({"loss": "center", "lam": 1e-5}, "λ = 1e-05, α = 0.5"),
