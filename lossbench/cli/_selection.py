@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ..errors import RunError, UsageError
+from ..errors import RunError, UsageError, at_most
 from ..experiments.grid import parse_seeds, parse_values
 from ..runs.conditions import distinguishing_conditions, name_differences
 from ..runs.config_builder import config_at, dataset_name
 from ..runs.filter import FILTER_OPTIONS, WITH_COMMAS, RunFilter, filter_value
 from ..runs.options import by_parameter
+from ..runs.result import Status
 from ..runs.selection import select, swept_names
 from ..runs.suggested_commands import without_snapshots
 from ..specs import catalog
@@ -162,16 +164,30 @@ def select_runs(
         done = [StoredRun(run, data_dir) for run in finished_runs(store)]
         if not done:
             command = f"lossbench compare{' --snapshots 30' if snapshots else ''}"
-            raise RunError(f"There is no finished run in {store.runs}; `{command}` makes some.")
+            said = f"There is no finished run in {store.runs}; `{command}` makes some."
+            raise RunError(said + _diverged_text(store, wanted))
         values = {"feature_dim": (dim,), **wanted.values} if dim else wanted.values
         wanted = RunFilter(losses=wanted.losses, values=values, snapshots=snapshots)
-        shown = select(done, wanted, which, axes, swept_names(over))
+        try:
+            shown = select(done, wanted, which, axes, swept_names(over))
+        except RunError as error:
+            raise RunError(f"{error}{_diverged_text(store, wanted)}") from None
         losses = dict.fromkeys(run.config.loss for run in shown)
         others = [run for run in done if run.config.loss in losses and wanted.accepts(run.config)]
         if chosen := distinguishing_conditions(shown, others):
             print_message(f"Of the runs of {', '.join(losses)} those with {chosen} are shown.")
     name_differences(shown)
     return shown
+
+
+def _diverged_text(store: Store, wanted: RunFilter) -> str:
+    """Which of the runs that were asked for diverged, so that training them again does not help."""
+    names = []
+    for run in store.all()[0]:
+        with contextlib.suppress(RunError):  # has been warned of
+            result = run.result() if wanted.accepts(run.config) else None
+            names += [run.name] if result is not None and result.status is Status.DIVERGED else []
+    return f" Runs that diverged: {', '.join(at_most(names))}." if names else ""
 
 
 def _untrained(wanted: RunFilter) -> list[StoredRun]:

@@ -55,6 +55,21 @@ def plotted(capsys: Any, stored: Path, *arguments: Any) -> tuple[str, list[str]]
     return Path(path).name, [name.rpartition("-")[0] for name in runs]
 
 
+def test_runs_that_diverged_are_named_where_no_other_was_found(capsys: Any, tmp_path: Path) -> None:
+    """Training them again, as the sentence says otherwise, would show the same."""
+    results = tmp_path / "results"
+    quick = ["--dataset", "digits", "--epochs", "1", "--lr", "1e9", "--results", str(results)]
+    assert call(capsys, "train", "--loss", "ghm", *quick)[0] == 3
+    name = Store(results).all()[0][0].name
+    said = f"Runs that diverged: {name}.\n"
+    assert call(capsys, "plot", "--results", results)[2].endswith(said)
+    run(small("softmax"), results)
+    assert call(capsys, "plot", "--loss", "ghm", "--results", results)[2].endswith(said)
+    for words in (["--loss", "center"], ["--loss", "ghm", "--epochs", "3"]):
+        code, _, err = call(capsys, "plot", *words, "--results", results)
+        assert code == 1 and "Runs that diverged" not in err
+
+
 CONFIGS: list[dict[str, Any]] = [
     {"loss": "center"},
     {"loss": "center", "lam": 0.1, "settings": {"alpha": 0.2}},
