@@ -196,6 +196,10 @@ class RunView(Protocol):
     def images(self, split: str) -> np.ndarray:
         """The images (N, C, H, W) uint8 of a split, in the order of its features."""
 
+    def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+        """Features (n, D) of the first n test images as they are, and after an attack by FGSM that changes
+        each pixel by at most `epsilon`, 1 being from black to white."""
+
     def scores(self, points: np.ndarray) -> np.ndarray:
         """Scores of the classes `trained` (N, C), without margin, that the run gives to features (N, D)."""
 

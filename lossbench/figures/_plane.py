@@ -59,9 +59,12 @@ def first_visible(moments: Sequence[np.ndarray], limit: float) -> int:
     return next((max(number - 1, 0) for number, each in enumerate(reach) if each > _MIDDLE * limit), 0)
 
 
-def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None) -> None:
+def draw_plane(
+    axes: Axes, panel: Panel, split: str, limit: float | None = None, *, names_at: str = ""
+) -> None:
     """Features as they are, with class centers as white dots and class weights as rays; equal axes of
-    half width `limit` (None: what the panel needs)."""
+    half width `limit` (None: what the panel needs). Class names stand at the features of the split
+    `names_at`, by default at those drawn."""
     limit = limit or panel.limit
     features, labels = panel.splits[split][:2]
     draw_rays(axes, panel.weight, 1.5 * limit)
@@ -71,9 +74,10 @@ def draw_plane(axes: Axes, panel: Panel, split: str, limit: float | None = None)
         x, y = panel.centers.T
         axes.scatter(x, y, s=16, color=ground(), edgecolors=ink(), linewidths=0.8, zorder=5, gid="centers")
     positions = {}
+    named, labels = panel.splits[names_at or split][:2]
     for label in np.unique(labels):
         center = None if panel.centers is None else panel.centers[label]
-        positions[label] = _name_position(features[labels == label], center, limit)
+        positions[label] = _name_position(named[labels == label], center, limit)
     draw_names(axes, positions, panel.class_names, limit)
     ticks = _ticks(limit)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=ticks, yticks=ticks, aspect="equal")

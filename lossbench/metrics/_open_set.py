@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..records import Embedding
 from ._inputs import MetricInput, declared
 from ._vectors import class_members, unit
 
 
 def nearness(inputs: MetricInput, features: np.ndarray) -> np.ndarray:
     """Minus the distance (N,) of features (N, D) to the nearest training class mean, as the loss compares."""
+    return -nearest_mean_distance(features, inputs.reference, cosine=inputs.cosine)
+
+
+def nearest_mean_distance(features: np.ndarray, reference: Embedding, *, cosine: bool) -> np.ndarray:
+    """The distance (N,) of features (N, D) to the nearest class mean of the training features.
+
+    cosine: between directions instead of points, as a loss on angles compares.
+    """
     from scipy.spatial.distance import cdist
 
-    vectors, reference = (
-        unit(each.astype(np.float64)) if inputs.cosine else each.astype(np.float64)
-        for each in (features, inputs.reference.features)
+    vectors, known = (
+        unit(each.astype(np.float64)) if cosine else each.astype(np.float64)
+        for each in (features, reference.features)
     )
-    means = np.stack([reference[index].mean(axis=0) for index in class_members(inputs.reference.labels)])
-    return np.asarray(-cdist(vectors, means).min(axis=1))
+    means = np.stack([known[index].mean(axis=0) for index in class_members(reference.labels)])
+    return np.asarray(cdist(vectors, means).min(axis=1))
 
 
 def largest_scores(inputs: MetricInput) -> tuple[np.ndarray, np.ndarray]:

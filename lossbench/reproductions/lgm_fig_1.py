@@ -10,7 +10,8 @@ SPEC = Reproduction(
     question="Do the features of five losses reach as far as in the five panels, and are as many classes in "
     "the middle?",
     published="Axes ±100 (softmax), ±10 (center), ±200 (L-Softmax), ±6 (α = 0: two classes inside a ring "
-    "of eight) and ±10 (α = 1: three inside seven). The sixth panel shows attacked images.",
+    "of eight) and ±10 (α = 1: three inside seven). The sixth panel shows images attacked by FGSM where the "
+    "likelihood is low.",
     recipe="The figure does not name λ and m: center 0.01 (released example), m = 4, L-GM 0.1. Each axis "
     "may differ by a factor of three, and their order has no rule. In the middle is a class whose "
     f"mean lies within the hull of the other means. {FAST_RECIPE}",
@@ -22,7 +23,7 @@ SPEC = Reproduction(
         "α = 1": {"loss": "lgm", "alpha": 1.0},
     },
     common=FAST,
-    figures=(Drawn("features", {"split": "train"}),),
+    figures=(Drawn("features", {"split": "train"}), Drawn("attacked", groups=("α = 1",))),
     checks=(
         axis_scale("softmax", 100, factor=3),
         axis_scale("center", 10, factor=3),

@@ -172,6 +172,18 @@ class StoredRun(UntrainedRun):
         samples: Tensor = getattr(splits, split).images
         return samples
 
+    @plugins.folder_and_streams_kept()
+    def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+        """See RunView. Raises DataError where data cannot be read."""
+        from .robustness import RunOnImages
+
+        if len(self.config.input_shape) != 3:
+            raise RunError(f"{self.name} was trained on feature vectors; only images can be attacked.")
+        self.folder.check_code()
+        on_images = RunOnImages(self.folder, self._stored[0]["train"], self.data_dir)
+        with self._code_of_user("The images cannot be attacked"):
+            return on_images.attacked_features(epsilon)
+
     @cached_property
     def loss(self) -> WeightedSum:
         """The trained loss. Raises RunError for a damaged file, or where a user's code has changed."""

@@ -175,6 +175,12 @@ def test_figures_pages_and_open_set(form, place, capsys):
     assert len(list((place / "results" / "figures").glob("*.png"))) >= 4
 
 
+def test_only_images_can_be_attacked(place, capsys):
+    train(make("embeddings", place), capsys)
+    assert main(["plot", "attacked"]) == 1
+    assert "was trained on feature vectors; only images can be attacked." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "labels", [np.arange(30) % 3, np.array([b"b", b"a", b"\xc3\xa9"])[np.arange(30) % 3]]
 )

@@ -32,6 +32,14 @@ CASES = {
         {"test features (%)", "angle (degrees)", "mean angle (degrees)", "epoch", "to the own class",
          "to the nearest other class", "mean"},
     ),
+    "attacked": (
+        [view()],
+        {},
+        PLANE
+        | {"as they are: 100.0 % right", "after FGSM: 66.7 % right", "classified as another class",
+           "far from the mean of every class",
+           "the first 150 test images; FGSM changes each pixel by at most 0.1 (1: black to white)"},
+    ),
     "confusion": ([view()], {}, {"predicted", "true", "% of the true class", "numbers: test images; at the right: accuracy of the class"}),
     "curves": (
         sweep(),

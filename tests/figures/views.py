@@ -107,6 +107,13 @@ class View:
             raise RunError("no images")
         return self.pictures if self.pictures.ndim == 4 else self.pictures[:, None]
 
+    def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+        """The first 150 test features, and the same ones, each third moved most of the way to the next class."""
+        clean = self.splits["test"].features[:150]
+        step = 8 * epsilon * 5 * (np.roll(directions(), -1, axis=0) - directions())
+        moved = clean + (np.arange(150) % 3 == 0)[:, None] * step[self.splits["test"].labels[:150]]
+        return clean, moved.astype(np.float32)
+
     def scores(self, points: np.ndarray) -> np.ndarray:
         return points @ self.weight.T
 

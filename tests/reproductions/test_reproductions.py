@@ -149,6 +149,7 @@ CHOICES = {
     "l2-softmax-bound curves": "over scale, metric test_accuracy",
     "label-smoothing-projection features": "split train",
     "lgm-fig-1 features": "split train",
+    "lgm-fig-1 attacked": "of α = 1",
     "neural-collapse curves": "over epochs, metric nc1,nc2-norms,nc2-angles",
     "normface-fig-2 regions": "of softmax",
     "reid-sum leaderboard": "metric map-at-r",

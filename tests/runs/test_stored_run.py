@@ -233,3 +233,14 @@ def test_a_run_that_is_not_complete_is_one_sentence(tmp_path):
     folder.write_result(RunResult(run=folder.name, status=Status.DIVERGED))
     with pytest.raises(RunError, match="not complete"):
         StoredRun(folder)
+
+
+@pytest.mark.parametrize("name", ["center", "triplet", "unseen"])
+def test_attacked_features_begin_with_those_of_the_first_test_images(views, name):
+    view = views[name]
+    clean, attacked = view.attacked_features(0.1)
+    stored = view.splits["test"].features
+    assert len(clean) == min(len(stored), 1000)
+    np.testing.assert_allclose(clean, stored[: len(clean)], rtol=1e-3, atol=1e-3)
+    assert (np.linalg.norm(attacked - clean, axis=1) > 1e-3).mean() > 0.9
+    np.testing.assert_allclose(view.attacked_features(0.0)[1], clean, rtol=1e-3, atol=1e-3)
