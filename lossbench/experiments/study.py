@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import optuna
     from optuna.pruners import BasePruner
 
+JOURNAL = "journal.log"
+"""The file of a study in its folder."""
 _STARTUP_TRIALS = 8  # before the estimator proposes points and trials are pruned
 _PRUNING_PERCENTILE = 75.0  # a trial is pruned when its intermediate value is in the worst quarter
 _FINISHED = ("COMPLETE", "PRUNED")  # the states of trials that count
@@ -49,7 +51,7 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
         with file_lock(folder / ".lock"):
-            self.optuna = open_journal(folder / "journal.log", config)
+            self.optuna = open_journal(folder / JOURNAL, config)
             if not self.trials():
                 for point in default_points:
                     self.optuna.enqueue_trial(point)

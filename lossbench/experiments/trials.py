@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import time
@@ -18,8 +19,8 @@ from ..runs.run_folder import RunFolder
 from ..runs.store import Store
 from ..training.process import Placement
 from .search_space import StudyConfig
-from .study import Study
-from .tuning_result import TuningResult, study_folder, write_result
+from .study import JOURNAL, Study
+from .tuning_result import TuningResult, read_result, study_folder, write_result
 
 if TYPE_CHECKING:
     import optuna
@@ -40,10 +41,16 @@ class TrialWorker(NamedTuple):
 def tune(config: StudyConfig, store: Store, worker: TrialWorker, *, trials: int) -> TuningResult:
     """Run trials until `trials` are finished, whichever process ran them, and store the result.
 
+    A stored result of as many trials whose journal is gone, as in a copy of the JSON file alone, is returned.
     Raises Interrupted when asked to stop; the same call continues. Raises UsageError without Optuna or where
     everything is fixed, RunError where all trials diverged or nothing can be written.
     """
     folder = study_folder(store, config.default_run, config.loss) / config.name
+    if not (folder / JOURNAL).exists():
+        with contextlib.suppress(UsageError, RunError):  # no result, or none of this search
+            stored = read_result(store, config.default_run, config.loss)
+            if stored.study == config.name and stored.trials >= trials:
+                return stored
     with writing(folder):
         study = Study(config, store, folder)
         run_trials(study, worker, trials=trials)

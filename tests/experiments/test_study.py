@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 
@@ -21,7 +22,7 @@ from lossbench.training import train as training
 
 from ..data.test_datasets import FILES, write_data_set
 from ..helpers.runs import ONE_THREAD, Recorder, run
-from ..helpers.studies import check_ended, open_study, replace_training, study_config, tune_in
+from ..helpers.studies import check_ended, folder_of, open_study, replace_training, study_config, tune_in
 
 LONG_SUM = "softmax + arcface + cosface + sphereface + normface + magface + adaface"
 QUICK = [
@@ -101,6 +102,19 @@ def test_more_trials_go_on_and_fewer_show_the_same(tmp_path, trained):
     assert tune_in(tmp_path, config, 5) == more
     assert not trained
     assert tune_in(tmp_path / "at once", config, 12)["values"] == more["values"]
+
+
+def test_a_result_without_its_journal_is_shown_and_not_searched_again(tmp_path, trained):
+    config = study_config("center", seeds=(3, 4))
+    first = tune_in(tmp_path, config, 3)
+    shutil.rmtree(folder_of(tmp_path, config))
+    del trained[:]
+    assert tune_in(tmp_path, config, 3) == tune_in(tmp_path, config, 2) == first
+    assert not trained and not folder_of(tmp_path, config).exists()
+    for other, trials in ((config, 4), (study_config("center", seeds=(3, 5)), 3)):
+        assert tune_in(tmp_path, other, trials)["trials"] == trials
+        assert len(trained) == trials * 2
+        del trained[:]
 
 
 def test_a_metric_of_which_less_is_better_is_minimised(tmp_path):
