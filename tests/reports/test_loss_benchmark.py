@@ -394,11 +394,14 @@ def test_advice_names_the_losses_that_are_known_to_be_close_to_the_best(store: S
     base = [statistics.mean(numbers(store, "softmax", name)) for name in (MAP, "map-at-r-cosine")]
     assert re.search(rf" under `arcface`, {base[0]:.3f} ± \S+ under `softmax` \(8 seeds\)\.", means)
     assert f" In MAP@R (cosine) `softmax` has {base[1]:.3f} ± " in means
-    assert tested == "Better than `softmax`: `arcface`. Not distinguishable from it: none."
+    assert tested == "Better than `softmax`: `arcface`."
     assert within == "Within 0.005 of `arcface`: 1 of 5; undecided: 0."
     accuracy = lines["the best test accuracy"]
     assert accuracy.losses == "`center`, `etf`, `softmax`"
-    assert "Better than `softmax`: `etf`. Not distinguishable from it: 1." in accuracy.evidence
+    assert (
+        "Better than `softmax`: `etf`. Not distinguishable from `softmax`: 1 of the others."
+        in accuracy.evidence
+    )
     assert "Within 0.20 percentage points of `center`: 3 of 5; undecided: 0." in accuracy.evidence
     rejection = lines["to reject classes that training did not know"].evidence[0]
     assert " by cosine, " in rejection and " under `softmax` by Euclidean distance (" in rejection

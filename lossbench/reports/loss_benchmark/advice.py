@@ -22,9 +22,9 @@ _PURPOSES = (
     ("the best test accuracy", "defaults", MAIN_METRIC, 0.002),
     ("neighbours of the same class first, by Euclidean distance", "defaults", MAPS[0], 0.005),
     ("neighbours of the same class first, by direction (cosine)", "defaults", MAPS[1], 0.005),
-    ("verification of pairs at few false accepts", "defaults", "tar-at-far-1e-3", 0.01),
+    ("to verify pairs of images, at one false accept in 1,000", "defaults", "tar-at-far-1e-3", 0.01),
     ("compact classes far apart, by Euclidean distance", "defaults", "spread-gap", 0.02),
-    ("a small calibration error as trained", "defaults", "ece", 0.005),
+    ("a small calibration error without temperature scaling", "defaults", "ece", 0.005),
     ("the shortest training", "defaults", "seconds", 1.0),
     ("to reject classes that training did not know", "open-set", "open-set-auroc", 0.01),
     ("new classes from five examples each", "open-set", "unseen-5-shot", 0.01),
@@ -98,9 +98,8 @@ def _against_softmax(evidence: Evidence, part: str, metric: str, close: Sequence
     elif len(better) == len(rows) > 1:
         texts = [f"All of these are better than `{BASE_LOSS}`."]
     else:
-        texts = [
-            f"Better than `{BASE_LOSS}`: {listed(better)}. Not distinguishable from it: {equal or 'none'}."
-        ]
+        others = f" Not distinguishable from `{BASE_LOSS}`: {equal}{' of the others' * bool(better)}."
+        texts = [f"Better than `{BASE_LOSS}`: {listed(better)}.{others * bool(equal)}"]
     means = [loss for loss in close if classifies_by_means(loss)]
     if metric == MAIN_METRIC and means:
         texts.append(f"Classified by the nearest class mean, not by class scores: {listed(means)}.")
