@@ -15,9 +15,9 @@ from typing import Any
 
 from ..errors import RunError, UsageError, at_most
 from ..files import read_json, slug, to_json, write_atomically
-from ..runs.conditions import BATCH_OPTIONS, option_differences
+from ..runs.conditions import condition_differences, option_differences
 from ..runs.config import BASE_LOSS, FORMAT, RUN_OPTIONS, RunConfig
-from ..runs.config_builder import config_at
+from ..runs.config_builder import config_at, sampling
 from ..runs.loss_terms import lambda_target
 from ..runs.options import with_defaults
 from ..runs.store import Store
@@ -168,9 +168,8 @@ def check_other_seeds(results: Mapping[RunConfig, TuningResult]) -> None:
 def tuned_alike(first: TuningResult, second: TuningResult) -> bool:
     """Whether two losses were tuned by the same metric and seeds under the same conditions: so that their
     values can be shown together, whatever their numbers of trials are."""
-    configs = [dataclasses.replace(each.config, lr=0.0) for each in (first, second)]
-    differences = option_differences(configs, BATCH_OPTIONS)[0]
-    return (first.metric, list(first.seeds), []) == (second.metric, list(second.seeds), differences)
+    different = any(condition_differences([first.config, second.config], ("lr",)))
+    return not different and (first.metric, [*first.seeds]) == (second.metric, [*second.seeds])
 
 
 def search_conditions(result: TuningResult) -> str:
@@ -180,10 +179,12 @@ def search_conditions(result: TuningResult) -> str:
     given = {name: getattr(run, name) for name in ("dataset", "network", "optimizer", "schedule")}
     plain = with_defaults(RUN_OPTIONS, given)
     plain |= {name: RUN_OPTIONS[name].default for name in ("optimizer", "schedule")}
-    kept = ("seed", "eval_split", "lr", *BATCH_OPTIONS)
+    plain |= sampling(plain, (), run.classes)
+    kept = ("seed", "eval_split", "lr")
     default = dataclasses.replace(run, **{name: plain[name] for name in plain if name not in kept})
     words = [f"by {metric_name(result.metric)}", seeds_text(sorted(result.seeds))]
-    return " · ".join([*words, *option_differences([run, default])[0]])
+    differences = condition_differences([run, default])[0]
+    return " · ".join([*words, *([differences] if differences else [])])
 
 
 def describe_tuning(results: Mapping[RunConfig, TuningResult]) -> tuple[str, bool]:

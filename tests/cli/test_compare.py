@@ -19,7 +19,7 @@ import lossbench
 from lossbench.__main__ import main
 from lossbench.errors import RunError, UsageError
 from lossbench.experiments.comparison import comparison_configs, tuned_configs
-from lossbench.experiments.tuning_result import describe_tuning, tuned_alike
+from lossbench.experiments.tuning_result import describe_tuning, search_conditions, tuned_alike
 from lossbench.reports.figure_files import compose_ranks, render_figure
 from lossbench.runs import measurement
 from lossbench.runs.config_builder import make_config
@@ -474,12 +474,28 @@ def test_searches_on_several_data_sets_are_told_for_each() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"metric": "gap"}, {"seeds": (7,)}, {"epochs": 2}, {"optimizer": "sgd"}, {"label_noise": 0.1}]
+    ("other", "words"),
+    [
+        ({"metric": "gap"}, "by gap · seeds 1000, 1001"),
+        ({"seeds": (7,)}, "by val accuracy · seed 7"),
+        ({"epochs": 2}, "epochs 2"),
+        ({"optimizer": "sgd"}, "optimizer SGD"),
+        ({"label_noise": 0.1}, "label noise 0.1"),
+        ({"batch_size": 64}, "batch size 6"),  # of losses on pairs 60
+        ({"classes_per_batch": 5}, "classes per batch 5"),
+    ],
 )
-def test_only_searches_under_equal_conditions_are_drawn_together(other: dict[str, Any]) -> None:
-    first: Any = tuning("softmax")
-    assert tuned_alike(first, tuning("triplet", trials=30))
-    assert not tuned_alike(first, tuning("triplet", **other))
+@pytest.mark.parametrize("pairs", [False, True])
+def test_only_searches_under_equal_conditions_are_drawn_together(
+    other: dict[str, Any], words: str, pairs: bool
+) -> None:
+    """The balanced batches that losses on pairs draw are no other condition."""
+    usual: Any = [tuning(name) for name in ("softmax", "triplet", "git")]
+    assert all(itertools.starmap(tuned_alike, itertools.product(usual, repeat=2)))
+    assert {search_conditions(each) for each in usual} == {"by val accuracy · seeds 1000, 1001"}
+    another: Any = tuning("triplet" if pairs else "git", **other)
+    assert not any(tuned_alike(each, another) for each in usual)
+    assert words in search_conditions(another)
 
 
 def tuning(loss: str, *, point: Any = None, **options: Any) -> SimpleNamespace:
