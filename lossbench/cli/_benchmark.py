@@ -56,13 +56,13 @@ def _parts(options: PartOptions) -> dict[str, Part]:
             raise UsageError(f"--part {name} is not one of {', '.join(PARTS)}.")
     parts = {name: PARTS[name].quick() if options.quick else PARTS[name] for name in names}
     for name, part in parts.items():
-        if part.settings == "search":
-            continue
         seeds, metrics = part.seeds, part.metrics
         if options.seeds is not None:
             wanted = parse_seeds(options.seeds)
             seeds = tuple(seed for seed in part.seeds if seed in wanted)
-        if options.metric is not None:
+            if part.settings == "search" and len(parts) > 1:
+                seeds = seeds or part.seeds  # a search has seeds of its own, beside those of the other parts
+        if options.metric is not None and part.settings != "search":
             named = split_names(options.metric)
             if unknown := [metric for metric in named if metric not in part.metrics]:
                 raise UsageError(f"--metric {unknown[0]}: {name} has {', '.join(part.metrics)}.")

@@ -12,13 +12,14 @@ import pytest
 
 from lossbench.__main__ import main
 from lossbench.cli._benchmark import PartOptions, _parts
+from lossbench.errors import UsageError
 from lossbench.experiments import loss_benchmark
 from lossbench.experiments.loss_benchmark import PARTS
 from lossbench.reports.loss_benchmark.documents import read_parts
 from lossbench.runs.store import Store
 
 Capture = pytest.CaptureFixture[str]
-COMMAND = ["reproduce", "benchmark", "--quick", "--seeds", "0-1", "--jobs", "1"]
+COMMAND = ["reproduce", "benchmark", "--quick", "--seeds", "0-1,100", "--jobs", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_the_page_answers_all_questions_and_says_that_it_decides_nothing(results
     assert "It decides nothing" in page
     searched = next(line for line in page.splitlines() if line.startswith("| tuning "))
     cells = [cell.strip() for cell in searched.split("|")[1:-2]]
-    assert cells == ["tuning", "Search for settings", "2", "2", "3", "–", "–"], "seeds, and losses"
+    assert cells == ["tuning", "Search for settings", "2", "1", "3", "–", "–"], "seeds, and losses"
     findings = page.partition("\n## Findings\n")[2].partition("\n## ")[0]
     headings = [line for line in findings.splitlines() if line.startswith("### ")]
     assert [heading.split()[1] for heading in headings] == [f"{number}." for number in range(1, 11)]
@@ -119,6 +120,9 @@ def test_parts_and_seeds_are_checked(capsys: Capture, tmp_path: Path) -> None:
 
 def test_the_seeds_and_metrics_that_were_asked_for_are_those_of_each_part() -> None:
     assert _parts(PartOptions(None, None, None, quick=False)) == PARTS
+    assert _parts(PartOptions("tuning", "100", None, quick=False))["tuning"].seeds == (100,)
+    with pytest.raises(UsageError, match="tuning has 100-101"):
+        _parts(PartOptions("tuning", "0-9", None, quick=False))
     parts = _parts(PartOptions("digits,open-set,tuning", "3-30", None, quick=False))
     assert [(name, part.seeds) for name, part in parts.items()] == [
         *(("digits", tuple(range(3, 20))), ("open-set", (3, 4))),

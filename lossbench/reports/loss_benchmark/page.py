@@ -141,7 +141,8 @@ def _state(evidence: Evidence) -> Table:
         if document is None:
             found = ["–", "–", "–", "–", "not run yet"]
         elif not document.settings:  # a search
-            found = [planned, str(len(document.data)), "–", "–", code(document.command)]
+            used = str(len(document.data[0]["seeds"]))
+            found = [used, str(len(document.data)), "–", "–", code(document.command)]
         else:
             used = str(len(evidence.blocks(name)[0].seeds))
             found = [used, *_run_counts(document.settings), code(document.command)]
