@@ -2,7 +2,7 @@
 
 Panels stand one below the other, so that names can be read at the width of a page. A loss far off, as
 `leaderboard` counts it, is an arrow at the edge. Names are drawn where there is room, those of the first
-groups first, and joined to their points where these are not beside them.
+groups first, and joined to their points where these are not beside them; a note counts the others.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from ..specs import FigureSpec
 from ..statistics import Interval
 from ._layout import Range, legend_below, limits, set_size
-from ._style import FAINT, PALETTE, ground, ink
+from ._style import FAINT, PALETTE, ground, ink, note
 
 SPEC = FigureSpec(
     title="scatter",
@@ -85,7 +85,7 @@ def draw_figure(
     legend_below(figure, handles)
     figure.draw_without_rendering()  # lays it out: where there is room for names depends on it
     for axes, panel, own in zip(grid, panels, places, strict=True):
-        _draw_names(axes, panel.points, own)
+        _note_unnamed(axes, len(panel.points), _draw_names(axes, panel.points, own))
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> np.ndarray:
@@ -130,12 +130,24 @@ def _draw_point(axes: Axes, number: int, point: Point, across: Range, up: Range)
     return place
 
 
-def _draw_names(axes: Axes, points: Sequence[Point], places: np.ndarray) -> None:
-    """Names beside their points where they cover neither a point nor another name."""
+def _note_unnamed(axes: Axes, count: int, unnamed: int) -> None:
+    """At the right of the axis title how many of the losses have no name."""
+    if unnamed:
+        words = f"{unnamed} of {count} losses {'is' if unnamed == 1 else 'are'} not named"
+        title = axes.xaxis.label.get_window_extent()
+        offset = (0, ((title.y0 + title.y1) / 2 - axes.bbox.y0) * 72 / axes.figure.dpi)
+        style: Any = {"ha": "right", "va": "center", "fontsize": "small", "gid": "unnamed"}
+        note(axes, words, (1, 0), offset, "axes fraction", **style)
+
+
+def _draw_names(axes: Axes, points: Sequence[Point], places: np.ndarray) -> int:
+    """Names beside their points where they cover neither a point nor another name. Returns how many points
+    have none."""
     dot = 72 / axes.figure.dpi  # 1/72 inch, in which offsets of names count
     dots = np.asarray(axes.transData.transform(places) - axes.bbox.min, dtype=float) * dot
     size = np.asarray(axes.bbox.size, dtype=float) * dot
     taken: list[tuple[float, float, float, float]] = [(a - 3, b - 3, a + 3, b + 3) for a, b in dots]
+    unnamed = 0
     for number in sorted(range(len(points)), key=lambda n: (points[n].group, n)):
         label, (left, low) = points[number].label, dots[number]
         width, height = 0.63 * _FONT * len(label), 1.15 * _FONT
@@ -157,3 +169,6 @@ def _draw_names(axes: Axes, points: Sequence[Point], places: np.ndarray) -> None
                     label, places[number], (gap * right, b - low), textcoords="offset points", **style
                 )
                 break
+        else:
+            unnamed += 1
+    return unnamed

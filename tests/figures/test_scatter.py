@@ -75,12 +75,18 @@ def test_a_crowd_far_off_is_drawn_where_it_is():
     assert draw(points).get_ylim()[0] < 0.8
 
 
-def test_names_cover_no_other_name_and_the_first_group_comes_first():
+def test_names_cover_no_other_name_the_first_group_comes_first_and_a_note_counts_the_rest():
     """A hundred points on one spot: few names have room, among them that of the best group."""
     crowd = [point(f"loss-{n}", 20 + 1e-4 * n, 0.9, group=int(n != 77), half_width=0.001) for n in range(100)]
-    names = artists(draw(crowd), "name-")
+    axes = draw(crowd)
+    names = artists(axes, "name-")
     assert names["name-77"].get_text() == "loss-77"
     assert len(names) < 40
+    left_out = artists(axes, "unnamed")["unnamed"]
+    assert left_out.get_text() == f"{100 - len(names)} of 100 losses are not named"
+    inside = left_out.get_window_extent()
+    assert axes.xaxis.label.get_window_extent().x1 < inside.x0 and inside.x1 <= axes.bbox.x1 + 1
+    assert not artists(draw(POINTS), "unnamed")
     boxes = [Text.get_window_extent(name) for name in names.values()]
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
