@@ -2,6 +2,7 @@
 
 LossbenchError            1   something asked for could not be done
 ├── UsageError            2   a name, value or option that makes no sense (also a ValueError)
+│   └── UnknownName       2   a name that nothing here has
 ├── DataError             1   a data set that is missing, cut short or altered
 │   └── InvalidData       2   a user's data that cannot be used (also a UsageError)
 ├── RunError              1   a stored run that cannot be read, written or continued
@@ -38,6 +39,17 @@ class UsageError(LossbenchError, ValueError):
     """A name, value or option that makes no sense."""
 
     exit_code = 2
+
+
+class UnknownName(UsageError):
+    """A name that nothing here has. what: its kind and the name, like "loss 'sofmax'"; hint: what to do."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what, hint)  # as arguments, so that it can be pickled
+        self.what, self.hint = what, hint
+
+    def __str__(self) -> str:
+        return f"Unknown {self.what}; {self.hint}"
 
 
 class DataError(LossbenchError):
@@ -123,9 +135,9 @@ def at_most(names: Sequence[str]) -> Sequence[str]:
     return names if len(names) <= _MOST_NAMES else [*names[:_MOST_NAMES], f"{len(names) - _MOST_NAMES} more"]
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str], aliases: Iterable[str] = ()) -> UsageError:
+def unknown_name(kind: str, name: object, known: Iterable[str], aliases: Iterable[str] = ()) -> UnknownName:
     """The error for a `name` that is not `known`, with near matches among the known names and `aliases`."""
     known = sorted(known)
     near = difflib.get_close_matches(str(name), [*known, *aliases], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(at_most(known))}."
-    return UsageError(f"Unknown {kind} '{name}'; {hint}")
+    return UnknownName(f"{kind} '{shown(name)}'", hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import urllib.error
 
 import pytest
@@ -29,7 +30,15 @@ def test_numbers_of_errors_are_left_out(error: Exception, first: str, whole: str
 
 
 def test_exit_codes() -> None:
-    codes = {"UsageError": 2, "DataError": 1, "InvalidData": 2, "RunError": 1, "ForeignFile": 1, "Busy": 1}
+    codes = {
+        "UsageError": 2,
+        "UnknownName": 2,
+        "DataError": 1,
+        "InvalidData": 2,
+        "RunError": 1,
+        "ForeignFile": 1,
+        "Busy": 1,
+    }
     codes |= {"CodeFailed": 1, "Diverged": 3, "Interrupted": 130, "LossbenchError": 1}
     found = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
     of_ours = {name: kind for name, kind in found.items() if issubclass(kind, errors.LossbenchError)}
@@ -68,6 +77,12 @@ def test_what_a_file_or_the_code_of_others_does_is_a_sentence() -> None:
         raise type("no", (Exception,), {})
     with pytest.raises(KeyboardInterrupt), code_of_user("It failed"):
         raise KeyboardInterrupt
+
+
+def test_an_unknown_name_reaches_another_process_whole() -> None:
+    error = unknown_name("loss", "ab\n" * 200, ["softmax"])
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert "\n" not in str(error) and len(str(error)) < 400
 
 
 def test_at_most_three_names_that_are_near_enough_are_offered() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError, UsageError, at_most
+from ..errors import RunError, UnknownName, UsageError, at_most
 from ..files import read_json, slug, to_json, write_atomically
 from ..runs.conditions import condition_differences, option_differences
 from ..runs.config import BASE_LOSS, FORMAT, RUN_OPTIONS, RunConfig
@@ -23,7 +23,7 @@ from ..runs.options import with_defaults
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..runs.suggested_commands import dataset_argument
-from ..specs import Value
+from ..specs import Value, plugins
 from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better, metric_name
 from ..tables import seeds_text
@@ -68,7 +68,8 @@ class TuningResult:
 
     @classmethod
     def from_dict(cls, data: Any) -> TuningResult:
-        """The result from the data of `to_dict`. Raises RunError for other data: files may be edited."""
+        """The result from the data of `to_dict`. Raises RunError for other data, as files may be
+        edited, and UnknownName for a loss that is not here."""
         try:
             if data["format"] != FORMAT:
                 raise ValueError(f"it has another format than {FORMAT}")
@@ -77,7 +78,9 @@ class TuningResult:
             values["config"] = config_from_dict(data["config"])
             result = cls(**values)
             higher_is_better(result.metric)
-            config_at(result.loss, result.point)
+            if not any(term.external for term in result.config.terms):  # else checked when the point is used
+                with plugins.without_external_code():
+                    config_at(result.loss, result.point)
             numbers = [*result.curve, *result.values]
             if (
                 None in result.point.values()
@@ -86,6 +89,8 @@ class TuningResult:
                 or result.curve[-1] is None
             ):
                 raise ValueError("its numbers do not fit together")
+        except UnknownName:
+            raise
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):  # UsageError is a ValueError
             raise RunError("No result of tuning, of another format, or changed by hand.") from None
         return result
@@ -224,6 +229,8 @@ def _read(path: Path) -> TuningResult:
     data = read_json(path)
     try:
         return TuningResult.from_dict(data)
+    except UnknownName as error:
+        raise RunError(f"{path} cannot be read. {error}") from None
     except RunError:
         raise RunError(
             f"{path} is not a result of tuning, has another format, or was changed by hand."

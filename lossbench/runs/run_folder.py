@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from filelock import Timeout
 
-from ..errors import Busy, LossbenchError, RunError, UsageError
+from ..errors import Busy, LossbenchError, RunError, UnknownName, UsageError
 from ..files import (
     drop_leftovers,
     file_lock,
@@ -287,7 +287,8 @@ def differing(code: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
 
 
 def open_run(path: Path) -> RunFolder:
-    """The run in a folder. Raises RunError where there is no run, or one that was changed by hand."""
+    """The run in a folder. Raises RunError where there is no run, one that was changed by hand, or one of
+    something unknown."""
     data = read_json(path / "config.json")
     if not isinstance(data, dict):
         raise RunError(f"{path} has no config.json; it is no run, or its training never began.")
@@ -298,8 +299,12 @@ def open_run(path: Path) -> RunFolder:
         raise RunError(f"{path / 'config.json'} has another format than this version reads ({FORMAT}).")
     try:
         config = config_from_dict(data)
+    except UnknownName as error:
+        raise RunError(f"{path} cannot be read. {error}") from None
     except UsageError as error:
-        raise RunError(f"{path / 'config.json'} was changed by hand: {error}") from None
+        raise RunError(
+            f"{path / 'config.json'} was changed by hand, or is of another version: {error}"
+        ) from None
     if config.run_name != path.name:
         raise RunError(
             f"{path / 'config.json'} was changed by hand: its settings belong to {config.run_name}."

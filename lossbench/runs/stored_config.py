@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UnknownName, UsageError
 from ..specs import DatasetSpec, plugins
 from .config import REQUIRED, RUN_OPTIONS, STORED_DEFAULTS, RunConfig
 from .config_builder import make_config
@@ -15,7 +15,8 @@ from .config_builder import make_config
 def config_from_dict(data: Mapping[str, Any]) -> RunConfig:
     """A config from the plain data of `RunConfig.to_dict`.
 
-    Raises UsageError for anything that `make_config` would refuse or would have written otherwise.
+    Raises UsageError for anything that `make_config` would refuse or would have written otherwise;
+    UnknownName for a loss, network and so on that is not here.
     """
     if not isinstance(data, Mapping) or not REQUIRED <= set(data) <= _FIELDS.keys() | {"data"}:
         raise UsageError("These are not the settings of a run.")
@@ -60,6 +61,9 @@ def _from_dict(data: Mapping[str, Any]) -> RunConfig:
         expression = " + ".join(f"{weight!r}*{name}" for name, weight, _ in terms)
         with plugins.without_external_code():
             config = make_config(loss=expression, settings=settings, as_written=True, **options)
+    except UnknownName as error:
+        hint = "install the package, or the version of lossbench, that has it."
+        raise UnknownName(error.what, hint) from None
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(f"These are not the settings of a run ({error}).") from None
     if json.dumps(config.to_dict(), sort_keys=True) != json.dumps(data, sort_keys=True):

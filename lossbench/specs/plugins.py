@@ -196,7 +196,13 @@ def _digest_of(entry: type) -> str:
 
 
 def _import(name: str) -> ModuleType:
-    module = importlib.import_module(name)
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name not in (name, name.partition(".")[0]):  # what the module imports
+            raise
+        places = "in the working folder or where Python finds modules"
+        raise ModuleNotFoundError(f"no module {error.name} {places}") from None
     local, used = Path(f"{name}.py"), getattr(module, "__file__", None) or "built in"
     if local.exists() and not (Path(used).exists() and local.samefile(used)):
         raise ImportError(f"{local} has the name of a module of Python or of a library ({used}); rename it")

@@ -15,7 +15,7 @@ from lossbench.errors import RunError, UsageError
 from lossbench.experiments import search_space
 from lossbench.experiments import study as study_module
 from lossbench.experiments import trials as trials_module
-from lossbench.experiments.tuning_result import TuningResult, read_result, write_result
+from lossbench.experiments.tuning_result import TuningResult, read_result, read_results, write_result
 from lossbench.records import EpochRecord
 from lossbench.runs.store import Store
 from lossbench.training import train as training
@@ -307,6 +307,22 @@ def test_compare_uses_what_was_found(tmp_path, capsys, trained):
         f"`lossbench tune --loss arcface --dataset digits --network stride3 --results {tmp_path}` makes it"
     )
     assert wanted in err
+
+
+def test_a_search_of_a_loss_that_is_not_here_says_so(tmp_path, trained, monkeypatch):
+    """Reading results runs no code of the user: the file of a loss may be gone when others are shown."""
+    tune_in(tmp_path, study_config("arcface"), 1)
+    path = tmp_path / "tuned/digits/stride3/arcface.json"
+    text = path.read_text()
+    for name, problems in (
+        ("gone_module:Loss", []),
+        ("gone-loss", ["Unknown loss 'gone-loss'; install the"]),
+    ):
+        path.write_text(text.replace('"arcface"', f'"{name}"').replace("arcface.", f"{name}."))
+        found = read_results(Store(tmp_path), "digits", "stride3")
+        assert [each.loss for each in found[0]] == ([] if problems else [name])
+        assert len(found[1]) == len(problems)
+        assert all(f"{path} cannot be read. {problem}" in found[1][0] for problem in problems)
 
 
 def test_a_search_of_other_weights_is_not_used(tmp_path, trained):

@@ -573,10 +573,10 @@ def test_a_config_edited_by_hand_is_refused_with_a_sentence(store: Store) -> Non
         if value == edited:
             edited = "fp32"
         path.write_text(json.dumps({**data, key: edited}))
-        with pytest.raises(RunError, match="changed by hand|another format"):
+        with pytest.raises(RunError, match="changed by hand|another format|Unknown"):
             store.find(run.name)
         path.write_text(json.dumps({other: v for other, v in data.items() if other != key}))
-        with pytest.raises(RunError, match="changed by hand|another format"):
+        with pytest.raises(RunError, match="changed by hand|another format|Unknown"):
             store.find(run.name)
     data["terms"][1]["weight"] = 0.004
     path.write_text(json.dumps(data))
@@ -584,6 +584,28 @@ def test_a_config_edited_by_hand_is_refused_with_a_sentence(store: Store) -> Non
         store.find(run.name)
     run.begin()
     assert store.find(run.name).config == run.config
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("loss", "no-such-loss" * 9), ("network", "lenett"), ("optimizer", "muonn"), ("data set", "mnistt")],
+)
+def test_a_run_of_something_unknown_says_what_is_missing_and_how_to_get_it(
+    store: Store, kind: str, name: str
+) -> None:
+    """The package that offered it is not installed any more, or the version is older."""
+    run = begun(store)
+    data = json.loads((run.path / "config.json").read_text())
+    if kind == "loss":
+        data["terms"][1]["name"] = name
+    else:
+        data[{"data set": "dataset"}.get(kind, kind)] = name
+    (run.path / "config.json").write_text(json.dumps(data))
+    sentence = (
+        f"{run.path} cannot be read. Unknown {kind} '{name}'; install the package, or the version of lossbench, "
+        "that has it."
+    )
+    assert store.all() == ([], [sentence])
 
 
 def test_a_cut_config_raises_nothing_but_run_error(store: Store) -> None:

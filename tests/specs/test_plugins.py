@@ -179,7 +179,7 @@ def test_no_code_from_outside_is_looked_for_to_read_a_stored_run(name):
 @pytest.mark.parametrize(
     ("loss", "sentence"),
     [
-        ("no_such_module:Loss", "cannot be imported"),
+        ("no_such_module:Loss", "no module no_such_module in the working folder or where Python finds"),
         ("json:Nothing", "cannot be imported"),
         ("json:dumps", "is not a torch.nn.Module class"),
         ("torch.nn:L1Loss", "must take the number of classes as num_classes"),
