@@ -33,12 +33,23 @@ _NUMBERS: Mapping[str, Callable[[EpochRecord], float]] = {
     "gap between classes": lambda record: record.gap,
     "learning rate": lambda record: record.learning_rate,
 }
-_TERMS: Sequence[Any] = ("-", "--", ":", "-.")  # the first term of a sum, the second ...
+_FIRST = "-"  # the first term of a sum
+_LATER: Sequence[Any] = (
+    "--",
+    ":",
+    "-.",
+    (0, (5, 1.5, 1, 1.5, 1, 1.5)),
+    (0, (9, 2)),
+    (0, (1, 4)),
+    (0, (9, 2, 2, 2)),
+)
 _DECADE = 10  # losses and distances that span more than this are drawn on a logarithmic axis
 _LINEAR = ("validation accuracy (%)", "learning rate")
 _WIDTH = 3  # panels of a row
 _IN_PANEL = 8  # names that the panel that is not needed has room for
-_COLUMNS = 4  # of names above the panels
+_IN_AXES = 4  # terms that the panel of losses has room for
+_COLUMNS = 4  # of names above the panels, where they are short
+_LINE, _LETTER = 0.5, 0.08  # inches of a line in the legend and of a letter of its name
 _MARKED = 12  # epochs whose points do not yet hide the dashes of a line
 
 
@@ -65,22 +76,61 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
         if any(np.isfinite(course.values).any() for course in courses):
             panels[title] = courses
     height, width = grid_shape(len(panels), _WIDTH)
-    spare = height * width > len(panels) and len(groups) <= _IN_PANEL
-    above = 0.1 if spare else 0.3 + 0.2 * math.ceil(len(groups) / _COLUMNS)
+    named = zip(tints, _names(groups), strict=True)
+    handles = [Line2D([], [], color=tint, label=name) for tint, name in named]
+    if len(terms := _term_handles(losses)) > _IN_AXES:
+        handles += terms
+    spare = height * width == len(panels) + 1 and len(handles) <= _IN_PANEL
+    column = _LINE + _LETTER * max(len(str(handle.get_label())) for handle in handles)
+    columns = int(np.clip(2.5 * width / column, 1, min(len(handles), _COLUMNS)))
+    above = 0.1 if spare else 0.3 + 0.2 * math.ceil(len(handles) / columns)
     set_size(figure, 2.5 * width + 0.1, 1.9 * height + above)
-    grid = figure.subplots(height, width, squeeze=False)
-    for axes, (title, courses) in zip(grid.flat, panels.items(), strict=False):
+    grid = _filled_grid(figure, len(panels) + spare, width)
+    for axes, (title, courses) in zip(grid, panels.items(), strict=False):
         draw_axes(axes, courses, title=title, linear=title in _LINEAR)
-    for axes in grid.flat[len(panels) :]:
-        axes.axis("off")
-    _draw_legend(figure, grid.flat[-1] if spare else None, groups, tints)
+    if spare:
+        grid[-1].axis("off")
+    seeds = sorted({len(alike) for alike in groups.values()})
+    words = f"mean and range of {' or '.join(map(str, seeds))} seeds" if seeds[-1] > 1 else None
+    style: Any = {"handles": handles, "title": words, "handlelength": 2 + 2 * (len(handles) > len(groups))}
+    if spare:
+        grid[-1].legend(loc="center left", alignment="left", **style)
+    else:
+        figure.legend(loc="outside upper center", ncols=columns, **style)
+
+
+def _names(groups: Mapping[str, Sequence[RunView]]) -> list[str]:
+    names = list(groups)
+    if len(names) > 1:
+        return names
+    run = groups[names[0]][0]
+    return [", ".join(filter(None, [run.title, run.subtitle]))]
+
+
+def _filled_grid(figure: Figure, count: int, width: int) -> list[Axes]:
+    """`count` axes in rows of `width`; those of the last row share all of its room."""
+    lengths = [width] * ((count - 1) // width) + [(count - 1) % width + 1]
+    cells = figure.add_gridspec(len(lengths), math.lcm(width, lengths[-1]))
+    return [
+        figure.add_subplot(cells[row, n * cells.ncols // length : (n + 1) * cells.ncols // length])
+        for row, length in enumerate(lengths)
+        for n in range(length)
+    ]
 
 
 def _losses(groups: Sequence[Sequence[RunView]], tints: Sequence[str]) -> list[Course]:
+    """A line for each term of each group; later terms of one name have the same dashes, others other ones."""
+    terms = [list(alike[0].epochs[0].terms) for alike in groups]
+    later = list(dict.fromkeys(term for own in terms for term in own[1:]))
     return [
-        Course(tint, _TERMS[place % len(_TERMS)], term, _table(alike, partial(_term, term)))
-        for tint, alike in zip(tints, groups, strict=True)
-        for place, term in enumerate(alike[0].epochs[0].terms)
+        Course(
+            tint,
+            _LATER[later.index(term) % len(_LATER)] if place else _FIRST,
+            term,
+            _table(alike, partial(_term, term)),
+        )
+        for tint, own, alike in zip(tints, terms, groups, strict=True)
+        for place, term in enumerate(own)
     ]
 
 
@@ -106,7 +156,7 @@ def draw_axes(axes: Axes, courses: Sequence[Course], *, title: str, linear: bool
         mean = np.nanmean(recorded, axis=0)
         marker = "o" if len(epochs) <= _MARKED else ""
         axes.plot(
-            epochs + 1, mean, dashes, color=tint, marker=marker, markersize=2.5, zorder=3,
+            epochs + 1, mean, linestyle=dashes, color=tint, marker=marker, markersize=2.5, zorder=3,
             gid=f"course-{number}",
         )  # fmt: skip
         if len(values) > 1:
@@ -125,32 +175,18 @@ def draw_axes(axes: Axes, courses: Sequence[Course], *, title: str, linear: bool
     axes.set_xlabel("epoch", fontsize="medium")
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
+    if 0 < len(terms := _term_handles(courses)) <= _IN_AXES:
+        axes.legend(handles=terms, fontsize="small", frameon=True, framealpha=0.7, edgecolor="none")
+
+
+def _term_handles(courses: Sequence[Course]) -> list[Line2D]:
+    """What the dashes mean, if there are any; a solid line has a name only where it is the same term
+    everywhere."""
     kinds = dict.fromkeys((course.term, course.dashes) for course in courses)
-    later = {dashes for _, dashes in kinds if dashes != _TERMS[0]}
-    if later:  # what is solid has a name only where it is the same term everywhere
-        named = [kind for kind in kinds if kind[1] in later or len(kinds) == 1 + len(later)]
-        handles = [Line2D([], [], color=ink(), linestyle=dashes, label=term) for term, dashes in named]
-        axes.legend(handles=handles, fontsize="small")
+    first = {kind for kind in kinds if kind[1] == _FIRST}
+    named = [kind for kind in kinds if kind not in first or len(first) == 1] if first < kinds.keys() else []
+    return [Line2D([], [], color=ink(), linestyle=dashes, label=term) for term, dashes in named]
 
 
 def _equal(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape[1] == b.shape[1] and bool((a[:1] == a).all() and (b == a[:1]).all())
-
-
-def _draw_legend(
-    figure: Figure, spare: Axes | None, groups: Mapping[str, Sequence[RunView]], tints: Sequence[str]
-) -> None:
-    """What the colours are, in the panel that is not needed if they fit there, else above all of them."""
-    names = list(groups)
-    if len(names) == 1:
-        run = groups[names[0]][0]
-        names = [", ".join(filter(None, [run.title, run.subtitle]))]
-    handles: Any = [Line2D([], [], color=tint, label=name) for tint, name in zip(tints, names, strict=True)]
-    seeds = sorted({len(alike) for alike in groups.values()})
-    words = f"mean and range of {' or '.join(map(str, seeds))} seeds" if seeds[-1] > 1 else None
-    if spare is None:
-        figure.legend(
-            handles=handles, title=words, loc="outside upper center", ncols=min(len(names), _COLUMNS)
-        )
-    else:
-        spare.legend(handles=handles, title=words, loc="center left", alignment="left")

@@ -69,6 +69,20 @@ def test_every_term_of_the_loss_is_a_line_in_the_colour_of_its_run():
     assert "loss" in draw_figure([softmax()])[1]  # one term is the loss itself
 
 
+def test_terms_of_other_names_have_other_dashes():
+    names = ("center", "island", "ring", "git", "range", "triplet-center", "contrastive-center")
+    runs = [
+        View(title=name, settings={"loss": name},
+             epochs=[r._replace(terms={"softmax": 1.5, name: 0.5}) for r in epoch_records()])
+        for name in names
+    ]  # fmt: skip
+    figure, panels = draw_figure(runs)
+    lines = [found(panels[LOSS], f"course-{number}") for number in range(2 * len(names))]
+    assert len({str(line._unscaled_dash_pattern) for line in lines}) == 1 + len(names)
+    assert panels[LOSS].get_legend() is None  # it would hide the lines
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*names, "softmax", *names]
+
+
 def test_seeds_are_one_line_with_their_range_as_band():
     runs = [View(seed=seed, epochs=epoch_records(seed=seed)) for seed in (0, 1, 4)]
     figure, panels = draw_figure(runs)
@@ -158,4 +172,6 @@ def test_many_names_stand_above_the_panels():
     assert panels[LOSS].get_position().height == pytest.approx(panels[RATE].get_position().height, rel=0.05)
     below, top = panels[GAP].get_tightbbox(), panels[LOSS].get_tightbbox()
     assert top.y0 - below.y1 < 0.2 * figure.bbox.height
+    assert panels[RATE].get_position().x1 == pytest.approx(panels[SPREAD].get_position().x1)
+    assert figure.get_figwidth() == pytest.approx(7.6)  # no wider for the names
     assert figure.legends[0].get_window_extent().y0 >= top.y1 - 1
