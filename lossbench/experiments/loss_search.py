@@ -24,7 +24,7 @@ from ..statistics import Interval, mean_interval
 from .search_space import SeveralLosses, StudyConfig, point_of_loss
 from .study import Study, tuning_result
 from .trials import TrialWorker, run_trials
-from .tuning_result import read_result, result_path, tuned_folder, write_result
+from .tuning_result import describe_search, read_result, result_path, tuned_folder, write_result
 
 if TYPE_CHECKING:
     import optuna
@@ -169,8 +169,9 @@ def search_losses(
             result = study.outcome()
             for each in config.studies:
                 trials = study.trials_of(each.loss)
-                if any(trial.state.name == "COMPLETE" for trial in trials):
-                    _store(store, each, config.name, trials)
+                ended = any(trial.state.name == "COMPLETE" for trial in trials)
+                if ended and (said := _store(store, each, config.name, trials)):
+                    worker.report(said)
         return result
 
 
@@ -186,10 +187,12 @@ def _check_files(store: Store, config: SeveralLosses) -> None:
             )
 
 
-def _store(store: Store, config: StudyConfig, study: str, trials: Sequence[optuna.trial.FrozenTrial]) -> None:
+def _store(store: Store, config: StudyConfig, study: str, trials: Sequence[optuna.trial.FrozenTrial]) -> str:
+    """Store the settings of a loss. Returns a sentence on those of another search, else ''."""
     result = tuning_result(config, study, trials, point_of_loss)
     with contextlib.suppress(UsageError, RunError):  # none, or one that cannot be used
         before = read_result(store, config.default_run, config.loss)
         if before.trials > result.trials and before.study != study:
-            return
-    write_result(store, result)
+            path, search = result_path(store, config.default_run, config.loss), describe_search(before)
+            return f"{path} stays that of another {search}, which had more trials."
+    return write_result(store, result)

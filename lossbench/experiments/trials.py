@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import shutil
 import time
@@ -20,7 +19,7 @@ from ..runs.store import Store
 from ..training.process import Placement
 from .search_space import StudyConfig
 from .study import JOURNAL, Study
-from .tuning_result import TuningResult, read_result, study_folder, write_result
+from .tuning_result import TuningResult, stored_result, study_folder, write_result
 
 if TYPE_CHECKING:
     import optuna
@@ -42,22 +41,28 @@ def tune(config: StudyConfig, store: Store, worker: TrialWorker, *, trials: int)
     """Run trials until `trials` are finished, whichever process ran them, and store the result.
 
     A stored result of as many trials whose journal is gone, as in a copy of the JSON file alone, is returned.
+    Settings of another search are kept elsewhere, which is reported.
     Raises Interrupted when asked to stop; the same call continues. Raises UsageError without Optuna or where
     everything is fixed, RunError where all trials diverged or nothing can be written.
     """
     folder = study_folder(store, config.default_run, config.loss) / config.name
     if not (folder / JOURNAL).exists():
-        with contextlib.suppress(UsageError, RunError):  # no result, or none of this search
-            stored = read_result(store, config.default_run, config.loss)
-            if stored.study == config.name and stored.trials >= trials:
-                return stored
+        stored = stored_result(store, config.default_run, config.loss, config.name)
+        if stored is not None and stored.trials >= trials:
+            _write(store, stored, worker)
+            return stored
     with writing(folder):
         study = Study(config, store, folder)
         run_trials(study, worker, trials=trials)
         with file_lock(folder / ".lock"):
             result = study.result()
-            write_result(store, result)
+            _write(store, result, worker)
         return result
+
+
+def _write(store: Store, result: TuningResult, worker: TrialWorker) -> None:
+    if said := write_result(store, result):
+        worker.report(said)
 
 
 def run_trials(

@@ -1,10 +1,12 @@
 """The result of tuning a loss: the best point, how it was found, and the JSON file that keeps it.
 
-results/tuned/<dataset>/<network>/<loss>.json
+results/tuned/<dataset>/<network>/<loss>.json          of the last search
+results/tuned/<dataset>/<network>/<loss>/<study>.json  of an earlier one
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import shlex
@@ -23,7 +25,7 @@ from ..runs.options import with_defaults
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..runs.suggested_commands import dataset_argument
-from ..specs import Value, plugins
+from ..specs import Value, plugins, value_text
 from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better, metric_name
 from ..tables import seeds_text
@@ -118,9 +120,26 @@ def result_path(store: Store, config: RunConfig, loss: str) -> Path:
     return study_folder(store, config, loss).with_suffix(".json")
 
 
-def write_result(store: Store, result: TuningResult) -> None:
-    """Write the JSON file. Raises RunError."""
-    write_atomically(result_path(store, result.config, result.loss), to_json(result.to_dict()).encode())
+def write_result(store: Store, result: TuningResult) -> str:
+    """Write the JSON file. One of another search is kept elsewhere; returns a sentence on that, else ''.
+
+    Raises RunError.
+    """
+    path, said = result_path(store, result.config, result.loss), ""
+    before = _readable(path)
+    if before is not None and before.study != result.study:
+        kept = path.with_suffix("") / f"{slug(before.study)}.json"
+        write_atomically(kept, to_json(before.to_dict()).encode())
+        said = f"{path} had the settings of another {describe_search(before)}; they are in {kept} now."
+    write_atomically(path, to_json(result.to_dict()).encode())
+    return said
+
+
+def stored_result(store: Store, config: RunConfig, loss: str, study: str) -> TuningResult | None:
+    """The stored result of a study, the last or an earlier one, else None."""
+    path = result_path(store, config, loss)
+    found = map(_readable, (path, path.with_suffix("") / f"{study}.json"))
+    return next((each for each in found if each is not None and each.study == study), None)
 
 
 def read_results(store: Store, dataset: str, network: str) -> tuple[list[TuningResult], list[str]]:
@@ -192,6 +211,13 @@ def search_conditions(result: TuningResult) -> str:
     return " · ".join([*words, *([differences] if differences else [])])
 
 
+def describe_search(result: TuningResult) -> str:
+    """A search in words, with what was fixed, like 'search of center (by gap · seed 0 · trials 30)'."""
+    fixed = [f"{name} {value_text(v)}" for name, v in result.point.items() if name not in result.space]
+    words = [search_conditions(result), *fixed, f"trials {result.trials}"]
+    return f"search of {result.loss} ({' · '.join(words)})"
+
+
 def describe_tuning(results: Mapping[RunConfig, TuningResult]) -> tuple[str, bool]:
     """Sentences on how the settings of runs were found, and whether all losses of a data set were tuned by
     the same metric, number of trials and seeds, under the conditions of the runs."""
@@ -223,6 +249,13 @@ def describe_tuning(results: Mapping[RunConfig, TuningResult]) -> tuple[str, boo
         for loss, text in way.items()
     ]
     return f"Settings found by `lossbench tune`, not under equal conditions: {'; '.join(texts)}.{more}", False
+
+
+def _readable(path: Path) -> TuningResult | None:
+    """The result in a file, None where there is none that can be read."""
+    with contextlib.suppress(RunError):
+        return _read(path)
+    return None
 
 
 def _read(path: Path) -> TuningResult:

@@ -60,9 +60,9 @@ def several(losses=LOSSES, seeds=SEEDS, **fixed) -> SeveralLosses:
     )
 
 
-def search(folder, config, monkeypatch=None, trials=None, seconds=None, stop=None, observer=None):
+def search(folder, config, monkeypatch=None, trials=None, seconds=None, stop=None, observer=None, lines=None):
     """Search for a time, or with a clock that moves one second for each trial."""
-    lines, observer = [], observer or Recorder()
+    lines, observer = [] if lines is None else lines, observer or Recorder()
     if trials is not None:
         monkeypatch.setattr("lossbench.experiments.trials.time.monotonic", lambda: float(len(lines)))
     worker = TrialWorker(ONE_THREAD, observer, stop or observer.stop, lines.append, training.train)
@@ -188,8 +188,11 @@ def test_settings_of_more_trials_stay(tmp_path, trained, monkeypatch):
     config = several(("softmax",))
     search(tmp_path, config, monkeypatch, trials=6)
     before = read_result(Store(tmp_path), config.studies[0].default_run, config.studies[0].loss)
-    search(tmp_path, several(), monkeypatch, trials=4)
+    search(tmp_path, several(), monkeypatch, trials=4, lines=(lines := []))
     assert read_result(Store(tmp_path), config.studies[0].default_run, config.studies[0].loss) == before
+    stays = "softmax.json stays that of another search of softmax (by val accuracy · seeds 3-5 · "
+    (said,) = (line for line in lines if not line.startswith("trial "))
+    assert stays in said and said.endswith(" · trials 6), which had more trials.")
 
 
 def test_a_trial_that_the_time_interrupts_is_continued(tmp_path, monkeypatch):

@@ -117,6 +117,24 @@ def test_a_result_without_its_journal_is_shown_and_not_searched_again(tmp_path, 
         del trained[:]
 
 
+def test_the_settings_of_another_search_are_kept_and_said(tmp_path, trained):
+    """A short search does not lose what a long one found; its command puts that back."""
+    long, short = study_config("center", alpha=0.3), study_config("center", seeds=(3,))
+    first = tune_in(tmp_path, long, 5, lines=(lines := []))
+    second = tune_in(tmp_path, short, 1, lines=lines)
+    path, kept = (tmp_path / f"tuned/digits/stride3/center{end}.json" for end in ("", f"/{long.name}"))
+    assert (json.loads(path.read_text()), json.loads(kept.read_text())) == (second, first)
+    assert lines[6:] == [
+        f"{path} had the settings of another search of center (by val accuracy · seed 0 · epochs 1 · batch size "
+        f"100 · precision fp32 · alpha 0.3 · trials 5); they are in {kept} now."
+    ]
+    shutil.rmtree(folder_of(tmp_path, long))
+    del trained[:]
+    assert tune_in(tmp_path, long, 5, lines=lines) == json.loads(path.read_text()) == first
+    assert not trained
+    assert f"/{short.name}.json now" in lines[-1]
+
+
 def test_a_metric_of_which_less_is_better_is_minimised(tmp_path):
     found = tune_in(tmp_path, study_config(metric="spread-gap"), 2)
     check_ended(tmp_path, 2, found)
