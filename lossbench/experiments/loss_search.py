@@ -193,6 +193,6 @@ def _store(store: Store, config: StudyConfig, study: str, trials: Sequence[optun
     with contextlib.suppress(UsageError, RunError):  # none, or one that cannot be used
         before = read_result(store, config.default_run, config.loss)
         if before.trials > result.trials and before.study != study:
-            path, search = result_path(store, config.default_run, config.loss), describe_search(before)
-            return f"{path} stays that of another {search}, which had more trials."
+            place = result_path(store, config.default_run, config.loss).relative_to(store.root)
+            return f"{place} stays that of another {describe_search(before)}, which had more trials."
     return write_result(store, result)

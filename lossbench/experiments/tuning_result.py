@@ -130,7 +130,8 @@ def write_result(store: Store, result: TuningResult) -> str:
     if before is not None and before.study != result.study:
         kept = path.with_suffix("") / f"{slug(before.study)}.json"
         write_atomically(kept, to_json(before.to_dict()).encode())
-        said = f"{path} had the settings of another {describe_search(before)}; they are in {kept} now."
+        place, kept = (each.relative_to(store.root) for each in (path, kept))
+        said = f"{place} had the settings of another {describe_search(before)}; they are in {kept} now."
     write_atomically(path, to_json(result.to_dict()).encode())
     return said
 

@@ -122,15 +122,15 @@ def test_the_settings_of_another_search_are_kept_and_said(tmp_path, trained):
     long, short = study_config("center", alpha=0.3), study_config("center", seeds=(3,))
     first = tune_in(tmp_path, long, 5, lines=(lines := []))
     second = tune_in(tmp_path, short, 1, lines=lines)
-    path, kept = (tmp_path / f"tuned/digits/stride3/center{end}.json" for end in ("", f"/{long.name}"))
-    assert (json.loads(path.read_text()), json.loads(kept.read_text())) == (second, first)
+    path, kept = (f"tuned/digits/stride3/center{end}.json" for end in ("", f"/{long.name}"))
+    assert [json.loads((tmp_path / each).read_text()) for each in (path, kept)] == [second, first]
     assert lines[6:] == [
         f"{path} had the settings of another search of center (by val accuracy · seed 0 · epochs 1 · batch size "
         f"100 · precision fp32 · alpha 0.3 · trials 5); they are in {kept} now."
     ]
     shutil.rmtree(folder_of(tmp_path, long))
     del trained[:]
-    assert tune_in(tmp_path, long, 5, lines=lines) == json.loads(path.read_text()) == first
+    assert tune_in(tmp_path, long, 5, lines=lines) == json.loads((tmp_path / path).read_text()) == first
     assert not trained
     assert f"/{short.name}.json now" in lines[-1]
 
