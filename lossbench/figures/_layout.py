@@ -46,16 +46,18 @@ def title_lines(axes: Axes, title: str, caption: str, height: int) -> None:
         note(axes, line, (0.5, 1), (0, 4 + pitch * row), "axes fraction", ha="center", fontsize="medium")
 
 
-def legend_below(figure: Figure, handles: Sequence[Artist | Container], words: str = "") -> None:
+def legend_below(
+    figure: Figure, handles: Sequence[Artist | Container], words: str = "", *, lines: int = 1
+) -> None:
     """What marks mean, below all panels, in as many columns as fit, and above it these words and that axes of
-    planes differ where they do; the figure grows by its height."""
+    planes differ where they do; the figure grows by its height. lines: of the longest label."""
     differ = len({axes.get_xlim() for axes in figure.axes if axes.get_aspect() == 1}) > 1
     title = "; ".join(filter(None, [words, "axes differ between panels" * differ]))
     if handles or title:
         figure.set_figwidth(max(figure.get_figwidth(), _NARROWEST * rcParams["font.size"] / 9))
         columns = max(1, min(len(handles), int(figure.get_figwidth() / _LEGEND_COLUMN)))
-        rows = math.ceil(len(handles) / columns) + bool(title)
-        height = (1.6 * rows + 0.6) * rcParams["font.size"] / 72
+        rows = math.ceil(len(handles) / columns)
+        height = (1.6 * bool(title) + (0.4 + 1.2 * lines) * rows + 0.6) * rcParams["font.size"] / 72
         figure.set_figheight(figure.get_figheight() + height)
         style: Any = {"title": title or None, "title_fontsize": "small"}
         style |= {"loc": "outside lower center", "ncols": columns, "fontsize": "medium"}

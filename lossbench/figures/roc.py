@@ -28,7 +28,7 @@ from ..metrics import (
 )
 from ..records import RunView
 from ..specs import FigureSpec
-from ._layout import set_size
+from ._layout import legend_below, set_size
 from ._requirements import split_of
 from ._settings import grouped
 from ._style import color, ground, ray
@@ -66,9 +66,11 @@ class Rates(NamedTuple):
 def draw_figure(figure: Figure, runs: Sequence[RunView], *, split: str) -> None:
     """A line per loss or setting. Raises RunError for a split without pairs of both kinds."""
     groups = grouped(runs)
-    set_size(figure, 7.0, 3.9)
+    set_size(figure, 7.2, 3.7)
     axes = figure.subplots()
     draw_axes(axes, [_rates(label or alike[0].title, alike, split) for label, alike in groups.items()])
+    handles, labels = axes.get_legend_handles_labels()
+    legend_below(figure, handles, lines=1 + max(label.count("\n") for label in labels))
     seeds = max(map(len, groups.values()))
     over = f", mean and range of {seeds} seeds" if seeds > 1 else ""
     title = f"all pairs of {split} images{over}; ● false accept rates of 1e-4, 1e-3 and 1e-2"
@@ -163,7 +165,8 @@ def draw_axes(axes: Axes, lines: Sequence[Rates]) -> None:
             gid=f"marks-{number}",
         )  # fmt: skip
         _draw_thresholds(axes, line, tint, number)
-    axes.plot(_RATES, _RATES, ":", color=ray(), linewidth=1, label="chance", zorder=1, gid="chance")
+    axes.plot(_RATES, _RATES, ":", color=ray(), linewidth=1, zorder=1, gid="chance")
+    axes.text(0.92, 0.14, "chance", ha="right", fontsize="small")  # right of its line, where no other runs
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda rate, _: f"1e{round(math.log10(rate))}" if rate < 1 else "1")
     axes.xaxis.set_minor_formatter("")
@@ -172,9 +175,6 @@ def draw_axes(axes: Axes, lines: Sequence[Rates]) -> None:
     axes.set_xlabel("false accept rate")
     axes.set_ylabel("true accept rate")
     axes.grid(linewidth=0.4, alpha=0.5)
-    few: Any = {"bbox_to_anchor": (0, -0.16), "ncols": 2}  # beside the axes one line would leave it empty
-    beside = {"bbox_to_anchor": (1, 1)}
-    axes.legend(fontsize="small", loc="upper left", **(few if len(lines) == 1 else beside))
 
 
 def _draw_thresholds(axes: Axes, line: Rates, tint: str, number: int) -> None:

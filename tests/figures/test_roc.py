@@ -32,6 +32,10 @@ def draw_figure(runs, split="test"):
     return figure.axes[0]
 
 
+def legend(axes):
+    return [text.get_text() for text in axes.figure.legends[0].get_texts()]
+
+
 def found(axes, gid):
     return next(artist for artist in axes.get_children() if artist.get_gid() == gid)
 
@@ -52,7 +56,7 @@ def test_marks_and_legend_are_what_the_metrics_measure(cosine):
     marks = dict(found(axes, "marks-0").get_offsets().tolist())
     for name, rate in {"tar-at-far-1e-2": 1e-2, "tar-at-far-1e-3": 1e-3, "tar-at-far-1e-4": 1e-4}.items():
         assert marks[rate] == metric(name, run)
-    text, _ = (text.get_text() for text in axes.get_legend().get_texts())
+    (text,) = legend(axes)
     by = "cosine" if cosine else "distance"
     assert text == f"Center, by {by}\nAUC {metric('roc-auc', run):.4f}, EER {100 * metric('eer', run):.2f} %"
 
@@ -71,7 +75,7 @@ def test_thresholds_of_the_validation_split(cosine):
     axes = draw_figure([run])
     x, y = found(axes, "thresholds-0").get_data()
     assert (x.tolist(), y.tolist()) == (numbers("far-at-threshold"), numbers("tar-at-threshold"))
-    text, _ = (text.get_text() for text in axes.get_legend().get_texts())
+    (text,) = legend(axes)
     by = "cosine" if cosine else "distance"
     assert text.endswith(f"at 1e-3: {100 * y[1]:.1f} % accepted, {by} {numbers('threshold-at-far')[1]:.6g}")
     assert "validation pairs" in axes.get_title("left")
@@ -155,7 +159,7 @@ def test_losses_have_colours_and_seeds_a_band():
     assert heights.min() == pytest.approx(singles[:, known].min())
     assert axes.get_title("left") == "all pairs of test images, mean and range of 3 seeds" + MARKS
     mean = np.mean([metric("roc-auc", run) for run in runs[3:]])
-    assert f"center, by distance\nAUC {mean:.4f}" in axes.get_legend().get_texts()[1].get_text()
+    assert f"center, by distance\nAUC {mean:.4f}" in legend(axes)[1]
     assert not any(child.get_gid() == "band-0" for child in draw_figure(runs[:1]).get_children())
 
 
@@ -182,15 +186,17 @@ def test_classes_kept_out_of_training_have_pairs_of_their_own():
         draw_figure([alone])
 
 
-def test_the_axes_of_a_single_line_fill_the_width():
-    one, two = (
-        draw_figure([view(settings={"loss": "center", "lambda": n}) for n in range(count)])
-        for count in (1, 2)
-    )
-    assert one.get_position().width > 0.8 > two.get_position().width
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_the_page_is_as_large_as_what_is_drawn(count):
+    axes = draw_figure([view(settings={"loss": "center", "lambda": n}) for n in range(count)])
+    page, key = axes.figure.bbox, axes.figure.legends[0].get_window_extent()
+    assert axes.get_position().width > 0.8
+    assert axes.bbox.height > 0.4 * axes.bbox.width
+    assert page.y0 <= key.y0 and key.y1 < axes.get_tightbbox().y0 + 1
+    assert (key.y0 - page.y0) + (axes.get_tightbbox().y0 - key.y1) < 0.1 * page.height
 
 
 def test_settings_that_differ_are_named_in_words():
     runs = [view(settings={"loss": "center", "lambda": 0.1, "feature_dim": dim}) for dim in (2, 16)]
-    words = [text.get_text().split(", by")[0] for text in draw_figure(runs).get_legend().get_texts()]
-    assert words == ["feature dim = 2", "feature dim = 16", "chance"]
+    words = [text.split(", by")[0] for text in legend(draw_figure(runs))]
+    assert words == ["feature dim = 2", "feature dim = 16"]
