@@ -236,7 +236,7 @@ def test_files(tmp_path: Path) -> None:
             "lossbench: Unknown order of runs 'old'; did you mean oldest?",
         ),
         ("losses --kind pair", "lossbench: Unknown kind of losses 'pair'; did you mean pairs?"),
-        ("runs", "No such run in {0}; `lossbench train --results {0}` makes one."),
+        ("runs", "There is no run in {0}; `lossbench train --results {0}` makes one."),
     ],
 )
 def test_listings(words: str, sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

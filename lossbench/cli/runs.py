@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from ._output import line_width, print_json, print_message, print_table, print_w
 from ._selection import Selection, readable_runs, selection_options
 
 if TYPE_CHECKING:
+    from ..runs.filter import RunFilter
     from ..runs.run_folder import RunFolder
 
 
@@ -38,15 +40,14 @@ def runs(
         raise unknown_name("status of runs", status, _STATUSES)
     from ..runs.store import Store
 
-    accepted = [run for run in readable_runs(Store(results)) if selection.filter.accepts(run.config)]
-    documents = [each for each in map(_document, accepted) if status in (None, each["status"])]
+    stored = readable_runs(Store(results))
+    accepted = [_document(run) for run in stored if selection.filter.accepts(run.config)]
+    documents = [each for each in accepted if status in (None, each["status"])]
     total = len(documents)
     documents = _SORTED[sort](documents)[:limit]
     if json:
         print_json(documents)
-    elif not documents:
-        print_message(f"No such run in {results}; `lossbench train` makes one.")
-    else:
+    elif documents:
         table, shared = _table(documents, _COLUMNS), ""
         if fit_columns(table, line_width())[1]:
             alike = {title: {row[table.header.index(title)] for row in table.rows} for title in _COLUMNS}
@@ -57,6 +58,10 @@ def runs(
             print_message(f"All: {shared}.")
         if len(documents) < total:
             print_message(f"{len(documents)} of {total} runs.")
+    if not stored:
+        print_message(f"There is no run in {results}; `lossbench train` makes one.")
+    else:
+        _print_missing(stored, selection.filter, accepted, status)
 
 
 _COLUMNS = {"data": "dataset", "network": "network", "epochs": "epochs"}
@@ -77,6 +82,24 @@ _SORTED: dict[str, Callable[[list[dict[str, Any]]], list[dict[str, Any]]]] = {
     "test": _by(lambda document: -(document.get("test_accuracy") or 0)),
     "val": _by(lambda document: -(document.get("val_accuracy") or 0)),
 }
+
+
+def _print_missing(
+    stored: Sequence[RunFolder],
+    wanted: RunFilter,
+    accepted: Sequence[dict[str, Any]],
+    status: str | None,
+) -> None:
+    """Say of a loss or a value of the filter, or of the status, that no stored run has it."""
+    from ..runs.selection import check_stored
+
+    try:
+        check_stored([run.config for run in stored], wanted, "run")
+    except LossbenchError as error:
+        print_message(str(error))
+    counts = Counter(each["status"] for each in accepted)
+    if counts and status is not None and status not in counts:
+        print_message(f"None is {status}: {', '.join(f'{n} {name}' for name, n in counts.items())}.")
 
 
 def _document(run: RunFolder) -> dict[str, Any]:

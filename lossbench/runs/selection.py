@@ -55,33 +55,39 @@ def swept_names(over: str | None) -> tuple[str, ...]:
 
 def _accepted(runs: Sequence[StoredRun], wanted: RunFilter) -> list[StoredRun]:
     """The runs that a filter accepts. Raises RunError if a loss or a value has none."""
+    check_stored([run.config for run in runs], wanted)
+    return [run for run in runs if wanted.accepts(run.config)]
+
+
+def check_stored(configs: Sequence[RunConfig], wanted: RunFilter, what: str = "finished run") -> None:
+    """Raise RunError if a loss or a value of a filter has none of these runs, with those that exist and the
+    command that makes it; UsageError for a setting that no loss asked for has."""
     wanted.check()
-    stored = sorted({run.config.loss for run in runs})
-    accepted = [run for run in runs if wanted.accepts(run.config)]
+    stored = sorted({config.loss for config in configs})
+    accepted = [config for config in configs if wanted.accepts(config)]
     losses = wanted.losses or ()
-    if absent := [loss for loss in losses if not any(has_loss(run.config, loss) for run in runs)]:
+    if absent := [loss for loss in losses if not any(has_loss(config, loss) for config in configs)]:
         near = difflib.get_close_matches(absent[0], stored, n=3, cutoff=0.5) or stored
         others = f"; there are runs of {', '.join(at_most(near))}" if near else ""
         command = command_for(absent, wanted, _beside(accepted, losses))
-        raise RunError(f"There is no finished run of {', '.join(absent)}{others}. {command} trains it.")
+        raise RunError(f"There is no {what} of {', '.join(absent)}{others}. {command} trains it.")
     for loss in losses:
-        if not any(has_loss(run.config, loss) for run in accepted):
-            of_loss = [run for run in runs if has_loss(run.config, loss)]
-            raise _not_stored(of_loss, [loss], wanted, _beside(accepted, losses))
+        if not any(has_loss(config, loss) for config in accepted):
+            of_loss = [config for config in configs if has_loss(config, loss)]
+            raise _not_stored(of_loss, [loss], wanted, what, _beside(accepted, losses))
     if not accepted:
-        raise _not_stored(runs, [], wanted)
+        raise _not_stored(configs, [], wanted, what)
     for name, values in wanted.values.items():
-        present = {filtered_value(run.config, name, values) for run in accepted}
+        present = {filtered_value(config, name, values) for config in accepted}
         if present == {None}:
-            asked = [run for run in runs if not losses or any(has_loss(run.config, loss) for loss in losses)]
-            if {filtered_value(run.config, name) for run in asked} != {None}:
-                raise _not_stored(asked, losses, wanted)
-            those = ", ".join(sorted({run.config.loss for run in accepted}))
+            asked = [each for each in configs if not losses or any(has_loss(each, loss) for loss in losses)]
+            if {filtered_value(config, name) for config in asked} != {None}:
+                raise _not_stored(asked, losses, wanted, what)
+            those = ", ".join(sorted({config.loss for config in accepted}))
             raise UsageError(f"{FILTER_OPTIONS[name].flag}: {those} has no such setting.")
         if missing := [value for value in values if value not in present]:
             alone = dataclasses.replace(wanted, values={**wanted.values, name: (missing[0],)})
-            raise _not_stored(accepted, losses, alone)
-    return accepted
+            raise _not_stored(accepted, losses, alone, what)
 
 
 def _with_snapshots(runs: Sequence[StoredRun], wanted: RunFilter, which: str) -> list[StoredRun]:
@@ -93,21 +99,25 @@ def _with_snapshots(runs: Sequence[StoredRun], wanted: RunFilter, which: str) ->
     return kept
 
 
-def _beside(accepted: Sequence[StoredRun], losses: Sequence[str]) -> RunConfig | None:
+def _beside(accepted: Sequence[RunConfig], losses: Sequence[str]) -> RunConfig | None:
     """The newest run beside which a missing loss is to be shown; None if no other loss was asked for."""
-    others = (run.config for run in reversed(accepted) if any(has_loss(run.config, loss) for loss in losses))
+    others = (each for each in reversed(accepted) if any(has_loss(each, loss) for loss in losses))
     return next(others, None)
 
 
 def _not_stored(
-    runs: Sequence[StoredRun], losses: Sequence[str], wanted: RunFilter, like: RunConfig | None = None
+    configs: Sequence[RunConfig],
+    losses: Sequence[str],
+    wanted: RunFilter,
+    what: str,
+    like: RunConfig | None = None,
 ) -> RunError:
     """The error for option values that no run has, with those that exist."""
     of = f" of {','.join(losses)}" if losses else ""
     stored = []
     for name in wanted.values:
         asked = wanted.values[name]
-        values = {value for run in runs if (value := filtered_value(run.config, name, asked)) is not None}
+        values = {value for each in configs if (value := filtered_value(each, name, asked)) is not None}
         if values and not values & set(asked):
             titles = {str(value).partition("@")[0] for value in asked}  # of data that changed
             shown = sorted(
@@ -117,7 +127,7 @@ def _not_stored(
     there = f"; there are runs with {' and '.join(stored)}" if stored else ""
     with_values = f" with {wanted}" if wanted.values else ""
     return RunError(
-        f"There is no finished run{of}{with_values}{there}. {command_for(losses, wanted, like)} makes "
+        f"There is no {what}{of}{with_values}{there}. {command_for(losses, wanted, like)} makes "
         f"{'one' if len(losses) == 1 else 'some'}."
     )
 

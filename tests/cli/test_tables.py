@@ -49,10 +49,21 @@ def test_the_table_of_runs(capsys: Capture) -> None:
         assert main(["runs", "--results", str(FORMATS), "--status", status, "--json"]) == 0
         assert len(json.loads(capsys.readouterr().out)) == count
     assert main(["runs", "--results", str(FORMATS), "--status", "diverged"]) == 0
-    assert capsys.readouterr() == (
-        "",
-        f"No such run in {FORMATS}; `lossbench train --results {FORMATS}` makes one.\n",
-    )
+    assert capsys.readouterr() == ("", "None is diverged: 1 done.\n")
+    ring = "There is no run of ring; there are runs of center. `lossbench train --loss ring --results {}` trains it.\n"
+    for words, said in (
+        ("--loss ring", ring.format(FORMATS)),
+        (
+            "--seed 0,7",
+            "There is no run with --seed 7; there are runs with --seed 0. `lossbench compare --losses ",
+        ),
+        ("--loss center --margin 0.3", "--margin: center has no such setting.\n"),
+    ):
+        for more in ([], ["--json"]):
+            assert main(["runs", "--results", str(FORMATS), *words.split(), *more]) == 0
+            out, err = capsys.readouterr()
+            assert err.startswith(said) and err.count("\n") == 1
+            assert ("center-87ab7b18c5" in out) == (words != "--loss ring")
 
 
 DIFFERENT: list[dict[str, Any]] = [
