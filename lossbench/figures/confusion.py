@@ -22,7 +22,7 @@ from ._style import PALETTE, ground, ink, ray, readable_on
 SPEC = FigureSpec(
     title="confusion", summary="confusion matrix of the test images, errors in colour, accuracy of each class"
 )
-_ROW = 3  # panels
+_ROW = 2  # panels: of three side by side nobody could read the numbers on a page
 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
@@ -35,15 +35,27 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     lines = caption_lines(run.caption for run in runs)
     longest = max(len(name) for run in runs for name in run.class_names)
     size = 0.29 * max(len(present) for present, _ in tables) + 0.9 + 0.06 * longest
-    set_size(figure, size * width + 0.7, (size + 0.3) * height + 0.2)
+    spare = height * width > len(runs)
+    set_size(figure, size * width + 0.7 * (not spare), (size + 0.3) * height + 0.2)
     grid = panels(figure, height, width, len(runs))
     for axes, run, (present, table) in zip(grid, runs, tables, strict=True):
         title_lines(axes, run.title, run.caption, lines)
         draw_axes(axes, table, [run.class_names[label] for label in present], norm)
-    bar = figure.colorbar(ScalarMappable(norm, _errors()), ax=grid, shrink=0.55, aspect=28, pad=0.02)
+    shades = ScalarMappable(norm, _errors())
+    if spare:
+        bar = figure.colorbar(shades, cax=_middle(figure.axes[-1]), orientation="horizontal")
+    else:
+        bar = figure.colorbar(shades, ax=grid, shrink=0.55, aspect=28, pad=0.02)
     figure.supxlabel("numbers: test images; at the right: accuracy of the class", fontsize="small")
     bar.set_label("% of the true class", fontsize="medium")
     bar.outline.set_visible(False)
+
+
+def _middle(axes: Axes) -> Axes:
+    """A narrow place for the colour bar in the panel that is not needed."""
+    axes.set_visible(True)
+    axes.axis("off")
+    return axes.inset_axes((0.1, 0.5, 0.8, 0.05))
 
 
 def counts(labels: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -102,6 +102,19 @@ def test_numbers_fit_their_cells_and_nothing_leaves_the_page(style, names):
     assert first.x1 <= second.x0
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_numbers_can_be_read_at_the_width_of_a_page(count):
+    labels = np.arange(50) % 10
+    figure = draw_figure([view(labels, (labels + (labels == 3)) % 10)] * count)
+    pixels = 800 / figure.bbox.width
+    numbers = found(figure.axes[0], "count").values()
+    heights = [text.get_fontsize() * figure.dpi / 72 * pixels for text in numbers]
+    assert min(heights) > 8
+    every = [each for axes in figure.axes for each in (axes, *axes.child_axes)]
+    (bar,) = (axes for axes in every if "% of the true class" in (axes.get_xlabel(), axes.get_ylabel()))
+    assert not any(bar.get_tightbbox().overlaps(axes.get_tightbbox()) for axes in figure.axes[:count])
+
+
 @pytest.mark.parametrize(
     ("names", "rotation"),
     [("0123456789", 0), ([f"c{n}" for n in range(10)], 0), ([f"class {n}" for n in range(10)], 90)],
