@@ -208,7 +208,9 @@ def test_a_baseline_that_failed_is_counted_and_decides_nothing(
     assert not (tmp_path / "figures" / f"{NAME}-forest.png").exists(), "there is nothing to draw"
     code, out, _ = call(capsys, *QUICK, *LOSSES, "--baseline", "triplet", "--results", tmp_path)
     assert code == 1
-    assert "0 of 2 (2 failed)" in out
+    (failed,) = (line for line in out.splitlines() if "0 of 2 (2 failed)" in line)
+    assert "distinguishable" not in failed, "nothing was tested"
+    assert [row["verdict"] == "" for row in lines(tmp_path / f"tables/{NAME}-against.csv")] == [True, False]
     assert "0 / 2" in out
     assert (tmp_path / "figures" / f"{NAME}-forest.png").read_bytes().startswith(PNG)
 
