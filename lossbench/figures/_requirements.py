@@ -34,6 +34,13 @@ def class_number(run: RunView, name: str) -> int:
     return labels[name] if name else run.trained[0]
 
 
+def winners(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The class (N,) with the largest of the scores (N, C), of which `classes` (C,) are the numbers."""
+    trained = scores if scores.shape[1] == len(classes) else scores[:, classes]
+    won: np.ndarray = classes[trained.argmax(axis=1)]
+    return won
+
+
 def mean_directions(features: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """The mean direction of each class (C, D), not of unit length; NaN for a class without features."""
     return class_means(unit(features.astype(np.float64)), labels, classes)

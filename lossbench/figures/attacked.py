@@ -25,9 +25,8 @@ from ..specs import FigureSpec
 from ._layout import caption_lines, grid_shape, legend_below, run_columns, set_size, title_lines
 from ._plane import draw_plane, mark_handles, plane_grid
 from ._projection import panel_of
-from ._requirements import require_dimension, split_of
+from ._requirements import require_dimension, split_of, winners
 from ._style import PANEL, color, ground, ink, ray
-from .regions import winners
 
 SPEC = FigureSpec(
     title="attacked",

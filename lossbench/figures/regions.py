@@ -23,7 +23,7 @@ from ..specs import FigureSpec
 from ._layout import legend_below, run_panels
 from ._plane import draw_plane, mark_handles, plane_grid
 from ._projection import panel_of
-from ._requirements import require_dimension, split_of
+from ._requirements import require_dimension, split_of, winners
 from ._style import color, ground, ink
 
 SPEC = FigureSpec(
@@ -35,13 +35,6 @@ SPEC = FigureSpec(
 )
 _COUNT = 400  # points a side: a pixel of a panel each
 _TINT, _BAND = 0.17, 0.42  # opacity of the class colour over the background
-
-
-def winners(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """The class (N,) with the largest of the scores (N, C), of which `classes` (C,) are the numbers."""
-    trained = scores if scores.shape[1] == len(classes) else scores[:, classes]
-    won: np.ndarray = classes[trained.argmax(axis=1)]
-    return won
 
 
 def own_loss(run: RunView, points: np.ndarray, won: np.ndarray) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from lossbench.errors import RunError
-from lossbench.figures import regions
+from lossbench.figures import _requirements, regions
 from lossbench.figures._style import PALETTE
 from tests.figures.views import View, directions, embedding
 
@@ -107,10 +107,10 @@ def test_a_loss_on_pairs_has_regions_and_no_band():
 def test_columns_of_scores_are_the_classes_trained_on():
     classes = np.array([2, 5, 7])
     scores = np.array([[0.1, 0.9, 0.2], [3.0, 1.0, 2.0]])
-    np.testing.assert_array_equal(regions.winners(scores, classes), [5, 2])
+    np.testing.assert_array_equal(_requirements.winners(scores, classes), [5, 2])
     every = np.zeros((1, 10))
     every[0, [4, 7]] = 9.0, 1.0  # 4 was never trained on
-    np.testing.assert_array_equal(regions.winners(every, classes), [7])
+    np.testing.assert_array_equal(_requirements.winners(every, classes), [7])
 
 
 def test_other_dimensions_are_one_clear_sentence():
