@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError, UnknownName, UsageError, at_most
-from ..files import read_json, slug, to_json, write_atomically
+from ..files import read_bytes, read_json, slug, to_json, write_atomically
 from ..runs.conditions import condition_differences, option_differences
 from ..runs.config import BASE_LOSS, FORMAT, RUN_OPTIONS, RunConfig
 from ..runs.config_builder import config_at, sampling
@@ -126,13 +126,16 @@ def write_result(store: Store, result: TuningResult) -> str:
     Raises RunError.
     """
     path, said = result_path(store, result.config, result.loss), ""
+    content = to_json(result.to_dict()).encode()
+    if read_bytes(path) == content:  # as in a folder that is only read
+        return ""
     before = _readable(path)
     if before is not None and before.study != result.study:
         kept = path.with_suffix("") / f"{slug(before.study)}.json"
         write_atomically(kept, to_json(before.to_dict()).encode())
         place, kept = (each.relative_to(store.root) for each in (path, kept))
         said = f"{place} had the settings of another {describe_search(before)}; they are in {kept} now."
-    write_atomically(path, to_json(result.to_dict()).encode())
+    write_atomically(path, content)
     return said
 
 

@@ -104,12 +104,14 @@ def test_more_trials_go_on_and_fewer_show_the_same(tmp_path, trained):
     assert tune_in(tmp_path / "at once", config, 12)["values"] == more["values"]
 
 
-def test_a_result_without_its_journal_is_shown_and_not_searched_again(tmp_path, trained):
+def test_a_result_without_its_journal_is_shown_and_not_searched_again(tmp_path, trained, monkeypatch):
     config = study_config("center", seeds=(3, 4))
     first = tune_in(tmp_path, config, 3)
     shutil.rmtree(folder_of(tmp_path, config))
     del trained[:]
-    assert tune_in(tmp_path, config, 3) == tune_in(tmp_path, config, 2) == first
+    with monkeypatch.context() as patch:  # as in a folder that is only read
+        patch.setattr("lossbench.experiments.tuning_result.write_atomically", pytest.fail)
+        assert tune_in(tmp_path, config, 3) == tune_in(tmp_path, config, 2) == first
     assert not trained and not folder_of(tmp_path, config).exists()
     for other, trials in ((config, 4), (study_config("center", seeds=(3, 5)), 3)):
         assert tune_in(tmp_path, other, trials)["trials"] == trials
