@@ -43,7 +43,7 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
         draw_axes(axes, table, [run.class_names[label] for label in present], norm)
     shades = ScalarMappable(norm, _errors())
     if spare:
-        bar = figure.colorbar(shades, cax=_middle(figure.axes[-1]), orientation="horizontal")
+        bar = figure.colorbar(shades, cax=_middle(figure.axes[-1]), location="bottom")
     else:
         bar = figure.colorbar(shades, ax=grid, shrink=0.55, aspect=28, pad=0.02)
     figure.supxlabel("numbers: test images; at the right: accuracy of the class", fontsize="small")
