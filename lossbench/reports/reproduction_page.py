@@ -144,8 +144,10 @@ def file_name(name: str, quick: bool) -> str:
 def group_label(group: str, config: RunConfig) -> str:
     """What the panel of a run must say beside its loss and settings: the name of its group, '' where these
     say it already."""
-    said = f"{config.title}, {config.subtitle}".casefold().replace("-", " ")
-    return "" if re.sub(r"\.0\b", "", group).casefold().replace("-", " ") in said else group
+    said, name = (
+        re.sub(r"\.0\b|[ -]", "", text.casefold()) for text in (f"{config.title}, {config.subtitle}", group)
+    )
+    return "" if name in said else group
 
 
 def checks_table(checks: Sequence[CheckResult]) -> Table:

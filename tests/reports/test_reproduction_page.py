@@ -109,3 +109,4 @@ def test_a_panel_names_its_group_where_loss_and_settings_do_not():
     assert group_label("m = 1.0", margin) == group_label("CosFace", margin) == ""
     assert group_label("AM m = 0.5", margin) == "AM m = 0.5"
     assert group_label("label-smoothing", config_at("label-smoothing", {})) == ""
+    assert group_label("sub-centers", config_at("subcenter-arcface", {"subcenters": 3})) == ""
