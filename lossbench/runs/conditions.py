@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..specs import catalog
+from ..specs import catalog, value_text
 from .config import RUN_OPTIONS, RunConfig
 from .config_builder import sampling
 
@@ -139,5 +139,5 @@ def _difference_text(config: RunConfig, name: str) -> str:
     if option.catalog:
         title = value if catalog.is_external(value, option.catalog) else catalog.title(option.catalog, value)
         return f"{option.help.rstrip('.').lower()} {title}"
-    shown = f"{value:g}" if isinstance(value, float) else value
+    shown = value_text(value) if isinstance(value, float | bool) else value
     return f"{name.replace('_', ' ')} {shown}"

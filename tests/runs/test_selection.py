@@ -413,7 +413,7 @@ def test_an_option_that_an_optimizer_does_not_have_is_not_said():
     runs = stored(config("softmax", optimizer="adamw", lr=0.1), config("center", lr=0.1))
     name_differences(runs)
     assert runs[0].conditions == "optimizer AdamW"
-    assert runs[1].conditions == "optimizer Muon · momentum 0.9 · nesterov True"
+    assert runs[1].conditions == "optimizer Muon · momentum 0.9 · nesterov true"
 
 
 def test_what_differs_is_said_in_words():
