@@ -7,12 +7,13 @@ values are the same run. Where it runs (device, threads, folders) is not part of
 import dataclasses
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..files import slug
 from ..records import SplitSpec, TrainingConditions
-from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog, plugins, setting_text
+from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog, plugins, setting_text, symbol
 from .option_values import parse_scales
 from .options import Option, option, options_of
 from .term import Term
@@ -183,14 +184,19 @@ class RunConfig:
 
     @property
     def subtitle(self) -> str:
-        """Weights and numeric settings in the papers' letters, e.g. 'λ = 0.003, α = 0.5'."""
+        """Weights and numeric settings in the papers' letters, e.g. 'λ = 0.003, α = 0.5'; the loss before
+        a letter that several have."""
+        weights: list[dict[str, Value]] = [
+            {"lambda": term.weight} if term.has_weight or term.weight != 1 else {} for term in self.terms
+        ]
+        values = [weight | dict(term.settings) for weight, term in zip(weights, self.terms, strict=True)]
+        letters = Counter(symbol(key) for own in values for key in own)
         parts = []
-        for term in self.terms:
-            if term.has_weight or term.weight != 1:
-                parts.append(setting_text("lambda", term.weight))
-            for key, value in term.settings:
+        for term, own in zip(self.terms, values, strict=True):
+            for key, value in own.items():
                 if key in SYMBOLS or not term.is_default(key, self.classes, self.feature_dim):
-                    parts.append(setting_text(key, value))
+                    several = letters[symbol(key)] > 1
+                    parts.append(setting_text(f"{term.name}.{key}" if several else key, value))
         return ", ".join(parts)
 
     @property

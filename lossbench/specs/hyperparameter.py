@@ -40,7 +40,10 @@ def value_text(value: Value) -> str:
 def symbol(name: str) -> str:
     """A setting or an option as people write it: the papers' letter, else its words, with Greek letters.
     A name that ends in a letter alone, such as `lambda_g`, keeps its `_`: `g` would be taken for a symbol of
-    its own."""
+    its own. A loss stands before its setting: `triplet m` for `triplet.margin`."""
+    loss, _, name = name.rpartition(".")
+    if loss:
+        return f"{loss} {symbol(name)}"
     words = "_".join(_LETTERS.get(word, word) for word in name.split("_"))
     return SYMBOLS.get(name, words if _ENDS_IN_SYMBOL.search(name) else words.replace("_", " "))
 

@@ -166,8 +166,8 @@ def test_seeds_of_a_setting_are_one_point_with_their_interval():
         (["cosface"], "margin", "margin m"),  # of the cosine
         (["arcface", "cosface"], "margin", "margin m"),
         (["softmax+triplet"], "margin", "margin m"),  # a distance
-        (["arcface+triplet"], "arcface.margin", "arcface.margin (rad)"),
-        (["arcface+triplet"], "triplet.margin", "triplet.margin"),
+        (["arcface+triplet"], "arcface.margin", "arcface m (rad)"),
+        (["arcface+triplet"], "triplet.margin", "triplet m"),
         (["mine:Loss"], "margin", "margin m"),
         (["arcface"], "scale", "scale s"),
         (["center"], "alpha", "α"),

@@ -670,6 +670,12 @@ def test_a_batch_of_one_is_a_sentence_where_the_network_has_batch_norm() -> None
         ({"loss": "center", "lam": 1e-5}, "λ = 1e-05, α = 0.5"),
         ({"loss": "0.5*softmax"}, "λ = 0.5"),
         ({"loss": "subcenter-arcface", "settings": {"subcenters": 4}}, "m = 0.3, s = 16, subcenters = 4"),
+        ({"loss": "arcface + triplet"}, "arcface m = 0.3, s = 16, triplet m = 1"),
+        (
+            {"loss": "0.1*center + 0.2*git"},
+            "center λ = 0.1, center α = 0.5, git λ = 0.2, git α = 0.5",
+        ),
+        ({"loss": "lgm + center"}, "lgm α = 1, center λ = 1, center α = 0.5"),
     ],
 )
 def test_settings_are_written_in_the_letters_of_the_papers(options: dict[str, Any], subtitle: str) -> None:
