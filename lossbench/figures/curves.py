@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from ..records import RunView
 from ..specs import FigureSpec
@@ -120,6 +121,24 @@ def draw_axes(
     axes.set_ylabel(ylabel, wrap=True)
     axes.grid(axis="y", linewidth=0.4, alpha=0.5)
     axes.margins(x=0.04)
+    _part_ticks(axes, bool(word))
+
+
+def _part_ticks(axes: Axes, words: int) -> None:
+    """Name every second value at the axis, or every third ..., where their names would overlap; always its
+    last `words` names."""
+    if not isinstance(axes.xaxis.get_major_locator(), FixedLocator):
+        return
+    places = axes.get_xticks()
+    texts = [label.get_text() for label in axes.get_xticklabels()]
+    halves = np.array([label.get_window_extent().width / 2 for label in axes.get_xticklabels()])
+    middles = axes.transData.transform(np.stack([places, 0 * places], axis=1))[:, 0]
+    numbers = len(places) - words
+    for step in range(1, numbers + 1):
+        kept = [*range(0, numbers, step), *range(numbers, len(places))]
+        if (np.diff((middles - halves)[kept]) > 1.1 * 2 * halves[kept][:-1]).all():
+            break
+    axes.set_xticks(places[kept], [texts[n] for n in kept])
 
 
 def _with_gap(curve: Curve, place: float) -> Curve:
@@ -146,7 +165,6 @@ def _scale_x(axes: Axes, numbers: np.ndarray, word: str) -> float:
             axes.set_xscale("log")
         axes.minorticks_off()
     if is_log or word or len(numbers) <= 9:
-        shown = numbers[:: -(-len(numbers) // 9)]
         words = {place: word} if word else {}
-        axes.set_xticks([*shown, *words], [*map(tick_text, shown), *words.values()])
+        axes.set_xticks([*numbers, *words], [*map(tick_text, numbers), *words.values()])
     return float(place)
