@@ -105,7 +105,7 @@ def make_filter(losses: Sequence[str] | None, given: Mapping[str, Any]) -> RunFi
         elif name == "seed":
             values[name] = parse_seeds(value, option.flag)
         elif name == "dataset":
-            values[name] = tuple(map(dataset_name, split_names(value)))
+            values[name] = tuple(dataset_name(each, stored=True) for each in split_names(value))
         elif option.type is str:
             values[name] = tuple(split_names(value))
         else:

@@ -8,6 +8,7 @@ same samples for every run. The digest covers everything that is read: the names
 the arrays themselves, and the classes. It is checked whenever the data are loaded.
 """
 
+import dataclasses
 import functools
 import os
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from torch import Tensor
 from ..errors import DataError, InvalidData, UsageError, shown
 from ..records import LabelledImages, Part
 from ..specs import DatasetSpec, catalog
-from ..specs.plugins import remember_dataset
+from ..specs.plugins import remember_dataset, remember_place
 from . import _array_files, _arrays, _folder
 from ._stratified import test_mask
 from ._survey import Survey
@@ -28,13 +29,18 @@ from ._survey import Survey
 _FEWEST, _FEWEST_BEFORE_SPLIT = 2, 5  # training samples of a class
 
 
-def find_dataset(text: str) -> DatasetSpec:
+def find_dataset(text: str, *, stored: bool = False) -> DatasetSpec:
     """The SPEC of the data in a place: a folder, a file, or `module:function`. The process knows it by its
-    name from then on. Raises InvalidData for a place that has none that can be used, and UsageError for a
-    function that cannot be imported."""
+    name from then on; where runs are `stored` on these data, by the name and title that they had then.
+
+    Raises InvalidData for a place that has none that can be used, and UsageError for a function that cannot
+    be imported.
+    """
     location = _location(text)
     spec = _describe(location, _signature(location))
-    remember_dataset(spec, named=True)
+    if stored:
+        remember_place(spec)
+    remember_dataset(dataclasses.replace(spec, location="") if stored else spec, named=not stored)
     return spec
 
 

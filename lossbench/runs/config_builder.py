@@ -74,8 +74,9 @@ def make_config(
     return RunConfig(terms=terms, **values)
 
 
-def dataset_name(text: str) -> str:
-    """The name of the data set that a user means by a name or by a place, which is read then.
+def dataset_name(text: str, *, stored: bool = False) -> str:
+    """The name of the data set that a user means by a name or by a place, which is read then; `stored`: to
+    select runs, see `find_dataset`.
 
     Raises InvalidData for a place without data that can be used; what is neither stays as it is.
     """
@@ -83,7 +84,7 @@ def dataset_name(text: str) -> str:
         return text
     from ..data import find_dataset  # imports torch
 
-    return find_dataset(text).name
+    return find_dataset(text, stored=stored).name
 
 
 def paper_recipe(losses: Sequence[str]) -> RecipeSpec | None:

@@ -125,6 +125,11 @@ def _is_sampler(text: str, config: RunConfig) -> bool:
     return text == "auto" and config.sampler == ("balanced" if balanced else "shuffled")
 
 
+def _is_same_data(text: str, config: RunConfig) -> bool:
+    """Whether a user's data are those of a run, by whatever name the folder has by now."""
+    return text.partition("@")[1:] == config.dataset.partition("@")[1:] != ("", "")
+
+
 _NO_SCALE = "loss=1"
 WITH_COMMAS: Mapping[str, Callable[[Any], str]] = {
     "augment": augmentation_names,
@@ -141,6 +146,7 @@ _TEXTS: Mapping[str, Callable[[RunConfig], str | None]] = {
 }
 """The values of options that are not shown as they are stored."""
 _OTHER_WORDS: Mapping[str, Callable[[str, RunConfig], bool]] = {
+    "dataset": _is_same_data,
     "init": _is_run,
     "precision": lambda text, config: text == "auto",  # the machine's choice, whichever that was
     "sampler": _is_sampler,

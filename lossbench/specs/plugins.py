@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import contextvars
+import dataclasses
 import functools
 import hashlib
 import importlib
@@ -159,19 +160,29 @@ def _network_spec(name: str, network_class: type) -> NetworkSpec:
 
 
 _datasets: dict[str, DatasetSpec] = {}
+_places: dict[str, str] = {}  # where the user says that data are, by digest
 
 
 def remember_dataset(spec: DatasetSpec, *, named: bool = False) -> None:
     """Make a user's data set known by its name in this process. A place that the user `named` replaces the
     one that a stored run has."""
+    if named:
+        remember_place(spec)
     before = _datasets.get(spec.name)
     if named or before is None or not before.location:
         _datasets[spec.name] = spec
 
 
+def remember_place(spec: DatasetSpec) -> None:
+    """Look for these data, by whatever name runs have stored them, in the place that the user named."""
+    _places[spec.digest] = spec.location
+
+
 def known_dataset(name: str) -> DatasetSpec | None:
     """A user's data set by name, of those that this process has seen."""
-    return _datasets.get(name)
+    spec = _datasets.get(name)
+    place = _places.get(spec.digest) if spec else None
+    return dataclasses.replace(spec, location=place) if spec and place else spec
 
 
 _digests = weakref.WeakKeyDictionary[type, str]()

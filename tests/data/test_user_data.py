@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ from ..helpers.user_data import FORMS, OPTIONS, digits, make
 def forget_data() -> None:
     """Let this process know no more of data sets than a new one would."""
     plugins._datasets.clear()
+    plugins._places.clear()
     forget()
     from lossbench.data import _array_files, _splits, _user_data
 
@@ -396,6 +398,26 @@ def test_a_stored_run_that_was_opened_before_changes_no_default(place, capsys):
     moved = str(place / "moved.npz")
     shutil.move(dataset, moved)
     assert load_splits(make_config(dataset=moved, epochs=2).split_spec).train.images.shape == (519, 64)
+
+
+@pytest.mark.parametrize("moved", ["elsewhere/npz.npz", "other.npz", "NPZ!.npz"])
+def test_data_that_were_moved_are_shown_from_where_they_are_now(place, capsys, moved):
+    """Under any name: the runs are those of these data, which their digest tells."""
+    dataset, results = make("npz", place), ("--results", str(place / "results"))
+    name = train(dataset, capsys, *results)["run"]
+    (place / moved).parent.mkdir(exist_ok=True)
+    shutil.move(dataset, place / moved)
+    forget_data()
+    assert main(["plot", "hardest", *results]) == 1
+    assert "npz.npz is not there; say with --dataset where the data are now" in capsys.readouterr().err
+    forget_data()
+    assert main(["plot", "hardest", "--dataset", moved, *results, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"] == [name]
+    forget_data()
+    assert main(["plot", "hardest", "--loss", "ring", "--dataset", moved, *results]) == 1
+    assert (
+        f" --dataset {shlex.quote(str(place / moved))} " in capsys.readouterr().err
+    )  # of the command that makes it
 
 
 def test_an_interrupted_run_is_not_continued_on_other_data(place, capsys):
