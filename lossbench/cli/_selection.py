@@ -82,10 +82,11 @@ def selection_options(*, names: bool = True) -> Callable[[Callable[..., None]], 
 
 
 def _selection(names: tuple[str, ...], losses: str | None, given: Mapping[str, str | None]) -> Selection:
-    """Raises UsageError for values that are none, and for both names and a filter."""
+    """Raises UsageError for values that are none, and for both names and a filter other than the data, which
+    may have been moved."""
     values = {name: text for name, text in given.items() if text is not None}
     loss_names = None if losses is None else split_names(losses)
-    if names and (loss_names or values):
+    if names and (loss_names or values.keys() - {"dataset"}):
         raise UsageError("--run names the runs; it goes with no option that selects others, such as --loss.")
     return Selection(names, make_filter(loss_names, values))
 
@@ -158,6 +159,11 @@ def select_runs(
         return _untrained(wanted)
     if selection.names:
         shown = [StoredRun(store.find(name), data_dir) for name in dict.fromkeys(selection.names)]
+        for run in shown:
+            if not wanted.accepts(run.config):
+                raise UsageError(
+                    f"{run.name} was trained on {run.config.dataset}, not on these data: {wanted}."
+                )
         if lacking := [run.folder for run in shown if snapshots and not run.folder.has_snapshots]:
             raise without_snapshots(lacking[0])
     else:

@@ -411,9 +411,12 @@ def test_data_that_were_moved_are_shown_from_where_they_are_now(place, capsys, m
     assert main(["plot", "hardest", *results]) == 1
     assert "npz.npz is not there; say with --dataset where the data are now" in capsys.readouterr().err
     forget_data()
-    assert main(["plot", "hardest", "--dataset", moved, *results, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["runs"] == [name]
-    forget_data()
+    for run_name in ((), ("--run", name)):
+        assert main(["plot", "hardest", *run_name, "--dataset", moved, *results, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["runs"] == [name]
+        forget_data()
+    assert main(["plot", "hardest", "--run", name, "--dataset", "digits", *results]) == 2
+    assert f"{name} was trained on npz@" in capsys.readouterr().err
     assert main(["plot", "hardest", "--loss", "ring", "--dataset", moved, *results]) == 1
     assert (
         f" --dataset {shlex.quote(str(place / moved))} " in capsys.readouterr().err
