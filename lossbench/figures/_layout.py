@@ -24,6 +24,7 @@ _SIDE = 2.7  # inches of a panel of one run
 _LEGEND_COLUMN = 3.6  # inches
 _ROWS_APART = 0.08  # inches around each axes where there are several rows
 _NARROWEST = 3.8  # inches of a figure: a line or the legend below one panel needs them
+_LONGEST = 36  # letters of a line of a caption: longer ones would take the room of the panels
 _FAR = 4  # times as far from the best as the median is: farther ones stand at the edge
 
 
@@ -35,14 +36,29 @@ def set_size(figure: Figure, width: float, height: float) -> None:
 
 def caption_lines(captions: Iterable[str]) -> int:
     """How many lines the longest of the captions has in `title_lines`."""
-    return 1 + max(caption.count(" · ") for caption in captions)
+    return max(len(_lines_of(caption)) for caption in captions)
+
+
+def _lines_of(caption: str) -> list[str]:
+    """The parts of a caption between ' · '; a long one is divided at commas."""
+    lines = []
+    for part in caption.split(" · "):
+        line, *more = part.split(", ")
+        for each in more:
+            if len(f"{line}, {each}") <= _LONGEST:
+                line += f", {each}"
+            else:
+                lines.append(f"{line},")
+                line = each
+        lines.append(line)
+    return lines
 
 
 def title_lines(axes: Axes, title: str, caption: str, height: int) -> None:
     """A bold title above the small lines of a caption; `height`: the lines of the longest one in the row."""
     pitch = 4 / 3 * rcParams["font.size"]
     axes.set_title(title, fontweight="bold", pad=4 + pitch * height)
-    for row, line in enumerate(reversed(caption.split(" · "))):
+    for row, line in enumerate(reversed(_lines_of(caption))):
         note(axes, line, (0.5, 1), (0, 4 + pitch * row), "axes fraction", ha="center", fontsize="medium")
 
 

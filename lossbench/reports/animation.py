@@ -14,7 +14,18 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from ..errors import RunError, UsageError
-from ..figures import PANEL, Panel, features, first_visible, ink, ray, set_size, title_lines, to_plane
+from ..figures import (
+    PANEL,
+    Panel,
+    caption_lines,
+    features,
+    first_visible,
+    ink,
+    ray,
+    set_size,
+    title_lines,
+    to_plane,
+)
 from ..records import Embedding, RunView
 from .figure_files import describe, format_of, render_pixels
 from .generated_files import check_generated, write_generated
@@ -114,7 +125,7 @@ def _animated(run: RunView) -> _AnimatedRun:
 def _frame(animated: Sequence[_AnimatedRun], epoch: float, last: float, view: str, style: str) -> np.ndarray:
     """One picture (height, width, 3) uint8: every run as it was after `epoch` epochs."""
     panels = [run.panel_at(epoch) for run in animated]
-    lines = 1 + max(panel.subtitle.count(" · ") for panel in panels)
+    lines = caption_lines(panel.subtitle for panel in panels)
 
     def paint(figure: Figure) -> None:
         figure.set_dpi(_DPI)

@@ -189,6 +189,22 @@ def test_panels_keep_their_size_however_many_there_are(name, choices, side, coun
     assert side < np.min(sizes) and np.max(sizes) < max(1.6 * side, legend)
 
 
+def test_long_captions_take_a_line_more_and_not_the_room_of_the_panels():
+    settings = "arcface m = 0.3, s = 16, λ = 0.1, triplet m = 0.5, soft start = 0"
+    sizes = []
+    for subtitle in ("m = 1", settings):
+        runs = [View(subtitle=subtitle, settings={"lambda": n}) for n in range(2)]
+        figure = render_figure(
+            lambda f, runs=runs: catalog.load("figures", "lambda-grid")(
+                f, runs, split="test", projection="pca"
+            )
+        )
+        sizes.append(figure.axes[0].get_window_extent().width)
+    assert sizes[1] > 0.7 * sizes[0]
+    shown = [text.get_text() for text in figure.axes[0].texts]
+    assert {"arcface m = 0.3, s = 16, λ = 0.1,", "triplet m = 0.5, soft start = 0"} < {*shown}
+
+
 def test_no_figure_has_a_text_colour_of_its_own():
     """A module that names black or white, or INK, cannot follow the style."""
     for name in drawn_from_runs():
