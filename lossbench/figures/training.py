@@ -47,6 +47,7 @@ _DECADE = 10  # losses and distances that span more than this are drawn on a log
 _LINEAR = ("validation accuracy (%)", "learning rate")
 _WIDTH = 3  # panels of a row
 _IN_PANEL = 8  # names that the panel that is not needed has room for
+_WIDEST = 3.2  # inches of the longest of them
 _IN_AXES = 4  # terms that the panel of losses has room for
 _COLUMNS = 4  # of names above the panels, where they are short
 _LINE, _LETTER = 0.5, 0.08  # inches of a line in the legend and of a letter of its name
@@ -80,8 +81,9 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     handles = [Line2D([], [], color=tint, label=name) for tint, name in named]
     if len(terms := _term_handles(losses)) > _IN_AXES:
         handles += terms
-    spare = height * width == len(panels) + 1 and len(handles) <= _IN_PANEL
     column = _LINE + _LETTER * max(len(str(handle.get_label())) for handle in handles)
+    short = len(handles) <= _IN_PANEL and column <= _WIDEST
+    spare = height * width == len(panels) + 1 and short
     columns = int(np.clip(2.5 * width / column, 1, min(len(handles), _COLUMNS)))
     above = 0.1 if spare else 0.3 + 0.2 * math.ceil(len(handles) / columns)
     set_size(figure, 2.5 * width + 0.1, 1.9 * height + above)

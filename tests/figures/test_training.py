@@ -164,6 +164,11 @@ def test_labels_of_a_logarithmic_axis_do_not_overlap(values):
     assert all(lower.y1 <= upper.y0 for lower, upper in itertools.pairwise(boxes))
 
 
+def test_a_long_name_leaves_the_panels_their_width():
+    figure, panels = draw_figure([View(subtitle="arcface m = 0.3, s = 16, λ = 0.1, triplet m = 1")])
+    assert panels[LOSS].get_position().width * figure.get_figwidth() > 2
+
+
 def test_many_names_stand_above_the_panels():
     """In the panel that is not needed they would push the others apart."""
     runs = [View(settings={"loss": "center", "lambda": float(count)}) for count in range(12)]
