@@ -1,6 +1,7 @@
 """The feature space while it is learned: stored snapshots as the frames of a GIF or MP4."""
 
 import base64
+import contextlib
 import io
 import itertools
 import tempfile
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from ..errors import RunError, UsageError
+from ..errors import RunError, UsageError, code_of_user
 from ..figures import (
     PANEL,
     Panel,
@@ -177,18 +178,26 @@ def _mp4(frames: Iterator[np.ndarray], fps: float) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "animation.mp4"
         first = next(frames)
-        writer = imageio_ffmpeg.write_frames(
-            str(file),
-            (first.shape[1], first.shape[0]),
-            fps=fps,
-            macro_block_size=2,
-            quality=8,
-            output_params=["-metadata", "comment=made by lossbench"],
-        )
-        writer.send(None)
+        with _ffmpeg():
+            writer = imageio_ffmpeg.write_frames(
+                str(file),
+                (first.shape[1], first.shape[0]),
+                fps=fps,
+                macro_block_size=2,
+                quality=8,
+                output_params=["-metadata", "comment=made by lossbench"],
+            )
+            writer.send(None)
         for frame in itertools.chain([first], frames):
-            writer.send(np.ascontiguousarray(frame))
-        for _ in range(round(_REST * fps)):
-            writer.send(np.ascontiguousarray(frame))
-        writer.close()
-        return file.read_bytes()
+            with _ffmpeg():
+                writer.send(np.ascontiguousarray(frame))
+        with _ffmpeg():
+            for _ in range(round(_REST * fps)):
+                writer.send(np.ascontiguousarray(frame))
+            writer.close()
+            return file.read_bytes()
+
+
+def _ffmpeg() -> contextlib.AbstractContextManager[None]:
+    """What fails in the block is told in a sentence."""
+    return code_of_user("ffmpeg cannot write an MP4", RunError, "; a path that ends in .gif needs no ffmpeg")

@@ -149,6 +149,27 @@ def test_more_dimensions_keep_one_projection_over_all_moments(drawn, tmp_path):
     np.testing.assert_allclose(2 * (first - first.mean(0)), last - last.mean(0), atol=1e-4)
 
 
+@pytest.mark.parametrize("step", ["start", "frame", "end"])
+def test_an_ffmpeg_that_fails_is_a_sentence_and_leaves_nothing(tmp_path, monkeypatch, step):
+    """There may be none for this machine, or one without an encoder; it may stop in the middle."""
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg is not installed")
+
+    def write_frames(*_, **__):
+        if step == "start":
+            raise IndexError("list index out of range")
+        yield
+        while step == "end":
+            yield
+        raise OSError("Broken pipe\n\nFFMPEG COMMAND: ...")
+
+    monkeypatch.setattr(imageio_ffmpeg, "write_frames", write_frames)
+    with pytest.raises(
+        RunError, match=r"^ffmpeg cannot write an MP4: \w+: .*; a path that ends in \.gif needs no"
+    ):
+        animate([moving()], tmp_path / "a.mp4")
+    assert not list(tmp_path.iterdir())
+
+
 def test_mp4_is_a_film_of_all_frames_and_the_rest(tmp_path):
     reader = pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg is not installed")
     path = animate([moving()], tmp_path / "a.mp4", fps=4)
