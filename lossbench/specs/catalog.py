@@ -22,7 +22,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Literal
 
-from ..errors import UsageError, unknown_name
+from ..errors import UnknownName, UsageError, unknown_name
 from . import plugins
 from .loss_spec import LossSpec
 
@@ -213,7 +213,10 @@ def _file(kind: Kind, name: str) -> Path:
     if name not in names(kind):
         offered = plugins.offered_of(kind) if kind in ("losses", "networks") else ()
         aliases = _aliases() if kind == "losses" else ()
-        raise unknown_name(_NOUN[kind], name, [*names(kind), *offered], aliases)
+        error = unknown_name(_NOUN[kind], name, [*names(kind), *offered], aliases)
+        if kind == "data" and not error.hint.startswith("did you mean"):
+            raise UnknownName(error.what, f"no folder or file here has this name, and {error.hint}")
+        raise error
     return _files(kind)[name]
 
 

@@ -153,7 +153,10 @@ def test_an_unknown_name_is_refused(kind: Kind, name: str) -> None:
 def test_an_unknown_name_gets_its_near_matches_or_the_list() -> None:
     with pytest.raises(UsageError, match=r"Unknown loss 'archface'; did you mean arcface"):
         catalog.spec("losses", "archface")
-    with pytest.raises(UsageError, match=r"Unknown data set 'qqq'; there are: digits, emnist-digits"):
+    with pytest.raises(
+        UsageError,
+        match=r"Unknown data set 'qqq'; no folder or file here has this name, and there are: digits,",
+    ):
         catalog.spec("data", "qqq")
     with pytest.raises(UsageError, match=r"Unknown network 'lenet\+'; did you mean lenet"):
         catalog.load("networks", "lenet+")
