@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import torch
 
 import lossbench
 from lossbench.errors import UsageError
@@ -178,3 +179,17 @@ def test_classes_are_found_by_name_and_importable_from_the_package() -> None:
 @pytest.mark.parametrize("name", ["mine:Wide", "my.folder:Wide", "mine:Wide@0123456789"])
 def test_what_a_user_wrote_is_called_by_its_class(name):
     assert catalog.title("networks", name) == "Wide"
+
+
+class Softmax(torch.nn.Module):
+    """A class of a user with the name of a loss."""
+
+    def __init__(self, num_classes, feature_dim):
+        super().__init__()
+
+
+def test_a_class_is_named_by_its_module_even_where_a_loss_is_called_the_same():
+    assert catalog.name_of(lossbench.losses.Softmax) == "softmax"
+    with pytest.raises(UsageError, match="cannot be imported"):
+        catalog.name_of(type("Softmax", (), {"__module__": __name__}))
+    assert catalog.name_of(Softmax) == f"{__name__}:Softmax"
