@@ -98,3 +98,16 @@ def test_the_command_line_imports_only_what_other_packages_make_public():
 def test_the_command_line_is_checked_without_exceptions_of_its_own():
     for path in (PACKAGE / "cli").glob("*.py"):
         assert "type: ignore" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_what_is_handed_over_cannot_be_changed():
+    """Every dataclass is frozen but the one that a scheduler keeps of a task."""
+    changeable = {
+        node.name
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        for decorator in map(ast.unparse, node.decorator_list)
+        if decorator.partition("(")[0] == "dataclass" and "frozen=True" not in decorator
+    }
+    assert changeable == {"_Submitted"}

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -306,3 +307,11 @@ def test_building_leaves_the_global_generator_alone() -> None:
     again = build(made("arcface"))
     assert_equal_states(first[0], again[0])
     assert_equal_states(first[1], again[1])
+
+
+def test_of_a_state_that_is_refused_torch_says_nothing() -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with pytest.raises(RunError):
+            load_state(pickle.dumps({"format": 1}), "run")  # of which torch.load warns
+    assert said == []
