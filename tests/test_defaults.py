@@ -51,7 +51,7 @@ experiments.loss_benchmark: TUNING_SEEDS (100, 101)
 experiments.search_space: LEARNING_RATES (0.125, 4.0)
 experiments.study: _STARTUP_TRIALS 8, _PRUNING_PERCENTILE 75.0
 experiments.trials: _POLL_INTERVAL 0.5
-figures._layout: _ROW 5, _SIDE 2.7, _LEGEND_COLUMN 3.6, _ROWS_APART 0.08, _NARROWEST 3.8, _FAR 4
+figures._layout: _ROW 5, _SIDE 2.7, _LEGEND_COLUMN 3.6, _ROWS_APART 0.08, _NARROWEST 3.8, _LONGEST 36, _FAR 4
 figures._names: _APART (0.11, 0.155), _NAMES_TOGETHER 3, _SHORT 2, _HALO 2.0, _STEPS 200
 figures._plane: _RING_DEPTH 0.1, _MOST_SHAPES 60, _GLYPH_RADIUS 1.22, _MIDDLE 0.1, _NAME_RADIUS 0.11
 figures._projection: _MOST 3000, _SEED 0
@@ -60,7 +60,7 @@ figures._style: _CONES ((0.4122214708, 0.5363325363, 0.0514459929), (0.211903498
     -0.0040720468), (1.9779984951, -2.428592205, 0.4505937099), (0.0259040371, 0.7827717662, -0.808675766)),
     PANEL 2.0
 figures.angles: _WIDTH _HEIGHT (2.5, 1.9), _BINS 90
-figures.confusion: _ROW 3
+figures.confusion: _ROW 2
 figures.critical_difference: _BAR_STEP 0.55, _REACH 0.1
 figures.distances: _SAMPLES 2000, _RARE 0.01, _BINS 60, _SHADE 0.6, _TOP 1.25
 figures.features: _ALIKE 0.9
@@ -77,7 +77,7 @@ figures.scatter: _SIZE (9.0, 4.6), _FONT 7.5, _GAPS (5.0, 13.0), _PLACES ((1, 0)
 figures.sphere: VIEWS ((-20, 30), (-20, 150), (-20, 270), (90, 30)), _PIN _NAME (1.15, 1.28), _FAINT 0.22,
     _ZOOM _RADIUS (1.28, 0.286), _LESS_PER_LETTER 0.046, _LETTERS 10
 figures.target_logits: _LOWEST _HIGHEST (-3.2, 1.4), _PLOT _LETTER (3.4, 0.07)
-figures.training: _DECADE 10, _WIDTH 3, _IN_PANEL 8, _COLUMNS 4, _MARKED 12
+figures.training: _DECADE 10, _WIDTH 3, _IN_PANEL 8, _WIDEST 3.2, _IN_AXES 4, _COLUMNS 4, _LINE _LETTER (0.5, 0.08), _MARKED 12
 files: _PAUSES (0.02, 0.1, 0.3, 0.6), _LONGEST_NAME 150
 losses._annealing: ITERATIONS 20000
 losses._explanation: _MAX_CLASSES 200
