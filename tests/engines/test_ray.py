@@ -236,6 +236,14 @@ def test_options_that_make_no_sense(options, code, told, tmp_path, capsys, monke
     assert not list(tmp_path.glob("runs/*"))
 
 
+def test_the_signal_handlers_of_this_process_are_kept():
+    before = signal.getsignal(signal.SIGTERM)
+    with _cluster._signal_handlers_kept():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    after = signal.signal(signal.SIGTERM, before)
+    assert after == before != signal.SIG_IGN
+
+
 def test_what_is_no_ray_cluster_is_told_quickly():
     with socket.create_server(("127.0.0.1", 0)) as server:
 
