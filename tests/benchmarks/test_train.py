@@ -44,6 +44,7 @@ def test_times_a_network_beside_the_usual_way_and_the_ceiling(monkeypatch):
         for name in ("ours", "usual", "ratio", "ceiling", "share"):
             assert 0 < pace[name]["low"] <= pace[name]["median"] <= pace[name]["high"], name
     assert len(found.table.rows) == len(found.data["paces"])
+    assert all(row[9].isdecimal() for row in found.table.rows), "whole images per second"
     header = (
         "network|precision|threads|images/s|middle half|usual images/s|middle half|ours/usual|middle half"
     )
