@@ -22,7 +22,7 @@ from ._style import PALETTE, ground, ink, ray, readable_on
 SPEC = FigureSpec(
     title="confusion", summary="confusion matrix of the test images, errors in colour, accuracy of each class"
 )
-_ROW = 2  # panels: of three side by side nobody could read the numbers on a page
+_ROW = 2  # panels: with three side by side the numbers are too small on a page
 
 
 def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
