@@ -172,7 +172,6 @@ class StoredRun(UntrainedRun):
         samples: Tensor = getattr(splits, split).images
         return samples
 
-    @plugins.folder_and_streams_kept()
     def attacked_features(self, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
         """See RunView. Raises DataError where data cannot be read."""
         from .robustness import RunOnImages
