@@ -45,9 +45,14 @@ class ComparisonRow(NamedTuple):
     needed: int | None = None
 
     @property
-    def verdict(self) -> Verdict:
-        """Whether the loss is better or worse at the 5 % level."""
-        return self.paired.verdict(self.p_holm)
+    def verdict(self) -> Verdict | None:
+        """Whether the loss is better or worse at the 5 % level; None where no test was made."""
+        return None if math.isnan(self.paired.p) else self.paired.verdict(self.p_holm)
+
+    @property
+    def decided(self) -> bool:
+        """Whether the loss is better or worse."""
+        return self.verdict in ("better", "worse")
 
     @property
     def missing(self) -> str:

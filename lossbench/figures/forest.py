@@ -26,10 +26,11 @@ SPEC = FigureSpec(
     default="every",
     choices={"metric": ("test_accuracy", "")},
 )
-STYLES: dict[Verdict, tuple[str, str]] = {  # mark and colour
+STYLES: dict[Verdict | None, tuple[str, str]] = {  # mark and colour
     "better": ("^", PALETTE[0]),
     "worse": ("v", PALETTE[2]),
     "not distinguishable": ("o", FAINT),
+    None: ("D", FAINT),
 }
 _SPAN = 0.27  # seeds of a row lie between -_SPAN and _SPAN of it, in their order: equal ones stay apart
 _FAR = 5  # times as far from 0 as the usual row reaches: nothing beyond is drawn
@@ -47,7 +48,7 @@ class Row(NamedTuple):
     mean: float
     low: float
     high: float
-    verdict: Verdict
+    verdict: Verdict | None
     note: str = ""
     number: str = ""
 
@@ -117,9 +118,17 @@ def _limits(rows: Sequence[Row]) -> tuple[float, float]:
 
 def _draw_legend(axes: Axes, rows: Sequence[Row], *, arrows: bool) -> None:
     marks = [
-        Line2D([], [], marker=mark, color=tint, linewidth=1.8, markeredgecolor=ground(), label=verdict)
+        Line2D(
+            [],
+            [],
+            marker=mark,
+            color=tint,
+            linewidth=1.8,
+            markeredgecolor=ground(),
+            label=verdict or "not tested",
+        )
         for verdict, (mark, tint) in STYLES.items()
-        if any(row.verdict == verdict for row in rows)
+        if any(row.verdict == verdict for row in rows if verdict or len(row.differences))
     ]
     if any(len(row.differences) for row in rows):
         dot: Any = {"marker": "o", "markersize": 2.8, "alpha": 0.5, "linestyle": ""}

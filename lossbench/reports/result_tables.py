@@ -159,14 +159,9 @@ def differences_table(rows: Sequence[ComparisonRow]) -> Table:
     columns["p"] = [p_value_text(row.paired.p, row.paired.p_error) for row in rows]
     columns["p (Holm)"] = [p_value_text(row.p_holm) for row in rows]
     columns["P(better)"] = [number_text(row.paired.probability, 2) for row in rows]
-    columns["verdict"] = [_verdict(row) or "–" for row in rows]
+    columns["verdict"] = [row.verdict or "–" for row in rows]
     columns["seeds needed"] = [str(row.needed or "–") for row in rows]
     return _table(columns, ("p", "P(better)", "seeds needed"))
-
-
-def _verdict(row: ComparisonRow) -> str:
-    """The verdict, empty where too few pairs of runs came to an end for a test."""
-    return row.verdict if row.paired.n > 1 else ""
 
 
 def results_csv(rows: Sequence[SettingRow]) -> bytes:
@@ -206,7 +201,7 @@ def differences_csv(rows: Sequence[ComparisonRow]) -> bytes:
             "p_error": row.paired.p_error,
             "p_holm": row.p_holm,
             "probability_of_outperforming": row.paired.probability,
-            "verdict": _verdict(row),
+            "verdict": row.verdict or "",
             "seeds_needed": row.needed or "",
             "differences": " ".join(map(repr, row.paired.differences)),
         }

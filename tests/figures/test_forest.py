@@ -108,10 +108,11 @@ def test_verdicts_differ_in_colour_and_in_mark_and_the_legend_says_how():
 
 
 def test_one_seed_has_no_interval_and_still_a_place():
-    axes = draw_axes([Row("a", np.array([0.3]), 0.3, math.nan, math.nan, "not distinguishable"), ROWS[0]])
+    axes = draw_axes([Row("a", np.array([0.3]), 0.3, math.nan, math.nan, None), ROWS[0]])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["better", "not tested", "one seed"]
     assert found(axes, "seeds-0").get_offsets().tolist() == [[0.3, 0]]
     assert axes.get_xscale() == "linear"
-    draw_axes([Row("none", np.array([]), math.nan, math.nan, math.nan, "not distinguishable")])
+    draw_axes([Row("none", np.array([]), math.nan, math.nan, math.nan, None)])
     draw_axes([Row("same", np.zeros(3), 0.0, 0.0, 0.0, "not distinguishable")])
 
 

@@ -56,8 +56,8 @@ def advice(evidence: Evidence) -> list[Advice]:
         best = scores.leader
         means = _means(evidence, part, metric, best)
         close, settled = close_losses(scores, best, tolerance)
-        verdicts = {row.loss: row.verdict for row in evidence.against(part, metric, best)}
-        unclear = BASE_LOSS not in close and verdicts.get(BASE_LOSS) == "not distinguishable"
+        undecided = [row.loss for row in evidence.against(part, metric, best) if not row.decided]
+        unclear = BASE_LOSS not in close and BASE_LOSS in undecided
         if scores.provisional or unclear:
             lines.append(Advice(purpose, _TOO_FEW_SEEDS if scores.provisional else _NOT_TOLD, (means,)))
             continue

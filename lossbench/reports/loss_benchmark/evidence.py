@@ -93,7 +93,7 @@ class Evidence:
             while left:
                 best = next((loss for loss in left if loss in scores.complete), left[0])
                 rows = compare_scores(scores, best, left)
-                equal = {row.loss for row in rows if row.verdict == "not distinguishable"}
+                equal = {row.loss for row in rows if not row.decided}
                 groups.append([loss for loss in left if loss == best or loss in equal])
                 left = [loss for loss in left if loss not in groups[-1]]
             return groups

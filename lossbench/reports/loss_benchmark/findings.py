@@ -81,7 +81,7 @@ def _join(texts: Sequence[Text]) -> Text:
 def _best(evidence: Evidence, part: str, metric: str) -> Text:
     scores = evidence.scores(part, metric)
     best = scores.leader
-    rows = [row for row in evidence.against(part, metric, best) if row.verdict == "not distinguishable"]
+    rows = [row for row in evidence.against(part, metric, best) if not row.decided]
     close = ", ".join(f"`{row.loss}`" + f" ({difference_text(row)})" * (len(rows) <= _NAMED) for row in rows)
     details = [f"Not distinguishable from `{best}` in {metric_name(metric)}: {close}."] * bool(rows)
     others = len(scores.values) - 1
@@ -97,14 +97,15 @@ def _against_softmax(evidence: Evidence, part: str, metric: str) -> Text:
     rows, scores = evidence.against(part, metric), evidence.scores(part, metric)
     if not rows:
         return Text(f"There is nothing to compare with `{BASE_LOSS}` in {metric_name(metric)}.")
-    better, worse, equal = (with_verdict(rows, v) for v in ("better", "worse", "not distinguishable"))
+    better, worse = (with_verdict(rows, verdict) for verdict in ("better", "worse"))
+    equal = [row.loss for row in rows if not row.decided]
     lower = [row.loss for row in rows if row.paired.n > 1 and max(row.paired.differences) < 0]
     everywhere = "at every seed" if scores.blocks == 1 else "in every pair"
     best, worst = rows[0], rows[-1]
     detail = (
         f"`{BASE_LOSS}` has {scores.text(BASE_LOSS)} in {metric_name(metric)}. Better: {listed(better)}. Not "
         f"distinguishable: {_count(equal)}. Below it {everywhere}: {_count(lower)}. The last, "
-        f"`{worst.loss}`, differs by {difference_text(worst)} ({worst.verdict})."
+        f"`{worst.loss}`, differs by {difference_text(worst)} ({worst.verdict or 'not tested'})."
     )
     return Text(
         f"In {metric_name(metric)}, {_count(better)} of {len(rows)} losses {_are(better)} better than "
@@ -161,7 +162,9 @@ def _center(evidence: Evidence) -> Text:
     if not rows:
         return Text(f"`{CENTER}` was not trained.")
     scores = evidence.scores("defaults", MAIN_METRIC)
-    verdicts = [f"{difference_text(row)} in {metric_name(row.metric)}, {row.verdict}" for row in rows]
+    verdicts = [
+        f"{difference_text(row)} in {metric_name(row.metric)}, {row.verdict or 'not tested'}" for row in rows
+    ]
     return Text(
         f"Center loss minus softmax, paired over {scores.seeds_text}: {'; '.join(verdicts)}.",
         (_tests(scores),),

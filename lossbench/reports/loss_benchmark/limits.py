@@ -63,8 +63,7 @@ def _precision(evidence: Evidence, metric: str) -> str:
     if not widths:
         return ""
     decided, others = (
-        [abs(row.paired.difference.mean) for row in rows if (row.verdict == "not distinguishable") == equal]
-        for equal in (False, True)
+        [abs(row.paired.difference.mean) for row in rows if row.decided != equal] for equal in (False, True)
     )
     sizes = [f"the smallest that has a verdict is {size_text(metric, min(decided))}"] if decided else []
     sizes += [f"the largest without one is {size_text(metric, max(others))}"] if others else []
