@@ -118,7 +118,7 @@ class Comparison(Experiment):
         datasets = list(dict.fromkeys(row.dataset for row in document.settings))
         for dataset in datasets:
             by_loss = [[run for run in group if run.config.dataset == dataset] for group in runs]
-            suffix = "" if len(datasets) == 1 else f"-{dataset}"
+            suffix = "" if len(datasets) == 1 else f"-{slug(dataset)}"
             first = one_seed(by_loss)
             if not first:
                 continue
@@ -260,4 +260,4 @@ def _name(configs: Sequence[RunConfig], losses: int) -> str:
         hashed = "" if losses == len(catalog.names("losses")) else f"-{zlib.crc32(label.encode()):08x}"
         label = f"{losses}-losses{hashed}"  # another set of as many losses is another file
     unseen = "".join(["-unseen", *map(str, configs[0].unseen)]) if configs[0].unseen else ""
-    return f"compare-{label}-{'-'.join(dict.fromkeys(config.dataset for config in configs))}{unseen}"
+    return slug(f"compare-{label}-{'-'.join(dict.fromkeys(config.dataset for config in configs))}{unseen}")

@@ -10,6 +10,7 @@ import pytest
 from lossbench.reports.experiment import report_comparison, report_sweep
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.store import Store
+from lossbench.specs import DatasetSpec, plugins
 
 from .test_result_tables import outcome
 
@@ -53,6 +54,19 @@ def test_a_comparison_says_how_settings_were_tuned_also_in_its_name(tmp_path: Pa
     name, conditions = made("")
     assert name == "compare-softmax-arcface-digits"
     assert made("Settings found.") == (f"{name}-tuned", f"{conditions} Settings found.")
+
+
+def test_files_on_data_of_a_user_have_names_of_plain_letters(tmp_path: Path) -> None:
+    like = {"samples": 99, "classes": ("a", "b"), "shape": (1, 8, 8), "mean": (0.0,), "deviation": (1.0,)}
+    data = DatasetSpec.of_user("My Photos", "0" * 64, **like)
+    plugins.remember_dataset(data)
+    outcomes = [outcome("center", 0, 0.9, dataset=data.name)]
+    groups = {"center": outcomes}
+    compared = report_comparison(Store(tmp_path), groups, baseline="center", metrics=(), command="c")
+    swept = report_sweep(Store(tmp_path), outcomes, {}, command="c")
+    assert [compared.name, swept.name] == [
+        f"{kind}-center-my-photos-0000000000" for kind in ("compare", "sweep")
+    ]
 
 
 @pytest.mark.parametrize(("seeds", "losses", "paired"), [(1, 2, 0), (2, 2, 1), (2, 1, 0)])
