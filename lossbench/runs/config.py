@@ -186,18 +186,21 @@ class RunConfig:
     def subtitle(self) -> str:
         """Weights and numeric settings in the papers' letters, e.g. 'λ = 0.003, α = 0.5'; the loss before
         a letter that several have."""
-        weights: list[dict[str, Value]] = [
-            {"lambda": term.weight} if term.has_weight or term.weight != 1 else {} for term in self.terms
-        ]
-        values = [weight | dict(term.settings) for weight, term in zip(weights, self.terms, strict=True)]
+        return ", ".join(self.setting_texts)
+
+    @property
+    def setting_texts(self) -> list[str]:
+        """The parts of `subtitle`."""
+        values = [_weight_of(term) | dict(term.settings) for term in self.terms]
         letters = Counter(symbol(key) for own in values for key in own)
         parts = []
         for term, own in zip(self.terms, values, strict=True):
             for key, value in own.items():
-                if key in SYMBOLS or not term.is_default(key, self.classes, self.feature_dim):
+                shown = key in SYMBOLS or key not in dict(term.settings)
+                if shown or not term.is_default(key, self.classes, self.feature_dim):
                     several = letters[symbol(key)] > 1
                     parts.append(setting_text(f"{term.name}.{key}" if several else key, value))
-        return ", ".join(parts)
+        return parts
 
     @property
     def labels(self) -> tuple[int, ...]:
@@ -317,6 +320,14 @@ LOSS_OPTIONS = {
     }.items()
 }
 """The weight of a term, and the settings of losses that most papers vary: each has a flag."""
+
+
+def _weight_of(term: Term) -> dict[str, Value]:
+    """The weight where it is worth showing, as λ unless a setting of the loss has that letter."""
+    if not term.has_weight and term.weight == 1:
+        return {}
+    taken = symbol("lambda") in (symbol(key) for key, _ in term.settings)
+    return {"weight" if taken else "lambda": term.weight}
 
 
 def loss_spec(name: str) -> LossSpec:

@@ -675,6 +675,7 @@ def test_a_batch_of_one_is_a_sentence_where_the_network_has_batch_norm() -> None
             {"loss": "0.1*center + 0.2*git"},
             "center λ = 0.1, center α = 0.5, git λ = 0.2, git α = 0.5",
         ),
+        ({"loss": "softmax + 0.5*gcpl", "settings": {"lam": 0.01}}, "weight = 0.5, λ = 0.01"),
         ({"loss": "lgm + center"}, "lgm α = 1, center λ = 1, center α = 0.5"),
     ],
 )
