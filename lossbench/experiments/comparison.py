@@ -91,12 +91,16 @@ def family_size(rows: Sequence[ComparisonRow]) -> int:
 
 
 def unique_labels(configs: Sequence[RunConfig]) -> list[str]:
-    """Titles, with the settings where a title alone is not unique."""
-    titles = [config.title for config in configs]
-    return [
-        f"{title} ({config.subtitle})" if titles.count(title) > 1 and config.subtitle else title
-        for title, config in zip(titles, configs, strict=True)
-    ]
+    """Titles; where several have the same one, with the settings in which these differ."""
+    texts: dict[str, list[list[str]]] = {}
+    for config in configs:
+        texts.setdefault(config.title, []).append(config.setting_texts)
+    labels = []
+    for config in configs:
+        alike = texts[config.title]
+        differing = [text for text in config.setting_texts if not all(text in each for each in alike)]
+        labels.append(f"{config.title} ({', '.join(differing)})" if differing else config.title)
+    return labels
 
 
 def mean_scores(

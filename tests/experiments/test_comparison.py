@@ -293,5 +293,5 @@ def test_labels_tell_equal_titles_apart() -> None:
     configs = [
         make_config(loss=loss, lam=lam) for loss, lam in (("softmax", None), ("center", 0.1), ("center", 0.2))
     ]
-    assert unique_labels(configs) == ["Softmax", "Center (λ = 0.1, α = 0.5)", "Center (λ = 0.2, α = 0.5)"]
+    assert unique_labels(configs) == ["Softmax", "Center (λ = 0.1)", "Center (λ = 0.2)"]
     assert unique_labels(configs[:2]) == ["Softmax", "Center"]
