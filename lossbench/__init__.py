@@ -136,6 +136,7 @@ def compare(
         RunError: Where a run failed; those that diverged are counted in the table.
         UsageError, DataError, Interrupted: As in `train`.
     """
+    from .cli._options import names_of_data
     from .cli._python import (
         check_outcomes,
         loss_name,
@@ -155,7 +156,7 @@ def compare(
     if datasets is not None:
         if "dataset" in axes:
             raise UsageError("dataset and datasets exclude each other.")
-        axes["dataset"] = names_of("datasets", datasets)
+        axes["dataset"] = names_of_data(names_of("datasets", datasets), storage.results)
     with running(progress):
         comparison = run_comparison(
             loss_names(losses),

@@ -7,7 +7,7 @@ in its signature, as a single value or (for sweeps) as a list or range.
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -158,16 +158,27 @@ def make_request(given: Mapping[str, Any], settings: Mapping[str, Any], results:
     check_device(given.get("device") or "auto")
     if given.get("threads") is not None:
         PLACEMENT_OPTIONS["threads"].check(given["threads"])
+    axes = _axes(given, settings)
+    if "dataset" in axes:
+        axes["dataset"] = names_of_data(axes["dataset"], results)
     engine, *shares = (given.get(name) for name in ENGINE_OPTIONS)
     request = Request(
         given.get("device") or "auto",
         given.get("data_dir"),
         given.get("threads"),
         EngineOptions(engine or "local", *shares),
-        _axes(given, settings),
+        axes,
     )
     request.engine.check_device(request.device)
     return request
+
+
+def names_of_data(values: Iterable[Value], results: Path) -> tuple[Value, ...]:
+    """Data sets by name, those of a user as runs in `results` name them; see `Store.dataset_name`."""
+    from ..runs.store import Store
+
+    store = Store(results)
+    return tuple(store.dataset_name(each) if isinstance(each, str) else each for each in values)
 
 
 def _axes(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, tuple[Value, ...]]:

@@ -156,7 +156,7 @@ def select_runs(
 
     wanted = selection.filter
     if which == "untrained" and not selection.names:
-        return _untrained(wanted)
+        return _untrained(wanted, store)
     if selection.names:
         shown = [StoredRun(store.find(name), data_dir) for name in dict.fromkeys(selection.names)]
         for run in shown:
@@ -196,7 +196,7 @@ def _diverged_text(store: Store, wanted: RunFilter) -> str:
     return f" Runs that diverged: {', '.join(at_most(names))}." if names else ""
 
 
-def _untrained(wanted: RunFilter) -> list[StoredRun]:
+def _untrained(wanted: RunFilter, store: Store) -> list[StoredRun]:
     """Losses at their defaults, but for the values of the filter. Raises UsageError for a named loss that has
     no target logit."""
     from ..runs.stored_run import UntrainedRun
@@ -205,7 +205,7 @@ def _untrained(wanted: RunFilter) -> list[StoredRun]:
     for name, values in wanted.values.items():
         if len(values) > 1:
             raise UsageError(f"{FILTER_OPTIONS[name].flag} takes one value here.")
-        point[name] = values[0]
+        point[name] = store.dataset_name(str(values[0])) if name == "dataset" else values[0]
     runs = [UntrainedRun(config_at(loss, point)) for loss in wanted.losses or catalog.names("losses")]
     for run in runs if wanted.losses else ():
         if run.target_logits() is None:

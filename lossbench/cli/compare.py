@@ -8,7 +8,7 @@ from ..runs.config import COMPARED_LOSSES
 from ..specs.expressions import split_names
 from ..specs.quantities import parse_metrics
 from ._flags import Jobs, Json, Seeds, canonical_losses, flag
-from ._options import Request, Storage, run_options
+from ._options import Request, Storage, names_of_data, run_options
 from ._output import command_line
 
 Losses = Annotated[
@@ -67,7 +67,7 @@ def compare(
     if datasets is not None:
         if "dataset" in axes:
             raise UsageError("--dataset and --datasets exclude each other.")
-        axes["dataset"] = tuple(dict.fromkeys(split_names(datasets)))
+        axes["dataset"] = names_of_data(dict.fromkeys(split_names(datasets)), storage.results)
     comparison = run_comparison(
         split_names(losses),
         axes,

@@ -127,15 +127,15 @@ def written_file(
     store: Store, path: Path, kind: str, runs: Sequence[UntrainedRun], choices: str = ""
 ) -> WrittenFile:
     """The record of a file that shows these runs. Raises ValueError for a path outside the results folder."""
-    configs = [run.config for run in runs if isinstance(run, StoredRun)]
+    stored = [run for run in runs if isinstance(run, StoredRun)]
     return WrittenFile(
         path=path.resolve().relative_to(store.root.resolve()).as_posix(),
         kind=kind,
         shows=_SHOWS.get(kind) or catalog.spec("figures", kind).summary,
         choices=choices,
-        datasets=tuple(dict.fromkeys(config.dataset for config in configs)),
-        seeds=tuple(sorted({config.seed for config in configs})),
-        runs=tuple(config.run_name for config in configs),
+        datasets=tuple(dict.fromkeys(run.config.dataset for run in stored)),
+        seeds=tuple(sorted({run.seed for run in stored})),
+        runs=tuple(run.name for run in stored),
     )
 
 

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -148,8 +149,7 @@ class RunConfig:
     @property
     def id(self) -> str:
         """Ten hexadecimal digits derived from all settings."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        return _id_of(self.to_dict())
 
     @property
     def loss(self) -> str:
@@ -174,7 +174,11 @@ class RunConfig:
     @property
     def run_name(self) -> str:
         """The name of the run's folder: short loss name and id."""
-        return f"{slug(self.loss)[:60]}-{self.id}"
+        return self.name_with(self.to_dict())
+
+    def name_with(self, settings: Mapping[str, Any]) -> str:
+        """The name of the run's folder where its settings are stored like this."""
+        return f"{slug(self.loss)[:60]}-{_id_of(settings)}"
 
     @property
     def title(self) -> str:
@@ -292,6 +296,11 @@ class RunConfig:
             if name not in STORED_DEFAULTS or value != STORED_DEFAULTS[name]:
                 data[declared.key] = list(value) if isinstance(value, tuple) else value
         return data | ({"data": self.data.to_dict()} if self.data else {})
+
+
+def _id_of(settings: Mapping[str, Any]) -> str:
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 RUN_OPTIONS = options_of(RunConfig)

@@ -305,10 +305,8 @@ def open_run(path: Path) -> RunFolder:
         raise RunError(
             f"{path / 'config.json'} was changed by hand, or is of another version: {error}"
         ) from None
-    if config.run_name != path.name:
-        raise RunError(
-            f"{path / 'config.json'} was changed by hand: its settings belong to {config.run_name}."
-        )
+    if (name := config.name_with(data)) != path.name:  # with the title that its data had then
+        raise RunError(f"{path / 'config.json'} was changed by hand: its settings belong to {name}.")
     if config.data and isinstance(location, str):
         plugins.remember_dataset(dataclasses.replace(config.data, location=location))
     return RunFolder(path, config)

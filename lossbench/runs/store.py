@@ -5,15 +5,18 @@ results/figures/  tables/  reproductions/  benchmark/  README.md
 """
 
 import contextlib
+import dataclasses
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import LossbenchError, RunError, UsageError, at_most, shown, unknown_name
 from ..files import check_folder, read_json
+from ..specs import DatasetSpec, catalog, plugins
 from .config import RunConfig
+from .config_builder import dataset_name
 from .run_folder import RunFolder, open_run
 
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9+-]*-[0-9a-f]{10}")
@@ -77,6 +80,37 @@ class Store:
                     f"The data in {shown(spec.location)} have changed since {min(digests)} was trained; "
                     "--force trains on what is there now."
                 )
+
+    def dataset_name(self, text: str) -> str:
+        """The name of the data set that a user means, see `config_builder.dataset_name`: the one under which
+        runs on the same data are stored here, if there are any.
+
+        Raises InvalidData for a place without data that can be used, and UsageError for data of a user that
+        are neither stored here nor named by their place.
+        """
+        name = dataset_name(text)
+        if not catalog.is_external(name, "data"):
+            return name
+        known, is_place = plugins.known_dataset(name), name != text
+        digest, title = (known.digest, known.title) if known else (name.partition("@")[2], "")
+        stored = [spec for spec in self._data_of_users() if spec.digest.startswith(digest)]
+        if not stored and not known:
+            raise UsageError(f"{self.root} has no run on {name}; name the folder or file of these data.")
+        if not stored:
+            return name
+        spec = min(stored, key=lambda each: (each.title != title, each.name != name))
+        if known and is_place:
+            spec = dataclasses.replace(spec, location=known.location)
+        plugins.remember_dataset(spec, named=is_place)
+        return spec.name
+
+    def _data_of_users(self) -> Iterator[DatasetSpec]:
+        """The data sets of users that runs are stored on, with the place where they were last trained on."""
+        for name in self._names():
+            with contextlib.suppress(LossbenchError, LookupError, TypeError, ValueError, AttributeError):
+                stored = read_json(self.runs / name / "config.json")
+                spec, location = DatasetSpec.from_dict(stored["data"]), stored.get("location")
+                yield dataclasses.replace(spec, location=location if isinstance(location, str) else "")
 
     def check_folder(self) -> None:
         """Raise RunError where something other than a folder is in the place of the results folder or of

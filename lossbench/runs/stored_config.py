@@ -41,6 +41,9 @@ def _remember_data(data: Mapping[str, Any]) -> None:
         raise UsageError(f"These are not the settings of a run ({error}).") from None
     if spec:
         plugins.remember_dataset(spec)
+        known = plugins.known_dataset(spec.name)
+        if (spec.digest, spec.to_dict()) != (known and known.digest, data["data"]):
+            raise UsageError("These are not the settings of a run: its data set was changed.")
 
 
 _FIELDS = {option.key: name for name, option in RUN_OPTIONS.items()} | {"terms": "terms"}
@@ -66,6 +69,7 @@ def _from_dict(data: Mapping[str, Any]) -> RunConfig:
         raise UnknownName(error.what, hint) from None
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(f"These are not the settings of a run ({error}).") from None
-    if json.dumps(config.to_dict(), sort_keys=True) != json.dumps(data, sort_keys=True):
+    checked = config.to_dict() | {key: data[key] for key in ("data",) if key in data}  # see `_remember_data`
+    if json.dumps(checked, sort_keys=True) != json.dumps(data, sort_keys=True):
         raise UsageError("These are not the settings of a run: a value is missing or of another type.")
     return config

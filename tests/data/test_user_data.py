@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+import lossbench
 from lossbench.__main__ import main
 from lossbench.data import SPLIT_SEED, load_splits, pictures_of
 from lossbench.data._survey import moments
@@ -207,6 +208,41 @@ def test_the_same_content_in_another_place_is_the_same_run(place):
     (place / "elsewhere").mkdir()
     shutil.move(place / "other", place / "elsewhere" / "npz.npz")
     assert make_config(dataset=str(place / "elsewhere" / "npz.npz")).id == first.id
+
+
+def test_stored_runs_are_found_by_their_data_under_any_name_of_these(place, capsys):
+    """Also two names of which nothing but the sign that file names leave out differs."""
+    first = train(dataset := make("npz", place), capsys)
+    for other in ("npz_.npz", "other.npz"):
+        forget_data()
+        shutil.copy(dataset, place / other)
+        assert train(other, capsys) == first
+    forget_data()
+    assert train("npz_.npz", capsys, "--results", "others")["run"] != first["run"]  # its own name
+    for results, name in (("results", "npz"), ("others", "npz_")):  # known by both titles to this process
+        assert len(found := lossbench.runs(results=results)) == 1
+        assert json.loads((found[0].path / "config.json").read_text())["data"]["title"] == name
+        assert main(["plot", "hardest", "--results", results, "--json"]) == 0
+        figure = json.loads(capsys.readouterr().out)["figure"]
+        assert json.loads(Path(f"{figure}.json").read_text())["files"][0]["runs"] == [found[0].name]
+
+
+def test_the_name_that_runs_print_is_taken_where_they_answer(place, capsys):
+    dataset = make("npz", place)
+    trained = train(dataset, capsys)["run"]
+    name = json.loads((place / "results" / "runs" / trained / "config.json").read_text())["dataset"]
+    Path(dataset).unlink()
+    forget_data()
+    compare = ["compare", "--losses", "softmax", *OPTIONS, "--json"]
+    for option in ("--dataset", "--datasets"):
+        assert main([*compare, option, name]) == 0
+        assert json.loads(capsys.readouterr().out)["runs"][0]["run"] == trained
+        forget_data()
+    assert main(["plot", "target-logits", "--loss", "arcface", "--dataset", name]) == 0
+    assert main([*compare, "--dataset", name, "--seeds", "1"]) == 1
+    assert "npz.npz is not there; say with --dataset where the data are now" in capsys.readouterr().err
+    assert main(["train", "--dataset", "npz@0123456789"]) == 2
+    assert "has no run on npz@0123456789; name the folder or file of these data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["npz", "folder", "embeddings"])
