@@ -42,7 +42,7 @@ _LATER: Sequence[Any] = (
     (0, (9, 2)),
     (0, (1, 4)),
     (0, (9, 2, 2, 2)),
-)
+)  # and then a long dash with ever more dots
 _DECADE = 10  # losses and distances that span more than this are drawn on a logarithmic axis
 _LINEAR = ("validation accuracy (%)", "learning rate")
 _WIDTH = 3  # panels of a row
@@ -127,13 +127,18 @@ def _losses(groups: Sequence[Sequence[RunView]], tints: Sequence[str]) -> list[C
     return [
         Course(
             tint,
-            _LATER[later.index(term) % len(_LATER)] if place else _FIRST,
+            _dashes(later.index(term)) if place else _FIRST,
             term,
             _table(alike, partial(_term, term)),
         )
         for tint, own, alike in zip(tints, terms, groups, strict=True)
         for place, term in enumerate(own)
     ]
+
+
+def _dashes(number: int) -> Any:
+    dots = number - len(_LATER) + 2
+    return _LATER[number] if number < len(_LATER) else (0, (9, 2, *(1, 2) * dots))
 
 
 def _term(name: str, record: EpochRecord) -> float:

@@ -70,7 +70,7 @@ def test_every_term_of_the_loss_is_a_line_in_the_colour_of_its_run():
 
 
 def test_terms_of_other_names_have_other_dashes():
-    names = ("center", "island", "ring", "git", "range", "triplet-center", "contrastive-center")
+    names = ("center", "island", "ring", "git", "range", "triplet-center", "contrastive-center", "x", "y")
     runs = [
         View(title=name, settings={"loss": name},
              epochs=[r._replace(terms={"softmax": 1.5, name: 0.5}) for r in epoch_records()])
