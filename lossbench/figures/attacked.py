@@ -52,14 +52,14 @@ def draw_figure(figure: Figure, runs: Sequence[RunView]) -> None:
     for run, (clean, attacked) in zip(runs, run_columns(figure, len(runs), 2), strict=True):
         title_lines(clean, run.title, run.caption, lines)
         count = draw_axes(clean, attacked, run)
+        few = count < len(run.splits["test"].labels)
     wrong: Any = {"marker": "o", "linestyle": "", "markersize": 4, "markerfacecolor": color(1)}
     handles: list[Artist | Container] = [
         Line2D([], [], color=ink(), label="classified as another class", **wrong),
         Patch(facecolor=ray(), alpha=_DARKEST, label="far from the mean of every class"),
     ]
-    words = (
-        f"the first {count:,} test images; FGSM changes each pixel by at most {_EPSILON} (1: black to white)"
-    )
+    shown = f"{'the first' if few else 'all'} {count:,} test images"
+    words = f"{shown}; FGSM changes each pixel by at most {_EPSILON} (1: black to white)"
     legend_below(figure, [*handles, *mark_handles(runs, "train")], words)
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from lossbench.errors import RunError
 from lossbench.figures import attacked
+from lossbench.records import Embedding
 from lossbench.reports.figure_files import render_figure
 from tests.figures.views import DIGITS, View, directions, embedding
 
@@ -76,6 +77,14 @@ def test_the_shade_is_the_distance_to_the_nearest_training_class_mean(cosine):
         place = place / np.linalg.norm(place) if cosine else place
         expected = min(np.linalg.norm(place - mean) for mean in means)
         assert shade[row, column] == pytest.approx(expected, rel=1e-5)
+
+
+def test_all_images_are_called_so():
+    splits = View().splits
+    few = Embedding(*(part[:150] for part in splits["test"]))
+    for test, words in ((splits["test"], "the first 150 test images"), (few, "all 150 test images")):
+        (legend,) = drawn(View(splits={**splits, "test": test})).legends
+        assert words in legend.get_title().get_text()
 
 
 def test_only_the_plane_can_be_drawn():
