@@ -139,16 +139,15 @@ def search(
 
 
 def _show_study(request: Request, result: TuningResult, store: Store, *, json: bool) -> None:
-    from ..experiments.tuning_result import read_results, result_path, search_conditions, tuned_alike
+    from ..experiments.tuning_result import comparable_results, result_path, search_conditions
     from ..reports.document import Drawing, record_figure
     from ..reports.figure_names import figure_path
     from ._publish import draw_figures, finish
 
     run = result.config
-    tuned, problems = read_results(store, run.dataset, run.network)
+    comparable, problems = comparable_results(store, result)
     for problem in problems:
         print_warning(problem)
-    comparable = [each for each in tuned if tuned_alike(each, result)]
     choices = search_conditions(result)
     parts = [run.dataset, run.network, "" if result.metric == "val_accuracy" else result.metric]
     figure = figure_path(store, "budget", (), parts, "png", choices, command_line())

@@ -147,9 +147,12 @@ def stored_result(store: Store, config: RunConfig, loss: str, study: str) -> Tun
 
 
 def read_results(store: Store, dataset: str, network: str) -> tuple[list[TuningResult], list[str]]:
-    """All results for a data set and network, by loss, and a sentence for each unreadable file."""
+    """All results for a data set and network, and a sentence for each unreadable file. The last searches of
+    all losses come first, then the earlier ones, the newest first."""
     results, problems = [], []
-    for path in sorted(tuned_folder(store, dataset, network).glob("*.json")):
+    folder = tuned_folder(store, dataset, network)
+    kept = sorted(folder.glob("*/*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in [*sorted(folder.glob("*.json")), *kept]:
         try:
             results.append(_read(path))
         except RunError as error:
@@ -198,6 +201,16 @@ def tuned_alike(first: TuningResult, second: TuningResult) -> bool:
     values can be shown together, whatever their numbers of trials are."""
     different = any(condition_differences([first.config, second.config], ("lr",)))
     return not different and (first.metric, [*first.seeds]) == (second.metric, [*second.seeds])
+
+
+def comparable_results(store: Store, result: TuningResult) -> tuple[list[TuningResult], list[str]]:
+    """The last search of each loss that was tuned as this one, and a sentence for each unreadable file."""
+    results, problems = read_results(store, result.config.dataset, result.config.network)
+    last: dict[Path, TuningResult] = {}
+    for each in results:
+        if tuned_alike(each, result):
+            last.setdefault(result_path(store, each.config, each.loss), each)
+    return [last[path] for path in sorted(last)], problems
 
 
 def search_conditions(result: TuningResult) -> str:

@@ -225,7 +225,7 @@ def test_the_figure_of_a_search_shows_the_losses_that_were_tuned_for_the_same_me
     monkeypatch.setattr(
         figure_files, "compose_budget", lambda results: shown.extend(results) or (lambda figure: None)
     )
-    for result in (tuned(), tuned("ring"), tuned("git", "gap")):
+    for result in (tuned(), tuned("ring"), tuned("ring", "gap"), tuned("git", "gap")):
         write_result(store, result)
     folder = tmp_path / "tuned" / "digits" / tuned().config.network
     (folder / "island.json").write_text("{")
