@@ -26,6 +26,7 @@ from . import _array_files, _arrays, _folder
 from ._stratified import test_mask
 from ._survey import Survey
 
+WHERE_NOW = "say with --dataset where the data are now"
 _FEWEST, _FEWEST_BEFORE_SPLIT = 2, 5  # training samples of a class
 
 
@@ -58,7 +59,7 @@ def load_user_data(
             f"It is not known where the data set {shown(spec.title)} lies; name it with --dataset."
         )
     if not os.path.exists(location) and not _is_function(location):
-        raise DataError(f"{shown(location)} is not there; say with --dataset where the data are now.")
+        raise DataError(f"{shown(location)} is not there; {WHERE_NOW}.")
     if _is_image_folder(location):
         loaded, digest = _folder.read(location, spec, image_size)
     elif image_size:
@@ -66,7 +67,8 @@ def load_user_data(
     else:
         loaded, _, digest = _arrays.read(location)
     if digest != spec.digest:
-        raise DataError(f"The data in {shown(location)} have changed; they are no longer {spec.name}.")
+        changed = f"The data in {shown(location)} have changed and are no longer {spec.name}"
+        raise DataError(f"{changed}; {WHERE_NOW}.")
     if "test" not in loaded:
         samples = loaded["train"]
         mask = torch.from_numpy(test_mask(samples.labels.numpy()))

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data import load_splits, normalize
+from ..data import load_splits, load_stored_splits, normalize
 from ..errors import LossbenchError, RunError, UsageError
 from ..losses import WeightedSum, class_means, class_scores
 from ..randomness import derived_seed
@@ -53,7 +53,7 @@ class RunOnImages:
     @cached_property
     def samples(self) -> LabelledImages:
         """Images (N, C, H, W), float32 from 0 to 255, and labels (N,)."""
-        split = getattr(load_splits(self.config.split_spec, self.data_dir), self.config.eval_split)
+        split = getattr(load_stored_splits(self.config.split_spec, self.data_dir), self.config.eval_split)
         images, labels = split.at(slice(IMAGES))
         return LabelledImages(images.float().to(self.device), labels.to(self.device))
 

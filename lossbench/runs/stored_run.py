@@ -163,11 +163,10 @@ class StoredRun(UntrainedRun):
     def samples(self, split: str) -> Tensor:
         """What the network is given, before it is normalized: images (N, C, H, W) uint8 or features (N, D0)
         float32, in the order of the features. Raises DataError where data cannot be read."""
-        from ..data import load_splits, under_conditions
+        from ..data import load_stored_splits, under_conditions
 
         config = self.config
-        with plugins.without_external_code():
-            splits = load_splits(config.split_spec, self.data_dir)
+        splits = load_stored_splits(config.split_spec, self.data_dir)
         splits = under_conditions(splits, config.training_conditions, config.seed)
         samples: Tensor = getattr(splits, split).images
         return samples
