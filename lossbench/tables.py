@@ -282,6 +282,11 @@ def seeds_text(seeds: Sequence[int]) -> str:
     return f"seed{'s'[: len(seeds) - 1]} {', '.join(map(str, seeds))}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: '1 epoch', '2 epochs', '1,000 images'."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def p_value_text(p: float, error: float = 0.0) -> str:
     """A p value with three digits, and its standard error where that shows; a dash for NaN."""
     if math.isnan(p):

@@ -19,6 +19,7 @@ from lossbench.specs import setting_text
 from lossbench.tables import (
     Table,
     code,
+    counted,
     csv_bytes,
     fit_columns,
     is_number,
@@ -344,3 +345,7 @@ def test_a_latex_cell_that_cannot_fit_is_whole_all_the_same() -> None:
     text = to_latex(Table(["loss", "file"], [["Softmax", "x" * 200]]), "", "tab:x")
     assert f"    Softmax & {'x' * 200} \\\\" in text.splitlines()
     assert "    loss & file \\\\" in text.splitlines()
+
+
+def test_one_thing_has_a_singular_noun() -> None:
+    assert [counted(n, "image") for n in (0, 1, 1000)] == ["0 images", "1 image", "1,000 images"]

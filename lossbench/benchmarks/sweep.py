@@ -26,7 +26,7 @@ from ..records import EpochRecord, NullObserver
 from ..runs.config import RunConfig
 from ..runs.result import Machine, Status
 from ..runs.store import Store
-from ..tables import Table, number_text
+from ..tables import Table, counted, number_text
 from ..training.device import describe_machine, resolve_device
 from ..training.process import Placement, threads_of
 from ._timing import thread_count
@@ -204,8 +204,9 @@ def to_benchmark(config: RunConfig, alone: SweepTiming, together: SweepTiming, m
             ]
         )
     conditions = (
-        f"Runs of {config.epochs} epochs on {config.dataset}, {config.title}, network {config.network}, B = "
-        f"{config.batch_size}, precision {config.precision}; the same ones one after another, in workers, "
+        f"Runs of {counted(config.epochs, 'epoch')} on {config.dataset}, {config.title}, network "
+        f"{config.network}, B = {config.batch_size}, precision {config.precision}; the same "
+        "ones one after another, in workers, "
         "in workers again and one after another again, in temporary folders. Start: until a worker trains. "
         "Evaluation: all splits, after the last epoch, and storing. Overhead: "
         "what a worker spends beyond these and training (the next run, waiting for the last), as a part of "

@@ -9,6 +9,7 @@ from ..experiments.grid import parse_seeds
 from ..experiments.loss_benchmark import DECIDING, PARTS, Part
 from ..runs.outcome import Outcome
 from ..specs.expressions import split_names
+from ..tables import counted
 from ._options import Request, Storage
 from ._output import command_line, print_message, print_warning
 
@@ -87,7 +88,7 @@ def _run_part(
     if part.settings == "search":
         results = []
         for study in part.studies():
-            print_message(f"{study.loss}: {part.trials} trials.")
+            print_message(f"{study.loss}: {counted(part.trials, 'trial')}.")
             work = partial(tune, study, trials=part.trials)
             results.append(in_threads(request, study, store, jobs, part.trials, work).to_dict())
         return [], "", results

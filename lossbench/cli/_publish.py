@@ -10,6 +10,7 @@ from ..errors import ForeignFile, LossbenchError, with_class
 from ..runs.outcome import STORED, Outcome
 from ..runs.result import Status, diverged_text
 from ..runs.store import Store
+from ..tables import counted
 from ._output import print_json, print_message, print_table, print_warning, run_document
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def finish(
     if failed or diverged:
         counts = [f"{n} {word}" for n, word in ((failed, "failed"), (diverged, "diverged")) if n]
         again = ", and the same command tries the failed ones again" if failed else ""
-        ended = " and ".join(counts).replace(" ", f" of {len(outcomes)} runs ", 1)
+        ended = " and ".join(counts).replace(" ", f" of {counted(len(outcomes), 'run')} ", 1)
         why = f" (the first: {reasons[0].rstrip('.')})" if reasons else ""  # no log is on a full disk
         problems = [*problems, f"{ended}{why}; their folders hold a log{again}."]
     for problem in problems[:-1]:

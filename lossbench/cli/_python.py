@@ -25,6 +25,7 @@ from ..runs.store import Store
 from ..runs.stored_run import StoredRun
 from ..specs import catalog
 from ..specs.expressions import canonical_sum, parse_sum, split_names
+from ..tables import counted
 from ._flags import as_path, canonical_losses
 from ._options import ENGINE_OPTIONS, OPTIONS_OF_RUN, PLACEMENT_OPTIONS, Request, Storage, make_request
 from ._output import messages_shown, print_message, print_warning
@@ -160,11 +161,11 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
     failed = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
     if failed:
         raise RunError(
-            f"{len(failed)} of {len(outcomes)} runs failed, the first one: {failed[0].message.rstrip('.')}. "
-            "The same call tries these again."
+            f"{len(failed)} of {counted(len(outcomes), 'run')} failed, the first one: "
+            f"{failed[0].message.rstrip('.')}. The same call tries these again."
         )
     if diverged := [outcome.config.run_name for outcome in outcomes if outcome.status is Status.DIVERGED]:
-        print_warning(f"{len(diverged)} of {len(outcomes)} runs diverged: {', '.join(diverged)}.")
+        print_warning(f"{len(diverged)} of {counted(len(outcomes), 'run')} diverged: {', '.join(diverged)}.")
 
 
 def open_run(run: PathLike, results: PathLike, data_dir: PathLike | None) -> Run:

@@ -20,6 +20,7 @@ from ..runs.run_folder import RunFolder
 from ..runs.store import Store
 from ..specs import catalog
 from ..specs.quantities import UNSEEN, format_value
+from ..tables import counted
 from ..training.device import cores
 from ..training.process import StopRequest
 from ._options import Request, Storage
@@ -96,7 +97,7 @@ def run_configs(
         if stop():
             finished = sum(outcome.status is not Status.INTERRUPTED for outcome in outcomes.values())
             left = len(configs) - finished
-            where = f"with {left} of {len(configs)} runs to go" if left else "after the last run"
+            where = f"with {left} of {counted(len(configs), 'run')} to go" if left else "after the last run"
             raise Interrupted(f"Interrupted {where}; the same command continues.")
     return [outcomes[config] for config in configs]
 
@@ -170,7 +171,7 @@ def _add_snapshots(
     if lacking := [run for run in runs if run.lacks_snapshots]:
         from ..training.train import add_snapshots
 
-        print_message(f"{len(lacking)} of {len(runs)} runs are stored without snapshots, and trained again.")
+        print_message(f"{_stored(len(lacking), len(runs))} without snapshots, and trained again.")
         for run in lacking:
             try:
                 run.check_code()
@@ -241,10 +242,14 @@ def _completed(
     return {**measured, **(measure_stored(run, missing, unseen=unseen, data_dir=data_dir) if missing else {})}
 
 
+def _stored(stored: int, total: int) -> str:
+    return f"{stored} of {counted(total, 'run')} {'is' if total == 1 else 'are'} stored"
+
+
 def _estimate_text(expected: Estimate, total: int) -> str:
     at_once = f", {expected.workers} at a time" if expected.workers > 1 else ""
     at_once += " in one program" if at_once and expected.packed else ""
-    text = f"{expected.stored} of {total} runs are stored"
+    text = _stored(expected.stored, total)
     if expected.waiting:
         text += f", {expected.waiting} to train: about {duration_text(expected.seconds)}{at_once}"
     if expected.measuring:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ..errors import LossbenchError, unknown_name
 from ..runs.result import Status, diverged_text
 from ..specs.quantities import column_title, format_value
-from ..tables import Table, fit_columns
+from ..tables import Table, counted, fit_columns
 from ._flags import DEFAULT_RESULTS, Json, Results, flag
 from ._output import line_width, print_json, print_message, print_table, print_warning, run_document
 from ._selection import Selection, readable_runs, selection_options
@@ -57,7 +57,7 @@ def runs(
         if shared:
             print_message(f"All: {shared}.")
         if len(documents) < total:
-            print_message(f"{len(documents)} of {total} runs.")
+            print_message(f"{len(documents)} of {counted(total, 'run')}.")
     if not stored:
         print_message(f"There is no run in {results}; `lossbench train` makes one.")
     else:

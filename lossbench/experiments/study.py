@@ -22,6 +22,7 @@ from ..errors import RunError, UsageError
 from ..files import file_lock
 from ..runs.store import Store
 from ..specs import Value
+from ..tables import counted
 from ._journal import open_journal
 from .search_space import SeveralLosses, StudyConfig
 from .tuning_result import TuningResult
@@ -146,7 +147,9 @@ def tuning_result(
     """
     complete = [trial for trial in finished if trial.state.name == "COMPLETE"]
     if not complete:
-        raise RunError(f"None of {len(finished)} trials of {config.loss} came to an end: they all diverged.")
+        raise RunError(
+            f"No trial of {config.loss} came to an end: {counted(len(finished), 'trial')} diverged."
+        )
     best_of = max if config.direction == "maximize" else min
     values = [trial.value if trial.state.name == "COMPLETE" else None for trial in finished]
     first_values = (values[:count] for count in range(1, len(values) + 1))

@@ -28,7 +28,7 @@ from ..runs.suggested_commands import dataset_argument
 from ..specs import Value, plugins, value_text
 from ..specs.expressions import parse_sum
 from ..specs.quantities import higher_is_better, metric_name
-from ..tables import seeds_text
+from ..tables import counted, seeds_text
 from .search_space import Range
 
 _KEYS = {"pruned": "hopeless"}
@@ -245,9 +245,12 @@ def describe_tuning(results: Mapping[RunConfig, TuningResult]) -> tuple[str, boo
         losses = others.setdefault(tuple(map(", ".join, pair)), [])
         losses += [] if result.loss in losses else [result.loss]
         config = result.config
-        words = [f"by {metric_name(result.metric)}", f"{result.trials} trials of {config.epochs} epochs"]
+        words = [
+            f"by {metric_name(result.metric)}",
+            f"{counted(result.trials, 'trial')} of {counted(config.epochs, 'epoch')}",
+        ]
         words += [f"seeds {', '.join(map(str, result.seeds))}", f"{config.feature_dim}-D features"]
-        words += [f"{config.val_size:,} validation images"]
+        words += [counted(config.val_size, "validation image")]
         words += [f"without classes {config.unseen_names}"] if config.unseen else []
         ways.setdefault(config.dataset, {})[result.loss] = ", ".join(words)
     others.pop(("", ""), None)

@@ -7,7 +7,7 @@ from ..records import RunView
 from ..specs import Value, catalog, setting_text, symbol, value_text
 from ..specs.expressions import split_names
 from ..specs.quantities import in_unit
-from ..tables import seeds_text
+from ..tables import counted, seeds_text
 
 
 def varied(runs: Sequence[RunView]) -> dict[str, list[Value]]:
@@ -45,7 +45,7 @@ def axes_of(runs: Sequence[RunView], over: str, count: int) -> list[str]:
     names = [*given, *(name for name in numeric if name not in given)][:count]
     if len(names) < count:
         raise RunError(
-            f"This figure needs runs that differ in {count} numeric setting{'s' * (count > 1)}; "
+            f"This figure needs runs that differ in {counted(count, 'numeric setting')}; "
             f"{_described(runs, numeric)}. `lossbench sweep` makes such runs."
         )
     return names

@@ -16,6 +16,7 @@ from ..records import RunView
 from ..specs import FigureSpec
 from ..specs.quantities import better_sign, bounds, decimals, interval_text, metric_title
 from ..statistics import Interval, mean_interval
+from ..tables import counted
 from ._layout import Range, draw_rows, limits, set_size
 from ._settings import check_measured, grouped, number_of
 from ._style import PALETTE, ground, note
@@ -96,7 +97,7 @@ def draw_axes(
             text = interval_text(*interval[:2], possible, digits)
             text += f" ({interval.n})" if len(counts) > 1 else ""
             note(axes, text, (1, row), (6, 0), axes.get_yaxis_transform(), **beside)
-    seeds = f"{max(counts, default=0)} seed{'s' * (counts != {1})}" if len(counts) < 2 else "seeds"
+    seeds = counted(max(counts, default=0), "seed") if len(counts) < 2 else "seeds"
     head = f"mean ± 95 % ({seeds})" if counts != {1} else seeds
     note(axes, head, (1, 1), (6, 2), "axes fraction", fontsize="small")
     direction = {1: "more is better →", -1: "← less is better", 0: ""}[better]

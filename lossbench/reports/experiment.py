@@ -23,7 +23,7 @@ from ..runs.store import Store
 from ..runs.stored_run import StoredRun, done_runs
 from ..specs import Value, catalog, symbol
 from ..specs.quantities import higher_is_better
-from ..tables import Table
+from ..tables import Table, counted
 from .conditions_text import conditions
 from .document import Document, Drawing, comparison_title, parse_document
 from .result_tables import COLUMNS, differences_table, latex, markdown, results_table
@@ -82,7 +82,7 @@ class Experiment:
         return markdown(self.document)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {len(self.outcomes)} runs, {self.document.title}>"
+        return f"<{type(self).__name__} of {counted(len(self.outcomes), 'run')}, {self.document.title}>"
 
     _repr_markdown_ = __str__  # a notebook shows it
 

@@ -112,7 +112,7 @@ def test_force_forgets_what_was_measured(compared: Path, capsys: Capture, tmp_pa
     assert run.metrics()
     code, _, err = call(capsys, *options, "--force")
     assert code == 0
-    assert "0 of 1 runs are stored, 1 to train" in err
+    assert "0 of 1 run is stored, 1 to train" in err
     assert err.startswith("Timing some steps of the runs.\n")  # before what takes seconds
     assert run.metrics() == {}
     (shown,) = document(capsys, *options, "--metric", "map-at-r")["runs"]
