@@ -50,7 +50,8 @@ def report(
     if not content.sections and not (content.pictures or content.links if filtered else content.benchmark):
         of = " of such runs" if filtered else ""
         raise RunError(f"There is no table{of} in {store.tables}; `lossbench compare` or `sweep` makes one.")
-    label = slug("-".join(filter(None, ["index", *(wanted.losses or ()), selection.label])))
+    words = [*(wanted.losses or ()), *map(str, wanted.values.get("dataset", ())), selection.label]
+    label = slug("-".join(filter(None, ["index", *words])))
     page = output or store.root / f"{label}.html"
     pages = {page: html_page(store, content, page.parent)}
     if output is None and not filtered:  # a part of the results has a page of its own

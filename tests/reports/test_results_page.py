@@ -381,6 +381,7 @@ def test_filters_choose_the_tables_and_figures_of_a_page_of_their_own(copied: Pa
         (["--loss", "center"], [COMPARED, SWEPT]),
         (["--loss", "center", "--lambda", "0.1"], [SWEPT]),
         (["--seed", "2"], [COMPARED]),
+        (["--dataset", "digits"], [COMPARED, SWEPT]),
     ):
         code, out, err = call(capsys, "--results", copied, *options, "--json")
         assert code == 0, err
