@@ -33,8 +33,8 @@ _ENDS_IN_SYMBOL = re.compile(r"_[^\W\d_]\d?$")
 
 
 def value_text(value: Value) -> str:
-    """A value as people write it: `0.5`, `3`, `true`, `hard`."""
-    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+    """A value as people write it: `0.5`, `3`, `1e-5`, `true`, `hard`."""
+    return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else str(value).lower()
 
 
 def symbol(name: str) -> str:

@@ -667,7 +667,7 @@ def test_a_batch_of_one_is_a_sentence_where_the_network_has_batch_norm() -> None
         ({"loss": "sphereface", "settings": {"lambda_min": 0.5}}, "λ min = 0.5, m = 4, s = 24"),
         ({"loss": "triplet", "settings": {"mining": "hard"}}, "m = 1, mining = hard"),
         ({"loss": "combined-margin"}, "m1 = 1, m2 = 0.2, m3 = 0.05, s = 16"),
-        ({"loss": "center", "lam": 1e-5}, "λ = 1e-05, α = 0.5"),
+        ({"loss": "center", "lam": 1e-5}, "λ = 1e-5, α = 0.5"),
         ({"loss": "0.5*softmax"}, "λ = 0.5"),
         ({"loss": "subcenter-arcface", "settings": {"subcenters": 4}}, "m = 0.3, s = 16, subcenters = 4"),
         ({"loss": "arcface + triplet"}, "arcface m = 0.3, s = 16, triplet m = 1"),
