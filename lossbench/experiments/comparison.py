@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
+from ..runs.conditions import unique_titles
 from ..runs.config import BASE_LOSS, LOSS_OPTIONS, RUN_OPTIONS, RunConfig
 from ..runs.config_builder import config_at
 from ..runs.loss_terms import lambda_target
@@ -92,14 +93,13 @@ def family_size(rows: Sequence[ComparisonRow]) -> int:
 
 def unique_labels(configs: Sequence[RunConfig]) -> list[str]:
     """Titles; where several have the same one, with the settings in which these differ."""
-    texts: dict[str, list[list[str]]] = {}
-    for config in configs:
-        texts.setdefault(config.title, []).append(config.setting_texts)
+    titles, texts = unique_titles(configs), dict[str, list[list[str]]]()
+    for title, config in zip(titles, configs, strict=True):
+        texts.setdefault(title, []).append(config.setting_texts)
     labels = []
-    for config in configs:
-        alike = texts[config.title]
-        differing = [text for text in config.setting_texts if not all(text in each for each in alike)]
-        labels.append(f"{config.title} ({', '.join(differing)})" if differing else config.title)
+    for title, config in zip(titles, configs, strict=True):
+        differing = [t for t in config.setting_texts if not all(t in each for each in texts[title])]
+        labels.append(f"{title} ({', '.join(differing)})" if differing else title)
     return labels
 
 
@@ -123,8 +123,8 @@ def _compare(
     reference = on_dataset.pop(baseline)
     configs = [reference[0].config, *(outcomes[0].config for outcomes in on_dataset.values())]
     baseline_label, *labels = unique_labels(configs)
-    rows = []
-    for config, label, outcomes in zip(configs[1:], labels, on_dataset.values(), strict=True):
+    titles, rows = unique_titles(configs)[1:], []
+    for config, title, label, outcomes in zip(configs[1:], titles, labels, on_dataset.values(), strict=True):
         done = sum(outcome.status is Status.DONE for outcome in outcomes)
         paired = compare_paired(
             _by_seed(outcomes, metric, dataset),
@@ -138,7 +138,7 @@ def _compare(
                 baseline=configs[0].loss,
                 baseline_label=baseline_label,
                 loss=config.loss,
-                title=config.title,
+                title=title,
                 label=label,
                 settings=config.subtitle,
                 done=done,

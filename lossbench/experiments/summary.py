@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from ..runs.conditions import unique_titles
 from ..runs.config import RunConfig
 from ..runs.outcome import Outcome
 from ..runs.result import Status
@@ -41,7 +42,8 @@ def summarize(outcomes: Iterable[Outcome], swept: Iterable[str] = ()) -> list[Se
     for outcome in outcomes:
         groups.setdefault(dataclasses.replace(outcome.config, seed=0), []).append(outcome)
     rows = []
-    for group in groups.values():
+    titles = unique_titles(list(groups))
+    for title, group in zip(titles, groups.values(), strict=True):
         config, statuses = group[0].config, [outcome.status for outcome in group]
         done, diverged = statuses.count(Status.DONE), statuses.count(Status.DIVERGED)
         numbers = [outcome.numbers for outcome in group]
@@ -49,7 +51,7 @@ def summarize(outcomes: Iterable[Outcome], swept: Iterable[str] = ()) -> list[Se
         rows.append(
             SettingRow(
                 loss=config.loss,
-                title=config.title,
+                title=title,
                 settings=config.subtitle,
                 dataset=config.dataset,
                 rule=config.rule,

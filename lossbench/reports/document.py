@@ -17,6 +17,7 @@ from ..errors import LossbenchError, RunError
 from ..experiments.comparison import ComparisonRow
 from ..experiments.summary import SettingRow
 from ..files import plain, read_json, to_json, write_atomically
+from ..runs.conditions import unique_titles
 from ..runs.config import RunConfig, dataset_title
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
@@ -203,7 +204,7 @@ def comparison_title(configs: Sequence[RunConfig]) -> str:
     """Data sets, unseen classes and losses, such as `MNIST without 7, 8, 9: Softmax · Center`."""
     datasets = ", ".join(dict.fromkeys(dataset_title(config.dataset) for config in configs))
     unseen = f" without {configs[0].unseen_names}" if configs[0].unseen else ""
-    return f"{datasets}{unseen}: {' · '.join(dict.fromkeys(config.title for config in configs))}"
+    return f"{datasets}{unseen}: {' · '.join(dict.fromkeys(unique_titles(configs)))}"
 
 
 def interval_from_json(data: Mapping[str, Any]) -> Interval:

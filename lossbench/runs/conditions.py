@@ -54,10 +54,19 @@ def distinguishing_conditions(shown: Sequence[StoredRun], others: Sequence[Store
 
 
 def name_differences(runs: Iterable[StoredRun]) -> None:
-    """Set `conditions` of each run: what its caption must say of them when it is shown beside the others."""
+    """Set `title` and `conditions` of each run: what must be said of it beside the others."""
     runs = list(runs)
-    for run, text in zip(runs, describe_differences(runs), strict=True):
-        run.conditions = text
+    titles = unique_titles([run.config for run in runs])
+    for run, title, text in zip(runs, titles, describe_differences(runs), strict=True):
+        run.title, run.conditions = title, text
+
+
+def unique_titles(configs: Sequence[RunConfig]) -> list[str]:
+    """The title of each loss; its name where other losses have the same title, as classes of a user may."""
+    losses: dict[str, set[str]] = {}
+    for config in configs:
+        losses.setdefault(config.title, set()).add(config.loss)
+    return [config.title if len(losses[config.title]) == 1 else config.loss for config in configs]
 
 
 def one_seed(groups: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:

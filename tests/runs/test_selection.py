@@ -10,7 +10,9 @@ import pytest
 
 from lossbench.cli._selection import make_filter
 from lossbench.errors import RunError, UsageError
+from lossbench.experiments.comparison import unique_labels
 from lossbench.experiments.summary import summarize
+from lossbench.reports.document import comparison_title
 from lossbench.reports.result_tables import results_table
 from lossbench.runs.conditions import (
     describe_differences,
@@ -423,6 +425,21 @@ def test_what_differs_is_said_in_words():
     assert runs[1].conditions == "epochs 1 · unseen 7, 8"
     name_differences(runs[:1])
     assert runs[0].conditions == ""
+
+
+def test_losses_of_one_title_are_shown_by_their_names(monkeypatch):
+    """Such as classes of a user in two modules, or one that is called like a loss of this package."""
+    monkeypatch.setattr(Term, "title", "Mine")
+    configs = [config("softmax"), config("arcface"), config("arcface", 1)]
+    runs = stored(*configs)
+    name_differences(runs)
+    assert [run.title for run in runs] == ["softmax", "arcface", "arcface"]
+    rows = summarize([Outcome(each, Status.INTERRUPTED) for each in configs])
+    assert [row.title for row in rows] == ["softmax", "arcface"]
+    assert unique_labels(configs[:2]) == ["softmax", "arcface"]
+    assert comparison_title(configs) == "Digits: softmax · arcface"
+    name_differences(runs[1:])
+    assert [run.title for run in runs[1:]] == ["Mine", "Mine"]
 
 
 @pytest.mark.parametrize(
