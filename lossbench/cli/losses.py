@@ -56,9 +56,9 @@ def losses(
             [key, value_text(s.default_for(classes, dim)), s.bounds, s.unit, s.paper, s.help]
             for key, s in _all_settings(spec).items()
         ]
-        print_table(
-            Table(["setting", f"default (C={classes}, D={dim})", "bounds", "unit", "paper", "meaning"], rows)
-        )
+        header = ["setting", f"default (C={classes}, D={dim})", "bounds", "unit", "paper", "meaning"]
+        has_unit = any(s.unit for s in _all_settings(spec).values())
+        print_table(Table(header, rows).without([] if has_unit else ["unit"]))
 
 
 def _all_settings(spec: LossSpec) -> dict[str, HyperParameter]:

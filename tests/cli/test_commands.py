@@ -711,6 +711,8 @@ def test_the_settings_of_a_loss_have_the_defaults_for_the_shape(capsys):
     assert equation == "L = CE(f, y),  f_j = s cos(theta_j),  f_y = s cos(theta_y + m)"
     assert paper.startswith("Deng et al., ArcFace: ") and paper.endswith("arXiv 1801.07698, eq. 3")
     assert "default (C=100, D=3)" in out
+    assert "unit" in out
+    assert "unit" not in call(capsys, "losses", "center")[1]
     assert re.search(r"scale +│ 24 ", out)
     assert "\nAlso called am-softmax.\n" in call(capsys, "losses", "cosface")[1]
 
