@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..runs.config import RunConfig, dataset_title
+from ..runs.config import RunConfig, dataset_titles
 from ..runs.outcome import Outcome
 from ..runs.result import RunResult, Status
 from ..specs import NO_AUGMENTATION, catalog
@@ -18,7 +18,8 @@ def conditions(outcomes: Sequence[Outcome], shown: Iterable[str] = ()) -> str:
     if not done:
         return ""
     configs, results = zip(*done, strict=True)
-    data = dict.fromkeys(f"{dataset_title(c.dataset)} with {c.val_size:,}" for c in configs)
+    titles = dataset_titles([config.dataset for config in configs])
+    data = dict.fromkeys(f"{t} with {c.val_size:,}" for t, c in zip(titles, configs, strict=True))
     dates = sorted({result.finished[:10] for result in results})
     machines = [result.machine for result in results]
 

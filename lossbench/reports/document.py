@@ -18,7 +18,7 @@ from ..experiments.comparison import ComparisonRow
 from ..experiments.summary import SettingRow
 from ..files import plain, read_json, to_json, write_atomically
 from ..runs.conditions import unique_titles
-from ..runs.config import RunConfig, dataset_title
+from ..runs.config import RunConfig, dataset_title, dataset_titles
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..runs.stored_run import StoredRun, UntrainedRun
@@ -202,7 +202,7 @@ def parse_document(path: Path, data: Mapping[str, Any]) -> Document:
 
 def comparison_title(configs: Sequence[RunConfig]) -> str:
     """Data sets, unseen classes and losses, such as `MNIST without 7, 8, 9: Softmax · Center`."""
-    datasets = ", ".join(dict.fromkeys(dataset_title(config.dataset) for config in configs))
+    datasets = ", ".join(dict.fromkeys(dataset_titles([config.dataset for config in configs])))
     unseen = f" without {configs[0].unseen_names}" if configs[0].unseen else ""
     return f"{datasets}{unseen}: {' · '.join(dict.fromkeys(unique_titles(configs)))}"
 

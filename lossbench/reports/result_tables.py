@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..errors import UsageError
 from ..experiments.comparison import ComparisonRow, family_size
 from ..experiments.summary import SettingRow
-from ..runs.config import RUN_OPTIONS, dataset_title
+from ..runs.config import RUN_OPTIONS, dataset_titles
 from ..runs.store import Store
 from ..runs.stored_config import config_from_dict
 from ..runs.stored_run import UntrainedRun
@@ -108,7 +108,7 @@ def results_table(rows: Sequence[SettingRow], metrics: Sequence[str] = ()) -> Ta
     names = [*COLUMNS[:-1], *(name for name in metrics if name not in COLUMNS), *COLUMNS[-1:]]
     columns: dict[str, list[str]] = {}
     if len({row.dataset for row in rows}) > 1:
-        columns["data"] = [dataset_title(row.dataset) for row in rows]
+        columns["data"] = dataset_titles([row.dataset for row in rows])
     columns["loss"] = [row.title for row in rows]
     columns["settings"] = [_settings_text(row) for row in rows]
     columns["runs"] = [str(row.done) for row in rows]
@@ -147,7 +147,7 @@ def differences_table(rows: Sequence[ComparisonRow]) -> Table:
     """One line per loss, metric and data set: the paired difference, and what can be said of it."""
     columns: dict[str, list[str]] = {}
     if len({row.dataset for row in rows}) > 1:
-        columns["data"] = [dataset_title(row.dataset) for row in rows]
+        columns["data"] = dataset_titles([row.dataset for row in rows])
     if len({row.metric for row in rows}) > 1:
         columns["metric"] = [column_title(row.metric) for row in rows]
     columns["loss"] = [row.title for row in rows]

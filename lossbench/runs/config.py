@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -354,3 +354,11 @@ def dataset_spec(name: str) -> DatasetSpec:
 def dataset_title(name: str) -> str:
     """The title of a data set, for people."""
     return catalog.title("data", name)
+
+
+def dataset_titles(names: Sequence[str]) -> list[str]:
+    """The titles of data sets; the name where others have the same title, as a user's may."""
+    by_title: dict[str, set[str]] = {}
+    for name in names:
+        by_title.setdefault(dataset_title(name), set()).add(name)
+    return [title if len(by_title[title := dataset_title(name)]) == 1 else name for name in names]

@@ -67,6 +67,13 @@ def test_files_on_data_of_a_user_have_names_of_plain_letters(tmp_path: Path) -> 
     assert [compared.name, swept.name] == [
         f"{kind}-center-my-photos-0000000000" for kind in ("compare", "sweep")
     ]
+    other = DatasetSpec.of_user("My Photos", "1" * 64, **like)  # a folder of the same name elsewhere
+    plugins.remember_dataset(other)
+    groups = {"center": [*outcomes, outcome("center", 0, 0.9, dataset=other.name)]}
+    made = report_comparison(Store(tmp_path), groups, baseline="center", metrics=(), command="c")
+    assert [row[0] for row in made.table().rows] == [data.name, other.name]
+    assert made.document.title == f"{data.name}, {other.name}: Center"
+    assert f"{other.name} with 9 " in made.document.conditions
 
 
 @pytest.mark.parametrize(("seeds", "losses", "paired"), [(1, 2, 0), (2, 2, 1), (2, 1, 0)])
