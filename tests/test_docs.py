@@ -37,6 +37,7 @@ from lossbench.runs.config import LOSS_OPTIONS, RECIPE_OPTION, RUN_OPTIONS
 from lossbench.runs.options import Option, default_text
 from lossbench.runs.store import Store
 from lossbench.specs import catalog
+from lossbench.specs.hyperparameter import value_text
 from lossbench.specs.quantities import MAIN_METRIC, format_value, metric_title
 from lossbench.tables import Table, to_markdown
 
@@ -74,10 +75,6 @@ def test_the_table_of_losses_is_fresh(capsys):
         rows = [[f"[`{loss['name']}`](#{loss['name']})", loss["summary"]] for loss in of_kind]
         parts.append(f"{heading}.\n\n{table(['loss', 'what it does'], rows)}")
     check_generated(DOCS / "losses.md", "table", "\n\n".join(parts))
-
-
-def value_text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
 def setting_line(name: str, setting: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from ..runs.config import COMPARED_LOSSES
 from ..runs.config_builder import make_config
 from ..runs.result import Machine, RunResult, Status
 from ..runs.store import Store
-from ..tables import Table
+from ..tables import Table, counted
 from ..training.device import describe_machine
 from ._timing import Task, Timing, time_alternately, timing
 from .metrics import gaussian_classes
@@ -30,11 +30,12 @@ def measure(*, repeats: int = 5, runs: int = RUNS, points: int = POINTS) -> Benc
         names = write_runs(Store(Path(folder)), runs, points)
         shown = [word for name in names for word in ("--run", name)]
         ours = [sys.executable, "-m", "lossbench"]
+        plot = f"lossbench plot, {counted(runs, 'run')} x {points:,} points"
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "lossbench --help": [*ours, "--help"],
             "lossbench losses": [*ours, "losses"],
-            f"lossbench plot, {runs} runs x {points:,} points": [*ours, "plot", *shown, "--results", folder],
+            plot: [*ours, "plot", *shown, "--results", folder],
         }
         seconds = time_alternately([_process(command) for command in commands.values()], repeats, warm_up=1)
     timings = dict(zip(commands, map(timing, seconds), strict=True))

@@ -306,7 +306,9 @@ def open_run(path: Path) -> RunFolder:
             f"{path / 'config.json'} was changed by hand, or is of another version: {error}"
         ) from None
     if (name := config.name_with(data)) != path.name:  # with the title that its data had then
-        raise RunError(f"{path / 'config.json'} was changed by hand: its settings belong to {name}.")
+        raise RunError(
+            f"{path} holds the run {name}: the folder was renamed, or its config.json changed by hand."
+        )
     if config.data and isinstance(location, str):
         plugins.remember_dataset(dataclasses.replace(config.data, location=location))
     return RunFolder(path, config)

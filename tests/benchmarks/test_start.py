@@ -48,7 +48,7 @@ def test_the_commands_draw_the_runs_that_were_written(monkeypatch):
     assert nothing == ["-c", "pass"]
     assert (shown, listed) == (["-m", "lossbench", "--help"], ["-m", "lossbench", "losses"])
     assert [drawn[place] for place in (1, 2, 3, 5)] == ["lossbench", "plot", "--run", "--results"]
-    names = ["python -c pass", "lossbench --help", "lossbench losses", "lossbench plot, 1 runs x 60 points"]
+    names = ["python -c pass", "lossbench --help", "lossbench losses", "lossbench plot, 1 run x 60 points"]
     assert list(found.data["seconds"]) == names
 
 

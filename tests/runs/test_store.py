@@ -580,7 +580,9 @@ def test_a_config_edited_by_hand_is_refused_with_a_sentence(store: Store) -> Non
             store.find(run.name)
     data["terms"][1]["weight"] = 0.004
     path.write_text(json.dumps(data))
-    with pytest.raises(RunError, match=r"changed by hand: its settings belong to center-\w{10}"):
+    with pytest.raises(
+        RunError, match=r"holds the run center-\w{10}: the folder was renamed, or its config.json changed"
+    ):
         store.find(run.name)
     run.begin()
     assert store.find(run.name).config == run.config
