@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import typing
@@ -77,7 +78,7 @@ def test_long_names_are_cut_and_stay_different() -> None:
     assert max(map(len, names)) < 170
 
 
-def test_no_file_name_has_a_colon(monkeypatch: Any, tmp_path: Path) -> None:
+def test_no_file_name_has_a_colon(capsys: Any, monkeypatch: Any, tmp_path: Path) -> None:
     """A loss from outside, in every command that names files by losses."""
     (tmp_path / "mineloss.py").write_text(
         "from lossbench.losses import Softmax\n\nclass Tanh(Softmax):\n    pass\n", encoding="utf-8"
@@ -91,6 +92,7 @@ def test_no_file_name_has_a_colon(monkeypatch: Any, tmp_path: Path) -> None:
     assert main(["plot", "confusion", "--loss", loss]) == 0
     assert main(["animate", "--loss", loss]) == 0
     assert main(["explore", "--loss", loss]) == 0
+    assert re.search(r"^Page: results/\S+\.html\n$", capsys.readouterr().err, re.MULTILINE)
     names = [path.name for path in (tmp_path / "results").rglob("*")]
     assert sum("tanh" in name for name in names) > 12
     assert not [name for name in names if set(name) & set(':\\*?"<>|')]

@@ -142,11 +142,12 @@ def test_numbers_have_as_many_decimals_as_tell_cells_apart(span, decimals):
     assert heatmap._decimals(span) == decimals
 
 
-def test_a_loss_without_the_swept_setting_is_not_left_out_silently():
+@pytest.mark.parametrize("given", [{}, {"lambda": 0.1}])
+def test_a_loss_without_a_swept_setting_is_not_left_out_silently(given):
     with pytest.raises(
         UsageError, match=r"^Softmax has no lambda and alpha; leave it out, or name another --over\.$"
     ):
-        composed([*sweep(), View(title="Softmax", settings={"loss": "softmax"})])
+        composed([*sweep(), View(title="Softmax", settings={"loss": "softmax", **given})])
 
 
 def test_marks_on_colours_stay_readable():

@@ -715,3 +715,17 @@ def test_every_class_is_in_the_training_and_has_a_pair() -> None:
     assert "--train-size 9 is less than the 10 classes" in refusal(train_size=9)
     few = made("triplet", batch_size=10)
     assert (few.samples_per_class, few.batch_size) == (2, 20)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("softmax", True),
+        ("center", True),
+        ("triplet + 0.1*softmax", True),
+        ("triplet", False),
+        ("squared", False),
+    ],
+)
+def test_class_scores_are_probabilities_where_a_classifier_says_so(loss: str, expected: bool) -> None:
+    assert made(loss).probabilities == expected

@@ -282,6 +282,8 @@ def test_a_run_begins_is_open_and_is_complete(store: Store) -> None:
     assert run.result().test_accuracy == 0.5
     assert run.result().metrics == {"gap": None}
     run.log("a line\n")
+    (run.path / "tensorboard").mkdir()
+    (run.path / "tensorboard" / "events").touch()
     run.clear()
     assert run.result() is None
     assert [path.name for path in run.path.iterdir()] == ["config.json"]

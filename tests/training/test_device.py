@@ -149,3 +149,10 @@ def test_a_name_means_a_device_that_the_machine_has(
         return
     with pytest.raises(UsageError, match=found):
         resolve_device(name)
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_processor_is_asked_for_its_instructions(monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: answer, raising=False)
+    assert device_module._cpu_supports("amx_tile") is answer
+    assert device_module._cpu_supports("unknown") is False
