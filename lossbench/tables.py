@@ -287,6 +287,14 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def distinct(titles: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Each title, or the name in its place where things of other names have that title too."""
+    by_title: dict[str, set[str]] = {}
+    for title, name in zip(titles, names, strict=True):
+        by_title.setdefault(title, set()).add(name)
+    return [title if len(by_title[title]) == 1 else name for title, name in zip(titles, names, strict=True)]
+
+
 def p_value_text(p: float, error: float = 0.0) -> str:
     """A p value with three digits, and its standard error where that shows; a dash for NaN."""
     if math.isnan(p):

@@ -205,9 +205,9 @@ def to_benchmark(config: RunConfig, alone: SweepTiming, together: SweepTiming, m
         )
     conditions = (
         f"Runs of {counted(config.epochs, 'epoch')} on {config.dataset}, {config.title}, network "
-        f"{config.network}, B = {config.batch_size}, precision {config.precision}; the same "
-        "ones one after another, in workers, "
-        "in workers again and one after another again, in temporary folders. Start: until a worker trains. "
+        f"{config.network}, B = {config.batch_size}, precision {config.precision}; the same ones one after "
+        "another, in workers, in workers again and one after another again, in temporary folders. "
+        "Start: until a worker trains. "
         "Evaluation: all splits, after the last epoch, and storing. Overhead: "
         "what a worker spends beyond these and training (the next run, waiting for the last), as a part of "
         "training and evaluation. Unique memory: what no other process maps, at its most. "

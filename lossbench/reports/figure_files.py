@@ -35,6 +35,7 @@ from ..specs.quantities import (
     parse_metrics,
 )
 from ..statistics import indistinguishable_groups, mean_ranks
+from ..tables import distinct
 from .generated_files import check_generated, write_generated
 
 FORMATS = ("png", "pdf", "svg")
@@ -121,10 +122,9 @@ def compose_budget(results: Sequence[TuningResult]) -> Compose:
     metric = results[0].metric
     factor = in_unit(metric, 1.0)
     lines = []
-    titles = [result.config.title for result in results]
-    for title, result in zip(titles, results, strict=True):
+    labels = distinct([result.config.title for result in results], [result.loss for result in results])
+    for label, result in zip(labels, results, strict=True):
         values, best = (factor * np.array(v, dtype=float) for v in (result.values, result.curve))
-        label = title if titles.count(title) == 1 else result.loss
         lines.append(budget.Line(label, values, best))
     name = "validation accuracy" if metric == "val_accuracy" else f"{metric_name(metric)} on validation"
     ylabel = f"{name} (%)" if is_percent(metric) else name

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..specs import catalog, value_text
+from ..tables import distinct
 from .config import RUN_OPTIONS, RunConfig
 from .config_builder import sampling
 
@@ -63,10 +64,7 @@ def name_differences(runs: Iterable[StoredRun]) -> None:
 
 def unique_titles(configs: Sequence[RunConfig]) -> list[str]:
     """The title of each loss; its name where other losses have the same title, as classes of a user may."""
-    losses: dict[str, set[str]] = {}
-    for config in configs:
-        losses.setdefault(config.title, set()).add(config.loss)
-    return [config.title if len(losses[config.title]) == 1 else config.loss for config in configs]
+    return distinct([config.title for config in configs], [config.loss for config in configs])
 
 
 def one_seed(groups: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from ..files import slug
 from ..records import SplitSpec, TrainingConditions
 from ..specs import SYMBOLS, DatasetSpec, LossSpec, Value, catalog, plugins, setting_text, symbol
+from ..tables import distinct
 from .option_values import parse_scales
 from .options import Option, option, options_of
 from .term import Term
@@ -358,7 +359,4 @@ def dataset_title(name: str) -> str:
 
 def dataset_titles(names: Sequence[str]) -> list[str]:
     """The titles of data sets; the name where others have the same title, as a user's may."""
-    by_title: dict[str, set[str]] = {}
-    for name in names:
-        by_title.setdefault(dataset_title(name), set()).add(name)
-    return [title if len(by_title[title := dataset_title(name)]) == 1 else name for name in names]
+    return distinct([dataset_title(name) for name in names], names)

@@ -134,9 +134,7 @@ def composed(name: str) -> Callable[[Figure], None]:
 
 def shade(color: Any) -> str:
     """A colour as text, its opacity only where it is not opaque."""
-    text = (
-        to_hex(color or "none", keep_alpha=True) if isinstance(color, str) else to_hex(color, keep_alpha=True)
-    )
+    text = to_hex(color, keep_alpha=True)
     return "none" if text.endswith("00") else text.removesuffix("ff")
 
 
@@ -235,7 +233,7 @@ def appearance(figure: Figure) -> dict[str, list[float]]:
     }
 
 
-PAPER = [(name, "paper") for name in (*OF_RUNS, *OTHERS)]
+PAPER = [(name, "paper") for name in (*catalog.names("figures"), "animation")]
 
 
 @pytest.mark.parametrize(("name", "style"), [*PAPER, ("training", "slides"), ("training", "dark")])
