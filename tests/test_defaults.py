@@ -114,10 +114,10 @@ reports.experiment: _PANEL_LOSSES 5
 reports.explorer.data: _GRID 600, _REACH 1.6, _NO_ANGLE 255, _COLUMNS 100, _TILE 64
 reports.explorer.page: _CELL 2
 reports.figure_files: _DPI 200, _SCREEN_DPI 90, _EDGE 0.04, _SPARE 0.1, _GALLERY 20, _GALLERY_DPI 120, _GALLERY_COLORS 256
+reports.loss_benchmark.comparison_text: _NAMED 8
 reports.loss_benchmark.correlations: _FEWEST 4
 reports.loss_benchmark.evidence: _STRIDE 1000000
 reports.loss_benchmark.figures: _DIGITS 9
-reports.loss_benchmark.findings: _NAMED 8
 reports.loss_benchmark.limits: _POOR 3
 reports.loss_benchmark.scores: LEVEL 0.05, _SHARED 1.5
 reports.onnx_file: TOLERANCE 0.0001, CHECKED_IMAGES 1000

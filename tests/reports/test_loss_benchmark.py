@@ -256,7 +256,31 @@ def test_tuned_settings_are_paired_with_the_defaults(store: Store) -> None:
     assert {row.loss for row in rows} == set(ACCURACY)
     assert all(abs(row.paired.difference.mean - 0.01) < 1e-9 for row in rows)
     assert {row.verdict for row in rows} == {"better"}
-    assert "5 of 5 losses are better with tuned settings" in sentences(store)[8]
+    assert sentences(store)[8].count("5 of 5 losses are better with tuned settings") == 2
+    found = details(store, 8)
+    assert "Worse: none." in found
+    assert (
+        found.count("softmax` too: In MAP@R") == found.count("3 of 4 losses are better than `softmax`") == 2
+    )
+    assert found.count("so nothing changes: none.") == 1
+    assert found.endswith("Compared over 8 seeds; sign-flip tests, adjusted by Holm's method.")
+
+
+def test_a_loss_whose_defaults_stayed_the_best_is_named(store: Store) -> None:
+    """Its runs are the same with tuned settings; another one got worse."""
+    write_part(store, "tuned", PARTS["tuned"], outcomes(PARTS["tuned"]), command="lossbench")
+    path = store.benchmark / "tuned.json"
+    data = json.loads(path.read_text())
+    for row in data["settings"]:
+        for values in row["by_seed"].values():
+            if row["loss"] != "softmax" and MAP in values:
+                values[MAP] += 0.01 if row["loss"] == "triplet" else -0.02
+    path.write_text(json.dumps(data))
+    found = details(store, 8)
+    assert "In MAP@R (Euclidean), `triplet` gains most, +0.010 ± 0.000." in found
+    assert re.search(r"The last, `\w+`, differs by −0.020 ± 0.000 \(\w+\)\. Worse: `(center|arcface)`", found)
+    assert "so nothing changes: `softmax`." in found
+    assert "In MAP@R (Euclidean), 1 of 5 losses is better with tuned settings" in sentences(store)[8]
 
 
 @pytest.mark.parametrize(

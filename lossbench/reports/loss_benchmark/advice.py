@@ -6,8 +6,8 @@ from typing import NamedTuple
 from ...experiments.loss_benchmark import MAPS, OTHER_DATA
 from ...runs.config import BASE_LOSS
 from ...specs.quantities import MAIN_METRIC, better_sign, metric_name, number_spec
+from .comparison_text import listed, with_verdict
 from .evidence import Evidence
-from .findings import listed, with_verdict
 from .scores import (
     Scores,
     classifies_by_means,
