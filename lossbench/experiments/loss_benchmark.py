@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 MAPS = ("map-at-r-euclidean", "map-at-r-cosine")
 """MAP@R by both distances for every loss: `map-at-r` compares a loss by distance with another by cosine."""
+ONE_RULE = "nn-accuracy"
+"""The metric that classifies by the same rule under all losses, by the nearest training sample."""
 METRICS = (
     "test_accuracy",
-    "nn-accuracy",
+    ONE_RULE,
     *MAPS,
     "spread-gap",
     "angular-gap",

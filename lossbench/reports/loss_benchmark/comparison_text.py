@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...experiments.comparison import ComparisonRow
+from ...experiments.loss_benchmark import ONE_RULE
 from ...runs.config import BASE_LOSS
 from ...specs.quantities import MAIN_METRIC, metric_name, number_spec
 from ...tables import Table
@@ -16,8 +17,6 @@ from .scores import (
     trains_on_balanced_batches,
 )
 
-ONE_RULE = "nn-accuracy"
-"""The metric that classifies by the same rule under all losses, by the nearest training sample."""
 _NAMED = 8  # losses in a sentence with their differences; more only with their names
 
 
