@@ -384,3 +384,64 @@ def test_the_time_of_attacks_is_estimated_from_the_steps_that_they_take():
     assert {name: spec.gradients for name, spec in specs.items()} == {
         name: IMAGES * count for name, count in steps.items()
     }
+
+
+def apgd_of_one_image(objective, image, start, bound, halve_after):
+    """Algorithm 1 of Croce and Hein (2020) in its own notation; f is `objective`, S the box of the image."""
+
+    def f(point):
+        point = point.detach().requires_grad_()
+        value = objective(point)
+        return value.item(), torch.autograd.grad(value, point)[0]
+
+    def project(point):
+        return point.clamp(min=(image - bound).clamp(min=0), max=(image + bound).clamp(max=255))
+
+    x, eta = {0: start}, {0: 2 * bound}
+    values = {0: f(start)[0]}
+    x[1] = project(x[0] + eta[0] * f(x[0])[1].sign())
+    values[1] = f(x[1])[0]
+    moved = values.copy()  # f of each point before a restart from the best one
+    x_max, f_max = (x[1], values[1]) if values[1] > values[0] else (x[0], values[0])
+    step_at, largest_at, last = {0: eta[0]}, {0: values[0]}, 0
+    step, rises = eta[0], int(values[1] > values[0])
+    for k in range(1, 100):
+        z = project(x[k] + step * f(x[k])[1].sign())
+        x[k + 1] = project(x[k] + 0.75 * (z - x[k]) + 0.25 * (x[k] - x[k - 1]))
+        moved[k + 1] = values[k + 1] = f(x[k + 1])[0]
+        rises += moved[k + 1] > values[k]
+        if values[k + 1] > f_max:
+            x_max, f_max = x[k + 1], values[k + 1]
+        if k + 1 in halve_after:
+            step_at[k + 1], largest_at[k + 1] = step, f_max
+            stuck = step_at[last] == step_at[k + 1] and largest_at[last] == f_max
+            if rises < 0.75 * (k + 1 - last) or stuck:
+                step /= 2
+                x[k + 1], values[k + 1] = x_max, f_max
+            last, rises = k + 1, 0
+    return x_max
+
+
+def test_apgd_finds_the_images_of_the_published_algorithm():
+    random = torch.Generator().manual_seed(36)  # of 40 seeds the one with most kinds of halving
+    first, second = (torch.randn(*shape, generator=random).double() for shape in ((16, 9), (5, 16)))
+    images = 255 * torch.rand(8, 1, 3, 3, generator=random).double()
+    scores = lambda images: torch.sin(images.flatten(1) @ first.T / 10) @ second.T  # noqa: E731
+    labels = scores(images).argmax(1)
+    found = attack(scores, images, labels, "apgd-ce", 0.5, torch.Generator().manual_seed(1)).images
+    low, high = (images - 127.5).clamp(min=0), (images + 127.5).clamp(max=255)
+    starts = low + (high - low) * torch.rand(images.shape, generator=torch.Generator().manual_seed(1))
+    after = [
+        22,
+        41,
+        57,
+        70,
+        80,
+        87,
+        93,
+        99,
+    ]  # appendix: p = 0, 0.22, then each gap 0.03 shorter, at least 0.06
+    for image, start, label, best in zip(images, starts, labels, found, strict=True):
+        objective = lambda point, label=label: F.cross_entropy(scores(point[None]), label[None])  # noqa: E731
+        expected = apgd_of_one_image(objective, image, start, 127.5, after)
+        assert torch.allclose(best, expected, atol=1e-6)
