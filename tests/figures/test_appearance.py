@@ -125,9 +125,54 @@ OTHERS: dict[str, Callable[[Figure], None]] = {
 }
 
 
+def crowd() -> list[scatter.Point]:
+    """Points so close to one another that few places are left for their names."""
+    random = np.random.RandomState(0)
+    places = zip(random.normal(25, 1, 90), random.normal(0.95, 0.01, 90), strict=True)
+    return [
+        scatter.Point(f"loss-{n}", Interval(x, 0.1, 5), Interval(y, 0.001, 5), n % 2)
+        for n, (x, y) in enumerate(places)
+    ]
+
+
+WORDS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+CROWDED: dict[str, Callable[[Figure], None]] = {
+    "features": partial(
+        catalog.load("figures", "features"),
+        runs=[View(class_names=WORDS, splits={"train": embedding(), "test": embedding(noise=3.0)})] * 4,
+        split="test",
+        view="raw",
+        **PCA,
+    ),
+    "scatter": partial(
+        scatter.draw_figure,
+        panels=[scatter.Panel(crowd(), scatter.Axis("seconds", -1), scatter.Axis("MAP@R", 1, (0, 1)))],
+        names=("of angles", "of distances"),
+    ),
+    "training": partial(
+        catalog.load("figures", "training"),
+        runs=[View(settings={"loss": "center", "lambda": float(count)}) for count in range(12)],
+    ),
+}
+"""Figures that show so much that they have to make room for it."""
+
+
 def composed(name: str) -> Callable[[Figure], None]:
     if name in OTHERS:
         return OTHERS[name]
+    if name.startswith("crowded "):
+        return CROWDED[name.removeprefix("crowded ")]
     shown, choices = OF_RUNS[name]
     return lambda figure: catalog.load("figures", name)(figure, shown, **choices)
 
@@ -233,7 +278,8 @@ def appearance(figure: Figure) -> dict[str, list[float]]:
     }
 
 
-PAPER = [(name, "paper") for name in (*catalog.names("figures"), "animation")]
+DRAWN = (*catalog.names("figures"), "animation", *(f"crowded {name}" for name in CROWDED))
+PAPER = [(name, "paper") for name in DRAWN]
 
 
 @pytest.mark.parametrize(("name", "style"), [*PAPER, ("training", "slides"), ("training", "dark")])
