@@ -80,8 +80,10 @@ def _settings_table(
 ) -> Table:
     """A line for each setting, that of the weight first; limits only where there are any."""
     rows = []
-    if spec.weight is not None:
-        rows.append(["lambda", f"{weight:g}", spec.weight.paper, spec.weight.bounds, "", spec.weight.help])
+    if spec.weight is not None and weight is not None:
+        rows.append(
+            ["lambda", value_text(weight), spec.weight.paper, spec.weight.bounds, "", spec.weight.help]
+        )
     for key, setting in spec.settings.items():
         limits = [f"at most {setting.largest(classes, dim):.3g}"] if setting.largest else []
         if setting.smallest:
@@ -150,7 +152,7 @@ def _sentences(
             f"{best:.3f}; the loss "
             f"can fall to {max(0.0, -math.log(max(best, 1e-300))):.3g}, not below."
         )
-    values = ", ".join(f"{name} {value:g}" for name, value in recommended.items())
+    values = ", ".join(f"{name} {value_text(value)}" for name, value in recommended.items())
     lines.append(
         f"Recommended for C = {classes}, D = {dim}: "
         + (f"{values}." if values else "the defaults; none of the settings depends on C and D.")

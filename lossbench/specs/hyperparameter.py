@@ -97,8 +97,8 @@ class HyperParameter:
             return "{" + ", ".join(self.choices) + "}"
         if self.type is bool:
             return "{true, false}"
-        low = f"[{self.ge:g}" if self.ge > self.gt else f"({self.gt:g}"
-        high = f"{self.le:g}]" if self.le < self.lt else f"{self.lt:g})"
+        low = f"[{value_text(self.ge)}" if self.ge > self.gt else f"({value_text(self.gt)}"
+        high = f"{value_text(self.le)}]" if self.le < self.lt else f"{value_text(self.lt)})"
         return "any" if (low, high) == ("(-inf", "inf)") else f"{low}, {high}".replace("inf", "∞")
 
     def check(self, name: str, value: Value) -> Value:

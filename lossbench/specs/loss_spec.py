@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..errors import UsageError, shown
-from .hyperparameter import HyperParameter, Value
+from .hyperparameter import HyperParameter, Value, value_text
 
 
 def whole_size(size: object) -> int:
@@ -102,12 +102,12 @@ class LossSpec:
         shape = f"{num_classes} classes in {feature_dim} dimension{'' if feature_dim == 1 else 's'}"
         warnings = []
         for name, value in values.items():
-            setting = self.settings[name]
+            setting, given = self.settings[name], f"{name} {value_text(value)}"
             if setting.largest and float(value) > (limit := setting.largest(num_classes, feature_dim)):
-                warnings.append(f"{name} {value:g} cannot hold for {shape}; the largest is {limit:.3g}.")
+                warnings.append(f"{given} cannot hold for {shape}; the largest is {limit:.3g}.")
             if setting.smallest and float(value) < (limit := setting.smallest(num_classes, feature_dim)):
                 warnings.append(
-                    f"{name} {value:g} is small for {shape}; "
+                    f"{given} is small for {shape}; "
                     + (
                         f"below {limit:.3g} not even"
                         if limit < math.inf
@@ -116,9 +116,7 @@ class LossSpec:
                     + " a sample on its class direction is classified with confidence."
                 )
             if name in self.minima and float(value) < (limit := self.minima[name](**values)):
-                warnings.append(
-                    f"{name} {value:g} is too small for the other settings; the smallest is {limit:.3g}."
-                )
+                warnings.append(f"{given} is too small for the other settings; the smallest is {limit:.3g}.")
         return warnings
 
 

@@ -180,6 +180,7 @@ def test_limits_of_small_or_impossible_values_can_be_read() -> None:
         # ten directions in a plane are 36 degrees = 0.628 rad apart, 1 - cos = 0.191
         ("arcface", {"margin": 0.62}, ""),
         ("arcface", {"margin": 0.64}, "margin 0.64 cannot hold"),
+        ("arcface", {"scale": 1e-5}, "scale 1e-5 is small for"),
         ("cosface", {"margin": 0.19}, ""),
         ("cosface", {"margin": 0.2}, "margin 0.2 cannot hold"),
         ("uniface", {"margin": 0.2}, "margin 0.2 cannot hold"),
@@ -217,6 +218,7 @@ def test_bounds_of_settings() -> None:
         ({"lt": 1}, "(-∞, 1)"),
         ({"gt": 0, "le": 1}, "(0, 1]"),
         ({"ge": -1, "lt": 2.5}, "[-1, 2.5)"),
+        ({"ge": 1e-5}, "[1e-5, ∞)"),
     ],
 )
 def test_bounds_in_words(options: dict[str, float], text: str) -> None:

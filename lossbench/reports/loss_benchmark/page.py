@@ -16,6 +16,7 @@ from ...files import write_atomically
 from ...runs.config import BASE_LOSS
 from ...runs.config_builder import make_config
 from ...runs.store import Store
+from ...specs import value_text
 from ...specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
 from ...tables import Table, code, csv_bytes, to_markdown
 from ..document import Document
@@ -259,7 +260,9 @@ def _search_table(document: Document) -> Table:
     rows = [
         [
             str(result["loss"]),
-            ", ".join(f"{name} {value:.4g}" for name, value in result["point"].items()),
+            ", ".join(
+                f"{name} {value_text(float(format(value, '.4g')))}" for name, value in result["point"].items()
+            ),
             format_value(result["metric"], result["value"]),
             format_value(result["metric"], result["default_value"]),
             str(result["trials"]),
