@@ -1,19 +1,24 @@
 """The documents of the parts of the benchmark: one JSON file for each, in results/benchmark."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...errors import RunError
 from ...experiments.loss_benchmark import DECIDING, PARTS, Part
 from ...experiments.summary import SettingRow, summarize
-from ...files import read_json
+from ...files import read_json, to_json
 from ...runs.outcome import Outcome
 from ...runs.store import Store
+from ...statistics import mean_interval
 from ..conditions_text import conditions
 from ..document import Document, parse_document, write_document
+from ..generated_files import check_document
 
 QUICK = " (quick)"
 """At the end of the title of a part that was run with `--quick`."""
+_EARLIER = "Earlier seeds: "
 
 
 def write_part(
@@ -27,7 +32,9 @@ def write_part(
     data: Sequence[Mapping[str, Any]] = (),
     quick: bool = False,
 ) -> None:
-    """Write the document of a part. Raises ForeignFile for a file that no command of lossbench wrote."""
+    """Write the document of a part. Seeds that an earlier document of the same settings has stay in it, so
+    that their runs need not be kept. Raises ForeignFile for a file that no command of lossbench wrote."""
+    path = store.benchmark / f"{name}.json"
     document = Document(
         kind="benchmark",
         title=part.title + QUICK * quick,
@@ -37,7 +44,53 @@ def write_part(
         settings=[_without_others(row, part.metrics) for row in summarize(outcomes, part.axes)],
         data=data,
     )
-    write_document(store.benchmark / f"{name}.json", document)
+    check_document(path)
+    known = read_json(path)
+    if known is not None and (earlier := parse_document(path, known)).title == document.title:
+        document = _with_earlier_seeds(document, earlier)
+    write_document(path, document)
+
+
+def _with_earlier_seeds(document: Document, earlier: Document) -> Document:
+    """The document with the seeds of another one, of the same settings and metrics, that it lacks."""
+    known = {_key(row): row for row in earlier.settings if row.by_seed}
+    rows = [_merged(row, known[_key(row)]) if _key(row) in known else row for row in document.settings]
+    if rows == document.settings or set(document.metrics) != set(earlier.metrics):
+        return document
+    known_conditions = earlier.conditions.replace(_EARLIER, "")
+    sentences = [each for each in _sentences(known_conditions) if each not in document.conditions]
+    return replace(
+        document,
+        command=" && ".join(dict.fromkeys([*earlier.command.split(" && "), document.command])),
+        conditions=" ".join([document.conditions, _EARLIER.strip(), *sentences]),
+        settings=rows,
+    )
+
+
+def _key(row: SettingRow) -> str:
+    """What the seeds of a row have in common."""
+    return to_json({**row.config, "seed": None})
+
+
+def _merged(row: SettingRow, earlier: SettingRow) -> SettingRow:
+    """The row with those seeds of an earlier one that it lacks."""
+    others = [seed for seed in earlier.runs if seed not in row.runs]
+    by_seed = {**{seed: earlier.by_seed[seed] for seed in others}, **row.by_seed}
+    without = sum(not earlier.by_seed[seed] for seed in others)
+    failed = min(earlier.failed, without)
+    names = dict.fromkeys(name for values in by_seed.values() for name in values)
+    return row._replace(
+        runs=dict(sorted({**{seed: earlier.runs[seed] for seed in others}, **row.runs}.items())),
+        done=row.done + len(others) - without,
+        diverged=row.diverged + without - failed,
+        failed=row.failed + failed,
+        metrics={n: mean_interval([each[n] for each in by_seed.values() if n in each]) for n in names},
+        by_seed=dict(sorted(by_seed.items())),
+    )
+
+
+def _sentences(text: str) -> list[str]:
+    return re.findall(r".+?\.(?= |$)", text)
 
 
 def _without_others(row: SettingRow, metrics: Sequence[str]) -> SettingRow:

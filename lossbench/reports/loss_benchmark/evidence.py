@@ -15,7 +15,7 @@ from ...runs.config import BASE_LOSS, dataset_title
 from ...specs.quantities import better_sign
 from ..document import Document
 from .documents import QUICK
-from .scores import Scores, compare_scores
+from .scores import Scores, compare_scores, slow_seeds
 
 _STRIDE = 1_000_000  # between the seeds of two blocks that are pooled
 
@@ -63,6 +63,10 @@ class Evidence:
                 for seed in each.seeds:
                     if metric in row.by_seed.get(seed, {}):
                         values[loss][number * _STRIDE + seed] = row.by_seed[seed][metric]
+        seeds = {number * _STRIDE + seed for number, each in enumerate(blocks) for seed in each.seeds}
+        if metric == "seconds":
+            seeds -= slow_seeds(values)
+            values = {loss: {s: v for s, v in each.items() if s in seeds} for loss, each in values.items()}
         order = sorted(
             (loss for loss in values if values[loss]),
             key=lambda loss: -(better_sign(metric) or 1) * np.mean(list(values[loss].values())),
@@ -71,7 +75,7 @@ class Evidence:
         return Scores(
             metric,
             {loss: values[loss] for loss in order},
-            sum(len(each.seeds) for each in blocks),
+            len(seeds),
             frozenset(order) - failed,
             len(blocks),
         )

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from ...experiments.loss_benchmark import MAPS, OTHER_DATA, UNSEEN_MAPS
 from ...runs.config import BASE_LOSS
 from ...specs.quantities import MAIN_METRIC, interval_text, metric_name
-from ...tables import Table
+from ...tables import Table, counted
 from .comparison_text import Text, against_softmax, are, best_loss, count, join, listed, tests, with_verdict
 from .correlations import Pair, correlation_table
 from .evidence import Evidence, tuned_rows
-from .scores import Scores, difference_text, largest_ratio, ratio, shared_machine
+from .scores import SHARED, Scores, difference_text, largest_ratio, ratio, shared_machine
 
 CENTER = "center"
 
@@ -90,10 +90,15 @@ def _cost(evidence: Evidence) -> Text:
             f"({scores.seeds_text})."
         )
     times = [_ratio(scores, slowest, loss) for loss in (fastest, BASE_LOSS)]
+    slow = evidence.scores("defaults", MAIN_METRIC).seeds - scores.seeds
+    left_out = (
+        f" Left out: {counted(slow, 'seed')} at which some loss took more than {SHARED} times as long as at "
+        "its fastest, so that other programs must have run, too."
+    )
     return Text(
         f"The slowest loss, `{slowest}`, takes {times[0]} times as long as the fastest, `{fastest}`, and "
         f"{times[1]} times as long as `{BASE_LOSS}` ({scores.seeds_text}).",
-        (f"A run takes {scores.text(slowest)} and {scores.text(fastest)}.",),
+        (f"A run takes {scores.text(slowest)} and {scores.text(fastest)}.{left_out * bool(slow)}",),
     )
 
 
@@ -121,7 +126,8 @@ def _open_set(evidence: Evidence) -> Text:
 def _tuning(evidence: Evidence, part: str, metric: str) -> Text:
     rows = sorted(tuned_rows(evidence, metric), key=lambda row: -row.paired.difference.mean)
     better, worse = (with_verdict(rows, verdict) for verdict in ("better", "worse"))
-    same = sorted(row.loss for row in rows if not any(row.paired.differences))
+    first_rows, second_rows = (evidence.blocks(each)[0].rows for each in ("defaults", part))
+    same = [loss for loss, row in second_rows.items() if row.runs.items() <= first_rows[loss].runs.items()]
     before, after = (evidence.scores(each, metric).leader for each in ("defaults", part))
     name, first, last = metric_name(metric), rows[0], rows[-1]
     changes = f"is `{after}` in place of `{before}`" if before != after else f"stays `{after}`"
@@ -132,7 +138,7 @@ def _tuning(evidence: Evidence, part: str, metric: str) -> Text:
             f"In {name}, `{first.loss}` gains most, {difference_text(first)}. The last, `{last.loss}`, "
             f"differs by {difference_text(last)} ({last.verdict or 'not tested'}). Worse: {listed(worse)}.",
             f"All with tuned settings, `{BASE_LOSS}` too: {against_softmax(evidence, part, metric).sentence}",
-            f"No trial was better than the defaults, so nothing changes: {listed(same)}.",
+            f"No trial was better than the defaults, so the settings are the same: {listed(same)}.",
             "Settings were chosen by MAP@R as each loss compares features, so losses on angles were not "
             "tuned for Euclidean distance, and the others not for cosine.",
             tests(evidence.scores(part, metric)),

@@ -19,7 +19,8 @@ TestMethod = Literal[
 ]
 LEVEL = 0.05
 """The adjusted p up to which a difference has a verdict."""
-_SHARED = 1.5  # ratio of the times of one loss above which other programs shared the machine
+SHARED = 1.5
+"""Ratio of the times of one loss above which other programs shared the machine."""
 
 
 class Scores(NamedTuple):
@@ -158,7 +159,15 @@ def trains_on_balanced_batches(loss: str) -> bool:
 
 def shared_machine(seconds: Scores) -> bool:
     """Whether the seconds of one and the same loss differ so much that other programs must have run, too."""
-    return largest_ratio(seconds) > _SHARED
+    return largest_ratio(seconds) > SHARED
+
+
+def slow_seeds(seconds: Mapping[str, Mapping[int, float]]) -> set[int]:
+    """The seeds at which a loss takes much longer than at its fastest, so that other programs must have run,
+    too; none where fewer than two others would be left."""
+    seeds = {seed for each in seconds.values() for seed in each}
+    slow = {s for each in seconds.values() for s, time in each.items() if time > SHARED * min(each.values())}
+    return slow if len(seeds - slow) > 1 else set()
 
 
 def largest_ratio(scores: Scores) -> float:
