@@ -206,7 +206,7 @@ def test_times_of_a_shared_machine_say_nothing(store: Store) -> None:
     assert write_page(store) == store.benchmark / "README.md"
     assert "| seconds |" in (store.benchmark / "README.md").read_text()
     assert figure.exists()
-    for number, seed in enumerate("0124567"):  # one seed is left, at which nothing else ran
+    for number, seed in enumerate("012456"):  # two seeds are left, at which nothing else ran
         data["settings"][number % 4]["by_seed"][seed]["seconds"] *= 1.6
     path.write_text(json.dumps(data))
     assert sentences(store)[6].startswith(
@@ -220,14 +220,14 @@ def test_times_of_a_shared_machine_say_nothing(store: Store) -> None:
 def test_seeds_at_which_other_programs_ran_do_not_count_for_seconds(store: Store) -> None:
     path = store.benchmark / "defaults.json"
     data = json.loads(path.read_text())
-    for row, seed in ((0, "4"), (2, "1")):
+    for row, seed in ((0, "4"), (2, "1"), (3, "4"), (0, "6"), (1, "7"), (3, "2")):
         data["settings"][row]["by_seed"][seed]["seconds"] *= 1.6
     path.write_text(json.dumps(data))
     evidence = Evidence(read_parts(store))
-    assert set(evidence.scores("defaults", "seconds").values["softmax"]) == {0, 2, 3, 5, 6, 7}
+    assert set(evidence.scores("defaults", "seconds").values["softmax"]) == {0, 3, 5}
     assert set(evidence.scores("defaults", MAP).values["softmax"]) == set(SEEDS)
-    assert sentences(store)[6].endswith("as `softmax` (6 seeds).")
-    assert "Left out: 2 seeds at which some loss took more than 1.5 times as long" in details(store, 6)
+    assert sentences(store)[6].endswith("as `softmax` (3 seeds).")
+    assert "Left out: 5 seeds at which some loss took more than 1.5 times as long" in details(store, 6)
     assert "| seconds |" in page_of(store)
 
 

@@ -164,10 +164,10 @@ def shared_machine(seconds: Scores) -> bool:
 
 def slow_seeds(seconds: Mapping[str, Mapping[int, float]]) -> set[int]:
     """The seeds at which a loss takes much longer than at its fastest, so that other programs must have run,
-    too; none where fewer than two others would be left."""
+    too; none where fewer than three others would be left."""
     seeds = {seed for each in seconds.values() for seed in each}
     slow = {s for each in seconds.values() for s, time in each.items() if time > SHARED * min(each.values())}
-    return slow if len(seeds - slow) > 1 else set()
+    return slow if len(seeds - slow) > 2 else set()
 
 
 def largest_ratio(scores: Scores) -> float:
