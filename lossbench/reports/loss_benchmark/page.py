@@ -3,6 +3,7 @@
 results/benchmark/README.md, <part>.csv, <figure>.png
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ from .limits import limits, poor_runs, threats
 from .scores import compares_by_cosine, shared_machine
 
 _PAGE = "README.md"
+_END = 0.05
+"""Share of a range of learning rates, on a logarithmic scale, that counts as its end."""
 
 
 def write_page(store: Store) -> Path:
@@ -179,7 +182,8 @@ def _anchor(heading: str) -> str:
 
 def _part(evidence: Evidence, name: str, document: Document) -> list[str]:
     if not document.settings:
-        return [f"## {document.title}", to_markdown(_search_table(document))]
+        table = to_markdown(_search_table(document))
+        return [f"## {document.title}", table, _learning_rates_at_an_end(document), code(document.command)]
     main = (MAIN_METRIC, *MAPS, "open-set-auroc", *UNSEEN_MAPS)
     compared = [metric for metric in main if metric in document.metrics]
     blocks = [f"## {document.title}"]
@@ -272,3 +276,19 @@ def _search_table(document: Document) -> Table:
         for result in document.data
     ]
     return Table(["loss", "settings", "best on validation", "defaults", "trials", "pruned", "diverged"], rows)
+
+
+def _learning_rates_at_an_end(document: Document) -> str:
+    """Which losses would perhaps have learned better at a learning rate that was not searched."""
+    found: dict[str, list[str]] = {}
+    for result in document.data:
+        low, high = (result["space"]["lr"][end] for end in ("low", "high"))
+        place = math.log(result["point"]["lr"] / low, high / low)
+        if not _END <= place <= 1 - _END:
+            end = f"below {low:g}" if place < _END else f"above {high:g}"
+            found.setdefault(end, []).append(result["loss"])
+    return " ".join(
+        f"The learning rate found is next to the end of its range, and better ones may lie {end}: "
+        f"{', '.join(losses)}."
+        for end, losses in found.items()
+    )
