@@ -19,7 +19,7 @@ from ...runs.config_builder import make_config
 from ...runs.store import Store
 from ...specs import value_text
 from ...specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
-from ...tables import Table, code, csv_bytes, to_markdown
+from ...tables import Table, code, csv_bytes, seeds_text, to_markdown
 from ..document import Document
 from ..figure_files import write_figure
 from ..generated_files import check_generated, holds, with_digest
@@ -182,8 +182,7 @@ def _anchor(heading: str) -> str:
 
 def _part(evidence: Evidence, name: str, document: Document) -> list[str]:
     if not document.settings:
-        table = to_markdown(_search_table(document))
-        return [f"## {document.title}", table, _learning_rates_at_an_end(document), code(document.command)]
+        return [f"## {document.title}", *_search(document)]
     main = (MAIN_METRIC, *MAPS, "open-set-auroc", *UNSEEN_MAPS)
     compared = [metric for metric in main if metric in document.metrics]
     blocks = [f"## {document.title}"]
@@ -260,35 +259,29 @@ def _blocks_table(evidence: Evidence, name: str, metric: str) -> Table:
     return Table([f"{column_title(metric)} of", *columns], rows)
 
 
-def _search_table(document: Document) -> Table:
-    rows = [
-        [
-            str(result["loss"]),
-            ", ".join(
-                f"{name} {value_text(float(format(value, '.4g')))}" for name, value in result["point"].items()
-            ),
-            format_value(result["metric"], result["value"]),
-            format_value(result["metric"], result["default_value"]),
-            str(result["trials"]),
-            str(result["hopeless"]),
-            str(result["diverged"]),
-        ]
-        for result in document.data
-    ]
-    return Table(["loss", "settings", "best on validation", "defaults", "trials", "pruned", "diverged"], rows)
-
-
-def _learning_rates_at_an_end(document: Document) -> str:
-    """Which losses would perhaps have learned better at a learning rate that was not searched."""
-    found: dict[str, list[str]] = {}
+def _search(document: Document) -> list[str]:
+    """What the search found for each loss, and where it may have found too little."""
+    first = document.data[0]
+    rows, ends = [], dict[str, list[str]]()
     for result in document.data:
-        low, high = (result["space"]["lr"][end] for end in ("low", "high"))
-        place = math.log(result["point"]["lr"] / low, high / low)
+        loss, point, rates = str(result["loss"]), result["point"], result["space"]["lr"]
+        values = {name.removeprefix(f"{loss}."): float(f"{value:.4g}") for name, value in point.items()}
+        numbers = [format_value(result["metric"], result[key]) for key in ("value", "default_value")]
+        counts = [str(result[key]) for key in ("trials", "hopeless", "diverged")]
+        settings = ", ".join(f"{name} {value_text(value)}" for name, value in values.items())
+        rows.append([loss, settings, *numbers, *counts])
+        place = math.log(point["lr"] / rates["low"], rates["high"] / rates["low"])
         if not _END <= place <= 1 - _END:
-            end = f"below {low:g}" if place < _END else f"above {high:g}"
-            found.setdefault(end, []).append(result["loss"])
-    return " ".join(
-        f"The learning rate found is next to the end of its range, and better ones may lie {end}: "
-        f"{', '.join(losses)}."
-        for end, losses in found.items()
-    )
+            end = f"below {rates['low']:g}" if place < _END else f"above {rates['high']:g}"
+            ends.setdefault(end, []).append(loss)
+    header = ["loss", "settings", "best", "defaults", "trials", "pruned", "diverged"]
+    beyond = "; ".join(f"{end} for {', '.join(losses)}" for end, losses in ends.items())
+    return [
+        f"By {metric_name(first['metric'])} as each loss compares features, on validation images, with "
+        f"{seeds_text(first['seeds'])}: the best of the trials, and the first one, at the defaults.",
+        to_markdown(Table(header, rows)),
+        f"Learning rates next to an end of their range, so that better ones may lie {beyond}."
+        if beyond
+        else "",
+        code(document.command),
+    ]
