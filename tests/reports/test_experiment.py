@@ -10,7 +10,7 @@ import pytest
 from lossbench.reports.experiment import report_comparison, report_sweep
 from lossbench.runs.outcome import Outcome
 from lossbench.runs.store import Store
-from lossbench.specs import DatasetSpec, plugins
+from lossbench.specs import DatasetSpec, catalog, plugins
 
 from .test_result_tables import outcome
 
@@ -54,6 +54,21 @@ def test_a_comparison_says_how_settings_were_tuned_also_in_its_name(tmp_path: Pa
     name, conditions = made("")
     assert name == "compare-softmax-arcface-digits"
     assert made("Settings found.") == (f"{name}-tuned", f"{conditions} Settings found.")
+
+
+def test_a_comparison_of_many_losses_has_their_number_in_its_name(tmp_path: Path) -> None:
+    """Of all losses that alone; of some with a digest, so that as many others are another file."""
+
+    def name(*losses: str) -> str:
+        groups = {loss: [outcome(loss, 0, 0.9)] for loss in losses}
+        return report_comparison(Store(tmp_path), groups, baseline=losses[0], metrics=(), command="c").name
+
+    five = ("softmax", "center", "arcface", "cosface", "normface")
+    assert name(*five) == "compare-softmax-center-arcface-cosface-normface-digits"
+    six, others = name(*five, "ring"), name(*five, "git")
+    assert six.startswith("compare-6-losses-") and six.endswith("-digits") and six != others
+    every = catalog.names("losses")
+    assert name(*every) == f"compare-{len(every)}-losses-digits"
 
 
 def test_files_on_data_of_a_user_have_names_of_plain_letters(tmp_path: Path) -> None:

@@ -160,11 +160,37 @@ def test_a_question_whose_part_is_not_there_is_not_answered(store: Store) -> Non
     assert [bool(answer.sentence) for answer in found] == [True] * 8 + [False] * 2
     assert [answer.missing for answer in found[8:]] == [("tuned",), ("dimensions", "digits")]
     page = page_of(store)
-    assert "Not answered: tuned not run yet." in page
+    assert "Not answered: no finished runs of tuned." in page
     assert "| tuned | Tuned settings on MNIST | 20 | – |" in page
     assert "defaults (8 of 20)" in page  # fewer seeds than planned
     pictures = [each.name for each in pictures_of(Evidence(read_parts(store)))]
     assert re.findall(r"^!\[.+\]\((.+)\.png\)$", page, re.MULTILINE) == pictures != []
+
+
+def test_losses_and_seeds_that_are_not_there_are_no_traceback(store: Store) -> None:
+    path = store.benchmark / "defaults.json"
+    data = json.loads(path.read_text())
+    rows = data["settings"]
+    data["settings"] = [row for row in rows if row["loss"] == "softmax"]
+    path.write_text(json.dumps(data))
+    found = sentences(store)
+    assert found[1] == "There is nothing to compare with `softmax` in test accuracy."
+    assert found[4] == "`center` was not trained."
+    path.unlink()
+    write_part(store, "defaults", PARTS["defaults"], outcomes(PARTS["defaults"], [0]), command="lossbench")
+    page = page_of(store)
+    assert "± nan" not in page and "the 95 % interval of a difference to softmax" not in page
+    assert "(1 seed)." in page
+
+
+def test_a_part_in_which_every_run_failed_answers_nothing(tmp_path: Path) -> None:
+    failed = [Outcome(each.config, Status.FAILED, None, "no data") for each in outcomes(PARTS["defaults"])]
+    store = Store(tmp_path)
+    write_part(store, "defaults", PARTS["defaults"], failed, command="lossbench")
+    page = write_page(store).read_text()
+    assert "| defaults | Defaults on MNIST | 20 | 8 | 0 | 0 | 40 | `lossbench` |" in page
+    assert page.count("Not answered: no finished runs of defaults.") == 2 * 7  # the question, and a limit
+    assert not list(store.benchmark.glob("*.png"))
 
 
 def test_failures_are_counted_and_a_loss_that_failed_is_not_the_best(store: Store) -> None:

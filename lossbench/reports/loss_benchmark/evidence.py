@@ -33,21 +33,25 @@ class Block(NamedTuple):
 
 
 class Evidence:
-    """The parts of a results folder, and what follows from them. Nothing is computed twice."""
+    """The parts of a results folder, and what follows from them. Nothing is computed twice.
+
+    documents: all of them. parts: those that are not only failures.
+    """
 
     def __init__(self, parts: Mapping[str, Document]) -> None:
-        self.parts = parts
+        self.documents = parts
+        self.parts = {name: each for name, each in parts.items() if _has_numbers(each)}
         self._known: dict[tuple[object, ...], Any] = {}
 
     @property
     def quick(self) -> bool:
         """Whether a part is of a quick run, which decides nothing."""
-        return any(document.title.endswith(QUICK) for document in self.parts.values())
+        return any(document.title.endswith(QUICK) for document in self.documents.values())
 
     def blocks(self, part: str) -> list[Block]:
         """The blocks of a part by their order in the document."""
         by_label: dict[str, dict[str, SettingRow]] = {}
-        for row in self.parts[part].settings:
+        for row in self.documents[part].settings:
             by_label.setdefault(_label(row), {})[row.loss] = row
         return [Block(label, rows) for label, rows in by_label.items()]
 
@@ -126,6 +130,10 @@ def tuned_rows(evidence: Evidence, metric: str) -> list[ComparisonRow]:
     }
     nothing = {seed: 0.0 for gain in gains.values() for seed in gain}
     return compare_scores(Scores(metric, {**gains, "": nothing}, seeds, frozenset()), "", shared)
+
+
+def _has_numbers(document: Document) -> bool:
+    return not document.settings or any(row.done for row in document.settings)
 
 
 def _label(row: SettingRow) -> str:

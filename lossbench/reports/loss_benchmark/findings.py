@@ -82,7 +82,8 @@ def _agreement(evidence: Evidence) -> Text:
 
 def _cost(evidence: Evidence) -> Text:
     scores = evidence.scores("defaults", "seconds")
-    fastest, *_, slowest = scores.values
+    losses = list(scores.values)
+    fastest, slowest = losses[0], losses[-1]
     if shared_machine(scores):
         return Text(
             f"The stored times say nothing about the losses. Those of one and the same loss differ up to "

@@ -40,7 +40,9 @@ def limits(evidence: Evidence) -> list[str]:
         )
     for answer in answers(evidence):
         if not answer.sentence:
-            lines.append(f"- {answer.question} Not answered: {', '.join(answer.missing)} not run yet.")
+            lines.append(
+                f"- {answer.question} Not answered: no finished runs of {', '.join(answer.missing)}."
+            )
     cut = [
         f"{name} ({len(evidence.blocks(name)[0].seeds)} of {len(PARTS[name].seeds)})"
         for name, document in evidence.parts.items()

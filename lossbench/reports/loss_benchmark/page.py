@@ -57,7 +57,7 @@ def stale_files(store: Store) -> list[Path]:
     """The files of the benchmark that do not follow from the documents of its parts, also figures that none
     of them needs; empty without documents."""
     evidence = Evidence(read_parts(store))
-    if not evidence.parts:
+    if not evidence.documents:
         return []
     pictures = pictures_of(evidence)
     stale = [path for path, content in _texts(store, evidence, pictures).items() if not holds(path, content)]
@@ -76,7 +76,7 @@ def _unneeded(store: Store, pictures: Sequence[Picture]) -> list[Path]:
 def _texts(store: Store, evidence: Evidence, pictures: Sequence[Picture]) -> dict[Path, bytes]:
     files = {
         store.benchmark / f"{name}.csv": _runs_csv(document)
-        for name, document in evidence.parts.items()
+        for name, document in evidence.documents.items()
         if document.settings
     }
     return {**files, store.benchmark / _PAGE: with_digest(markdown(evidence, pictures).encode())}
@@ -141,7 +141,7 @@ def _state(evidence: Evidence) -> Table:
     """One line per part: what was planned, what is there."""
     rows = []
     for name, part in PARTS.items():
-        document, planned = evidence.parts.get(name), str(len(part.seeds))
+        document, planned = evidence.documents.get(name), str(len(part.seeds))
         if document is None:
             found = ["–", "–", "–", "–", "not run yet"]
         elif not document.settings:  # a search
@@ -165,7 +165,7 @@ def _findings(evidence: Evidence) -> list[str]:
     blocks = []
     for number, answer in enumerate(answers(evidence), 1):
         blocks.append(f"### {number}. {answer.question}")
-        blocks.append(answer.sentence or f"Not answered: {', '.join(answer.missing)} not run yet.")
+        blocks.append(answer.sentence or f"Not answered: no finished runs of {', '.join(answer.missing)}.")
         blocks.append("\n".join(f"- {detail}" for detail in answer.details))
         blocks.append(to_markdown(answer.table) if answer.table else "")
         titles = [evidence.parts[part].title for part in answer.parts if not answer.missing]
