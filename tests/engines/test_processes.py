@@ -118,6 +118,7 @@ def test_a_worker_that_is_ended_has_time_to_end_by_itself_and_is_killed_after_it
     _worker.start_worker(wait_and_write, note, 0).end(60)
     assert note.read_text() == "ended"
     worker = _worker.start_worker(wait_and_write, note, 1000)
+    assert worker.process.daemon  # it ends with its parent
     worker.end(0.1)
     assert worker.process.exitcode == -signal.SIGKILL
 

@@ -133,6 +133,11 @@ def test_scales_follow_the_numbers():
     _, panels = draw_figure([View()])
     assert panels[LOSS].get_yscale() == "log"  # from 1.5 to 0.1
     assert panels[GAP].get_yscale() == "linear"
+    for smallest, scale in ((0.1, "linear"), (0.099, "log")):  # exactly a decade does not need one
+        epochs = [
+            each._replace(spread=value) for each, value in zip(epoch_records(2), (1.0, smallest), strict=True)
+        ]
+        assert draw_figure([View(epochs=epochs)])[1][SPREAD].get_yscale() == scale
     _, panels = draw_figure([View(epochs=epoch_records(40))])
     assert panels[RATE].get_yscale() == "linear"  # it ends near 0, of which nobody wants to see the size
     assert all(float(tick).is_integer() for tick in panels[GAP].get_xticks())
