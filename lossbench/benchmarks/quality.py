@@ -158,8 +158,6 @@ def _train_usual(config: RunConfig, target: float, epochs: int, placement: Place
     batches, curve = loader(splits.train, config.batch_size), list[Epoch]()
     with seeded(config.seed, "training"):
         while len(curve) < epochs and not (curve and curve[-1].accuracy >= target):
-            network.train()
-            loss.train()
             began = time.perf_counter()
             for images, labels in batches:
                 usual.step(images, labels)

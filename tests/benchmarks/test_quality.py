@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
 
 from lossbench import __version__
-from lossbench.benchmarks.quality import Epoch, TrainingCurve, measure, ratio, to_benchmark
+from lossbench.benchmarks import _plain_pytorch
+from lossbench.benchmarks.quality import Epoch, TrainingCurve, _train_usual, measure, ratio, to_benchmark
+from lossbench.data import load_splits
 from lossbench.errors import DataError
+from lossbench.randomness import seeded
 from lossbench.runs.config_builder import make_config
+from lossbench.runs.model import build
 from lossbench.runs.result import Machine
 from lossbench.training.process import Placement
 
@@ -38,6 +45,39 @@ def test_trains_both_ways_and_judges_each_epoch():
     assert ours["is_lower_bound"] and shortest["is_lower_bound"]
     assert ours["times_sooner"] == pytest.approx(usual["seconds"] / ours["seconds"])
     assert "20 % test accuracy on digits" in found.conditions and "λ = 0.003" in found.conditions
+
+
+def test_the_usual_way_is_a_plain_loop_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SGD with momentum by hand, at a rate that learns something in three epochs and falls after each."""
+    for name, value in {"LEARNING_RATE": 0.03, "DECAY": 0.3, "DECAY_EVERY": 1}.items():
+        monkeypatch.setattr(_plain_pytorch, name, value)
+    config = small("softmax")
+    found = _train_usual(config, 2.0, 3, HERE)
+    splits = load_splits(config.split_spec)
+    train, test = splits.train, splits.test
+    network, loss = build(config)
+    pixels, targets = [((part.images / 255 - 0.1307) / 0.3081) for part in (train, test)], test.labels
+    batches = DataLoader(
+        TensorDataset(pixels[0], train.labels), config.batch_size, shuffle=True, drop_last=True
+    )
+    (weights,) = loss.parameters()
+    parameters = [*network.parameters(), weights]
+    speeds, expected = [torch.zeros_like(each) for each in parameters], []
+    with seeded(config.seed, "training"):
+        for rate in (0.03, 0.009, 0.0027):
+            network.train()
+            for images, labels in batches:
+                value = F.cross_entropy(network(images) @ weights.T, labels)
+                with torch.no_grad():
+                    gradients = torch.autograd.grad(value, parameters)
+                    for weight, gradient, speed in zip(parameters, gradients, speeds, strict=True):
+                        speed.mul_(0.9).add_(gradient + 0.0005 * weight)
+                        weight.sub_(rate * speed)
+            network.eval()
+            with torch.no_grad():
+                expected.append(((network(pixels[1]) @ weights.T).argmax(1) == targets).float().mean().item())
+    assert expected[0] < expected[2] > 0.5
+    assert [epoch.accuracy for epoch in found] == pytest.approx(expected, abs=0.003)  # an image of 364
 
 
 @pytest.mark.slow
