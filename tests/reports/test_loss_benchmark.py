@@ -188,6 +188,9 @@ def test_a_part_in_which_every_run_failed_answers_nothing(tmp_path: Path) -> Non
     store = Store(tmp_path)
     write_part(store, "defaults", PARTS["defaults"], failed, command="lossbench")
     page = write_page(store).read_text()
+    first = (store.benchmark / "defaults.json").read_text()
+    write_part(store, "defaults", PARTS["defaults"], failed, command="lossbench")
+    assert (store.benchmark / "defaults.json").read_text() == first  # no earlier seeds
     assert "| defaults | Defaults on MNIST | 20 | 8 | 0 | 0 | 40 | `lossbench` |" in page
     assert page.count("Not answered: no finished runs of defaults.") == 2 * 7  # the question, and a limit
     assert not list(store.benchmark.glob("*.png"))
@@ -258,8 +261,12 @@ def test_seeds_at_which_other_programs_ran_do_not_count_for_seconds(store: Store
 
 
 def test_seeds_that_a_document_has_stay_in_it(store: Store) -> None:
-    part = PARTS["defaults"]
-    whole, path = outcomes(part, range(12)), store.benchmark / "defaults.json"
+    part, path = PARTS["defaults"], store.benchmark / "defaults.json"
+    rates = dict(zip(ACCURACY, (0.01, 0.02, 0.03, 0.04, 0.05), strict=True))  # written as `0.01 ... 0.05`
+    whole = [
+        each._replace(config=dataclasses.replace(each.config, lr=rates[each.config.loss]))
+        for each in outcomes(part, range(12))
+    ]
     write_part(store, "defaults", part, whole, command="lossbench whole")
     expected = json.loads(path.read_text())
     path.unlink()
@@ -274,7 +281,8 @@ def test_seeds_that_a_document_has_stay_in_it(store: Store) -> None:
     assert found["command"] == "lossbench 0 && lossbench 1 && lossbench 2 && lossbench 3"
     first, earlier = found["conditions"].split("Earlier seeds: ")
     assert "; seeds 3, 4. " in first
-    assert re.findall(r"; (seeds [^.]+)\.", earlier) == ["seeds 10, 11", "seeds 6-9", "seeds 0-7"]
+    found_seeds = re.findall(r"MNIST with 5,000 [^;]+; [^;]+; [^;]+ 0.01 ... 0.05; (seeds [^.]+)\.", earlier)
+    assert found_seeds == ["seeds 10, 11", "seeds 6-9", "seeds 0-7"]
     write_part(store, "defaults", part, whole, command="lossbench all")
     assert json.loads(path.read_text()) == {**expected, "command": "lossbench all"}
 

@@ -19,6 +19,7 @@ from ..generated_files import check_document
 QUICK = " (quick)"
 """At the end of the title of a part that was run with `--quick`."""
 _EARLIER = "Earlier seeds: "
+_SENTENCE_END = r"(?<=[^.]\.) "  # not ` ... ` between the first and the last of many values
 
 
 def write_part(
@@ -58,11 +59,13 @@ def _with_earlier_seeds(document: Document, earlier: Document) -> Document:
     if rows == document.settings or set(document.metrics) != set(earlier.metrics):
         return document
     known_conditions = earlier.conditions.replace(_EARLIER, "")
-    sentences = [each for each in _sentences(known_conditions) if each not in document.conditions]
+    sentences = [
+        each for each in re.split(_SENTENCE_END, known_conditions) if each not in document.conditions
+    ]
     return replace(
         document,
         command=" && ".join(dict.fromkeys([*earlier.command.split(" && "), document.command])),
-        conditions=" ".join([document.conditions, _EARLIER.strip(), *sentences]),
+        conditions=" ".join(filter(None, [document.conditions, _EARLIER[:-1] * bool(sentences), *sentences])),
         settings=rows,
     )
 
@@ -75,6 +78,8 @@ def _key(row: SettingRow) -> str:
 def _merged(row: SettingRow, earlier: SettingRow) -> SettingRow:
     """The row with those seeds of an earlier one that it lacks."""
     others = [seed for seed in earlier.runs if seed not in row.runs]
+    if not others:
+        return row
     by_seed = {**{seed: earlier.by_seed[seed] for seed in others}, **row.by_seed}
     without = sum(not earlier.by_seed[seed] for seed in others)
     failed = min(earlier.failed, without)
@@ -87,10 +92,6 @@ def _merged(row: SettingRow, earlier: SettingRow) -> SettingRow:
         metrics={n: mean_interval([each[n] for each in by_seed.values() if n in each]) for n in names},
         by_seed=dict(sorted(by_seed.items())),
     )
-
-
-def _sentences(text: str) -> list[str]:
-    return re.findall(r".+?\.(?= |$)", text)
 
 
 def _without_others(row: SettingRow, metrics: Sequence[str]) -> SettingRow:
