@@ -370,6 +370,21 @@ def test_tuned_settings_are_paired_with_the_defaults(store: Store) -> None:
     assert found.endswith("Compared over 8 seeds; sign-flip tests, adjusted by Holm's method.")
 
 
+def test_tuned_settings_are_compared_at_the_seeds_of_both_parts(store: Store) -> None:
+    """Also where there are more of them, or a loss that the defaults do not have."""
+    write_part(store, "tuned", PARTS["tuned"], outcomes(PARTS["tuned"], range(4, 16)), command="lossbench")
+    path = store.benchmark / "defaults.json"
+    data = json.loads(path.read_text())
+    del data["settings"][2]
+    path.write_text(json.dumps(data))
+    found = details(store, 8)
+    assert found.endswith(
+        "Compared over 4 seeds; too few for an exact test, so paired t tests, adjusted by Holm's method."
+    )
+    (same,) = set(re.findall(r"The settings stay the defaults where no trial was better: (.+)\.", found))
+    assert set(same.split(", ")) == {"`softmax`", "`center`", "`triplet`", "`etf`"}
+
+
 def test_a_loss_whose_defaults_stayed_the_best_is_named(store: Store) -> None:
     """Its runs are the same with tuned settings; another one got worse."""
     write_part(store, "tuned", PARTS["tuned"], outcomes(PARTS["tuned"]), command="lossbench")
@@ -385,7 +400,7 @@ def test_a_loss_whose_defaults_stayed_the_best_is_named(store: Store) -> None:
     found = details(store, 8)
     assert "In MAP@R (Euclidean), `triplet` gains most, +0.010 ± 0.000." in found
     assert re.search(r"The last, `\w+`, differs by −0.020 ± 0.000 \(\w+\)\. Worse: `(center|arcface)`", found)
-    assert "so the settings are the same: `softmax`." in found
+    assert "where no trial was better: `softmax`." in found
     assert "In MAP@R (Euclidean), 1 of 5 losses is better with tuned settings" in sentences(store)[8]
 
 

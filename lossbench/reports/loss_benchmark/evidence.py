@@ -115,21 +115,23 @@ class Evidence:
         return result
 
 
+def gains(evidence: Evidence, metric: str) -> Scores:
+    """What each loss gains by tuned settings, at the seeds of both parts; '' is the baseline, 0."""
+    before, after = (evidence.scores(part, metric).values for part in ("defaults", "tuned"))
+    first, second = (set(evidence.blocks(part)[0].seeds) for part in ("defaults", "tuned"))
+    values = {
+        loss: {seed: tuned[seed] - before[loss][seed] for seed in tuned if seed in before[loss]}
+        for loss, tuned in after.items()
+        if loss in before
+    }
+    seeds = first & second
+    return Scores(metric, {**values, "": dict.fromkeys(seeds, 0.0)}, len(seeds), frozenset())
+
+
 def tuned_rows(evidence: Evidence, metric: str) -> list[ComparisonRow]:
     """Each loss with tuned settings against itself at the defaults, adjusted over losses."""
-    before, after = (evidence.scores(part, metric) for part in ("defaults", "tuned"))
-    shared = [loss for loss in after.values if loss in before.values]
-    seeds = min(before.seeds, after.seeds)
-    gains = {
-        loss: {
-            seed: tuned - before.values[loss][seed]
-            for seed, tuned in after.values[loss].items()
-            if seed in before.values[loss]
-        }
-        for loss in shared
-    }
-    nothing = {seed: 0.0 for gain in gains.values() for seed in gain}
-    return compare_scores(Scores(metric, {**gains, "": nothing}, seeds, frozenset()), "", shared)
+    scores = gains(evidence, metric)
+    return compare_scores(scores, "", list(scores.values))
 
 
 def _has_numbers(document: Document) -> bool:

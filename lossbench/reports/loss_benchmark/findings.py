@@ -13,7 +13,7 @@ from ...specs.quantities import MAIN_METRIC, interval_text, metric_name
 from ...tables import Table, counted
 from .comparison_text import Text, against_softmax, are, best_loss, count, join, listed, tests, with_verdict
 from .correlations import Pair, correlation_table
-from .evidence import Evidence, tuned_rows
+from .evidence import Evidence, gains, tuned_rows
 from .scores import SHARED, Scores, difference_text, largest_ratio, ratio, shared_machine
 
 CENTER = "center"
@@ -128,7 +128,11 @@ def _tuning(evidence: Evidence, part: str, metric: str) -> Text:
     rows = sorted(tuned_rows(evidence, metric), key=lambda row: -row.paired.difference.mean)
     better, worse = (with_verdict(rows, verdict) for verdict in ("better", "worse"))
     first_rows, second_rows = (evidence.blocks(each)[0].rows for each in ("defaults", part))
-    same = [loss for loss, row in second_rows.items() if row.runs.items() <= first_rows[loss].runs.items()]
+    same = [
+        row.loss
+        for row in rows
+        if first_rows[row.loss].runs.items() & second_rows[row.loss].runs.items()  # their names hold settings
+    ]
     before, after = (evidence.scores(each, metric).leader for each in ("defaults", part))
     name, first, last = metric_name(metric), rows[0], rows[-1]
     changes = f"is `{after}` in place of `{before}`" if before != after else f"stays `{after}`"
@@ -139,10 +143,10 @@ def _tuning(evidence: Evidence, part: str, metric: str) -> Text:
             f"In {name}, `{first.loss}` gains most, {difference_text(first)}. The last, `{last.loss}`, "
             f"differs by {difference_text(last)} ({last.verdict or 'not tested'}). Worse: {listed(worse)}.",
             f"All with tuned settings, `{BASE_LOSS}` too: {against_softmax(evidence, part, metric).sentence}",
-            f"No trial was better than the defaults, so the settings are the same: {listed(same)}.",
+            f"The settings stay the defaults where no trial was better: {listed(same)}.",
             "Settings were chosen by MAP@R as each loss compares features, so losses on angles were not "
             "tuned for Euclidean distance, and the others not for cosine.",
-            tests(evidence.scores(part, metric)),
+            tests(gains(evidence, metric)),
         ),
     )
 
