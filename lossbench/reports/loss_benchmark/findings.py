@@ -94,7 +94,7 @@ def _cost(evidence: Evidence) -> Text:
     slow = evidence.scores("defaults", MAIN_METRIC).seeds - scores.seeds
     left_out = (
         f" Left out: {counted(slow, 'seed')} at which some loss took more than {SHARED} times as long as at "
-        "its fastest, so that other programs must have run, too."
+        "its fastest. Other programs ran then, or the machine or the version of lossbench was a slower one."
     )
     return Text(
         f"The slowest loss, `{slowest}`, takes {times[0]} times as long as the fastest, `{fastest}`, and "

@@ -163,8 +163,8 @@ def shared_machine(seconds: Scores) -> bool:
 
 
 def slow_seeds(seconds: Mapping[str, Mapping[int, float]]) -> set[int]:
-    """The seeds at which a loss takes much longer than at its fastest, so that other programs must have run,
-    too; none where fewer than three others would be left."""
+    """The seeds at which a loss takes much longer than at its fastest: other programs ran, too, or machine or
+    version were slower. None where fewer than three others would be left."""
     seeds = {seed for each in seconds.values() for seed in each}
     slow = {s for each in seconds.values() for s, time in each.items() if time > SHARED * min(each.values())}
     return slow if len(seeds - slow) > 2 else set()
