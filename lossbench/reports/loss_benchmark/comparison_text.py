@@ -37,16 +37,19 @@ def join(texts: Sequence[Text]) -> Text:
 
 def best_loss(evidence: Evidence, part: str, metric: str) -> Text:
     """The loss with the best mean, and those not distinguishable from it."""
-    scores = evidence.scores(part, metric)
+    scores, name = evidence.scores(part, metric), metric_name(metric)
     best = scores.leader
+    ahead = list(scores.values)[: list(scores.values).index(best)]
     rows = [row for row in evidence.against(part, metric, best) if not row.decided]
     close = ", ".join(f"`{row.loss}`" + f" ({difference_text(row)})" * (len(rows) <= _NAMED) for row in rows)
-    details = [f"Not distinguishable from `{best}` in {metric_name(metric)}: {close}."] * bool(rows)
+    details = [f"A better mean in {name}, but not all runs done: {listed(ahead)}."] * bool(ahead)
+    details += [f"Not distinguishable from `{best}` in {name}: {close}."] * bool(rows)
     others = len(scores.values) - 1
-    text = f"{len(rows)} of the {others} others {are(rows)} not distinguishable from it"
+    worse = f"all {others} others are worse" if not ahead else f"all {others - len(ahead)} after it are worse"
+    text = f"{len(rows)} of the {others} others {are(rows)} not distinguishable from it" if rows else worse
     return Text(
-        f"In {metric_name(metric)}, `{best}` has the best mean, {scores.text(best)}; "
-        f"{text if rows else f'all {others} others are worse'} ({scores.seeds_text}).",
+        f"In {name}, `{best}` has the best mean{' of those whose runs were all done' * bool(ahead)}, "
+        f"{scores.text(best)}; {text} ({scores.seeds_text}).",
         (*details, tests(scores)),
     )
 
