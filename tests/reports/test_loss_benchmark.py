@@ -180,6 +180,13 @@ def test_losses_and_seeds_that_are_not_there_are_no_traceback(store: Store) -> N
     found = sentences(store)
     assert found[1] == "There is nothing to compare with `softmax` in test accuracy."
     assert found[4] == "`center` was not trained."
+    data["settings"] = rows[1:]
+    path.write_text(json.dumps(data))
+    assert re.search(
+        r"takes [^ ]+ ± [^ ]+ times as long as the fastest, `etf` \(8 seeds\)\.", sentences(store)[6]
+    )
+    write_part(store, "tuned", PARTS["tuned"], outcomes(PARTS["tuned"], [8]), command="lossbench")
+    assert sentences(store)[8].count("no loss has a seed both at its defaults and with tuned settings.") == 2
     path.unlink()
     write_part(store, "defaults", PARTS["defaults"], outcomes(PARTS["defaults"], [0]), command="lossbench")
     page = page_of(store)

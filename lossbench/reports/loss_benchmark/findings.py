@@ -90,15 +90,19 @@ def _cost(evidence: Evidence) -> Text:
             f"{largest_ratio(scores):.1f} times between seeds, so other programs shared the machine "
             f"({scores.seeds_text})."
         )
-    times = [_ratio(scores, slowest, loss) for loss in (fastest, BASE_LOSS)]
+    others = {f"the fastest, `{fastest}`": fastest, f"`{BASE_LOSS}`": BASE_LOSS}
+    times = [
+        f"{_ratio(scores, slowest, loss)} times as long as {name}"
+        for name, loss in others.items()
+        if loss in scores.values
+    ]
     slow = evidence.scores("defaults", MAIN_METRIC).seeds - scores.seeds
     left_out = (
         f" Left out: {counted(slow, 'seed')} at which some loss took more than {SHARED} times as long as at "
         "its fastest. Other programs ran then, or the machine or the version of lossbench was a slower one."
     )
     return Text(
-        f"The slowest loss, `{slowest}`, takes {times[0]} times as long as the fastest, `{fastest}`, and "
-        f"{times[1]} times as long as `{BASE_LOSS}` ({scores.seeds_text}).",
+        f"The slowest loss, `{slowest}`, takes {', and '.join(times)} ({scores.seeds_text}).",
         (f"A run takes {scores.text(slowest)} and {scores.text(fastest)}.{left_out * bool(slow)}",),
     )
 
@@ -125,8 +129,11 @@ def _open_set(evidence: Evidence) -> Text:
 
 
 def _tuning(evidence: Evidence, part: str, metric: str) -> Text:
-    rows = sorted(tuned_rows(evidence, metric), key=lambda row: -row.paired.difference.mean)
+    paired, name = [row for row in tuned_rows(evidence, metric) if row.paired.n], metric_name(metric)
+    rows = sorted(paired, key=lambda row: -row.paired.difference.mean)
     better, worse = (with_verdict(rows, verdict) for verdict in ("better", "worse"))
+    if not rows:
+        return Text(f"In {name}, no loss has a seed both at its defaults and with tuned settings.")
     first_rows, second_rows = (evidence.blocks(each)[0].rows for each in ("defaults", part))
     same = [
         row.loss
@@ -134,7 +141,7 @@ def _tuning(evidence: Evidence, part: str, metric: str) -> Text:
         if first_rows[row.loss].runs.items() & second_rows[row.loss].runs.items()  # their names hold settings
     ]
     before, after = (evidence.scores(each, metric).leader for each in ("defaults", part))
-    name, first, last = metric_name(metric), rows[0], rows[-1]
+    first, last = rows[0], rows[-1]
     changes = f"is `{after}` in place of `{before}`" if before != after else f"stays `{after}`"
     return Text(
         f"In {name}, {count(better)} of {len(rows)} losses {are(better)} better with tuned settings than at "
