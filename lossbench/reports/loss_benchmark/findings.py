@@ -4,6 +4,7 @@ Every sentence is computed from the documents of the parts. One whose parts are 
 """
 
 import math
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -153,9 +154,20 @@ def _tuning(evidence: Evidence, part: str, metric: str) -> Text:
             f"The settings stay the defaults where no trial was better: {listed(same)}.",
             "Settings were chosen by MAP@R as each loss compares features, so losses on angles were not "
             "tuned for Euclidean distance, and the others not for cosine.",
+            *_other_machines(evidence, part),
             tests(gains(evidence, metric)),
         ),
     )
+
+
+def _other_machines(evidence: Evidence, part: str) -> list[str]:
+    """A sentence where a part was not trained on the machines of the defaults, or not in their precision."""
+    first, second = (
+        " and in ".join(sorted(set(re.findall(r"Convolutions in ([^;]+), [^,;]+ threads? per run", text))))
+        for text in (evidence.parts[each].conditions for each in ("defaults", part))
+    )
+    text = f"The defaults were trained in {first}, the tuned settings in {second}: a difference may be the"
+    return [f"{text} machine and not the settings."] * (first != second and "" not in (first, second))
 
 
 def _transfer(evidence: Evidence) -> Text:
