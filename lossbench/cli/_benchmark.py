@@ -27,7 +27,7 @@ def run_benchmark(
     request: Request, storage: Storage, options: PartOptions, *, jobs: int | None, json: bool
 ) -> None:
     """Run the parts one after the other, each published when it is complete; the same command continues."""
-    from ..reports.loss_benchmark.documents import write_part
+    from ..reports.loss_benchmark.documents import check_earlier_seeds, write_part
     from ..reports.loss_benchmark.page import write_page
     from ..runs.store import Store
     from ._publish import finish
@@ -37,7 +37,10 @@ def run_benchmark(
     store = Store(storage.results)
     outcomes: list[Outcome] = []
     written: list[str] = []
-    for name, spec in _parts(options).items():
+    parts = _parts(options)
+    for name, spec in parts.items():
+        check_earlier_seeds(store, name, spec, quick=options.quick)
+    for name, spec in parts.items():
         print_message(f"Part {name}: {spec.title}.")
         of_part, tuning, data = _run_part(spec, request, storage, jobs)
         outcomes += of_part

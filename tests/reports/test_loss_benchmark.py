@@ -15,11 +15,11 @@ import pytest
 from scipy.stats import spearmanr, ttest_rel
 
 from lossbench.__main__ import main
-from lossbench.errors import RunError
+from lossbench.errors import RunError, UsageError
 from lossbench.experiments.loss_benchmark import PARTS, Part
 from lossbench.reports.loss_benchmark.advice import advice, close_losses
 from lossbench.reports.loss_benchmark.correlations import Pair, correlation_table
-from lossbench.reports.loss_benchmark.documents import read_parts, write_part
+from lossbench.reports.loss_benchmark.documents import check_earlier_seeds, read_parts, write_part
 from lossbench.reports.loss_benchmark.evidence import Evidence, tuned_rows
 from lossbench.reports.loss_benchmark.figures import pictures_of
 from lossbench.reports.loss_benchmark.findings import answers
@@ -250,7 +250,7 @@ def test_times_of_a_shared_machine_say_nothing(store: Store) -> None:
         data["settings"][number % 4]["by_seed"][seed]["seconds"] *= 1.6
     path.write_text(json.dumps(data))
     assert sentences(store)[6].startswith(
-        "The stored times say nothing about the losses. Those of one and the same loss"
+        "The stored times say nothing about the losses: those of one and the same loss"
     )
     assert "| seconds |" not in write_page(store).read_text()
     assert not figure.exists()
@@ -271,7 +271,9 @@ def test_seeds_at_which_other_programs_ran_do_not_count_for_seconds(store: Store
         " Left out: 5 seeds at which some loss took more than 1.5 times as long as at its fastest. Other "
         "programs ran then, or the machine or the version of lossbench was a slower one."
     )
-    assert "| seconds |" in page_of(store)
+    page = page_of(store)
+    assert "| seconds |" in page
+    assert "Seconds are those of 3 seeds: at the others some loss took more than 1.5 times as" in page
 
 
 def test_seeds_that_a_document_has_stay_in_it(store: Store) -> None:
@@ -301,6 +303,21 @@ def test_seeds_that_a_document_has_stay_in_it(store: Store) -> None:
     assert json.loads(path.read_text()) == {**expected, "command": "lossbench all"}
 
 
+def test_seeds_that_would_be_lost_are_named_before_training(store: Store) -> None:
+    part = PARTS["defaults"]
+    check_earlier_seeds(store, "defaults", dataclasses.replace(part, seeds=(20,)))
+    check_earlier_seeds(store, "defaults", dataclasses.replace(part, metrics=part.metrics[:4]))
+    few = dataclasses.replace(part, metrics=part.metrics[:4], seeds=(20, 21))
+    check_earlier_seeds(store, "defaults", few, quick=True)
+    check_earlier_seeds(store, "tuned", few)
+    told = f"would be lost: give --metric {','.join(part.metrics)}, or move the file away"
+    with pytest.raises(UsageError, match=re.escape(told)):
+        check_earlier_seeds(store, "defaults", few)
+    (store.benchmark / "defaults.json").write_text('{"command": "lossbench", "kind": "benchmark"}')
+    with pytest.raises(RunError, match="changed by hand"):
+        check_earlier_seeds(store, "defaults", part)
+
+
 def test_seeds_of_other_settings_or_metrics_do_not_stay(store: Store) -> None:
     path, part = store.benchmark / "tuned.json", PARTS["tuned"]
     write_part(store, "tuned", part, outcomes(part, range(2)), command="lossbench")
@@ -327,10 +344,9 @@ def test_learning_rates_at_an_end_of_what_was_searched_are_named(store: Store) -
     write_part(store, "tuning", PARTS["tuning"], [], command="lossbench", data=results)
     page = page_of(store)
     # softmax is 1 % above the lower end and center 5.3 %; triplet is at 98.5 % and arcface at 93.6 %
-    assert "better ones may lie below 0.00625 for softmax; above 0.2 for triplet." in page
-    assert (
-        "By MAP@R (Euclidean) as each loss compares features, on validation images, with seed 100: " in page
-    )
+    assert "and better ones may lie below 0.00625 for softmax; above 0.2 for triplet." in page
+    assert "The settings with the highest MAP@R (Euclidean), as each loss compares features, on valid" in page
+    assert " images with seed 100.\n" in page
     assert "| softmax | lr 0.0065, margin 1e-5 | 0.900 | 0.800 | 25 | 3 | 1 |" in page
     assert "| tuning | Search for settings | 2 | 1 | 4 | – | – | `lossbench` |" in page
 

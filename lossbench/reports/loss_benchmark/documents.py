@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from ...errors import RunError
+from ...errors import RunError, UsageError
 from ...experiments.loss_benchmark import DECIDING, PARTS, Part
 from ...experiments.summary import SettingRow, summarize
 from ...files import read_json, to_json
@@ -35,21 +36,49 @@ def write_part(
 ) -> None:
     """Write the document of a part. Seeds that an earlier document of the same settings has stay in it, so
     that their runs need not be kept. Raises ForeignFile for a file that no command of lossbench wrote."""
-    path = store.benchmark / f"{name}.json"
     document = Document(
         kind="benchmark",
-        title=part.title + QUICK * quick,
+        title=_title(part, quick),
         command=command,
         conditions=" ".join(filter(None, [conditions(outcomes, part.metrics), tuning])),
         metrics=part.metrics,
         settings=[_without_others(row, part.metrics) for row in summarize(outcomes, part.axes)],
         data=data,
     )
+    earlier = _earlier(store, name, document.title)
+    write_document(_path(store, name), _with_earlier_seeds(document, earlier) if earlier else document)
+
+
+def check_earlier_seeds(store: Store, name: str, part: Part, *, quick: bool = False) -> None:
+    """Check, before a part is run, that its document can be written and that no seed of it would be lost.
+
+    Raises UsageError where earlier seeds have other metrics, ForeignFile, RunError for a damaged document.
+    """
+    earlier = _earlier(store, name, _title(part, quick))
+    if earlier is None or set(earlier.metrics) == set(part.metrics):
+        return
+    if any(set(row.runs) - set(part.seeds) for row in earlier.settings):
+        raise UsageError(
+            f"{_path(store, name)} has other seeds with other metrics, which would be lost: give "
+            f"--metric {','.join(earlier.metrics)}, or move the file away."
+        )
+
+
+def _earlier(store: Store, name: str, title: str) -> Document | None:
+    """The document of a part that is there, None for none or one of a quick run where the new one is not."""
+    path = _path(store, name)
     check_document(path)
-    known = read_json(path)
-    if known is not None and (earlier := parse_document(path, known)).title == document.title:
-        document = _with_earlier_seeds(document, earlier)
-    write_document(path, document)
+    data = read_json(path)
+    document = None if data is None else parse_document(path, data)
+    return document if document and document.title == title else None
+
+
+def _path(store: Store, name: str) -> Path:
+    return store.benchmark / f"{name}.json"
+
+
+def _title(part: Part, quick: bool) -> str:
+    return part.title + QUICK * quick
 
 
 def _with_earlier_seeds(document: Document, earlier: Document) -> Document:
@@ -72,7 +101,7 @@ def _with_earlier_seeds(document: Document, earlier: Document) -> Document:
 
 def _key(row: SettingRow) -> str:
     """What the seeds of a row have in common."""
-    return to_json({**row.config, "seed": None})
+    return to_json(dict(sorted({**row.config, "seed": None}.items())))
 
 
 def _merged(row: SettingRow, earlier: SettingRow) -> SettingRow:
@@ -110,7 +139,7 @@ def read_parts(store: Store) -> dict[str, Document]:
     damaged or of an earlier version."""
     documents = {}
     for name in PARTS:
-        path = store.benchmark / f"{name}.json"
+        path = _path(store, name)
         data = read_json(path)
         if data is None:
             continue

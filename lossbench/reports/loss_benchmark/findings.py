@@ -87,9 +87,8 @@ def _cost(evidence: Evidence) -> Text:
     fastest, slowest = losses[0], losses[-1]
     if shared_machine(scores):
         return Text(
-            f"The stored times say nothing about the losses. Those of one and the same loss differ up to "
-            f"{largest_ratio(scores):.1f} times between seeds, so other programs shared the machine "
-            f"({scores.seeds_text})."
+            f"The stored times say nothing about the losses: those of one and the same loss differ up to "
+            f"{largest_ratio(scores):.1f} times between seeds ({scores.seeds_text})."
         )
     others = {f"the fastest, `{fastest}`": fastest, f"`{BASE_LOSS}`": BASE_LOSS}
     times = [

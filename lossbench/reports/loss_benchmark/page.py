@@ -29,7 +29,7 @@ from .evidence import Evidence
 from .figures import Picture, pictures_of
 from .findings import answers
 from .limits import limits, poor_runs, threats
-from .scores import compares_by_cosine, shared_machine
+from .scores import SHARED, compares_by_cosine, shared_machine
 
 _PAGE = "README.md"
 _END = 0.05
@@ -192,6 +192,12 @@ def _part(evidence: Evidence, name: str, document: Document) -> list[str]:
         blocks += [to_markdown(_blocks_table(evidence, name, metric)) for metric in MAPS]
         return [*blocks, document.conditions, code(document.command)]
     blocks.append(to_markdown(_means_table(evidence, name, compared[0])))
+    timed, seeds = evidence.scores(name, "seconds"), evidence.scores(name, compared[0]).seeds
+    if timed.values and timed.seeds < seeds and not shared_machine(timed):
+        blocks.append(
+            f"Seconds are those of {timed.seeds_text}: at the others some loss took more than {SHARED} times "
+            "as long as at its fastest."
+        )
     blocks.append(document.conditions)
     if len(evidence.blocks(name)) > 1:
         blocks.append(
@@ -274,14 +280,14 @@ def _search(document: Document) -> list[str]:
         if not _END <= place <= 1 - _END:
             end = f"below {rates['low']:g}" if place < _END else f"above {rates['high']:g}"
             ends.setdefault(end, []).append(loss)
-    header = ["loss", "settings", "best", "defaults", "trials", "pruned", "diverged"]
+    metric = metric_name(first["metric"])
+    header = ["loss", "settings", f"{metric} there", "at the defaults", "trials", "stopped early", "diverged"]
     beyond = "; ".join(f"{end} for {', '.join(losses)}" for end, losses in ends.items())
     return [
-        f"By {metric_name(first['metric'])} as each loss compares features, on validation images, with "
-        f"{seeds_text(first['seeds'])}: the best of the trials, and the first one, at the defaults.",
+        f"The settings with the highest {metric}, as each loss compares features, on validation images with "
+        f"{seeds_text(first['seeds'])}.",
         to_markdown(Table(header, rows)),
-        f"Learning rates next to an end of their range, so that better ones may lie {beyond}."
-        if beyond
-        else "",
+        f"These learning rates are next to an end of their range, and better ones may lie {beyond}."
+        * bool(beyond),
         code(document.command),
     ]
