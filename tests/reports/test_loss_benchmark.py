@@ -394,6 +394,8 @@ def test_tuned_settings_are_paired_with_the_defaults(store: Store) -> None:
     assert sentences(store)[8].count("5 of 5 losses are better with tuned settings") == 2
     found = details(store, 8)
     assert "Worse: none." in found
+    assert "Of the 3 losses that were tuned for MAP@R (Euclidean), 3 are better and none is worse." in found
+    assert "Of the 2 losses that were tuned for MAP@R (cosine), 2 are better and none is worse." in found
     assert (
         found.count("softmax` too: In MAP@R") == found.count("3 of 4 losses are better than `softmax`") == 2
     )

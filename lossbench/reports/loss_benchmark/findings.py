@@ -15,7 +15,7 @@ from ...tables import Table, counted
 from .comparison_text import Text, against_softmax, are, best_loss, count, join, listed, tests, with_verdict
 from .correlations import Pair, correlation_table
 from .evidence import Evidence, gains, tuned_rows
-from .scores import SHARED, Scores, difference_text, largest_ratio, ratio, shared_machine
+from .scores import SHARED, Scores, compares_by_cosine, difference_text, largest_ratio, ratio, shared_machine
 
 CENTER = "center"
 
@@ -137,11 +137,13 @@ def _tuning(evidence: Evidence, part: str, metric: str) -> Text:
     first_rows, second_rows = (evidence.blocks(each)[0].rows for each in ("defaults", part))
     same = [
         row.loss
-        for row in rows
+        for row in paired
         if first_rows[row.loss].runs.items() & second_rows[row.loss].runs.items()  # their names hold settings
     ]
     before, after = (evidence.scores(each, metric).leader for each in ("defaults", part))
     first, last = rows[0], rows[-1]
+    own = [row for row in rows if compares_by_cosine(row.loss) == (metric == MAPS[1])]
+    own_better, own_worse = (with_verdict(own, verdict) for verdict in ("better", "worse"))
     changes = f"is `{after}` in place of `{before}`" if before != after else f"stays `{after}`"
     return Text(
         f"In {name}, {count(better)} of {len(rows)} losses {are(better)} better with tuned settings than at "
@@ -149,8 +151,10 @@ def _tuning(evidence: Evidence, part: str, metric: str) -> Text:
         (
             f"In {name}, `{first.loss}` gains most, {difference_text(first)}. The last, `{last.loss}`, "
             f"differs by {difference_text(last)} ({last.verdict or 'not tested'}). Worse: {listed(worse)}.",
+            f"Of the {len(own)} losses that were tuned for {name}, {count(own_better)} {are(own_better)} "
+            f"better and {count(own_worse)} {are(own_worse)} worse.",
             f"All with tuned settings, `{BASE_LOSS}` too: {against_softmax(evidence, part, metric).sentence}",
-            f"The settings stay the defaults where no trial was better: {listed(same)}.",
+            f"The settings stay the defaults where no trial was better: {listed(sorted(same))}.",
             "Settings were chosen by MAP@R as each loss compares features, so losses on angles were not "
             "tuned for Euclidean distance, and the others not for cosine.",
             *_other_machines(evidence, part),
