@@ -119,8 +119,8 @@ reports.loss_benchmark.correlations: _FEWEST 4
 reports.loss_benchmark.evidence: _STRIDE 1000000
 reports.loss_benchmark.figures: _DIGITS 9
 reports.loss_benchmark.limits: _POOR 3
-reports.loss_benchmark.page: _END 0.05
 reports.loss_benchmark.scores: LEVEL 0.05, SHARED 1.5
+reports.loss_benchmark.search_section: _END 0.05
 reports.onnx_file: TOLERANCE 0.0001, CHECKED_IMAGES 1000
 reports.reproduction_page: FORMAT 1
 reports.result_tables: _LISTED 6

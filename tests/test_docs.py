@@ -453,6 +453,7 @@ def test_the_advice_follows_from_the_published_json():
     if lines:
         for answer in answers(EVIDENCE)[-2:]:  # on tuning, and on other dimensions and data
             lines += ["", f"**{answer.question}** {answer.sentence or 'Not measured yet.'}"]
+            lines += ["", *(f"- {detail}" for detail in answer.details)] if answer.details else []
             lines += ["", to_markdown(answer.table)] if answer.table else []
     check_generated(DOCS / "choosing.md", "advice", "\n".join(lines or [NOT_YET]))
 

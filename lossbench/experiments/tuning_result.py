@@ -249,7 +249,7 @@ def describe_tuning(results: Mapping[RunConfig, TuningResult]) -> tuple[str, boo
             f"by {metric_name(result.metric)}",
             f"{counted(result.trials, 'trial')} of {counted(config.epochs, 'epoch')}",
         ]
-        words += [f"seeds {', '.join(map(str, result.seeds))}", f"{config.feature_dim}-D features"]
+        words += [seeds_text(sorted(result.seeds)), f"{config.feature_dim}-D features"]
         words += [counted(config.val_size, "validation image")]
         words += [f"without classes {config.unseen_names}"] if config.unseen else []
         ways.setdefault(config.dataset, {})[result.loss] = ", ".join(words)

@@ -6,7 +6,7 @@ from typing import Any
 from ..runs.config import RunConfig, dataset_titles
 from ..runs.outcome import Outcome
 from ..runs.result import RunResult, Status
-from ..specs import NO_AUGMENTATION, catalog
+from ..specs import NO_AUGMENTATION, catalog, value_text
 from ..specs.quantities import metric_name, number_spec
 from ..tables import seeds_text
 
@@ -85,6 +85,17 @@ def _training_conditions(config: RunConfig) -> str:
 
 
 def join_distinct(values: Iterable[Any]) -> str:
-    """Distinct values in order, of more than four the first and the last."""
-    distinct = [f"{value:,}" if isinstance(value, int) else str(value) for value in dict.fromkeys(values)]
-    return ", ".join(distinct) if len(distinct) <= 4 else f"{distinct[0]} ... {distinct[-1]}"
+    """Distinct values in order; of more than four numbers the smallest and the largest, of other values the
+    first and the last."""
+    distinct = list(dict.fromkeys(values))
+    if len(distinct) <= 4:
+        return ", ".join(map(_text, distinct))
+    if all(isinstance(value, int | float) for value in distinct):
+        return f"{_text(min(distinct))} to {_text(max(distinct))}"
+    return f"{_text(distinct[0])} ... {_text(distinct[-1])}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value_text(value) if isinstance(value, float) else str(value)

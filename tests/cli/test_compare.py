@@ -464,13 +464,13 @@ def test_searches_on_several_data_sets_are_told_for_each() -> None:
     assert alike and text == (
         "Settings found by `lossbench tune` digits: by val accuracy, 3 trials of 27 epochs, seeds 1000, 1001, 2-D "
         "features, 100 validation images, without classes 8, 9; mnist: by val accuracy, 30 trials of 4 epochs, "
-        "seeds 5, 2-D features, 5,000 validation images."
+        "seed 5, 2-D features, 5,000 validation images."
     )
     another = tuning("git", trials=30, seeds=(6,), dataset="mnist")
     text, alike = describe_tuning({each.config: each for each in (*digits, *on_mnist, another)})
     assert not alike
     assert "not under equal conditions: arcface on digits by val accuracy, 3 trials" in text
-    assert "; git on mnist by val accuracy, 30 trials of 4 epochs, seeds 6, " in text
+    assert "; git on mnist by val accuracy, 30 trials of 4 epochs, seed 6, " in text
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,9 @@ def test_a_figure_outside_the_results_folder_is_not_recorded(tmp_path: Path) -> 
 
 def test_distinct_values_in_a_sentence() -> None:
     assert join_distinct([2, 3, 2, 16, 64]) == "2, 3, 16, 64"
-    assert join_distinct([2, 3, 4, 16, 64]) == "2 ... 64"
+    assert join_distinct([2, 64, 3, 16, 4]) == "2 to 64"
+    assert join_distinct([0.1, 0.00625, 0.05, 0.193000001, 1e-5]) == "1e-5 to 0.193"
+    assert join_distinct([0.050000001, 0.1]) == "0.05, 0.1"
+    assert join_distinct(["b", "a", "e", "d", "c"]) == "b ... c"
     assert join_distinct([52930]) == "52,930"
     assert join_distinct(["a", "b", "a"]) == "a, b"

@@ -278,7 +278,7 @@ def test_seeds_at_which_other_programs_ran_do_not_count_for_seconds(store: Store
 
 def test_seeds_that_a_document_has_stay_in_it(store: Store) -> None:
     part, path = PARTS["defaults"], store.benchmark / "defaults.json"
-    rates = dict(zip(ACCURACY, (0.01, 0.02, 0.03, 0.04, 0.05), strict=True))  # written as `0.01 ... 0.05`
+    rates = dict(zip(ACCURACY, (0.01, 0.02, 0.03, 0.04, 0.05), strict=True))  # written as `0.01 to 0.05`
     whole = [
         each._replace(config=dataclasses.replace(each.config, lr=rates[each.config.loss]))
         for each in outcomes(part, range(12))
@@ -297,7 +297,7 @@ def test_seeds_that_a_document_has_stay_in_it(store: Store) -> None:
     assert found["command"] == "lossbench 0 && lossbench 1 && lossbench 2 && lossbench 3"
     first, earlier = found["conditions"].split("Earlier seeds: ")
     assert "; seeds 3, 4. " in first
-    found_seeds = re.findall(r"MNIST with 5,000 [^;]+; [^;]+; [^;]+ 0.01 ... 0.05; (seeds [^.]+)\.", earlier)
+    found_seeds = re.findall(r"MNIST with 5,000 [^;]+; [^;]+; [^;]+ 0.01 to 0.05; (seeds [^.]+)\.", earlier)
     assert found_seeds == ["seeds 10, 11", "seeds 6-9", "seeds 0-7"]
     write_part(store, "defaults", part, whole, command="lossbench all")
     assert json.loads(path.read_text()) == {**expected, "command": "lossbench all"}
@@ -332,10 +332,11 @@ def test_seeds_of_other_settings_or_metrics_do_not_stay(store: Store) -> None:
     assert [list(row["runs"]) for row in json.loads(path.read_text())["settings"]] == [["4", "5"]] * 5
 
 
-def test_learning_rates_at_an_end_of_what_was_searched_are_named(store: Store) -> None:
+def test_settings_at_an_end_of_what_was_searched_are_named(store: Store) -> None:
     results = []
     for loss, rate in (("softmax", 0.0065), ("center", 0.0075), ("arcface", 0.16), ("triplet", 0.19)):
-        space = {"lr": {"low": 0.00625, "high": 0.2}, f"{loss}.margin": {"low": 0.0, "high": 1.0}}
+        ends = {"lr": (0.00625, 0.2, True), f"{loss}.margin": (0.0, 1.0, False)}
+        space = {name: dict(zip(("low", "high", "log"), each, strict=True)) for name, each in ends.items()}
         numbers = {"value": 0.9, "default_value": 0.8, "trials": 25, "hopeless": 3, "diverged": 1}
         point = {"lr": rate, f"{loss}.margin": 1e-5}
         results.append(
@@ -343,10 +344,13 @@ def test_learning_rates_at_an_end_of_what_was_searched_are_named(store: Store) -
         )
     write_part(store, "tuning", PARTS["tuning"], [], command="lossbench", data=results)
     page = page_of(store)
-    # softmax is 1 % above the lower end and center 5.3 %; triplet is at 98.5 % and arcface at 93.6 %
-    assert "and better ones may lie below 0.00625 for softmax; above 0.2 for triplet." in page
+    # by its rate softmax is 1 % above the lower end and center 5.3 %; triplet is at 98.5 % and arcface at 93.6 %
+    lower = "softmax lr, softmax margin, center margin, arcface margin, triplet margin"
+    assert (
+        f"To the lower end of their range: {lower}. To the upper end of their range: triplet lr. Wh" in page
+    )
     assert "The settings with the highest MAP@R (Euclidean), as each loss compares features, on valid" in page
-    assert " images with seed 100.\n" in page
+    assert " images with seed 100. The best" in page
     assert "| softmax | lr 0.0065, margin 1e-5 | 0.900 | 0.800 | 25 | 3 | 1 |" in page
     assert "| tuning | Search for settings | 2 | 1 | 4 | – | – | `lossbench` |" in page
 
@@ -391,14 +395,20 @@ def test_tuned_settings_are_paired_with_the_defaults(store: Store) -> None:
     assert {row.loss for row in rows} == set(ACCURACY)
     assert all(abs(row.paired.difference.mean - 0.01) < 1e-9 for row in rows)
     assert {row.verdict for row in rows} == {"better"}
-    assert sentences(store)[8].count("5 of 5 losses are better with tuned settings") == 2
+    for name, losses in (("Euclidean", 3), ("cosine", 2)):
+        assert (
+            f"In MAP@R ({name}), 5 of 5 losses are better with tuned settings than at their defaults and none is "
+            f"worse, of the {losses} that were tuned for it {losses} and none; the best mean stays that of "
+            in sentences(store)[8]
+        )
     found = details(store, 8)
     assert "Worse: none." in found
-    assert "Of the 3 losses that were tuned for MAP@R (Euclidean), 3 are better and none is worse." in found
-    assert "Of the 2 losses that were tuned for MAP@R (cosine), 2 are better and none is worse." in found
     assert (
-        found.count("softmax` too: In MAP@R") == found.count("3 of 4 losses are better than `softmax`") == 2
+        "All with tuned settings, 2 of the 2 other losses that were tuned for MAP@R (Euclidean) are better than "
+        "`softmax` and none is worse; the best of them, `center`, differs by +0.15" in found
     )
+    assert "of the 2 other losses that were tuned for MAP@R (cosine)" not in found  # softmax was not
+    assert "In test accuracy, none is better with tuned settings and none is worse: `" in found
     assert found.endswith("Compared over 8 seeds; sign-flip tests, adjusted by Holm's method.")
     assert "may be the machine" not in found
     for name, where in (("defaults", "bfloat16 on A"), ("tuned", "float32 on B, C")):
@@ -441,7 +451,7 @@ def test_a_loss_whose_defaults_stayed_the_best_is_named(store: Store) -> None:
                 values[MAP] += 0.01 if row["loss"] == "triplet" else -0.02
     path.write_text(json.dumps(data))
     found = details(store, 8)
-    assert "In MAP@R (Euclidean), `triplet` gains most, +0.010 ± 0.000." in found
+    assert "In MAP@R (Euclidean), `triplet` gains most, +0.010 ± 0.000 (better)." in found
     assert re.search(r"The last, `\w+`, differs by −0.020 ± 0.000 \(\w+\)\. Worse: `(center|arcface)`", found)
     assert "where no trial was better: `softmax`." in found
     assert "In MAP@R (Euclidean), 1 of 5 losses is better with tuned settings" in sentences(store)[8]

@@ -32,7 +32,7 @@ def join(texts: Sequence[Text]) -> Text:
     """The sentences one after the other, and the details of all, each once."""
     details = [detail for text in texts for detail in text.details]
     once = reversed(dict.fromkeys(reversed(details)))  # how it was tested stands last
-    return Text(" ".join(text.sentence for text in texts), tuple(once))
+    return Text(" ".join(text.sentence for text in texts if text.sentence), tuple(once))
 
 
 def best_loss(evidence: Evidence, part: str, metric: str) -> Text:

@@ -4,7 +4,6 @@ Every sentence is computed from the documents of the parts. One whose parts are 
 """
 
 import math
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,10 +11,11 @@ from ...experiments.loss_benchmark import MAPS, OTHER_DATA, UNSEEN_MAPS
 from ...runs.config import BASE_LOSS
 from ...specs.quantities import MAIN_METRIC, interval_text, metric_name
 from ...tables import Table, counted
-from .comparison_text import Text, against_softmax, are, best_loss, count, join, listed, tests, with_verdict
+from .comparison_text import Text, against_softmax, best_loss, count, join, tests, with_verdict
 from .correlations import Pair, correlation_table
-from .evidence import Evidence, gains, tuned_rows
-from .scores import SHARED, Scores, compares_by_cosine, difference_text, largest_ratio, ratio, shared_machine
+from .evidence import Evidence
+from .scores import SHARED, Scores, difference_text, largest_ratio, ratio, shared_machine
+from .tuning_text import tuning_text
 
 CENTER = "center"
 
@@ -128,51 +128,6 @@ def _open_set(evidence: Evidence) -> Text:
     )
 
 
-def _tuning(evidence: Evidence, part: str, metric: str) -> Text:
-    paired, name = [row for row in tuned_rows(evidence, metric) if row.paired.n], metric_name(metric)
-    rows = sorted(paired, key=lambda row: -row.paired.difference.mean)
-    better, worse = (with_verdict(rows, verdict) for verdict in ("better", "worse"))
-    if not rows:
-        return Text(f"In {name}, no loss has a seed both at its defaults and with tuned settings.")
-    first_rows, second_rows = (evidence.blocks(each)[0].rows for each in ("defaults", part))
-    same = [
-        row.loss
-        for row in paired
-        if first_rows[row.loss].runs.items() & second_rows[row.loss].runs.items()  # their names hold settings
-    ]
-    before, after = (evidence.scores(each, metric).leader for each in ("defaults", part))
-    first, last = rows[0], rows[-1]
-    own = [row for row in rows if compares_by_cosine(row.loss) == (metric == MAPS[1])]
-    own_better, own_worse = (with_verdict(own, verdict) for verdict in ("better", "worse"))
-    changes = f"is `{after}` in place of `{before}`" if before != after else f"stays `{after}`"
-    return Text(
-        f"In {name}, {count(better)} of {len(rows)} losses {are(better)} better with tuned settings than at "
-        f"their defaults and {count(worse)} {are(worse)} worse; the best {changes}.",
-        (
-            f"In {name}, `{first.loss}` gains most, {difference_text(first)}. The last, `{last.loss}`, "
-            f"differs by {difference_text(last)} ({last.verdict or 'not tested'}). Worse: {listed(worse)}.",
-            f"Of the {len(own)} losses that were tuned for {name}, {count(own_better)} {are(own_better)} "
-            f"better and {count(own_worse)} {are(own_worse)} worse.",
-            f"All with tuned settings, `{BASE_LOSS}` too: {against_softmax(evidence, part, metric).sentence}",
-            f"The settings stay the defaults where no trial was better: {listed(sorted(same))}.",
-            "Settings were chosen by MAP@R as each loss compares features, so losses on angles were not "
-            "tuned for Euclidean distance, and the others not for cosine.",
-            *_other_machines(evidence, part),
-            tests(gains(evidence, metric)),
-        ),
-    )
-
-
-def _other_machines(evidence: Evidence, part: str) -> list[str]:
-    """A sentence where a part was not trained on the machines of the defaults, or not in their precision."""
-    first, second = (
-        " and in ".join(sorted(set(re.findall(r"Convolutions in ([^;]+), [^,;]+ threads? per run", text))))
-        for text in (evidence.parts[each].conditions for each in ("defaults", part))
-    )
-    text = f"The defaults were trained in {first}, the tuned settings in {second}: a difference may be the"
-    return [f"{text} machine and not the settings."] * (first != second and "" not in (first, second))
-
-
 def _transfer(evidence: Evidence) -> Text:
     labels = [block.label for block in evidence.blocks("dimensions")]
     largest = labels[-1].rpartition(", ")[2]
@@ -214,7 +169,7 @@ FINDINGS = (
     Finding("Do accuracy and MAP@R rank the losses alike?", ("defaults",), _agreement),
     Finding("What does a loss cost?", ("defaults",), _cost),
     Finding("Which loss deals best with unseen digits?", ("open-set",), _open_set),
-    Finding("What does tuning change?", ("defaults", "tuned"), _each(_tuning, "tuned", *MAPS)),
+    Finding("What does tuning change?", ("defaults", "tuned"), tuning_text),
     Finding(
         "Does the ranking transfer to more dimensions and to other data?",
         ("defaults", "dimensions", "digits"),

@@ -116,10 +116,10 @@ def threats() -> str:
 _THREATS = """\
 - One small network, a short schedule and one easy data set. Test accuracy is close to its ceiling, and
   the 10,000 test images are the same for all seeds: intervals say nothing about other test images.
-- The recipe was chosen with softmax, center loss and ArcFace in view; learning rate and weight decay
-  are the same for all losses. The defaults of some losses were set after looking at test accuracy on
-  MNIST at single seeds that are also used here; defaults of others come from papers on other data. Some
-  losses have a bias or begin with a soft start, and softmax has neither.
+- The recipe was chosen with softmax, center loss and ArcFace in view; at their defaults, learning rate and
+  weight decay are the same for all losses. The defaults of some losses were set after looking at test
+  accuracy on MNIST at single seeds that are also used here; defaults of others come from papers on other
+  data. Some losses have a bias or begin with a soft start, and softmax has neither.
 - Losses on pairs are trained on batches with equally many samples of each class, and take a few more
   steps of a few fewer images: {balanced}.
 - Losses with class scores are tested by these, the others by the nearest class mean (column `classifies

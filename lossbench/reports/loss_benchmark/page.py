@@ -3,7 +3,6 @@
 results/benchmark/README.md, <part>.csv, <figure>.png
 """
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,9 +16,8 @@ from ...files import write_atomically
 from ...runs.config import BASE_LOSS
 from ...runs.config_builder import make_config
 from ...runs.store import Store
-from ...specs import value_text
 from ...specs.quantities import MAIN_METRIC, column_title, format_value, metric_name
-from ...tables import Table, code, csv_bytes, seeds_text, to_markdown
+from ...tables import Table, code, csv_bytes, to_markdown
 from ..document import Document
 from ..figure_files import write_figure
 from ..generated_files import check_generated, holds, with_digest
@@ -30,10 +28,9 @@ from .figures import Picture, pictures_of
 from .findings import answers
 from .limits import limits, poor_runs, threats
 from .scores import SHARED, compares_by_cosine, shared_machine
+from .search_section import search_section
 
 _PAGE = "README.md"
-_END = 0.05
-"""Share of a range of learning rates, on a logarithmic scale, that counts as its end."""
 
 
 def write_page(store: Store) -> Path:
@@ -182,7 +179,7 @@ def _anchor(heading: str) -> str:
 
 def _part(evidence: Evidence, name: str, document: Document) -> list[str]:
     if not document.settings:
-        return [f"## {document.title}", *_search(document)]
+        return [f"## {document.title}", *search_section(document)]
     main = (MAIN_METRIC, *MAPS, "open-set-auroc", *UNSEEN_MAPS)
     compared = [metric for metric in main if metric in document.metrics]
     blocks = [f"## {document.title}"]
@@ -263,31 +260,3 @@ def _blocks_table(evidence: Evidence, name: str, metric: str) -> Table:
         for loss in order
     ]
     return Table([f"{column_title(metric)} of", *columns], rows)
-
-
-def _search(document: Document) -> list[str]:
-    """What the search found for each loss, and where it may have found too little."""
-    first = document.data[0]
-    rows, ends = [], dict[str, list[str]]()
-    for result in document.data:
-        loss, point, rates = str(result["loss"]), result["point"], result["space"]["lr"]
-        values = {name.removeprefix(f"{loss}."): float(f"{value:.4g}") for name, value in point.items()}
-        numbers = [format_value(result["metric"], result[key]) for key in ("value", "default_value")]
-        counts = [str(result[key]) for key in ("trials", "hopeless", "diverged")]
-        settings = ", ".join(f"{name} {value_text(value)}" for name, value in values.items())
-        rows.append([loss, settings, *numbers, *counts])
-        place = math.log(point["lr"] / rates["low"], rates["high"] / rates["low"])
-        if not _END <= place <= 1 - _END:
-            end = f"below {rates['low']:g}" if place < _END else f"above {rates['high']:g}"
-            ends.setdefault(end, []).append(loss)
-    metric = metric_name(first["metric"])
-    header = ["loss", "settings", f"{metric} there", "at the defaults", "trials", "stopped early", "diverged"]
-    beyond = "; ".join(f"{end} for {', '.join(losses)}" for end, losses in ends.items())
-    return [
-        f"The settings with the highest {metric}, as each loss compares features, on validation images with "
-        f"{seeds_text(first['seeds'])}.",
-        to_markdown(Table(header, rows)),
-        f"These learning rates are next to an end of their range, and better ones may lie {beyond}."
-        * bool(beyond),
-        code(document.command),
-    ]
