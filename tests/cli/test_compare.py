@@ -418,7 +418,7 @@ def test_a_search_under_other_conditions_is_warned_of(tmp_path: Path, monkeypatc
     [
         ({"trials": 30}, "30 trials"),
         ({"metric": "nn-accuracy"}, "by 1-NN accuracy"),
-        ({"seeds": (7,)}, "seeds 7"),
+        ({"seeds": (7,)}, "seed 7"),
         ({"epochs": 2}, "2 epochs"),
         ({"feature_dim": 3}, "3-D features"),
     ],
