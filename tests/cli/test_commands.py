@@ -22,6 +22,7 @@ from lossbench import __version__, cli
 from lossbench.__main__ import main
 from lossbench.cli import Commands
 from lossbench.errors import RunError
+from lossbench.runs.config import RUN_OPTIONS
 from lossbench.specs import catalog
 from lossbench.training import train as training
 from lossbench.training import trainer
@@ -523,6 +524,14 @@ def test_the_bounds_of_options_are_those_written_here():
                     found.setdefault(f"{name} {subject}".strip(), []).append(f"{option.name} {bounds}")
     written = dict(line.split(": ") for line in BOUNDS.strip().splitlines())
     assert {name: ", ".join(found[name]) for name in written} == written  # a new command need not be listed
+
+
+SWEPT = "feature_dim epochs batch_size optimizer lr weight_decay momentum schedule warmup decay train_size imbalance label_noise"
+"""The options of a run that take lists and ranges in a sweep."""
+
+
+def test_the_options_that_can_be_swept_are_those_written_here():
+    assert [name for name, option in RUN_OPTIONS.items() if option.sweep] == SWEPT.split()
 
 
 def test_panels_stand_in_one_order_in_every_help_text():

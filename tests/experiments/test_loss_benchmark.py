@@ -33,6 +33,17 @@ def test_the_protocol_names_parts_metrics_and_splits() -> None:
     assert [f"{number}. " in PROTOCOL for number in range(1, len(FINDINGS) + 1)] == [True] * 10
 
 
+def test_the_axes_and_settings_of_parts() -> None:
+    assert {name: dict(part.axes) for name, part in PARTS.items() if part.axes} == {
+        "open-set": {"unseen": OPEN_SETS},
+        "dimensions": {"feature_dim": (2, 3, 8, 64)},
+        "digits": {"dataset": ("digits",)},
+        "fashion-mnist": {"dataset": ("fashion-mnist",)},
+    }
+    assert [name for name, part in PARTS.items() if part.settings != "defaults"] == ["tuning", "tuned"]
+    assert [name for name, part in PARTS.items() if part.metrics != METRICS] == ["open-set"]
+
+
 def test_the_open_sets_are_the_draw_that_the_protocol_describes() -> None:
     random = np.random.default_rng(0)
     while True:

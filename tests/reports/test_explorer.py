@@ -631,6 +631,15 @@ def test_two_bytes_hold_the_score_of_the_predicted_class():
     np.testing.assert_allclose(read, scores, rtol=0, atol=(high - low) / 65535)
 
 
+def test_small_features_keep_their_places():
+    parts = {name: embedding(50) for name in ("train", "test")}
+    parts = {name: part._replace(features=1e-4 * part.features) for name, part in parts.items()}
+    data = run_data(View(splits=parts, pictures=np.zeros((50, 8, 8), np.uint8), epochs=[]), {})
+    arrays = zlib.decompress(base64.b64decode(data["arrays"]))
+    places = np.frombuffer(arrays, "<i2", 100).reshape(50, 2) * data["scale"]
+    np.testing.assert_allclose(places, parts["test"].features, rtol=0, atol=1e-8)
+
+
 def test_the_layers_of_the_plane_draw_what_their_sources_hold():
     layers = {layer.name: layer for layer in _plane(["#000000"] * 3).renderers}
     names = ("areas", "weights", "points", "unseen", "centers", "pinned", "names")

@@ -386,6 +386,30 @@ def test_the_time_of_attacks_is_estimated_from_the_steps_that_they_take():
     }
 
 
+def test_pgd_takes_steps_of_an_eighth_of_the_bound_up_the_margin():
+    """Twenty steps of 2.5 / 20 of the bound, from each of two random starts; the images are the last."""
+    random = torch.Generator().manual_seed(3)
+    first, second = (torch.randn(*shape, generator=random).double() for shape in ((16, 9), (5, 16)))
+    images = 255 * torch.rand(6, 1, 3, 3, generator=random).double()
+    scores = lambda images: torch.sin(images.flatten(1) @ first.T / 40) @ second.T  # noqa: E731
+    labels = scores(images).argmax(1)
+    found = attack(scores, images, labels, "pgd", 0.2, torch.Generator().manual_seed(1)).images
+    low, high = (images - 51).clamp(min=0), (images + 51).clamp(max=255)
+    starts = torch.Generator().manual_seed(1)
+    torch.rand(images.shape, generator=starts)  # of the first twenty steps
+    place = low + (high - low) * torch.rand(images.shape, generator=starts)
+    for _ in range(20):
+        place.requires_grad_()
+        values = scores(place)
+        own = values.gather(1, labels[:, None])[:, 0]
+        others = torch.stack(
+            [row[torch.arange(5) != label].max() for row, label in zip(values, labels, strict=True)]
+        )
+        (gradient,) = torch.autograd.grad((others - own).sum(), place)
+        place = (place.detach() + 51 / 8 * gradient.sign()).clamp(low, high)
+    assert torch.allclose(found, place, atol=1e-9)
+
+
 def apgd_of_one_image(objective, image, start, bound, halve_after):
     """Algorithm 1 of Croce and Hein (2020) in its own notation; f is `objective`, S the box of the image."""
 

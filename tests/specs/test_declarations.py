@@ -114,6 +114,29 @@ OTHER_BOUNDS = {
 }
 
 
+CHOICES = {
+    "elasticface.form": "arc cos",
+    "exponential.form": "m2 samme",
+    "ghm.form": "softmax sigmoid",
+    "hinge.form": "crammer-singer weston-watkins",
+    "l-softmax.annealing": "progress steps",
+    "lgm.covariance": "identity diagonal",
+    "mv-softmax.form": "arc am",
+    "oim.update": "batch sequence",
+    "sphereface.form": "a-softmax v1 v2",
+    "sphereface.annealing": "progress steps",
+    "triplet.mining": "all hard semi-hard easy random",
+    "triplet.reduction": "all nonzero",
+}
+"""The words that a setting takes."""
+
+
+def test_choices_of_settings() -> None:
+    specs = {name: catalog.spec("losses", name) for name in catalog.names("losses")}
+    found = {f"{name}.{key}": each for name, spec in specs.items() for key, each in spec.settings.items()}
+    assert {key: " ".join(each.choices) for key, each in found.items() if each.type is str} == CHOICES
+
+
 def test_a_spec_is_written_by_names_and_never_changes() -> None:
     kinds = [
         kind for kind in vars(specs).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)
