@@ -155,6 +155,11 @@ CROWDED: dict[str, Callable[[Figure], None]] = {
         view="raw",
         **PCA,
     ),
+    "regions": partial(
+        catalog.load("figures", "regions"),
+        runs=[View(title=f"Loss {number}") for number in range(7)],
+        split="test",
+    ),
     "scatter": partial(
         scatter.draw_figure,
         panels=[scatter.Panel(crowd(), scatter.Axis("seconds", -1), scatter.Axis("MAP@R", 1, (0, 1)))],
