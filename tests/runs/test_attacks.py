@@ -386,13 +386,18 @@ def test_the_time_of_attacks_is_estimated_from_the_steps_that_they_take():
     }
 
 
+def curved(seed: int, wave: float):
+    """A classifier whose scores rise and fall over a wave of pixels, eight images, and their labels, in float64."""
+    random = torch.Generator().manual_seed(seed)
+    first, second = (torch.randn(*shape, generator=random).double() for shape in ((16, 9), (5, 16)))
+    images = 255 * torch.rand(8, 1, 3, 3, generator=random).double()
+    scores = lambda images: torch.sin(images.flatten(1) @ first.T / wave) @ second.T  # noqa: E731
+    return scores, images, scores(images).argmax(1)
+
+
 def test_pgd_takes_steps_of_an_eighth_of_the_bound_up_the_margin():
     """Twenty steps of 2.5 / 20 of the bound, from each of two random starts; the images are the last."""
-    random = torch.Generator().manual_seed(3)
-    first, second = (torch.randn(*shape, generator=random).double() for shape in ((16, 9), (5, 16)))
-    images = 255 * torch.rand(6, 1, 3, 3, generator=random).double()
-    scores = lambda images: torch.sin(images.flatten(1) @ first.T / 40) @ second.T  # noqa: E731
-    labels = scores(images).argmax(1)
+    scores, images, labels = curved(seed=3, wave=40)
     found = attack(scores, images, labels, "pgd", 0.2, torch.Generator().manual_seed(1)).images
     low, high = (images - 51).clamp(min=0), (images + 51).clamp(max=255)
     starts = torch.Generator().manual_seed(1)
@@ -447,24 +452,12 @@ def apgd_of_one_image(objective, image, start, bound, halve_after):
 
 
 def test_apgd_finds_the_images_of_the_published_algorithm():
-    random = torch.Generator().manual_seed(36)  # of 40 seeds the one with most kinds of halving
-    first, second = (torch.randn(*shape, generator=random).double() for shape in ((16, 9), (5, 16)))
-    images = 255 * torch.rand(8, 1, 3, 3, generator=random).double()
-    scores = lambda images: torch.sin(images.flatten(1) @ first.T / 10) @ second.T  # noqa: E731
-    labels = scores(images).argmax(1)
+    scores, images, labels = curved(seed=36, wave=10)  # of 40 seeds the one with most kinds of halving
     found = attack(scores, images, labels, "apgd-ce", 0.5, torch.Generator().manual_seed(1)).images
     low, high = (images - 127.5).clamp(min=0), (images + 127.5).clamp(max=255)
     starts = low + (high - low) * torch.rand(images.shape, generator=torch.Generator().manual_seed(1))
-    after = [
-        22,
-        41,
-        57,
-        70,
-        80,
-        87,
-        93,
-        99,
-    ]  # appendix: p = 0, 0.22, then each gap 0.03 shorter, at least 0.06
+    # the appendix: p = 0, 0.22, then each gap is 0.03 shorter, at least 0.06
+    after = {22, 41, 57, 70, 80, 87, 93, 99}
     for image, start, label, best in zip(images, starts, labels, found, strict=True):
         objective = lambda point, label=label: F.cross_entropy(scores(point[None]), label[None])  # noqa: E731
         expected = apgd_of_one_image(objective, image, start, 127.5, after)
