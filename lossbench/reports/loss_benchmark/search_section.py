@@ -34,8 +34,8 @@ def search_section(document: Document) -> list[str]:
     ]
     return [
         f"The settings with the highest {metric}, as each loss compares features, on validation images with "
-        f"{seeds_text(first['seeds'])}. The best of many trials looks better than it is: what tuning "
-        "gains on test images with other seeds is less.",
+        f"{seeds_text(first['seeds'])}. The best of many trials looks better than it is, so the "
+        "comparison with the defaults takes other seeds and test images.",
         to_markdown(Table(header, rows)),
         " ".join(["Some settings are next to an end of the range that was searched.", *at_ends])
         + " Where the end is no limit of what makes sense, better settings may lie beyond it."
