@@ -150,7 +150,8 @@ def draw_rows(axes: Axes, labels: Sequence[str], across: Range, fontsize: str = 
 
 def limits(intervals: Sequence[Interval], better: int, possible: Range = (-np.inf, np.inf)) -> Range:
     """The ends of the axis: all intervals, without rows more than `_FAR` times as far off as the median where
-    these are few, and at most a quarter of all."""
+    these are few, and at most a quarter of all. An interval longer than twice the median one, and than half
+    the range of the means, runs off the axis, so that it does not press the others together."""
     means = np.array([each.mean for each in intervals if each.n])
     best = means.max() if better >= 0 else means.min()
     off = np.abs(means - best)
@@ -159,6 +160,7 @@ def limits(intervals: Sequence[Interval], better: int, possible: Range = (-np.in
     if (~kept).sum() > min(0.25 * len(kept), max(3, 0.1 * len(kept))):
         kept[:] = True
     widths = np.nan_to_num([each.half_width for each in intervals if each.n])
+    widths = np.minimum(widths, max(np.ptp(means[kept]) / 2, 2 * np.median(widths)))
     ends = np.clip(np.concatenate([(means - widths)[kept], (means + widths)[kept]]), *possible)
     margin = 0.04 * (ends.max() - ends.min()) or 0.01 * abs(best) or 1.0
     return float(ends.min() - margin), float(ends.max() + margin)

@@ -12,7 +12,7 @@ from lossbench.figures.leaderboard import Place
 from lossbench.reports.figure_files import render_figure
 from lossbench.specs import MetricSpec, catalog
 from lossbench.specs.quantities import RUN_NUMBERS, metric_title
-from lossbench.statistics.intervals import mean_interval
+from lossbench.statistics.intervals import Interval, mean_interval
 from tests.figures.views import View
 
 VALUES = {"softmax": [0.990, 0.992, 0.991], "center": [0.995], "arcface": [0.98, 0.985]}
@@ -228,3 +228,13 @@ def test_nothing_overlaps_or_leaves_the_page(style, count):
         assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
     for column in (labels, [head, *numbers]):
         assert not any(a.overlaps(b) for a, b in zip(column, column[1:], strict=False))
+
+
+def test_one_long_interval_does_not_press_the_others_together():
+    """It is cut at half the range of the means beyond its own, or at twice the median interval."""
+    usual = [Interval(0.8 + n / 100, 0.01, 2) for n in range(10)]
+    assert limits([*usual, Interval(0.85, 0.6, 2)], 0) == pytest.approx(
+        (0.7856, 0.9044)
+    )  # 0.79 to 0.9, 4 % more
+    few = [Interval(0.5, 0.24, 2), Interval(0.52, 0.24, 2)]
+    assert limits(few, 0) == pytest.approx((0.24, 0.78))  # all of each: 0.26 to 0.76

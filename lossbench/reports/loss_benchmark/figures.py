@@ -161,7 +161,7 @@ def _scatter(
     name: str, caption: str, panels: Sequence[scatter.Panel], names: Sequence[str], *, diagonal: bool = False
 ) -> Picture:
     compose = partial(scatter.draw_figure, panels=panels, names=names, diagonal=diagonal)
-    caption += "; losses are named where there is room"
+    caption += "; losses are named where there is room, and the longest intervals run off the axes"
     return Picture(name, caption, [[list(point) for point in panel.points] for panel in panels], compose)
 
 
